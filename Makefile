@@ -10,7 +10,8 @@ tests ?= tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-chaos bench validate build \
-	release-check derived lock clean need-dev need-ministack need-sam need-lock need-oidc need-apps
+	release-check derived examples lint-openapi api-changes lock clean need-dev need-ministack need-sam need-lock \
+	need-oidc need-openapi need-apps
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -68,10 +69,21 @@ build: need-dev need-sam ## Build for AWS into .aws-sam/build; python3.13 or PYT
 release-check: need-dev ## Check that the build can be deployed
 	@$(python) -m tools.release_check .aws-sam/build
 
-derived: need-dev ## Generate the routes, the docs' tables, and the Zapier, Make and n8n apps
+derived: need-dev ## Generate the routes, openapi.json, the docs' tables, and the Zapier, Make and n8n apps
 	@$(python) -m tools.routes
+	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.openapi
 	@PYTHONPATH=layers/patchbay $(python) -m tools.provider_table
 	@PYTHONPATH=layers/patchbay $(python) -m tools.apps
+
+examples: need-dev ## Record the examples of openapi.json again: those that are wrong or missing, or ALL=1
+	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document
+	@$(MAKE) derived
+
+lint-openapi: need-dev need-openapi ## Check openapi.json with Redocly's linter; needs Node 20
+	@$(redocly) lint openapi.json --config tools/openapi/redocly.yaml --format stylish
+
+api-changes: need-dev ## List what changed in openapi.json, breaking changes first: [BASE=HEAD]
+	@$(python) -m tools.openapi.changes $(or $(BASE),HEAD)
 
 lock: need-lock ## Update the lock files: [UPGRADE=1]
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
@@ -90,6 +102,8 @@ on_command_line = SECRET is on the command line, where ps shows it to every user
 # One more than the processors, because some tests wait. Each worker takes about 300 MB.
 workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
+redocly = REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true .tools/node/openapi/node_modules/.bin/redocly
+
 # SAM runs make itself: as a separate make, and with a Python that has pip.
 sam_build = env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS PYTHON="$(CURDIR)/$(python)" $(sam) build
 compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
@@ -104,6 +118,9 @@ need-dev need-ministack need-sam need-lock: need-%:
 
 need-oidc: need-dev
 	@$(python) -m tools.node_packages oidc
+
+need-openapi: need-dev
+	@$(python) -m tools.node_packages openapi
 
 need-apps: need-dev
 	@$(python) -m tools.node_packages oidc node zapier zapier-cli n8n n8n-server make

@@ -128,7 +128,7 @@ class Flood(Attack):
     def prepare(self, scene: Scene) -> None:
         scene.attacker.per_event = self.webhooks // self.groups
         for number in range(self.webhooks):
-            wanted = {"path": "group", "op": "equals", "value": number % self.groups}
+            wanted = {"path": "campaignId", "op": "equals", "value": f"group {number % self.groups}"}
             scene.attacker.subscribe(filters=[wanted] if self.groups > 1 else []).raise_for_status()
         if self.proved:
             _prove_fast(scene.attacker, self.webhooks)
@@ -136,7 +136,7 @@ class Flood(Attack):
     def strike(self, scene: Scene, stop: threading.Event) -> None:
         scene.receivers.behave(scene.attacker.name, self.behavior)
         for number, at in enumerate(_ticks(self.every, stop)):
-            scene.attacker.publish(at, data={**POST, "group": number % self.groups})
+            scene.attacker.publish(at, data={**POST, "campaignId": f"group {number % self.groups}"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,7 @@ class FanOut(Attack):
 
     def prepare(self, scene: Scene) -> None:
         filters = [
-            {"path": f"a{number}.b.c.d", "op": "in", "value": [f"{'x' * 8}{n}" for n in range(45)]}
+            {"path": f"mediaUrls.{number}", "op": "in", "value": [f"urn:x:{'x' * 8}{n}" for n in range(45)]}
             for number in range(10)
         ]
         for number in range(self.webhooks):
@@ -198,8 +198,8 @@ class FanOut(Attack):
 
     def strike(self, scene: Scene, stop: threading.Event) -> None:
         # Each event passes all filters but the last.
-        data = {f"a{at}": {"b": {"c": {"d": f"{'x' * 8}44"}}} for at in range(9)}
-        events = [{"type": _TYPE, "data": {**POST, **data, "at": at}} for at in range(self.events)]
+        urls = [f"urn:x:{'x' * 8}44"] * 9
+        events = [{"type": _TYPE, "data": {**POST, "mediaUrls": urls, "at": at}} for at in range(self.events)]
         for first in range(0, len(events), 50):
             scene.attacker.call("POST", "/api/events/batch", {"events": events[first : first + 50]})
         stop.wait()

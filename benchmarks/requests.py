@@ -177,6 +177,7 @@ def _event(route: str, token: str, body: object) -> dict[str, Any]:
         "headers": {"authorization": f"Bearer {token}", "content-type": "application/json"},
         "requestContext": {
             "requestId": "bench",
+            "domainName": "127.0.0.1",
             "http": {"method": method, "path": path, "sourceIp": "127.0.0.1"},
         },
         "body": json.dumps(body),

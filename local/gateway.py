@@ -291,7 +291,7 @@ def payload(
         "requestContext": {
             "accountId": ACCOUNT,
             "apiId": _API_ID,
-            "domainName": host.partition(":")[0],
+            "domainName": host,  # with the port, unlike API Gateway, so that links to it work
             "domainPrefix": host.partition(":")[0].partition(".")[0],
             "http": {
                 "method": scope["method"],

@@ -22,7 +22,11 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 # The settings that keys in memory need.
 CONFIG = SimpleNamespace(
-    api_keys_table="keys", api_key_prefix="sk_test", platform_workspace_id="platform", max_api_keys=100
+    api_keys_table="keys",
+    activity_table="activity",
+    api_key_prefix="sk_test",
+    platform_workspace_id="platform",
+    max_api_keys=100,
 )
 
 

@@ -43,6 +43,7 @@ ROOT = Path(__file__).resolve().parent.parent
 JWT_SECRET = "a-shared-secret-for-tests-of-48-bytes-and-no-less"
 ISSUER, AUDIENCE = "https://platform.test", "patchbay"
 OWNER = "owner"
+HOST = "api.patchbay.test"
 REDIRECT_URI = "https://app.platform.test/callback"
 RETURN_ORIGIN = "https://app.platform.test"
 LOADER = botocore.loaders.create_loader()
@@ -293,6 +294,11 @@ class Answer:
         return json.loads(self.text)
 
 
+def routes_of(template: Template) -> list[gateway.Route]:
+    """The routes of the template. Those with HEAD are left out: they answer like the GET of their path."""
+    return [route for route in gateway.read(template).routes if route.method != "HEAD"]
+
+
 class Api:
     """The API in this process. A request goes to the handler that template.yaml names for the route, as API
     Gateway's payload 2.0.
@@ -320,7 +326,8 @@ class Api:
         match = self._routes.match(method, unquote(path))
         assert match is not None, f"no route and no $default for {line}"
         route, parameters = match
-        sent = {"content-type": "application/json"} | {k.lower(): v for k, v in (headers or {}).items()}
+        sent = {"content-type": "application/json", "host": HOST, "x-forwarded-proto": "https"}
+        sent |= {k.lower(): v for k, v in (headers or {}).items()}
         if token is not None:
             sent["authorization"] = f"Bearer {jwt_for('acme') if token == OWNER else token}"
         if json is not None:
@@ -339,7 +346,10 @@ class Api:
         module, _, attribute = self._handlers[route.function].rpartition(".")
         handler = getattr(importlib.import_module(module), attribute)
         answer = handler(event, LAMBDA_CONTEXT)
-        return Answer(answer["statusCode"], answer["headers"], answer["body"])
+        text = answer["body"]
+        if answer["isBase64Encoded"]:
+            text = base64.b64decode(text).decode(errors="replace")
+        return Answer(answer["statusCode"], answer["headers"], text)
 
 
 @pytest.fixture

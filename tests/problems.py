@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conftest import Answer
+from tests.conftest import HOST, Answer
 
+FIELDS = {"type", "title", "status", "detail", "code", "instance", "requestId"}
 CODES = {
     401: "unauthenticated",
     403: "forbidden",
     404: "not_found",
     409: "conflict",
+    412: "precondition_failed",
     422: "validation_failed",
 }
 
@@ -26,9 +28,11 @@ def assert_problem(
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json"), answer
     answer.text.encode()  # a lone surrogate would break the response on its way out
     body = answer.json()
-    assert set(body) - {"errors"} == {"type", "title", "status", "detail", "code", "instance"}, body
+    assert set(body) - {"errors"} == FIELDS, body
     assert (body["status"], body["code"]) == (status, code or CODES[status]), body
-    assert all(isinstance(body[name], str) and body[name] for name in ("type", "title", "detail", "instance"))
+    assert all(isinstance(body[name], str) and body[name] for name in FIELDS - {"status"}), body
+    assert body["type"] == f"https://{HOST}/api/docs/errors#{body['code']}"
+    assert answer.headers["x-request-id"] == body["requestId"]
     assert ("errors" in body) == (body["code"] == "validation_failed"), body
     for error in body.get("errors", ()):
         assert set(error) == {"path", "message"}, body

@@ -20,12 +20,22 @@ from patchbay import vault
 from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.clock import iso, now_ms
-from patchbay.ids import DeliveryId
+from patchbay.http.response import EXPOSED_HEADERS
+from patchbay.ids import DeliveryId, IntegrationId
 from patchbay.rate_limits import ceilings
 from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.storage import dynamo
 from tests.catalogued import POST, minimal_data
-from tests.conftest import LAMBDA_CONTEXT, REDIRECT_URI, RETURN_ORIGIN, Answer, Api, Backend, jwt_for
+from tests.conftest import (
+    LAMBDA_CONTEXT,
+    REDIRECT_URI,
+    RETURN_ORIGIN,
+    Answer,
+    Api,
+    Backend,
+    jwt_for,
+    routes_of,
+)
 from tests.receivers import Answer as Reply
 from tests.receivers import Request, Step, receiver
 
@@ -37,6 +47,7 @@ JSON = {"content-type": "application/json"}
 HEADER_VALUES = {"Authorization": "Bearer receiver-token-5f2c", "X-Api-Key": "receiver-key-91d0"}
 CLIENT_SECRETS = ("client-secret-0b6e44", "client-secret-changed-7c1a", "client-secret-published-19c2")
 API_TOKEN = "own-token-9a0f3d"
+OWN_SECRETS = ("whsec_YzY4YjQxMTcwOWQ1NGU2MmFmNWVlMGJh", "whsec_OTNkZjFiMGM4YTc1NDZlMmQ2ZjQwYWJl")
 CREDENTIALS = {"apiKey": "connection-key-31f0aa"}
 CODE = "authorization-code-8e21b7"
 
@@ -86,10 +97,16 @@ REVEALS: dict[str, Callable[[Answer], list[str]]] = {
 }
 
 
+# The headers that a page of another origin can read, and those that only browsers need.
+READABLE_HEADERS = {*EXPOSED_HEADERS, "cache-control", "content-type", "x-content-type-options"}
+READABLE_HEADERS |= {"content-security-policy", "referrer-policy", "vary"}  # of pages and their files
+
+
 class Driver:
     """Sends requests to the API and invokes workers, each as a process with empty caches.
 
-    Keeps every response, every message that a worker received, and every secret that was revealed.
+    Keeps every response, every message that a worker received, and every secret that was revealed. Follows
+    the `Location` of what was created.
     """
 
     def __init__(self, backend: Backend, api: Api) -> None:
@@ -114,7 +131,7 @@ class Driver:
 
     @property
     def routes(self) -> Sequence[gateway.Route]:
-        return self._gateway.routes
+        return routes_of(self.backend.template)
 
     @property
     def untried(self) -> set[str]:
@@ -144,6 +161,10 @@ class Driver:
             self.revealed_by.add(revealing)
         self.secrets |= {f"{secret[:8]}… of {line}": secret for secret in revealed}
         self.responses.append(Response(line, f"{answer.headers} {answer.text}", revealed))
+        assert answer.headers.keys() <= READABLE_HEADERS, f"{line}: {answer.headers}"
+        created = answer.headers.get("location", "") if answer.status < 300 else ""
+        if created and not created.startswith(EVENTS):  # an event can be read when its fan-out begins
+            self.api(f"GET {created}", 200)
         return answer
 
     def worker(self, function: str, queue: str | None = None, *, remaining_ms: int | None = None) -> Any:
@@ -182,7 +203,10 @@ def tour(driver: Driver) -> None:
     """Run everything."""
     driver.api("GET /api/health", 200, token=None)
     driver.api("GET /api/nothing", 404, token=None)
+    for path in ("openapi.json", "docs", "docs/errors"):
+        assert driver.call(f"GET /api/{path}", token=None).status == 200
     publisher = _api_keys(driver)
+    driver.api("GET /api/nothing", 404, token=publisher["key"])
     _webhooks(driver, publisher)
     driver.api(f"DELETE {KEYS}/{publisher['id']}", 200)
     _automations(driver)
@@ -205,15 +229,21 @@ def echo(status: int) -> Step:
 def _api_keys(driver: Driver) -> Any:
     """API keys from creation to expiry. Returns one that may publish events."""
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
-    body = {"name": "test", "scopes": ["events:publish", "events:read", "webhooks:read", "api-keys:read"]}
+    body = {
+        "name": "Publisher",
+        "scopes": ["events:publish", "events:read", "webhooks:read", "api-keys:read"],
+    }
     publisher = api(f"POST {KEYS}", 201, json=body, headers=once)
     assert api(f"POST {KEYS}", 201, json=body, headers=once) == publisher
     beyond = {**body, "scopes": ["actions:handle"]}
     api(f"POST {KEYS}", 403, json=beyond, headers={"idempotency-key": "two"})
     api(f"GET {KEYS}", 200)
     api(f"GET {KEYS}/{publisher['id']}", 200)
+    api(f"GET {KEYS}/{publisher['id']}/logs", 200)
     for line in (f"GET {KEYS}", f"GET {KEYS}/{publisher['id']}"):
         api(line, 200, token=publisher["key"])
+    for token in (driver.owner, publisher["key"]):
+        assert api("GET /api/me", 200, token=token)["workspaceId"] == "acme"
     expires = iso(datetime.now(UTC) + timedelta(days=5))
     expiring = api(f"POST {KEYS}", 201, json={**body, "expiresAt": expires})
     api(f"PUT {KEYS}/{expiring['id']}", 200, json={"name": "renamed"})
@@ -237,7 +267,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
     """Webhooks whose receivers answer 200, 500 and 410, from the event to the recovery."""
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
     with receiver([echo(200)]) as healthy, receiver([echo(500)]) as broken, receiver([echo(410)]) as gone:
-        webhook = {"name": "test", "url": healthy.url, "eventTypes": ["POST_PUBLISHED"]}
+        webhook = {"name": "Team chat", "url": healthy.url, "eventTypes": ["POST_PUBLISHED"]}
         retries = {"maxRetries": 1, "backoffMultiplier": 1, "initialDelaySeconds": 1}
         body = {**webhook, "headers": HEADER_VALUES}
         first = api(f"POST {WEBHOOKS}", 201, json=body, headers=once)
@@ -251,7 +281,18 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         parked = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": broken.url, "retryConfig": hour})
         disabled = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": gone.url})
         limited = api(f"POST {WEBHOOKS}", 201, json={**webhook, "rateLimitPerSecond": 1})
+        moved = {**webhook, "secret": OWN_SECRETS[0], "filters": [{"path": "network", "op": "exists"}]}
+        driver.secrets["webhook's own secret"] = OWN_SECRETS[0].removeprefix("whsec_")
+        driver.secrets["webhook's second own secret"] = OWN_SECRETS[1].removeprefix("whsec_")
+        moved_id = api(f"POST {WEBHOOKS}", 201, json=moved)["id"]
+        api(f"POST {WEBHOOKS}", 422, json={**moved, "secret": OWN_SECRETS[1][:-2]})
+        api(f"POST {WEBHOOKS}/{moved_id}/rotate-secret", 200, json={"secret": OWN_SECRETS[1]})
+        api(f"DELETE {WEBHOOKS}/{moved_id}", 200)
+        assert len(api(f"GET {WEBHOOKS}/{moved_id}/logs", 200)["items"]) == 3
+        api(f"GET {WEBHOOKS}/{moved_id}/logs?action=nothing", 404)
         api(f"GET {WEBHOOKS}", 200)
+        api(f"GET {WEBHOOKS}?include=receiver", 200)
+        api(f"GET {WEBHOOKS}?include=stats,receiver", 200)
         api(f"GET {WEBHOOKS}", 200, token=publisher["key"])
         api(f"GET {WEBHOOKS}/event-types", 200)
         path = f"{WEBHOOKS}/{first['id']}"
@@ -262,10 +303,13 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
             api(f"PUT {path}/status", 200, json={"status": status})
         rotated = api(f"POST {path}/rotate-secret", 200, headers=once)
         assert api(f"POST {path}/rotate-secret", 200, headers=once) == rotated
-        api(f"POST {path}/rotate-secret", 409, headers={"idempotency-key": "two", "if-match": "1"})
-        assert api(f"POST {path}/test", 200)["statusCode"] == 200
+        api(f"POST {path}/rotate-secret", 412, headers={"idempotency-key": "two", "if-match": "1"})
+        tested = api(f"POST {path}/test", 200, headers=once)
+        assert tested["statusCode"] == 200
+        assert api(f"POST {path}/test", 200, headers=once) == tested
 
         published, many = _publish(driver, publisher, webhook, broken.url, minutes)
+        api("GET /api/deliveries?status=PENDING", 200)
         # The webhooks of the large event have proved fast. The others take the slow lane.
         for each in (first, soon, slow, parked, disabled, limited):
             key = {"webhookKey": f"acme#{each['id']}", "sk": "health"}
@@ -286,30 +330,97 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
 
     api(f"GET {EVENTS}", 200)
     api(f"GET {EVENTS}?type=POST_PUBLISHED", 200)
+    assert api("GET /api/deliveries?limit=100", 200)["items"]
+    api(f"GET /api/deliveries?webhookId={soon['id']}", 200)
+    (waiting,) = api(f"GET /api/deliveries?webhookId={soon['id']}&status=RETRYING", 200)["items"]
+    assert waiting["id"] in {item["id"] for item in api("GET /api/deliveries?status=RETRYING", 200)["items"]}
     for id in (first["id"], soon["id"], disabled["id"]):
         api(f"GET {WEBHOOKS}/{id}", 200)
         (delivery,) = api(f"GET {WEBHOOKS}/{id}/deliveries", 200)["items"]
         api(f"GET {WEBHOOKS}/{id}/deliveries/{delivery['id']}", 200)
     (failed,) = api(f"GET {WEBHOOKS}/{disabled['id']}/deliveries?status=FAILED", 200)["items"]
-    api(f"GET {WEBHOOKS}", 200)  # some deliveries may be pending now, so it counts them
+    api(f"GET {WEBHOOKS}?include=stats", 200)  # some deliveries may be pending now, so it counts them
     recovered = f"{WEBHOOKS}/{disabled['id']}"
     api(f"PUT {recovered}", 200, json={"name": "healthy again"})
     api(f"PUT {recovered}/status", 200, json={"status": "ACTIVE"})
-    api(f"POST {recovered}/recover", 202, json={"since": iso(datetime.now(UTC) - timedelta(hours=1))})
-    api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202)
+    since = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
+    api(f"POST {recovered}/recover", 202, json=since, headers=once)
+    api(f"POST {recovered}/recover", 409, json=since, headers={"idempotency-key": "two"})
+    api(f"POST {recovered}/deliveries/{failed['id']}/retry", 202, headers=once)
+    api(f"POST {path}/deliveries/{failed['id']}/retry", 404, headers={"idempotency-key": "two"})
+    delivered = api(f"GET {WEBHOOKS}/{limited['id']}/deliveries", 200)["items"][0]
+    again = f"POST {WEBHOOKS}/{limited['id']}/deliveries/{delivered['id']}/retry"
+    api(again, 409)
+    api(again, 202, json={"force": True})
+    _replays(driver, path, webhook)
     api(f"DELETE {path}", 200)
+    _feed(driver)
+
+
+def _feed(driver: Driver) -> None:
+    """A temporary pull webhook, from an event whose writer died to the removal."""
+    api, backend = driver.api, driver.backend
+    pull = {"kind": "pull", "name": "test", "eventTypes": ["POST_FAILED"], "expiresInSeconds": 60}
+    path = f"{WEBHOOKS}/{api(f'POST {WEBHOOKS}', 201, json=pull)['id']}"
+    api(f"PUT {path}", 200, json={"expiresInSeconds": 600})
+    key = f"acme#{path.rpartition('/')[2]}"
+    # A number that was taken a minute ago and never used.
+    head = {"webhookKey": key, "sk": "entry#~", "seq": 1, "at": now_ms() - 60_000, "ttl": now_ms()}
+    put_row(backend, "FeedsTable", head)
+    event = {"type": "POST_FAILED", "data": minimal_data("POST_FAILED")}
+    once = {"idempotency-key": "in a feed"}
+    for _ in range(2):  # the repeat looks for the event in the feed
+        api(f"POST {EVENTS}", 202, json=event, headers=once)
+    api(f"POST {EVENTS}/batch", 202, json={"events": [event]}, headers=once)
+    assert driver.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
+    api(f"POST {EVENTS}/batch", 202, json={"events": [event]}, headers=once)
+    assert driver.worker("FanOutFunction", "EventsQueue") == {"batchItemFailures": []}
+    page = api(f"GET {path}/feed?consumer=one", 200)
+    assert [item["sequence"] for item in page["items"]] == [2, 3]
+    api(f"POST {path}/feed/commit", 200, json={"consumer": "one", "sequence": 3})
+    assert api(f"GET {path}/feed?consumer=one&wait=1", 200)["items"] == []
+    assert api(f"GET {path}/feed/consumers", 200)["items"][0]["lag"] == 0
+    api(f"DELETE {path}/feed/consumers/one", 200)
+    webhook = {"workspaceId": "acme", "sk": path.rpartition("/")[2]}
+    set_attributes(backend, "WebhooksTable", webhook, expiresAt=1)
+    set_attributes(backend, "HealthTable", {"webhookKey": key, "sk": "health"}, dueAt=1)
+    driver.worker("SweepDeliveriesFunction")
+    api(f"GET {path}", 404)
+
+
+def _replays(driver: Driver, delivered_path: str, webhook: Any) -> None:
+    """Replays of a delivered delivery, and of an event from before the webhook. One of them is cancelled."""
+    api, once = driver.api, {"idempotency-key": "one"}
+    hour = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
+    late = f"{WEBHOOKS}/{api(f'POST {WEBHOOKS}', 201, json=webhook)['id']}"
+    for status in ("PAUSED", "ACTIVE"):
+        api(f"PUT {late}/status", 200, json={"status": status})
+    dry = {**hour, "missing": True, "dryRun": True}
+    assert api(f"POST {late}/replay", 200, json=dry) == {"total": 1, "isComplete": True}
+    missing = api(f"POST {late}/replay", 202, json={**hour, "missing": True}, headers=once)
+    assert api(f"POST {late}/replay", 202, json={**hour, "missing": True}, headers=once) == missing
+    again = api(f"POST {delivered_path}/replay", 202, json={**hour, "statuses": ["DELIVERED"]})
+    assert driver.worker("SweepDeliveriesFunction")["queued"] >= 2
+    for task in (missing, again):
+        ended = api(f"GET /api/tasks/{task['id']}", 200)
+        assert (ended["status"], ended["done"], ended["total"]) == ("SUCCEEDED", 1, 1)
+    running = api(f"POST {delivered_path}/replay", 202, json=hour)
+    api(f"POST /api/tasks/{running['id']}/cancel", 200)
+    assert len(api("GET /api/tasks", 200)["items"]) == 3
 
 
 def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retries: Any) -> tuple[Any, Any]:
     """Publish by HTTP and by the bus, and fan out. Returns a large event, and one to many webhooks."""
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
     # So large that the worker reads its body from the event's row.
-    large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "x" * 70_000}}
+    large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "Spring is here. " * 4_400}}
     published = api(f"POST {EVENTS}", 202, json=large, token=publisher["key"], headers=once)
     campaign = {"type": "CAMPAIGN_STARTED", "data": minimal_data("CAMPAIGN_STARTED")}
-    batch = {"events": [campaign, {"type": publisher["key"], "data": {}}]}
+    batch = {
+        "events": [campaign, {"type": "POST_FAILED", "data": {}}, {"type": publisher["key"], "data": {}}]
+    }
     items = api(f"POST {EVENTS}/batch", 202, json=batch, token=publisher["key"], headers=once)["items"]
-    assert ["error" in item for item in items] == [False, True]
+    assert ["error" in item for item in items] == [False, True, True]
     for detail in ({"idempotencyKey": "one", **campaign}, {}):
         put_on_bus(backend, {"workspaceId": "acme", **detail})
     subscribed = {**webhook, "eventTypes": ["CAMPAIGN_STARTED"]}
@@ -410,6 +521,7 @@ def _runs(driver: Driver, base: str) -> None:
     answer = {"status": "FAILED", "error": {"detail": "no"}}
     api(f"PUT /api/actions/runs/{failed['id']}", 200, json=answer, token=platform)
     api(f"GET {base}/runs", 200)
+    api(f"GET {AUTOMATIONS}/runs", 200)
     api(f"GET {base}/runs/{run['id']}", 200)
     set_attributes(backend, "AutomationsTable", {"id": expired["id"]}, dueAt=1, expiresAt=1)
     set_attributes(backend, "AutomationsTable", {"id": unanswered["id"]}, dueAt=1)
@@ -473,32 +585,41 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
     driver.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
     api(f"GET {INTEGRATIONS}/marketplace", 200)
+    for id in (published["id"], IntegrationId.for_template("hubspot")):
+        api(f"GET {INTEGRATIONS}/marketplace/{id}", 200)
+    api(f"GET {INTEGRATIONS}/providers", 200)
+    api(f"GET {INTEGRATIONS}/providers/hubspot", 200)
     install = f"POST {INTEGRATIONS}/{published['id']}/install"
     copies = [api(install, 201, headers={"idempotency-key": str(number)}) for number in range(3)]
     start = {"redirectUri": REDIRECT_URI}
     state = api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=start)["state"]
-    api(f"POST {CALLBACK}", 422, json={"state": state, "error": "access_denied"})
+    denied = {"state": state, "error": "access_denied"}
+    api(f"POST {CALLBACK}", 422, json=denied, headers={"idempotency-key": "denied"})
     api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=start)  # which nobody finishes
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
     moved = {"config": {"clientId": "another", "clientSecret": CLIENT_SECRETS[1]}}
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json=moved)
     # The publisher's client has changed. Each function that would use it deactivates the copy.
-    api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 409, json=start)
+    initiate = f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate"
+    api(initiate, 409, json=start, headers={"idempotency-key": "inactive"})
     api(f"PUT {INTEGRATIONS}/{copies[0]['id']}/status", 409, json={"status": "ACTIVE"})
 
-    plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "plain", "type": "CRM"})["id"]
-    webhook = {"name": "test", "url": "https://example.com", "eventTypes": ["*"], "integrationId": plain}
+    plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "Contacts", "type": "CRM"})["id"]
+    webhook = {"name": "Contacts", "url": "https://example.com", "eventTypes": ["*"], "integrationId": plain}
     webhook_id = api(f"POST {WEBHOOKS}", 201, json=webhook)["id"]
     api(f"PUT {WEBHOOKS}/{webhook_id}", 200, json={"integrationId": plain})
     credentials = {"credentials": CREDENTIALS}
     connection = api(f"POST {INTEGRATIONS}/{plain}/connections", 201, json=credentials, headers=once)
     api(f"GET {INTEGRATIONS}", 200)
     api(f"GET {INTEGRATIONS}/{plain}/logs", 200)
+    assert api(f"GET {INTEGRATIONS}/{plain}/logs?action=nothing", 200)["items"] == []
     for ref in ("default", connection["id"]):
         api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}", 200)
         api(f"GET {INTEGRATIONS}/{plain}/connections/{ref}/token", 200)
     api(f"GET {INTEGRATIONS}/{plain}/connections", 200)
+    api("GET /api/connections", 200)
+    api(f"GET /api/connections?integrationId={plain}", 200)
     return plain, published["id"], [copy["id"] for copy in copies]
 
 
@@ -508,7 +629,12 @@ def _connections(
     """Connections whose refresh is refused on demand, on schedule, and under another process's lease."""
     api, backend = driver.api, driver.backend
     config = {**addresses, "clientId": "id", "clientSecret": CLIENT_SECRETS[0], "apiToken": API_TOKEN}
-    own = {"name": "own", "type": "CUSTOM", "provider": "own", "config": {**config, "clientAuth": "basic"}}
+    own = {
+        "name": "Our own CRM",
+        "type": "CUSTOM",
+        "provider": "own",
+        "config": {**config, "clientAuth": "basic"},
+    }
     id = api(f"POST {INTEGRATIONS}", 201, json=own)["id"]
     path = f"{INTEGRATIONS}/{id}"
     api(f"GET {path}?reveal=true", 200)
@@ -517,10 +643,11 @@ def _connections(
 
     def connect(name: str) -> Any:
         start = {"redirectUri": REDIRECT_URI, "returnUrl": f"{RETURN_ORIGIN}/back", "connectionId": name}
-        state = api(f"POST {path}/oauth/initiate", 200, json=start)["state"]
+        once = {"idempotency-key": f"flow {len(driver.responses)}"}
+        state = api(f"POST {path}/oauth/initiate", 200, json=start, headers=once)["state"]
         query = urlencode({"state": state, "code": CODE})
         assert driver.call(f"GET {path}/oauth/callback?{query}", token=None).status == 303
-        return api(f"POST {CALLBACK}", 200, json={"state": state, "code": CODE})
+        return api(f"POST {CALLBACK}", 200, json={"state": state, "code": CODE}, headers=once)
 
     def make_due(integration: str, name: str, **attributes: Any) -> None:
         key = {"integrationKey": f"acme#{integration}", "name": name}

@@ -1,4 +1,4 @@
-"""Installs the Node packages of the tests: `python -m tools.node_packages NAME…`
+"""Installs the Node packages of the tests and checks: `python -m tools.node_packages NAME…`
 
 A name is a folder with a package.json and its lock file. The packages are installed into .tools/node/NAME
 once, and again when the lock changes. As in environment.py, an interrupted installation is repeated, and
@@ -38,6 +38,7 @@ class Packages(NamedTuple):
 
 PACKAGES = {
     "oidc": Packages("tests/oidc", 10, "the authorization server of the OAuth tests"),
+    "openapi": Packages("tools/openapi", 15, "the linter of openapi.json"),
     "make": Packages("tests/apps/make", 5, "the schema checker of Make's own editor"),
     "node": Packages("tests/apps/node", 10, "a newer Node"),
     "zapier": Packages("tests/apps/zapier", 10, "Zapier's schema and runner"),

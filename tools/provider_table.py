@@ -14,8 +14,7 @@ TARGET = ROOT / _PAGE
 def render() -> str:
     """Return the page with the table of the providers' files."""
     rows = ["| `provider` | | Type | Sign-in | Refresh |", "|---|---|---|---|---|"]
-    loaded = (providers.load(name) for name in providers.names())
-    rows += [_row(provider) for provider in loaded if provider is not None]
+    rows += map(_row, providers.load_all())
     return with_tables(_PAGE, "providers", rows)
 
 

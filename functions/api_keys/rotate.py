@@ -4,7 +4,13 @@ from patchbay.http import Request, endpoint
 from patchbay.ids import ApiKeyId
 
 
-@endpoint(scope="api-keys:write", status=201, idempotent=True, optional_body=True)
+@endpoint(
+    scope="api-keys:write",
+    status=201,
+    idempotent=True,
+    optional_body=True,
+    located="/api/integrations/api-keys/{id}",
+)
 def handler(request: Request, id: ApiKeyId, body: RotateApiKey) -> ApiKeyWithSecret:
     """Create a new key with the same terms; the old one keeps working for `overlapSeconds`. Only this
     response contains `key`.

@@ -3,7 +3,9 @@ from patchbay.automations.models import ActionKey, AutomationPlatform, Run, Star
 from patchbay.http import Request, endpoint
 
 
-@endpoint(scope="automations:use", status=202, idempotent=True)
+@endpoint(
+    scope="automations:use", status=202, idempotent=True, located="/api/automations/{platform}/runs/{id}"
+)
 def handler(request: Request, platform: AutomationPlatform, key: ActionKey, body: StartRun) -> Run:
     """Start a run of an action. The platform answers within 15 minutes."""
     return runs.start(request.principal, platform, key, body, request.once)

@@ -3,7 +3,9 @@ from patchbay.automations.models import AutomationPlatform, Subscribe, Subscribe
 from patchbay.http import Request, endpoint
 
 
-@endpoint(scope="automations:use", status=201, idempotent=True, located=True)
+@endpoint(
+    scope="automations:use", status=201, idempotent=True, located="/api/automations/{platform}/hooks/{id}"
+)
 def handler(request: Request, platform: AutomationPlatform, body: Subscribe) -> SubscribedHook:
     """Subscribe an automation to events. Only this response has the signing secret."""
     return hooks.subscribe(request.principal, platform, body, request.once)

@@ -4,7 +4,12 @@ from patchbay.oauth import connections
 from patchbay.oauth.models import Connection, CreateConnection
 
 
-@endpoint(scope="connections:write", status=201, idempotent=True)
+@endpoint(
+    scope="connections:write",
+    status=201,
+    idempotent=True,
+    located="/api/integrations/{integrationId}/connections/{id}",
+)
 def handler(request: Request, id: IntegrationId, body: CreateConnection) -> Connection:
     """Connect with an API key or basic credentials."""
-    return connections.create(request.principal, id, body, request.once)
+    return connections.create(request.principal, id, body, request.once, request.used_quotas)

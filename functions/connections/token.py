@@ -9,4 +9,4 @@ def handler(
     request: Request, id: IntegrationId, connection_id: ConnectionRef
 ) -> AccessToken | ConnectionCredentials:
     """Get the access token, refreshed if that is due, or the credentials."""
-    return connections.token(request.principal, id, connection_id)
+    return connections.token(request.principal, id, connection_id, request.used_quotas)

@@ -3,7 +3,7 @@ from patchbay.http import Request, endpoint
 from patchbay.publishing.publish import publish
 
 
-@endpoint(scope="events:publish", status=202)
+@endpoint(scope="events:publish", status=202, located="/api/events/{id}")
 def handler(request: Request, body: PublishEvent) -> PublishedEvent:
     """Publish an event to every webhook that it matches."""
     key = request.headers.get("idempotency-key")

@@ -1,8 +1,8 @@
+from patchbay.activity.models import LogEntry, LogQuery
 from patchbay.api_model import Listing
 from patchbay.http import Request, endpoint
 from patchbay.ids import IntegrationId
 from patchbay.integrations import service
-from patchbay.integrations.models import LogEntry, LogQuery
 
 
 @endpoint(scope="integrations:read")

@@ -5,7 +5,11 @@ from patchbay.oauth.models import Callback, Connection
 token_endpoint.preload()
 
 
-@endpoint(scope="connections:write")
+@endpoint(
+    scope="connections:write",
+    idempotent=True,
+    located="/api/integrations/{integrationId}/connections/{id}",
+)
 def handler(request: Request, body: Callback) -> Connection:
-    """Complete the flow with the parameters of the provider's redirect."""
-    return flow.complete(request.principal, body)
+    """Complete an authorization code flow with the parameters of the provider's redirect."""
+    return flow.complete(request.principal, body, request.once)

@@ -6,5 +6,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="webhooks:read")
 def handler(request: Request, id: WebhookId) -> WebhookDetail:
-    """Get a webhook with its stats and latest deliveries."""
+    """Get a webhook with its stats, its receiver's state and its latest deliveries."""
     return service.webhook_with_recent(request.principal, id)

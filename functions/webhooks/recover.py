@@ -4,7 +4,7 @@ from patchbay.http import Request, endpoint
 from patchbay.ids import WebhookId
 
 
-@endpoint(scope="webhooks:write", status=202)
+@endpoint(scope="webhooks:write", status=202, idempotent=True)
 def handler(request: Request, id: WebhookId, body: Recover) -> Recovering:
     """Send the failed and cancelled deliveries of a time range again."""
-    return service.recover(request.principal, id, body)
+    return service.recover(request.principal, id, body, request.once)

@@ -1,10 +1,10 @@
 from patchbay.deliveries import service
-from patchbay.deliveries.models import Delivery
+from patchbay.deliveries.models import Delivery, RetryDelivery
 from patchbay.http import Request, endpoint
 from patchbay.ids import DeliveryId, WebhookId
 
 
-@endpoint(scope="webhooks:write", status=202)
-def handler(request: Request, id: WebhookId, delivery_id: DeliveryId) -> Delivery:
+@endpoint(scope="webhooks:write", status=202, idempotent=True, optional_body=True)
+def handler(request: Request, id: WebhookId, delivery_id: DeliveryId, body: RetryDelivery) -> Delivery:
     """Send a delivery again now."""
-    return service.retry(request.principal, id, delivery_id)
+    return service.retry(request.principal, id, delivery_id, body, request.once)

@@ -4,7 +4,7 @@ from patchbay.http import Request, endpoint
 from patchbay.ids import WebhookId
 
 
-@endpoint(scope="webhooks:write", optional_body=True)
+@endpoint(scope="webhooks:write", idempotent=True, optional_body=True)
 def handler(request: Request, id: WebhookId, body: SendTestEvent) -> Attempt:
     """Send a test event to the receiver now, and return the attempt."""
-    return test_event.send_test(request.principal, id, body)
+    return test_event.send_test(request.principal, id, body, request.once)

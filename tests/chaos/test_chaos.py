@@ -238,7 +238,8 @@ def audiences(hooks: Sequence[Hook], chance: random.Random) -> list[list[Hook]]:
 
 def publish(http: httpx.Client, audience: Sequence[Hook], done: Disturbances) -> str:
     """Publish an event to these webhooks, again and again until the answer is 202. Returns its ID."""
-    data = {**POST, "to": {hook.name: True for hook in audience}}
+    healthy, *others = audience
+    data = {**POST, "accountId": healthy.name, "campaignId": others[0].name if others else None}
     body = {"type": "POST_PUBLISHED", "data": data}
     key = {"idempotency-key": os.urandom(16).hex()}
     # Batches go through the fan-out's worker, single events do not.
@@ -436,7 +437,8 @@ def test_every_delivery_ends_and_every_request_is_accounted_for(tmp_path: Path) 
         )
         workspace = Workspace(running)
         for hook in hooks:
-            name_filter = {"path": f"to.{hook.name}", "op": "exists"}
+            field = "accountId" if hook.kind == "healthy" else "campaignId"
+            name_filter = {"path": field, "op": "equals", "value": hook.name}
             hook.id = workspace.webhook(
                 hook.url, name=hook.name, filters=[name_filter], retryConfig=RETRIES, disableAfter=1000
             )["id"]

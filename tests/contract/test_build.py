@@ -49,7 +49,7 @@ def sources(tmp_path: Path) -> Path:
     tree = tmp_path / "sources"
     for folder in ("functions", "layers", "tools"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-    for file in ("template.yaml", "samconfig.toml"):
+    for file in ("template.yaml", "samconfig.toml", "openapi.json"):
         shutil.copy(ROOT / file, tree)
     return tree
 
@@ -87,6 +87,19 @@ def test_sam_build_passes_the_release_check(sources: Path) -> None:
         assert (folder / module).is_file()
         assert not (folder / "Makefile").exists()
     assert (build.folders["PatchbayLayer"] / "python/patchbay/__init__.py").is_file()
+    reference = build.folders["ReferenceLayer"] / "python/patchbay_reference"
+    assert (reference / "openapi.json").read_bytes() == (ROOT / "openapi.json").read_bytes()
+    assert {"reference.html", "reference.js", "errors.html", "scalar.js.gz"} <= set(os.listdir(reference))
+    with_reference = [
+        name
+        for name, resource in build.template["Resources"].items()
+        if {"Ref": "ReferenceLayer"} in resource["Properties"].get("Layers", [])
+    ]
+    assert sorted(with_reference) == [
+        "GetOpenApiFunction",
+        "GetReferenceFileFunction",
+        "GetReferenceFunction",
+    ]
     assert (build.folders["DependenciesLayer"] / "python/boto3/__init__.py").is_file()
 
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,15 +73,24 @@ def test_provider_table_is_up_to_date() -> None:
     assert provider_table.TARGET.read_text() == provider_table.render(), "stale: run `make derived`"
 
 
-def test_page_lists_every_action_of_the_activity_log() -> None:
+@pytest.mark.parametrize(
+    ("page", "folders", "kinds"),
+    [
+        (
+            "integrations",
+            ["integrations", "oauth"],
+            "integration|credentials|oauth|connection|token|publication",
+        ),
+        ("webhooks", ["webhooks"], "webhook"),
+        ("api-keys", ["api_keys"], "api_key"),
+    ],
+)
+def test_page_lists_every_action_of_the_activity_log(page: str, folders: list[str], kinds: str) -> None:
     library = ROOT / "layers/patchbay/patchbay"
-    code = "".join(
-        file.read_text() for folder in ("integrations", "oauth") for file in (library / folder).glob("*.py")
-    )
-    recorded = set(
-        re.findall(r'"((?:integration|credentials|oauth|connection|token|publication)\.[a-z_]+)"', code)
-    )
-    listed = re.search(r"Actions: (.*?)\.\n\n", (ROOT / "docs/integrations.md").read_text(), re.DOTALL)
+    code = "".join(file.read_text() for folder in folders for file in (library / folder).glob("*.py"))
+    recorded = set(re.findall(rf'"((?:{kinds})\.[a-z_]+)"', code))
+    text = (ROOT / f"docs/{page}.md").read_text()
+    listed = re.search(r"Actions: (.*?)(?:\.\s| \|\n)", text, re.DOTALL)
     assert listed is not None
     documented = {
         f"{kind}.{name}"

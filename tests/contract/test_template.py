@@ -24,7 +24,7 @@ from local.template import Resource, Template
 from patchbay import vault
 from patchbay.settings import Settings
 from patchbay.version import VERSION
-from tests.conftest import Api, Backend
+from tests.conftest import Api, Backend, routes_of
 from tests.faults import one_at_a_time
 from tests.tour import Driver, tour
 from tests.wire import Params, around_calls
@@ -33,7 +33,7 @@ TEMPLATE = Template(
     ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
 )
 FUNCTIONS = TEMPLATE.functions()
-ROUTES = gateway.read(TEMPLATE).routes
+ROUTES = routes_of(TEMPLATE)
 QUEUES = {queue.logical_id: queue.properties for queue in TEMPLATE.of_type("AWS::SQS::Queue")}
 TABLES = {table.logical_id: table.properties for table in TEMPLATE.of_type("AWS::DynamoDB::Table")}
 SOURCES = {
@@ -94,6 +94,11 @@ def test_no_resource_name_prevents_a_second_stack() -> None:
             assert name not in resource.properties, resource.logical_id
 
 
+def test_stack_is_within_the_quotas_of_cloudformation_and_api_gateway() -> None:
+    assert len(TEMPLATE.document["Resources"]) <= 500
+    assert len(gateway.read(TEMPLATE).routes) <= 300
+
+
 def test_package_and_library_have_one_version() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
@@ -102,9 +107,12 @@ def test_package_and_library_have_one_version() -> None:
 
 # The first pattern that matches decides. `*` means read for GET, and write for other methods.
 PUBLIC = None
+ANY = "any caller"
 SCOPES: list[tuple[str, str | None]] = [
     (r"\$default", PUBLIC),
-    (r"GET /api/health", PUBLIC),
+    (r"GET /api/(health|openapi\.json|docs(/\{file\})?)", PUBLIC),
+    (r"GET /api/me", ANY),
+    (r"GET /api/deliveries", "webhooks:read"),
     (r"GET /api/integrations/\{id\}/oauth/callback", PUBLIC),
     (r"POST /api/events(/batch)?", "events:publish"),
     (r"GET /api/events(/.*)?", "events:read"),
@@ -115,8 +123,10 @@ SCOPES: list[tuple[str, str | None]] = [
     (r"GET /api/integrations/.*/token", "credentials:read"),
     (r"\w+ /api/integrations/.*(oauth|connections)(/.*)?", "connections:*"),
     (r"\w+ /api/integrations(/.*)?", "integrations:*"),
+    (r"GET /api/connections", "connections:read"),
     (r"\w+ /api/automations/.*", "automations:use"),
     (r"PUT /api/actions/.*", "actions:handle"),
+    (r"\w+ /api/tasks(/.*)?", "webhooks:*"),
 ]
 
 
@@ -130,7 +140,10 @@ def test_route_requires_the_scope_of_the_contract(route: gateway.Route) -> None:
 
 def required_scope(route: gateway.Route) -> str | None:
     module = FUNCTIONS[route.function].handler.rpartition(".")[0]
-    scope: str | None = importlib.import_module(module).handler.endpoint["scope"]
+    endpoint = importlib.import_module(module).handler.endpoint
+    if endpoint["scope"] is None and not endpoint["public"]:
+        return ANY
+    scope: str | None = endpoint["scope"]
     return scope
 
 
@@ -373,7 +386,7 @@ def test_only_key_routes_may_change_key_permissions() -> None:
 def test_public_routes_cannot_read_integrations_of_a_workspace() -> None:
     integrations = _table(TEMPLATE.name("IntegrationsTable"))
     public = [route.function for route in ROUTES if required_scope(route) is PUBLIC]
-    assert len(public) == 3
+    assert len(public) == 6
     for function in [*public, "BrowseMarketplaceFunction"]:
         for action in ("GetItem", "Query", "BatchGetItem", "Scan"):
             needed = Right(f"dynamodb:{action}", integrations, frozenset(), frozenset({"acme"}))
@@ -475,6 +488,15 @@ def recorder(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Cal
     with around_calls(recorder.record):
         tour(recorder)
     return recorder
+
+
+def test_unknown_route_counts_a_key_with_the_rights_of_every_endpoint() -> None:
+    """All rights to count the request of a key, but not the one to read the key of JWTs."""
+    grants = granted(TEMPLATE)
+    endpoint = set(grants["GetApiKeyFunction"].shared["AuthenticatePolicy"])
+    assert set(grants["NotFoundFunction"].own) == {
+        right for right in endpoint if not right.action.startswith("secretsmanager:")
+    }
 
 
 # Rights that the tour does not use: (function or managed policy, action) → the reason.

@@ -13,7 +13,7 @@ import pytest
 
 from local.testing import RunningStack, stack
 from patchbay.storage.dynamo import unpack_row
-from tests.e2e.conftest import Workspace, eventually
+from tests.e2e.conftest import WEBHOOKS, Workspace, eventually
 from tests.receivers import Answer, receiver
 
 # Interrupted work restarts when its message is redelivered. The template's rule requires
@@ -151,20 +151,28 @@ def _kill_when_started(running: RunningStack, workspace: Workspace, event_id: st
     return state() == "STARTED"
 
 
-def test_queued_deliveries_survive_a_restart(tmp_path: Path) -> None:
+def test_queued_deliveries_and_feeds_survive_a_restart(tmp_path: Path) -> None:
     with receiver([503, 503, 503, 200]) as inbox:
         with started(tmp_path) as first:
             workspace = Workspace(first)
             webhook = workspace.webhook(
                 inbox.url, retryConfig={"maxRetries": 5, "backoffMultiplier": 1, "initialDelaySeconds": 2}
             )
+            pull = workspace(
+                f"POST {WEBHOOKS}", json={"kind": "pull", "name": "feed", "eventTypes": ["POST_PUBLISHED"]}
+            )
+            feed = f"{WEBHOOKS}/{pull['id']}/feed"
             # One delivery waits for its retry. The others are in a queue, or at a worker.
             waiting = workspace.publish({"n": 0})["id"]
             inbox.wait_for(1, 60)
             ids = [waiting, *(workspace.publish({"n": n})["id"] for n in range(1, 20))]
+            pulled = workspace(f"GET {feed}?consumer=one&limit=5")["items"]
+            workspace(f"POST {feed}/commit", json={"consumer": "one", "sequence": pulled[-1]["sequence"]})
             assert first.stop() == 0
         with started(tmp_path) as second:
             workspace = Workspace(second, workspace.name)
             for id in ids:
                 assert workspace.settled(id) == {webhook["id"]: "DELIVERED"}
+            pulled += workspace(f"GET {feed}?consumer=one&limit=100")["items"]
+        assert [item["eventId"] for item in pulled] == ids
         assert {request.json()["id"] for request in inbox.requests} == set(ids)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from standardwebhooks import Webhook as StandardWebhook
 
 from local.testing import RunningStack
 from tests.catalogued import POST
@@ -49,6 +51,21 @@ def test_event_reaches_its_receiver(workspace: Workspace) -> None:
     assert attempt["requestHeaders"]["webhook-signature"] == received.headers["webhook-signature"]
     assert attempt["requestHeaders"]["x-team"] == "********"
     assert workspace(f"GET {WEBHOOKS}/{webhook['id']}")["recentDeliveries"] == [listed]
+
+
+def test_waiting_receiver_gets_an_event_from_its_feed(workspace: Workspace) -> None:
+    body = {"kind": "pull", "name": "feed", "eventTypes": ["POST_PUBLISHED"], "expiresInSeconds": 3600}
+    webhook = workspace(f"POST {WEBHOOKS}", json=body)
+    feed = f"{WEBHOOKS}/{webhook['id']}/feed"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(workspace, f"GET {feed}?wait=20")
+        with pytest.raises(TimeoutError):
+            waiting.result(1)
+        event = workspace.publish()
+        (item,) = waiting.result(15)["items"]
+    verified = StandardWebhook(webhook["secret"]).verify(item["payload"], item["headers"])
+    assert (item["eventId"], verified["id"]) == (event["id"], event["id"])
+    assert workspace(f"GET {feed}?cursor={item['sequence']}")["items"] == []
 
 
 def test_delivery_succeeds_after_two_failures(workspace: Workspace) -> None:
@@ -155,7 +172,7 @@ def test_responses_to_a_key_have_its_limits(workspace: Workspace) -> None:
     assert "x-ratelimit-limit" not in workspace.ask("GET /api/events").headers
 
 
-def test_paused_webhook_receives_nothing(workspace: Workspace) -> None:
+def test_inactive_webhook_receives_nothing(workspace: Workspace) -> None:
     with receiver() as inbox:
         webhook = workspace.webhook(inbox.url)
         status = f"PUT {WEBHOOKS}/{webhook['id']}/status"
@@ -168,7 +185,28 @@ def test_paused_webhook_receives_nothing(workspace: Workspace) -> None:
         assert [json.loads(request.body)["data"]["post"] for request in inbox.requests] == [2]
 
 
-@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "paused"])
+def test_pause_and_replay_send_what_was_missed(workspace: Workspace) -> None:
+    before = workspace.publish({"post": 1})
+    since = eventually(lambda: workspace.event(before["id"]) or {})["timestamp"]
+    with receiver() as inbox:
+        webhook = workspace.webhook(inbox.url)
+        path = f"{WEBHOOKS}/{webhook['id']}"
+        workspace(f"PUT {path}/status", json={"status": "PAUSED"})
+        held = workspace.publish({"post": 2})
+        eventually(lambda: workspace.statuses(held["id"]) == {webhook["id"]: "HELD"})
+        task = workspace(f"POST {path}/replay", json={"since": since, "missing": True})
+        assert (task["status"], task["total"]) == ("RUNNING", 1)
+        workspace(f"PUT {path}/status", json={"status": "ACTIVE"})
+        workspace.stack.invoke("SweepDeliveriesFunction", {"source": "aws.scheduler"})
+        assert workspace.settled(held["id"]) == {webhook["id"]: "DELIVERED"}
+        assert workspace.settled(before["id"]) == {webhook["id"]: "DELIVERED"}
+        assert sorted(json.loads(request.body)["data"]["post"] for request in inbox.requests) == [1, 2]
+    ended = workspace(f"GET /api/tasks/{task['id']}")
+    assert (ended["status"], ended["done"]) == ("SUCCEEDED", 1)
+    assert workspace("GET /api/tasks")["items"] == [ended]
+
+
+@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "inactive"])
 def test_waiting_delivery_is_cancelled_with_its_webhook(deleted: bool, workspace: Workspace) -> None:
     with receiver([500]) as inbox:
         webhook = workspace.webhook(inbox.url, retryConfig={**ONE_RETRY, "initialDelaySeconds": 6})
@@ -191,7 +229,8 @@ def test_logs_of_all_functions_have_the_request_id(workspace: Workspace) -> None
         answer = workspace.ask("POST /api/events", json=body)
         published = answer.json()
         assert workspace.settled(published["id"]) == {webhook["id"]: "DELIVERED"}
-    request_id = answer.headers["apigw-requestid"]  # a client can quote it
+    request_id = answer.headers["x-request-id"]  # a client can quote it
+    assert request_id == answer.headers["apigw-requestid"]
 
     def functions() -> set[str]:
         lines = [line.split() for line in workspace.stack.output().splitlines()]
@@ -201,6 +240,17 @@ def test_logs_of_all_functions_have_the_request_id(workspace: Workspace) -> None
     eventually(lambda: {"PublishEventFunction", "DeliverSlowFunction"} <= functions(), 20)
     secrets = [webhook["secret"], workspace.token]
     assert not [secret for secret in secrets if secret in workspace.stack.output()]
+
+
+def test_problem_links_to_this_stack_and_head_has_no_body(workspace: Workspace) -> None:
+    problem = workspace.ask("GET /api/events/")
+    assert problem.json()["type"] == f"{workspace.stack.url}/api/docs/errors#not_found"
+    assert problem.json()["requestId"] == problem.headers["x-request-id"]
+    head = workspace.ask(f"HEAD {WEBHOOKS}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == "application/json"
+    refused = workspace.ask(f"HEAD {WEBHOOKS}/recover")
+    assert (refused.status_code, refused.content) == (404, b"")
 
 
 def test_other_workspace_has_no_access(workspace: Workspace) -> None:

@@ -14,13 +14,14 @@ from local import gateway
 from local.settings import ROOT
 from local.template import Function, Template
 from local.testing import RunningStack
+from tests.conftest import routes_of
 
 PLACEHOLDER = re.compile(r"<make token WORKSPACE=(\w+)>")  # see events/README.md
 TEMPLATE = Template(
     ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
 )
 FUNCTIONS = TEMPLATE.functions()
-ROUTES = {route.function: route for route in gateway.read(TEMPLATE).routes}
+ROUTES = {route.function: route for route in routes_of(TEMPLATE)}
 
 
 def path(function: Function) -> Path:

@@ -16,6 +16,7 @@ from patchbay.publishing.fan_out import fan_out_batch
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.storage import dynamo
+from patchbay.webhooks import filter_paths
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.conftest import Answer as Response
@@ -23,6 +24,12 @@ from tests.faults import Aws, Clock, Source, cold_start, one_at_a_time
 
 DAY = 86_400
 WEBHOOKS = "/api/integrations/webhooks"
+
+
+@pytest.fixture
+def any_filter_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accept filters on any path, as if the catalogue described all data of all event types."""
+    monkeypatch.setattr(filter_paths, "_schemas", lambda event_types: [{}])
 
 
 def health(key: str) -> Health:
@@ -92,7 +99,7 @@ class Pipeline:
         while True:
             parked = [
                 row["dueAt"] - self.clock.now
-                for table in ("DeliveriesTable", "HealthTable")
+                for table in ("DeliveriesTable", "HealthTable", "TasksTable")
                 for row in self.backend.rows(table)
                 if "dueAt" in row
             ]

@@ -40,7 +40,7 @@ from patchbay.api_keys.models import (
 from patchbay.auth.principal import Principal, in_process
 from patchbay.aws_http import Response
 from patchbay.clock import from_ms, iso, now_ms
-from patchbay.errors import Conflict, Forbidden, NotFound, RateLimited
+from patchbay.errors import Conflict, Forbidden, NotFound, PreconditionFailed, RateLimited
 from patchbay.settings import settings as configuration
 from patchbay.storage import dynamo
 from tests.api_keys import (
@@ -257,10 +257,10 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"expiresAt": "2999-01-01"}, "expiresAt"),
     ({"expiresAt": 32_472_144_000}, "expiresAt"),
     ({"expires_at": FOREVER}, "expires_at"),
-    ({"version": 1}, "version"),
-    ({"status": "ACTIVE"}, "status"),
+    ({"version": "1"}, "version"),
+    ({"status": "REVOKED"}, "status"),
     ({"workspaceId": "globex"}, "workspaceId"),
-    ({"rotatedFrom": None}, "rotatedFrom"),
+    ({"rotatedFrom": "key_0"}, "rotatedFrom"),
 ]
 
 
@@ -281,10 +281,10 @@ def test_if_match_is_checked_on_update_and_rotate(api: Api, backend: Backend) ->
     assert put(api, key, headers={"If-Match": '"1"'}, name="a").json()["version"] == 2
     before = rows(backend)
     for version in ("1", "3", '"0"'):
-        assert_problem(put(api, key, headers={"If-Match": version}, name="b"), 409, None, "version 2")
-        assert_problem(put(api, key, headers={"If-Match": version}, name="a"), 409, None, "version 2")
-        assert_problem(rotate(api, key, headers={"If-Match": version}), 409, None, "version 2")
-    assert_problem(put(api, key, headers={"If-Match": "*"}, name="b"), 422)
+        assert_problem(put(api, key, headers={"If-Match": version}, name="b"), 412, None, "version 2")
+        assert_problem(put(api, key, headers={"If-Match": version}, name="a"), 412, None, "version 2")
+        assert_problem(rotate(api, key, headers={"If-Match": version}), 412, None, "version 2")
+    assert_problem(put(api, key, headers={"If-Match": "**"}, name="b"), 422)
     assert_problem(rotate(api, key, headers={"If-Match": "-2"}), 422)
     assert rows(backend) == before
     assert put(api, key, headers={"If-Match": "2"}, name="b").json()["version"] == 3
@@ -339,13 +339,13 @@ def test_update_keeps_usage_and_windows(api: Api, clock: Clock) -> None:
 def test_requests_during_an_update_are_counted(backend: Backend) -> None:
     key, process = mint(rateLimitPerHour=50), Guard()
     process.admit(key.key)
-    with meanwhile("dynamodb.UpdateItem", lambda: [process.admit(key.key) for _ in range(3)]):
+    with meanwhile("dynamodb.TransactWriteItems", lambda: [process.admit(key.key) for _ in range(3)]):
         edited = service.update(ADA, key.id, update_body(name="other", rateLimitPerHour=40))
-    assert (edited.version, edited.usage.total) == (2, 4), "the response matches the row"
+    assert (edited.version, edited.usage.total) == (2, 1), "the response has the use that was read"
     admitted = process.admit(key.key)
     assert admitted.headers()["x-ratelimit-remaining"] == "35"
     shown = service.get(ADA, key.id)
-    assert (shown.usage.total, shown.usage.daily[-1].count) == (5, 5)
+    assert (shown.usage.total, (shown.usage.daily or [])[-1].count) == (5, 5)
 
 
 def test_update_during_admission_applies_to_that_request(backend: Backend, clock: Clock) -> None:
@@ -416,31 +416,35 @@ def test_removed_scope_is_refused_over_http(api: Api) -> None:
 def test_concurrent_updates_are_both_applied(backend: Backend) -> None:
     key = mint()
     with meanwhile(
-        "dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(rateLimitPerHour=7))
+        "dynamodb.TransactWriteItems", lambda: service.update(ADA, key.id, update_body(rateLimitPerHour=7))
     ):
         edited = service.update(ADA, key.id, update_body(name="other"))
     assert (edited.name, edited.rate_limit_per_hour, edited.version) == ("other", 7, 3)
     assert service.get(ADA, key.id) == edited
 
 
-def test_second_update_of_the_same_version_is_a_conflict(backend: Backend) -> None:
+def test_second_update_of_the_same_version_is_refused(backend: Backend) -> None:
     key = mint()
-    other = meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="a"), 1))
-    with other, pytest.raises(Conflict, match="version 2, not 1"):
+    other = meanwhile(
+        "dynamodb.TransactWriteItems", lambda: service.update(ADA, key.id, update_body(name="a"), 1)
+    )
+    with other, pytest.raises(PreconditionFailed, match="version 2, not 1"):
         service.update(ADA, key.id, update_body(name="b"), 1)
     assert service.get(ADA, key.id).name == "a"
 
 
 def test_equal_concurrent_updates_count_as_one(backend: Backend) -> None:
     key = mint()
-    with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="a"))):
+    with meanwhile("dynamodb.TransactWriteItems", lambda: service.update(ADA, key.id, update_body(name="a"))):
         assert service.update(ADA, key.id, update_body(name="a")).version == 2
 
 
 def test_update_under_contention_is_a_conflict(backend: Backend) -> None:
     key, names = mint(), itertools.count()
     others = each_time(
-        "dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name=str(next(names)))), 3
+        "dynamodb.TransactWriteItems",
+        lambda: service.update(ADA, key.id, update_body(name=str(next(names)))),
+        3,
     )
     with others, pytest.raises(Conflict, match="at the same time"):
         service.update(ADA, key.id, update_body(rateLimitPerDay=9))
@@ -451,7 +455,7 @@ def test_update_under_contention_is_a_conflict(backend: Backend) -> None:
 def test_update_whose_response_is_lost_is_applied_once(backend: Backend) -> None:
     key = mint()
     for if_match in (None, 2):  # its own write is not a conflict
-        with failing("dynamodb.UpdateItem", lost=True, tries=1):
+        with failing("dynamodb.TransactWriteItems", lost=True, tries=1):
             edited = service.update(ADA, key.id, update_body(name=f"after {if_match}"), if_match)
         assert (edited.name, edited.version) == (f"after {if_match}", (if_match or 1) + 1)
         assert service.get(ADA, key.id) == edited
@@ -465,7 +469,7 @@ def test_update_of_a_key_that_ends_concurrently_is_refused(backend: Backend, clo
     for status, end in ends.items():
         key = mint()
         with (
-            meanwhile("dynamodb.UpdateItem", partial(end, key)),
+            meanwhile("dynamodb.TransactWriteItems", partial(end, key)),
             pytest.raises(Conflict, match=status),
         ):
             service.update(ADA, key.id, update_body(expiresAt=FOREVER, name="alive"))
@@ -482,7 +486,7 @@ def test_expiry_change_races_with_the_schedule_consistently(backend: Backend, cl
         clock.move(10)
         assert expire_keys(lambda: AMPLE_TIME_MS).retired == 1
 
-    with meanwhile("dynamodb.UpdateItem", end), pytest.raises(Conflict, match="EXPIRED"):
+    with meanwhile("dynamodb.TransactWriteItems", end), pytest.raises(Conflict, match="EXPIRED"):
         service.update(ADA, lost.id, update_body(expiresAt=at(clock, days=1)))
     assert key_count(backend) == unretired(backend) == 0
     assert refusal(Guard(), lost.key) == "EXPIRED"
@@ -827,7 +831,7 @@ def test_update_and_rotate_check_rights_again_if_the_key_changed(backend: Backen
     def narrow() -> None:
         service.update(ADA, key.id, update_body(scopes=["events:publish"]))
 
-    with meanwhile("dynamodb.UpdateItem", widen), pytest.raises(Forbidden, match="credentials:read"):
+    with meanwhile("dynamodb.TransactWriteItems", widen), pytest.raises(Forbidden, match="credentials:read"):
         service.update(weak, key.id, update_body(name="mine"))
     narrow()
     with meanwhile("dynamodb.TransactWriteItems", widen), pytest.raises(Forbidden, match="credentials:read"):
@@ -1138,7 +1142,7 @@ def test_rotate_uses_the_terms_at_the_time_of_the_write(backend: Backend, clock:
 
 def test_update_during_a_rotation_does_not_undo_it(backend: Backend, clock: Clock) -> None:
     old = mint()
-    with meanwhile("dynamodb.UpdateItem", lambda: service.rotate(ADA, old.id, rotate_body(60))):
+    with meanwhile("dynamodb.TransactWriteItems", lambda: service.rotate(ADA, old.id, rotate_body(60))):
         edited = service.update(ADA, old.id, update_body(name="other"))
     assert (edited.name, edited.version) == ("other", 3)
     assert edited.expires_at == from_ms(clock.now + 60_000)
@@ -1233,7 +1237,7 @@ def test_revoke_with_if_match_conflicts_with_a_concurrent_update(backend: Backen
     renaming = meanwhile(
         "dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="other"))
     )
-    with renaming, pytest.raises(Conflict, match="version 2, not 1"):
+    with renaming, pytest.raises(PreconditionFailed, match="version 2, not 1"):
         service.revoke(ADA, key.id, if_match=1)
     assert service.get(ADA, key.id).status is KeyStatus.ACTIVE
     with meanwhile("dynamodb.UpdateItem", lambda: service.update(ADA, key.id, update_body(name="third"))):

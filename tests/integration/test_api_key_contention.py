@@ -128,7 +128,7 @@ def test_revoke_works_while_the_workspace_count_is_throttled(api: Api, backend: 
 @pytest.mark.parametrize("code", THROTTLING)
 def test_throttled_change_returns_429_and_changes_nothing(api: Api, code: str) -> None:
     key = create(api)
-    with throttled("UpdateItem", code, ":nm"):
+    with throttled("TransactWriteItems", code, ":nm"):
         answer = api(f"PUT {PATH}/{key['id']}", json={"name": "mine"})
     assert_problem(answer, 429, "rate_limited")
     assert answer.headers["retry-after"] == "1"
@@ -140,7 +140,7 @@ def test_throttled_change_returns_429_and_changes_nothing(api: Api, code: str) -
 
 def test_edit_whose_response_is_lost_does_not_conflict_with_itself(api: Api) -> None:
     key = create(api)
-    with failing("dynamodb.UpdateItem", lost=True, tries=1, where=":nm"):
+    with failing("dynamodb.TransactWriteItems", lost=True, tries=1, where=":nm"):
         answer = api(f"PUT {PATH}/{key['id']}", json={"name": "mine"}, headers={"If-Match": "1"})
     assert (answer.status, answer.json()["version"]) == (200, 2), answer
 

@@ -674,7 +674,7 @@ def test_every_response_after_admission_carries_rate_limit_headers(
         (400, f"POST {PATH}", {"body": b"{"}),
         (403, f"POST {PATH}/verify", {"json": {"key": "x"}}),
         (404, f"GET {PATH}/{ApiKeyId.new()}", {}),
-        (409, f"DELETE {one}", {"headers": {"If-Match": "7"}}),
+        (412, f"DELETE {one}", {"headers": {"If-Match": "7"}}),
         (422, f"POST {PATH}", {"json": {"name": ""}}),
         (500, f"GET {PATH}", {}),
         (429, f"GET {PATH}", {}),  # the workspace's ceiling, not the key's

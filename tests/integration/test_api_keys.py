@@ -267,7 +267,7 @@ def test_update_keeps_scopes_that_create_would_reject(api: Api) -> None:
     key = store.get("acme", ApiKeyId(created["id"]))
     assert key is not None
     existing = ("events:read", "analytics:export", "credentials:rotate")
-    store.change(key, replace(key, terms=key.terms._replace(scopes=existing), version=2))
+    store.change(key, replace(key, terms=key.terms._replace(scopes=existing), version=2), [])
     updated = api(
         f"PUT {PATH}/{created['id']}", json={"name": "x", "scopes": [*existing, "posts:read", *existing]}
     )

@@ -22,12 +22,22 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from local import gateway
 from patchbay.api_model import Empty
 from patchbay.auth import jwt as auth_jwt
 from patchbay.http import endpoint
 from patchbay.settings import ConfigurationError
-from tests.conftest import AUDIENCE, ISSUER, JWT_SECRET, ROOT, Answer, Api, Backend, clear_caches, jwt_for
+from tests.conftest import (
+    AUDIENCE,
+    ISSUER,
+    JWT_SECRET,
+    ROOT,
+    Answer,
+    Api,
+    Backend,
+    clear_caches,
+    jwt_for,
+    routes_of,
+)
 from tests.problems import assert_problem
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -38,7 +48,7 @@ LIST = f"GET {WEBHOOKS}"
 def assert_unauthenticated(answer: Answer) -> str:
     """Check a 401 response. Returns its detail."""
     detail: str = assert_problem(answer, 401)["detail"]
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.headers["www-authenticate"] == "Bearer"
     return detail
 
 
@@ -597,7 +607,12 @@ SCOPE_BY_ROUTE = {
     "POST /api/events": "events:publish",
     "POST /api/events/batch": "events:publish",
     "POST /api/integrations/api-keys/verify": "api-keys:verify",
+    "GET /api/deliveries": "webhooks:read",
 }
+
+
+# Valid credentials are enough for it.
+WHO_AM_I = "GET /api/me"
 
 
 @dataclass(frozen=True)
@@ -611,11 +626,12 @@ class Route:
 def routes(backend: Backend) -> list[Route]:
     functions = backend.template.functions()
     result = []
-    for route in gateway.read(backend.template).routes:
+    for route in routes_of(backend.template):
         module, _, name = functions[route.function].handler.rpartition(".")
         handler = getattr(importlib.import_module(module), name)
         line = re.sub(r"{\w+}", "x", route.key) if route.path else "GET /no-such-route"
-        result.append(Route(line, handler.endpoint["scope"]))
+        if line != WHO_AM_I:
+            result.append(Route(line, handler.endpoint["scope"]))
     return result
 
 
@@ -649,6 +665,46 @@ def test_every_route_that_is_not_public_requires_its_scope(
             workspace = "platform" if route.scope in PLATFORM_ONLY else "acme"
             allowed = api(route.line, token=jwt_for(workspace, scope=route.scope), json={})
             assert allowed.status in (200, 400, 404, 422), allowed
+
+
+def test_any_valid_credentials_get_who_they_belong_to(api: Api) -> None:
+    answer = api(WHO_AM_I, token=jwt_for("acme", role="viewer"))
+    assert answer.json() == {
+        "workspaceId": "acme",
+        "id": "user:someone",
+        "type": "user",
+        "role": "viewer",
+        "scopes": sorted(ROLES["viewer"]),
+        "key": None,
+    }
+    scoped = api(WHO_AM_I, token=jwt_for("acme", role="owner", scope="openid posts:read")).json()
+    assert (scoped["role"], scoped["scopes"]) == (None, ["posts:read"])
+    nothing = api(WHO_AM_I, token=jwt_for("acme", role=None))
+    assert (nothing.status, nothing.json()["scopes"]) == (200, [])
+
+    body = {
+        "name": "ci",
+        "scopes": ["posts:read"],
+        "rateLimitPerHour": 7,
+        "expiresAt": "2999-01-01T00:00:00.000Z",
+    }
+    key = api(f"POST {KEYS}", json=body).json()
+    answer = api(WHO_AM_I, token=key["key"])
+    assert answer.json() == {
+        "workspaceId": "acme",
+        "id": key["id"],
+        "type": "key",
+        "role": None,
+        "scopes": ["posts:read"],
+        "key": {
+            name: key[name] for name in ("id", "maskedKey", "rateLimitPerDay", *body) if name != "scopes"
+        },
+    }
+    assert answer.headers["x-ratelimit-remaining"] == "6"
+    assert_unauthenticated(api(WHO_AM_I, token=None))
+    assert_unauthenticated(api(WHO_AM_I, token=f"{key['key'][:-1]}!"))
+    assert api(f"DELETE {KEYS}/{key['id']}").status == 200
+    assert_unauthenticated(api(WHO_AM_I, token=key["key"]))
 
 
 def test_roles_imply_their_scopes(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
@@ -773,6 +829,8 @@ def test_endpoint_requires_a_scope_or_public() -> None:
         endpoint()
     with pytest.raises(TypeError, match=r"scope.*public"):
         endpoint(scope="webhooks:read", public=True)
+    with pytest.raises(TypeError, match=r"scope.*any_caller"):
+        endpoint(scope="webhooks:read", any_caller=True)
 
     @endpoint(public=True)
     def handler() -> Empty:

@@ -51,7 +51,7 @@ def test_calls_of_requests_with_api_key(backend: Backend, api: Api, key: str) ->
         body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
         assert api("POST /api/integrations/webhooks", json=body).status == 201
     # One call reads the stats of three, unless one has failed or got an event within the hour.
-    assert cost("GET /api/integrations/webhooks") == {
+    assert cost("GET /api/integrations/webhooks?include=stats,receiver") == {
         "dynamodb.UpdateItem": 1,
         "dynamodb.Query": 1,
         "dynamodb.BatchGetItem": 1,
@@ -66,6 +66,35 @@ def test_calls_of_requests_with_api_key(backend: Backend, api: Api, key: str) ->
     assert cost("POST /api/events", json=EVENT, **once) == sending | read_and_write
     # A repeat sends again, because the first send may have been lost.
     assert cost("POST /api/events", json=EVENT, **once) == sending | {"dynamodb.BatchGetItem": 1}
+
+
+def test_list_of_webhooks_reads_stats_on_request_only(backend: Backend, api: Api) -> None:
+    """The window of each webhook's stats has 25 rows."""
+    for _ in range(20):
+        body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
+        id = api("POST /api/integrations/webhooks", json=body).json()["id"]
+    calls = {}
+    for line in ("", "?include=receiver", "?include=stats", f"/{id}"):
+        backend.calls.clear()
+        assert api(f"GET /api/integrations/webhooks{line}").status == 200
+        calls[line] = dict(backend.calls.count)
+    assert calls == {
+        "": {"dynamodb.Query": 1},
+        "?include=receiver": {"dynamodb.Query": 1, "dynamodb.BatchGetItem": 1},
+        "?include=stats": {"dynamodb.Query": 1, "dynamodb.BatchGetItem": 6},
+        f"/{id}": {"dynamodb.GetItem": 1, "dynamodb.BatchGetItem": 1, "dynamodb.Query": 1},
+    }
+
+
+def test_event_with_unmatched_webhooks_takes_one_more_query(backend: Backend, api: Api) -> None:
+    body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
+    api("POST /api/integrations/webhooks", json=body)
+    line = f"GET /api/events/{api('POST /api/events', json=EVENT).json()['id']}"
+    for scope, queries in (("events:read", 0), ("events:read webhooks:read", 1)):
+        backend.calls.clear()
+        assert api(line, token=jwt_for("acme", scope=scope)).status == 200
+        assert backend.calls.count["dynamodb.Query"] == queries
+    assert backend.calls.count.total() == 3
 
 
 def test_warm_publish_with_jwt_writes_only_event(backend: Backend, api: Api) -> None:
@@ -198,9 +227,39 @@ def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
         "sqs.SendMessage": 1,
         "dynamodb.UpdateItem": 1,
     }
-    for rest in ("me", "triggers", "actions"):
-        cost(f"GET {base}/{rest}")
+    cost("GET /api/automations/runs")
+    assert backend.calls.count == {"dynamodb.Query": 3, "dynamodb.BatchGetItem": 1}
+    for path in (f"{base}/me", f"{base}/triggers", f"{base}/actions", "/api/me"):
+        cost(f"GET {path}")
         assert backend.calls.made == []
+
+
+@pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # one block of the ceiling is enough for all requests
+def test_calls_of_deliveries_of_workspace(backend: Backend, pipeline: Pipeline) -> None:
+    """A read of events and one of their deliveries, and one of the webhooks if deliveries are queued. With a
+    status that has an index, the webhooks' IDs and a query for each; with a webhook, one query.
+    """
+
+    def cost(query: str) -> tuple[int, int]:
+        backend.calls.clear()
+        answer = pipeline.api(f"GET /api/deliveries?limit=100{query}")
+        assert answer.status == 200, answer.text
+        calls = backend.calls.count
+        assert calls.keys() <= {"dynamodb.Query", "dynamodb.BatchGetItem"}
+        return calls["dynamodb.Query"], calls["dynamodb.BatchGetItem"]
+
+    with receiver() as r:
+        webhooks = [pipeline.webhook(r.url)["id"] for _ in range(3)]
+        for _ in range(5):
+            pipeline.publish()
+        assert cost("") == (1, 2)
+        while pipeline.poll():
+            pass
+    assert cost("") == (1, 1)
+    assert cost("&status=DELIVERED") == (1, 1)
+    assert cost("&status=FAILED") == (1 + 3, 0)
+    assert cost(f"&webhookId={webhooks[0]}") == (1, 0)
+    assert cost(f"&webhookId={webhooks[0]}&status=FAILED") == (1, 0)
 
 
 @pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # one block of the ceiling is enough for all requests

@@ -106,7 +106,7 @@ def test_hold_and_release_add_two_writes(delivery_engine: Engine) -> None:
 
 
 def test_cancelled_delivery_makes_no_request(delivery_engine: Engine) -> None:
-    cost = run(delivery_engine, "cancelled: the webhook was paused")
+    cost = run(delivery_engine, "cancelled: the webhook was inactive")
     assert cost.requests == 0
     assert cost.delivery.writes[DELIVERIES] == 2
     assert cost.delivery.writes[f"{DELIVERIES}/byStatus"] == 1  # so it can be listed and recovered

@@ -716,9 +716,9 @@ def test_delete_requires_scope_and_version(api: Api, crm: Provider) -> None:
     connect(api, id)
     assert_problem(delete(api, id, token=jwt_for("acme", role="viewer")), 403)
     assert_problem(delete(api, id, token=None), 401)
-    assert_problem(delete(api, id, **{"if-match": "2"}), 409, None, "version 1")
+    assert_problem(delete(api, id, **{"if-match": "2"}), 412, None, "version 1")
     connect(api, id)
-    assert_problem(delete(api, id, **{"if-match": "1"}), 409)
+    assert_problem(delete(api, id, **{"if-match": "1"}), 412)
     assert crm.revocations == []
     assert delete(api, id, **{"if-match": '"2"'}).status == 200
 

@@ -941,7 +941,7 @@ def test_long_wait_is_parked_in_table(pipeline: Pipeline) -> None:
         assert pipeline.row["dueAt"] == pipeline.row["nextAttemptAt"]
         # It does not count as queued.
         key = webhook_key("acme", webhook["id"])
-        assert (store.count_queued_retries(key), store.count_pending(key)) == (0, 1)
+        assert (store.count_queued_retries(key), store.count_retrying(key) + store.count_held(key)) == (0, 1)
 
         assert pipeline.sweep() == 0
         move_to_due(pipeline)

@@ -522,7 +522,7 @@ def test_stats_cover_last_day(pipeline: Pipeline) -> None:
         assert shown(pipeline, webhook)["stats"]["deliveries"] == 0
         deliver(pipeline, 4)
         assert len(r.requests) == 4
-        (item,) = pipeline.api(f"GET {WEBHOOKS}").json()["items"]
+        (item,) = pipeline.api(f"GET {WEBHOOKS}?include=stats").json()["items"]
         stats = item["stats"]
         assert stats == shown(pipeline, webhook)["stats"]
         assert (stats["deliveries"], stats["delivered"], stats["failed"], stats["pending"]) == (4, 2, 1, 1)

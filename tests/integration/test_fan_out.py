@@ -112,6 +112,7 @@ def test_types_with_a_common_prefix_are_distinct(
     assert take_webhooks(backend) == [completed]
 
 
+@pytest.mark.usefixtures("any_filter_path")
 def test_event_reaches_only_webhooks_whose_filters_match(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
@@ -193,6 +194,7 @@ CHANGES: dict[str, Callable[[Api, str], object]] = {
 }
 
 
+@pytest.mark.usefixtures("any_filter_path")
 @pytest.mark.parametrize("change", CHANGES)
 def test_cached_subscriptions_are_replaced_after_a_change(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, change: str
@@ -207,6 +209,7 @@ def test_cached_subscriptions_are_replaced_after_a_change(
     assert len(take_webhooks(backend)) == (2 if change == "created" else 0)
 
 
+@pytest.mark.usefixtures("any_filter_path")
 def test_cached_subscriptions_survive_changes_that_do_not_affect_matching(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:

@@ -26,7 +26,7 @@ from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events.models import EventMessage
 from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, WebhookId
 from tests.catalogued import POST
-from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, clear_caches, jwt_for
+from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, clear_caches, jwt_for, routes_of
 from tests.integration.conftest import fan_out
 from tests.problems import assert_problem
 from tests.stored_attempts import stored_attempt
@@ -129,7 +129,7 @@ def test_lone_surrogate_outside_the_body_is_a_client_error(
     cases: list[tuple[str, dict[str, Any], int]] = [
         (f"GET {EVENTS}", {"queryStringParameters": {"cursor": lone}}, 422),
         (f"GET {EVENTS}", {"queryStringParameters": {"since": lone}}, 422),
-        (f"GET {EVENTS}", {"queryStringParameters": {lone: "1"}}, 200),
+        (f"GET {EVENTS}", {"queryStringParameters": {lone: "1"}}, 422),
         (f"GET {EVENTS}", {"headers": {"authorization": f"Bearer {lone}"}}, 401),
         (f"GET {EVENTS}", {"headers": {"x-api-key": f"sk_live_{lone}"}}, 401),
         (f"POST {EVENTS}", {"headers": {"idempotency-key": lone}, "body": body}, 422),
@@ -434,7 +434,7 @@ def test_create_accepts_boundary_values(api: Api) -> None:
         "name": "  Ünï 👍  ",
         "url": "https://example.com:8443/" + "a" * (2048 - 25),
         "eventTypes": ["*", "POST_FAILED", "*"],
-        "filters": [{"path": f"a.{number}", "op": "equals", "value": None} for number in range(10)],
+        "filters": [{"path": f"mediaUrls.{number}", "op": "equals", "value": None} for number in range(10)],
         "integrationId": integration(api),
         "headers": {f"X-{number}": "a" for number in range(20)},
         "retryConfig": {"maxRetries": 15, "backoffMultiplier": 10, "initialDelaySeconds": 3600},
@@ -447,7 +447,9 @@ def test_create_accepts_boundary_values(api: Api) -> None:
     assert (body["name"], body["eventTypes"]) == ("Ünï 👍", ["*", "POST_FAILED"])
     assert set(body["headers"].values()) == {"********"}
     shown = api(f"GET {WEBHOOKS}/{body['id']}").json()
-    del body["secret"], shown["recentDeliveries"], shown["stats"], shown["consecutiveFailures"]
+    for name in ("recentDeliveries", "stats", "receiver", "consecutiveFailures"):
+        del shown[name]
+    del body["secret"]
     assert shown == body
 
     nulls = {**WEBHOOK, "integrationId": None, "rateLimitPerSecond": None}
@@ -530,7 +532,7 @@ def test_update_rejects_invalid_values_and_changes_nothing(
 def test_update_keeps_fields_that_are_not_sent(api: Api) -> None:
     full = {
         **WEBHOOK,
-        "filters": [{"path": "a", "op": "in", "value": [1, "x", True, None, 0.5]}],
+        "filters": [{"path": "text", "op": "in", "value": [1, "x", True, None, 0.5]}],
         "integrationId": integration(api),
         "headers": {"X-A": "secret"},
         "retryConfig": {"schedule": "standard"},
@@ -566,14 +568,14 @@ def test_stale_if_match_rejects_update_and_delete(
     ]
     before = stored(backend)
     for line, body in guarded:
-        for wrong in ("2", '"2"', "0", "999999999999999"):
+        for wrong in ("2", '"2"', "0", "999999999999999", 'W/"1"', "W/1"):
             with subtests.test(f"{line}, If-Match {wrong}"):
-                assert_problem(api(line, json=body, headers={"If-Match": wrong}), 409, "conflict")
-        for invalid in ("", "abc", "-1", "1.0", "1,2", "*", '"', "1" * 16, "1_0"):
+                assert_problem(api(line, json=body, headers={"If-Match": wrong}), 412)
+        for invalid in ("", "abc", "-1", "1.0", "1,2", '"1', '1"', '"', '"abc"', "1" * 16, "1_0", "w/1"):
             with subtests.test(f"{line}, If-Match {invalid!r}"):
                 assert_problem(api(line, json=body, headers={"If-Match": invalid}), 422, "validation_failed")
     assert stored(backend) == before
-    for version, (line, body) in zip(("1", '"2"', " 3 ", "1"), guarded, strict=True):
+    for version, (line, body) in zip(("1", '"2"', " * ", " 1 "), guarded, strict=True):
         answer = api(line, json=body, headers={"If-Match": version})
         assert answer.status == 200, (line, answer)
     assert_problem(api(guarded[0][0], json={"name": "x"}, headers={"If-Match": "3"}), 404, "not_found")
@@ -589,20 +591,19 @@ def test_validation_messages_use_the_terms_of_json(api: Api) -> None:
         "headers": [],
         "rateLimitPerSecond": 0,
         "retryConfig": {"schedule": "secret"},
-        "secret": 1,
+        "secrets": 1,
     }
     problem = assert_problem(api("POST /api/integrations/webhooks", json=body), 422, "validation_failed")
     assert {error["path"]: error["message"] for error in problem["errors"]} == {
         "name": "is missing",
-        "url": "is missing",
-        "eventTypes": "must have 1 or more items",
-        "filters.0": "'op' must be one of 'equals', 'in', 'exists'",
+        "eventTypes": "must not be empty",
+        "filters.0.op": "must be one of 'equals', 'in', 'exists'",
         "filters.1.path": "must be names in the event's data, separated by dots, such as post.channel or "
         "tags.0; at most 8 names of at most 64 characters",
         "headers": "must be an object",
         "rateLimitPerSecond": "must be at least 1",
         "retryConfig.schedule": "must be 'standard'",
-        "secret": "unknown field",
+        "secrets": "unknown field; did you mean `secret`?",
     }
 
 
@@ -628,18 +629,24 @@ def test_unknown_paths_are_404(api: Api, subtests: pytest.Subtests) -> None:
 def test_unsupported_methods_are_405_with_allow(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    """`Allow` lists the supported methods (RFC 9110, 15.5.6), even if several routes match the path."""
+    """`Allow` lists the methods of the path (RFC 9110, 15.5.6), also where a literal path fits `{id}`: API
+    Gateway sends DELETE /api/integrations/marketplace to DELETE /api/integrations/{id}.
+    """
     api_routes = gateway.read(backend.template)
-    paths = {re.sub(r"{\w+}", "x", route.path) for route in api_routes.routes if route.path}
-    for path in sorted(paths):
-        methods = {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "BREW"}
-        supported = {method for method in methods if api_routes.match(method, path)[0].path}  # type: ignore[index]
-        for method in methods - supported:
+    methods_of: dict[str, set[str]] = {}
+    for route in api_routes.routes:
+        methods_of.setdefault(re.sub(r"{\w+}", "x", route.path), set()).add(route.method)
+    del methods_of[""]
+    in_place_of_an_id = 0
+    for path, supported in sorted(methods_of.items()):
+        for method in {"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "BREW"} - supported:
+            in_place_of_an_id += bool(api_routes.match(method, path)[0].path)  # type: ignore[index]
             with subtests.test(f"{method} {path}"):
-                answer = api(f"{method} {path}", token=None)
-                assert_problem(answer, 405, "method_not_allowed")
-                allow = {name.lower(): value for name, value in answer.headers.items()}["allow"]
-                assert set(allow.split(", ")) == supported
+                answer = api(f"{method} {path}")
+                assert (answer.status, answer.headers["allow"]) == (405, ", ".join(sorted(supported)))
+                if method != "HEAD":
+                    assert_problem(answer, 405, "method_not_allowed", answer.headers["allow"])
+    assert in_place_of_an_id >= 12
 
 
 # Valid bodies by the last word of the path. Other routes take a name.
@@ -649,12 +656,14 @@ BODIES: dict[str, Any] = {
     "rotate-secret": {},
     "test": {},
     "recover": {"since": iso(datetime.now(UTC) - timedelta(hours=1))},
+    "replay": {"since": iso(datetime.now(UTC) - timedelta(hours=1))},
     "initiate": {"redirectUri": REDIRECT_URI},
     "refresh": {},
     "connections": {"credentials": {"apiKey": "x"}},
     "hooks": {"url": "https://example.com/", "eventType": "POST_PUBLISHED"},
     "create_campaign": {"input": {"name": "x"}},
     "accounts": {"workspaceId": "acme", "items": []},
+    "commit": {"consumer": "x", "sequence": 0},
     "runs": {"status": "FAILED", "error": {"detail": "x"}},
 }
 # Valid values of path variables that are not IDs.
@@ -672,8 +681,8 @@ def test_every_route_rejects_ids_of_another_kind_and_invalid_ids_with_404(
         *(whk[:-1], whk + "0", whk + "\n", whk.upper(), " " + whk, whk + "\u0000", "whk_", f"whk_8{whk[5:]}"),
         *(whk[4:], "whk_" + "é" * 22, "whk_" + "z" * 22, "a" * 3000),
     ]
-    routes = gateway.read(backend.template).routes
-    keys = {route.key for route in routes}
+    routes = routes_of(backend.template)
+    paths = {route.path for route in routes}
     for route in routes:
         if route.key == "GET /api/integrations/{id}/oauth/callback":
             continue  # a public route: the workspace comes from the state
@@ -681,10 +690,11 @@ def test_every_route_rejects_ids_of_another_kind_and_invalid_ids_with_404(
             for id in fresh + invalid:
                 path = route.path.replace(f"{{{variable}}}", quote(id, safe=""))
                 path = re.sub(r"{(\w+)}", lambda name: NAMES.get(name[1], str(WebhookId.new())), path)
-                if f"{route.method} {path}" in keys:
+                if path in paths:
                     continue  # the ID is a literal segment of another route
                 word = path.rpartition("/")[2] if "/actions/runs/" not in path else "runs"
-                body = BODIES.get(word, {"name": "x"})
+                has_body = route.method in ("PUT", "POST") and word not in ("install", "retry", "cancel")
+                body = BODIES.get(word, {"name": "x"}) if has_body else None
                 token = jwt_for("platform") if path.startswith("/api/actions/") else OWNER
                 with subtests.test(f"{route.method} {path[:100]}"):
                     assert_problem(api(f"{route.method} {path}", json=body, token=token), 404, "not_found")
@@ -704,7 +714,8 @@ def test_unhandled_error_is_500_with_only_the_request_id(
     assert "Traceback" not in str(answer)
     assert answer.headers["x-ratelimit-remaining"] == "999"  # every response to an API key has them
     (record,) = [json.loads(line) for line in logs.getvalue().splitlines() if "kaboom" in line]
-    assert record["correlation_id"] in body["detail"]
+    assert record["correlation_id"] == body["requestId"]
+    assert body["requestId"] in body["detail"]
     assert record["level"] == "ERROR"
 
 
@@ -730,21 +741,35 @@ class Filled:
 
 
 HOOKS, RUNS = "/api/automations/n8n/hooks", "/api/automations/n8n/runs"
+ALL_RUNS, ALL_DELIVERIES, TASKS = "/api/automations/runs", "/api/deliveries", "/api/tasks"
 TYPES = ("POST_PUBLISHED", "POST_FAILED")
 ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Status.SENDING)
 
 
 @pytest.fixture
 def filled(api: Api, backend: Backend) -> Filled:
-    """4 hooks and runs of n8n, 7 webhooks, 5 API keys, 10 events on ten days, each with a delivery to the
-    first webhook; 4 integrations, 5 connections of the first one, and its activity log.
+    """4 hooks and runs of n8n, a run of each other platform, 7 webhooks, 5 API keys, 10 events on ten days,
+    each with a delivery to the first webhook, and queued ones to others; 4 integrations, 5 connections of the
+    first one; the activity logs of the first integration and webhook, and of an API key; 4 tasks, of which
+    the last 2 are cancelled.
     """
-    ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: []}
+    ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: [], ALL_RUNS: []}
     create_hooks_and_runs(api, ids)
     rival_webhook = create_webhooks_and_keys(api, ids)
     webhook = WebhookId(ids[WEBHOOKS][6])
     create_deliveries(ids, webhook, rival_webhook)
+    matched = {row["id"]: row["webhookIds"] for row in backend.rows("EventsTable") if "webhookIds" in row}
+    ids[ALL_DELIVERIES] = [
+        id
+        for event in ids[EVENTS]
+        for id in sorted((DeliveryId.derived(EventId(event), each) for each in matched[event]), reverse=True)
+    ]
     rival_integration = create_integrations(api, backend, ids)
+    create_tasks(api, ids, webhook, rival_webhook)
+    for path in (f"{WEBHOOKS}/{webhook}", f"{KEYS}/{ids[KEYS][0]}"):
+        for name in "ab":
+            assert api(f"PUT {path}", json={"name": name}).status == 200
+        ids[f"{path}/logs"] = logged(backend, path.rpartition("/")[2])
     return Filled(webhook, ids[INTEGRATIONS][-1], ids, rival_webhook, rival_integration)
 
 
@@ -759,6 +784,10 @@ def create_hooks_and_runs(api: Api, ids: dict[str, list[str]]) -> None:
                 ids[HOOKS].insert(0, hook)
                 ids[WEBHOOKS].insert(0, hook)  # a hook is a webhook
                 ids[RUNS].insert(0, run)
+                ids[ALL_RUNS].insert(0, run)
+        if number in (1, 2):
+            other = action.replace("n8n", ("zapier", "make")[number - 1])
+            ids[ALL_RUNS].insert(0, api(other, json={"input": {"name": "x"}}).json()["id"])
     for run in ids[RUNS][:2]:
         failed = {"status": "FAILED", "error": {"detail": "x"}}
         assert api(f"PUT /api/actions/runs/{run}", json=failed, token=jwt_for("platform")).status == 200
@@ -809,9 +838,26 @@ def create_integrations(api: Api, backend: Backend, ids: dict[str, list[str]]) -
             id = api(line, json=connection, token=token).json()["id"]
             if token == OWNER:
                 own.insert(0, id)
-    logged = [row["id"] for row in backend.rows("ActivityTable") if first in row["integrationKey"]]
-    ids[f"{INTEGRATIONS}/{first}/logs"] = sorted(logged, reverse=True)
+    ids[f"{INTEGRATIONS}/{first}/logs"] = logged(backend, first)
     return integrations[rival][0]
+
+
+def create_tasks(api: Api, ids: dict[str, list[str]], webhook: WebhookId, rival_webhook: WebhookId) -> None:
+    ids[TASKS] = []
+    for number in range(4):
+        for target, token in ((webhook, OWNER), (rival_webhook, jwt_for("rival"))):
+            started = api(f"POST {WEBHOOKS}/{target}/replay", json=BODIES["replay"], token=token)
+            assert started.status == 202, started.text
+            if token == OWNER:
+                ids[TASKS].insert(0, started.json()["id"])
+        if number >= 2:
+            assert api(f"POST {TASKS}/{ids[TASKS][0]}/cancel").status == 200
+
+
+def logged(backend: Backend, subject: str) -> list[str]:
+    """The IDs in the activity log of an integration, a webhook or an API key, newest first."""
+    rows = backend.rows("ActivityTable")
+    return sorted((row["id"] for row in rows if subject in row["integrationKey"]), reverse=True)
 
 
 def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
@@ -839,6 +885,7 @@ def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
 def pattern(filled: Filled, path: str) -> str:
     """The route's path for a path with IDs."""
     path = path.replace(filled.webhook, "{id}").replace(filled.integration, "{id}")
+    path = re.sub(r"/key_\w{22}/", "/{id}/", path)
     return path.replace("/n8n/", "/{platform}/")
 
 
@@ -879,11 +926,16 @@ def test_lists_page_and_filter_and_reject_invalid_cursors(
             with subtests.test(f"{path} by {limit}"):
                 assert [item["id"] for item in walk(api, path, limit)] == ids
         with subtests.test(f"{path}, unknown query parameters"):
-            assert api(f"GET {path}?next_cursor=x&event_type=nope&utm_source=x").status == 200
+            problem = assert_problem(
+                api(f"GET {path}?next_cursor=x&zzz=x"), 422, paths=["next_cursor", "zzz"]
+            )
+            near, other = (error["message"] for error in problem["errors"])
+            assert near == "unknown parameter; did you mean `cursor`?"
+            assert other.startswith("unknown parameter; this route takes ")
         with subtests.test(f"{path}, 20 by default"):
             answer = api(f"GET {path}").json()
-            assert [item["id"] for item in answer["items"]] == ids
-            assert answer["nextCursor"] is None
+            assert [item["id"] for item in answer["items"]] == ids[:20]
+            assert (answer["nextCursor"] is None) == (len(ids) <= 20)
         for text in ("0", "-1", "101", "x", "1.5", "", "1,2", "1e1", "9" * 30):
             with subtests.test(f"{path}, limit {text}"):
                 assert_field_error(api(f"GET {path}?limit={text}"), "limit")
@@ -893,7 +945,7 @@ def test_lists_page_and_filter_and_reject_invalid_cursors(
             with subtests.test(f"{path}?{query} by {limit}"):
                 assert [item["id"] for item in walk(api, path, limit, f"&{query}")] == expected
 
-    spans = [EVENTS, f"{WEBHOOKS}/{filled.webhook}/deliveries"]
+    spans = [EVENTS, f"{WEBHOOKS}/{filled.webhook}/deliveries", ALL_DELIVERIES, RUNS, ALL_RUNS]
     for path in filled.ids:
         for name, text in (
             ("status", "NOPE"),
@@ -908,8 +960,8 @@ def test_lists_page_and_filter_and_reject_invalid_cursors(
                 with subtests.test(f"{path}?{name}={text}"):
                     assert_field_error(api(f"GET {path}?{name}={text}"), name)
     for path in spans:
+        assert_field_error(api(f"GET {path}?since={at(5)}&until={at(4)}"), "until")
         for query in (
-            f"since={at(5)}&until={at(4)}",
             "since=2999-01-01T00:00:00Z",
             "until=1900-01-01T00:00:00Z",
         ):
@@ -940,8 +992,23 @@ def filters(filled: Filled) -> Iterator[tuple[str, str, list[str]]]:
     yield WEBHOOKS, "eventType=MESSAGE_RECEIVED", []
     yield RUNS, "status=FAILED", filled.ids[RUNS][:2]
     yield RUNS, "status=PENDING", filled.ids[RUNS][2:]
+    runs = filled.ids[ALL_RUNS]
+    yield RUNS, "since=2999-01-01T00:00:00Z", []
+    yield ALL_RUNS, "until=2025-06-15T00:00:00Z", []
+    yield ALL_RUNS, "since=2025-06-15T00:00:00Z", runs
+    yield ALL_RUNS, "status=FAILED", filled.ids[RUNS][:2]
+    yield ALL_RUNS, "platform=n8n", filled.ids[RUNS]
+    yield ALL_RUNS, "platform=make&status=PENDING", [runs[1]]
+    yield ALL_RUNS, "platform=zapier&status=FAILED", []
+    tasks = filled.ids[TASKS]
+    yield TASKS, "status=CANCELLED", tasks[:2]
+    yield TASKS, f"status=RUNNING&webhookId={filled.webhook}", tasks[2:]
+    yield TASKS, f"webhookId={filled.rival_webhook}", []
     yield EVENTS, "type=POST_FAILED", events[::2]
     yield EVENTS, "type=MESSAGE_RECEIVED", []
+    yield EVENTS, "status=ACCEPTED&source=api", events
+    yield EVENTS, "status=REJECTED", []
+    yield EVENTS, "source=bus", []
     yield EVENTS, f"type=POST_FAILED&since={at(4.5)}", events[:5:2]
     path = f"{WEBHOOKS}/{filled.webhook}/deliveries"
     sent = filled.ids[path]
@@ -953,6 +1020,24 @@ def filters(filled: Filled) -> Iterator[tuple[str, str, list[str]]]:
     for number, end in enumerate(ENDS):
         yield path, f"status={end}", [sent[4 - number], sent[9 - number]]
         yield path, f"status={end}&since={at(5)}", [sent[4 - number]]
+        yield ALL_DELIVERIES, f"status={end}", [sent[4 - number], sent[9 - number]]
+        yield ALL_DELIVERIES, f"status={end}&since={at(5)}&webhookId={filled.webhook}", [sent[4 - number]]
+    every = filled.ids[ALL_DELIVERIES]
+    queued = [id for id in every if id not in sent]
+    first = [id for id in every if DeliveryId(id).time_ms == START]
+    assert len(first) > 1
+    yield ALL_DELIVERIES, "status=PENDING", queued
+    yield ALL_DELIVERIES, f"webhookId={filled.webhook}", sent
+    yield ALL_DELIVERIES, f"webhookId={webhooks[0]}", []  # it was inactive
+    yield ALL_DELIVERIES, f"webhookId={filled.rival_webhook}", []
+    yield ALL_DELIVERIES, f"eventId={events[9]}", first
+    yield ALL_DELIVERIES, f"eventId={events[9]}&status=PENDING", [id for id in first if id in queued]
+    yield ALL_DELIVERIES, f"eventId={events[9]}&webhookId={filled.webhook}", [sent[9]]
+    yield ALL_DELIVERIES, f"eventId={events[9]}&since={at(1)}", []
+    yield ALL_DELIVERIES, f"eventId={events[9]}&eventType=POST_FAILED", []
+    yield ALL_DELIVERIES, f"since={at(0)}&until={at(0)}", first
+    yield ALL_DELIVERIES, "eventType=POST_FAILED&status=FAILED", [sent[8]]
+    yield ALL_DELIVERIES, "eventType=MESSAGE_RECEIVED", []
     yield path, "eventType=POST_FAILED", sent[::2]
     yield path, "eventType=POST_FAILED&status=FAILED", [sent[8]]
     yield path, "eventType=POST_FAILED&status=DELIVERED", [sent[4]]
@@ -980,7 +1065,8 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
     """Forged, foreign and tampered cursors are rejected or harmless: none gives another workspace's rows."""
     rival = jwt_for("rival")
     rival_lists = [
-        *(WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{filled.rival_webhook}/deliveries"),
+        *(WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, ALL_DELIVERIES),
+        f"{WEBHOOKS}/{filled.rival_webhook}/deliveries",
         *(f"{INTEGRATIONS}/{filled.rival_integration}/{kind}" for kind in ("connections", "logs")),
     ]
     foreign = [
@@ -990,7 +1076,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 20
+    assert len(foreign) == 28
     forged: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),
@@ -1006,16 +1092,26 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
     ]
     own = {id for ids in filled.ids.values() for id in ids}
     for path in filled.ids:
+        kinds = ("dlv_", "evt_") if path == ALL_DELIVERIES else (filled.ids[path][0][:4],)
         for query in queries(path):
             for cursor in cursors:
                 with subtests.test(f"{path}?{query}&cursor={cursor[:80]}"):
                     answer = api(f"GET {path}?limit=5{query}&cursor={cursor}")
+                    if cursor in foreign and not first_value(cursor).startswith(kinds):
+                        assert "leave it out to start again" in answer.text
                     if answer.status == 200:
                         assert {item["id"] for item in answer.json()["items"]} <= own
                     else:
                         assert_field_error(answer, "cursor")
         with subtests.test(f"{path}, cursor too long"):
             assert_field_error(api(f"GET {path}?cursor={'a' * 1025}"), "cursor")
+
+
+def first_value(cursor: str) -> str:
+    """The ID that a cursor of the API continues after."""
+    values = cursor.rpartition(".")[2]  # integrations have two lists, and so a number before it
+    id: str = json.loads(base64.urlsafe_b64decode(values + "=" * (-len(values) % 4)))[0]
+    return id
 
 
 def queries(path: str) -> list[str]:
@@ -1032,7 +1128,7 @@ def encoded(text: str) -> str:
 def gets(backend: Backend) -> Iterator[tuple[str, Callable[..., Any]]]:
     """(path, handler) of every GET route of the template."""
     functions = backend.template.functions()
-    for route in gateway.read(backend.template).routes:
+    for route in routes_of(backend.template):
         if route.method == "GET":
             module, _, name = functions[route.function].handler.rpartition(".")
             yield route.path, getattr(importlib.import_module(module), name)

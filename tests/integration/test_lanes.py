@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.units import item_bytes
 from patchbay import queues
-from patchbay.deliveries import states, store, sweeper, worker
+from patchbay.deliveries import requeue, states, store, worker
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
@@ -518,7 +518,7 @@ def test_success_overwrites_record_of_another_worker(
 def test_sweep_releases_few_deliveries_to_slow_lane(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, is_fast: bool, released: int
 ) -> None:
-    monkeypatch.setattr(sweeper, "_MAX_QUEUED_SLOW", 2)
+    monkeypatch.setattr(requeue, "_MAX_QUEUED_SLOW", 2)
     with receiver() as r:
         pipeline.webhook(r.url, is_fast=is_fast)
         for _ in range(3):

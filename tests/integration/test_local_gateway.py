@@ -67,6 +67,7 @@ def test_event_has_payload_format_2_0(http: httpx.Client, running: RunningStack)
     }
     assert {"accountId", "apiId", "domainName", "requestId", "time", "timeEpoch"} <= context.keys()
     assert context["stage"] == "$default"
+    assert f"http://{context['domainName']}" == running.url
 
 
 def test_empty_fields_of_the_event_are_absent(http: httpx.Client) -> None:

@@ -25,10 +25,10 @@ from patchbay.integrations.client import client_for
 from patchbay.oauth import connections, token_endpoint
 from patchbay.oauth import store as connections_store
 from patchbay.oauth.maintenance import RunSummary, run_due
-from patchbay.oauth.models import AuthType
 from patchbay.oauth.token_response import TokenSet
 from patchbay.oauth.tokens import with_tokens
 from patchbay.providers import provider as providers
+from patchbay.providers.provider import AuthType
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from tests.conftest import LAMBDA_CONTEXT, OWNER, REDIRECT_URI, Answer, Api, Backend, jwt_for
@@ -308,14 +308,41 @@ def test_review_listing_and_log_entry_are_atomic(api: Api, backend: Backend) -> 
         source = created(api, isPublic=True)
         before = snapshot(backend)
         with killed("dynamodb.TransactWriteItems"):
-            decide(source, decision, reason="so be it")
+            decide(source, decision, reviewReason="so be it")
         assert snapshot(backend) == before
         with killed("dynamodb.TransactWriteItems", after=True):
-            decide(source, decision, reason="so be it")
+            decide(source, decision, reviewReason="so be it")
         assert log(api, source)[1:] == [(action, "platform", "so be it")]
-        assert get(api, source)["statusReason"] == "so be it"
+        assert get(api, source)["reviewReason"] == "so be it"
         assert len(market(api)) == 1
         assert review() == {"waiting": []}
+
+
+def test_publication_decision_keeps_owners_reason(api: Api) -> None:
+    source = created(api, isPublic=True)
+
+    def reasons() -> tuple[Any, ...]:
+        shown = get(api, source)
+        return shown["statusReason"], shown["reviewStatus"], shown["reviewReason"]
+
+    api(f"PUT {PATH}/{source['id']}/status", json={"status": "INACTIVE", "statusReason": "on holiday"})
+    decide(get(api, source), "REJECT", reviewReason="The name is not yours.")
+    assert reasons() == ("on holiday", "REJECTED", "The name is not yours.")
+    updated(api, source, name="Ours")
+    assert reasons() == ("on holiday", "PENDING", None)
+    decide(get(api, source), "APPROVE")
+    assert reasons() == ("on holiday", "APPROVED", None)
+    updated(api, source, isPublic=False)
+    assert reasons() == ("on holiday", None, "unpublished: 0 installed copies continue to work")
+    updated(api, source, isPublic=True)
+    decide(get(api, source), "APPROVE", reviewReason="Welcome back.")
+    assert reasons() == ("on holiday", "APPROVED", "Welcome back.")
+    (listed,) = (one for one in items(api(f"GET {MARKET}?limit=100")) if one["id"] == source["id"])
+    assert (listed["statusReason"], listed["reviewReason"], listed["createdBy"]) == (None, None, None)
+    decide(get(api, source), "WITHDRAW", reviewReason="It is a thief's.")
+    assert reasons() == ("on holiday", "REJECTED", "It is a thief's.")
+    api(f"PUT {PATH}/{source['id']}/status", json={"status": "ACTIVE"})
+    assert reasons() == (None, "REJECTED", "It is a thief's.")
 
 
 def test_platform_integration_is_approved_immediately(api: Api) -> None:
@@ -334,6 +361,37 @@ def test_platform_integration_is_approved_immediately(api: Api) -> None:
         assert created(api, jwt_for(name), isPublic=True)["reviewStatus"] == "PENDING"
 
 
+def test_listing_is_read_by_id_like_in_the_list(api: Api) -> None:
+    source, waiting, private = published(api), created(api, isPublic=True), created(api)
+    installed(api, source)
+    everything = pages(api, f"GET {MARKET}", 100, installer_token())
+    for listed in everything:
+        answer = api(f"GET {MARKET}/{listed['id']}", token=installer_token())
+        assert (answer.status, answer.json()) == (200, listed)
+    assert everything[0]["id"] == source["id"]
+    missing = (waiting["id"], private["id"], IntegrationId.new(), IntegrationId.for_template("nobody"))
+    for id in missing:
+        assert_problem(
+            api(f"GET {MARKET}/{id}"), 404, None, "The marketplace has no integration with this ID"
+        )
+    updated(api, source, isPublic=False)
+    assert_problem(api(f"GET {MARKET}/{source['id']}"), 404)
+    reader = jwt_for("acme", scope="connections:read")
+    assert_problem(api(f"GET {MARKET}/{source['id']}", token=reader), 403)
+
+
+def test_marketplace_is_filtered_by_provider(api: Api) -> None:
+    source = published(api)
+    found = pages(api, f"GET {MARKET}?provider=hubspot", 1)
+    assert [one["id"] for one in found] == [source["id"], IntegrationId.for_template("hubspot")]
+    assert [one["name"] for one in items(api(f"GET {MARKET}?provider=zoho"))] == ["Zoho"]
+    assert items(api(f"GET {MARKET}?provider=zoho&type=SOCIAL")) == []
+    assert items(api(f"GET {PATH}?provider=hubspot&includePublic=true", token=installer_token())) == found[:1]
+    answer = api(f"GET {MARKET}?provider=hubsopt")
+    assert_problem(answer, 422, None, "did you mean `hubspot`?", paths=["provider"])
+    assert_problem(api(f"GET {MARKET}?provider=own"), 422, None, "one of activecampaign, adobe")
+
+
 # ── listings ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -350,10 +408,12 @@ def test_listing_is_approved_snapshot_without_config_and_metadata(api: Api, back
         "rateLimitPerDay": 1000,
         "isPublic": True,
         "reviewStatus": "APPROVED",
+        "reviewReason": None,
         "publisher": {"workspaceId": "acme", "name": "Acme Inc.", "verified": True},
         "installedFrom": None,
         "metadata": {},
         "connectionCount": 0,
+        "createdBy": None,
         "createdAt": source["createdAt"],
         "updatedAt": found["updatedAt"],
         "version": 2,
@@ -403,9 +463,9 @@ def test_change_of_reviewed_field_needs_new_approval(
             if stays:
                 copy = installed(api, source)
                 assert all(copy[name] == OFFER[name] for name in body if name != "config")
-            decide(get(api, source), "REJECT", reason="no")
+            decide(get(api, source), "REJECT", reviewReason="no")
             shown = get(api, source)
-            assert (shown["reviewStatus"], shown["statusReason"]) == ("REJECTED", "no")
+            assert (shown["reviewStatus"], shown["reviewReason"]) == ("REJECTED", "no")
             assert shown["publisher"] == {"workspaceId": "acme", "name": "Acme Inc.", "verified": True}
             assert [one for one in market(api) if one["id"] == source["id"]] == ([before] if stays else [])
             updated(api, source, name="Better now")
@@ -466,7 +526,7 @@ def test_withdrawal_unlists_and_stops_copies(api: Api, backend: Backend) -> None
     source, bystander = published(api), published(api, name="Another")
     copy, other, late = installed(api, source), installed(api, bystander), installed(api, source)
     put(api, source, description="changed since")  # any version can be withdrawn
-    decide(source, "WITHDRAW", reason="It is a thief's.")
+    decide(source, "WITHDRAW", reviewReason="It is a thief's.")
     assert [one["id"] for one in market(api)] == [bystander["id"]]
     assert_problem(install(api, source), 404)
     assert_stopped(initiate(api, copy), "withdrawn_by_platform")
@@ -476,7 +536,7 @@ def test_withdrawal_unlists_and_stops_copies(api: Api, backend: Backend) -> None
         assert (shown["status"], shown["statusReason"]) == ("ERROR", "withdrawn_by_platform")
     assert initiate(api, other).status == 200
     shown = get(api, source)
-    assert (shown["reviewStatus"], shown["statusReason"]) == ("REJECTED", "It is a thief's.")
+    assert (shown["reviewStatus"], shown["reviewReason"]) == ("REJECTED", "It is a thief's.")
     assert log(api, source)[-1][:2] == ("publication.withdrawn", "platform")
     # Its publisher cannot bring it back; a new approval can.
     put(api, source, isPublic=False)
@@ -581,10 +641,12 @@ def test_copy_uses_publisher_client_without_showing_it(api: Api, backend: Backen
         "rateLimitPerDay": 1000,
         "isPublic": False,
         "reviewStatus": None,
+        "reviewReason": None,
         "publisher": {"workspaceId": "acme", "name": "Acme Inc.", "verified": True},
         "installedFrom": source["id"],
         "metadata": {},
         "connectionCount": 0,
+        "createdBy": "user:someone",
         "createdAt": copy["createdAt"],
         "updatedAt": copy["createdAt"],
         "version": 1,
@@ -845,7 +907,7 @@ def test_unpublish_keeps_copies_working_and_reports_their_number(api: Api) -> No
     editor = jwt_for("acme", scope="integrations:read integrations:write")
     shown = updated(api, source, editor, isPublic=False)
     assert (shown["isPublic"], shown["reviewStatus"], shown["publisher"]) == (False, None, None)
-    assert "2 installed copies continue to work" in shown["statusReason"]
+    assert shown["reviewReason"] == "unpublished: 2 installed copies continue to work"
     assert market(api) == []
     for copy, workspace in zip(copies, ("globex", "initech"), strict=True):
         assert initiate(api, copy, jwt_for(workspace)).status == 200
@@ -853,7 +915,8 @@ def test_unpublish_keeps_copies_working_and_reports_their_number(api: Api) -> No
     assert market(api) == []
     api(f"DELETE {PATH}/{copies[1]['id']}", token=jwt_for("initech"))
     run_maintenance()
-    assert "1 installed copy continues to work" in updated(api, source, isPublic=False)["statusReason"]
+    shown = updated(api, source, isPublic=False)
+    assert shown["reviewReason"] == "unpublished: 1 installed copy continues to work"
     assert_problem(api(f"DELETE {PATH}/{copies[1]['id']}", token=jwt_for("initech")), 404)
 
 

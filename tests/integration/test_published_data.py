@@ -166,6 +166,7 @@ NUMBERS = "[1.10,123456789012345.123456,1e2,1E+5,-0,-0.0,0.30000000000000004,184
 WRITTEN = f'{{"postId":"post_1","network":"instagram","price":1.10,"n":{NUMBERS}}}'
 
 
+@pytest.mark.usefixtures("any_filter_path")
 def test_numbers_reach_the_receiver_as_they_were_written(pipeline: Pipeline) -> None:
     """Over HTTP, in a batch and over the bus, at each attempt, and in the API's responses."""
     equals = {"path": "price", "op": "equals", "value": 1.1}

@@ -11,18 +11,18 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from awslambdaric.lambda_runtime_marshaller import to_json
 
-from local import gateway
 from local.runtime import MAX_PAYLOAD
 from patchbay import response_size
 from patchbay.api_model import ApiModel, Listing
 from patchbay.automations import store as automations
 from patchbay.automations.models import Choice
-from patchbay.clock import now_ms
+from patchbay.clock import iso, now_ms
 from patchbay.http import Request, endpoint
 from patchbay.ids import (
     ApiKeyId,
@@ -33,6 +33,7 @@ from patchbay.ids import (
     IntegrationId,
     LogId,
     RunId,
+    TaskId,
     WebhookId,
     webhook_key,
 )
@@ -41,7 +42,7 @@ from patchbay.providers.provider import OAuth
 from patchbay.storage.dynamo import pack_row
 from patchbay.storage.paging import Page
 from tests.catalogued import POST
-from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend
+from tests.conftest import HOST, LAMBDA_CONTEXT, Answer, Api, Backend, routes_of
 from tests.receivers import Answer as Reply
 from tests.receivers import receiver
 
@@ -276,6 +277,10 @@ def connections(filler: Filler) -> FilledList:
     return f"GET {INTEGRATIONS}/{integration}/connections", sorted([row["id"], *ids], reverse=True)
 
 
+def all_connections(filler: Filler) -> FilledList:
+    return "GET /api/connections", connections(filler)[1]
+
+
 def logs(filler: Filler) -> FilledList:
     integration = filler.integration()
     ids = filler.copies("ActivityTable", LogId, 101, key="id", actor=NUL * 6 * KB, detail=QUOTE * 4 * KB)
@@ -289,6 +294,25 @@ def runs(filler: Filler) -> FilledList:
     return f"GET {ZAPIER}/runs", ids
 
 
+def all_runs(filler: Filler) -> FilledList:
+    _, ids = runs(filler)
+    return "GET /api/automations/runs", ids
+
+
+def all_failed_deliveries(filler: Filler) -> FilledList:
+    _, ids = failed_deliveries(filler)
+    return "GET /api/deliveries?status=FAILED", ids
+
+
+def tasks(filler: Filler) -> FilledList:
+    body = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
+    filler.made(f"POST {WEBHOOKS}/{filler.webhook()}/replay", body)
+    detail = NUL * KB
+    parameters = {"eventTypes": ["X" * 64] * 40, "statuses": [], "missing": True}
+    ids = filler.copies("TasksTable", TaskId, 101, key="id", parameters=parameters, errorDetail=detail)
+    return "GET /api/tasks", ids
+
+
 def event_types(filler: Filler) -> FilledList:
     line = f"GET {WEBHOOKS}/event-types"
     return line, [item["type"] for item in filler.made(line)["items"]]
@@ -297,6 +321,9 @@ def event_types(filler: Filler) -> FilledList:
 LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/automations/{platform}/hooks": [hooks],
     "GET /api/automations/{platform}/runs": [runs],
+    "GET /api/automations/runs": [all_runs],
+    "GET /api/connections": [all_connections],
+    "GET /api/deliveries": [all_failed_deliveries],
     "GET /api/events": [events],
     "GET /api/integrations": [integrations_with_public],
     "GET /api/integrations/api-keys": [api_keys],
@@ -306,6 +333,7 @@ LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/integrations/webhooks/{id}/deliveries": [deliveries, failed_deliveries],
     "GET /api/integrations/{id}/connections": [connections],
     "GET /api/integrations/{id}/logs": [logs],
+    "GET /api/tasks": [tasks],
 }
 
 
@@ -324,7 +352,7 @@ def test_list_pages_fit_and_contain_every_item_once(
         assert page.status == 200, page.text[:500]
         assert size(page) <= MAX_PAYLOAD
         items = page.json()["items"]
-        found += [item["type"] if "kind" in item else item["id"] for item in items]
+        found += [item["id"] if "id" in item else item["type"] for item in items]
         if page.json()["nextCursor"] is None:
             break
         assert items, "a page without an item makes no progress"
@@ -407,14 +435,31 @@ def trial(filler: Filler) -> Answer:
     return answer
 
 
+def feed(filler: Filler) -> str:
+    body = {"kind": "pull", "name": "a", "eventTypes": ["POST_FAILED"]}
+    id = filler.made(f"POST {WEBHOOKS}", body)["id"]
+    entry = {"webhookKey": webhook_key("acme", id), "eventType": "POST_PUBLISHED", "size": 254 * KB}
+    times = {"first": 1, "at": now_ms(), "before": 0, "ttl": now_ms() // 1000 + 86_400}
+    filler.write(
+        "FeedsTable",
+        (
+            {**entry, **times, "sk": f"entry#{number:016}", "eventId": filler.event(LARGEST_DATA, number)}
+            for number in range(1, 14)
+        ),
+    )
+    return f"GET {WEBHOOKS}/{id}/feed?limit=100"
+
+
 MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/automations/{platform}/actions": [lambda filler: f"GET {ZAPIER}/actions"],
     "GET /api/automations/{platform}/choices/{resource}": [choices],
     "GET /api/automations/{platform}/triggers": [lambda filler: f"GET {ZAPIER}/triggers"],
     "GET /api/automations/{platform}/triggers/{eventType}/samples": [samples],
     "GET /api/events/{id}": [event],
+    "GET /api/integrations/providers": [lambda filler: f"GET {INTEGRATIONS}/providers"],
     "GET /api/integrations/webhooks/{id}": [webhook],
     "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],
+    "GET /api/integrations/webhooks/{id}/feed": [feed],
     "POST /api/events/batch": [batch],
     "POST /api/integrations/webhooks/{id}/test": [trial],
 }
@@ -439,17 +484,23 @@ ONE_ROW = {
     "DELETE /api/automations/{platform}/hooks/{id}",
     "DELETE /api/integrations/api-keys/{id}",
     "DELETE /api/integrations/webhooks/{id}",
+    "DELETE /api/integrations/webhooks/{id}/feed/consumers/{consumer}",
     "DELETE /api/integrations/{id}",
     "DELETE /api/integrations/{id}/connections/{connectionId}",
     "GET /api/automations/{platform}/hooks/{id}",
     "GET /api/automations/{platform}/me",
     "GET /api/automations/{platform}/runs/{id}",
     "GET /api/health",
+    "GET /api/me",
     "GET /api/integrations/api-keys/{id}",
+    "GET /api/integrations/marketplace/{id}",
+    "GET /api/integrations/providers/{key}",
+    "GET /api/integrations/webhooks/{id}/feed/consumers",
     "GET /api/integrations/{id}",
     "GET /api/integrations/{id}/connections/{connectionId}",
     "GET /api/integrations/{id}/connections/{connectionId}/token",
     "GET /api/integrations/{id}/oauth/callback",
+    "GET /api/tasks/{id}",
     "POST /api/automations/{platform}/actions/{key}",
     "POST /api/automations/{platform}/hooks",
     "POST /api/events",
@@ -460,12 +511,15 @@ ONE_ROW = {
     "POST /api/integrations/oauth/callback",
     "POST /api/integrations/webhooks",
     "POST /api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry",
+    "POST /api/integrations/webhooks/{id}/feed/commit",
     "POST /api/integrations/webhooks/{id}/recover",
+    "POST /api/integrations/webhooks/{id}/replay",
     "POST /api/integrations/webhooks/{id}/rotate-secret",
     "POST /api/integrations/{id}/connections",
     "POST /api/integrations/{id}/install",
     "POST /api/integrations/{id}/oauth/initiate",
     "POST /api/integrations/{id}/oauth/refresh",
+    "POST /api/tasks/{id}/cancel",
     "PUT /api/actions/choices/{resource}",
     "PUT /api/actions/runs/{id}",
     "PUT /api/integrations/api-keys/{id}",
@@ -480,7 +534,7 @@ def test_every_route_is_covered(backend: Backend) -> None:
     known = [*LISTS, *MANY_ROWS, *ONE_ROW]
     assert len(known) == len(set(known))
     # A new route that returns a list belongs in LISTS, one that returns many rows in MANY_ROWS.
-    assert {route.key for route in gateway.read(backend.template).routes} == set(known)
+    assert {route.key for route in routes_of(backend.template)} == set(known)
 
 
 # ── truncation ───────────────────────────────────────────────────────────────────────────────────────
@@ -568,7 +622,7 @@ class Large(ApiModel):
 
 
 def invoked(function: Any) -> Any:
-    context = {"requestId": "r", "http": {"method": "GET"}}
+    context = {"requestId": "r", "domainName": HOST, "http": {"method": "GET"}}
     event = {"routeKey": "GET /x", "rawPath": "/x", "requestContext": context}
     return endpoint(public=True)(function)(event, LAMBDA_CONTEXT)
 

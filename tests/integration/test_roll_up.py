@@ -62,7 +62,7 @@ class Ledger:
 
     def stats(self) -> list[Any]:
         """The statistics of both webhooks."""
-        items = self.pipeline.api(f"GET {WEBHOOKS}").json()["items"]
+        items = self.pipeline.api(f"GET {WEBHOOKS}?include=stats").json()["items"]
         return sorted((item["stats"] for item in items), key=lambda stats: -stats["deliveries"])
 
     def delivered(self) -> int:
@@ -284,7 +284,7 @@ def test_number_of_aws_calls_of_stats(ledger: Ledger) -> None:
     calls = ledger.pipeline.backend.calls
     ledger.deliver(2, ledger.hour - 1)
     ledger.roll_up()
-    path = f"GET {WEBHOOKS}"
+    path = f"GET {WEBHOOKS}?include=stats"
     ledger.pipeline.api(path)
     calls.clear()
     ledger.pipeline.api(path)

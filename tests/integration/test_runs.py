@@ -170,7 +170,7 @@ def test_concurrent_identical_answers_get_the_same_response(actions: Actions) ->
 def test_answer_rejects_an_outdated_if_match(actions: Actions) -> None:
     run = actions.start()
     line, body = f"PUT /api/actions/runs/{run['id']}", {"status": "SUCCEEDED", "output": OUTPUT}
-    assert actions.as_platform(line, json=body, headers={"If-Match": "2"}).status == 409
+    assert actions.as_platform(line, json=body, headers={"If-Match": "2"}).status == 412
     assert actions.as_platform(line, json=body, headers={"If-Match": "1"}).status == 200
 
 

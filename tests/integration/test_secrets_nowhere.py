@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 
-from local import gateway
 from patchbay import queues, vault
 from patchbay.api_keys import guard, key_format, service, store
 from patchbay.api_keys.models import CreateApiKey, Verification, VerifyApiKey
@@ -32,7 +31,7 @@ from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from tests.catalogued import minimal_data
-from tests.conftest import JWT_SECRET, REDIRECT_URI, Answer, Api, Backend, jwt_for
+from tests.conftest import JWT_SECRET, REDIRECT_URI, Answer, Api, Backend, jwt_for, routes_of
 from tests.faults import REFUSED, THROTTLED, TIMEOUT, Clock, failing, one_at_a_time
 from tests.receivers import receiver
 from tests.tour import (
@@ -158,7 +157,9 @@ def send_secrets_in_wrong_places(driver: Driver) -> None:
     for line, options in (
         (f"POST {WEBHOOKS}", {"json": {**webhook, "headers": {"Host": header}}}),
         (f"POST {WEBHOOKS}", {"json": {**webhook, "headers": {"X-A": header + "\n"}}}),
-        (f"POST {WEBHOOKS}", {"json": {**webhook, "secret": secret}}),
+        (f"POST {WEBHOOKS}", {"json": {**webhook, "secret": f"{secret}\n"}}),
+        (f"POST {WEBHOOKS}", {"json": {**webhook, "secret": secret.removeprefix("whsec_")}}),
+        (f"PUT {one}", {"json": {"secret": secret}}),
         (f"POST {WEBHOOKS}", {"json": {**webhook, "url": f"https://u:{header}@example.com/"}}),
         (f"POST {WEBHOOKS}", {"json": {**webhook, "name": 5}, "headers": once}),
         (f"POST {WEBHOOKS}", {"json": {**webhook, "name": "other"}, "headers": once}),
@@ -166,8 +167,8 @@ def send_secrets_in_wrong_places(driver: Driver) -> None:
         (f"POST {KEYS}", {"json": {**key_body, "scopes": [key]}}),
         (f"POST {KEYS}", {"json": {**key_body, "key": key}}),
         (f"POST {EVENTS}", {"json": {"type": key, "data": {}}}),
-        (f"PUT {one}", {"json": {"headers": {"X-Api-Key": "********"}}}),
-        (f"POST {one}/rotate-secret", {"json": {"secret": secret}}),
+        (f"PUT {one}", {"json": {"headers": {"X-Other": "********"}}}),
+        (f"POST {one}/rotate-secret", {"json": {"secret": secret * 3}}),
         (f"POST {one}/test", {"json": {"eventType": secret}}),
         (f"GET {WEBHOOKS}", {"token": owner[:-6] + "AAAAAA"}),
         (f"GET {WEBHOOKS}", {"token": key[:-1] + "!"}),
@@ -385,6 +386,7 @@ def send_key_in_each_header(hunt: KeyHunt, keys: HuntedKeys) -> None:
         for line, sent in (
             (f"GET {KEYS}", None),
             (f"GET {keys.path}", None),
+            (f"GET {keys.path}/logs", None),
             (f"PUT {KEYS}/{keys.spent['id']}", {"name": "spent"}),
             (f"POST {KEYS}/verify", {"key": good}),
             (f"DELETE {KEYS}/{keys.revoked['id']}", None),
@@ -474,7 +476,7 @@ def fail_with_a_key(hunt: KeyHunt, keys: HuntedKeys) -> None:
         ("dynamodb.Query", f"GET {KEYS}", None),
         ("dynamodb.BatchGetItem", f"GET {KEYS}", None),
         ("dynamodb.GetItem", f"GET {path}", None),
-        ("dynamodb.UpdateItem", f"PUT {path}", {"name": "never"}),
+        ("dynamodb.TransactWriteItems", f"PUT {path}", {"name": "never"}),
         ("dynamodb.TransactWriteItems", f"POST {KEYS}", NEVER_CREATED),
         ("dynamodb.TransactWriteItems", f"POST {path}/rotate", {}),
         ("dynamodb.UpdateItem", f"DELETE {path}", None),
@@ -565,7 +567,7 @@ def test_no_api_key_in_responses_logs_queues_or_tables(
         use_keys_in_process(hunt, keys)
         announce_an_expiring_key(hunt, clock)
     with subtests.test("every route of API keys succeeds, is refused and fails"):
-        known = {route.key for route in gateway.read(hunt.backend.template).routes if "api-keys" in route.key}
+        known = {route.key for route in routes_of(hunt.backend.template) if "api-keys" in route.key}
         assert {line for line, _ in hunt.driven if "api-keys" in line} == known
         for line in known:
             statuses = {status for driven, status in hunt.driven if driven == line}

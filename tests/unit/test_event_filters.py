@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from patchbay import compact_json
-from patchbay.event_filters import Content, Filters, compile_all
+from patchbay.event_filters import Content, Filters, compile_all, explain
 
 adapter: TypeAdapter[Any] = TypeAdapter(Filters)
 
@@ -255,3 +255,45 @@ def test_in_with_one_value_is_equals(value: Any, expected: Any) -> None:
     assert is_equal is passes({"path": "a", "op": "in", "value": [expected]}, data=data)
     if isinstance(value, bool) is not isinstance(expected, bool):
         assert not is_equal
+
+
+# ── explanations ─────────────────────────────────────────────────────────────────────────────────────
+
+paths = st.lists(st.sampled_from(["a", "b", "0", "1", "a1"]), min_size=1, max_size=3).map(".".join)
+filters = st.lists(
+    st.fixed_dictionaries({"path": paths, "op": st.just("equals"), "value": scalars})
+    | st.fixed_dictionaries(
+        {"path": paths, "op": st.just("in"), "value": st.lists(scalars, min_size=1, max_size=5)}
+    )
+    | st.fixed_dictionaries({"path": paths, "op": st.just("exists"), "value": st.booleans()}),
+    max_size=3,
+)
+
+
+@given(filters, documents)
+def test_explanation_exists_exactly_if_the_data_does_not_pass(filters: list[Any], data: Any) -> None:
+    explanation = explain(filters, data)
+    assert (explanation is None) is passes(*filters, data=data)
+    if explanation is not None:
+        first = next(filter_ for filter_ in filters if not passes(filter_, data=data))
+        assert explanation == explain([first], data)
+
+
+@pytest.mark.parametrize(
+    ("filter", "explanation"),
+    [
+        ({"path": "channel", "op": "equals", "value": "x"}, 'equals "x": the event has "instagram"'),
+        ({"path": "draft", "op": "equals", "value": 1}, "equals 1: the event has true"),
+        ({"path": "post", "op": "equals", "value": None}, "equals null: the event has an object"),
+        ({"path": "tags", "op": "in", "value": ["a"]}, 'is one of "a": the event has a list'),
+        ({"path": "no.where", "op": "exists"}, "exists: the event has no `no.where`"),
+        ({"path": "nothing", "op": "exists", "value": False}, "does not exist: the event has null"),
+        (
+            {"path": "count", "op": "in", "value": [2, 3, "é" * 99, 5, 6]},
+            f'is one of 2, 3, "{"é" * 60}…" or 2 more: the event has 1',
+        ),
+    ],
+)
+def test_explanation_names_the_filter_and_the_value(filter: dict[str, Any], explanation: str) -> None:
+    data: Any = DATA
+    assert explain([filter], data) == f"filter `{filter['path']}` {explanation}"

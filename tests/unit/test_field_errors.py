@@ -36,7 +36,7 @@ def test_path_has_the_names_of_the_api() -> None:
     ]
     assert errors_of({"items": [{"item_name": "a"}]}) == [
         FieldError("items.0.itemName", "is missing"),
-        FieldError("items.0.item_name", "unknown field"),
+        FieldError("items.0.item_name", "unknown field; did you mean `itemName`?"),
     ]
     assert errors_of(SECRET) == [FieldError("body", "must be an object")]
 

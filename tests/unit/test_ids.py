@@ -77,7 +77,7 @@ def test_open_range_includes_all_ids() -> None:
     ],
 )
 def test_parse_rejects_text_that_is_not_a_webhook_id(text: str) -> None:
-    with pytest.raises(ValueError, match="not a valid whk_ ID"):
+    with pytest.raises(ValueError, match="must be whk_ followed by 22 letters or digits"):
         WebhookId.parse(text)
 
 

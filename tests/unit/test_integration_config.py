@@ -99,6 +99,15 @@ VALID_VALUES: dict[str, list[Any]] = {
     "region": ["eu", "us"],
 }
 COMMON_FIELDS = {"clientId", "redirectUris"}
+# The settings of CRM that are in VALID_VALUES or INVALID_VALUES.
+BUILT_IN: dict[str, Any] = {
+    "clientAuth": "body",
+    "pkce": True,
+    "scopeSeparator": " ",
+    "refresh": "static",
+    "expiredErrors": [],
+    "revokeReplaced": False,
+}
 OWN_URL_FIELDS = {
     *URL_FIELDS,
     "clientAuth",
@@ -116,7 +125,7 @@ INVALID_VALUES: list[Any] = [
     "https://a.example/{domain}", "https://[", True, False, "basic", "none", ",", "static",
 ]  # fmt: skip
 
-names = st.sampled_from([*VALID_VALUES, "clientSecret", "apiKey", "tokenurl", "constructor"])
+names = st.sampled_from([*VALID_VALUES, "clientSecret", "apiKey", "tokenuri", "constructor"])
 
 
 @st.composite
@@ -162,10 +171,15 @@ def model(stored: dict[str, Any], sent: dict[str, Any], provider: str | None) ->
         if value is None:
             new.pop(name, None)
             continue
+        if provider is not None and name in OWN_URL_FIELDS:
+            if name not in BUILT_IN or value != BUILT_IN[name] or type(value) is not type(BUILT_IN[name]):
+                raise Rejected
+            new.pop(name, None)
+            continue
         if name in PUBLIC[provider]:
             fits = is_valid_public(name, value)
         else:
-            fits = is_valid_secret(value) and not (provider is not None and name in OWN_URL_FIELDS)
+            fits = is_valid_secret(value) and name != "tokenuri"  # a misspelled tokenUrl
         if not fits:
             raise Rejected
         new[name] = value
@@ -225,13 +239,43 @@ def test_merge_is_idempotent(sent: dict[str, Any], provider: Provider | None) ->
 
 
 def test_unknown_field_is_secret() -> None:
-    sent = {"clientId": "id", "clientid": "a", "ClientId": "b", "apiKey": "c", "clientSecret": "d", "x": "e"}
+    sent = {"clientId": "id", "tenant": "a", "Password": "b", "apiKey": "c", "clientSecret": "d", "x": "e"}
     public, secret = merge(sent)
     assert public == {"clientId": "id"}
     assert secret.keys() == sent.keys() - {"clientId"}
     assert merge({"domain": "acme"}, CRM) == ({"domain": "acme"}, {})
     assert merge({"domain": "acme"}) == ({}, {"domain": "acme"})
     assert merge({"domain": "acme"}, BY_KEY) == ({}, {"domain": "acme"})
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        *(("client_id", "clientId"), ("clientID", "clientId"), ("clientId_", "clientId")),
+        *(("client_secret", "clientSecret"), ("clientSecert", "clientSecret")),
+        *(
+            ("redirectUri", "redirectUris"),
+            ("token_url", "tokenUrl"),
+            ("authorisationUrl", "authorizationUrl"),
+        ),
+        *(("apiKey", None), ("accessToken", None), ("tenant", None), ("domian", None), ("secret", None)),
+    ],
+)
+def test_misspelled_field_is_rejected_with_suggestion(name: str, near: str | None) -> None:
+    if near is None:
+        assert merge({name: "x"}) == ({}, {name: "x"})
+        return
+    with pytest.raises(ValidationFailed, match=f"did you mean `{near}`") as no:
+        config.merge(EMPTY, {name: "x"}, None)
+    assert no.value.errors[0].path == f"config.{name}"
+    # One that is stored since before this check can be changed and removed.
+    assert merge({name: "y"}, None, Parts({}, {name: "x"})) == ({}, {name: "y"})
+    assert merge({name: None}, None, Parts({}, {name: "x"})) == ({}, {})
+
+
+def test_misspelled_variable_is_rejected_with_suggestion() -> None:
+    assert rejected_path({"domian": "acme"}, CRM) == "config.domian"
+    assert rejected_path({"Region": "eu"}, CRM) == "config.Region"
 
 
 def test_field_is_never_in_both_parts() -> None:
@@ -244,10 +288,53 @@ def test_field_is_never_in_both_parts() -> None:
     assert rejected_path({}, None, public) == "config.domain"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "accepted"),
+    [
+        ("authorizationUrl", "https://acme.crm.example/authorize", True),
+        ("authorizationUrl", "https://login.crm.example/authorize", False),
+        ("authorizationUrl", "HTTPS://ACME.crm.example:443/authorize", True),
+        ("authorizationUrl", "https://acme.crm.example/Authorize", False),
+        ("authorizationUrl", "https://acme.crm.example/authorize/", False),
+        ("authorizationUrl", "https://acme.crm.example/authorize?x=1", False),
+        ("authorizationUrl", "https://acme.crm.example/authorize#x", False),
+        ("authorizationUrl", "https://acme.crm.example:8443/authorize", False),
+        ("authorizationUrl", "http://acme.crm.example/authorize", False),
+        ("authorizationUrl", "https://u@acme.crm.example/authorize", False),
+        ("authorizationUrl", "https://{domain}.crm.example/authorize", False),
+        ("authorizationUrl", "https://[", False),
+        ("authorizationUrl", ["https://acme.crm.example/authorize"], False),
+        ("tokenUrl", "https://eu.crm.example/token", False),  # its region is not known yet
+        ("revocationUrl", "https://acme.crm.example/revoke", False),
+        ("issuer", "https://acme.crm.example", False),
+        ("pkce", True, True),
+        ("pkce", "true", False),
+        ("pkce", False, False),
+        ("expiredErrors", [], True),
+    ],
+)
+def test_built_in_setting_is_accepted_if_equal(name: str, value: Any, accepted: bool) -> None:
+    own = Parts({"domain": "acme"}, {})
+    if accepted:
+        assert merge({name: value}, CRM, own) == (own.public, {})
+    else:
+        assert rejected_path({name: value}, CRM, own) == f"config.{name}"
+    assert rejected_path({name: value}, BY_KEY) == f"config.{name}"
+    if name == "authorizationUrl" and accepted:
+        # The variable may come in the same request, in any order.
+        assert merge({name: value, "domain": "acme"}, CRM) == (own.public, {})
+    stored = Parts({"tokenUrl": "https://own.example/x", "domain": "acme", "region": "eu"}, {})
+    assert merge({"tokenUrl": "https://eu.crm.example/token"}, CRM, stored) == (
+        {"domain": "acme", "region": "eu"},
+        {},
+    )
+
+
 def test_built_in_provider_urls_cannot_be_set() -> None:
     for name in OWN_URL_FIELDS:
         for provider in (CRM, BY_KEY):
-            assert rejected_path({name: VALID_VALUES[name][0]}, provider) == f"config.{name}"
+            value = next(value for value in VALID_VALUES[name][::-1] if value != BUILT_IN.get(name))
+            assert rejected_path({name: value}, provider) == f"config.{name}"
             assert merge({name: None}, provider) == ({}, {})
     own = Parts({"tokenUrl": "https://a.example/x"}, {"clientSecret": "s"})
     assert rejected_path({}, CRM, own) == "config.tokenUrl"

@@ -131,8 +131,8 @@ FAULTS: list[tuple[str, Callable[[Any], None], str]] = [
     (LIST, _at("response", "limit", to=None), "rpc listAccounts: has no limit"),
     (SEARCH, _at("response", "limit", to=None), "module searchPosts: has no limit"),
     (LIST, _at("response", "output", to={"label": "{{item.label}}"}), "a choice must have"),
-    (f"{HOOK}.attach.iml.json", _at("body", "event", to="POST_NONE"), "unknown event type POST_NONE"),
-    (f"{HOOK}.attach.iml.json", _at("body", "event", to="POST_FAILED"), "POST_FAILED: 2 triggers"),
+    (f"{HOOK}.attach.iml.json", _at("body", "eventType", to="POST_NONE"), "unknown event type POST_NONE"),
+    (f"{HOOK}.attach.iml.json", _at("body", "eventType", to="POST_FAILED"), "POST_FAILED: 2 triggers"),
     (
         f"{WATCH}.interface.iml.json",
         _at(3, "spec", 0, "name", to="id"),

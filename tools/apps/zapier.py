@@ -109,7 +109,8 @@ const until = Date.now() + 15000;
 const result = (run) => {
   if (run.status === 'SUCCEEDED') return Object.assign({ id: run.id }, run.output);
   if (run.status === 'FAILED') {
-    throw new z.errors.Error(run.error || 'The platform could not perform the action.', 'action_failed', 400);
+    const reason = run.error && run.error.detail;
+    throw new z.errors.Error(reason || 'The platform could not perform the action.', 'action_failed', 400);
   }
   if (Date.now() >= until) return Object.assign({ id: run.id }, %s);
   return new Promise((resolve) => setTimeout(resolve, 1000))
@@ -123,7 +124,8 @@ return start().then(result);
 _RESUME = """
 const run = bundle.cleanedRequest;
 if (run.status !== 'SUCCEEDED') {
-  throw new z.errors.Error(run.error || 'The platform could not perform the action.', 'action_failed', 400);
+  const reason = run.error && run.error.detail;
+  throw new z.errors.Error(reason || 'The platform could not perform the action.', 'action_failed', 400);
 }
 return Object.assign({ id: run.runId }, run.output);
 """

@@ -20,11 +20,14 @@ from pydantic import (
     SkipValidation,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
 
 from patchbay import compact_json, field_errors, invisible
-from patchbay.clock import NOT_A_TIME, iso, read_time
+from patchbay.clock import NOT_A_TIME, OUT_OF_RANGE, iso, read_time
+from patchbay.field_errors import pattern
 from patchbay.storage.paging import Page
 
 
@@ -79,9 +82,9 @@ class Empty(ApiModel):
 
 
 class QueryModel(ApiModel):
-    """A query string: types are parsed from text, and unknown parameters are ignored."""
+    """A query string: types are parsed from text."""
 
-    model_config = ConfigDict(extra="ignore", strict=False)
+    model_config = ConfigDict(strict=False)
 
 
 class ListQuery(QueryModel):
@@ -100,7 +103,8 @@ def validate(model: type[Model], value: object) -> Model:
     try:
         return model.model_validate(value, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise field_errors.from_pydantic(error, value) from None
+        noun = "parameter" if issubclass(model, QueryModel) else "field"
+        raise field_errors.from_pydantic(error, value, model, noun) from None
 
 
 def check_plain_text(text: str) -> str:
@@ -144,8 +148,16 @@ def _to_utc_ms(value: datetime) -> datetime:
     try:
         value = value.astimezone(UTC)
     except OverflowError:
-        raise ValueError("is out of range") from None
+        raise ValueError(OUT_OF_RANGE) from None
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+def check_period_end(until: datetime | None, info: ValidationInfo) -> datetime | None:
+    """Return `until`. Raises ValueError if the field `since` before it is later."""
+    since = info.data.get("since")
+    if since is not None and until is not None and until < since:
+        raise ValueError("must not be before since")
+    return until
 
 
 def _serialize_json(value: object, info: SerializationInfo) -> object:
@@ -176,9 +188,22 @@ Timestamp = Annotated[
     BeforeValidator(_parse_timestamp),
     AfterValidator(_to_utc_ms),
     PlainSerializer(iso, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 # Any object from the caller, stored unchanged: even its numbers keep their notation.
 JsonObject = Annotated[
-    dict[str, SkipValidation[JsonValue]], PlainSerializer(_serialize_json, when_used="json")
+    dict[str, SkipValidation[JsonValue]],
+    PlainSerializer(_serialize_json, when_used="json"),
+    WithJsonSchema({"type": "object", "additionalProperties": True}),
 ]
-WorkspaceId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+WorkspaceId = Annotated[
+    str,
+    StringConstraints(pattern=pattern(r"^[A-Za-z0-9_-]{1,64}$", "1 to 64 letters, digits, _ or -")),
+]
+
+
+class PeriodQuery(ListQuery):
+    """The query string of a list that can be limited to a period; both ends are inclusive."""
+
+    since: Timestamp | None = None
+    until: Annotated[Timestamp | None, AfterValidator(check_period_end)] = None

@@ -6,6 +6,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 
+OUT_OF_RANGE = "must be a time of the years 1 to 9999, in UTC"
 NOT_A_TIME = "must be an ISO 8601 time with an offset, such as 2026-01-31T12:00:00Z"
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d)(?::([0-5]\d|60)(?:\.(\d+))?)?"
@@ -62,7 +63,7 @@ def read_time(text: str) -> datetime:
     try:
         value += shift + timedelta(seconds=seconds - value.second)
     except OverflowError:
-        raise ValueError("is out of range") from None
+        raise ValueError(OUT_OF_RANGE) from None
     if seconds == 60 and (value.hour, value.minute) != (0, 0):
         raise ValueError(NOT_A_TIME)
     return value.replace(microsecond=int(f"{fraction or '':0<6.6}"))

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
@@ -23,6 +24,9 @@ from pydantic import (
 MAX_FILTERS = 10
 MAX_DEPTH = 8
 MAX_VALUES = 50
+# How much of a filter or of the event's value an explanation shows.
+_VALUES_SHOWN = 3
+_TEXT_SHOWN = 60
 
 _SEGMENT = r"[^.\x00-\x1f\x7f]{1,64}"
 _PATH = re.compile(rf"{_SEGMENT}(\.{_SEGMENT}){{0,{MAX_DEPTH - 1}}}\Z")
@@ -127,16 +131,58 @@ class Content:
 
     def passes(self, filters: Compiled) -> bool:
         """Whether the data passes every filter. True if there are none."""
-        for path, accepted, exists in filters:
+        return self.first_failed(filters) is None
+
+    def first_failed(self, filters: Compiled) -> _CompiledFilter | None:
+        """The first filter that the data does not pass, or None if it passes all of them."""
+        for filter_ in filters:
+            path, accepted, exists = filter_
             value = self._values.get(path)
             if value is None:
                 value = self._values[path] = _comparable(_value_at(self._data, path))
             if accepted is None:
                 if (value is not _ABSENT) is not exists:
-                    return False
+                    return filter_
             elif value not in accepted:
-                return False
-        return True
+                return filter_
+        return None
+
+
+def explain(filters: Sequence[Mapping[str, Any]], data: JsonValue) -> str | None:
+    """Why the data does not pass filters (as in the API): the first one that it fails, and what it has there.
+    None if it passes all of them.
+    """
+    compiled = compile_all(filters)
+    failed = Content(data).first_failed(compiled)
+    if failed is None:
+        return None
+    filter_ = filters[compiled.index(failed)]
+    value = _value_at(data, failed.path)
+    found = f"no `{failed.path}`" if value is _ABSENT else _shorten(value)
+    return f"filter `{failed.path}` {_condition(filter_)}: the event has {found}"
+
+
+def _condition(filter_: Mapping[str, Any]) -> str:
+    """The operation of a filter and its value."""
+    value = filter_.get("value", True)
+    if filter_["op"] == "exists":
+        return "exists" if value else "does not exist"
+    if filter_["op"] == "equals":
+        return f"equals {_shorten(value)}"
+    others = len(value) - _VALUES_SHOWN
+    shown = ", ".join(map(_shorten, value[:_VALUES_SHOWN]))
+    return f"is one of {shown}" + (f" or {others} more" if others > 0 else "")
+
+
+def _shorten(value: object) -> str:
+    """A value as JSON, for people: long text is cut, and a list or an object is not shown."""
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str) and len(value) > _TEXT_SHOWN:
+        value = value[:_TEXT_SHOWN] + "…"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _compile(path: str, op: str, value: Any = True) -> _CompiledFilter:

@@ -1,8 +1,9 @@
-"""Idempotency-Key: a repeated create returns the response of the first.
+"""Idempotency-Key: a repeated request returns the response of the first.
 
-A create and the record of its response are one transaction, so neither is ever stored without the other. If
+The change and the record of its response are one transaction, so neither is ever stored without the other. If
 the first request dies, its key becomes free when its lease ends: either the request committed, and its
-response is stored, or it changed nothing.
+response is stored, or it changed nothing. A request that stores nothing records its response afterward
+(`Once.complete`): if it dies in between, a repetition does its work again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from patchbay.settings import settings
 from patchbay.storage import dynamo
 
 _KEEP_SECONDS = 24 * 3600
-# Longer than the timeout of any function that creates something (10 s).
+# Longer than the timeout of any function with an idempotent endpoint (25 s).
 _LEASE_MS = 30_000
 _MAX_KEY_LENGTH = 255
 
@@ -38,10 +39,11 @@ class Scope(NamedTuple):
 
 
 class Once:
-    """A running create with an Idempotency-Key. However often it is requested, its work is done once.
+    """A running request with an Idempotency-Key. However often it is sent, its work is done once.
 
     The endpoint calls `start` and passes the object to its service as `once`. The service then adds
-    `complete_action(response)` to the transaction that creates, or calls `release` if it creates nothing.
+    `complete_action(response)` to the transaction of its change, calls `complete(response)` if it stores
+    nothing, or calls `release` if its work was done before.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -102,6 +104,15 @@ class Once:
             owner=self._owner,
             ttl=now_ms() // 1000 + _KEEP_SECONDS,
         )
+
+    def complete(self, response: ApiModel) -> None:
+        """Record the response to a request that stores nothing else. Raises Conflict if another request has
+        taken the key since the lease ended.
+        """
+        try:
+            dynamo.transact([self.complete_action(response)])
+        except dynamo.TransactionCanceled:
+            raise request_in_progress() from None
 
     def release(self) -> None:
         """Free the key for another request: this one was rejected, or its result already existed."""
@@ -181,7 +192,7 @@ def request_in_progress() -> Conflict:
     """The error while another request holds the key, or for a request that lost it when its lease ended."""
     return Conflict(
         "Another request with this Idempotency-Key is in progress. Try again in a moment.",
-        headers={"Retry-After": "1"},
+        headers={"retry-after": "1"},
     )
 
 

@@ -85,7 +85,7 @@ class Id(str):
         """`text` as an ID of this kind. Raises ValueError."""
         prefix, _, body = text.partition("_")
         if prefix != cls.prefix or not _BODY.match(body) or body > _LAST_BODY:
-            raise ValueError(f"not a valid {cls.prefix}_ ID")
+            raise ValueError(f"must be {cls.prefix}_ followed by {_LENGTH} letters or digits")
         return cls(text)
 
     @property
@@ -105,6 +105,10 @@ class Id(str):
             core_schema.str_schema(),
             serialization=core_schema.plain_serializer_function_ser_schema(str),
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: object, handler: object) -> dict[str, str]:
+        return {"type": "string", "pattern": f"^{cls.prefix}_[0-9A-Za-z]{{{_LENGTH}}}$"}
 
 
 def _hash(*parts: str) -> int:
@@ -150,6 +154,10 @@ class LogId(Id):
     prefix = "log"
 
 
+class TaskId(Id):
+    prefix = "tsk"
+
+
 def webhook_key(workspace_id: str, webhook_id: str) -> str:
     """The partition key of everything that belongs to a webhook."""
     return f"{workspace_id}#{webhook_id}"
@@ -173,7 +181,7 @@ class ConnectionRef(str):
     def parse(cls, text: str) -> Self:
         """Raises ValueError if `text` is neither."""
         if not _CONNECTION_NAME.match(text):
-            raise ValueError("not a connection name, which has 1 to 64 letters, digits, _, . or -")
+            raise ValueError("must be a connection's name (1 to 64 letters, digits, _, . or -) or its ID")
         return cls(text)
 
     @property

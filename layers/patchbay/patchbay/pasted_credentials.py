@@ -9,10 +9,21 @@ from __future__ import annotations
 
 import re
 
+from pydantic import JsonValue
+
 from patchbay.api_model import MASK
 from patchbay.invisible import INVISIBLE
 
 MAX_LENGTH = 4096
+# What JSON Schema can say of `check` in every dialect of regular expressions. Only `check` knows all
+# invisible characters.
+SCHEMA: dict[str, JsonValue] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_LENGTH,
+    "pattern": r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$",
+    "not": {"const": MASK},
+}
 
 _LINE_END = re.compile(r"\r?\n\Z")
 

@@ -31,6 +31,8 @@ class Settings:
     idempotency_table: str
     rate_limits_table: str
     data_keys_table: str
+    tasks_table: str
+    feeds_table: str
     events_queue_url: str
     deliveries_queue_url: str
     slow_deliveries_queue_url: str
@@ -54,6 +56,7 @@ class Settings:
     max_connections: int = 1000
     max_requests_per_minute: int = 6000
     max_events_per_minute: int = 6000
+    max_feed_waits: int = 10
 
     # Comma-separated lists.
     allowed_redirect_uris: str = ""

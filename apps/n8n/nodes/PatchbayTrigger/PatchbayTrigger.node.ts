@@ -145,8 +145,9 @@ export class PatchbayTrigger implements INodeType {
 	webhookMethods = {
 		default: {
 			/**
-			 * Whether the hook exists, is active, and matches the current parameters. `create` reactivates a hook that the
-			 * platform has disabled, and so recovers its undelivered events.
+			 * Whether the hook exists, is active or paused, and matches the current parameters. `create` reactivates a hook
+			 * that the platform has disabled, and so recovers its undelivered events. A paused one stays paused when n8n
+			 * restarts.
 			 */
 			async checkExists(this: IHookFunctions): Promise<boolean> {
 				const stored = this.getWorkflowStaticData('node');
@@ -155,7 +156,8 @@ export class PatchbayTrigger implements INodeType {
 				if (!hook) return false;
 				const isWanted =
 					hook.eventType === now.eventType && JSON.stringify(hook.filters) === JSON.stringify(now.filters);
-				if (isWanted) return hook.status === 'ACTIVE' && Boolean(stored.secret);
+				const isSubscribed = hook.status === 'ACTIVE' || hook.status === 'PAUSED';
+				if (isWanted) return isSubscribed && Boolean(stored.secret);
 				await unsubscribe(this, hook.id);
 				forget(stored);
 				return false;

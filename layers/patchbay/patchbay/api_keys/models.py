@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from patchbay.api_model import ApiModel, Name, Timestamp
 from patchbay.auth.scopes import Scope, ScopeName
 from patchbay.ids import ApiKeyId
+from patchbay.updates import VOLATILE, ReadOnly, Update
 
 MAX_PER_HOUR = 1_000_000
 MAX_PER_DAY = 24 * MAX_PER_HOUR
@@ -48,15 +49,6 @@ class CreateApiKey(ApiModel):
     expires_at: Annotated[Timestamp, AfterValidator(_in_future)] | None = None
 
 
-class UpdateApiKey(CreateApiKey):
-    """Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the
-    expiry. The service checks the scopes that the key does not have yet.
-    """
-
-    name: Name = ""
-    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=50)] = Field(default_factory=list)
-
-
 class RotateApiKey(ApiModel):
     """How many seconds the old key keeps working alongside the new one; 0 ends it immediately."""
 
@@ -71,10 +63,12 @@ class DailyUse(ApiModel):
 
 
 class Usage(ApiModel):
-    """The number of requests admitted in total, and on each of the last 30 days, ending with today."""
+    """The number of requests admitted in total, and on each of the last 30 days, ending with today. In a
+    list, `daily` is null.
+    """
 
     total: int
-    daily: list[DailyUse]
+    daily: list[DailyUse] | None
 
 
 class ApiKey(ApiModel):
@@ -88,19 +82,57 @@ class ApiKey(ApiModel):
     rate_limit_per_hour: int
     rate_limit_per_day: int
     expires_at: Timestamp | None
-    last_used_at: Timestamp | None
-    usage: Usage
+    last_used_at: Annotated[Timestamp | None, VOLATILE]
+    usage: Annotated[Usage, VOLATILE]
     created_by: str
     rotated_from: ApiKeyId | None
     created_at: Timestamp
-    updated_at: Timestamp
+    updated_at: Annotated[Timestamp, VOLATILE]
     version: int
+
+
+class UpdateApiKey(Update, CreateApiKey):
+    """Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the
+    expiry. The service checks the scopes that the key does not have yet.
+    """
+
+    read_only = ReadOnly(
+        ApiKey, "API key", see={"status": "DELETE revokes the key; a revoked key cannot be used again"}
+    )
+
+    name: Name = ""
+    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=50)] = Field(default_factory=list)
 
 
 class ApiKeyWithSecret(ApiKey):
     """The response to the creation of a key, the only one that contains it."""
 
     key: Annotated[str, Field(repr=False)]
+
+
+class CallerKey(ApiModel):
+    """The API key of the caller. Both limits apply to its requests."""
+
+    id: ApiKeyId
+    name: str
+    masked_key: str
+    rate_limit_per_hour: int
+    rate_limit_per_day: int
+    expires_at: Timestamp | None
+
+
+class Caller(ApiModel):
+    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key.
+
+    A user has a `role` unless their token lists its scopes.
+    """
+
+    workspace_id: str
+    id: str
+    type: Literal["user", "key"]
+    role: str | None
+    scopes: list[str]
+    key: CallerKey | None
 
 
 class VerifyApiKey(ApiModel):

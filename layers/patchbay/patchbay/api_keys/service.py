@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pydantic.alias_generators import to_camel
+
+from patchbay.activity.log import log_action
 from patchbay.api_keys import guard, hashing, key_format, store
 from patchbay.api_keys.models import (
     ApiKey,
     ApiKeyWithSecret,
+    Caller,
+    CallerKey,
     CreateApiKey,
     DailyUse,
     KeyStatus,
@@ -32,8 +37,10 @@ from patchbay.errors import Conflict, Forbidden, NotFound, ValidationFailed, che
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, NO_COUNT, Count, QuotaStatus, most_restrictive
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 
 if TYPE_CHECKING:
+    from patchbay.activity.models import LogEntry, LogQuery
     from patchbay.idempotency import Once
 
 _DAYS_SHOWN = 30
@@ -61,15 +68,16 @@ def create(principal: Principal, body: CreateApiKey, once: Once | None = None) -
     )
     _check_grants(principal, terms)
     key, response = _new_key(principal, terms)
-    store.create(key, [once.complete_action(response)] if once else [])
+    logged = _log_action(principal, key, "api_key.created")
+    store.create(key, [logged, *([once.complete_action(response)] if once else [])])
     return response
 
 
 def list_keys(principal: Principal, query: ListQuery) -> Listing[ApiKey]:
-    """The workspace's keys, newest first. Ended keys stay listed for 30 days."""
+    """The workspace's keys, newest first, without their daily use. Ended keys stay listed for 30 days."""
     page = store.list_page(principal.workspace_id, limit=query.limit, cursor=query.cursor)
     now = now_ms()
-    return Listing.from_page(page.map(lambda key: _to_response(key, now)))
+    return Listing.from_page(page.map(lambda key: _to_response(key, now, daily=False)))
 
 
 def get(principal: Principal, id: ApiKeyId) -> ApiKey:
@@ -77,11 +85,34 @@ def get(principal: Principal, id: ApiKeyId) -> ApiKey:
     return _to_response(_get_stored(principal, id), now_ms())
 
 
+def describe_caller(principal: Principal) -> Caller:
+    """Who the caller is, and what they may do. Reads the row of a calling API key."""
+    key = None
+    if principal.key is not None:
+        stored = _get_stored(principal, ApiKeyId(principal.id))
+        key = CallerKey(
+            id=stored.id,
+            name=stored.terms.name,
+            masked_key=key_format.mask(settings().api_key_prefix, stored.id),
+            rate_limit_per_hour=stored.terms.rate_limit_per_hour,
+            rate_limit_per_day=stored.terms.rate_limit_per_day,
+            expires_at=None if stored.terms.expires_ms is None else from_ms(stored.terms.expires_ms),
+        )
+    return Caller(
+        workspace_id=principal.workspace_id,
+        id=principal.id,
+        type="user" if key is None else "key",
+        role=principal.role,
+        scopes=sorted(principal.scopes),
+        key=key,
+    )
+
+
 def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> Empty:
     """Revoke a key: its next request is refused. A key that has ended does not change.
 
     Raises NotFound, also for a key of another workspace; Forbidden if the key has more rights than the
-    caller; Conflict if `if_match` is not the current version.
+    caller; PreconditionFailed if `if_match` is not the current version.
     """
     for _ in range(_TRIES):
         key = _get_stored(principal, id)
@@ -89,7 +120,7 @@ def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> E
             check_version("API key", key.version, if_match)
         _check_covers(principal, key)
         try:
-            store.revoke(key, if_match)
+            store.revoke(key, principal.id, if_match)
         except store.KeyChanged:
             continue
         return Empty()
@@ -101,10 +132,11 @@ def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int
 
     Raises Forbidden if the key has, or would have, more rights than the caller, or if the caller is itself a
     key and would widen it; ValidationFailed for a new scope that is misspelled; Conflict if the key has
-    ended, or if `if_match` is not its current version.
+    ended; PreconditionFailed if `if_match` is not its current version.
     """
     for _ in range(_TRIES):
         key = _get_editable(principal, id, if_match)
+        body.check_read_only(_to_response(key, now_ms()), key.version)
         _check_new_scopes(key.terms, body)
         terms = _edited(key.terms, body)
         if terms == key.terms:
@@ -113,10 +145,12 @@ def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int
             _check_only_narrows(key.terms, terms)
         _check_grants(principal, terms)
         new = replace(key, terms=terms, version=key.version + 1, updated_ms=now_ms())
+        logged = _log_action(principal, key, "api_key.updated", _changed_fields(key.terms, terms))
         try:
-            return _to_response(store.change(key, new), new.updated_ms)
+            store.change(key, new, [logged])
         except store.KeyChanged:
             continue
+        return _to_response(new, new.updated_ms)
     raise write_conflict("API key")
 
 
@@ -134,8 +168,8 @@ def rotate(
     rotation gives no extra requests.
 
     Raises Forbidden if the key has more rights than the caller, or if a calling key is not the key itself.
-    Raises Conflict if the key has ended or was already rotated, if the key that it replaces still works, if
-    the workspace is at its ceiling, or if `if_match` is not the key's current version.
+    Raises Conflict if the key has ended or was already rotated, if the key that it replaces still works, or
+    if the workspace is at its ceiling; PreconditionFailed if `if_match` is not the key's current version.
     """
     used: tuple[Count, ...] = ()
     for _ in range(_TRIES):
@@ -151,12 +185,25 @@ def rotate(
         ends_ms = new.updated_ms + body.overlap_seconds * 1000
         if old.terms.expires_ms is not None:
             ends_ms = min(ends_ms, old.terms.expires_ms)
+        actions = [
+            _log_action(principal, old, "api_key.rotated", f"into {new.id}; ends at {iso(from_ms(ends_ms))}"),
+            _log_action(principal, new, "api_key.created", f"replaces {old.id}"),
+            *([once.complete_action(response)] if once else []),
+        ]
         try:
-            store.rotate(old, new, ends_ms, [once.complete_action(response)] if once else [], initial_counts)
+            store.rotate(old, new, ends_ms, actions, initial_counts)
         except store.KeyChanged:
             continue
         return response
     raise write_conflict("API key")
+
+
+def list_logs(principal: Principal, id: ApiKeyId, query: LogQuery) -> Listing[LogEntry]:
+    """The activity log of a key, newest first, also of one that is no longer listed. Raises NotFound."""
+    # Imported here, so that functions that only authenticate keys do not load it.
+    from patchbay.activity.service import list_entries
+
+    return list_entries(principal.workspace_id, id, query, lambda: _get_stored(principal, id))
 
 
 def verify(principal: Principal, body: VerifyApiKey) -> Verification:
@@ -352,6 +399,19 @@ def _edited(terms: Terms, body: UpdateApiKey) -> Terms:
     return terms._replace(**changes)
 
 
+def _changed_fields(old: Terms, new: Terms) -> str:
+    """The fields that differ, by their names in the API."""
+    names = [name for name, before, after in zip(Terms._fields, old, new, strict=True) if before != after]
+    return ", ".join("expiresAt" if name == "expires_ms" else to_camel(name) for name in names)
+
+
+def _log_action(
+    principal: Principal, key: StoredKey, action: str, detail: str | None = None
+) -> dynamo.TransactItem:
+    """An entry of the key's activity log, for the transaction that changes the key."""
+    return log_action(key.workspace_id, key.id, action, principal.id, detail)
+
+
 def _rate_limit(status: QuotaStatus, reset_ms: int | None, *, allowed: bool) -> RateLimit:
     return RateLimit(
         allowed=allowed,
@@ -381,7 +441,7 @@ def _get_stored(principal: Principal, id: ApiKeyId) -> StoredKey:
     return key
 
 
-def _to_response(key: StoredKey, now: int) -> ApiKey:
+def _to_response(key: StoredKey, now: int, *, daily: bool = True) -> ApiKey:
     today = now // DAY.length_ms
     return ApiKey(
         id=key.id,
@@ -398,7 +458,9 @@ def _to_response(key: StoredKey, now: int) -> ApiKey:
             daily=[
                 DailyUse(date=from_ms(day * DAY.length_ms).date(), count=key.daily.get(day, 0))
                 for day in range(today - _DAYS_SHOWN + 1, today + 1)
-            ],
+            ]
+            if daily
+            else None,
         ),
         created_by=key.created_by,
         rotated_from=key.rotated_from,

@@ -13,28 +13,36 @@ short, and nothing grows with time: 60 days of use take less than 700 bytes with
     sh  secret's hash        by  created by          lu        last used at
     sm  its fingerprint      rf  rotated from        k d       always 0; when the key is due next
                              rt  rotated into        ttl
-                             rs  1: rotated itself
+    rb  revoked by           rs  1: rotated itself
 
 Times are Unix milliseconds (`ttl`: seconds). A slot of u is day × 10⁸ + count, so a count from 31 days ago is
 not mistaken for today's. Windows: rate_limits.sliding_window.
 
-When a key ends, it gets r and ttl (it is retired), and is then removed from the workspace's count. k and d,
-which no request changes, keep it in the index `due` while work remains: announce its expiry, retire it,
-remove it from the count.
+When a key ends, it gets r and ttl (it is retired), and is then removed from the workspace's count, which also
+logs its end. k and d, which no request changes, keep it in the index `due` while work remains: announce its
+expiry, retire it, remove it from the count.
+
+Changes are one transaction with their entry of the activity log, except a revocation, which must not wait
+for a busy key: a transaction conflicts with the requests that count their use. Crash between any two lines:
+    not revoked yet             the key works; the caller repeats the request
+    revoked, still counted      refused from now on. The schedule removes it from the count and logs its end
+    removed and logged          done: both are one transaction, which happens once
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 
 from patchbay import idempotency
+from patchbay.activity.log import SYSTEM, log_action
 from patchbay.api_keys import expiry
 from patchbay.api_keys.stored_key import KeyState, StoredKey, Terms
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict
-from patchbay.ids import ApiKeyId
+from patchbay.ids import ApiKeyId, LogId
 from patchbay.rate_limits.sliding_window import DAY, NO_COUNT, Count, Update, read
 from patchbay.settings import settings
 from patchbay.storage import dynamo
@@ -153,21 +161,23 @@ def list_page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[Stor
     return rows.map(_from_row).map(lambda key: None if key.is_deleted(now_ms()) else key)
 
 
-def revoke(key: StoredKey, version: int | None = None) -> None:
+def revoke(key: StoredKey, actor: str, version: int | None = None) -> None:
     """Revoke a key permanently. Its row stays listed for 30 days. Revoking it again changes nothing.
 
     Raises KeyChanged if the key no longer has the scopes that it was read with or, if `version` is given,
     another version. Other edits do not matter: a key that keeps renaming itself cannot delay its revocation.
     """
     at_version = {} if version is None else {"version": version}
+    now = now_ms()
     try:
         _retire(
             key.id,
-            "up = :now, v = v + :one, ",
+            "up = :now, v = v + :one, rb = :actor, ",
             "attribute_not_exists(r) AND sc = :sc" + (" AND v = :version" if at_version else ""),
-            now_ms(),
+            now,
             sc=_join_scopes(key.terms),
             one=1,
+            actor=actor,
             **at_version,
         )
     except dynamo.ConditionFailed as error:
@@ -175,33 +185,35 @@ def revoke(key: StoredKey, version: int | None = None) -> None:
             raise KeyChanged from None
     else:
         with suppress(dynamo.Throttled):  # contention for the workspace's count: the schedule removes the key
-            _remove_from_count(key.workspace_id, key.id)
+            _remove_from_count(replace(key, retired_ms=now, revoked_by=actor))
 
 
-def change(old: StoredKey, new: StoredKey) -> StoredKey:
-    """Store `new`, an edit of the name, scopes, limits or expiry of `old`. Raises KeyChanged."""
+def change(old: StoredKey, new: StoredKey, extra_actions: Sequence[dynamo.TransactItem]) -> None:
+    """Store `new`, an edit of the name, scopes, limits or expiry of `old`, in one transaction with
+    `extra_actions`. Raises KeyChanged.
+    """
     edited: dynamo.Row = {"up": new.updated_ms, "v": new.version, **_terms_to_row(new.terms)}
     if new.terms.expires_ms != old.terms.expires_ms:  # otherwise, pending notices stay due
         edited |= _due_attributes(new.terms.expires_ms, new.updated_ms)
     values = {name: value for name, value in edited.items() if value is not None}
     removed = ", ".join(edited.keys() - values.keys())
+    edit = dynamo.update_action(
+        settings().api_keys_table,
+        {"id": old.id},
+        f"SET {', '.join(f'{name} = :{name}' for name in values)}"
+        + (f" REMOVE {removed}" if removed else ""),
+        condition=_IS_ACTIVE,
+        version=old.version,
+        now=new.updated_ms,
+        **values,
+    )
     try:
-        row = dynamo.update(
-            settings().api_keys_table,
-            {"id": old.id},
-            f"SET {', '.join(f'{name} = :{name}' for name in values)}"
-            + (f" REMOVE {removed}" if removed else ""),
-            condition=_IS_ACTIVE,
-            version=old.version,
-            now=new.updated_ms,
-            **values,
-        )
-    except dynamo.ConditionFailed as error:
+        dynamo.transact([edit, *extra_actions])
+    except dynamo.TransactionCanceled as error:
         # Our own write succeeded if its response was lost and the client sent it again.
-        if error.row is None or any(error.row.get(name) != value for name, value in edited.items()):
+        row = error.rows[0]
+        if row is None or any(row.get(name) != value for name, value in edited.items()):
             raise KeyChanged from None
-        row = error.row
-    return _from_row(row)
 
 
 def rotate(
@@ -299,7 +311,8 @@ def retire(key: StoredKey, now: int) -> bool:
             _retire(key.id, "", "attribute_not_exists(r) AND x <= :now", now)
         except dynamo.ConditionFailed:
             return False
-    return _remove_from_count(key.workspace_id, key.id)
+        key = replace(key, retired_ms=now)
+    return _remove_from_count(key)
 
 
 def _retire(key_id: ApiKeyId, assignments: str, condition: str, now: int, **values: int | str) -> None:
@@ -320,24 +333,41 @@ def _retire(key_id: ApiKeyId, assignments: str, condition: str, now: int, **valu
     )
 
 
-def _remove_from_count(workspace_id: str, key_id: ApiKeyId) -> bool:
-    """Remove a retired key from the workspace's count. Returns False if it was removed before."""
+def _remove_from_count(key: StoredKey) -> bool:
+    """Remove a retired key from the workspace's count, and log its end. Returns False if it was removed
+    before.
+    """
     actions = [
         dynamo.update_action(
             settings().api_keys_table,
-            {"id": key_id},
+            {"id": key.id},
             "REMOVE k, d",
             condition="attribute_exists(r) AND attribute_exists(d)",
         ),
         dynamo.update_action(
-            settings().api_keys_table, {"id": _count_id(workspace_id)}, "ADD n :less", less=-1
+            settings().api_keys_table, {"id": _count_id(key.workspace_id)}, "ADD n :less", less=-1
         ),
+        _log_end_action(key),
     ]
     try:
         dynamo.transact(actions)
     except dynamo.TransactionCanceled:
         return False
     return True
+
+
+def _log_end_action(key: StoredKey) -> dynamo.TransactItem:
+    """The entry of the activity log for the end of a key, with the time of the end."""
+    revoked = key.is_revoked
+    ended_ms = key.retired_ms if revoked else key.terms.expires_ms
+    return log_action(
+        key.workspace_id,
+        key.id,
+        "api_key.revoked" if revoked else "api_key.expired",
+        (key.revoked_by if revoked else None) or SYSTEM,
+        None if revoked or key.rotated_into is None else f"replaced by {key.rotated_into}",
+        id=LogId.new(ended_ms),
+    )
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────
@@ -473,6 +503,7 @@ def _from_row(row: dynamo.Row) -> StoredKey:
         rotated_itself="rs" in row,
         version=row["v"],
         retired_ms=row.get("r"),
+        revoked_by=row.get("rb"),
         ttl=row.get("ttl"),
         due_ms=row.get("d"),
         uses=row["t"],

@@ -24,9 +24,9 @@ class Terms(NamedTuple):
 class StoredKey:
     """A key's row. Times are Unix milliseconds; `daily` maps days since 1970 (UTC) to requests.
 
-    `retired_ms` is when the key ended permanently: it was revoked, or the schedule retired it after its
-    expiry. `rotated_itself` says that the key itself created `rotated_into`: until it ends, its requests also
-    count in the windows of that key. `due_ms` is when the schedule processes the key next.
+    `retired_ms` is when the key ended permanently: `revoked_by` revoked it, or the schedule retired it after
+    its expiry. `rotated_itself` says that the key itself created `rotated_into`: until it ends, its requests
+    also count in the windows of that key. `due_ms` is when the schedule processes the key next.
     """
 
     id: ApiKeyId
@@ -41,6 +41,7 @@ class StoredKey:
     rotated_itself: bool = False
     version: int = 1
     retired_ms: int | None = None
+    revoked_by: str | None = None
     ttl: int | None = None
     due_ms: int | None = None
     uses: int = 0

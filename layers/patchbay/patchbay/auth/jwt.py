@@ -77,16 +77,31 @@ def authenticate(token: str) -> Principal:
         claims = jwt.decode(token, key, algorithms=[header.algorithm]).claims
         _claims_registry(config).validate(claims)
     except (JoseError, ValueError, RecursionError) as error:
-        # The library's message names the claim or the fault, never the token.
-        raise Unauthenticated(f"The token is invalid: {error}.") from None
+        raise Unauthenticated(f"The token is invalid: {_fault(error)}.") from None
     return _principal(claims, config)
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong with a token, never its content. The library's own texts are codes."""
+    from joserfc import errors
+
+    match error:
+        case errors.ExpiredTokenError():
+            return "it has expired; get a new one"
+        case errors.MissingClaimError():
+            return f"it has no claim {error.claim}"
+        case errors.ClaimError():
+            return f"this API does not accept the value of its claim {error.claim}"
+        case errors.BadSignatureError():
+            return "its signature does not match its content"
+    return "it cannot be decoded"
 
 
 def _principal(claims: Mapping[str, object], config: Settings) -> Principal:
     workspace_id = claims.get(config.jwt_workspace_claim)
     if not isinstance(workspace_id, str) or not _WORKSPACE_ID.match(workspace_id):
         raise Unauthenticated(
-            f"The token's claim {config.jwt_workspace_claim} must match ^[A-Za-z0-9_-]{{1,64}}$."
+            f"The token's claim {config.jwt_workspace_claim} must have 1 to 64 letters, digits, _ or -."
         )
     role = claims.get(config.jwt_role_claim)
     scope = claims.get(config.jwt_scope_claim)
@@ -232,7 +247,7 @@ def _fetch_jwks(url: str) -> KeySet:
 def _jwks_unavailable() -> UpstreamFailed:
     return UpstreamFailed(
         "The platform's signing keys are not available at the moment. Try again in a moment.",
-        headers={"Retry-After": str(_JWKS_RETRY_SECONDS)},
+        headers={"retry-after": str(_JWKS_RETRY_SECONDS)},
     )
 
 

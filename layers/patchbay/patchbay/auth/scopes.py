@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
+from patchbay.field_errors import pattern
+
 _VIEWER = frozenset(
     {
         "integrations:read",
@@ -95,7 +97,9 @@ def _within_one_typo(one: str, other: str) -> bool:
 
 
 # Any well-formed scope: Patchbay's, the platform's, and misspelled ones that older keys have.
-ScopeName = Annotated[str, StringConstraints(pattern=SCOPE_PATTERN)]
+ScopeName = Annotated[
+    str, StringConstraints(pattern=pattern(SCOPE_PATTERN, "a scope: resource:verb in lower case"))
+]
 # A scope that a caller grants to a key.
 Scope = Annotated[ScopeName, AfterValidator(check_spelling)]
 

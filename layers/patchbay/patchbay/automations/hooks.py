@@ -110,7 +110,14 @@ def subscribe(
 
         return deliveries.recovery_actions(principal.workspace_id, id)
 
-    id, secret = webhooks.subscribe(principal, webhook, platform, response_actions, recovery_actions)
+    def release_actions(id: WebhookId) -> list[dynamo.TransactItem]:
+        from patchbay.deliveries import service as deliveries
+
+        return deliveries.release_actions(principal.workspace_id, id)
+
+    id, secret = webhooks.subscribe(
+        principal, webhook, platform, response_actions, recovery_actions, release_actions
+    )
     if secret is not None:
         return SubscribedHook(id=id, secret=secret)
     if once:
@@ -145,7 +152,7 @@ def _to_api(webhook: Webhook) -> Hook:
     return Hook(
         id=webhook.id,
         platform=webhook.source,
-        url=webhook.url,
+        url=webhook.url or "",
         event_type=webhook.event_types[0],
         filters=webhook.filters,
         status=webhook.status,

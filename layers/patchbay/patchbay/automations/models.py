@@ -8,15 +8,25 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, RootModel, StringConstraints
 
-from patchbay import catalogue
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, QueryModel, Timestamp, WorkspaceId, check_name
+from patchbay import catalogue, suggestions
+from patchbay.api_model import (
+    ApiModel,
+    JsonObject,
+    PeriodQuery,
+    QueryModel,
+    Timestamp,
+    WorkspaceId,
+    check_name,
+)
 from patchbay.catalogue.entries import Example, resources
 from patchbay.events.models import EventType
+from patchbay.field_errors import pattern
 from patchbay.ids import EventId, RunId, WebhookId
 from patchbay.webhooks.models import BoundedFilters, Url
 
 _MAX_CHOICES = 5_000
 _MAX_ERROR_LENGTH = 1_000
+_ERROR_CODE = "a code of 1 to 64 lower-case letters, digits and _ that begins with a letter"
 
 # ── path parameters ──────────────────────────────────────────────────────────────────────────────────
 
@@ -31,7 +41,7 @@ class AutomationPlatform(StrEnum):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError for an unknown platform."""
-        return cls(_check_known(text, [platform.value for platform in cls]))
+        return cls(_check_known(text, [platform.value for platform in cls], "an automation platform"))
 
     @property
     def label(self) -> str:
@@ -46,7 +56,7 @@ class TriggerKey(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError for an unknown key."""
-        return cls(_check_known(text, catalogue.TRIGGERS))
+        return cls(_check_known(text, catalogue.TRIGGERS, "the event type of a trigger"))
 
 
 class ActionKey(str):
@@ -57,7 +67,7 @@ class ActionKey(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError for an unknown key."""
-        return cls(_check_known(text, catalogue.ACTIONS))
+        return cls(_check_known(text, catalogue.ACTIONS, "an action"))
 
 
 class Resource(str):
@@ -68,12 +78,12 @@ class Resource(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError when no field uses this list."""
-        return cls(_check_known(text, resources()))
+        return cls(_check_known(text, resources(), "a list of choices"))
 
 
-def _check_known(text: str, known: Collection[str]) -> str:
+def _check_known(text: str, known: Collection[str], what: str) -> str:
     if text not in known:
-        raise ValueError(f"must be one of {', '.join(sorted(known))}")
+        raise ValueError(suggestions.one_of(text, known, what))
     return text
 
 
@@ -155,15 +165,17 @@ def _without_unset(filters: object) -> object:
     ]
 
 
-def _check_trigger(event_type: str) -> str:
-    return _check_known(event_type, catalogue.TRIGGERS)
+def _check_trigger(event_type: object) -> object:
+    if not isinstance(event_type, str):
+        return event_type
+    return _check_known(event_type, catalogue.TRIGGERS, "the event type of a trigger")
 
 
 class Subscribe(ApiModel):
     """The event type and URL of an automation. Ignores filters without a value (`""` or null)."""
 
     url: Url
-    event_type: Annotated[EventType, AfterValidator(_check_trigger)]
+    event_type: Annotated[EventType, BeforeValidator(_check_trigger)]
     filters: Annotated[BoundedFilters, BeforeValidator(_without_unset)] = Field(default_factory=list)
 
 
@@ -187,7 +199,7 @@ class Hook(ApiModel):
     url: str
     event_type: str
     filters: BoundedFilters
-    status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
     created_at: Timestamp
     updated_at: Timestamp
     version: int
@@ -208,7 +220,9 @@ class RunError(ApiModel):
     the platform's own code, `action_failed` by default. `detail` is a message for the automation's owner.
     """
 
-    code: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")] = "action_failed"
+    code: Annotated[str, StringConstraints(pattern=pattern(r"^[a-z][a-z0-9_]{0,63}$", _ERROR_CODE))] = (
+        "action_failed"
+    )
     detail: Annotated[str, StringConstraints(min_length=1, max_length=_MAX_ERROR_LENGTH)]
 
 
@@ -223,13 +237,22 @@ class Run(ApiModel):
     output: JsonObject | None
     error: RunError | None
     expires_at: Timestamp
+    created_by: str
     created_at: Timestamp
     updated_at: Timestamp
     version: int
 
 
-class RunQuery(ListQuery):
+class RunQuery(PeriodQuery):
+    """`since` and `until` are of `createdAt`."""
+
     status: Literal["PENDING", "SUCCEEDED", "FAILED"] | None = None
+
+
+class AllRunsQuery(RunQuery):
+    """The runs of all automation platforms, or of one."""
+
+    platform: Literal["zapier", "make", "n8n"] | None = None
 
 
 class Succeeded(ApiModel):

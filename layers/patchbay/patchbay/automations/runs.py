@@ -101,21 +101,26 @@ def start(
         input=input,
         status="PENDING",
         callback_url=body.callback_url,
+        created_by=principal.id,
         expires_at=now + _EXPIRES_AFTER_MS,
         created_at=now,
         updated_at=now,
     )
     response = _to_api(run)
-    store.create(
-        run, principal.id, now + _REANNOUNCE_AFTER_MS, [once.complete_action(response)] if once else ()
-    )
+    store.create(run, now + _REANNOUNCE_AFTER_MS, [once.complete_action(response)] if once else ())
     _try_before_sweep(lambda: _announce(run), "run not announced")
     return response
 
 
-def list_runs(principal: Principal, platform: AutomationPlatform, query: RunQuery) -> Listing[Run]:
+def list_runs(principal: Principal, platform: AutomationPlatform | None, query: RunQuery) -> Listing[Run]:
+    """The runs of one automation platform, or of all of them, newest first."""
     page = store.page(
-        principal.workspace_id, platform, status=query.status, limit=query.limit, cursor=query.cursor
+        principal.workspace_id,
+        AutomationPlatform if platform is None else [platform],
+        RunId.range(query.since, query.until),
+        status=query.status,
+        limit=query.limit,
+        cursor=query.cursor,
     )
     return Listing.from_page(page.map(_to_api))
 
@@ -132,8 +137,8 @@ def answer(id: RunId, body: AnswerRun, if_match: int | None = None) -> Run:
     """End a run of any workspace with the platform's answer. Repeating an answer gets the same response.
 
     Raises NotFound, ValidationFailed for an output that does not match the action's schema, PayloadTooLarge,
-    Conflict for a run that has ended with another answer or has expired, or when `if_match` is not the
-    version of a pending run.
+    Conflict for a run that has ended with another answer or has expired, and PreconditionFailed when
+    `if_match` is not the version of a pending run.
     """
     run = _get_stored(id)
     ended = _with_answer(run, body.root)
@@ -277,6 +282,7 @@ def _to_api(run: StoredRun) -> Run:
             "output": run.output,
             "error": run.error,
             "expiresAt": from_ms(run.expires_at),
+            "createdBy": run.created_by,
             "createdAt": from_ms(run.created_at),
             "updatedAt": from_ms(run.updated_at),
             "version": run.version,

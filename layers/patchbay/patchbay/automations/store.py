@@ -10,7 +10,7 @@ sparse: runs that the sweep has to process. Runs expire by TTL. Times are Unix m
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -21,6 +21,7 @@ from patchbay.clock import now_ms
 from patchbay.ids import RunId
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
+from patchbay.storage.merged import merge
 from patchbay.storage.paging import Page
 from patchbay.storage.records import from_row, retention_ttl, to_row
 
@@ -43,6 +44,7 @@ class StoredRun:
     input: dict[str, JsonValue]
     status: str
     callback_url: str | None = None
+    created_by: str
     expires_at: int
     created_at: int
     updated_at: int
@@ -51,15 +53,12 @@ class StoredRun:
     version: int = 1
 
 
-def create(
-    run: StoredRun, created_by: str, due_at: int, extra_actions: Sequence[dynamo.TransactItem]
-) -> None:
+def create(run: StoredRun, due_at: int, extra_actions: Sequence[dynamo.TransactItem]) -> None:
     """Store a new run; `extra_actions` join the transaction. The sweep processes the run at `due_at`."""
     row: dynamo.Row = {
         **to_row(run),
         "runsKey": _runs_key(run.workspace_id, run.platform),
         "input": compact_json.dumps(run.input),
-        "createdBy": created_by,
         "dueShard": due_index.shard_of(run.id),
         "dueAt": due_at,
         "ttl": retention_ttl(run.created_at),
@@ -81,23 +80,33 @@ def get(id: RunId) -> StoredRun | None:
 
 
 def page(
-    workspace_id: str, platform: str, *, status: str | None, limit: int, cursor: str | None
+    workspace_id: str,
+    platforms: Iterable[str],
+    between: tuple[RunId, RunId],
+    *,
+    status: str | None,
+    limit: int,
+    cursor: str | None,
 ) -> Page[StoredRun]:
-    """A workspace's runs on one automation platform, newest first."""
-    page = dynamo.page(
-        dynamo.PageQuery(
-            settings().automations_table,
-            partition=("runsKey", _runs_key(workspace_id, platform)),
-            sort_range=("id", *RunId.range(None, None)),
-            index="byPlatform",
-            limit=limit,
-            cursor=cursor,
-            filter=None if status is None else "#status = :status",
-            names={} if status is None else {"#status": "status"},
-            values={} if status is None else {"status": status},
+    """A workspace's runs on these automation platforms, newest first."""
+    pages = [
+        dynamo.page(
+            dynamo.PageQuery(
+                settings().automations_table,
+                partition=("runsKey", _runs_key(workspace_id, platform)),
+                sort_range=("id", *between),
+                index="byPlatform",
+                limit=limit,
+                cursor=cursor,
+                filter=None if status is None else "#status = :status",
+                names={} if status is None else {"#status": "status"},
+                values={} if status is None else {"status": status},
+            )
         )
-    )
-    rows = dynamo.full_rows(settings().automations_table, page, ("id",), consistent=False)
+        for platform in platforms
+    ]
+    merged = merge(pages, "id", limit)
+    rows = dynamo.full_rows(settings().automations_table, merged, ("id",), consistent=False)
     return rows.map(lambda row: _from_row(row) if status in (None, row["status"]) else None)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from patchbay.clock import now_ms
 from patchbay.deliveries.batch import QueuedDelivery, WebhookBatch
+from patchbay.deliveries.models import HELD_PAUSED
 from patchbay.receivers import health_store, slots
 from patchbay.receivers.lanes import MAX_DEFERRALS, Lane, defer_seconds
 from patchbay.settings import settings
@@ -19,6 +20,8 @@ from patchbay.settings import settings
 # long.
 _PROBE_RESERVE_MS = 30_000
 _SWEEP_MS = 60_000
+# A paused webhook's holds are recorded at most this often. It must be well below the sweeper's `_QUIET_MS`.
+_RECORD_PAUSED_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class WaitForSlot:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Keep it in the table until the receiver is healthy, or has caught up."""
+    """Keep it in the table until the receiver is healthy or has caught up, or the webhook is resumed."""
 
     reason: str
 
@@ -60,7 +63,8 @@ Admission = SendNow | MoveToSlowLane | WaitForSlot | Hold | Defer
 def calls_aws(batch: WebhookBatch) -> bool:
     """Whether `admit` makes AWS calls."""
     return batch.is_active and (
-        batch.health.is_open(batch.resumed_at)
+        batch.is_paused
+        or batch.health.is_open(batch.resumed_at)
         or batch.health.has_backlog(batch.resumed_at)
         or bool(batch.rate_limit_per_second)
     )
@@ -72,7 +76,7 @@ def admit(batch: WebhookBatch, lane: Lane) -> list[Admission]:
         return [SendNow() for _ in batch.deliveries]  # they are cancelled, without an attempt
     now = now_ms()
     admissions = [
-        _admit_by_hand(lane) if queued.message.by_hand and isinstance(admission, Hold) else admission
+        _admit_by_hand(lane) if isinstance(admission, Hold) and _is_by_hand(batch, queued) else admission
         for queued, admission in zip(batch.deliveries, _admit_active(batch, lane, now), strict=True)
     ]
     _schedule_sweep(batch, admissions, now)
@@ -81,10 +85,13 @@ def admit(batch: WebhookBatch, lane: Lane) -> list[Admission]:
 
 def defer(batch: WebhookBatch, *, has_many_in_flight: bool) -> list[Admission]:
     """Admissions for a batch whose workspace has no permit for the slow lane. If the queue has
-    many messages in flight, deliveries are held instead of deferred.
+    many messages in flight, deliveries are held instead of deferred. Those of a paused webhook are held
+    anyway.
     """
     admissions: list[Admission] = [
-        Hold("held:slow")
+        Hold(HELD_PAUSED)
+        if batch.is_paused and not _is_by_hand(batch, queued)
+        else Hold("held:slow")
         if has_many_in_flight or queued.receive_count > MAX_DEFERRALS
         else Defer(defer_seconds(queued.receive_count))
         for queued in batch.deliveries
@@ -94,16 +101,30 @@ def defer(batch: WebhookBatch, *, has_many_in_flight: bool) -> list[Admission]:
 
 
 def _schedule_sweep(batch: WebhookBatch, admissions: Sequence[Admission], now: int) -> None:
-    if any(isinstance(admission, Hold) for admission in admissions):
+    if not any(isinstance(admission, Hold) for admission in admissions):
+        return
+    is_recorded = batch.health.due_at and now - batch.health.held_at < _RECORD_PAUSED_MS
+    if not (batch.is_paused and is_recorded):
         health_store.schedule_sweep(batch.key, now, now + _SWEEP_MS)
 
 
+def _is_by_hand(batch: WebhookBatch, queued: QueuedDelivery) -> bool:
+    """Whether a user asked for this attempt. While the webhook is paused, that is only the first one: its
+    retries wait until the webhook is resumed.
+    """
+    return queued.message.by_hand and (queued.is_untried or not batch.is_paused)
+
+
 def _admit_by_hand(lane: Lane) -> Admission:
-    """A user asked for the delivery now, so it does not wait until its receiver is healthy."""
+    """A user asked for the delivery now, so it does not wait until its receiver is healthy, or until the
+    webhook is resumed.
+    """
     return MoveToSlowLane() if lane is Lane.FAST else SendNow()
 
 
 def _admit_active(batch: WebhookBatch, lane: Lane, now: int) -> list[Admission]:
+    if batch.is_paused:
+        return [Hold(HELD_PAUSED) for _ in batch.deliveries]
     if batch.health.is_open(batch.resumed_at):
         return _admit_probe(batch, lane, now)
     if lane is Lane.FAST and not batch.takes_fast_lane:

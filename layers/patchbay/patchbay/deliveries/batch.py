@@ -40,6 +40,11 @@ class QueuedDelivery:
     delivery: StoredDelivery | None = None
 
     @property
+    def is_untried(self) -> bool:
+        """Whether no attempt was made since the delivery was created or restarted."""
+        return self.delivery is None or self.delivery.attempts == (self.delivery.earlier_attempts or 0)
+
+    @property
     def is_new(self) -> bool:
         """Whether no worker can have started an attempt, unless it has a copy of the message right now."""
         return self.delivery is None and self.receive_count == 1
@@ -86,11 +91,17 @@ class WebhookBatch:
 
     @property
     def is_active(self) -> bool:
+        """Whether its deliveries are sent, now or after a pause."""
         return webhooks.inactive_reason(self.webhook) is None
 
     @property
+    def is_paused(self) -> bool:
+        """Whether its deliveries are held until its owner resumes it."""
+        return self.webhook is not None and self.webhook.is_paused
+
+    @property
     def takes_fast_lane(self) -> bool:
-        return self.health.is_fast and not self.traffic.is_slow(now_ms())
+        return self.health.takes_fast_lane(self.traffic, now_ms())
 
     @property
     def resumed_at(self) -> int:

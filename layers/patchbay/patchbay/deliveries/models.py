@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
-from patchbay import catalogue
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp
-from patchbay.events.models import EventType
+from patchbay.api_model import ApiModel, JsonObject, PeriodQuery, Timestamp, check_period_end
+from patchbay.events.models import KnownEventType
 from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
-from patchbay.webhooks.models import Webhook
+from patchbay.webhooks.models import EventTypes, Webhook
 
 
 class Status(StrEnum):
@@ -21,8 +20,8 @@ class Status(StrEnum):
 
     A PENDING delivery waits for its first attempt: it has no row while it is queued, and has one while it
     waits for its webhook's rate limit. A HELD delivery waits in the table until its receiver is healthy
-    again; then the sweeper queues it. A CANCELLED delivery was not sent because its webhook is no longer
-    active.
+    again, or until its webhook is resumed; then the sweeper queues it. A CANCELLED delivery was not sent
+    because its webhook is no longer active.
     """
 
     PENDING = "PENDING"
@@ -35,7 +34,9 @@ class Status(StrEnum):
 
 
 # Why an attempt was made.
-Trigger = Literal["AUTO", "MANUAL", "TEST", "RECOVER"]
+Trigger = Literal["AUTO", "MANUAL", "TEST", "RECOVER", "REPLAY"]
+# The reason of a delivery that is held because its webhook is paused.
+HELD_PAUSED = "held:paused"
 
 TERMINAL = frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED})
 
@@ -75,13 +76,20 @@ def _message() -> TypeAdapter[DeliveryMessage]:
     return TypeAdapter(DeliveryMessage)
 
 
-class DeliveryQuery(ListQuery):
+class DeliveryQuery(PeriodQuery):
+    """`since` and `until` are of the event's `timestamp`."""
+
     status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | None = (
         None
     )
-    event_type: EventType | None = None
-    since: Timestamp | None = None
-    until: Timestamp | None = None
+    event_type: KnownEventType | None = None
+
+
+class AllDeliveriesQuery(DeliveryQuery):
+    """The deliveries of all webhooks and events, or of one of them."""
+
+    webhook_id: WebhookId | None = None
+    event_id: EventId | None = None
 
 
 class Delivery(ApiModel):
@@ -144,7 +152,7 @@ class Recover(ApiModel):
     """The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now."""
 
     since: Timestamp
-    until: Timestamp | None = None
+    until: Annotated[Timestamp | None, AfterValidator(check_period_end)] = None
 
 
 class Recovering(ApiModel):
@@ -153,10 +161,36 @@ class Recovering(ApiModel):
     queued: int
 
 
-def _check_event_type(event_type: str) -> str:
-    if event_type not in catalogue.ALL:
-        raise ValueError(f"is not an event type; use one of {', '.join(sorted(catalogue.ALL))}")
-    return event_type
+class Replay(ApiModel):
+    """Which deliveries to send again, of events from `since` to `until` (both inclusive; `until` defaults to
+    now) and of `eventTypes` (by default, all types): those with one of the `statuses`, and, with `missing`,
+    events that match the webhook now and have no delivery to it. `statuses` defaults to FAILED and CANCELLED,
+    or to none with `missing`. `dryRun` only counts.
+    """
+
+    since: Timestamp
+    until: Annotated[Timestamp | None, AfterValidator(check_period_end)] = None
+    event_types: EventTypes | None = None
+    statuses: Annotated[list[Literal["FAILED", "CANCELLED", "DELIVERED"]], Field(min_length=1)] | None = None
+    missing: bool = False
+    dry_run: bool = False
+
+
+class ReplayPreview(ApiModel):
+    """How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops at
+    10,000, or after some seconds.
+    """
+
+    http_status: ClassVar[int] = 200
+
+    total: int
+    is_complete: bool
+
+
+class RetryDelivery(ApiModel):
+    """`force` also sends a delivery again that was delivered."""
+
+    force: bool = False
 
 
 class SendTestEvent(ApiModel):
@@ -164,7 +198,7 @@ class SendTestEvent(ApiModel):
     type.
     """
 
-    event_type: Annotated[EventType, AfterValidator(_check_event_type)] | None = None
+    event_type: KnownEventType | None = None
 
 
 class WebhookDetail(Webhook):

@@ -69,7 +69,7 @@ def on_gone(batch: WebhookBatch, message: DeliveryMessage, reason: str, requeste
         is_removed = webhooks.end_subscription(
             message.workspace_id,
             message.webhook_id,
-            [health_store.disable_action(batch.key, now_ms(), None)],
+            [health_store.sweep_now_action(batch.key, now_ms())],
             requested_at=requested_at,
         )
         if is_removed:
@@ -87,7 +87,7 @@ def disable(
 
     def extra_actions(webhook: StoredWebhook) -> list[dynamo.TransactItem]:
         announcement = _announcement(webhook, failures) if notifies else None
-        return [health_store.disable_action(batch.key, now_ms(), announcement)]
+        return [health_store.sweep_now_action(batch.key, now_ms(), announcement)]
 
     workspace_id, webhook_id = parse_webhook_key(batch.key)
     if webhooks.disable(workspace_id, webhook_id, reason, extra_actions, requested_at=requested_at):

@@ -27,6 +27,7 @@ from patchbay.observability import flush_metrics, logger, metrics
 from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
+from patchbay.receivers.lanes import Traffic
 from patchbay.settings import settings
 from patchbay.stats import counters
 from patchbay.stats import store as stats_store
@@ -128,10 +129,11 @@ class _Run:
 
 
 class WebhookStatistics(NamedTuple):
-    """The health of a webhook, and its counters of the last day."""
+    """The health of a webhook, its counters of the last day, and the traffic of its workspace."""
 
     health: Health
     hours: list[HourCounters]
+    traffic: Traffic
 
 
 def load_statistics(workspace_id: str, keys: Sequence[str], now: int) -> list[WebhookStatistics]:
@@ -144,12 +146,14 @@ def load_statistics(workspace_id: str, keys: Sequence[str], now: int) -> list[We
     latest = (window[-1], window[-2])
     table_keys = [
         stats_store.progress_table_key(),
+        health_store.traffic_table_key(workspace_id),
         *(events_store.active_hour_table_key(workspace_id, hour) for hour in latest),
     ]
     for key in keys:
         table_keys += (health_store.table_key(*parse_webhook_key(key)), *stats_store.table_keys(key, window))
     rows = iter(_read(table_keys))
     through = stats_store.rolled_through(next(rows))
+    traffic = health_store.traffic_from_row(next(rows))
     if through is None:
         through = window[-3]
     active_hours = islice(rows, len(latest))
@@ -158,6 +162,7 @@ def load_statistics(workspace_id: str, keys: Sequence[str], now: int) -> list[We
         WebhookStatistics(
             health_store.health_from_row(next(rows)),
             [stats_store.from_row(row) for row in islice(rows, len(window)) if row],
+            traffic,
         )
         for _ in keys
     ]

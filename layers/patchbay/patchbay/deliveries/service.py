@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from patchbay import compact_json, queues, response_size
+from patchbay import compact_json, idempotency, queues, response_size
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms, to_ms
-from patchbay.deliveries import roll_up, states, store
+from patchbay.deliveries import receiver_state, roll_up, states, store, workspace_list
 from patchbay.deliveries.models import (
+    AllDeliveriesQuery,
     Attempt,
     AttemptError,
     Delivery,
@@ -20,26 +22,33 @@ from patchbay.deliveries.models import (
     DeliveryQuery,
     Recover,
     Recovering,
+    RetryDelivery,
     Status,
     WebhookDetail,
 )
 from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.events import service as events
-from patchbay.events.models import Event, EventDelivery, payload
+from patchbay.events.models import Event, EventDelivery, EventFeed, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.settings import settings
 from patchbay.stats import counters
 from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks.models import Webhook, WebhookQuery
+from patchbay.webhooks.models import Part, SetWebhookStatus, Webhook, WebhookQuery
+from patchbay.webhooks.unmatched import Unmatched
+from patchbay.webhooks.unmatched import find as find_unmatched
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from patchbay.events.store import StoredEvent
+    from patchbay.idempotency import Once
+
 _RECENT = 10
 _READ_RESPONSES_SCOPE = "webhooks:write"
+_READ_WEBHOOKS_SCOPE = "webhooks:read"
 # Users can retry a delivery any number of times.
 _MAX_ATTEMPTS_SHOWN = 100
 _DOES_NOT_FIT = "The responses to later attempts leave no space for this one."
@@ -51,7 +60,7 @@ _MAX_COUNTED = 10_000
 _RECOVER_HOOK_MS = 4 * 86_400_000
 _RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
 _NOT_RETRYABLE = {
-    Status.DELIVERED: "This delivery was already delivered, so it cannot be retried.",
+    Status.DELIVERED: 'This delivery was already delivered. To send it again, send {"force": true}.',
     Status.SENDING: "This delivery is being sent. Try again later.",
     Status.PENDING: "This delivery is waiting for its webhook's rate limit, and is then sent automatically.",
 }
@@ -76,11 +85,18 @@ def list_deliveries(principal: Principal, webhook_id: WebhookId, query: Delivery
     return Listing.from_page(page.map(_to_api))
 
 
+def list_all(principal: Principal, query: AllDeliveriesQuery) -> Listing[Delivery]:
+    """Deliveries of the whole workspace, newest event first: see `workspace_list`. An unknown webhook or
+    event has none.
+    """
+    return Listing.from_page(workspace_list.page(principal.workspace_id, query).map(_to_api))
+
+
 def get_delivery(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> DeliveryDetail:
     """One delivery with its payload and its last attempts. Raises NotFound."""
     webhooks.get(principal, webhook_id)
     delivery = _get(principal, webhook_id, id)
-    attempts = store.failed_attempts(principal.workspace_id, webhook_id, id, _MAX_ATTEMPTS_SHOWN)
+    attempts = store.attempts(principal.workspace_id, webhook_id, id, _MAX_ATTEMPTS_SHOWN)
     if delivery.success is not None:
         attempts.append(delivery.success)
     return _fit_response(
@@ -109,7 +125,7 @@ def _fit_response(detail: DeliveryDetail) -> DeliveryDetail:
 
 
 def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
-    """A webhook with its stats and its last ten deliveries. Raises NotFound."""
+    """A webhook with its stats, its receiver's state and its last ten deliveries. Raises NotFound."""
     webhook = with_stats(principal, webhooks.get(principal, id))
     recent = store.page(
         principal.workspace_id,
@@ -124,59 +140,122 @@ def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
 
 
 def list_webhooks(principal: Principal, query: WebhookQuery) -> Listing[Webhook]:
-    """The workspace's webhooks with their stats, newest first."""
+    """The workspace's webhooks, newest first, with the parts that the query includes."""
     page = webhooks.list_webhooks(principal, query)
-    complete = {webhook.id: webhook for webhook in _with_stats(principal.workspace_id, page.items)}
-    return Listing.from_page(page.map(lambda webhook: complete[webhook.id]))
+    if query.include:
+        complete = {
+            webhook.id: webhook for webhook in _with_parts(principal.workspace_id, page.items, query.include)
+        }
+        page = page.map(lambda webhook: complete[webhook.id])
+    return Listing.from_page(page)
 
 
 def with_stats(principal: Principal, webhook: AnyWebhook) -> AnyWebhook:
-    """A webhook with its stats and its number of consecutive failures."""
-    return _with_stats(principal.workspace_id, [webhook])[0]
+    """A webhook with its stats, its number of consecutive failures, and its receiver's state."""
+    return _with_parts(principal.workspace_id, [webhook], ["stats", "receiver"])[0]
 
 
-def retry(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> Delivery:
-    """Send a delivery again now, with all of its webhook's retries, even if it is held or parked. Raises
-    NotFound, and Conflict if the delivery was delivered or is being sent, or if the webhook is not active.
+def set_status(
+    principal: Principal, id: WebhookId, body: SetWebhookStatus, if_match: int | None = None
+) -> Webhook:
+    """Change a webhook's status. When a pause ends, the sweeper releases or cancels what was held. Raises the
+    errors of `webhooks.set_status`.
     """
-    _check_active(principal, webhook_id)
+    webhook = webhooks.set_status(
+        principal, id, body, if_match, lambda: release_actions(principal.workspace_id, id)
+    )
+    return with_stats(principal, webhook)
+
+
+def release_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.TransactItem]:
+    """The writes for the transaction that ends a webhook's pause."""
+    return [health_store.sweep_now_action(webhook_key(workspace_id, webhook_id), now_ms())]
+
+
+def retry(
+    principal: Principal,
+    webhook_id: WebhookId,
+    id: DeliveryId,
+    body: RetryDelivery,
+    once: Once | None = None,
+) -> Delivery:
+    """Send a delivery again now, with all of its webhook's retries, even if it is held or parked. If the
+    webhook is paused, one attempt is made now, and the retries are held. Raises NotFound, and Conflict if the
+    delivery was delivered (unless `force` is set) or is being sent, or if the webhook is not active or
+    paused.
+    """
+    webhook = webhooks.get(principal, webhook_id)
+    webhooks.check_push(webhook.kind)
+    if webhook.status not in ("ACTIVE", "PAUSED"):
+        raise not_active()
     before = _get(principal, webhook_id, id)
-    restarted = states.restarted(before, _RETRYABLE, "MANUAL", now_ms())
+    statuses = (*_RETRYABLE, Status.DELIVERED) if body.force else _RETRYABLE
+    restarted = states.restarted(before, statuses, "MANUAL", now_ms())
     if restarted is None:
         raise Conflict(_NOT_RETRYABLE[before.status])
+    response = _to_api(restarted)
     try:
-        store.write(before, restarted)
+        store.write(
+            before,
+            restarted,
+            before.success,
+            extra_actions=[once.complete_action(response)] if once else (),
+        )
     except store.DeliveryChanged:
         raise Conflict("The delivery has changed. Read it, and try again.") from None
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
     message = replace(restarted.to_message(), by_hand=True)
     queues.send(
         settings().slow_deliveries_queue_url,
         queues.Message.from_value(message.fields(), principal.workspace_id),
     )
-    return _to_api(restarted)
+    return response
 
 
-def recover(principal: Principal, webhook_id: WebhookId, body: Recover) -> Recovering:
+def recover(
+    principal: Principal, webhook_id: WebhookId, body: Recover, once: Once | None = None
+) -> Recovering:
     """Send the failed and cancelled deliveries of a time range again: the sweeper queues them, oldest
     first, as fast as the webhook's receiver accepts them. Raises NotFound, ValidationFailed, and Conflict if
     the webhook is not active or a recovery of it is running.
     """
     _check_active(principal, webhook_id)
     now = now_ms()
-    until = body.until or from_ms(now)
-    if until < body.since:
-        if body.until is None:
+    id_range = DeliveryId.range(body.since, range_end(body.since, body.until, now))
+    key = webhook_key(principal.workspace_id, webhook_id)
+    recoverable = islice(store.find_recoverable(key, *id_range), _MAX_COUNTED)
+    response = Recovering(queued=sum(1 for _ in recoverable))
+    if response.queued:
+        _start_recovery(key, id_range, now, [once.complete_action(response)] if once else [])
+    elif once:
+        once.complete(response)
+    return response
+
+
+def _start_recovery(
+    key: str, id_range: tuple[DeliveryId, DeliveryId], now: int, extra_actions: Sequence[dynamo.TransactItem]
+) -> None:
+    try:
+        has_started = health_store.start_recovery(key, id_range, now, extra_actions)
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
+    if not has_started:
+        raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
+
+
+def range_end(since: datetime, until: datetime | None, now: int) -> datetime:
+    """The end of a time range, by default `now`. Raises ValidationFailed for a range that is empty, in the
+    future, or before the retention.
+    """
+    end = until or from_ms(now)
+    if end < since:
+        if until is None:
             raise ValidationFailed.for_field("since", "must not be in the future")
         raise ValidationFailed.for_field("until", "must not be before since")
-    if to_ms(body.since) < now - settings().retention_days * 86_400_000:
+    if to_ms(since) < now - settings().retention_days * 86_400_000:
         raise ValidationFailed.for_field("since", f"must be within the last {settings().retention_days} days")
-    key = webhook_key(principal.workspace_id, webhook_id)
-    id_range = DeliveryId.range(body.since, until)
-    recoverable = islice(store.find_recoverable(key, *id_range), _MAX_COUNTED)
-    queued = sum(1 for _ in recoverable)
-    if queued and not health_store.start_recovery(key, id_range, now):
-        raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
-    return Recovering(queued=queued)
+    return end
 
 
 def recovery_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.TransactItem]:
@@ -193,6 +272,9 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
     event = events.get(principal, id)
     ids = {webhook_id: DeliveryId.derived(id, webhook_id) for webhook_id in event.webhook_ids}
     stored = store.get_many(principal.workspace_id, ids.items())
+    unmatched = None
+    if _READ_WEBHOOKS_SCOPE in principal.scopes:
+        unmatched = _find_unmatched(principal, event)
     return Event(
         id=event.id,
         type=event.type,
@@ -209,7 +291,20 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
             )
             for webhook_id, delivery_id in ids.items()
         ],
+        feeds=[
+            EventFeed(id=DeliveryId.derived(id, webhook_id), webhook_id=webhook_id)
+            for webhook_id in event.feed_ids
+        ],
+        unmatched=None if unmatched is None else unmatched.webhooks,
+        unmatched_truncated=unmatched is not None and unmatched.truncated,
     )
+
+
+def _find_unmatched(principal: Principal, event: StoredEvent) -> Unmatched:
+    if event.reason is not None:  # a rejected event goes to no webhook
+        return Unmatched([], truncated=False)
+    matched = {*event.webhook_ids, *event.feed_ids}
+    return find_unmatched(principal.workspace_id, event.type, event.timestamp, event.data, matched)
 
 
 def _get(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> StoredDelivery:
@@ -222,27 +317,40 @@ def _get(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> StoredD
 
 
 def _check_active(principal: Principal, webhook_id: WebhookId) -> None:
-    if webhooks.get(principal, webhook_id).status != "ACTIVE":
-        raise Conflict("The webhook is not active. Set its status to ACTIVE first.")
+    webhook = webhooks.get(principal, webhook_id)
+    webhooks.check_push(webhook.kind)
+    if webhook.status != "ACTIVE":
+        raise not_active()
 
 
-def _with_stats(workspace_id: str, models: Sequence[AnyWebhook]) -> list[AnyWebhook]:
+def not_active() -> Conflict:
+    """The error of a request that sends deliveries of a webhook that gets none."""
+    return Conflict("The webhook is not active. Set its status to ACTIVE first.")
+
+
+def _with_parts(workspace_id: str, models: Sequence[AnyWebhook], parts: Collection[Part]) -> list[AnyWebhook]:
+    """The webhooks with these parts, and with their numbers of consecutive failures."""
     now = now_ms()
     keys = [webhook_key(workspace_id, webhook.id) for webhook in models]
-    statistics = roll_up.load_statistics(workspace_id, keys, now)
+    if "stats" in parts:
+        statistics = roll_up.load_statistics(workspace_id, keys, now)
+    else:
+        traffic, health_of_all = receiver_state.load(workspace_id, keys)
+        statistics = [roll_up.WebhookStatistics(health, [], traffic) for health in health_of_all]
     complete = []
-    for webhook, key, (health, hours) in zip(models, keys, statistics, strict=True):
-        # If no attempt failed and nothing is due, no delivery is waiting, so the count is skipped.
-        pending = store.count_pending(key) if counters.may_have_pending(hours) or health.due_at else 0
+    for webhook, key, (health, hours, traffic) in zip(models, keys, statistics, strict=True):
+        # If no attempt failed and nothing is due, no delivery is waiting, so the counts are skipped.
+        is_paused = webhook.status == "PAUSED"
+        may_have_pending = is_paused or bool(health.due_at) or counters.may_have_pending(hours)
+        held = store.count_held(key) if may_have_pending else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0
-        complete.append(
-            webhook.model_copy(
-                update={
-                    "stats": counters.summarize(hours, now, pending),
-                    "consecutive_failures": health.consecutive_failures(resumed_at),
-                }
-            )
-        )
+        changes: dict[str, object] = {"consecutive_failures": health.consecutive_failures(resumed_at)}
+        if "receiver" in parts and webhook.kind == "push":
+            changes["receiver"] = receiver_state.describe(health, traffic, resumed_at, held, now)
+        if "stats" in parts:
+            retrying = store.count_retrying(key) if may_have_pending else 0
+            changes["stats"] = counters.summarize(hours, now, retrying + held)
+        complete.append(webhook.model_copy(update=changes))
     return complete
 
 

@@ -8,7 +8,8 @@ returns it in its next state.
 
 The worker claims a delivery (`claimed`), makes it wait (`held`, `waiting_for_slot`), and records the result
 of an attempt (`delivered`, `retrying`, `ended`). The sweeper queues deliveries that wait in the table
-(`requeued`, `released`) or ends them (`abandoned`). The sweeper and the API restart deliveries (`restarted`).
+(`requeued`, `released`), lets them wait longer (`kept`) or ends them (`abandoned`). The sweeper and the API
+restart deliveries (`restarted`), and a replay makes new ones for past events (`created`).
 `store.write` stores the result only if the row has not changed since the transition read it. Only `delivered`
 is stored unconditionally.
 
@@ -23,9 +24,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypedDict
 
-from patchbay.deliveries.models import TERMINAL, DeliveryMessage, Status, Trigger
+from patchbay.deliveries.models import HELD_PAUSED, TERMINAL, DeliveryMessage, Status, Trigger
 from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery, status_key
-from patchbay.ids import webhook_key
+from patchbay.ids import TaskId, webhook_key
 from patchbay.storage import due_index
 from patchbay.storage.records import retention_ttl
 
@@ -162,6 +163,7 @@ def delivered(
         ttl=retention_ttl(now),
         earlier_attempts=before.earlier_attempts,
         trigger=before.trigger,
+        task=before.task,
         delivered_at=now,
         success=attempt,
         counted=counted or None,
@@ -224,18 +226,34 @@ def requeued(delivery: StoredDelivery, now: int) -> StoredDelivery | None:
 
 
 def released(delivery: StoredDelivery, now: int) -> StoredDelivery | None:
-    """Held, but not for too long: the caller sends a message for it now."""
+    """Held, but not for too long: the caller sends a message for it now. The time of a pause does not count
+    against later holds.
+    """
     if delivery.status is not Status.HELD or (delivery.due_at or 0) <= now:
         return None
-    return _queued(delivery, now, RESEND_AFTER_MS)
+    held_at = None if delivery.reason == HELD_PAUSED else delivery.held_at
+    return _queued(delivery, now, RESEND_AFTER_MS)._replace(held_at=held_at)
+
+
+def kept(delivery: StoredDelivery, now: int, max_hold_ms: int) -> StoredDelivery | None:
+    """Held for an unhealthy receiver when its webhook was paused: it may be held for longer now."""
+    until = (delivery.held_at or now) + max_hold_ms
+    if delivery.status is not Status.HELD or until <= now:
+        return None
+    return delivery._replace(**_stamp(delivery, now), **_due(delivery, until), reason=HELD_PAUSED)
 
 
 def restarted(
-    delivery: StoredDelivery, statuses: Collection[Status], trigger: Trigger, now: int
+    delivery: StoredDelivery,
+    statuses: Collection[Status],
+    trigger: Trigger,
+    now: int,
+    task: TaskId | None = None,
 ) -> StoredDelivery | None:
     """Attempted again from the start, with all of its webhook's retries: the caller sends a message for it
     now. The delivery must have one of the `statuses`, or an expired lease or slot: then its message may be in
-    the dead-letter queue.
+    the dead-letter queue. The caller also stores the `success` of a delivered one, which the new state lacks.
+    `task` is the replay that restarts it.
     """
     is_stuck = delivery.status in (Status.SENDING, Status.PENDING) and delivery.blocked_until <= now
     if delivery.status not in statuses and not is_stuck:
@@ -250,6 +268,19 @@ def restarted(
         slot_at=None,
         held_at=None,
         not_registered_at=None,
+        delivered_at=None,
+        success=None,
+        counted=None,
+        task=task,
+    )
+
+
+def created(message: DeliveryMessage, task: TaskId, *, now: int, max_attempts: int) -> StoredDelivery:
+    """The delivery of a past event that its webhook did not get: the caller sends a message for it now. A
+    message that is on its way to the same delivery becomes obsolete.
+    """
+    return _queued(_new(message, now), now, _RESEND_RESTARTED_AFTER_MS)._replace(
+        generation=message.generation + 1, max_attempts=max_attempts, trigger="REPLAY", task=task
     )
 
 

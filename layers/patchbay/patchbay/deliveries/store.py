@@ -2,7 +2,7 @@
 
 Key: webhookKey (`<workspace>#<webhook>`), sk. Two kinds of rows:
     dlv_…               a delivery; if it is delivered, also the attempt that succeeded
-    try#dlv_…#<nnnn>    a failed attempt
+    try#dlv_…#<nnnn>    an attempt that failed, or one that succeeded before the delivery was sent again
 Indexes, both sparse: `byStatus` (statusKey, sk) has the deliveries that are RETRYING (also while they are
 being sent), HELD, FAILED or CANCELLED; `due` (dueShard, dueAt) has those that wait in the table until the
 sweeper queues them. A delivery that succeeds on its first attempt is in neither, and takes one write. Rows
@@ -12,9 +12,9 @@ expire by TTL. Times are Unix milliseconds.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Required, TypedDict
+from typing import Any, NamedTuple, Required, TypedDict
 
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.deliveries.stored_delivery import (
@@ -27,6 +27,7 @@ from patchbay.deliveries.stored_delivery import (
 from patchbay.ids import DeliveryId, RunId, WebhookId, webhook_key
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
+from patchbay.storage.merged import merge
 from patchbay.storage.paging import Page
 from patchbay.storage.records import retention_ttl
 
@@ -37,8 +38,21 @@ _MIN_BODY_CHARACTERS = 200
 # Limits the reads of one request or one failure to about 1 MB of a webhook's deliveries.
 _NEWEST = 1000
 
+# The index `byStatus` has the deliveries with these statuses.
+INDEXED = frozenset({Status.RETRYING, Status.HELD, Status.FAILED, Status.CANCELLED})
+
+# The queries of a page whose rows are filtered.
+_MAX_READS = 10
+
 # A recovery sends deliveries with these statuses again.
 RECOVERABLE = (Status.FAILED, Status.CANCELLED)
+
+
+class ListedDelivery(NamedTuple):
+    """A delivery as an index has it; sorts by age."""
+
+    id: DeliveryId
+    event_type: str
 
 
 class DeliveryChanged(Exception):
@@ -55,24 +69,35 @@ class DeliveryChanged(Exception):
 
 
 def write(
-    before: StoredDelivery | None, after: StoredDelivery, failed_attempt: StoredAttempt | None = None
+    before: StoredDelivery | None,
+    after: StoredDelivery,
+    attempt: StoredAttempt | None = None,
+    extra_actions: Sequence[dynamo.TransactItem] = (),
 ) -> None:
-    """Store the result of a transition, and a row for a failed attempt. Raises DeliveryChanged."""
+    """Store the result of a transition, and a row for an attempt that `after` does not have: one that failed,
+    or the success of a delivery that is sent again. `extra_actions` join the transaction. Raises
+    DeliveryChanged, and TransactionCanceled if only the condition of an extra action fails.
+    """
     table, row = settings().deliveries_table, after.to_row()
     condition = _if_unchanged(before)
     try:
-        if failed_attempt is None:
+        if attempt is None and not extra_actions:
             dynamo.put(table, row, **condition)
             return
-        attempt_row = failed_attempt.to_row() | {
-            "webhookKey": after.webhook_key,
-            "sk": _attempt_key(after.id, f"{failed_attempt.number:04}"),
-            "ttl": retention_ttl(after.updated_at),
-        }
-        dynamo.transact([dynamo.put_action(table, row, **condition), dynamo.put_action(table, attempt_row)])
+        actions = [dynamo.put_action(table, row, **condition)]
+        if attempt is not None:
+            attempt_row = attempt.to_row() | {
+                "webhookKey": after.webhook_key,
+                "sk": _attempt_key(after.id, f"{attempt.number:04}"),
+                "ttl": retention_ttl(after.updated_at),
+            }
+            actions.append(dynamo.put_action(table, attempt_row))
+        dynamo.transact([*actions, *extra_actions])
     except dynamo.ConditionFailed as refused:
         found = refused.row
     except dynamo.TransactionCanceled as refused:
+        if 0 not in refused.failed:
+            raise
         found = refused.rows[0]
     else:
         return
@@ -155,10 +180,10 @@ def get_many(
     return {delivery.id: delivery for delivery in map(StoredDelivery.from_row, rows)}
 
 
-def failed_attempts(
-    workspace_id: str, webhook_id: WebhookId, id: DeliveryId, limit: int
-) -> list[StoredAttempt]:
-    """The last `limit` failed attempts, oldest first."""
+def attempts(workspace_id: str, webhook_id: WebhookId, id: DeliveryId, limit: int) -> list[StoredAttempt]:
+    """The last `limit` attempts that have their own rows, oldest first: all except a success that ended the
+    delivery.
+    """
     newest_first = dynamo.query(
         settings().deliveries_table,
         "webhookKey = :key AND begins_with(sk, :prefix)",
@@ -188,7 +213,7 @@ def page(
     if event_type is not None:
         filters.append("eventType = :eventType")
         values["eventType"] = event_type
-    if status is None or status not in _INDEXED:
+    if status is None or status not in INDEXED:
         if status is not None:
             filters.append("#status = :status")
             values["status"] = status
@@ -205,20 +230,43 @@ def page(
             )
         )
         return rows.map(StoredDelivery.from_row)
-    indexed = dynamo.page(
-        dynamo.PageQuery(
-            settings().deliveries_table,
-            partition=("statusKey", status_key(partition, status)),
-            sort_range=("sk", *id_range),
-            index="byStatus",
-            extra_key_names=("webhookKey",),
-            limit=limit,
-            cursor=cursor,
-            filter=" AND ".join(filters) or None,
-            values=values,
-        )
+    return page_by_status(
+        [partition], id_range, status=status, event_type=event_type, limit=limit, cursor=cursor
     )
-    rows = dynamo.full_rows(settings().deliveries_table, indexed, ("webhookKey", "sk"), consistent=False)
+
+
+def page_by_status(
+    keys: Sequence[str],
+    id_range: tuple[DeliveryId, DeliveryId],
+    *,
+    status: Status,
+    event_type: str | None,
+    limit: int,
+    cursor: str | None,
+) -> Page[StoredDelivery]:
+    """The deliveries of these webhooks (webhookKey) that have this status, one of INDEXED, newest first.
+    Takes a query for each webhook; with a type, up to ten for a single webhook.
+    """
+    after = dynamo.decode_cursor(cursor, 1)[0] if cursor else None
+    pages = [
+        dynamo.page(
+            dynamo.PageQuery(
+                settings().deliveries_table,
+                partition=("statusKey", status_key(key, status)),
+                sort_range=("sk", *id_range),
+                index="byStatus",
+                extra_key_names=("webhookKey",),
+                limit=limit,
+                cursor=None if after is None else dynamo.encode_cursor([after, key]),
+                filter=None if event_type is None else "eventType = :eventType",
+                values={} if event_type is None else {"eventType": event_type},
+                max_reads=max(_MAX_READS // len(keys), 1),
+            )
+        )
+        for key in keys
+    ]
+    merged = merge(pages, "sk", limit)
+    rows = dynamo.full_rows(settings().deliveries_table, merged, ("webhookKey", "sk"), consistent=False)
     # A retry stays in the index while it is being sent.
     return rows.map(StoredDelivery.from_row).map(
         lambda delivery: delivery if delivery.status is status else None
@@ -230,27 +278,34 @@ def count_queued_retries(key: str) -> int:
     return _count(key, Status.RETRYING, "attribute_not_exists(dueAt)")
 
 
-def count_pending(key: str) -> int:
-    """The number of a webhook's RETRYING and HELD deliveries, each counted in one page of the index."""
-    return sum(_count(key, status, None) for status in (Status.RETRYING, Status.HELD))
+def count_retrying(key: str) -> int:
+    """The number of a webhook's RETRYING deliveries, counted in one page of the index."""
+    return _count(key, Status.RETRYING, None)
+
+
+def count_held(key: str) -> int:
+    """The number of a webhook's HELD deliveries, counted in one page of the index."""
+    return _count(key, Status.HELD, None)
 
 
 def find_recoverable(key: str, after: str, until: str) -> Iterator[DeliveryId]:
     """The IDs of a webhook's FAILED and CANCELLED deliveries after `after`, up to `until`, oldest first."""
-    return heapq.merge(*(list_by_status(key, status, after, until) for status in RECOVERABLE))
+    return (listed.id for listed in find_ended(key, RECOVERABLE, after, until))
+
+
+def find_ended(key: str, statuses: Collection[Status], after: str, until: str) -> Iterator[ListedDelivery]:
+    """A webhook's deliveries that were in one of these final statuses, after `after`, up to `until`, oldest
+    first; eventually consistent. Delivered ones have no index: with them, every delivery is read.
+    """
+    sources = [_list_by_status(key, status, after, until) for status in statuses if status in INDEXED]
+    if Status.DELIVERED in statuses:
+        sources.append(_list_delivered(key, after, until))
+    return heapq.merge(*sources)
 
 
 def list_by_status(key: str, status: Status, after: str, until: str = "~") -> Iterator[DeliveryId]:
     """The IDs of a webhook's deliveries with this status, after `after`, up to `until`, oldest first."""
-    for row in dynamo.query(
-        settings().deliveries_table,
-        "statusKey = :key AND sk BETWEEN :after AND :until",
-        index="byStatus",
-        key=status_key(key, status),
-        after=f"{after}!",  # the lowest string after it
-        until=until,
-    ):
-        yield DeliveryId(row["sk"])
+    return (listed.id for listed in _list_by_status(key, status, after, until))
 
 
 def find_oldest(key: str, status: Status, limit: int) -> list[DeliveryId]:
@@ -285,6 +340,32 @@ def find_due(shard: int, now: int) -> Iterator[tuple[str, DeliveryId]]:
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _list_by_status(key: str, status: Status, after: str, until: str) -> Iterator[ListedDelivery]:
+    for row in dynamo.query(
+        settings().deliveries_table,
+        "statusKey = :key AND sk BETWEEN :after AND :until",
+        index="byStatus",
+        key=status_key(key, status),
+        after=f"{after}!",  # the lowest string after it
+        until=until,
+    ):
+        yield ListedDelivery(DeliveryId(row["sk"]), row["eventType"])
+
+
+def _list_delivered(key: str, after: str, until: str) -> Iterator[ListedDelivery]:
+    for row in dynamo.query(
+        settings().deliveries_table,
+        "webhookKey = :key AND sk BETWEEN :after AND :until",
+        attributes=("sk", "status", "eventType"),
+        consistent=False,
+        key=key,
+        after=f"{after}!",
+        until=until,
+    ):
+        if row["status"] == Status.DELIVERED:
+            yield ListedDelivery(DeliveryId(row["sk"]), row["eventType"])
+
+
 def _outcomes(
     key: str, low: str, high: str, *, consistent: bool = True, descending: bool = False
 ) -> Iterator[DeliveryOutcome]:
@@ -309,9 +390,6 @@ def _count(key: str, status: Status, filter: str | None) -> int:
         filter=filter,
         key=status_key(key, status),
     )
-
-
-_INDEXED = frozenset({Status.RETRYING, Status.HELD, Status.FAILED, Status.CANCELLED})
 
 
 def _key(workspace_id: str, webhook_id: WebhookId | RunId, id: DeliveryId) -> dynamo.Row:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from pydantic.alias_generators import to_camel
 
 from patchbay.deliveries.models import DeliveryMessage, Status, Trigger
-from patchbay.ids import DeliveryId, EventId, WebhookId, parse_webhook_key
+from patchbay.ids import DeliveryId, EventId, TaskId, WebhookId, parse_webhook_key
 from patchbay.storage.dynamo import Row
 
 
@@ -53,7 +53,8 @@ class StoredDelivery(NamedTuple):
 
     `claims` counts the leases, and `earlier_attempts` the attempts before the delivery was last restarted.
     `not_registered_at` is when the current unbroken series of NOT_REGISTERED responses began. `counted` says
-    that the worker counted the success, so the roll-up does not. `token` identifies this state of the row.
+    that the worker counted the success, so the roll-up does not. `task` is the replay that last sent the
+    delivery, so that it does not send it twice. `token` identifies this state of the row.
     `ttl` is in Unix seconds. `unknown` has the attributes that a later release added, so that a write keeps
     them.
     """
@@ -86,6 +87,7 @@ class StoredDelivery(NamedTuple):
     delivered_at: int | None = None
     success: StoredAttempt | None = None
     counted: bool | None = None
+    task: TaskId | None = None
     unknown: Mapping[str, object] | None = None
 
     @classmethod
@@ -101,6 +103,8 @@ class StoredDelivery(NamedTuple):
         values["id"] = DeliveryId(values["id"])
         values["event_id"] = EventId(values["event_id"])
         values["status"] = Status(values["status"])
+        if "task" in values:
+            values["task"] = TaskId(values["task"])
         if "success" in values:
             values["success"] = StoredAttempt.from_row(values["success"])
         return cls(**values, unknown=unknown or None)

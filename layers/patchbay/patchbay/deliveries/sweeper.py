@@ -3,10 +3,11 @@ concurrently.
 
     parked deliveries   retries whose delay is too long for the queue: queued
     webhooks            held deliveries: queued if the receiver is healthy again or has caught up; otherwise,
-                        the oldest is queued as a probe; cancelled if the webhook is not active. Recoveries:
-                        continued
+                        the oldest is queued as a probe; kept if the webhook is paused, and cancelled if it
+                        is not active. Recoveries: continued. Temporary webhooks that have expired: removed
     held deliveries     those that were not released in time: failed
     fan-outs            those that stalled: their events are queued
+    tasks               replays that are running: advanced by a slice (`replay.advance`)
 
 The delivery worker does not do this, because Lambda's loop detection would stop a worker that sends to its
 own queue. The sweeper makes each item due again later before it processes it, so if the sweeper dies, a later
@@ -16,13 +17,12 @@ run processes the item.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from functools import partial
 from itertools import islice
 
 from patchbay import queues
 from patchbay.clock import now_ms
-from patchbay.deliveries import states, store
+from patchbay.deliveries import replay, requeue, states, store
 from patchbay.deliveries.models import Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.events import service as events
@@ -33,67 +33,79 @@ from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.settings import settings
 from patchbay.storage import due_index
+from patchbay.tasks import service as tasks
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store
 from patchbay.webhooks.stored_webhook import StoredWebhook
 
-_BATCH = 100
-# The time that one batch may take. The next run, a minute later, continues.
+# The time that one job may take. The next run, a minute later, continues.
 _RESERVE_MS = 15_000
+# Tasks advance only in this first part of a run, so that many of them leave time for everything else.
+_TASKS_MS = 15_000
+# How many due webhooks or tasks of a shard one run considers.
+_MAX_KEYS = 1_000
 # How soon a webhook is due again. Runs start every minute and reach a webhook after some seconds, so with a
 # full minute here the next run could come too early.
 _DUE_AGAIN_MS = 30_000
+# How soon a paused webhook is due again: to cancel what it holds if it was deleted. A resume makes it due at
+# once.
+_PAUSED_DUE_AGAIN_MS = 15 * 60_000
 # A webhook stops being due when none of its deliveries has been held for this long.
 _QUIET_MS = 600_000
 # How many deliveries of each status one visit cancels for a webhook that is not active.
 _MAX_CANCELLED = 500
-# How many deliveries one visit queues for a webhook that has not proved fast. The slow lane takes few at a
-# time, and the others would be held again.
-_MAX_QUEUED_SLOW = 20
-# How far ahead the slots of a rate limit are filled from the table.
-_SLOTS_SECONDS = 120
 
 # One piece of due work. It returns the number of deliveries that it queued.
-Task = Callable[[], int]
-# A transition of `states`. It returns None if it does not apply to the delivery's state.
-Transition = Callable[[StoredDelivery], StoredDelivery | None]
+Job = Callable[[], int]
 
 
 def sweep(remaining_ms: Callable[[], int]) -> int:
     """Do the work that is due, as far as time allows. Returns the number of deliveries that were queued.
 
-    The kinds of work and their shards take turns, one task at a time, so that many tasks of one kind, or a
+    The kinds of work and their shards take turns, one job at a time, so that many jobs of one kind, or a
     failure in it, do not delay the others.
     """
-    settings()  # an invalid configuration fails here, not in each task
+    settings()  # an invalid configuration fails here, not in each job
     queued = 0
+    tasks_end_at = remaining_ms() - _TASKS_MS
     sources = [
-        *map(_webhook_tasks, due_index.SHARDS),
-        *map(_delivery_tasks, due_index.SHARDS),
-        *map(_fan_out_tasks, due_index.SHARDS),
+        *map(_webhook_jobs, due_index.SHARDS),
+        *map(_delivery_jobs, due_index.SHARDS),
+        *map(_fan_out_jobs, due_index.SHARDS),
+        *(_task_jobs(shard, lambda: remaining_ms() > tasks_end_at) for shard in due_index.SHARDS),
     ]
-    for task in due_index.round_robin(sources, remaining_ms, _RESERVE_MS):
+    for job in due_index.round_robin(sources, remaining_ms, _RESERVE_MS):
         try:
-            queued += task()
+            queued += job()
         except Exception:
-            # An error in our code or in AWS. What the task claimed becomes due again.
-            logger.exception("sweep task failed", task=repr(task)[:200])
+            # An error in our code or in AWS. What the job claimed becomes due again.
+            logger.exception("sweep job failed", job=repr(job)[:200])
     if queued:
         logger.info("waiting deliveries queued", count=queued)
     return queued
 
 
-def _webhook_tasks(shard: int) -> Iterator[Task]:
-    return (partial(_visit_webhook, key) for key in health_store.due_webhooks(shard, now_ms()))
+def _webhook_jobs(shard: int) -> Iterator[Job]:
+    keys = islice(health_store.due_webhooks(shard, now_ms()), _MAX_KEYS)
+    for key in due_index.in_turns(keys, lambda key: parse_webhook_key(key)[0]):
+        yield partial(_visit_webhook, key)
 
 
-def _delivery_tasks(shard: int) -> Iterator[Task]:
+def _task_jobs(shard: int, has_time: Callable[[], bool]) -> Iterator[Job]:
+    keys = islice(tasks.due(shard, now_ms()), _MAX_KEYS)
+    for workspace_id, id in due_index.in_turns(keys, lambda key: key[0]):
+        if not has_time():
+            return
+        yield partial(replay.advance, workspace_id, id)
+
+
+def _delivery_jobs(shard: int) -> Iterator[Job]:
     due = store.find_due(shard, now_ms())
-    while keys := list(islice(due, _BATCH)):
+    while keys := list(islice(due, requeue.BATCH)):
         yield partial(_requeue, keys)
 
 
-def _fan_out_tasks(shard: int) -> Iterator[Task]:
+def _fan_out_jobs(shard: int) -> Iterator[Job]:
     return (partial(_resume_fan_out, *stalled) for stalled in events_store.stalled(shard, now_ms()))
 
 
@@ -107,16 +119,29 @@ def _resume_fan_out(workspace_id: str, id: EventId) -> int:
 
 
 def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
-    """Queue parked deliveries, and fail deliveries that were held too long."""
+    """Queue parked deliveries, and fail deliveries that were held too long. While a webhook is paused, its
+    deliveries can be held for as long as their events are kept.
+    """
     now = now_ms()
+    paused: dict[str, bool] = {}
+
+    def is_paused(key: str) -> bool:
+        if key not in paused:
+            webhook = webhooks_store.get(*parse_webhook_key(key))
+            paused[key] = webhook is not None and webhook.is_paused
+        return paused[key]
 
     def transition(delivery: StoredDelivery) -> StoredDelivery | None:
         if delivery.status is Status.HELD and (delivery.due_at or 0) <= now:
+            if is_paused(delivery.webhook_key):
+                longer = states.kept(delivery, now, settings().retention_days * 86_400_000)
+                if longer is not None:
+                    return longer
             logger.warning("delivery held too long", webhook=delivery.webhook_key, delivery_id=delivery.id)
             return states.abandoned(delivery, Status.FAILED, "held_too_long", now)
         return states.requeued(delivery, now)
 
-    return _send(_apply_transition(keys, transition))
+    return requeue.send(requeue.apply_transition(keys, transition))
 
 
 # ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────
@@ -135,12 +160,29 @@ def _visit_webhook(key: str) -> int:
     if health.announce:
         health_store.clear_announcements(key, health.announce)
     webhook = webhooks_store.get(workspace_id, webhook_id)
+    if webhook is not None and webhook.is_pull:
+        return _visit_pull(key, webhook, now)
     reason = webhooks.inactive_reason(webhook)
     if webhook is None or reason:
         return _cancel_waiting(key, health, str(reason))
+    if webhook.is_paused:
+        return _visit_paused(key, health, now)
     if health.is_open(webhook.resumed_at):
         return _send_probe(key, health, now)
     return _release_held(key, health, webhook, now)
+
+
+def _visit_pull(key: str, webhook: StoredWebhook, now: int) -> int:
+    """Remove a temporary webhook that has expired, or visit it again when it expires. Returns 0, because it
+    has no deliveries.
+    """
+    next_visit = webhook.expires_at
+    if webhook.has_expired(now):
+        if not webhooks.delete_expired(webhook):
+            return 0  # it has changed since it was read; the next run visits it again
+        next_visit = None
+    health_store.schedule_next_visit(key, now + _DUE_AGAIN_MS, next_visit)
+    return 0
 
 
 def _cancel_waiting(key: str, health: Health, reason: str) -> int:
@@ -152,15 +194,24 @@ def _cancel_waiting(key: str, health: Health, reason: str) -> int:
     count = 0
     for status in (Status.HELD, Status.RETRYING):
         ids = iter(store.find_oldest(key, status, _MAX_CANCELLED))
-        while batch := list(islice(ids, _BATCH)):
+        while batch := list(islice(ids, requeue.BATCH)):
             cancelled = [delivery.id for delivery in _cancelled(key, batch, reason)]
             if cancelled and webhooks.inactive_reason(webhooks_store.get(*parse_webhook_key(key))) is None:
-                return _send(_restarted(key, cancelled))
+                return requeue.send(_restarted(key, cancelled))
             count += len(cancelled)
     if health.recover is not None:
         health_store.advance_recovery(key, health, None)
     if count:
         logger.info("waiting deliveries cancelled", webhook=key, reason=reason, count=count)
+    else:
+        _mark_idle_if_quiet(key, health)
+    return 0
+
+
+def _visit_paused(key: str, health: Health, now: int) -> int:
+    """Leave everything as it is, and come back later: recoveries wait, too."""
+    if store.find_oldest(key, Status.HELD, 1) or health.recover is not None:
+        health_store.postpone_sweep(key, health, now + _PAUSED_DUE_AGAIN_MS)
     else:
         _mark_idle_if_quiet(key, health)
     return 0
@@ -177,36 +228,21 @@ def _send_probe(key: str, health: Health, now: int) -> int:
         return _continue_recovery(key, health, 1)
     if not oldest:
         _mark_idle_if_quiet(key, health)
-    return _send(_released(key, oldest))
+    return requeue.send(_released(key, oldest))
 
 
 def _release_held(key: str, health: Health, webhook: StoredWebhook, now: int) -> int:
     """Queue as many deliveries as the webhook can take: held ones, then those of a recovery, oldest first."""
-    limit = settings().max_waiting_per_webhook
-    waiting = store.count_queued_retries(key)
-    if health.has_backlog(webhook.resumed_at):
-        if waiting > limit // 2:
-            return 0  # a delivery that is released now would be held again
-        health_store.set_backlog(key, 0)
-    count = _max_released(health, webhook, limit - waiting, now)
-    if count <= 0:
+    count = requeue.free_capacity(key, health, webhook, now)
+    if not count:
         return 0
     held = store.find_oldest(key, Status.HELD, count)
-    queued = _send(_released(key, held))
+    queued = requeue.send(_released(key, held))
     if count > len(held) and health.recover is not None:
         queued += _continue_recovery(key, health, count - len(held))
     elif not held:
         _mark_idle_if_quiet(key, health)
     return queued
-
-
-def _max_released(health: Health, webhook: StoredWebhook, count: int, now: int) -> int:
-    """`count`, or fewer if the rate limit or the slow lane takes fewer."""
-    per_second = webhook.rate_limit_per_second
-    if per_second is not None:
-        taken = max(health.next_slot // 1000 - now, 0) * per_second // 1000
-        count = min(count, per_second * _SLOTS_SECONDS - taken)
-    return count if health.is_fast else min(count, _MAX_QUEUED_SLOW)
 
 
 def _mark_idle_if_quiet(key: str, health: Health) -> None:
@@ -223,7 +259,7 @@ def _continue_recovery(key: str, health: Health, limit: int) -> int:
     """
     after, until = str(health.recover), str(health.recover_until)
     ids = list(islice(store.find_recoverable(key, after, until), limit))
-    queued = _send(_restarted(key, ids))
+    queued = requeue.send(_restarted(key, ids))
     health_store.advance_recovery(key, health, ids[-1] if len(ids) == limit else None)
     return queued
 
@@ -233,7 +269,7 @@ def _continue_recovery(key: str, health: Health, limit: int) -> int:
 
 def _cancelled(key: str, ids: Iterable[DeliveryId], reason: str) -> Iterator[StoredDelivery]:
     now = now_ms()
-    return _apply_transition(
+    return requeue.apply_transition(
         ((key, id) for id in ids),
         lambda delivery: states.abandoned(delivery, Status.CANCELLED, reason, now),
     )
@@ -241,43 +277,14 @@ def _cancelled(key: str, ids: Iterable[DeliveryId], reason: str) -> Iterator[Sto
 
 def _released(key: str, ids: Iterable[DeliveryId]) -> Iterator[StoredDelivery]:
     now = now_ms()
-    return _apply_transition(((key, id) for id in ids), lambda delivery: states.released(delivery, now))
+    return requeue.apply_transition(
+        ((key, id) for id in ids), lambda delivery: states.released(delivery, now)
+    )
 
 
 def _restarted(key: str, ids: Iterable[DeliveryId]) -> Iterator[StoredDelivery]:
     now = now_ms()
-    return _apply_transition(
+    return requeue.apply_transition(
         ((key, id) for id in ids),
         lambda delivery: states.restarted(delivery, store.RECOVERABLE, "RECOVER", now),
     )
-
-
-def _apply_transition(
-    keys: Iterable[tuple[str, DeliveryId]], transition: Transition
-) -> Iterator[StoredDelivery]:
-    """Store the results of a transition. Yields those of the deliveries to whose state the transition
-    applies, and that no other process changed.
-    """
-    remaining = iter(keys)
-    while batch := list(islice(remaining, _BATCH)):
-        for before in store.get_by_keys(batch):
-            after = transition(before)
-            if after is not None:
-                with suppress(store.DeliveryChanged):
-                    store.write(before, after)
-                    yield after
-
-
-def _send(deliveries: Iterable[StoredDelivery]) -> int:
-    """Queue the deliveries that are RETRYING. If `deliveries` raises, the ones before are queued: otherwise,
-    they would wait for a later run.
-    """
-    messages: list[queues.Message] = []
-    try:
-        for delivery in deliveries:
-            if delivery.status is Status.RETRYING:
-                message = delivery.to_message()
-                messages.append(queues.Message.from_value(message.fields(), message.workspace_id))
-    finally:
-        queues.send_all(settings().deliveries_queue_url, messages)
-    return len(messages)

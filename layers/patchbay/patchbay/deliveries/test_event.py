@@ -7,6 +7,7 @@ deliveries do not need.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from patchbay import catalogue
 from patchbay.auth.principal import Principal
@@ -20,16 +21,21 @@ from patchbay.ids import DeliveryId, EventId, WebhookId
 from patchbay.observability import logger
 from patchbay.webhooks import service as webhooks
 
+if TYPE_CHECKING:
+    from patchbay.idempotency import Once
+
 _DEFAULT_TYPE = "POST_PUBLISHED"
 
 
-def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attempt:
+def send_test(principal: Principal, id: WebhookId, body: SendTestEvent, once: Once | None = None) -> Attempt:
     """Send a sample event to the receiver now, and return the attempt. A failed attempt is not an error.
 
     Nothing is stored or counted. The webhook may be paused or disabled, and does not change, even if the
-    response is 410. Raises NotFound, RateLimited, and vault.DecryptionFailed.
+    response is 410. Raises NotFound, Conflict for a webhook of kind pull, RateLimited, and
+    vault.DecryptionFailed.
     """
     webhook = webhooks.get_stored(principal.workspace_id, id)
+    webhooks.check_push(webhook.kind)
     receiver = Receiver.from_webhook(webhook)
     limits.admit_test(principal.workspace_id)
     event_type = body.event_type or _first_type(webhook.event_types)
@@ -45,7 +51,10 @@ def send_test(principal: Principal, id: WebhookId, body: SendTestEvent) -> Attem
         error=completed.result.error_kind,
         ms=completed.result.duration_ms,
     )
-    return attempt_to_api(principal, completed.to_stored(receiver.headers))
+    response = attempt_to_api(principal, completed.to_stored(receiver.headers))
+    if once:
+        once.complete(response)
+    return response
 
 
 def _first_type(event_types: Sequence[str]) -> str:

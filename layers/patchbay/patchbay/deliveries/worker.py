@@ -30,7 +30,7 @@ from patchbay.clock import from_ms, now_ms
 from patchbay.deliveries import admission, attempt, outcome, states, store
 from patchbay.deliveries.attempt import CompletedAttempt, Receiver
 from patchbay.deliveries.batch import QueuedDelivery, WebhookBatch, group_by_workspace, load_batches
-from patchbay.deliveries.models import DeliveryMessage, Status
+from patchbay.deliveries.models import HELD_PAUSED, DeliveryMessage, Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.events import store as events
 from patchbay.events.models import payload
@@ -399,7 +399,7 @@ def _postpone(
             reason=decision.reason,
             now=now,
             max_attempts=max_attempts,
-            max_hold_ms=settings().max_hold_seconds * 1000,
+            max_hold_ms=_max_hold_ms(decision.reason),
         )
 
     applied = _apply_transition(queued, transition)
@@ -407,8 +407,16 @@ def _postpone(
         return applied
     if isinstance(decision, admission.WaitForSlot):
         return Redeliver(_visibility_seconds(decision.until - now))
-    metrics().add_metric("DeliveriesHeld", "Count", 1)
+    if decision.reason != HELD_PAUSED:  # a pause is no sign of trouble
+        metrics().add_metric("DeliveriesHeld", "Count", 1)
     return Ack()
+
+
+def _max_hold_ms(reason: str) -> int:
+    """How long a delivery can be held: while its webhook is paused, as long as its event is kept."""
+    if reason == HELD_PAUSED:
+        return settings().retention_days * 86_400_000
+    return settings().max_hold_seconds * 1000
 
 
 # ── attempt ──────────────────────────────────────────────────────────────────────────────────────────

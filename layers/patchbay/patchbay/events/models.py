@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import (
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     SkipValidation,
@@ -16,13 +17,30 @@ from pydantic import (
     model_serializer,
 )
 
-from patchbay import compact_json
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp, WorkspaceId
+from patchbay import catalogue, compact_json, suggestions
+from patchbay.api_model import ApiModel, JsonObject, PeriodQuery, Timestamp, WorkspaceId
 from patchbay.clock import from_ms, iso
+from patchbay.field_errors import pattern
 from patchbay.ids import DeliveryId, EventId, WebhookId
 
 EventStatus = Literal["ACCEPTED", "REJECTED"]
-EventType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]
+EventSource = Literal["api", "bus", "patchbay"]
+EventType = Annotated[
+    str,
+    StringConstraints(
+        pattern=pattern(r"^[A-Z][A-Z0-9_]{0,63}$", "an event type in capitals, such as POST_PUBLISHED")
+    ),
+]
+
+
+def _check_known(type: object) -> object:
+    if isinstance(type, str) and type not in catalogue.ALL:
+        raise ValueError(suggestions.one_of(type, catalogue.ALL, "an event type"))
+    return type
+
+
+# A type of the catalogue.
+KnownEventType = Annotated[EventType, BeforeValidator(_check_known)]
 
 
 class PublishEvent(ApiModel):
@@ -85,10 +103,12 @@ class PublishedEvents(ApiModel):
     items: list[PublishedEvent | RejectedItem]
 
 
-class EventQuery(ListQuery):
-    type: EventType | None = None
-    since: Timestamp | None = None
-    until: Timestamp | None = None
+class EventQuery(PeriodQuery):
+    """`since` and `until` are of the events' `timestamp`."""
+
+    type: KnownEventType | None = None
+    status: EventStatus | None = None
+    source: EventSource | None = None
 
 
 class EventSummary(PublishedEvent):
@@ -111,9 +131,52 @@ class EventDelivery(ApiModel):
     status: str
 
 
+class EventFeed(ApiModel):
+    """A pull webhook whose feed has the event. `id` is the `webhook-id` of its item there."""
+
+    id: DeliveryId
+    webhook_id: WebhookId
+
+
+UnmatchedCode = Literal["created_later", "inactive", "disabled", "filter_mismatch", "changed_later"]
+
+
+class UnmatchedReason(ApiModel):
+    """Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the event
+    fails. `changed_later`: the webhook matches the event now, but did not when it was published.
+    """
+
+    code: UnmatchedCode
+    detail: str
+
+
+class UnmatchedWebhook(ApiModel):
+    """A webhook that subscribes to the event's type, but did not get the event."""
+
+    webhook_id: WebhookId
+    name: str
+    reason: UnmatchedReason
+
+
 class Event(EventSummary):
+    """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
+    first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as
+    they are now. It is null for callers without the scope webhooks:read.
+    """
+
     data: JsonObject
     deliveries: list[EventDelivery] = Field(default_factory=list)
+    feeds: list[EventFeed] = Field(default_factory=list)
+    unmatched: list[UnmatchedWebhook] | None = None
+    unmatched_truncated: bool = False
+
+
+class MatchedEvent(NamedTuple):
+    """The parts of an event that its deliveries' IDs depend on. `webhook_ids` is not empty."""
+
+    id: EventId
+    type: str
+    webhook_ids: tuple[WebhookId, ...]
 
 
 @dataclass(frozen=True, slots=True)

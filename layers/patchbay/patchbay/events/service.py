@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
-from patchbay import catalogue, compact_json, idempotency, queues
+from patchbay import catalogue, compact_json, idempotency, queues, suggestions
 from patchbay.api_model import Listing, validate
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.entries import check_data
@@ -28,13 +28,15 @@ from patchbay.events.models import (
     EventSummary,
     ItemError,
     ItemFieldError,
+    MatchedEvent,
     PublishedEvent,
     PublishedEvents,
     PublishEvent,
     PublishEvents,
     RejectedItem,
+    payload,
 )
-from patchbay.ids import EventId
+from patchbay.ids import EventId, WebhookId
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
@@ -125,8 +127,10 @@ def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId)
 def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary]:
     page = store.page(
         principal.workspace_id,
-        query.type,
         EventId.range(query.since, query.until),
+        type=query.type,
+        status=query.status,
+        source=query.source,
         limit=query.limit,
         cursor=query.cursor,
     )
@@ -152,9 +156,41 @@ def get(principal: Principal, id: EventId) -> store.StoredEvent:
     return event
 
 
+def payloads(workspace_id: str, ids: Iterable[EventId]) -> dict[EventId, str]:
+    """The request bodies for receivers of the events that are still stored."""
+    return {
+        event.id: payload(event.id, event.type, event.timestamp, event.data)
+        for event in store.get_many(workspace_id, dict.fromkeys(ids))
+    }
+
+
+def list_matched(
+    workspace_id: str, between: tuple[EventId, EventId], type: str | None
+) -> tuple[list[MatchedEvent], EventId | None]:
+    """The events among the newest 100 of a range that matched webhooks, newest first, and the last event that
+    was read if there are more. One call, which reads at most 1 MB.
+    """
+    return store.newest_matched(workspace_id, between, type)
+
+
 def list_newest(principal: Principal, type: str, count: int) -> list[store.StoredEvent]:
     """The last accepted events of a type, newest first. Searches the last 1,000 events of the workspace."""
     return store.newest(principal.workspace_id, type, count)
+
+
+def oldest_first(workspace_id: str, after: str, until: str) -> Iterator[store.StoredEvent]:
+    """A workspace's events with IDs after `after`, up to `until`; eventually consistent."""
+    return store.oldest_first(workspace_id, after, until)
+
+
+def add_webhook(workspace_id: str, id: EventId, webhook_id: WebhookId) -> None:
+    """Record that an event also goes to this webhook. Idempotent."""
+    store.add_webhook(workspace_id, id, webhook_id)
+
+
+def mark_active_hours(workspace_id: str, hours: Iterable[int]) -> None:
+    """Record that the workspace has deliveries of events of these hours (since the epoch)."""
+    store.write([store.active_hour_row(workspace_id, hour) for hour in sorted(set(hours))])
 
 
 # ── one event, from any source ───────────────────────────────────────────────────────────────────────
@@ -237,9 +273,9 @@ def _check(body: PublishEvent) -> None:
         reserved = body.type in catalogue.ALL
         raise ValidationFailed.for_field(
             "type",
-            f"{body.type} is reserved for Patchbay and cannot be published"
+            "is a type of Patchbay's own events, which cannot be published"
             if reserved
-            else f"{body.type} is not an event type; use one of {', '.join(sorted(catalogue.PUBLISHABLE))}",
+            else suggestions.one_of(body.type, catalogue.PUBLISHABLE, "an event type"),
         )
     compact_json.check_size("data", body.data, MAX_DATA_BYTES)
     check_data(body.type, body.data)

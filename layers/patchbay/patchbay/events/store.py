@@ -7,14 +7,14 @@ holds a row for each workspace that has deliveries of events of that hour. Rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
 from patchbay import compact_json
 from patchbay.clock import now_ms
-from patchbay.events.models import EventMessage, EventStatus
+from patchbay.events.models import EventMessage, EventStatus, MatchedEvent
 from patchbay.ids import EventId, WebhookId
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
@@ -25,12 +25,14 @@ from patchbay.storage.records import retention_ttl
 # in the dead-letter queue.
 _STALLED_AFTER_MS = 15 * 60_000
 _HOUR_MS = 3_600_000
+_MATCHED_READ = 100
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     """An event's row. `timestamp` is in Unix milliseconds, `webhook_ids` are the webhooks that the event
-    matched. `fan_out` is STARTED, IN_ONE_SEND or DONE. `reason` says why the event was rejected.
+    matched, and `feed_ids` those of kind pull. `fan_out` is STARTED, IN_ONE_SEND or DONE. `reason` says why
+    the event was rejected.
     """
 
     id: EventId
@@ -40,6 +42,7 @@ class StoredEvent:
     data_json: str
     fan_out: str
     webhook_ids: tuple[WebhookId, ...]
+    feed_ids: tuple[WebhookId, ...]
     status: EventStatus
     reason: str | None
 
@@ -55,6 +58,11 @@ class StoredEvent:
         """
         return () if self.fan_out == "DONE" else self.webhook_ids
 
+    @property
+    def remaining_feed_ids(self) -> tuple[WebhookId, ...]:
+        """As `remaining_webhook_ids`, for webhooks of kind pull."""
+        return () if self.fan_out == "DONE" else self.feed_ids
+
 
 def from_row(row: dynamo.Row) -> StoredEvent:
     return StoredEvent(
@@ -65,6 +73,7 @@ def from_row(row: dynamo.Row) -> StoredEvent:
         data_json=row["data"],
         fan_out=row["fanOut"],
         webhook_ids=tuple(WebhookId(id) for id in row["webhookIds"]),
+        feed_ids=tuple(WebhookId(id) for id in row.get("feedIds", ())),
         status=row.get("status", "ACCEPTED"),
         reason=row.get("reason"),
     )
@@ -75,10 +84,18 @@ def table_key(event: EventMessage) -> tuple[str, dynamo.Row]:
     return settings().events_table, _key(event.workspace_id, event.id)
 
 
-def new_row(event: EventMessage, webhook_ids: Sequence[WebhookId], *, in_one_send: bool) -> dynamo.Row:
-    """The row of an event whose fan-out starts. `webhook_ids` are the webhooks that it matches."""
-    row = {**_row(event), "webhookIds": list(webhook_ids)}
-    if not webhook_ids:
+def new_row(
+    event: EventMessage,
+    webhook_ids: Sequence[WebhookId],
+    feed_ids: Sequence[WebhookId],
+    *,
+    in_one_send: bool,
+) -> dynamo.Row:
+    """The row of an event whose fan-out starts. `webhook_ids` are the webhooks that it matches, and
+    `feed_ids` those of kind pull.
+    """
+    row = {**_row(event), "webhookIds": list(webhook_ids), "feedIds": list(feed_ids) or None}
+    if not webhook_ids and not feed_ids:
         return row | {"fanOut": "DONE"}
     if in_one_send:
         return row | {"fanOut": "IN_ONE_SEND"}
@@ -177,49 +194,112 @@ def get(workspace_id: str, id: EventId) -> StoredEvent | None:
     return None if row is None else from_row(row)
 
 
+def get_many(workspace_id: str, ids: Iterable[EventId]) -> list[StoredEvent]:
+    """The stored ones of these events, whose IDs are distinct, in no particular order."""
+    keys = [_key(workspace_id, id) for id in ids]
+    return [from_row(row) for row in dynamo.get_many(settings().events_table, keys, consistent=True)]
+
+
 def page(
     workspace_id: str,
-    type: str | None,
     between: tuple[EventId, EventId],
     *,
+    type: str | None,
+    status: EventStatus | None,
+    source: str | None,
     limit: int,
     cursor: str | None,
 ) -> Page[StoredEvent]:
-    """Events, newest first. A page of one type can be short, because it is filtered from all types."""
-    return _page(workspace_id, type, between, limit, cursor)
+    """Events, newest first. A page with a filter can be short, because it is filtered from all events."""
+    return dynamo.page(_query(workspace_id, between, type, status, source, limit, cursor)).map(from_row)
 
 
 def newest(workspace_id: str, type: str, count: int) -> list[StoredEvent]:
     """The last accepted events of a type, newest first. Searches at most the last 1,000 events of a
     workspace, or 10 MB of them.
     """
-    return _page(workspace_id, type, EventId.range(None, None), count, None, accepted=True).items
+    query = _query(workspace_id, EventId.range(None, None), type, "ACCEPTED", None, count, None)
+    return dynamo.page(query).map(from_row).items
 
 
-def _page(
-    workspace_id: str,
-    type: str | None,
-    between: tuple[EventId, EventId],
-    limit: int,
-    cursor: str | None,
-    *,
-    accepted: bool = False,
-) -> Page[StoredEvent]:
-    filters = {"type": "#type = :type"} if type else {}
-    filters |= {"status": "attribute_not_exists(#status)"} if accepted else {}
-    rows = dynamo.page(
-        dynamo.PageQuery(
+def oldest_first(workspace_id: str, after: str, until: str) -> Iterator[StoredEvent]:
+    """A workspace's events with IDs after `after`, up to `until`; eventually consistent."""
+    rows = dynamo.query(
+        settings().events_table,
+        "workspaceId = :workspace AND id BETWEEN :after AND :until",
+        consistent=False,
+        workspace=workspace_id,
+        after=f"{after}!",  # the lowest string after it
+        until=until,
+    )
+    return map(from_row, rows)
+
+
+def add_webhook(workspace_id: str, id: EventId, webhook_id: WebhookId) -> None:
+    """Add a webhook to those that an event goes to. Does nothing if it has it, or if the event expired."""
+    try:
+        dynamo.update(
             settings().events_table,
-            partition=("workspaceId", workspace_id),
-            sort_range=("id", *between),
-            limit=limit,
-            cursor=cursor,
-            filter=" AND ".join(filters.values()) or None,
-            names={f"#{name}": name for name in filters},
-            values={"type": type} if type else {},
+            _key(workspace_id, id),
+            "SET webhookIds = list_append(webhookIds, :added)",
+            condition="attribute_exists(id) AND NOT contains(webhookIds, :webhook)",
+            returning="NONE",
+            added=[webhook_id],
+            webhook=webhook_id,
+        )
+    except dynamo.ConditionFailed:
+        return
+
+
+def newest_matched(
+    workspace_id: str, between: tuple[EventId, EventId], type: str | None
+) -> tuple[list[MatchedEvent], EventId | None]:
+    """The events among the newest 100 of a range that matched webhooks, newest first, and the last event that
+    was read if there are more. One call, which reads at most 1 MB.
+    """
+    query = _query(workspace_id, between, type, None, None, _MATCHED_READ, None)
+    page = dynamo.page(
+        replace(
+            query,
+            # TTL may delete the deliveries of an expired event before the event.
+            filter=" AND ".join(filter(None, (query.filter, "size(webhookIds) > :zero AND #ttl > :now"))),
+            names={**query.names, "#ttl": "ttl"},
+            values={**query.values, "zero": 0, "now": now_ms() // 1000},
+            attributes=("id", "type", "webhookIds"),
+            max_reads=1,
         )
     )
-    return rows.map(from_row)
+    events = [
+        MatchedEvent(EventId(row["id"]), row["type"], tuple(map(WebhookId, row["webhookIds"])))
+        for row in page.items
+    ]
+    return events, EventId(dynamo.decode_cursor(page.next_cursor)[0]) if page.next_cursor else None
+
+
+def _query(
+    workspace_id: str,
+    between: tuple[EventId, EventId],
+    type: str | None,
+    status: EventStatus | None,
+    source: str | None,
+    limit: int,
+    cursor: str | None,
+) -> dynamo.PageQuery:
+    values = {name: value for name, value in (("type", type), ("source", source)) if value is not None}
+    filters = [f"#{name} = :{name}" for name in values]
+    # Only a rejected event has a status.
+    if status is not None:
+        filters.append(f"attribute_{'not_' if status == 'ACCEPTED' else ''}exists(#status)")
+    return dynamo.PageQuery(
+        settings().events_table,
+        partition=("workspaceId", workspace_id),
+        sort_range=("id", *between),
+        limit=limit,
+        cursor=cursor,
+        filter=" AND ".join(filters) or None,
+        names={f"#{name}": name for name in (*values, *(["status"] if status else []))},
+        values=values,
+    )
 
 
 def _key(workspace_id: str, id: str) -> dynamo.Row:

@@ -4,7 +4,7 @@
 - `request`, `arguments`: API Gateway's event as a `Request`, and as the function's arguments.
 - `credentials`: who the caller is.
 - `response`: results and errors as HTTP responses; the only place that writes problem+json (RFC 9457).
-- `routes`, `not_found`: the routes of the template, and the 404 or 405 for all other requests.
+- `routes`, `not_found`: the routes of the template, and the 404 or 405 for requests that match none.
 """
 
 from patchbay.http.endpoint import Redirect, endpoint

@@ -27,6 +27,22 @@ def authenticate(headers: Mapping[str, str]) -> tuple[Principal, Mapping[str, st
     return jwt.authenticate(token), {}
 
 
+def recognize_key(headers: Mapping[str, str]) -> tuple[Principal | None, Mapping[str, str]]:
+    """The caller and the rate-limit headers of a request to no route, if it has a valid API key: it counts
+    like any other request. All other credentials are ignored, because the response does not depend on them.
+
+    Raises RateLimited like `authenticate`.
+    """
+    try:
+        token = _token(headers)
+        if token.startswith(settings().api_key_prefix + "_"):
+            admitted = guard.admit(token)
+            return admitted.principal, admitted.headers()
+    except Unauthenticated:
+        pass
+    return None, {}
+
+
 def _token(headers: Mapping[str, str]) -> str:
     """The request's token. Two different tokens are rejected: which one counts would depend on the
     reader.

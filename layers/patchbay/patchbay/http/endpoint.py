@@ -19,11 +19,13 @@ from patchbay import aws, idempotency
 from patchbay.auth.principal import Principal
 from patchbay.errors import Problem
 from patchbay.http import credentials
-from patchbay.http.arguments import Reader, readers_of
+from patchbay.http.arguments import Reader, check_unread, readers_of
+from patchbay.http.file import File, file_response
 from patchbay.http.request import Event, Request
 from patchbay.http.response import (
     Response,
     check_size,
+    etag,
     json_response,
     model_response,
     problem_of,
@@ -31,10 +33,13 @@ from patchbay.http.response import (
 )
 from patchbay.observability import logger, sampled
 from patchbay.rate_limits import ceilings
+from patchbay.rate_limits.headers import with_quota_items
 from patchbay.settings import reject_encryption_key
 
 EndpointFunction = Callable[..., BaseModel]
 LambdaHandler = Callable[[Event, object], Response]
+# The caller of a request with these headers, if it has one, and the rate-limit headers of the response.
+Identify = Callable[[Mapping[str, str]], tuple[Principal | None, Mapping[str, str]]]
 
 _HEADERS = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
 
@@ -49,30 +54,39 @@ def endpoint(
     *,
     scope: str | None = None,
     public: bool = False,
+    recognizes_keys: bool = False,
+    any_caller: bool = False,
     status: int = 200,
     idempotent: bool = False,
-    located: bool = False,
+    located: str | None = None,
     optional_body: bool = False,
 ) -> Callable[[EndpointFunction], LambdaHandler]:
     """Turn a function into a Lambda handler.
 
-    - `scope`: what the caller needs. An endpoint without one must say `public=True`, or its import fails.
+    - `scope`: what the caller needs. An endpoint without one must say `public=True`, or `any_caller=True` if
+      valid credentials are enough, or its import fails.
+    - `recognizes_keys`: a public endpoint that counts the requests of valid API keys, for their rate-limit
+      headers.
     - `status`: the status of a success. A model's own `http_status` takes precedence.
     - `idempotent`: accept an Idempotency-Key; the function must pass `request.once` to its service.
-    - `located`: a 201 response gets a `Location` header with the URL of the created resource.
+    - `located`: the path of the resource that a response with `status` has created, for `Location`. Its
+      variables are fields of the response, or else path variables: "/api/integrations/webhooks/{id}".
     - `optional_body`: accept an empty body as `{}`.
 
     A body's model may name a list in `validated_per_item`: malformed JSON in one item is then an error of
     that item, not of the request.
     """
-    if (scope is None) is not public:
-        raise TypeError("an endpoint needs either a scope or public=True")
+    if [scope is not None, public, any_caller].count(True) != 1:
+        raise TypeError("an endpoint needs a scope, public=True or any_caller=True")
     reject_encryption_key()
-    if scope is not None:
+    if not public:
         aws.preload()
 
     def decorate(function: EndpointFunction) -> LambdaHandler:
         readers = readers_of(function, optional_body=optional_body)
+        identify: Identify = _anonymous if public else credentials.authenticate
+        if recognizes_keys:
+            identify = credentials.recognize_key
 
         @wraps(function)
         def handler(event: Event, context: object) -> Response:
@@ -81,19 +95,23 @@ def endpoint(
             logger.set_correlation_id(request_id)
             caller: Principal | None = None
             rate_limit_headers: Mapping[str, str] = {}
+            request: Request | None = None
             try:
+                # Before anything else is read, so that every response to an API key has its limits.
+                caller, rate_limit_headers = identify(event.get("headers", {}))
+                _authorize_and_limit(caller, scope)
                 request = Request.from_event(event)
-                if scope is not None:
-                    caller, rate_limit_headers = credentials.authenticate(request.headers)
-                    request.caller = caller
-                    _authorize_and_limit(caller, scope)
+                request.caller = caller
                 response = _call_function(function, readers, request, status, idempotent=idempotent)
-                if located:
-                    _add_location(response, request)
+                if located is not None and response["statusCode"] == status:
+                    response["headers"]["location"] = _location(located, response, request)
                 check_size(response)
             except Exception as error:
-                response = problem_response(problem_of(error, request_id), event["rawPath"])
-            response["headers"] = {**_HEADERS, **rate_limit_headers, **response["headers"]}
+                response = problem_response(problem_of(error, request_id), event)
+            headers = {**_HEADERS, "x-request-id": request_id, **rate_limit_headers, **response["headers"]}
+            response["headers"] = with_quota_items(headers, request.used_quotas if request else {})
+            if event["requestContext"]["http"]["method"] == "HEAD":
+                response["body"] = ""
             # Publishing is most of the traffic, and the access log has every request.
             if response["statusCode"] >= 400 or scope != "events:publish" or sampled(request_id):
                 logger.info(
@@ -105,15 +123,30 @@ def endpoint(
                 )
             return response
 
-        handler.endpoint = {"scope": scope, "status": status}  # type: ignore[attr-defined]  # for tests
+        # For the tests, and for the OpenAPI description.
+        handler.endpoint = {  # type: ignore[attr-defined]
+            "scope": scope,
+            "public": public,
+            "status": status,
+            "idempotent": idempotent,
+            "located": located,
+            "optional_body": optional_body,
+        }
         return handler
 
     return decorate
 
 
-def _authorize_and_limit(caller: Principal, scope: str) -> None:
+def _anonymous(headers: Mapping[str, str]) -> tuple[None, Mapping[str, str]]:
+    return None, {}
+
+
+def _authorize_and_limit(caller: Principal | None, scope: str | None) -> None:
     """Raises Forbidden, and RateLimited at the workspace's ceiling."""
-    caller.require(scope)
+    if caller is None:
+        return
+    if scope is not None:
+        caller.require(scope)
     # The ceiling protects workspaces from each other. The platform acts for all of them.
     if not caller.is_platform:
         ceilings.admit(caller.workspace_id, "requests")
@@ -129,11 +162,16 @@ def _call_function(
 ) -> Response:
     idempotency_key = request.headers.get("idempotency-key") if idempotent else None
     arguments = {name: read(request) for name, read in readers.items()}
+    # Anything may link to a public route with parameters of its own, and a path without a route is a 404.
+    if request.caller is not None and request.route != "$default":
+        check_unread(request, readers)
     if idempotency_key is not None:
         return _call_once(function, arguments, request, idempotency_key, status)
     result = function(**arguments)
     if isinstance(result, Redirect):
         return json_response(status, "", {"location": result.location})
+    if isinstance(result, File):
+        return file_response(result, request)
     return model_response(result, status)
 
 
@@ -150,7 +188,8 @@ def _call_once(
     once = idempotency.Once(idempotency.scope(request.principal, request.route, idempotency_key, content))
     first = once.start()
     if first is not None:
-        return json_response(status, first, {"idempotent-replayed": "true"})
+        version = json.loads(first).get("version")
+        return json_response(status, first, {"idempotent-replayed": "true", **etag(version)})
     request.once = once
     try:
         result = function(**arguments)
@@ -162,7 +201,5 @@ def _call_once(
     return model_response(result, status)
 
 
-def _add_location(response: Response, request: Request) -> None:
-    if response["statusCode"] == 201:
-        id = json.loads(response["body"])["id"]
-        response["headers"]["location"] = f"{request.raw_path}/{id}"
+def _location(path: str, response: Response, request: Request) -> str:
+    return path.format_map({**request.path, **json.loads(response["body"])})

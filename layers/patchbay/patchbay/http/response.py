@@ -13,8 +13,26 @@ from pydantic import BaseModel
 
 from patchbay import response_size
 from patchbay.errors import InternalError, Problem, ResponseTooLarge, ValidationFailed
+from patchbay.http.request import Event, origin_of, path_of
 from patchbay.observability import logger
 from patchbay.rate_limits.throttling import is_throttling, throttled
+
+# The headers that a page of another origin may read, besides those that CORS always exposes. The template has
+# the same list.
+EXPOSED_HEADERS = (
+    "allow",
+    "etag",
+    "idempotent-replayed",
+    "location",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "www-authenticate",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "x-request-id",
+)
 
 
 class Response(TypedDict):
@@ -25,8 +43,19 @@ class Response(TypedDict):
 
 
 def model_response(model: BaseModel, status: int) -> Response:
-    """A model as JSON; its own `http_status` takes precedence over `status`."""
-    return json_response(getattr(model, "http_status", status), response_size.to_fitting_json(model))
+    """A model as JSON, with its version as `ETag`. Its own `http_status` takes precedence over `status`."""
+    return json_response(
+        getattr(model, "http_status", status),
+        response_size.to_fitting_json(model),
+        etag(getattr(model, "version", None)),
+    )
+
+
+def etag(version: object) -> dict[str, str]:
+    """The `ETag` of a resource with this version; none for a model without one. A change of the resource
+    changes it. The counters that some resources have, such as a key's usage, do not.
+    """
+    return {"etag": f'"{version}"'} if isinstance(version, int) else {}
 
 
 def json_response(status: int, body: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -59,18 +88,22 @@ def problem_of(error: Exception, request_id: str) -> Problem:
         logger.warning("throttled", exc_info=True)
         return throttled()
     logger.exception("unhandled error")
-    return InternalError(f"Quote this ID when you contact support: {request_id}")
+    return InternalError(
+        "Something failed in Patchbay. Try again in a moment. If it fails again, quote the requestId "
+        f"{request_id} when you contact support."
+    )
 
 
-def problem_response(problem: Problem, raw_path: str) -> Response:
-    """A problem as problem+json (RFC 9457)."""
+def problem_response(problem: Problem, event: Event) -> Response:
+    """A problem as problem+json (RFC 9457). `type` links to the description of its code."""
     body: dict[str, object] = {
-        "type": f"urn:patchbay:problem:{problem.code}",
+        "type": f"{origin_of(event)}/api/docs/errors#{problem.code}",
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
-        "instance": raw_path.encode(errors="replace").decode(),  # no response can hold a lone surrogate
+        "instance": path_of(event),
+        "requestId": event["requestContext"]["requestId"],
     }
     if isinstance(problem, ValidationFailed):
         body["errors"] = [error._asdict() for error in problem.errors]

@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from patchbay import vault
+from patchbay.activity import log as activity
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict, IntegrationInactive
 from patchbay.ids import IntegrationId
-from patchbay.integrations import activity, config, store
+from patchbay.integrations import config, store
+from patchbay.integrations.config_fields import CLIENT_SECRET
+from patchbay.integrations.models import IntegrationStatus
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import OAuth, Provider
@@ -35,6 +38,7 @@ class OAuthClient:
         return replace(self, variables={**self.variables, **variables})
 
 
+_MISSING_CONFIG = "missing_config"
 PUBLISHER_REMOVED = "publisher_removed"
 PUBLISHER_CHANGED = "publisher_client_changed"
 WITHDRAWN = "withdrawn_by_platform"
@@ -67,6 +71,14 @@ def provider_for(integration: StoredIntegration) -> Provider | None:
     return providers.load(integration.provider)
 
 
+def status_reason(integration: StoredIntegration) -> str | None:
+    """Why the integration has its status. PENDING_SETUP follows from the config, and so does its reason."""
+    if integration.status != IntegrationStatus.PENDING_SETUP:
+        return integration.status_reason
+    missing = config.missing_fields(provider_for(integration), integration.config, integration.secret_names)
+    return f"{_MISSING_CONFIG}: {', '.join(missing)}" if missing else None
+
+
 def client_for(integration: StoredIntegration) -> OAuthClient:
     """Raises SourceUnavailable, after deactivating the copy, and Conflict if a field that the provider needs
     is missing.
@@ -84,7 +96,7 @@ def client_for(integration: StoredIntegration) -> OAuthClient:
         raise Conflict(f"The integration lacks config.{', config.'.join(missing)}.")
     if oauth is None:
         raise Conflict("The integration does not use OAuth.")
-    secret = decrypt_secrets(holder).get(config.CLIENT_SECRET) if holder.secret_names else None
+    secret = decrypt_secrets(holder).get(CLIENT_SECRET) if holder.secret_names else None
     label = provider.label if provider is not None else integration.provider or integration.name
     return OAuthClient(label, oauth, str(public["clientId"]), secret, config.variables(provider, public))
 

@@ -1,45 +1,27 @@
 """The policy of an integration's config: its fields, which of them are secret, and which the provider needs.
 
 A config is stored in two parts: the public fields in plaintext, and the others encrypted by the vault. A
-field that Patchbay does not know is a secret, because it could be anything.
+field that Patchbay does not know is a secret, because it could be anything. A built-in provider's settings
+are never stored, even if a caller sends them, because a release may correct them.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import urlsplit
 
-from patchbay import pasted_credentials
+from pydantic import JsonValue
+
+from patchbay import pasted_credentials, typos
 from patchbay.api_model import MASK
-from patchbay.errors import ValidationFailed
+from patchbay.integrations import config_fields
+from patchbay.integrations.config_fields import CLIENT_SECRET, Schema, invalid, public_fields
 from patchbay.integrations.stored_integration import ConfigValue
-from patchbay.outbound.registration import check_registered_url
-from patchbay.providers import error_codes
+from patchbay.providers import provider as providers
 from patchbay.providers.provider import Errors, OAuth, Provider, RefreshStrategy, Revocation
 
-CLIENT_SECRET = "clientSecret"  # noqa: S105  # its name
-_MAX_REDIRECT_URIS = 20
 _MAX_BYTES = 16 * 1024
-_MAX_EXPIRED_ERRORS = 20
-_PRINTABLE = re.compile(r"[\x21-\x7e]{1,4096}\Z")
-_ERROR_CODE = re.compile(r"[\x20-\x7e]{1,200}")
-
-# A request object (RFC 9101) would override all parameters that Patchbay sends.
-REQUEST_OBJECTS = frozenset({"request", "request_uri"})
-# The parameters that Patchbay sends itself: through the user's browser, and to the token and revocation
-# endpoints.
-_AUTHORIZATION_PARAMETERS = REQUEST_OBJECTS | {
-    *("response_type", "client_id", "redirect_uri", "scope", "state"),
-    *("code_challenge", "code_challenge_method", "nonce"),
-}
-_TOKEN_PARAMETERS = frozenset(
-    {
-        *("grant_type", "code", "redirect_uri", "code_verifier", "refresh_token"),
-        *("client_id", "client_secret", "token", "token_type_hint"),
-    }
-)
 
 # Where servers unknown to Patchbay put the token, and the fields in which they describe an error.
 _TOKEN_IN = ["", "data", "data.0", "result", "response", "token", "authed_user", "body", "payload"]
@@ -76,30 +58,123 @@ class SecretDestinations(NamedTuple):
 def merge(old: Parts, changes: Mapping[str, ConfigValue | None], provider: Provider | None) -> Parts:
     """The config with `changes`; None removes a field. Raises ValidationFailed, naming the field."""
     public, secret = dict(old.public), dict(old.secret)
-    checks = _public_fields(provider)
+    fields = public_fields(provider)
+    settings: dict[str, ConfigValue] = {}
     for name, value in changes.items():
         public.pop(name, None)
         secret.pop(name, None)
         if value is None:
             continue
-        if name in checks:
-            public[name] = checks[name](f"config.{name}", value)
+        if name in fields:
+            public[name] = fields[name].check(f"config.{name}", value)
+        elif config_fields.is_oauth_field(name):
+            settings[name] = value
         else:
-            secret[name] = _secret(
-                f"config.{name}", value, is_oauth_field=name in _OAUTH_FIELDS, provider=provider
-            )
+            if name not in old.secret:
+                _check_spelling(name, provider)
+            secret[name] = config_fields.check_secret(f"config.{name}", value)
     for name in public:
-        if name not in checks:
-            raise _invalid(f"config.{name}", "does not apply to this provider; send null to remove it")
+        if name not in fields:
+            raise invalid(f"config.{name}", "does not apply to this provider; send null to remove it")
     for name in secret:
-        if name in checks:
-            raise _invalid(
+        if name in fields:
+            raise invalid(
                 f"config.{name}", "is not secret with this provider; send it again, or null to remove it"
             )
+    if provider is not None and settings:
+        _check_built_in_settings(provider, public, settings)
     size = sum(len(f"{name}{value}".encode()) for name, value in [*public.items(), *secret.items()])
     if size > _MAX_BYTES:
-        raise _invalid("config", f"has more than {_MAX_BYTES} bytes")
+        raise invalid("config", f"has more than {_MAX_BYTES} bytes")
     return Parts(public, secret)
+
+
+def _check_spelling(name: str, provider: Provider | None) -> None:
+    """A field that Patchbay does not know is its owner's, unless its name is a misspelled one."""
+    near = typos.misspelled(name, config_fields.names(provider))
+    if near is not None:
+        raise invalid(
+            f"config.{name}",
+            f"is not a field of config; did you mean `{near}`? A field of your own needs another name",
+        )
+
+
+def check_provider(name: str, public: Mapping[str, ConfigValue]) -> None:
+    """Raises ValidationFailed for an unknown provider that may be a misspelled one: without URLs of its own,
+    its connections could only have credentials.
+    """
+    near = typos.misspelled(name, providers.names())
+    if near is not None and not ("authorizationUrl" in public or "tokenUrl" in public):
+        raise invalid(
+            "provider",
+            f"is not a built-in provider; did you mean `{near}`? Another provider needs "
+            "config.authorizationUrl and config.tokenUrl, or a name that is less similar",
+        )
+
+
+def _check_built_in_settings(
+    provider: Provider, public: Mapping[str, ConfigValue], sent: Mapping[str, ConfigValue]
+) -> None:
+    """Accept the OAuth settings that a built-in provider has anyway."""
+    built_in = built_in_settings(provider, public)
+    for name, value in sent.items():
+        expected = built_in.get(name)
+        if expected is not None and _is_same(value, expected):
+            continue
+        if isinstance(expected, str) and expected:
+            advice = f"it is {expected!r}; send that, or leave it out"
+        else:
+            advice = "leave it out"
+        raise invalid(
+            f"config.{name}", f"cannot be changed: Patchbay uses {provider.label}'s settings; {advice}"
+        )
+
+
+def built_in_settings(provider: Provider, public: Mapping[str, ConfigValue]) -> dict[str, ConfigValue | None]:
+    """A built-in provider's OAuth settings, by the names that they have in the config of another provider.
+    URLs have the values of their variables, and are None while those are unknown.
+    """
+    oauth = provider.oauth
+    if oauth is None:
+        return {}
+    values = variables(provider, public)
+
+    def url(template: str) -> str | None:
+        try:
+            return providers.expand(template, values)
+        except KeyError:
+            return None
+
+    return {
+        "authorizationUrl": url(oauth.authorization_url),
+        "tokenUrl": url(oauth.token_url),
+        "revocationUrl": None if oauth.revocation is None else url(oauth.revocation.url),
+        "issuer": oauth.issuer,
+        "clientAuth": oauth.client_auth,
+        "pkce": oauth.pkce,
+        "scopeSeparator": oauth.scope_separator,
+        "refresh": oauth.refresh.value,
+        "expiredErrors": oauth.errors.ended,
+        "revokeReplaced": oauth.revoke_replaced,
+    }
+
+
+def _is_same(value: ConfigValue, expected: ConfigValue) -> bool:
+    """Whether two settings are equal; URLs as RFC 3986, 6.2.2.1 and 6.2.3 compare them."""
+    if isinstance(value, bool) or isinstance(expected, bool):
+        return value is expected
+    if isinstance(value, str) and isinstance(expected, str) and origin_of(expected) is not None:
+        return _normalized(value) == _normalized(expected)
+    return value == expected
+
+
+def _normalized(url: str) -> tuple[str | None, str, str, str]:
+    """The parts that distinguish URLs: the case of scheme and host and a default port do not."""
+    origin = origin_of(url)
+    if origin is None:
+        return None, url, "", ""
+    parts = urlsplit(url)
+    return origin, parts.path or "/", parts.query, parts.fragment
 
 
 def to_api(public: Mapping[str, ConfigValue], secret_names: Sequence[str]) -> dict[str, ConfigValue]:
@@ -149,14 +224,6 @@ def origin_of(url: str) -> str | None:
     return f"{parts.scheme}://{host}{suffix}"
 
 
-def parameter_name(pair: str) -> str:
-    """The name in `name=value` of a query, as the most lenient server reads it: `State`, `state[]`,
-    `st%61te`.
-    """
-    name = unquote_plus(pair.partition("=")[0]).strip().lower().partition("[")[0]
-    return re.sub(r"[. ]", "_", name)
-
-
 def variables(provider: Provider | None, public: Mapping[str, ConfigValue]) -> dict[str, str]:
     """The values of the variables in the provider's URLs, as far as the config or a default has them."""
     if provider is None:
@@ -175,21 +242,63 @@ def missing_fields(
     provider: Provider | None, public: Mapping[str, ConfigValue], secret_names: Sequence[str]
 ) -> list[str]:
     """The config fields that a connection needs but that are missing; empty when setup is complete."""
-    if provider is not None and provider.oauth is None:
-        return []
-    if provider is None:
-        needed = ["authorizationUrl", "tokenUrl", "clientId"]
-        if not any(name in public for name in needed):
-            return []  # not OAuth
-    else:
-        needed = ["clientId"]
-        needed += [name for name, variable in provider.variables.items() if variable.default is None]
+    needed = _needed_fields(provider)
+    if provider is None and not any(name in public for name in needed):
+        return []  # not OAuth
     missing = [name for name in needed if name not in public]
-    oauth = oauth_for(provider, public)
-    is_public_client = (oauth.client_auth if oauth else public.get("clientAuth")) == "none"
-    if not is_public_client and CLIENT_SECRET not in secret_names:
+    if needed and CLIENT_SECRET not in secret_names and not _is_public_client(provider, public):
         missing.append(CLIENT_SECRET)
     return missing
+
+
+def _needed_fields(provider: Provider | None) -> list[str]:
+    """The public fields that an OAuth client needs; none for a provider without OAuth."""
+    if provider is None:
+        return ["authorizationUrl", "tokenUrl", "clientId"]
+    if provider.oauth is None:
+        return []
+    return ["clientId", *(name for name, variable in provider.variables.items() if variable.default is None)]
+
+
+def _is_public_client(provider: Provider | None, public: Mapping[str, ConfigValue]) -> bool:
+    """Whether the client has no secret (RFC 6749, 2.1)."""
+    if provider is not None:
+        return provider.oauth is not None and provider.oauth.client_auth == "none"
+    return public.get("clientAuth") == "none"
+
+
+def json_schema(provider: Provider | None) -> Schema:
+    """The JSON Schema 2020-12 of a complete config; None is an OAuth provider that Patchbay does not know.
+    Further fields are the caller's own, and secret.
+    """
+    needed = _needed_fields(provider)
+    if not needed:
+        return OWN_FIELDS_SCHEMA
+    properties: dict[str, JsonValue] = {name: field.schema for name, field in public_fields(provider).items()}
+    schema: Schema = {**OWN_FIELDS_SCHEMA, "properties": properties, "required": list(needed)}
+    properties[CLIENT_SECRET] = config_fields.secret_schema()
+    if provider is None:
+        public_client: Schema = {"properties": {"clientAuth": {"const": "none"}}, "required": ["clientAuth"]}
+        return {**schema, "if": public_client, "else": {"required": [CLIENT_SECRET]}}
+    if not _is_public_client(provider, {}):
+        schema["required"] = [*needed, CLIENT_SECRET]
+    return schema
+
+
+# A config without fields that Patchbay knows.
+OWN_FIELDS_SCHEMA: Schema = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {},
+    "required": [],
+    "propertyNames": {"pattern": config_fields.NAME_PATTERN},
+    "additionalProperties": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": pasted_credentials.MAX_LENGTH,
+        "writeOnly": True,
+    },
+}
 
 
 def secret_destinations(provider: Provider | None, public: Mapping[str, ConfigValue]) -> SecretDestinations:
@@ -200,150 +309,3 @@ def secret_destinations(provider: Provider | None, public: Mapping[str, ConfigVa
         urls=tuple(public.get(field) for field in ("authorizationUrl", "tokenUrl", "revocationUrl")),
         variables=tuple(sorted(variables(provider, public).items())),
     )
-
-
-# ── fields ───────────────────────────────────────────────────────────────────────────────────────────
-
-_Check = Callable[[str, object], ConfigValue]
-
-
-def _public_fields(provider: Provider | None) -> dict[str, _Check]:
-    """The public fields of a provider's config, each with its check."""
-    checks: dict[str, _Check] = {"clientId": _client_id, "redirectUris": _redirect_uris}
-    if provider is None:
-        return {**checks, **_OAUTH_FIELDS}
-    for name, variable in provider.variables.items():
-        checks[name] = _matching(variable.pattern, variable.description)
-    return checks
-
-
-def _url(path: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise _invalid(path, "must be a URL, https://…")
-    check_registered_url(path, value)
-    if "{" in value or "}" in value:
-        raise _invalid(path, "must not contain braces; percent-encode them")
-    return value
-
-
-def _url_without(names: frozenset[str]) -> _Check:
-    """Checks for a URL without `names` in its query, so that no parameter is sent twice (RFC 6749, 3.1)."""
-
-    def check(path: str, value: object) -> str:
-        url = _url(path, value)
-        for pair in re.split("[&;]", url.partition("?")[2]):
-            name = parameter_name(pair)
-            if name in names:
-                raise _invalid(path, f"must not have {name} in its query: Patchbay adds it; remove it")
-        return url
-
-    return check
-
-
-def _issuer(path: str, value: object) -> str:
-    """RFC 8414, 2: a URL without a query or fragment."""
-    url = _url(path, value)
-    if "?" in url:
-        raise _invalid(path, "must not have a query")
-    return url
-
-
-def _expired_errors(path: str, value: object) -> list[str]:
-    if not isinstance(value, list) or len(value) > _MAX_EXPIRED_ERRORS:
-        raise _invalid(path, f"must be a list of at most {_MAX_EXPIRED_ERRORS} error codes")
-    for index, code in enumerate(value):
-        if not isinstance(code, str) or not _ERROR_CODE.fullmatch(code) or not error_codes.normalize(code):
-            raise _invalid(
-                f"{path}.{index}", "must be an error code, or code: description, in printable ASCII"
-            )
-        if error_codes.is_temporary_or_client_fault(code):
-            raise _invalid(
-                f"{path}.{index}",
-                "must be a code that ends a grant, not a temporary error or one of the client",
-            )
-    return list(dict.fromkeys(value))
-
-
-def _redirect_uris(path: str, value: object) -> list[str]:
-    if not isinstance(value, list) or len(value) > _MAX_REDIRECT_URIS:
-        raise _invalid(path, f"must be a list of at most {_MAX_REDIRECT_URIS} URLs")
-    for index, uri in enumerate(value):
-        _check_redirect_uri(f"{path}.{index}", uri)
-    return list(dict.fromkeys(value))
-
-
-def _check_redirect_uri(path: str, uri: object) -> None:
-    """RFC 9700, 2.1 and RFC 6749, 3.1.2: absolute, without a fragment, and https except for loopback."""
-    parts = None
-    if isinstance(uri, str) and _PRINTABLE.match(uri) and "#" not in uri:
-        try:
-            parts = urlsplit(uri)
-        except ValueError:  # brackets around something other than an IPv6 address
-            parts = None
-    if parts is None or parts.hostname is None or "@" in parts.netloc:
-        raise _invalid(path, "must be an absolute URL without a fragment")
-    if parts.scheme != "https" and not (
-        parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
-    ):
-        raise _invalid(path, "must start with https://")
-
-
-def _client_id(path: str, value: object) -> str:
-    client_id = _credential(path, value)
-    if not _PRINTABLE.match(client_id):
-        raise _invalid(path, "must be printable ASCII without spaces")
-    return client_id
-
-
-def _credential(path: str, value: object, *, multiline: bool = False) -> str:
-    if not isinstance(value, str):
-        raise _invalid(path, "must be a string")
-    try:
-        pasted_credentials.check(value, multiline=multiline)
-    except ValueError as error:
-        raise _invalid(path, str(error)) from None
-    return value
-
-
-def _secret(path: str, value: object, *, is_oauth_field: bool, provider: Provider | None) -> str:
-    if is_oauth_field and provider is not None:
-        raise _invalid(path, f"cannot be set: Patchbay uses {provider.label}'s settings; leave it out")
-    # Patchbay does not send a field that it does not know, and such a field may be a private key.
-    return _credential(path, value, multiline=path != f"config.{CLIENT_SECRET}")
-
-
-def _one_of(*values: str | bool) -> _Check:
-    def check(path: str, value: object) -> ConfigValue:
-        for allowed in values:
-            if value == allowed and isinstance(value, bool) is isinstance(allowed, bool):
-                return allowed
-        raise _invalid(path, f"must be one of {', '.join(map(repr, values))}")
-
-    return check
-
-
-def _matching(pattern: str, description: str) -> _Check:
-    def check(path: str, value: object) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise _invalid(path, f"is invalid; expected {description}")
-        return value
-
-    return check
-
-
-def _invalid(path: str, message: str) -> ValidationFailed:
-    return ValidationFailed.for_field(path, message)
-
-
-_OAUTH_FIELDS: dict[str, _Check] = {
-    "authorizationUrl": _url_without(_AUTHORIZATION_PARAMETERS),
-    "tokenUrl": _url_without(_TOKEN_PARAMETERS),
-    "revocationUrl": _url_without(_TOKEN_PARAMETERS),
-    "issuer": _issuer,
-    "clientAuth": _one_of("body", "basic", "none"),
-    "pkce": _one_of(True, False),
-    "scopeSeparator": _one_of(" ", ","),
-    "refresh": _one_of("rotating", "static", "never_expires", "reauthorize_only"),
-    "expiredErrors": _expired_errors,
-    "revokeReplaced": _one_of(True, False),
-}

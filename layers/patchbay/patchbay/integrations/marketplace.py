@@ -9,18 +9,19 @@ and limits can only be narrowed, so it never asks more of the publisher's client
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, NotRequired, TypedDict
 
-from patchbay import compact_json, response_size
+from patchbay import compact_json, response_size, typos
+from patchbay.activity import log as activity
 from patchbay.api_model import Listing, ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
-from patchbay.integrations import activity, store
+from patchbay.integrations import store
 from patchbay.integrations.client import client_identity
 from patchbay.integrations.config import missing_fields
 from patchbay.integrations.models import (
@@ -77,6 +78,7 @@ def on_change(
         new = replace(
             new,
             review_status=ReviewStatus.APPROVED,
+            review_reason=None,
             publisher_name=principal.workspace_id,
             publisher_verified=True,
             withdrawn=False,
@@ -84,7 +86,7 @@ def on_change(
         return new, [
             store.put_listing_action(_snapshot(new, new.version if old is None else new.version + 1))
         ]
-    new = replace(new, review_status=ReviewStatus.PENDING)
+    new = replace(new, review_status=ReviewStatus.PENDING, review_reason=None)
     actions = [store.request_review_action(new.workspace_id, new.id, now_ms())]
     if old is not None and client_identity(old) != client_identity(new):
         # The listing has the old client, which no longer serves copies.
@@ -136,7 +138,7 @@ def review(body: ReviewPublication) -> ReviewQueue | ReviewResult:
         raise NotFound("No integration with this ID.")
     new, extra_actions = _after_decision(old, body)
     log_action = activity.log_action(
-        old.workspace_id, old.id, _LOGGED_AS[body.decision], "platform", body.reason
+        old.workspace_id, old.id, _LOGGED_AS[body.decision], "platform", body.review_reason
     )
     try:
         new = store.update(old, new, [store.finish_review_action(old.id), log_action, *extra_actions])
@@ -157,7 +159,7 @@ def _after_decision(
 ) -> tuple[StoredIntegration, list[dynamo.TransactItem]]:
     """The integration after the platform's decision, and the extra actions of the transaction."""
     decided = replace(
-        old, review_status=ReviewStatus.REJECTED, status_reason=body.reason, updated_at=now_ms()
+        old, review_status=ReviewStatus.REJECTED, review_reason=body.review_reason, updated_at=now_ms()
     )
     if body.decision == "WITHDRAW":
         # This applies even to an integration that has since been unpublished or rejected: its copies work
@@ -190,7 +192,7 @@ def _after_decision(
 def _with_unpublished_status(new: StoredIntegration) -> StoredIntegration:
     count = sum(1 for _ in store.copies(new.id))
     copies = "1 installed copy continues" if count == 1 else f"{count} installed copies continue"
-    return replace(new, review_status=None, status_reason=f"Unpublished. {copies} to work.")
+    return replace(new, review_status=None, review_reason=f"unpublished: {copies} to work")
 
 
 class _ReviewedFields(NamedTuple):
@@ -239,14 +241,7 @@ def _not_publishable(reason: str) -> ValidationFailed:
 
 
 def _oauth_providers() -> list[str]:
-    return [provider.name for provider in _known_providers() if provider.oauth is not None]
-
-
-def _known_providers() -> Iterator[Provider]:
-    for name in providers.names():
-        provider = providers.load(name)
-        if provider is not None:
-            yield provider
+    return [provider.name for provider in providers.load_all() if provider.oauth is not None]
 
 
 def _snapshot(integration: StoredIntegration, version: int) -> MarketplaceListing:
@@ -307,11 +302,17 @@ def _waiting_integration(pending: PendingReview) -> WaitingIntegration:
 
 def browse(query: MarketplaceQuery) -> Listing[Integration]:
     """The public integrations, newest first, then the built-in templates by name: those of providers, then
-    those of automations.
+    those of automations. Raises ValidationFailed for a provider that nothing in the marketplace can have.
     """
+    if query.provider is not None and query.provider not in providers.names():
+        near = typos.misspelled(query.provider, providers.names())
+        hint = f"one of {', '.join(providers.names())}" if near is None else f"did you mean `{near}`?"
+        raise ValidationFailed.for_field("provider", f"is not a built-in provider; {hint}")
 
     def published_page(limit: int, cursor: str | None) -> Page[Integration]:
-        page = store.list_listings(type=query.type, search=query.search, limit=limit, cursor=cursor)
+        page = store.list_listings(
+            type=query.type, provider=query.provider, search=query.search, limit=limit, cursor=cursor
+        )
         return page.map(to_api)
 
     def built_in_page(limit: int, cursor: str | None) -> Page[Integration]:
@@ -325,16 +326,30 @@ def browse(query: MarketplaceQuery) -> Listing[Integration]:
     return chain_sources([published_page, built_in_page], query)
 
 
+def get(id: IntegrationId) -> Integration:
+    """A public integration or a built-in template. Raises NotFound, also for an integration that is not
+    listed.
+    """
+    return to_api(_find(id)[0])
+
+
+def _find(id: IntegrationId) -> tuple[MarketplaceListing, bool]:
+    """What the marketplace has under an ID, and whether a workspace published it. Raises NotFound."""
+    published = store.get_listing(id)
+    if published is not None:
+        return published, True
+    for listing in _built_in_listings():
+        if listing.id == id:
+            return listing, False
+    raise NotFound("The marketplace has no integration with this ID.")
+
+
 def _offset(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 9):
-        raise _bad_cursor()
+        raise dynamo.invalid_cursor()
     return int(cursor)
-
-
-def _bad_cursor() -> ValidationFailed:
-    return ValidationFailed.for_field("cursor", "is not a cursor of this list; start without one")
 
 
 Source = Callable[[int, str | None], Page[Integration]]
@@ -346,7 +361,7 @@ def chain_sources(sources: Sequence[Source], query: ListQuery) -> Listing[Integr
     """
     index, _, rest = (query.cursor or "0.").partition(".")
     if not (index.isascii() and index.isdigit() and int(index) < len(sources)):
-        raise _bad_cursor()
+        raise dynamo.invalid_cursor()
     entries: list[tuple[Integration, str]] = []
     cursor: str | None = rest or None
     for number in range(int(index), len(sources)):
@@ -377,6 +392,7 @@ def to_api(listing: MarketplaceListing) -> Integration:
         rate_limit_per_day=listing.rate_limit_per_day,
         is_public=True,
         review_status=ReviewStatus.APPROVED,
+        review_reason=None,
         publisher=Publisher(
             workspace_id=listing.publisher_workspace_id,
             name=listing.publisher_name,
@@ -385,6 +401,7 @@ def to_api(listing: MarketplaceListing) -> Integration:
         installed_from=None,
         metadata=compact_json.loads(listing.metadata),
         connection_count=0,
+        created_by=None,
         created_at=from_ms(listing.id.time_ms or listing.approved_at),
         updated_at=from_ms(listing.approved_at),
         version=listing.approved_version,
@@ -393,13 +410,17 @@ def to_api(listing: MarketplaceListing) -> Integration:
 
 def _matches(listing: MarketplaceListing, query: MarketplaceQuery) -> bool:
     text = store.search_text(listing.name, listing.description, listing.provider)
-    return query.type in (None, listing.type) and (query.search or "").casefold() in text
+    return (
+        query.type in (None, listing.type)
+        and query.provider in (None, listing.provider)
+        and (query.search or "").casefold() in text
+    )
 
 
 def _built_in_listings() -> list[MarketplaceListing]:
     """The templates, as if the platform had published them."""
     return [
-        *map(_provider_listing, _known_providers()),
+        *map(_provider_listing, providers.load_all()),
         *map(_automation_listing, all_templates()),
     ]
 
@@ -458,10 +479,7 @@ def _built_in_listing(
 
 def new_installation(principal: Principal, id: IntegrationId) -> StoredIntegration:
     """A new integration, installed from a listing (then it is a copy) or from a template. Raises NotFound."""
-    approved = store.get_listing(id)
-    listing = approved or next((built_in for built_in in _built_in_listings() if built_in.id == id), None)
-    if listing is None:
-        raise NotFound("The marketplace has no integration with this ID.")
+    listing, is_published = _find(id)
     new_id = IntegrationId.new()
     new = StoredIntegration(
         workspace_id=principal.workspace_id,
@@ -481,16 +499,16 @@ def new_installation(principal: Principal, id: IntegrationId) -> StoredIntegrati
         rate_limit_per_day=listing.rate_limit_per_day,
         installed_from=id,
     )
-    if approved is None:
+    if not is_published:
         provider = providers.load(listing.provider) if listing.provider else None
         needs_client = provider is not None and provider.oauth is not None
         return replace(new, status=IntegrationStatus.PENDING_SETUP) if needs_client else new
     copy = replace(
         new,
-        publisher_name=approved.publisher_name,
-        publisher_verified=approved.publisher_verified,
-        source_workspace_id=approved.publisher_workspace_id,
-        source_client_id=approved.client_id,
+        publisher_name=listing.publisher_name,
+        publisher_verified=listing.publisher_verified,
+        source_workspace_id=listing.publisher_workspace_id,
+        source_client_id=listing.client_id,
     )
     return with_approved_limits(copy)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from patchbay import compact_json
 from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, PlainText, QueryModel, Timestamp
-from patchbay.ids import IntegrationId, LogId
+from patchbay.field_errors import pattern
+from patchbay.ids import IntegrationId
 from patchbay.integrations.stored_integration import ConfigValue
-from patchbay.providers.provider import IntegrationType
+from patchbay.providers.provider import AuthType, IntegrationType, RefreshStrategy
+from patchbay.updates import VOLATILE, ReadOnly, Update
 
 MAX_METADATA_BYTES = 8 * 1024
 MAX_SCOPES = 100
@@ -56,17 +58,48 @@ def _distinct(scopes: list[str]) -> list[str]:
     return list(dict.fromkeys(scopes))
 
 
-ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+ProviderName = Annotated[
+    str,
+    StringConstraints(
+        pattern=pattern(
+            r"^[a-z0-9][a-z0-9_-]{0,63}$",
+            "a name of 1 to 64 lower-case letters, digits, _ or -, such as hubspot",
+        )
+    ),
+]
 # RFC 6749, 3.3: printable ASCII except space, quote and backslash. No comma: some providers separate scopes
 # with it.
-OAuthScope = Annotated[str, StringConstraints(pattern=r"^[!#-+\--\[\]-~]{1,256}$")]
+OAuthScope = Annotated[
+    str,
+    StringConstraints(
+        pattern=pattern(
+            r"^[!#-+\--\[\]-~]{1,256}$",
+            "one scope: 1 to 256 ASCII characters without spaces, commas, quotes and backslashes",
+        )
+    ),
+]
 OAuthScopes = Annotated[list[OAuthScope], Field(max_length=MAX_SCOPES), AfterValidator(_distinct)]
-ConfigName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+ConfigName = Annotated[
+    str,
+    StringConstraints(
+        pattern=pattern(
+            r"^[A-Za-z][A-Za-z0-9_]{0,63}$", "1 to 64 letters, digits and _, beginning with a letter"
+        )
+    ),
+]
 # The service checks the value of each field, because it depends on the provider. null removes the field.
 Config = Annotated[dict[ConfigName, str | bool | list[str] | None], Field(max_length=50, repr=False)]
 Metadata = Annotated[JsonObject, AfterValidator(_check_metadata_size)]
 LogoUrl = Annotated[
-    str, StringConstraints(max_length=2048, pattern=r"^[!#-;=?-\[\]_a-z~]+$"), AfterValidator(_check_https)
+    str,
+    StringConstraints(
+        max_length=2048,
+        pattern=pattern(
+            r"^[!#-;=?-\[\]_a-z~]+$",
+            "a URL in ASCII, with quotes and spaces percent-encoded",
+        ),
+    ),
+    AfterValidator(_check_https),
 ]
 PerHour = Annotated[int, Field(ge=1, le=_MAX_PER_HOUR)]
 PerDay = Annotated[int, Field(ge=1, le=24 * _MAX_PER_HOUR)]
@@ -91,15 +124,6 @@ class CreateIntegration(ApiModel):
     metadata: Metadata = Field(default_factory=dict)
 
 
-class UpdateIntegration(CreateIntegration):
-    """Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a
-    key. The defaults here are placeholders.
-    """
-
-    name: Name = ""
-    type: IntegrationType = Field(default=IntegrationType.CUSTOM, strict=False)
-
-
 class SetIntegrationStatus(ApiModel):
     status: Literal["ACTIVE", "INACTIVE", "ERROR"]
     status_reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
@@ -116,17 +140,12 @@ class IntegrationQuery(ListQuery):
 
 class MarketplaceQuery(ListQuery):
     type: IntegrationType | None = None
+    provider: ProviderName | None = None
     search: Annotated[str, StringConstraints(max_length=100)] | None = None
 
 
 class RevealQuery(QueryModel):
     reveal: bool = False
-
-
-class LogQuery(ListQuery):
-    action: Annotated[str, StringConstraints(pattern=r"^[a-z_.]{1,64}$")] | None = None
-    since: Timestamp | None = None
-    until: Timestamp | None = None
 
 
 class Publisher(ApiModel):
@@ -139,7 +158,9 @@ class Publisher(ApiModel):
 
 class Integration(ApiModel):
     """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the
-    built-in template that this one is a copy of.
+    built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is
+    incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's
+    text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace.
     """
 
     id: IntegrationId
@@ -156,24 +177,32 @@ class Integration(ApiModel):
     rate_limit_per_day: int | None
     is_public: bool
     review_status: ReviewStatus | None
+    review_reason: str | None
     publisher: Publisher | None
     installed_from: IntegrationId | None
     metadata: JsonObject
-    connection_count: int
+    connection_count: Annotated[int, VOLATILE]
+    created_by: str | None
     created_at: Timestamp
-    updated_at: Timestamp
+    updated_at: Annotated[Timestamp, VOLATILE]
     version: int
 
 
-class LogEntry(ApiModel):
-    """An action, its actor and its outcome. Kept for 90 days."""
+class UpdateIntegration(Update, CreateIntegration):
+    """Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a
+    key. A secret whose value is the mask stays as it is. The defaults here are placeholders.
+    """
 
-    id: LogId
-    action: str
-    actor: str
-    outcome: Literal["SUCCEEDED", "FAILED"]
-    detail: str | None
-    created_at: Timestamp
+    read_only = ReadOnly(
+        Integration,
+        "integration",
+        see=dict.fromkeys(
+            ("status", "statusReason"), "change the status with PUT /api/integrations/{id}/status"
+        ),
+    )
+
+    name: Name = ""
+    type: IntegrationType = Field(default=IntegrationType.CUSTOM, strict=False)
 
 
 class ReviewPublication(ApiModel):
@@ -189,4 +218,82 @@ class ReviewPublication(ApiModel):
     decision: Literal["APPROVE", "REJECT", "WITHDRAW"] | None = None
     publisher_name: Name | None = None
     verified: bool = False
-    reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
+    review_reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
+
+
+# ── providers ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ProviderKey(str):
+    """A provider in a path."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError if no provider can have this key."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text):
+            raise ValueError("not a provider's key, which has lower-case letters, digits, _ or -")
+        return cls(text)
+
+
+class ProviderQuery(QueryModel):
+    """`search` is part of the key, the name or the description, ignoring case."""
+
+    type: IntegrationType | None = None
+    auth_type: AuthType | None = None
+    search: Annotated[str, StringConstraints(max_length=100)] | None = None
+
+
+class ProviderSummary(ApiModel):
+    """A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is the
+    `provider` of an integration. `templateId` can be installed; null for a custom provider.
+    """
+
+    key: str
+    name: str
+    type: IntegrationType
+    auth_type: AuthType
+    description: str
+    documentation_url: str | None
+    template_id: IntegrationId | None
+
+
+class ProviderScope(ApiModel):
+    """An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`."""
+
+    name: str
+    description: str | None
+    always: bool
+
+
+class ProviderOAuth(ApiModel):
+    """A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field
+    of config, or an address that a response of the provider has. Without a `revocationUrl`, a grant cannot be
+    revoked.
+    """
+
+    authorization_url: str
+    token_url: str
+    revocation_url: str | None
+    issuer: str | None
+    client_auth: str
+    pkce: bool
+    scope_separator: str
+    refresh: RefreshStrategy
+    scopes: list[ProviderScope]
+
+
+class Provider(ProviderSummary):
+    """What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the
+    `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and
+    for a custom provider, whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is
+    any name below x. `redirectUris` are those that an integration without `config.redirectUris` may use:
+    register them at the provider.
+    """
+
+    config_schema: JsonObject
+    credentials_schema: JsonObject | None
+    oauth: ProviderOAuth | None
+    hosts: list[str]
+    redirect_uris: list[str]

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from patchbay import compact_json, vault
-from patchbay.api_model import Empty, Listing
+from patchbay.activity import log as activity
+from patchbay.activity import service as activity_service
+from patchbay.activity.models import LogEntry, LogQuery
+from patchbay.api_model import MASK, Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
 from patchbay.ids import IntegrationId
-from patchbay.integrations import activity, client, config, marketplace, store
+from patchbay.integrations import client, config, marketplace, store
+from patchbay.integrations.config_fields import CLIENT_SECRET
 from patchbay.integrations.models import (
     MAX_METADATA_BYTES,
     CreateIntegration,
     Integration,
     IntegrationQuery,
     IntegrationStatus,
-    LogEntry,
-    LogQuery,
     Publisher,
     ReviewStatus,
     SetIntegrationStatus,
@@ -96,14 +98,14 @@ def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[
         return page.map(to_api)
 
     def public(limit: int, cursor: str | None) -> Page[Integration]:
-        return store.list_listings(type=query.type, search=None, limit=limit, cursor=cursor).map(of_others)
+        page = store.list_listings(
+            type=query.type, provider=query.provider, search=None, limit=limit, cursor=cursor
+        )
+        return page.map(of_others)
 
     def of_others(listing: MarketplaceListing) -> Integration | None:
-        matches = (
-            listing.publisher_workspace_id != principal.workspace_id
-            and query.provider in (None, listing.provider)
-            and query.status in (None, IntegrationStatus.ACTIVE)
-        )
+        is_own = listing.publisher_workspace_id == principal.workspace_id
+        matches = not is_own and query.status in (None, IntegrationStatus.ACTIVE)
         return marketplace.to_api(listing) if matches else None
 
     return marketplace.chain_sources([own, public] if query.include_public else [own], query)
@@ -134,15 +136,22 @@ def update(
     """Change the fields that `body` sets.
 
     A change of the client or of a URL needs credentials:write and the client secret in the body, and expires
-    all connections. Raises Conflict if `if_match` is not the current version.
+    all connections. Raises PreconditionFailed if `if_match` is not the current version.
     """
     fields = body.model_fields_set
 
     def change(old: StoredIntegration) -> StoredIntegration:
+        body.check_read_only(to_api(old), old.version)
         return _with_changes(principal, old, body, fields)
 
-    names = sorted(fields - {"config"}) + [f"config.{name}" for name in sorted(body.config)]
-    return _update_with_retries(principal, id, change, if_match, "integration.updated", ", ".join(names))
+    def changed_fields(old: StoredIntegration, new: StoredIntegration) -> str:
+        names = [name for name in sorted(fields - {"config"}) if getattr(old, name) != getattr(new, name)]
+        names += [
+            f"config.{name}" for name in sorted(body.config) if _has_changed(name, body.config, old, new)
+        ]
+        return ", ".join(names)
+
+    return _update_with_retries(principal, id, change, if_match, "integration.updated", changed_fields)
 
 
 def set_status(
@@ -156,7 +165,9 @@ def set_status(
         return replace(old, status=body.status, status_reason=body.status_reason)
 
     detail = body.status if body.status_reason is None else f"{body.status}: {body.status_reason}"
-    return _update_with_retries(principal, id, change, if_match, "integration.status_changed", detail)
+    return _update_with_retries(
+        principal, id, change, if_match, "integration.status_changed", lambda old, new: detail
+    )
 
 
 def _check_can_be_active(integration: StoredIntegration) -> None:
@@ -197,8 +208,10 @@ def install(principal: Principal, id: IntegrationId, once: Once | None = None) -
 
 
 def list_logs(principal: Principal, id: IntegrationId, query: LogQuery) -> Listing[LogEntry]:
-    get_stored(principal.workspace_id, id)
-    return activity.list_entries(principal.workspace_id, id, query)
+    """The activity log, also of a deleted integration. Raises NotFound."""
+    return activity_service.list_entries(
+        principal.workspace_id, id, query, lambda: get_stored(principal.workspace_id, id)
+    )
 
 
 # ── for other features ───────────────────────────────────────────────────────────────────────────────
@@ -217,6 +230,11 @@ def find_stored(
 ) -> StoredIntegration | None:
     """The integration, or None. With `with_deleted`, also while the cleanup after its deletion runs."""
     return store.get_with_deleted(workspace_id, id) if with_deleted else store.get(workspace_id, id)
+
+
+def iter_stored(workspace_id: str) -> Iterator[StoredIntegration]:
+    """Every integration of a workspace, in the order of their IDs."""
+    return store.iter_integrations(workspace_id)
 
 
 def tasks() -> Iterator[Task]:
@@ -266,6 +284,10 @@ def _with_config(
     new: StoredIntegration,
     changes: Mapping[str, ConfigValue | None],
 ) -> StoredIntegration:
+    # A mask is what the API shows in place of a stored secret.
+    changes = {
+        name: value for name, value in changes.items() if value != MASK or name not in old.secret_names
+    }
     if old.is_copy:
         rejected = [f"config.{name}" for name in changes] + ["provider"] * (new.provider != old.provider)
         if rejected:
@@ -276,6 +298,8 @@ def _with_config(
     provider = _load_provider(new.provider)
     parts = config.Parts(old.config, _decrypt_secrets(old, changes))
     merged = config.merge(parts, changes, provider)
+    if new.provider is not None and provider is None and new.provider != old.provider:
+        config.check_provider(new.provider, merged.public)
     before = config.secret_destinations(_load_provider(old.provider), parts.public)
     after = config.secret_destinations(provider, merged.public)
     if before != after and (old.secret_names or old.connection_count):
@@ -298,6 +322,18 @@ def _with_config(
     )
 
 
+def _has_changed(
+    name: str,
+    sent: Mapping[str, ConfigValue | None],
+    old: StoredIntegration,
+    new: StoredIntegration,
+) -> bool:
+    """Whether an update that sent a field of the config has changed it. A secret counts as changed."""
+    if name in old.secret_names or name in new.secret_names:
+        return sent[name] != MASK
+    return old.config.get(name) != new.config.get(name)
+
+
 def _decrypt_secrets(old: StoredIntegration, changes: Mapping[str, ConfigValue | None]) -> dict[str, str]:
     """The stored secrets; none if they cannot be decrypted and `changes` replaces all of them."""
     try:
@@ -313,9 +349,9 @@ def _check_may_move_secrets(
 ) -> None:
     """Stored secrets and tokens never go to a new destination: the change must include the client secret."""
     principal.require("credentials:write")
-    if config.CLIENT_SECRET in old.secret_names and not changes.get(config.CLIENT_SECRET):
+    if CLIENT_SECRET in old.secret_names and not changes.get(CLIENT_SECRET):
         raise ValidationFailed.for_field(
-            f"config.{config.CLIENT_SECRET}",
+            f"config.{CLIENT_SECRET}",
             "must be sent again: the client or a URL changes, and the stored secret is not sent there",
         )
 
@@ -350,7 +386,7 @@ def _update_with_retries(
     change: Callable[[StoredIntegration], StoredIntegration],
     if_match: int | None,
     action: str,
-    detail: str,
+    detail: Callable[[StoredIntegration, StoredIntegration], str],
 ) -> Integration:
     """Apply `change` to the current row, and write the result if it is different."""
     for _ in range(_MAX_TRIES):
@@ -363,7 +399,7 @@ def _update_with_retries(
         if new.generation != old.generation:
             expire = Task("expire", new.workspace_id, new.id)
             extra_actions = [*extra_actions, store.add_task_action(expire)]
-        log_action = _log_action(principal, new, action, detail)
+        log_action = _log_action(principal, new, action, detail(old, new))
         try:
             return to_api(store.update(old, new, [*extra_actions, log_action]))
         except store.IntegrationChanged:
@@ -396,17 +432,19 @@ def to_api(integration: StoredIntegration, secrets: Mapping[str, str] | None = N
         description=integration.description,
         logo_url=integration.logo_url,
         status=IntegrationStatus(integration.status),
-        status_reason=integration.status_reason,
+        status_reason=client.status_reason(integration),
         config=masked if secrets is None else {**masked, **secrets},
         scopes=list(integration.scopes),
         rate_limit_per_hour=integration.rate_limit_per_hour,
         rate_limit_per_day=integration.rate_limit_per_day,
         is_public=integration.is_public,
         review_status=None if review is None else ReviewStatus(review),
+        review_reason=integration.review_reason,
         publisher=publisher,
         installed_from=integration.installed_from,
         metadata=compact_json.loads(integration.metadata),
         connection_count=integration.connection_count,
+        created_by=integration.created_by,
         created_at=from_ms(integration.created_at),
         updated_at=from_ms(integration.updated_at),
         version=integration.version,

@@ -134,6 +134,19 @@ def list_integrations(
     return page.map(StoredIntegration.from_row)
 
 
+def iter_integrations(workspace_id: str) -> Iterator[StoredIntegration]:
+    """Every integration of a workspace; strongly consistent."""
+    rows = dynamo.query(
+        settings().integrations_table,
+        "workspaceId = :workspace AND begins_with(sk, :prefix)",
+        workspace=workspace_id,
+        prefix=f"{IntegrationId.prefix}_",
+    )
+    for row in rows:
+        if "deletedAt" not in row:
+            yield StoredIntegration.from_row(row)
+
+
 def update(
     old: StoredIntegration, new: StoredIntegration, extra_actions: Sequence[dynamo.TransactItem]
 ) -> StoredIntegration:
@@ -292,16 +305,15 @@ def get_listing(id: IntegrationId) -> MarketplaceListing | None:
 
 
 def list_listings(
-    *, type: str | None, search: str | None, limit: int, cursor: str | None
+    *, type: str | None, provider: str | None, search: str | None, limit: int, cursor: str | None
 ) -> Page[MarketplaceListing]:
     """The listings, newest first. `search` is part of the name, the description or the provider, ignoring
     case.
     """
-    conditions: list[str] = []
-    values: dict[str, str] = {}
-    if type is not None:
-        conditions.append("#type = :type")
-        values["type"] = type
+    filters = {"type": type, "provider": provider}
+    values = {name: value for name, value in filters.items() if value is not None}
+    names = {f"#{name}": name for name in values}
+    conditions = [f"#{name} = :{name}" for name in values]
     if search:
         conditions.append("contains(searchText, :search)")
         values["search"] = search.casefold()
@@ -313,7 +325,7 @@ def list_listings(
             limit=limit,
             cursor=cursor,
             filter=" AND ".join(conditions) or None,
-            names={"#type": "type"} if type is not None else {},
+            names=names,
             values=values,
         )
     )

@@ -50,6 +50,7 @@ class StoredIntegration:
     rate_limit_per_day: int | None = None
     is_public: bool = False
     review_status: str | None = None
+    review_reason: str | None = None
     publisher_name: str | None = None
     publisher_verified: bool = False
     withdrawn: bool = False

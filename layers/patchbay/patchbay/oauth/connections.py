@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from patchbay import pasted_credentials, vault
+from patchbay import vault
+from patchbay.activity import log as activity
 from patchbay.api_model import Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
@@ -23,16 +24,15 @@ from patchbay.errors import (
     write_conflict,
 )
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
-from patchbay.integrations import activity
+from patchbay.integrations import credentials
 from patchbay.integrations import service as integrations
-from patchbay.integrations.client import client_for, provider_for
+from patchbay.integrations.client import client_for, provider_for, status_reason
 from patchbay.integrations.models import IntegrationStatus
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import limits, provider_calls, refresh, store, token_endpoint
 from patchbay.oauth.models import (
     AccessToken,
     Account,
-    AuthType,
     Connection,
     ConnectionCredentials,
     ConnectionError,
@@ -40,18 +40,22 @@ from patchbay.oauth.models import (
     ConnectionStatus,
     CreateConnection,
     RefreshConnection,
+    WorkspaceConnectionQuery,
 )
 from patchbay.oauth.store import LastError, ProviderCallState, StoredConnection
 from patchbay.oauth.token_response import TokenRequestDenied, UnusableTokenResponse, sanitize
 from patchbay.oauth.tokens import decrypt_credentials, decrypt_tokens, with_credentials
 from patchbay.observability import logger
+from patchbay.providers.provider import AuthType
+from patchbay.storage.paging import Page
 
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
 _MAX_TRIES = 3
-# The credentials of a provider that Patchbay does not know.
-_CUSTOM_CREDENTIALS = {AuthType.API_KEY: {"apiKey"}, AuthType.BASIC: {"username", "password"}}
+# A page with a filter reads up to 10 × 100 rows to find its items, and 100 keys of an integration at a time.
+_ROWS_PER_READ = 100
+_MAX_READS = 10
 
 
 def list_connections(
@@ -59,13 +63,86 @@ def list_connections(
 ) -> Listing[Connection]:
     integration = integrations.get_stored(principal.workspace_id, integration_id)
     page = store.list_connections(
-        principal.workspace_id,
-        integration_id,
-        status=query.status,
-        limit=query.limit,
-        cursor=query.cursor,
+        principal.workspace_id, integration_id, limit=query.limit, cursor=query.cursor
     )
-    return Listing.from_page(page.map(lambda connection: to_api(integration, connection)))
+
+    def shown(stored: StoredConnection) -> Connection | None:
+        connection = to_api(integration, stored)
+        return connection if query.status in (None, connection.status) else None
+
+    return Listing.from_page(page.map(shown))
+
+
+def list_all(principal: Principal, query: WorkspaceConnectionQuery) -> Listing[Connection]:
+    """The connections of all integrations of the workspace, newest first. The cursor is the ID of the last
+    connection that was read. Raises ValidationFailed for an integration that the workspace does not have.
+
+    The table has a partition for each integration, so a page costs a query of the keys for each integration
+    that has connections, besides the rows that it shows. A page with a filter reads at most 1,000 rows.
+    """
+    workspace_id = principal.workspace_id
+    integrations_by_id = {
+        integration.id: integration for integration in _integrations_of(workspace_id, query.integration_id)
+    }
+    entries: list[tuple[Connection, str]] = []
+    last: ConnectionId | None = None
+    listed = store.newest_first(
+        workspace_id,
+        [id for id, integration in integrations_by_id.items() if integration.connection_count > 0],
+        before=_cursor(query.cursor),
+        per_read=query.limit + 1 if not (query.connection_id or _reads_rows(query)) else _ROWS_PER_READ,
+    )
+    named = (entry for entry in listed if query.connection_id in (None, entry.name))
+    for _ in range(_MAX_READS):
+        count = _ROWS_PER_READ if _reads_rows(query) else query.limit - len(entries)
+        batch = list(islice(named, count))
+        connections = store.get_listed(workspace_id, batch)
+        for position, entry in enumerate(batch, 1):
+            last = entry.id
+            connection = connections.get(entry.id)
+            if connection is None:
+                continue
+            shown = to_api(integrations_by_id[entry.integration_id], connection)
+            if _matches(shown, query):
+                entries.append((shown, last))
+            if len(entries) == query.limit:
+                is_last = position == len(batch) and next(named, None) is None
+                return Listing.from_page(Page(entries, None if is_last else last))
+        if len(batch) < count:
+            return Listing.from_page(Page(entries, None))
+    return Listing.from_page(Page(entries, last))
+
+
+def _integrations_of(workspace_id: str, id: IntegrationId | None) -> Iterator[StoredIntegration]:
+    if id is None:
+        yield from integrations.iter_stored(workspace_id)
+        return
+    integration = integrations.find_stored(workspace_id, id)
+    if integration is None:
+        raise ValidationFailed.for_field("integrationId", "no integration of this workspace has this ID")
+    yield integration
+
+
+def _cursor(text: str | None) -> ConnectionId | None:
+    try:
+        return None if text is None else ConnectionId.parse(text)
+    except ValueError:
+        raise ValidationFailed.for_field(
+            "cursor", "is not a cursor of this list; leave it out to start again"
+        ) from None
+
+
+def _reads_rows(query: WorkspaceConnectionQuery) -> bool:
+    """Whether a filter needs more than the keys of a connection."""
+    return any(value is not None for value in (query.status, query.provider, query.account_id))
+
+
+def _matches(connection: Connection, query: WorkspaceConnectionQuery) -> bool:
+    return (
+        query.status in (None, connection.status)
+        and query.provider in (None, connection.provider)
+        and query.account_id in (None, connection.account.id)
+    )
 
 
 def get(principal: Principal, integration_id: IntegrationId, ref: ConnectionRef) -> Connection:
@@ -75,13 +152,17 @@ def get(principal: Principal, integration_id: IntegrationId, ref: ConnectionRef)
 
 
 def token(
-    principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
+    principal: Principal,
+    integration_id: IntegrationId,
+    ref: ConnectionRef,
+    used: limits.UsedQuotas | None = None,
 ) -> AccessToken | ConnectionCredentials:
-    """The access token, refreshed if it is due, or the credentials. Logs each use.
+    """The access token, refreshed if it is due, or the credentials. Logs each use. Adds the integration's
+    quotas to `used`.
 
     Raises ConnectionExpired, IntegrationInactive, RateLimited, UpstreamFailed, NotFound.
     """
-    integration, connection, call_state = _find_usable(principal, integration_id, ref)
+    integration, connection, call_state = _find_usable(principal, integration_id, ref, used)
     if connection.auth_type != AuthType.OAUTH2:
         if connection.status == ConnectionStatus.REVOKED:
             raise refresh.connection_not_found()
@@ -101,10 +182,17 @@ def token(
     )
 
 
-def refresh_now(principal: Principal, integration_id: IntegrationId, body: RefreshConnection) -> Connection:
-    """Refresh the token now, even if the current one is still good. Raises the same errors as `token`."""
+def refresh_now(
+    principal: Principal,
+    integration_id: IntegrationId,
+    body: RefreshConnection,
+    used: limits.UsedQuotas | None = None,
+) -> Connection:
+    """Refresh the token now, even if the current one is still good. Adds to `used` and raises errors as
+    `token` does.
+    """
     ref = ConnectionRef(body.connection_id)
-    integration, connection, call_state = _find_usable(principal, integration_id, ref)
+    integration, connection, call_state = _find_usable(principal, integration_id, ref, used)
     if connection.auth_type != AuthType.OAUTH2:
         raise Conflict("This connection has credentials, which do not change. There is nothing to refresh.")
     refreshed = refresh.ensure_fresh(integration, connection, call_state, principal.id, forced=True)
@@ -112,9 +200,14 @@ def refresh_now(principal: Principal, integration_id: IntegrationId, body: Refre
 
 
 def create(
-    principal: Principal, integration_id: IntegrationId, body: CreateConnection, once: Once | None = None
+    principal: Principal,
+    integration_id: IntegrationId,
+    body: CreateConnection,
+    once: Once | None = None,
+    used: limits.UsedQuotas | None = None,
 ) -> Connection:
-    """Create a connection with an API key or basic credentials. Replaces an existing one of that name.
+    """Create a connection with an API key or basic credentials. Replaces an existing one of that name. Adds
+    the integration's quotas to `used`.
 
     Raises ValidationFailed for credentials other than those that the provider requires, and Conflict if it
     requires OAuth or at the workspace's ceiling.
@@ -122,7 +215,7 @@ def create(
     integration = integrations.get_stored(principal.workspace_id, integration_id)
     check_active(integration)
     auth_type, label = _check_credentials(integration, body.credentials)
-    limits.admit(integration)
+    limits.admit(integration, used)
     old = store.get(principal.workspace_id, integration_id, body.connection_id)
     check_replaceable(old)
     for _ in range(_MAX_TRIES):
@@ -218,10 +311,10 @@ def check_active(integration: StoredIntegration) -> None:
     """Raises IntegrationInactive."""
     if integration.status == IntegrationStatus.ACTIVE:
         return
-    reason = "" if integration.status_reason is None else f" ({integration.status_reason})"
+    why = status_reason(integration)
+    reason = "" if why is None else f" ({why})"
     advice = {
-        IntegrationStatus.PENDING_SETUP.value: "Set what its provider requires: config.clientId, "
-        "config.clientSecret and, for a custom provider, its URLs.",
+        IntegrationStatus.PENDING_SETUP.value: "Set the missing fields: PUT /api/integrations/{id}.",
         IntegrationStatus.INACTIVE.value: "Activate it: PUT /api/integrations/{id}/status.",
         IntegrationStatus.ERROR.value: "Fix the cause, then activate it: PUT /api/integrations/{id}/status.",
     }[integration.status]
@@ -321,10 +414,13 @@ def _find(
 
 
 def _find_usable(
-    principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
+    principal: Principal,
+    integration_id: IntegrationId,
+    ref: ConnectionRef,
+    used: limits.UsedQuotas | None,
 ) -> tuple[StoredIntegration, StoredConnection, ProviderCallState]:
     """A connection whose integration is active and still has the client that the connection was made with.
-    Counts one use.
+    Counts one use, and adds the integration's quotas to `used`.
 
     Raises NotFound, IntegrationInactive, ConnectionExpired, RateLimited.
     """
@@ -332,7 +428,7 @@ def _find_usable(
     check_active(integration)
     if connection.generation != integration.generation:
         raise refresh.expired_error(replace(connection, last_error=_client_changed(integration)))
-    limits.admit(integration)
+    limits.admit(integration, used)
     return integration, connection, call_state
 
 
@@ -357,7 +453,7 @@ def _is_served_until_expiry(connection: StoredConnection) -> bool:
 
 
 def _check_credentials(
-    integration: StoredIntegration, credentials: Mapping[str, str]
+    integration: StoredIntegration, sent: Mapping[str, str]
 ) -> tuple[AuthType, str | None]:
     """The type of the credentials, and the label of their account. Raises ValidationFailed, which never
     repeats a value, and Conflict.
@@ -366,32 +462,14 @@ def _check_credentials(
     if (provider is not None and provider.oauth is not None) or "tokenUrl" in integration.config:
         raise Conflict("This provider requires OAuth: POST /api/integrations/{id}/oauth/initiate.")
     if provider is None or provider.credentials is None:
-        for auth_type, names in _CUSTOM_CREDENTIALS.items():
-            if credentials.keys() == names:
-                _check_pasted(credentials)
-                return auth_type, sanitize(credentials.get("username")) or None
-        raise ValidationFailed.for_field("credentials", "must be apiKey, or username and password")
-    fields = provider.credentials.fields
-    for name in credentials.keys() - fields.keys():
-        raise ValidationFailed.for_field(f"credentials.{name[:64]}", f"must be one of {', '.join(fields)}")
-    _check_pasted(credentials)
-    for name, field in fields.items():
-        if not re.fullmatch(field.pattern, credentials.get(name, "")):
-            raise ValidationFailed.for_field(
-                f"credentials.{name}", f"must be {field.description or field.label}"
-            )
+        for auth_type, fields in credentials.CUSTOM.items():
+            if sent.keys() == fields.keys():
+                credentials.check(fields, sent)
+                return auth_type, sanitize(sent.get("username")) or None
+        raise ValidationFailed.for_field("credentials", "must have apiKey, or username and password")
+    credentials.check(provider.credentials.fields, sent)
     label = provider.credentials.account_label
-    return AuthType(provider.credentials.kind), None if label is None else sanitize(
-        credentials[label]
-    ) or None
-
-
-def _check_pasted(credentials: Mapping[str, str]) -> None:
-    for name, value in credentials.items():
-        try:
-            pasted_credentials.check(value)
-        except ValueError as error:
-            raise ValidationFailed.for_field(f"credentials.{name}", str(error)) from None
+    return provider.auth_type, None if label is None else sanitize(sent[label]) or None
 
 
 def _log_activity(principal: Principal, connection: StoredConnection, action: str) -> None:

@@ -11,9 +11,11 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from patchbay import vault
+from patchbay import idempotency, vault
+from patchbay.activity import log as activity
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import (
@@ -27,7 +29,7 @@ from patchbay.errors import (
     write_conflict,
 )
 from patchbay.ids import ConnectionRef, IntegrationId
-from patchbay.integrations import activity, marketplace
+from patchbay.integrations import marketplace
 from patchbay.integrations import service as integrations
 from patchbay.integrations.client import OAuthClient, client_for
 from patchbay.integrations.config import origin_of
@@ -42,15 +44,24 @@ from patchbay.oauth import (
     store,
     token_endpoint,
 )
-from patchbay.oauth.models import Authorization, AuthType, Callback, Connection, Initiate
+from patchbay.oauth.models import Authorization, Callback, Connection, Initiate
 from patchbay.oauth.states import StoredFlow
 from patchbay.oauth.store import ProviderCallState, StoredConnection
-from patchbay.oauth.token_response import TokenRequestDenied, TokenSet, UnusableTokenResponse, sanitize
+from patchbay.oauth.token_response import (
+    TokenRequestDenied,
+    TokenSet,
+    UnusableTokenResponse,
+    clause,
+    sanitize,
+)
 from patchbay.oauth.tokens import Encrypt, decrypt_tokens, with_tokens
-from patchbay.providers.provider import is_at_host
+from patchbay.providers.provider import AuthType, is_at_host
 from patchbay.rate_limits.headers import retry_after
 from patchbay.settings import settings
 from patchbay.storage import dynamo
+
+if TYPE_CHECKING:
+    from patchbay.idempotency import Once
 
 _MAX_TRIES = 3
 # The parameters of a redirect, besides the provider's own `callback` ones (RFC 6749, 4.1.2; RFC 9207).
@@ -60,8 +71,15 @@ _MAX_PARAMETER_LENGTH = 4096
 _RETURN_URL = re.compile(r"(?P<origin>https?://[A-Za-z0-9.:\[\]-]+)(?:[/?][!-~]*)?")
 
 
-def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate) -> Authorization:
-    """Start a flow. Returns where to send the user, and the state that the provider returns with them.
+def initiate(
+    principal: Principal,
+    integration_id: IntegrationId,
+    body: Initiate,
+    used: limits.UsedQuotas | None = None,
+    once: Once | None = None,
+) -> Authorization:
+    """Start a flow. Returns where to send the user, and the state that the provider returns with them. Adds
+    the integration's quotas to `used`.
 
     Raises ValidationFailed for a redirect or return URL that is not registered, or scopes beyond the
     integration's; IntegrationInactive; RateLimited.
@@ -72,7 +90,7 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
     _check_redirect_uri(integration, body.redirect_uri)
     _check_return_url(body.return_url)
     scopes = _scopes(integration, client, body.scopes)
-    limits.admit(integration)
+    limits.admit(integration, used)
     now = now_ms()
     state = secrets.token_urlsafe(32)
     id = states.hash_state(state)
@@ -97,16 +115,21 @@ def initiate(principal: Principal, integration_id: IntegrationId, body: Initiate
     log_action = activity.log_action(
         principal.workspace_id, integration_id, "oauth.initiated", principal.id, body.connection_id
     )
-    dynamo.transact([states.create_action(stored), log_action])
     url = token_endpoint.authorization_url(
         client, redirect_uri=body.redirect_uri, scopes=scopes, state=state, code_verifier=verifier
     )
-    return Authorization(authorization_url=url, state=state, expires_at=from_ms(stored.expires_at))
+    response = Authorization(authorization_url=url, state=state, expires_at=from_ms(stored.expires_at))
+    actions = [states.create_action(stored), log_action]
+    try:
+        dynamo.transact([*actions, once.complete_action(response)] if once else actions)
+    except dynamo.TransactionCanceled:
+        raise idempotency.request_in_progress() from None
+    return response
 
 
-def complete(principal: Principal, body: Callback) -> Connection:
+def complete(principal: Principal, body: Callback, once: Once | None = None) -> Connection:
     """Complete a flow: exchange the code for tokens, and store them as a connection. The state is consumed in
-    every case.
+    every case. If the process dies after that, nothing is connected, and the user starts a new flow.
 
     Raises ValidationFailed for a state that is unknown, used, or expired; Forbidden for another caller's;
     NotFound for a deleted integration; IntegrationInactive; AuthorizationFailed with the provider's error;
@@ -132,7 +155,7 @@ def complete(principal: Principal, body: Callback) -> Connection:
         raise NotFound("No integration with this ID.")
     try:
         connections.check_active(integration)
-        return _connect(principal, integration, old, call_state, flow, body)
+        return _connect(principal, integration, old, call_state, flow, body, once)
     except Problem as problem:
         _log_failure(flow, principal.id, problem.detail)
         raise
@@ -168,6 +191,7 @@ def _connect(
     call_state: ProviderCallState,
     flow: StoredFlow,
     body: Callback,
+    once: Once | None,
 ) -> Connection:
     if integration.generation != flow.generation:
         raise Conflict(
@@ -191,7 +215,7 @@ def _connect(
     client = client.with_variables(variables)
     with provider_calls.permit(call_state):
         tokens = _exchange(principal, client, flow, body.code, verifier)
-        return _store(principal, integration, flow, client, variables, tokens, encrypt, old)
+        return _store(principal, integration, flow, client, variables, tokens, encrypt, old, once)
 
 
 def _denial_error(client: OAuthClient, body: Callback) -> AuthorizationFailed:
@@ -200,7 +224,7 @@ def _denial_error(client: OAuthClient, body: Callback) -> AuthorizationFailed:
     error, description = sanitize(body.error, sent_secrets), sanitize(body.error_description, sent_secrets)
     return AuthorizationFailed(
         f"{client.provider_label} returned {error or 'an error'}"
-        + (f": {description}." if description else ".")
+        + (f": {clause(description)}." if description else ".")
         + " Start a new flow when the cause is fixed."
     )
 
@@ -215,13 +239,13 @@ def _exchange(
             )
     except TokenRequestDenied as error:
         raise AuthorizationFailed(
-            f"{client.provider_label} did not accept the code: {error}. Start a new flow. If this error "
-            "persists, check the integration's client."
+            f"{client.provider_label} did not accept the code: {clause(error)}. Start a new flow. If this "
+            "error persists, check the integration's client."
         ) from None
     except UnusableTokenResponse as error:
         raise UpstreamFailed(
-            f"{client.provider_label} returned an unusable response: {error.reason}. Nothing is connected. "
-            "Start a new flow.",
+            f"{client.provider_label} returned an unusable response: {clause(error.reason)}. Nothing is "
+            "connected. Start a new flow.",
             headers=_retry_after(error),
         ) from None
 
@@ -240,6 +264,7 @@ def _store(
     tokens: TokenSet,
     encrypt: Encrypt,
     old: StoredConnection | None,
+    once: Once | None,
 ) -> Connection:
     for _ in range(_MAX_TRIES):
         connection = connections.new_connection(
@@ -255,7 +280,8 @@ def _store(
             new.name if new.account_label is None else f"{new.name}: {sanitize(new.account_label)}",
         )
         try:
-            store.connect(new, old, [log_action])
+            response = connections.to_api(integration, new)
+            store.connect(new, old, [log_action], once, response)
         except store.ConnectionChanged as changed:
             old = changed.current
             continue
@@ -264,7 +290,7 @@ def _store(
             raise
         if old is not None and client.oauth.revoke_replaced:
             _revoke_replaced(principal, client, old, new, tokens)
-        return connections.to_api(integration, new)
+        return response
     refresh.revoke_unstored_grant(client, tokens)
     raise write_conflict("connection")
 
@@ -348,8 +374,8 @@ def _check_redirect_uri(integration: StoredIntegration, uri: str) -> None:
     own = integration.redirect_uris
     registered = own if own and not integration.is_copy else settings().redirect_uris
     if uri not in registered:
-        where = "config.redirectUris" if own else "the parameter AllowedRedirectUris"
-        raise ValidationFailed.for_field("redirectUri", f"must exactly match a URI in {where}")
+        where = "config.redirectUris" if own else "the deployment's parameter AllowedRedirectUris"
+        raise ValidationFailed.for_field("redirectUri", f"must be exactly one of the URIs in {where}")
 
 
 def _check_return_url(url: str | None) -> None:
@@ -358,7 +384,7 @@ def _check_return_url(url: str | None) -> None:
     parts = _RETURN_URL.fullmatch(url)
     if parts is None or parts["origin"] not in settings().return_origins or "#" in url:
         raise ValidationFailed.for_field(
-            "returnUrl", "must have an origin in the parameter AllowedReturnOrigins"
+            "returnUrl", "must have one of the origins in the deployment's parameter AllowedReturnOrigins"
         )
 
 

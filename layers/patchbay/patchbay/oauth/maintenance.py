@@ -25,9 +25,10 @@ from functools import partial
 from itertools import islice
 from typing import Literal, NamedTuple
 
+from patchbay.activity import log as activity
 from patchbay.clock import now_ms
 from patchbay.errors import Problem
-from patchbay.integrations import activity, client
+from patchbay.integrations import client
 from patchbay.integrations import service as integrations
 from patchbay.integrations.stored_integration import Task
 from patchbay.oauth import provider_calls, refresh, store

@@ -8,8 +8,10 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from patchbay.api_model import ApiModel, ListQuery, Timestamp
+from patchbay.field_errors import pattern
 from patchbay.ids import ConnectionId, IntegrationId, connection_name
-from patchbay.integrations.models import OAuthScopes
+from patchbay.integrations.models import OAuthScopes, ProviderName
+from patchbay.providers.provider import AuthType
 
 DEFAULT_NAME = "default"
 _MAX_PARAMETERS = 30
@@ -17,14 +19,23 @@ _MAX_PARAMETERS = 30
 
 Name = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$"),
+    StringConstraints(pattern=pattern(r"^[A-Za-z0-9_.-]{1,64}$", "1 to 64 letters, digits, _, . or -")),
     AfterValidator(connection_name),
 ]
 # Printable ASCII (RFC 3986, 2): parsers disagree about other characters.
-Uri = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,2048}$")]
+Uri = Annotated[
+    str,
+    StringConstraints(
+        pattern=pattern(
+            r"^[!-~]{1,2048}$", "a URL of at most 2,048 characters, with non-ASCII characters percent-encoded"
+        )
+    ),
+]
 Parameter = Annotated[str, StringConstraints(max_length=4096)]
 # RFC 6749, A.11.
-Code = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,4096}$")]
+Code = Annotated[
+    str, StringConstraints(pattern=pattern(r"^[ -~]{1,4096}$", "1 to 4,096 printable ASCII characters"))
+]
 
 
 class ConnectionStatus(StrEnum):
@@ -36,12 +47,6 @@ class ConnectionStatus(StrEnum):
     EXPIRED = "EXPIRED"
     ERROR = "ERROR"
     REVOKED = "REVOKED"
-
-
-class AuthType(StrEnum):
-    OAUTH2 = "OAUTH2"
-    API_KEY = "API_KEY"
-    BASIC = "BASIC"
 
 
 class Initiate(ApiModel):
@@ -99,6 +104,15 @@ class CreateConnection(ApiModel):
 
 class ConnectionQuery(ListQuery):
     status: ConnectionStatus | None = None
+
+
+class WorkspaceConnectionQuery(ConnectionQuery):
+    """`connectionId` is the name that the caller chose, and `accountId` the account's at the provider."""
+
+    integration_id: IntegrationId | None = None
+    provider: ProviderName | None = None
+    connection_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
+    account_id: Annotated[str, StringConstraints(max_length=1024)] | None = None
 
 
 class Account(ApiModel):

@@ -22,18 +22,18 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from patchbay import aws, vault
+from patchbay.activity import log as activity
 from patchbay.clock import now_ms
 from patchbay.errors import ConnectionExpired, NotFound, Problem, UpstreamFailed
 from patchbay.events import service as events
 from patchbay.ids import EventId
-from patchbay.integrations import activity
 from patchbay.integrations.client import OAuthClient, client_for
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import provider_calls, refresh_policy, store, token_endpoint
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.oauth.refresh_policy import Expire, Fail, FailReason, Refresh, Serve, Wait
 from patchbay.oauth.store import ProviderCallState, StoredConnection
-from patchbay.oauth.token_response import TokenRequestDenied, TokenSet, UnusableTokenResponse
+from patchbay.oauth.token_response import TokenRequestDenied, TokenSet, UnusableTokenResponse, clause
 from patchbay.oauth.tokens import Encrypt, decrypt_tokens, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import RefreshStrategy
@@ -333,7 +333,7 @@ def _record_failure(
     if can_serve_current:
         return new
     raise UpstreamFailed(
-        f"The provider did not refresh the token: {detail}. Patchbay retries automatically.",
+        f"The provider did not refresh the token: {clause(detail)}. Patchbay retries automatically.",
         headers=retry_after(retry_at - now),
     )
 

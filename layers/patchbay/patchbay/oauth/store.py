@@ -13,6 +13,7 @@ have received a response, so the refresh token may be used up (`inDoubt`).
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -136,6 +137,14 @@ class ConnectionLookup(NamedTuple):
     call_state: ProviderCallState
 
 
+class ListedConnection(NamedTuple):
+    """A connection as the index `byId` has it."""
+
+    id: ConnectionId
+    integration_id: IntegrationId
+    name: str
+
+
 class ConnectionChanged(Exception):
     """The row has changed since it was read; `current` is the current row, or None if there is none."""
 
@@ -202,28 +211,73 @@ def _name_of(workspace_id: str, integration_id: IntegrationId, id: ConnectionId)
 
 
 def list_connections(
-    workspace_id: str, integration_id: IntegrationId, *, status: str | None, limit: int, cursor: str | None
+    workspace_id: str, integration_id: IntegrationId, *, limit: int, cursor: str | None
 ) -> Page[StoredConnection]:
     """Connections, newest first."""
-    index_page = dynamo.page(
+    page = _index_page(workspace_id, integration_id, None, limit, cursor)
+    connections = get_listed(workspace_id, [_listed(integration_id, row) for row in page.items])
+    return page.map(lambda row: connections.get(ConnectionId(row["id"])))
+
+
+def newest_first(
+    workspace_id: str,
+    integration_ids: Sequence[IntegrationId],
+    *,
+    before: ConnectionId | None,
+    per_read: int,
+) -> Iterator[ListedConnection]:
+    """The connections of several integrations, older than `before`: one query for each integration, and more
+    as the iterator is consumed. `per_read` limits the rows of a query.
+    """
+    streams = [_newest_of(workspace_id, id, before, per_read) for id in integration_ids]
+    return heapq.merge(*streams, key=lambda listed: listed.id, reverse=True)
+
+
+def get_listed(workspace_id: str, listed: Sequence[ListedConnection]) -> dict[ConnectionId, StoredConnection]:
+    """The connections by ID; strongly consistent. Those that were deleted in the meantime are left out."""
+    keys = [_key(workspace_id, entry.integration_id, entry.name) for entry in listed]
+    rows = map(_from_row, dynamo.get_many(settings().connections_table, keys, consistent=True))
+    return {connection.id: connection for connection in rows}
+
+
+def _newest_of(
+    workspace_id: str, integration_id: IntegrationId, before: ConnectionId | None, per_read: int
+) -> Iterator[ListedConnection]:
+    cursor: str | None = None
+    while True:
+        page = _index_page(workspace_id, integration_id, before, per_read, cursor)
+        for row in page.items:
+            if row["id"] != before:
+                yield _listed(integration_id, row)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _index_page(
+    workspace_id: str,
+    integration_id: IntegrationId,
+    last: ConnectionId | None,
+    limit: int,
+    cursor: str | None,
+) -> Page[dynamo.Row]:
+    """The keys of an integration's connections up to the ID `last`, newest first."""
+    oldest, newest = ConnectionId.range(None, None)
+    return dynamo.page(
         dynamo.PageQuery(
             settings().connections_table,
             partition=("integrationKey", _partition_key(workspace_id, integration_id)),
-            sort_range=("id", *ConnectionId.range(None, None)),
+            sort_range=("id", oldest, last or newest),
             index="byId",
             extra_key_names=("name",),
             limit=limit,
             cursor=cursor,
         )
     )
-    keys = [_key(workspace_id, integration_id, row["name"]) for row in index_page.items]
-    rows = {row["id"]: row for row in dynamo.get_many(settings().connections_table, keys, consistent=True)}
 
-    def current(indexed: dynamo.Row) -> StoredConnection | None:
-        row = rows.get(indexed["id"])
-        return _from_row(row) if row is not None and status in (None, row["status"]) else None
 
-    return index_page.map(current)
+def _listed(integration_id: IntegrationId, row: dynamo.Row) -> ListedConnection:
+    return ListedConnection(ConnectionId(row["id"]), integration_id, row["name"])
 
 
 def iter_connections(workspace_id: str, integration_id: IntegrationId) -> Iterator[StoredConnection]:

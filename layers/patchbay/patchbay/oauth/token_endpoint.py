@@ -18,7 +18,7 @@ from urllib.parse import quote, quote_plus
 
 from patchbay.clock import from_ms, now_ms
 from patchbay.integrations.client import OAuthClient
-from patchbay.integrations.config import REQUEST_OBJECTS, parameter_name
+from patchbay.integrations.config_fields import REQUEST_OBJECTS, parameter_name
 from patchbay.oauth import token_body
 from patchbay.oauth.token_response import (
     TokenRequestDenied,

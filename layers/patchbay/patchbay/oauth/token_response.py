@@ -174,6 +174,11 @@ def check_revocation(oauth: OAuth, status: int, payload: object) -> None:
         raise UnusableTokenResponse(codes[0] if codes else f"HTTP {status}")
 
 
+def clause(text: object) -> str:
+    """A provider's text for the inside of a sentence: without its own period at the end."""
+    return str(text).rstrip(" .")
+
+
 def sanitize(text: object, secrets: Iterable[str | None] = ()) -> str:
     """A provider's text for display: one line of bounded length, with the secrets that we sent masked, and
     without characters that could disguise the text.

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 _FOLDER = Path(__file__).parent
 _HTTPS_HOST = re.compile(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.ASCII)
+_LEADING_VARIABLE = re.compile(r"{(\w+)}")
 _HTTPS_URL = re.compile(_HTTPS_HOST.pattern + r"(/[\x21-\x7e]*)?", re.ASCII)
 
 
@@ -34,6 +35,14 @@ class IntegrationType(StrEnum):
     SOCIAL = "SOCIAL"
     CUSTOM = "CUSTOM"
     WEBHOOK = "WEBHOOK"
+
+
+class AuthType(StrEnum):
+    """How a connection gets access: an OAuth grant, or credentials that its owner enters."""
+
+    OAUTH2 = "OAUTH2"
+    API_KEY = "API_KEY"
+    BASIC = "BASIC"
 
 
 class RefreshStrategy(StrEnum):
@@ -198,6 +207,8 @@ class OAuth(_Data):
     scope_separator: Literal[" ", ","] = " "
     default_scopes: list[str] = Field(default_factory=list)
     offline_scopes: list[str] = Field(default_factory=list)  # always requested, to get a refresh token
+    # What the scopes above allow, in the provider's words or shorter.
+    scope_descriptions: dict[str, str] = Field(default_factory=dict)
     authorize_parameters: dict[str, str] = Field(default_factory=dict)
     refresh: RefreshStrategy
     # The lifetime of a token that can be refreshed, if the response has none. RFC 6749, 5.1 then leaves it to
@@ -229,15 +240,17 @@ class OAuth(_Data):
             raise ValueError("the strategy exchange and `renewal` require each other")
         if self.iss_required and not self.issuer:
             raise ValueError("iss_required requires the issuer")
+        if unknown := self.scope_descriptions.keys() - {*self.default_scopes, *self.offline_scopes}:
+            raise ValueError(f"described, but never requested: {', '.join(unknown)}")
         return self
 
 
 class CredentialField(_Data):
-    """One field of a connection's credentials."""
+    """One field of a connection's credentials. Without a pattern, it may have any text."""
 
     label: str
     secret: bool = True
-    pattern: Pattern = r"[\x20-\x7e]{1,4096}"
+    pattern: Pattern | None = r"[\x20-\x7e]{1,4096}"
     description: str = ""
 
 
@@ -260,6 +273,10 @@ class Provider(_Data):
     variables: dict[FieldName, Variable] = Field(default_factory=dict)
     oauth: OAuth | None = None
     credentials: CredentialSchema | None = None
+
+    @property
+    def auth_type(self) -> AuthType:
+        return AuthType.OAUTH2 if self.credentials is None else AuthType(self.credentials.kind)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -302,6 +319,12 @@ def load(name: str) -> Provider | None:
     return read(_FOLDER / f"{name}.toml")
 
 
+def load_all() -> list[Provider]:
+    """Every provider, by name."""
+    loaded = (load(name) for name in names())
+    return [provider for provider in loaded if provider is not None]
+
+
 def read(file: Path) -> Provider:
     """Read a provider's file. Raises pydantic's ValidationError if it is invalid."""
     return Provider.model_validate({"name": file.stem, **tomllib.loads(file.read_text("utf-8"))})
@@ -310,6 +333,24 @@ def read(file: Path) -> Provider:
 def expand(url: str, variables: Mapping[str, str]) -> str:
     """`url` with the values of its variables. Raises KeyError for an unknown variable."""
     return url.format_map(variables)
+
+
+def called_hosts(oauth: OAuth) -> list[str]:
+    """The hosts that Patchbay calls, sorted; `*.x` means any name below x. The authorization URL is not among
+    them: the user's browser opens it.
+    """
+    later_requests = (oauth.long_lived, oauth.renewal, oauth.revocation, *oauth.follow_ups)
+    urls = [oauth.token_url, *(request.url for request in later_requests if request is not None)]
+    addresses = {name: variable.hosts for name, variable in oauth.callback.items()}
+    addresses |= {name: field.hosts for name, field in oauth.metadata.items() if field.hosts}
+    found: set[str] = set()
+    for url in urls:
+        variable = _LEADING_VARIABLE.match(url)
+        if variable is not None:
+            found.update(addresses[variable[1]])
+        else:
+            found.add(re.sub(r"{\w+}", "*", url.split("/")[2]))
+    return sorted(found)
 
 
 def is_at_host(url: object, hosts: list[str]) -> TypeGuard[str]:

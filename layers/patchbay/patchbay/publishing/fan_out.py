@@ -7,8 +7,9 @@ The events of an SQS batch are processed together:
     write     the rows of new events, with their lists, and the rows that mark workspaces as active this
               hour (one BatchWriteItem)
     send      the deliveries of all events, ten in each SQS call
-    finish    events to more than ten webhooks: their rows become `DONE`, and their extra sends count
-              against the ceiling
+    append    events that match webhooks of kind pull: they are added to the feeds (feeds/append.py)
+    finish    events to more than ten webhooks of a kind: their rows become `DONE`, and their extra sends
+              count against the ceiling
 
 The event's message is deleted only after the last step, so SQS redelivers it after every crash. Delivery IDs
 derive from event and webhook, so a second message for the same delivery becomes obsolete. A crash leaves:
@@ -17,7 +18,9 @@ derive from event and webhook, so a second message for the same delivery becomes
     during write              some rows: those events resume with their stored lists, the others start over
     between write and send    the lists: the redelivered message sends them
     during send               some deliveries: the redelivered message sends the whole list again
-    between send and finish   all deliveries: the redelivered message sends the whole list again, and the rows
+    during append             all deliveries, and some entries of feeds: the redelivered message sends the
+                              whole list again, and adds the entries that are missing
+    before finish             all deliveries: the redelivered message sends the whole list again, and the rows
                               of the deliveries make the second messages obsolete. The same happens to an
                               event to ten webhooks or fewer, which has no step `finish`
     during finish             a `DONE` row: the redelivered message is dropped
@@ -32,7 +35,7 @@ If a subscription changes in between, the event goes to the webhooks of both lis
 that was written last. If the later copy overwrites `DONE` with `STARTED`, its worker sets `DONE` again, or
 the sweeper queues the event again.
 
-`POST /api/events` runs the steps up to `send` within its request, for an event to ten webhooks or fewer
+`POST /api/events` runs the steps up to `append` within its request, for an event to ten webhooks or fewer
 (publish.py). All other events come through the queue: events to more webhooks, events of batches and of
 functions that use the library, Patchbay's own events, and envelopes of the EventBridge bus. `bus.accept` can
 reject an envelope.
@@ -44,6 +47,7 @@ which no time is left return to the queue immediately, so that the events of oth
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -52,7 +56,7 @@ from patchbay import queues
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage
-from patchbay.ids import DeliveryId, WebhookId
+from patchbay.ids import DeliveryId, WebhookId, webhook_key
 from patchbay.observability import flush_metrics, logger
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.lru_cache import LruCache
@@ -91,11 +95,12 @@ class _FanOut:
     stored: events.StoredEvent | None = None
     new_row: dynamo.Row | None = None
     webhook_ids: Sequence[WebhookId] = ()
+    feed_ids: Sequence[WebhookId] = ()
 
     @property
     def needs_several_sends(self) -> bool:
-        """Whether the event takes more than one send."""
-        return len(self.webhook_ids) > queues.MAX_ENTRIES
+        """Whether the event takes more than one send, or goes to as many feeds."""
+        return max(len(self.webhook_ids), len(self.feed_ids)) > queues.MAX_ENTRIES
 
 
 class _TimeSlice:
@@ -158,7 +163,7 @@ def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
         _load([fan_out])
         if not _match(fan_out) or fan_out.needs_several_sends:
             return False
-        return not _write([fan_out]) and not _send([fan_out])
+        return not _write([fan_out]) and not _send([fan_out]) and not _append([fan_out])
     except Exception:
         # The caller queues the event instead.
         logger.exception("fan-out failed", event_id=event.id)
@@ -267,13 +272,18 @@ def _match(fan_out: _FanOut) -> bool:
     logger.set_correlation_id(event.correlation_id)
     if fan_out.stored is not None:
         fan_out.webhook_ids = fan_out.stored.remaining_webhook_ids
+        fan_out.feed_ids = fan_out.stored.remaining_feed_ids
         return True
     try:
-        fan_out.webhook_ids = matching.match(event.workspace_id, event.type, event.data, fan_out.version)
+        fan_out.webhook_ids, fan_out.feed_ids = matching.match(
+            event.workspace_id, event.type, event.data, fan_out.version
+        )
     except Exception:
         logger.exception("fan-out failed", event_id=event.id)
         return False
-    fan_out.new_row = events.new_row(event, fan_out.webhook_ids, in_one_send=not fan_out.needs_several_sends)
+    fan_out.new_row = events.new_row(
+        event, fan_out.webhook_ids, fan_out.feed_ids, in_one_send=not fan_out.needs_several_sends
+    )
     return True
 
 
@@ -283,8 +293,13 @@ def _write_and_send(fan_outs: Sequence[_FanOut], time: _TimeSlice) -> tuple[list
     """
     failed, postponed = _run_step(_write, fan_outs, time)
     unwritten = {*failed, *postponed}
-    written = [fan_out for fan_out in fan_outs if fan_out not in unwritten and fan_out.webhook_ids]
+    written = [
+        fan_out
+        for fan_out in fan_outs
+        if fan_out not in unwritten and (fan_out.webhook_ids or fan_out.feed_ids)
+    ]
     failed += _send(written)
+    failed += _append([fan_out for fan_out in written if fan_out not in failed])
     failed += [
         fan_out
         for fan_out in written
@@ -353,6 +368,25 @@ def _messages(fan_out: _FanOut) -> Iterator[queues.Message]:
         yield queues.Message.from_value(message.fields(), event.workspace_id)
 
 
+def _append(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
+    """Add the events to the feeds of pull webhooks. Returns the events that failed."""
+    with_feeds = [fan_out for fan_out in fan_outs if fan_out.feed_ids]
+    if not with_feeds:
+        return []
+    # Imported here, because most workspaces have no feeds.
+    from patchbay.feeds import append
+
+    feeds: dict[str, list[append.NewEntry]] = defaultdict(list)
+    for fan_out in with_feeds:
+        event = fan_out.event
+        entry = append.NewEntry(event.id, event.type, len(event.payload().encode()))
+        for webhook_id in fan_out.feed_ids:
+            feeds[webhook_key(event.workspace_id, webhook_id)].append(entry)
+    resumed = frozenset(fan_out.event.id for fan_out in with_feeds if fan_out.stored is not None)
+    unwritten = append.append(feeds, resumed=resumed)
+    return [fan_out for fan_out in with_feeds if fan_out.event.id in unwritten]
+
+
 def _finish(fan_out: _FanOut) -> bool:
     """Record that every delivery of an event that takes several sends is queued, and count the extra sends
     against the ceiling. Returns False if that fails. Events from the bus and Patchbay's own events have no
@@ -363,7 +397,8 @@ def _finish(fan_out: _FanOut) -> bool:
     try:
         events.finish_fan_out(event)
         if fan_out.new_row is not None and event.source == "api":
-            calls = math.ceil(len(fan_out.webhook_ids) / queues.MAX_ENTRIES)
+            sends = len(fan_out.webhook_ids) + len(fan_out.feed_ids)
+            calls = math.ceil(sends / queues.MAX_ENTRIES)
             ceilings.record_usage(event.workspace_id, "events", calls - 1)
     except Exception:
         logger.exception("fan-out failed", event_id=event.id)

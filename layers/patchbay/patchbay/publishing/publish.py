@@ -1,7 +1,7 @@
 """`POST /api/events`: an event to ten webhooks or fewer is fanned out within its request.
 
     accept    check and count the event; an idempotency key keeps the first ID (one write)
-    fan out   load, match, write the event's row, send the deliveries (fan_out.py)
+    fan out   load, match, write the event's row, send the deliveries, add it to feeds (fan_out.py)
     queue     the event, if it goes to more webhooks or a step failed: the worker starts from the row
 
 The response comes after the last step. So if the caller gets a 202, either all deliveries are in their queue,

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from patchbay.ids import DeliveryId
 from patchbay.permits import expired
-from patchbay.receivers.lanes import proving_ms
+from patchbay.receivers.lanes import Traffic, proving_ms
 
 TIMEOUTS_TO_OPEN = 3
 _LONGEST_PROBE_DELAY_SECONDS = 900
@@ -65,6 +65,10 @@ class Health:
     def is_fast(self) -> bool:
         """Whether the webhook has proved fast since its last slow attempt."""
         return self.fast_at > self.slow_at
+
+    def takes_fast_lane(self, traffic: Traffic, now: int) -> bool:
+        """Whether its deliveries take the fast lane, unless its workspace has many slow receivers."""
+        return self.is_fast and not traffic.is_slow(now)
 
     def proves_fast(self, now: int) -> bool:
         """Whether a fast attempt at this moment qualifies the webhook for the fast lane."""

@@ -46,6 +46,11 @@ def table_key(workspace_id: str, webhook_id: WebhookId | RunId) -> tuple[str, dy
     return settings().health_table, _key(webhook_key(workspace_id, webhook_id), _HEALTH)
 
 
+def get(key: str) -> Health:
+    """The health of a webhook; eventually consistent."""
+    return health_from_row(dynamo.get(settings().health_table, _key(key, _HEALTH), consistent=False))
+
+
 def health_from_row(row: dynamo.Row | None) -> Health:
     return from_row(Health, row) if row else Health()
 
@@ -235,9 +240,16 @@ def schedule_sweep(key: str, now: int, due_at: int) -> None:
     )
 
 
-def disable_action(key: str, now: int, announce: Mapping[str, JsonValue] | None) -> dynamo.TransactItem:
-    """The write for the transaction that disables a webhook. It makes the sweeper cancel the waiting
-    deliveries and publish `announce`, the data of a WEBHOOK_DISABLED event.
+def postpone_sweep(key: str, health: Health, due_at: int) -> None:
+    """Make the webhook due later than `claim_due` did, unless somebody made it due since then."""
+    _try_update(key, "SET dueAt = :next", condition="dueAt = :seen", next=due_at, seen=health.due_at)
+
+
+def sweep_now_action(
+    key: str, now: int, announce: Mapping[str, JsonValue] | None = None
+) -> dynamo.TransactItem:
+    """The write for a transaction that ends, disables or resumes a webhook. It makes the sweeper cancel or
+    release the waiting deliveries, and publish `announce`, the data of a WEBHOOK_DISABLED event.
     """
     append = ", announce = list_append(if_not_exists(announce, :nothing), :announce)" if announce else ""
     values: dict[str, object] = {"announce": [announce], "nothing": []} if announce else {}
@@ -254,6 +266,30 @@ def disable_action(key: str, now: int, announce: Mapping[str, JsonValue] | None)
     )
 
 
+def expiry_action(key: str, expires_at: int) -> dynamo.TransactItem:
+    """The write for the transaction that makes a webhook temporary: the sweeper visits it when it expires."""
+    return dynamo.update_action(
+        settings().health_table,
+        _key(key, _HEALTH),
+        "SET heldAt = if_not_exists(heldAt, :never), dueShard = :shard, dueAt = :due, #ttl = :ttl",
+        names={"#ttl": "ttl"},
+        never=0,
+        shard=due_index.shard_of(key),
+        due=expires_at,
+        ttl=retention_ttl(expires_at),
+    )
+
+
+def schedule_next_visit(key: str, claimed: int, due_at: int | None) -> None:
+    """Set the time of the sweeper's next visit of a webhook without deliveries; None for no more visits. Does
+    nothing if another time was set since the visit was claimed with `claimed` as the time of the next one.
+    """
+    if due_at is None:
+        _try_update(key, "REMOVE dueShard, dueAt", condition="dueAt = :claimed", claimed=claimed)
+    else:
+        _try_update(key, "SET dueAt = :due", condition="dueAt = :claimed", claimed=claimed, due=due_at)
+
+
 def clear_announcements(key: str, published: Sequence[Mapping[str, JsonValue]]) -> None:
     """Remove announcements that were published. If another one was added since, all stay and are published
     again, which has no effect, because their IDs are the same.
@@ -261,19 +297,24 @@ def clear_announcements(key: str, published: Sequence[Mapping[str, JsonValue]]) 
     _try_update(key, "REMOVE announce", condition="announce = :published", published=published)
 
 
-def start_recovery(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> bool:
-    """Make the sweeper recover the failed and cancelled deliveries in this range of IDs. Returns False if a
-    recovery is already running.
+def start_recovery(
+    key: str,
+    between: tuple[DeliveryId, DeliveryId],
+    now: int,
+    extra_actions: Sequence[dynamo.TransactItem] = (),
+) -> bool:
+    """Make the sweeper recover the failed and cancelled deliveries in this range of IDs; `extra_actions` join
+    the transaction. Returns False if a recovery is already running. Raises TransactionCanceled if only the
+    condition of an extra action fails.
     """
-    return _try_update(
-        key,
-        f"SET {_RECOVERY}",
-        condition="attribute_not_exists(recover)",
-        low=between[0],
-        high=between[1],
-        shard=due_index.shard_of(key),
-        now=now,
-    )
+    start = _recovery_action(key, between, now, condition="attribute_not_exists(recover)", low=between[0])
+    try:
+        dynamo.transact([start, *extra_actions])
+    except dynamo.TransactionCanceled as refused:
+        if 0 not in refused.failed:
+            raise
+        return False
+    return True
 
 
 def start_recovery_action(key: str, between: tuple[DeliveryId, DeliveryId], now: int) -> dynamo.TransactItem:
@@ -282,13 +323,25 @@ def start_recovery_action(key: str, between: tuple[DeliveryId, DeliveryId], now:
     transaction fails.
     """
     interrupted_at = health_from_row(dynamo.get(settings().health_table, _key(key, _HEALTH))).recover
+    return _recovery_action(
+        key,
+        between,
+        now,
+        condition="attribute_not_exists(recover) OR recover >= :low",
+        low=between[0] if interrupted_at is None else min(interrupted_at, between[0]),
+    )
+
+
+def _recovery_action(
+    key: str, between: tuple[DeliveryId, DeliveryId], now: int, *, condition: str, low: DeliveryId
+) -> dynamo.TransactItem:
     return dynamo.update_action(
         settings().health_table,
         _key(key, _HEALTH),
         f"SET #ttl = :ttl, {_RECOVERY}",
-        condition="attribute_not_exists(recover) OR recover >= :low",
+        condition=condition,
         names={"#ttl": "ttl"},
-        low=between[0] if interrupted_at is None else min(interrupted_at, between[0]),
+        low=low,
         high=between[1],
         shard=due_index.shard_of(key),
         now=now,

@@ -33,6 +33,21 @@ def due_keys(table: str, shard: int, now: int) -> Iterator[dynamo.Row]:
     return dynamo.query(table, "dueShard = :shard AND dueAt <= :now", index="due", shard=shard, now=now)
 
 
+def in_turns(items: Iterable[Item], group: Callable[[Item], str]) -> Iterator[Item]:
+    """The items, one of each group in turn, so that a group with many items does not delay the others. Reads
+    all of `items` first.
+    """
+    groups: dict[str, deque[Item]] = {}
+    for item in items:
+        groups.setdefault(group(item), deque()).append(item)
+    turns = deque(groups.values())
+    while turns:
+        items_of_group = turns.popleft()
+        yield items_of_group.popleft()
+        if items_of_group:
+            turns.append(items_of_group)
+
+
 def round_robin(
     sources: Iterable[Iterator[Item]], remaining_ms: Callable[[], int], reserve_ms: int
 ) -> Iterator[Item]:

@@ -219,11 +219,11 @@ def update(
     *,
     condition: str | None = None,
     names: Mapping[str, str] | None = None,
-    returning: Literal["ALL_NEW", "UPDATED_NEW", "NONE"] = "ALL_NEW",
+    returning: Literal["ALL_NEW", "UPDATED_NEW", "ALL_OLD", "NONE"] = "ALL_NEW",
     **values: object,
 ) -> Row:
-    """Update a row. Return the new row, only its updated attributes, or nothing (`{}`): parsing a row costs
-    more than sending the update. Raises ConditionFailed.
+    """Update a row. Return the new row, only its updated attributes, the previous row (`{}` if there was
+    none), or nothing (`{}`): parsing a row costs more than sending the update. Raises ConditionFailed.
     """
     params: Params = {
         "TableName": table,
@@ -419,9 +419,11 @@ def query(
     consistent: bool | None = None,
     descending: bool = False,
     attributes: Sequence[str] = (),
+    limit: int | None = None,
     **values: object,
 ) -> Iterator[Row]:
-    """Every row that meets a key condition. Pages are read as the iterator is consumed.
+    """Every row that meets a key condition, or the first `limit` of them in one call. Pages are read as the
+    iterator is consumed.
 
     By default, a table is read with strong consistency and an index with eventual consistency. Pass
     `consistent` to change that; a global index cannot be read consistently. `attributes` limits which
@@ -440,8 +442,12 @@ def query(
         paths = [[f"#{name}" for name in path.split(".")] for path in attributes]
         params["ProjectionExpression"] = ", ".join(map(".".join, paths))
         params["ExpressionAttributeNames"] = {name: name[1:] for path in paths for name in path}
+    if limit is not None:
+        params["Limit"] = limit
     for rows in _pages("Query", params):
         yield from rows
+        if limit is not None:
+            return
 
 
 def count(table: str, condition: str, /, *, index: str, filter: str | None, **values: object) -> int:
@@ -510,6 +516,8 @@ class PageQuery:
     - `cursor`: where the previous page ended. It holds that row's key without the partition's value.
     - `extra_key_names`: with an `index`, the key attributes of the table that are not in the index's key.
     - `filter`, `names`, `values`: a filter expression, its `#name` and its `:name` placeholders.
+    - `attributes`: the attributes that a row has, as in `query`; all of them if it is empty.
+    - `max_reads`: how many calls a page may take, at up to 100 rows each.
     """
 
     table: str
@@ -522,6 +530,8 @@ class PageQuery:
     filter: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, object] = field(default_factory=dict)
+    attributes: Sequence[str] = ()
+    max_reads: int = _MAX_READS
 
     @property
     def key_names(self) -> tuple[str, ...]:
@@ -530,14 +540,11 @@ class PageQuery:
 
     def to_params(self) -> Params:
         """The parameters of the Query operation."""
+        names = {"#partition": self.partition[0], "#sort": self.sort_range[0], **self.names}
         params: Params = {
             "TableName": self.table,
             "KeyConditionExpression": "#partition = :partition AND #sort BETWEEN :low AND :high",
-            "ExpressionAttributeNames": {
-                "#partition": self.partition[0],
-                "#sort": self.sort_range[0],
-                **self.names,
-            },
+            "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": {
                 ":partition": pack(self.partition[1]),
                 ":low": pack(self.sort_range[1]),
@@ -551,19 +558,27 @@ class PageQuery:
             params["IndexName"] = self.index
         if self.filter:
             params["FilterExpression"] = self.filter
+        if self.attributes:
+            selected = {f"#selected{number}": name for number, name in enumerate(self.attributes)}
+            params["ProjectionExpression"] = ", ".join(selected)
+            params["ExpressionAttributeNames"] = {**names, **selected}
         return params
 
 
 def page(query: PageQuery) -> Page[Row]:
-    """The rows of a page. A page with a filter reads at most 1,000 rows, so it may have fewer than
-    `query.limit` rows and still have a cursor. Raises ValidationFailed for a cursor of another list.
+    """The rows of a page. A page with a filter reads at most 1,000 rows (100 in each of `query.max_reads`
+    calls), so it may have fewer than `query.limit` rows and still have a cursor. Raises ValidationFailed for
+    a cursor of another list, or of this list with another range.
     """
-    if query.sort_range[1] > query.sort_range[2]:  # an empty range, which DynamoDB rejects
+    sort_name, low, high = query.sort_range
+    if low > high:  # an empty range, which DynamoDB rejects
         return Page([], None)
     params, key_names = query.to_params(), query.key_names
     start = _exclusive_start_key(query.cursor, key_names, query.partition) if query.cursor else None
+    if start and not low <= start[sort_name]["S"] <= high:
+        raise invalid_cursor()
     rows: list[Row] = []
-    for _ in range(_MAX_READS):
+    for _ in range(query.max_reads):
         if start:
             params["ExclusiveStartKey"] = start
         try:
@@ -571,7 +586,7 @@ def page(query: PageQuery) -> Page[Row]:
         except aws.ServiceError as error:
             # A forged cursor, or a cursor of another list, does not fit the index or the range.
             if query.cursor and error.code == "ValidationException":
-                raise _invalid_cursor() from None
+                raise invalid_cursor() from None
             raise
         start = response.get("LastEvaluatedKey")
         rows += map(unpack_row, response["Items"])
@@ -595,17 +610,15 @@ def full_rows(table: str, index_page: Page[Row], key_names: Sequence[str], *, co
     return index_page.map(lambda indexed: rows.get(tuple(indexed[name] for name in key_names)))
 
 
-def _cursor(last: Row, key_names: Sequence[str]) -> str:
-    """The cursor that continues after a row, or after a row's key: base64url of the key's values as JSON. It
-    leaves out the partition (the first value), which follows from the caller's rights, never from a cursor.
+def encode_cursor(values: Sequence[str]) -> str:
+    """A cursor: base64url of the values of a key as JSON. The partition is never one of them: it follows from
+    the caller's rights.
     """
-    values = [last[name] for name in key_names[1:]]
     return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
 
 
-def _exclusive_start_key(cursor: str, key_names: Sequence[str], partition: tuple[str, str]) -> Item:
-    """The key that a cursor continues after, in the caller's partition. Raises ValidationFailed."""
-    names = key_names[1:]
+def decode_cursor(cursor: str, count: int | None = None) -> list[str]:
+    """The values of a cursor, which may be forged. Raises ValidationFailed unless there are `count`."""
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         json.dumps(values, ensure_ascii=False).encode()  # raises for a lone surrogate
@@ -613,12 +626,25 @@ def _exclusive_start_key(cursor: str, key_names: Sequence[str], partition: tuple
         values = None
     if (
         not isinstance(values, list)
-        or len(values) != len(names)
+        or (count is not None and len(values) != count)
         or not all(isinstance(value, str) for value in values)
     ):
-        raise _invalid_cursor()
-    return pack_row(dict(zip(names, values, strict=True)) | {partition[0]: partition[1]})
+        raise invalid_cursor()
+    return values
 
 
-def _invalid_cursor() -> ValidationFailed:
+def invalid_cursor() -> ValidationFailed:
+    """The error for a cursor that does not belong to the list."""
     return ValidationFailed.for_field("cursor", "is not a cursor of this list; leave it out to start again")
+
+
+def _cursor(last: Row, key_names: Sequence[str]) -> str:
+    """The cursor that continues after a row, or after a row's key. The partition is the key's first name."""
+    return encode_cursor([last[name] for name in key_names[1:]])
+
+
+def _exclusive_start_key(cursor: str, key_names: Sequence[str], partition: tuple[str, str]) -> Item:
+    """The key that a cursor continues after, in the caller's partition. Raises ValidationFailed."""
+    names = key_names[1:]
+    values = decode_cursor(cursor, len(names))
+    return pack_row(dict(zip(names, values, strict=True)) | {partition[0]: partition[1]})

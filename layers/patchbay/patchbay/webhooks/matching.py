@@ -17,7 +17,11 @@ from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.webhooks import store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import JsonValue
+
+    from patchbay.webhooks.stored_webhook import StoredWebhook
 
 _CACHE_MS = 60_000
 # The size of the cache, in bytes of filters as JSON (compiled, they take up to twenty times as much), and the
@@ -29,22 +33,49 @@ _OVERHEAD_BYTES = 200
 class _CacheEntry(NamedTuple):
     version: int
     expires_at: int
-    subscriptions: list[tuple[WebhookId, event_filters.Compiled]]
+    subscriptions: list[tuple[store.Subscription, event_filters.Compiled]]
+
+
+class Matches(NamedTuple):
+    """The webhooks that an event is sent to, and those of kind pull, whose feeds get it."""
+
+    webhook_ids: list[WebhookId]
+    feed_ids: list[WebhookId]
 
 
 _cache: LruCache[tuple[str, str], _CacheEntry] = LruCache(_MAX_BYTES)
 
 
-def match(workspace_id: str, event_type: str, data: JsonValue, version: int) -> list[WebhookId]:
+def match(workspace_id: str, event_type: str, data: JsonValue, version: int) -> Matches:
     """The active webhooks that an event goes to. `version` is that of the workspace's subscriptions."""
     content = event_filters.Content(data)
     matches = {
-        webhook_id: None
+        subscription.webhook_id: subscription
         for subscribed_type in (event_type, catalogue.ANY)
-        for webhook_id, compiled in _subscriptions(workspace_id, subscribed_type, version)
+        for subscription, compiled in _subscriptions(workspace_id, subscribed_type, version)
         if content.passes(compiled)
     }
-    return list(matches)
+    feeds = [subscription for subscription in matches.values() if subscription.is_pull]
+    if not feeds:
+        return Matches(list(matches), [])
+    now = now_ms()
+    return Matches(
+        [id for id, subscription in matches.items() if not subscription.is_pull],
+        [feed.webhook_id for feed in feeds if feed.expires_at is None or now < feed.expires_at],
+    )
+
+
+def matcher(webhook: StoredWebhook) -> Callable[[str, JsonValue], bool]:
+    """Whether an event's type and data match this webhook, if it is active or paused. For an event of the
+    past, that says nothing about what the webhook subscribed to at that time.
+    """
+    types, compiled = frozenset(webhook.event_types), event_filters.compile_all(webhook.filters)
+
+    def matches(event_type: str, data: JsonValue) -> bool:
+        is_subscribed = event_type in types or catalogue.ANY in types
+        return is_subscribed and event_filters.Content(data).passes(compiled)
+
+    return matches
 
 
 def clear_cache() -> None:
@@ -54,14 +85,17 @@ def clear_cache() -> None:
 
 def _subscriptions(
     workspace_id: str, event_type: str, version: int
-) -> list[tuple[WebhookId, event_filters.Compiled]]:
+) -> list[tuple[store.Subscription, event_filters.Compiled]]:
     now = now_ms()
     cached = _cache.get((workspace_id, event_type))
     if cached is not None and cached.version == version and now < cached.expires_at:
         return cached.subscriptions
     subscriptions, weight = [], _OVERHEAD_BYTES
-    for webhook_id, json_filters in store.subscriptions(workspace_id, event_type):
-        subscriptions.append((webhook_id, event_filters.compile_all(json_filters)))
+    for subscription in store.subscriptions(workspace_id, event_type):
+        json_filters = subscription.filters
+        # The compiled filters are enough: the cache does not keep both.
+        kept = subscription._replace(filters=())
+        subscriptions.append((kept, event_filters.compile_all(json_filters)))
         weight += _OVERHEAD_BYTES + compact_json.size(json_filters)
     _cache.put((workspace_id, event_type), _CacheEntry(version, now + _CACHE_MS, subscriptions), weight)
     return subscriptions

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
@@ -14,18 +15,21 @@ from pydantic import (
     model_validator,
 )
 
-from patchbay import catalogue, pasted_credentials
-from patchbay.api_model import ApiModel, ListQuery, Name, Timestamp
+from patchbay import catalogue, pasted_credentials, suggestions
+from patchbay.api_model import MASK, ApiModel, ListQuery, Name, PlainText, Timestamp
 from patchbay.event_filters import Filters
-from patchbay.events.models import EventType
+from patchbay.events.models import EventType, KnownEventType
 from patchbay.ids import IntegrationId, WebhookId
-from patchbay.webhooks import retry
+from patchbay.updates import VOLATILE, ReadOnly, Update
+from patchbay.webhooks import retry, signing
 
 MAX_EVENT_TYPES = 40  # all subscriptions of a webhook change in one transaction (100 actions)
 MAX_OVERLAP_SECONDS = 7 * 86_400
+MAX_EXPIRY_SECONDS = 86_400
 _MAX_HEADERS = 20
 _MAX_HEADER_BYTES = 4096
 _MAX_FILTERS_BYTES = 8192  # each subscription's row has a copy
+_SUBSCRIBABLE = catalogue.ALL | {catalogue.ANY}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e]*\Z")  # RFC 9110, 5.5, without obs-text
 # Patchbay's own, hop-by-hop headers (RFC 9110, 7.6.1), and headers that frame or route the request.
@@ -49,7 +53,15 @@ _RESERVED = frozenset(
 )
 
 
-def _check_headers(headers: dict[str, str]) -> dict[str, str]:
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Return `headers`. Raises ValueError for headers that cannot be sent to a receiver."""
+    for name, value in _check_masked_headers(headers).items():
+        if value == MASK:
+            _check_value(name, value)
+    return headers
+
+
+def _check_masked_headers(headers: dict[str, str]) -> dict[str, str]:
     if len(headers) > _MAX_HEADERS:
         raise ValueError(f"must have at most {_MAX_HEADERS} headers")
     if len({name.lower() for name in headers}) != len(headers):
@@ -61,7 +73,7 @@ def _check_headers(headers: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name!r} is not a valid header name")
         if name.lower() in _RESERVED or name.lower().startswith("webhook-"):
             raise ValueError(f"{name} is set by Patchbay")
-        if value:
+        if value and value != MASK:
             _check_value(name, value)
     return headers
 
@@ -77,13 +89,13 @@ def _check_value(name: str, value: str) -> None:
         )
 
 
-def _check_event_types(event_types: list[str]) -> list[str]:
-    unknown = set(event_types) - catalogue.ALL - {catalogue.ANY}
-    if unknown:
-        raise ValueError(
-            f"unknown event type {', '.join(sorted(unknown))}; must be one of "
-            f"{', '.join(sorted(catalogue.ALL))}, or * for all"
-        )
+def _check_event_type(event_type: object) -> object:
+    if isinstance(event_type, str) and event_type not in _SUBSCRIBABLE:
+        raise ValueError(suggestions.one_of(event_type, _SUBSCRIBABLE, "an event type or * for all"))
+    return event_type
+
+
+def _distinct(event_types: list[str]) -> list[str]:
     return sorted(set(event_types))
 
 
@@ -94,15 +106,18 @@ def _check_filters(filters: Filters) -> Filters:
     return filters
 
 
-Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
+Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
+# A value may be the mask that the API shows in place of the stored one.
+MaskedHeaders = Annotated[dict[str, str], AfterValidator(_check_masked_headers)]
 BoundedFilters = Annotated[Filters, AfterValidator(_check_filters)]
 EventTypes = Annotated[
-    list[EventType | Literal["*"]],
+    list[Annotated[EventType | Literal["*"], BeforeValidator(_check_event_type)]],
     Field(min_length=1, max_length=MAX_EVENT_TYPES),
-    AfterValidator(_check_event_types),
+    AfterValidator(_distinct),
 ]
 # The service calls the SSRF guard, whose rules depend on the deployment.
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+Kind = Literal["push", "pull"]
 
 
 class RetryConfig(ApiModel):
@@ -134,11 +149,16 @@ class RetryConfig(ApiModel):
         )
 
 
-class CreateWebhook(ApiModel):
-    """Every request to the receiver has the `headers`; the API never returns their values."""
+class WebhookSettings(ApiModel):
+    """Every request to the receiver has the `headers`; the API never returns their values.
 
+    A webhook of kind `pull` has no `url` and nothing else about requests: its receiver reads its feed.
+    With `expiresInSeconds`, it is temporary; an update with it extends that time, and null ends it.
+    """
+
+    kind: Kind = "push"
     name: Name
-    url: Url
+    url: Url | None = None
     event_types: EventTypes
     filters: BoundedFilters = Field(default_factory=list)
     integration_id: IntegrationId | None = None
@@ -146,29 +166,59 @@ class CreateWebhook(ApiModel):
     retry_config: RetryConfig = Field(default_factory=RetryConfig)
     rate_limit_per_second: Annotated[int, Field(ge=1, le=1000)] | None = None
     disable_after: Annotated[int, Field(ge=1, le=1000)] = 10
+    expires_in_seconds: Annotated[int, Field(ge=60, le=MAX_EXPIRY_SECONDS)] | None = None
 
 
-class UpdateWebhook(CreateWebhook):
-    """Changes only the fields that are sent; the defaults are placeholders for the others."""
+def _check_secret(secret: str) -> str:
+    pasted_credentials.check(secret)
+    signing.check_own_secret(secret)
+    return secret
 
-    name: Name = ""
-    url: Url = ""
-    event_types: EventTypes = Field(default_factory=list)
+
+OwnSecret = Annotated[str, AfterValidator(_check_secret)]
+
+
+class CreateWebhook(WebhookSettings):
+    """`secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_`
+    and the base64 of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one.
+    """
+
+    secret: OwnSecret | None = Field(default=None, repr=False)
 
 
 class SetWebhookStatus(ApiModel):
-    status: Literal["ACTIVE", "INACTIVE"]
+    """Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again.
+    `statusReason` says why a webhook is PAUSED or INACTIVE.
+    """
+
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE"]
+    status_reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
 
 
 class RotateSecret(ApiModel):
-    """`overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately."""
+    """`overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately.
+    `secret` brings the new one, as at creation; without it, Patchbay generates one.
+    """
 
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
+    secret: OwnSecret | None = Field(default=None, repr=False)
+
+
+def _split(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Part = Literal["stats", "receiver"]
+# Names, separated by commas.
+Include = Annotated[list[Part], BeforeValidator(_split)]
 
 
 class WebhookQuery(ListQuery):
-    status: Literal["ACTIVE", "INACTIVE", "DISABLED"] | None = None
-    event_type: EventType | None = None
+    """`include` adds `stats`, `receiver` or both (`stats,receiver`) to each webhook, at the cost of reads."""
+
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"] | None = None
+    event_type: KnownEventType | None = None
+    include: Include = Field(default_factory=list)
 
 
 class Latency(ApiModel):
@@ -203,12 +253,39 @@ class WebhookStats(ApiModel):
     last_error: LastError | None = None
 
 
+class Receiver(ApiModel):
+    """The receiver as the delivery engine sees it now.
+
+    An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a response. The
+    SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is `unproven`), took over two
+    seconds at `slowAt` (`slow`), or share a workspace with many slow ones (`slow_workspace`). `slowdowns` is
+    how often this one became slow recently, `backlogSince` since when too many retries wait, and `held` the
+    number of deliveries that are HELD.
+    """
+
+    breaker: Literal["CLOSED", "OPEN"]
+    opened_at: Timestamp | None
+    next_probe_at: Timestamp | None
+    lane: Literal["FAST", "SLOW"]
+    lane_reason: Literal["unproven", "slow", "slow_workspace"] | None
+    slow_at: Timestamp | None
+    slowdowns: int
+    backlog_since: Timestamp | None
+    held: int
+
+
 class Webhook(ApiModel):
-    """`source` is `api` or the automation platform that created it; header values are masked."""
+    """`source` is `api` or the automation platform that created it; header values are masked. A list has
+    `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+
+    A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no effect
+    on it.
+    """
 
     id: WebhookId
+    kind: Kind
     name: str
-    url: str
+    url: str | None
     event_types: list[str]
     filters: Filters
     integration_id: IntegrationId | None
@@ -217,15 +294,38 @@ class Webhook(ApiModel):
     retry_config: RetryConfig
     rate_limit_per_second: int | None
     disable_after: int
-    status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
     status_reason: str | None
     disabled_at: Timestamp | None
     resumed_at: Timestamp | None = Field(exclude=True)
-    consecutive_failures: int = 0
-    stats: WebhookStats = Field(default_factory=WebhookStats)
+    expires_at: Timestamp | None
+    consecutive_failures: Annotated[int | None, VOLATILE] = None
+    stats: Annotated[WebhookStats | None, VOLATILE] = None
+    receiver: Annotated[Receiver | None, VOLATILE] = None
+    created_by: str
     created_at: Timestamp
-    updated_at: Timestamp
+    updated_at: Annotated[Timestamp, VOLATILE]
     version: int
+
+
+class UpdateWebhook(Update, WebhookSettings):
+    """Changes only the fields that are sent; the defaults are placeholders for the others. A header whose
+    value is the mask keeps its value.
+    """
+
+    read_only = ReadOnly(
+        Webhook,
+        "webhook",
+        see=dict.fromkeys(
+            ("status", "statusReason"), "change the status with PUT /api/integrations/webhooks/{id}/status"
+        )
+        | {"expiresAt": "change it with expiresInSeconds"},
+        volatile=frozenset({"recentDeliveries"}),
+    )
+
+    name: Name = ""
+    event_types: EventTypes = Field(default_factory=list)
+    headers: MaskedHeaders = Field(default_factory=dict)
 
 
 class WebhookWithSecret(Webhook):
@@ -233,6 +333,7 @@ class WebhookWithSecret(Webhook):
     same Idempotency-Key must get the same response.
     """
 
-    consecutive_failures: int = Field(default=0, exclude=True)
-    stats: WebhookStats = Field(default_factory=WebhookStats, exclude=True)
+    consecutive_failures: int | None = Field(default=None, exclude=True)
+    stats: WebhookStats | None = Field(default=None, exclude=True)
+    receiver: Receiver | None = Field(default=None, exclude=True)
     secret: str = Field(repr=False)

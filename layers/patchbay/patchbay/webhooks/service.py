@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,27 +13,33 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 from pydantic.alias_generators import to_camel
 
-from patchbay import catalogue, event_filters, vault
-from patchbay.api_model import MASK, Empty
+from patchbay import catalogue, compact_json, event_filters, vault
+from patchbay.activity.log import SYSTEM, log_action
+from patchbay.api_model import MASK, Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, iso, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
-from patchbay.ids import IntegrationId, RunId, WebhookId
+from patchbay.ids import IntegrationId, RunId, WebhookId, webhook_key
 from patchbay.integrations import store as integrations_store
+from patchbay.observability import logger
 from patchbay.outbound.registration import check_registered_url
+from patchbay.receivers import health_store
 from patchbay.settings import settings
 from patchbay.storage.dynamo import TransactItem
 from patchbay.storage.paging import Page
-from patchbay.webhooks import n8n, retry, signing, store
+from patchbay.webhooks import kinds, n8n, retry, signing, store
 from patchbay.webhooks.models import (
     CreateWebhook,
+    Kind,
     RetryConfig,
     RotateSecret,
     SetWebhookStatus,
     UpdateWebhook,
     Webhook,
     WebhookQuery,
+    WebhookSettings,
     WebhookWithSecret,
+    check_headers,
 )
 from patchbay.webhooks.stored_webhook import (
     HOOK_DISABLE_AFTER,
@@ -44,10 +50,13 @@ from patchbay.webhooks.stored_webhook import (
 )
 
 if TYPE_CHECKING:
+    from patchbay.activity.models import LogEntry, LogQuery
     from patchbay.idempotency import Once
 
 _FILTERS: TypeAdapter[event_filters.Filters] = TypeAdapter(event_filters.Filters)
 _API = "api"
+# The attributes of a row that are no fields of an update. The others have the API's names.
+_UNLOGGED = {"headerNames", "updatedAt", "version", "filterBytes"}
 _N8N = "n8n"
 # How long a callback is retried, in addition to the time that it may be held.
 _CALLBACK_SECONDS = 2 * 86_400
@@ -60,34 +69,45 @@ _MAX_LIVE_SECRETS = 5
 def create(principal: Principal, body: CreateWebhook, once: Once | None = None) -> WebhookWithSecret:
     """Register a webhook. Only this response has its signing secret.
 
-    Raises ValidationFailed for a URL that Patchbay does not call, an unknown integration, or an event type
-    that is reserved for the platform; Conflict at the workspace's ceiling.
+    Raises ValidationFailed for a URL that Patchbay does not call, an unknown integration, a filter on a path
+    that no event type has, or an event type that is reserved for the platform; Conflict at the workspace's
+    ceiling.
     """
-    check_registered_url("url", body.url)
+    kinds.check_new(body)
+    if body.url is not None:
+        check_registered_url("url", body.url)
     _check_integration(principal, body)
     _check_events(principal, body)
-    secret = signing.new_secret()
+    _check_filter_paths(body)
+    secret = body.secret or signing.new_secret()
     webhook = _new(principal, body, _API, secret, WebhookId.new())
     response = WebhookWithSecret(**dict(_to_api(webhook)), secret=secret)
-    store.create(webhook, [once.complete_action(response)] if once else ())
+    actions = [
+        _log_action(webhook, "webhook.created", principal.id),
+        *_expiry_actions(None, webhook),
+        *([once.complete_action(response)] if once else ()),
+    ]
+    store.create(webhook, actions)
     return response
 
 
 def subscribe(
     principal: Principal,
-    body: CreateWebhook,
+    body: WebhookSettings,
     source: str,
     response_actions: Callable[[WebhookId, str], Sequence[TransactItem]],
     recovery_actions: Callable[[WebhookId], Sequence[TransactItem]],
+    release_actions: Callable[[WebhookId], Sequence[TransactItem]],
 ) -> tuple[WebhookId, str | None]:
     """Register the webhook of an automation that runs at `source`, with the retries of a hook, or find the
     existing one: there is one for each combination of URL, event types and filters. A deleted or disabled
     webhook becomes active under its ID, so it keeps its deliveries; it gets a new signing secret, and the
-    old one ends immediately. A paused webhook becomes active.
+    old one ends immediately. A paused or inactive webhook becomes active.
 
     Returns the ID, and the signing secret if it is new. The transaction includes the actions of
-    `response_actions(id, secret)` and, for a webhook that was disabled, of `recovery_actions(id)`. Raises
-    Conflict at the workspace's ceiling.
+    `response_actions(id, secret)` and, for a webhook that was disabled, of `recovery_actions(id)`; for one
+    that was paused, it has those of `release_actions(id)`. Raises ValidationFailed for a new hook with a
+    filter on a path that its event type does not have, and Conflict at the workspace's ceiling.
     """
     workspace_id, secret = principal.workspace_id, signing.new_secret()
     hook_key = _hook_key(source, body)
@@ -103,7 +123,9 @@ def subscribe(
                 if hook.webhook.is_active and hook.webhook.subscribed_at:
                     store.record_resubscription(hook.webhook, now_ms())
                     return hook.id, None
-                return hook.id, _reactivate(workspace_id, hook.id, secret, reactivation_actions)
+                return hook.id, _reactivate(principal, hook.id, secret, reactivation_actions, release_actions)
+            if hook is None:
+                _check_filter_paths(body)
             id, now = hook.id if hook else WebhookId.new(), now_ms()
             webhook = replace(
                 _new(principal, body, source, secret, id),
@@ -114,7 +136,9 @@ def subscribe(
                 resumed_at=now if hook else 0,  # earlier failures no longer count
             )
             was_disabled = hook is not None and hook.was_disabled
-            store.create(webhook, reactivation_actions(id) if was_disabled else response_actions(id, secret))
+            actions = reactivation_actions(id) if was_disabled else response_actions(id, secret)
+            logged = _log_action(webhook, "webhook.created", principal.id, f"subscribed by {source}")
+            store.create(webhook, [logged, *actions])
         except (store.AlreadySubscribed, store.WebhookChanged, NotFound):
             continue  # a concurrent request subscribed, disabled or deleted it
         return id, secret
@@ -131,7 +155,8 @@ def list_webhooks(principal: Principal, query: WebhookQuery, source: str | None 
         limit=query.limit,
         cursor=query.cursor,
     )
-    return webhooks.map(_to_api)
+    now = now_ms()
+    return webhooks.map(lambda webhook: None if webhook.has_expired(now) else _to_api(webhook))
 
 
 def get(principal: Principal, id: WebhookId) -> Webhook:
@@ -140,41 +165,91 @@ def get(principal: Principal, id: WebhookId) -> Webhook:
 
 
 def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: int | None = None) -> Webhook:
-    """Change the fields that `body` sets. Raises NotFound; Conflict when `if_match` is not the current
-    version, or when an automation manages one of the fields; ValidationFailed as `create` does, and when the
-    URL would send stored header values to another origin.
+    """Change the fields that `body` sets. Raises NotFound; PreconditionFailed when `if_match` is not the
+    current version; Conflict when an automation manages one of the fields; ValidationFailed as `create` does,
+    and when the URL would send stored header values to another origin. A stored filter on a path that no type
+    has stays valid until the filter changes.
     """
     sent = body.model_fields_set
-    if "url" in sent:
+    if body.url is not None:
         check_registered_url("url", body.url)
     _check_integration(principal, body)
     _check_events(principal, body)
-    changes = _attributes(principal.workspace_id, id, body, sent)
+    changes = _attributes(principal.workspace_id, id, body, sent - {"headers"})
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
-        if webhook.source != _API and sent & {"url", "event_types", "filters"}:
+        body.check_read_only(_to_api(webhook), webhook.version)
+        sent_headers = {"headers": body.headers or None} if "headers" in sent else {}
+        kinds.check_change(webhook, body, {**changes, **sent_headers})
+        changed = {name for name, value in changes.items() if value != _comparable(getattr(webhook, name))}
+        if webhook.is_pull:
+            _check_filter_paths(body, webhook)
+            kept = {name: changes[name] for name in changed - kinds.PUSH_ATTRIBUTES}
+            return replace(webhook, **kept) if kept else webhook
+        if webhook.source != _API and changed & {"url", "event_types", "filters"}:
             raise Conflict(
                 f"An automation in {webhook.source} manages the url, eventTypes and filters of this webhook. "
                 "Change them there."
             )
-        has_new_origin = "url" in sent and _origin(body.url) != _origin(webhook.url)
-        if has_new_origin and "headers" not in sent and webhook.headers is not None:
+        headers = _changed_headers(webhook, body) if "headers" in sent else None
+        has_new_origin = body.url is not None and _origin(body.url) != _origin(webhook.url)
+        if has_new_origin and webhook.headers is not None and _keeps_values(body):
             # Header values are write-only, but the caller could read them at their own receiver.
             raise ValidationFailed.for_field(
-                "headers", "send the headers again when the URL has another origin; {} removes them"
+                "headers",
+                "send the values of the headers again, because the URL has another origin; {} removes them",
             )
-        return replace(webhook, **changes) if changes else webhook
+        _check_filter_paths(body, webhook)
+        if headers is not None:
+            webhook = replace(webhook, **_header_attributes(webhook.workspace_id, id, headers))
+        return replace(webhook, **changes) if changed else webhook
 
-    return _change(principal.workspace_id, id, change, if_match)
+    return _change(
+        principal,
+        id,
+        change,
+        if_match,
+        action="webhook.updated",
+        detail=_changed_fields,
+        extra_actions=lambda new: _expiry_actions(sent, new),
+    )
 
 
 def set_status(
-    principal: Principal, id: WebhookId, body: SetWebhookStatus, if_match: int | None = None
+    principal: Principal,
+    id: WebhookId,
+    body: SetWebhookStatus,
+    if_match: int | None,
+    release_actions: Callable[[], Sequence[TransactItem]],
 ) -> Webhook:
-    """Pause or resume a webhook. Resuming a disabled webhook resets its count of failures. Raises NotFound,
-    and Conflict when `if_match` is not the current version.
+    """Change a webhook's status; `release_actions()` join the transaction that ends a pause. Activating a
+    disabled webhook resets its count of failures. Raises NotFound, ValidationFailed for a reason of an active
+    webhook, Conflict for the pause of a webhook of kind pull, and PreconditionFailed when `if_match` is not
+    the current version.
     """
-    return _change(principal.workspace_id, id, lambda webhook: _with_status(webhook, body.status), if_match)
+    if body.status == "ACTIVE" and body.status_reason is not None:
+        raise ValidationFailed.for_field("statusReason", "an active webhook has no reason; leave it out")
+    was_paused = False
+
+    def change(webhook: StoredWebhook) -> StoredWebhook:
+        nonlocal was_paused
+        if body.status == "PAUSED" and webhook.is_pull:
+            raise Conflict(
+                "A webhook of kind pull keeps its events until they are read, so it cannot be paused. To "
+                "stop it, set its status to INACTIVE."
+            )
+        was_paused = webhook.is_paused
+        return _with_status(webhook, body.status, body.status_reason)
+
+    return _change(
+        principal,
+        id,
+        change,
+        if_match,
+        action="webhook.status_changed",
+        detail=lambda old, new: f"{old.status} to {new.status}",
+        extra_actions=lambda new: release_actions() if was_paused and not new.is_paused else (),
+    )
 
 
 def rotate_secret(
@@ -187,10 +262,11 @@ def rotate_secret(
     """Give a webhook a new signing secret, shown only in this response. The older secrets sign alongside it
     for `overlapSeconds`, or for their remaining time if that is shorter.
 
-    Stored secrets are not decrypted, so a damaged one can be replaced. Raises Conflict when `if_match` is not
-    the current version, or when the webhook has the maximum number of live secrets.
+    Stored secrets are not decrypted, so a damaged one can be replaced. Raises PreconditionFailed when
+    `if_match` is not the current version, and Conflict when the webhook has the maximum number of live
+    secrets.
     """
-    secret = signing.new_secret()
+    secret = body.secret or signing.new_secret()
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
         now = now_ms()
@@ -213,15 +289,33 @@ def rotate_secret(
     def response_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
         return [once.complete_action(respond(_to_api(webhook)))] if once else ()
 
-    return respond(_change(principal.workspace_id, id, change, if_match, extra_actions=response_actions))
+    seconds = body.overlap_seconds
+    changed = _change(
+        principal,
+        id,
+        change,
+        if_match,
+        action="webhook.secret_rotated",
+        detail=lambda old, new: f"older secrets end {f'after {seconds} s' if seconds else 'immediately'}",
+        extra_actions=response_actions,
+    )
+    return respond(changed)
 
 
 def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> Empty:
     """Remove a webhook. The delivery worker and the sweeper later end its waiting deliveries as CANCELLED.
-    Raises NotFound, and Conflict when `if_match` is not the current version.
+    Raises NotFound, and PreconditionFailed when `if_match` is not the current version.
     """
-    _delete(principal.workspace_id, id, if_match)
+    _delete(principal.workspace_id, id, if_match, principal.id)
     return Empty()
+
+
+def list_logs(principal: Principal, id: WebhookId, query: LogQuery) -> Listing[LogEntry]:
+    """The activity log of a webhook, newest first, also of a deleted one. Raises NotFound."""
+    # Imported here, so that the delivery worker does not load it.
+    from patchbay.activity.service import list_entries
+
+    return list_entries(principal.workspace_id, id, query, lambda: get_stored(principal.workspace_id, id))
 
 
 def delete_for_integration(workspace_id: str, integration_id: IntegrationId) -> bool:
@@ -229,8 +323,9 @@ def delete_for_integration(workspace_id: str, integration_id: IntegrationId) -> 
     is_done = True
     for webhook in store.iter_webhooks(workspace_id):
         if webhook.integration_id == integration_id:
+            logged = _log_action(webhook, "webhook.deleted", SYSTEM, f"with its integration {integration_id}")
             try:
-                store.delete(webhook)
+                store.delete(webhook, [logged])
             except store.WebhookChanged:
                 is_done = False
     return is_done
@@ -261,7 +356,13 @@ def disable(
         return replace(webhook, status="DISABLED", status_reason=reason, disabled_at=now_ms())
 
     try:
-        _change(workspace_id, id, change, None, extra_actions=extra_actions)
+        _change_stored(
+            workspace_id,
+            id,
+            change,
+            None,
+            lambda old, new: [_log_action(new, "webhook.disabled", SYSTEM, reason), *extra_actions(new)],
+        )
     except NotFound:
         return False
     return is_disabled
@@ -295,25 +396,55 @@ def end_subscription(
     not exist, or when the automation has subscribed again since then.
     """
     with suppress(NotFound):
-        return _delete(workspace_id, id, None, extra_actions, requested_at)
+        return _delete(workspace_id, id, None, SYSTEM, "endpoint_gone", extra_actions, requested_at)
     return False
 
 
+def delete_expired(webhook: StoredWebhook) -> bool:
+    """Remove a temporary webhook whose time is over. Returns False if it has changed since it was read."""
+    try:
+        store.delete(webhook, [_log_action(webhook, "webhook.deleted", SYSTEM, "expired")])
+    except store.WebhookChanged:
+        return False
+    logger.info("temporary webhook removed", webhook_id=webhook.id, workspace=webhook.workspace_id)
+    return True
+
+
 def inactive_reason(webhook: StoredWebhook | None) -> str | None:
-    """Why a webhook gets no deliveries, as a reason that deliveries store; None while it is active. Pass None
-    for a deleted webhook.
+    """Why a webhook's deliveries are cancelled, as a reason that they store; None while it is active or
+    paused. Pass None for a deleted webhook.
     """
     if webhook is None:
         return "webhook_deleted"
-    return None if webhook.is_active else f"webhook_{webhook.status.lower()}"
+    return None if webhook.is_subscribed else f"webhook_{webhook.status.lower()}"
 
 
 def get_stored(workspace_id: str, id: WebhookId) -> StoredWebhook:
-    """Raises NotFound, including for a webhook of another workspace."""
+    """Raises NotFound, including for a webhook of another workspace, and for one that has expired."""
     webhook = store.get(workspace_id, id)
-    if webhook is None:
+    if webhook is None or webhook.has_expired(now_ms()):
         raise NotFound("No webhook with this ID.")
     return webhook
+
+
+def check_push(kind: Kind) -> None:
+    """Raises Conflict for a webhook of kind pull, which has no deliveries."""
+    if kind == "pull":
+        raise Conflict(
+            "Patchbay sends nothing for a webhook of kind pull, so it has no deliveries. Publish an event, "
+            "and read it in the feed of the webhook."
+        )
+
+
+def list_ids(workspace_id: str) -> list[WebhookId]:
+    """The IDs of all webhooks of a workspace; eventually consistent."""
+    return list(store.ids(workspace_id))
+
+
+def max_attempts(workspace_id: str, ids: Iterable[WebhookId]) -> dict[WebhookId, int]:
+    """The number of attempts of a new delivery, for each of the webhooks that exists."""
+    found = store.get_many(workspace_id, ids)
+    return {WebhookId(webhook.id): retry_policy(webhook).max_attempts for webhook in found}
 
 
 def retry_policy(webhook: StoredWebhook) -> retry.RetryPolicy:
@@ -358,7 +489,9 @@ def ciphertexts(webhook: StoredWebhook) -> list[str]:
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _new(principal: Principal, body: CreateWebhook, source: str, secret: str, id: WebhookId) -> StoredWebhook:
+def _new(
+    principal: Principal, body: WebhookSettings, source: str, secret: str, id: WebhookId
+) -> StoredWebhook:
     now = now_ms()
     return StoredWebhook(
         workspace_id=principal.workspace_id,
@@ -370,11 +503,11 @@ def _new(principal: Principal, body: CreateWebhook, source: str, secret: str, id
         created_at=now,
         updated_at=now,
         version=1,
-        **_attributes(principal.workspace_id, id, body, set(CreateWebhook.model_fields)),
+        **_attributes(principal.workspace_id, id, body, set(WebhookSettings.model_fields)),
     )
 
 
-def _hook_key(source: str, body: CreateWebhook) -> str:
+def _hook_key(source: str, body: WebhookSettings) -> str:
     """The same for two subscriptions to the same events at the same URL."""
     fields = body.model_dump(mode="json", by_alias=True, include={"url", "event_types", "filters"})
     identity = json.dumps([source, fields["url"], fields["eventTypes"], fields["filters"]], sort_keys=True)
@@ -382,32 +515,48 @@ def _hook_key(source: str, body: CreateWebhook) -> str:
 
 
 def _reactivate(
-    workspace_id: str,
+    principal: Principal,
     id: WebhookId,
     secret: str,
     reactivation_actions: Callable[[WebhookId], Sequence[TransactItem]],
+    release_actions: Callable[[WebhookId], Sequence[TransactItem]],
 ) -> str | None:
     """Make a hook active. If it was disabled, it gets `secret`, which is returned, and the actions of
-    `reactivation_actions(id)` join the transaction.
+    `reactivation_actions(id)` join the transaction; if it was paused, those of `release_actions(id)`.
     """
-    was_disabled = False
+    was_disabled = was_paused = False
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
-        nonlocal was_disabled
-        was_disabled = webhook.status == "DISABLED"
-        secrets = [_encrypt_secret(workspace_id, id, secret)] if was_disabled else webhook.secrets
-        return replace(_with_status(webhook, "ACTIVE"), subscribed_at=now_ms(), secrets=secrets)
+        nonlocal was_disabled, was_paused
+        was_disabled, was_paused = webhook.status == "DISABLED", webhook.is_paused
+        secrets = [_encrypt_secret(principal.workspace_id, id, secret)] if was_disabled else webhook.secrets
+        return replace(_with_status(webhook, "ACTIVE", None), subscribed_at=now_ms(), secrets=secrets)
 
     def extra_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
+        if was_paused:
+            return release_actions(id)
         return reactivation_actions(id) if was_disabled else ()
 
-    _change(workspace_id, id, change, None, extra_actions=extra_actions)
+    _change(
+        principal,
+        id,
+        change,
+        None,
+        action="webhook.status_changed",
+        detail=lambda old, new: f"{old.status} to {new.status}: subscribed again",
+        extra_actions=extra_actions,
+    )
     return secret if was_disabled else None
 
 
-def _with_status(webhook: StoredWebhook, status: WebhookStatus) -> StoredWebhook:
+def _with_status(webhook: StoredWebhook, status: WebhookStatus, reason: str | None) -> StoredWebhook:
+    if status == "PAUSED":
+        return replace(webhook, status=status, status_reason=reason, disabled_at=None)
     if status != "ACTIVE":
-        return replace(webhook, status=status)
+        keeps_reason = reason is None and not webhook.is_paused  # a disabled webhook's says why it was
+        return replace(
+            webhook, status=status, status_reason=webhook.status_reason if keeps_reason else reason
+        )
     # Failures before this moment no longer count (receivers.health).
     return replace(webhook, status=status, status_reason=None, disabled_at=None, resumed_at=now_ms())
 
@@ -416,6 +565,8 @@ def _delete(
     workspace_id: str,
     id: WebhookId,
     if_match: int | None,
+    actor: str,
+    detail: str | None = None,
     extra_actions: Sequence[TransactItem] = (),
     requested_at: int | None = None,
 ) -> bool:
@@ -425,15 +576,37 @@ def _delete(
         if webhook.was_renewed_since(requested_at):
             return False
         check_version("webhook", webhook.version, if_match)
+        logged = _log_action(webhook, "webhook.deleted", actor, detail)
         try:
-            store.delete(webhook, extra_actions)
+            store.delete(webhook, [logged, *extra_actions])
         except store.WebhookChanged:
             continue
         return True
     raise write_conflict("webhook")
 
 
-def _check_events(principal: Principal, body: CreateWebhook) -> None:
+def _check_filter_paths(body: WebhookSettings, stored: StoredWebhook | None = None) -> None:
+    """Raises ValidationFailed for a filter on a path that no event type of the webhook has, unless `stored`,
+    the webhook that `body` updates, already had it.
+    """
+    sent = body.model_fields_set
+    if not sent & ({"filters"} if stored is None else {"event_types", "filters"}):
+        return
+    # Imported here: it loads the catalogue, and the delivery worker imports this module.
+    from patchbay.webhooks import filter_paths
+
+    if stored is None:
+        filter_paths.check(body.event_types, [each.path for each in body.filters])
+        return
+    old_paths = [str(each["path"]) for each in stored.filters]
+    filter_paths.check(
+        body.event_types if "event_types" in sent else stored.event_types,
+        [each.path for each in body.filters] if "filters" in sent else old_paths,
+        accepted=filter_paths.undescribed(stored.event_types, old_paths),
+    )
+
+
+def _check_events(principal: Principal, body: WebhookSettings) -> None:
     reserved = catalogue.PLATFORM_ONLY.intersection(body.event_types)
     if reserved and not principal.is_platform:
         raise ValidationFailed.for_field(
@@ -441,11 +614,21 @@ def _check_events(principal: Principal, body: CreateWebhook) -> None:
         )
 
 
-def _check_integration(principal: Principal, body: CreateWebhook) -> None:
+def _check_integration(principal: Principal, body: WebhookSettings) -> None:
     if body.integration_id is not None and not integrations_store.exists(
         principal.workspace_id, body.integration_id
     ):
         raise ValidationFailed.for_field("integrationId", "no integration with this ID")
+
+
+def _expiry_actions(sent: set[str] | None, webhook: StoredWebhook) -> list[TransactItem]:
+    """The write that makes the sweeper remove a temporary webhook when it expires. `sent` are the fields that
+    change; None for a new webhook.
+    """
+    if webhook.expires_at is None or (sent is not None and "expires_in_seconds" not in sent):
+        return []
+    key = webhook_key(webhook.workspace_id, webhook.id)
+    return [health_store.expiry_action(key, webhook.expires_at)]
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -454,14 +637,54 @@ def _origin(url: str) -> tuple[str, str]:
     return scheme.lower(), re.split(r"[/?]", rest, maxsplit=1)[0].lower()
 
 
-def _attributes(workspace_id: str, id: WebhookId, body: CreateWebhook, names: set[str]) -> dict[str, Any]:
+def _comparable(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _keeps_values(body: UpdateWebhook) -> bool:
+    """Whether an update keeps values of headers that are stored."""
+    return "headers" not in body.model_fields_set or MASK in body.headers.values()
+
+
+def _changed_headers(webhook: StoredWebhook, body: UpdateWebhook) -> dict[str, str] | None:
+    """The headers after an update that sends headers, or None if they stay as they are: a masked value is the
+    stored one. Raises ValidationFailed for the mask of a header that is not stored.
+    """
+    masked = {name for name, value in body.headers.items() if value == MASK}
+    if masked == set(webhook.header_names) == body.headers.keys():
+        return None
+    stored = decrypt_headers(webhook) if masked else {}
+    values = {name.lower(): value for name, value in stored.items()}
+    headers = {
+        name: values.get(name.lower(), value) if name in masked else value
+        for name, value in body.headers.items()
+    }
+    try:
+        return check_headers(headers)
+    except ValueError as error:
+        raise ValidationFailed.for_field("headers", str(error)) from None
+
+
+def _attributes(workspace_id: str, id: WebhookId, body: WebhookSettings, names: set[str]) -> dict[str, Any]:
     """The attributes of a StoredWebhook that the named fields of `body` set."""
-    dumped = body.model_dump(mode="json", by_alias=True, include=names - {"headers"})
-    attributes = {name: dumped[to_camel(name)] for name in names - {"headers"}}
+    plain = names - {"headers", "expires_in_seconds"}
+    dumped = body.model_dump(mode="json", by_alias=True, include=plain)
+    attributes = {name: dumped[to_camel(name)] for name in plain}
+    if "url" in names:
+        attributes["url"] = body.url or ""
+    if "expires_in_seconds" in names:
+        seconds = body.expires_in_seconds
+        attributes["expires_at"] = None if seconds is None else now_ms() + seconds * 1000
     if "headers" in names:
-        attributes["header_names"] = list(body.headers)
-        attributes["headers"] = _encrypt_headers(workspace_id, id, body.headers) if body.headers else None
+        attributes |= _header_attributes(workspace_id, id, body.headers)
     return attributes
+
+
+def _header_attributes(workspace_id: str, id: WebhookId, headers: dict[str, str]) -> dict[str, Any]:
+    return {
+        "header_names": list(headers),
+        "headers": _encrypt_headers(workspace_id, id, headers) if headers else None,
+    }
 
 
 def _encrypt_headers(workspace_id: str, id: WebhookId, headers: dict[str, str]) -> str:
@@ -470,15 +693,50 @@ def _encrypt_headers(workspace_id: str, id: WebhookId, headers: dict[str, str]) 
     )
 
 
+def _changed_fields(old: StoredWebhook, new: StoredWebhook) -> str:
+    """The fields that differ. Filters are compared as text, because in Python 1 equals True."""
+    rows = [
+        {name: compact_json.dumps(value) for name, value in webhook.to_row().items() if value is not None}
+        for webhook in (old, new)
+    ]
+    names = rows[0].keys() | rows[1].keys()
+    changed = {name for name in names if rows[0].get(name) != rows[1].get(name)}
+    return ", ".join(sorted(changed - _UNLOGGED)) or "no field changed"
+
+
+def _log_action(webhook: StoredWebhook, action: str, actor: str, detail: str | None = None) -> TransactItem:
+    """An entry of the webhook's activity log, for the transaction that changes the webhook."""
+    return log_action(webhook.workspace_id, WebhookId(webhook.id), action, actor, detail)
+
+
 def _change(
-    workspace_id: str,
+    principal: Principal,
     id: WebhookId,
     change: Callable[[StoredWebhook], StoredWebhook],
     if_match: int | None,
     *,
+    action: str,
+    detail: Callable[[StoredWebhook, StoredWebhook], str],
     extra_actions: Callable[[StoredWebhook], Sequence[TransactItem]] = lambda webhook: (),
 ) -> Webhook:
-    """Store `change(webhook)`, with the actions of `extra_actions(webhook)` in the same transaction. Stores
+    """`_change_stored` by a caller, logged as `action` with `detail(old, new)`. The actions of
+    `extra_actions(new)` join the transaction.
+    """
+
+    def with_log(old: StoredWebhook, new: StoredWebhook) -> Sequence[TransactItem]:
+        return [_log_action(new, action, principal.id, detail(old, new)), *extra_actions(new)]
+
+    return _change_stored(principal.workspace_id, id, change, if_match, with_log)
+
+
+def _change_stored(
+    workspace_id: str,
+    id: WebhookId,
+    change: Callable[[StoredWebhook], StoredWebhook],
+    if_match: int | None,
+    extra_actions: Callable[[StoredWebhook, StoredWebhook], Sequence[TransactItem]],
+) -> Webhook:
+    """Store `change(webhook)`, with the actions of `extra_actions(old, new)` in the same transaction. Stores
     nothing if `change` returns the webhook that it was given.
     """
     for _ in range(_MAX_TRIES):
@@ -489,7 +747,7 @@ def _change(
             return _to_api(old)
         new = replace(changed, updated_at=now_ms(), version=old.version + 1)
         try:
-            store.replace(old, new, extra_actions(new))
+            store.replace(old, new, extra_actions(old, new))
         except store.WebhookChanged:
             continue
         return _to_api(new)
@@ -508,8 +766,9 @@ def _encryption_context(id: str, field: str) -> str:
 def _to_api(webhook: StoredWebhook) -> Webhook:
     return Webhook(
         id=WebhookId(webhook.id),
+        kind=webhook.kind,
         name=webhook.name,
-        url=webhook.url,
+        url=webhook.url or None,
         event_types=list(webhook.event_types),
         filters=_FILTERS.validate_python(webhook.filters),
         integration_id=webhook.integration_id,
@@ -522,6 +781,8 @@ def _to_api(webhook: StoredWebhook) -> Webhook:
         status_reason=webhook.status_reason,
         disabled_at=from_ms(webhook.disabled_at) if webhook.disabled_at else None,
         resumed_at=from_ms(webhook.resumed_at) if webhook.resumed_at else None,
+        created_by=webhook.created_by,
+        expires_at=from_ms(webhook.expires_at) if webhook.expires_at else None,
         created_at=from_ms(webhook.created_at),
         updated_at=from_ms(webhook.updated_at),
         version=webhook.version,

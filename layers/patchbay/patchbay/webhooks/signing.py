@@ -9,12 +9,41 @@ import secrets
 from collections.abc import Sequence
 
 PREFIX = "whsec_"
-SECRET_BYTES = 32  # the specification requires 24 to 64
+SECRET_BYTES = 32
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme
+_MIN_BYTES, _MAX_BYTES = 24, 64
+# Random bytes have far more different values: 24 of them have fewer than 8 once in 10^24 times.
+_MIN_DIFFERENT = 8
 
 
 def new_secret() -> str:
     """A new signing secret: `whsec_` and the base64 of 32 random bytes."""
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def check_own_secret(secret: str) -> None:
+    """Raises ValueError if a secret from elsewhere is not `whsec_` and the base64 of 24 to 64 bytes, or if
+    its bytes cannot be random. The message does not repeat it.
+    """
+    encoded = secret.removeprefix(PREFIX)
+    try:
+        if encoded == secret:
+            raise ValueError
+        key = base64.b64decode(encoded, validate=True)
+        # Other libraries must decode the same bytes: no stray bits, and complete padding.
+        if base64.b64encode(key).decode() != encoded:
+            raise ValueError
+    except ValueError:
+        raise ValueError(
+            f"must be {PREFIX} and the base64 of {_MIN_BYTES} to {_MAX_BYTES} random bytes, with padding; "
+            "leave it out to get a new one"
+        ) from None
+    if not _MIN_BYTES <= len(key) <= _MAX_BYTES:
+        raise ValueError(
+            f"has {len(key)} bytes after {PREFIX}; Standard Webhooks requires {_MIN_BYTES} to {_MAX_BYTES}"
+        )
+    if len(set(key)) < _MIN_DIFFERENT:
+        raise ValueError("is too easy to guess: its bytes repeat; use random bytes, or leave it out")
 
 
 def sign(live_secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> str:

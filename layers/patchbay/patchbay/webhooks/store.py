@@ -2,8 +2,9 @@
 
 Key: workspaceId, sk. Five kinds of rows:
     whk_…                   a webhook
-    sub#<TYPE>#<whk_…>      the subscription of an *active* webhook to a type (or `*`), with the webhook's
-                            filters, so that matching an event reads only the subscriptions to its type
+    sub#<TYPE>#<whk_…>      the subscription of an active or paused webhook to a type (or `*`), with the
+                            webhook's filters, so that matching an event reads only subscriptions to its type.
+                            One of kind pull has its kind and expiry too
     hook#<hash>             the webhook ID of a hook, by a hash of the hook's URL, event and filters, so that
                             an identical subscription finds it. Outlives the webhook for as long as deliveries
                             are kept (TTL), so that a new subscription gets the same ID; `disabledAt` means
@@ -17,11 +18,11 @@ A webhook and its dependent rows change in one transaction, conditional on the w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as with_changes
 from typing import TYPE_CHECKING, NamedTuple
 
-from patchbay import compact_json, idempotency
+from patchbay import catalogue, compact_json, idempotency
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict
 from patchbay.ids import RunId, WebhookId
@@ -40,10 +41,14 @@ MAX_FILTERS_BYTES = 256 * 1024
 
 
 class Subscription(NamedTuple):
-    """A webhook that subscribes to an event's type. The event must pass its filters (as in the API)."""
+    """A webhook that subscribes to an event's type. The event must pass its filters (as in the API). One of
+    kind pull may expire (Unix milliseconds).
+    """
 
     webhook_id: WebhookId
     filters: Sequence[Mapping[str, JsonValue]]
+    is_pull: bool = False
+    expires_at: int | None = None
 
 
 class StoredHook(NamedTuple):
@@ -174,6 +179,15 @@ def page(
     return rows.map(StoredWebhook.from_row)
 
 
+def get_many(workspace_id: str, ids: Iterable[WebhookId]) -> list[StoredWebhook]:
+    """The webhooks that exist, in no particular order; eventually consistent."""
+    keys = [table_key(workspace_id, id)[1] for id in ids]
+    return [
+        StoredWebhook.from_row(row)
+        for row in dynamo.get_many(settings().webhooks_table, keys, consistent=False)
+    ]
+
+
 def iter_webhooks(workspace_id: str) -> Iterator[StoredWebhook]:
     """Every webhook of a workspace; the workspace's ceiling bounds their number."""
     rows = dynamo.query(
@@ -196,6 +210,21 @@ def ids(workspace_id: str) -> Iterator[WebhookId]:
         prefix=f"{WebhookId.prefix}_",
     ):
         yield WebhookId(row["sk"])
+
+
+def subscribers(workspace_id: str, event_type: str) -> Iterator[StoredWebhook]:
+    """The webhooks that name a type, or `*`, whatever their status, newest first; eventually consistent."""
+    rows = dynamo.query(
+        settings().webhooks_table,
+        "workspaceId = :workspace AND begins_with(sk, :prefix)",
+        consistent=False,
+        descending=True,
+        workspace=workspace_id,
+        prefix=f"{WebhookId.prefix}_",
+    )
+    for row in rows:
+        if {event_type, catalogue.ANY}.intersection(row["eventTypes"]):
+            yield StoredWebhook.from_row(row)
 
 
 def replace(
@@ -264,7 +293,7 @@ def subscriptions_version(row: dynamo.Row | None) -> int:
 
 
 def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
-    """Active subscriptions to a type, or to `*`."""
+    """The subscriptions of active and paused webhooks to a type, or to `*`."""
     prefix = _subscription_key(event_type, "")
     for row in dynamo.query(
         settings().webhooks_table,
@@ -272,7 +301,12 @@ def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
         workspace=workspace_id,
         prefix=prefix,
     ):
-        yield Subscription(WebhookId(row["sk"].removeprefix(prefix)), row["filters"])
+        yield Subscription(
+            WebhookId(row["sk"].removeprefix(prefix)),
+            row["filters"],
+            is_pull=row.get("kind") == "pull",
+            expires_at=row.get("expiresAt"),
+        )
 
 
 def _count_action(old: StoredWebhook | None, new: StoredWebhook | None) -> dynamo.TransactItem:
@@ -283,7 +317,7 @@ def _count_action(old: StoredWebhook | None, new: StoredWebhook | None) -> dynam
     webhook = new or old
     assert webhook is not None  # noqa: S101
     # A webhook that was stored before filters were counted has no `filter_bytes`: nothing is subtracted for
-    # it. Its filters may be added above the ceiling, because pausing or disabling must always succeed.
+    # it. Its filters may be added above the ceiling, because deactivating or disabling must always succeed.
     added = _counted_bytes(new) - _counted_bytes(old)
     values = {"one": 1, "added": added, "webhooks": (new is not None) - (old is not None)}
     conditions = []
@@ -346,24 +380,31 @@ def _subscription_key(event_type: str, id: str) -> str:
 
 
 def _subscription_keys(webhook: StoredWebhook) -> set[str]:
-    """The sort keys of a webhook's subscriptions: none unless it is active."""
-    if not webhook.is_active:
+    """The sort keys of a webhook's subscriptions: none unless it is active or paused."""
+    if not webhook.is_subscribed:
         return set()
     return {_subscription_key(event, webhook.id) for event in webhook.event_types}
 
 
-def _match_criteria(webhook: StoredWebhook) -> tuple[bool, Sequence[str], str]:
+def _match_criteria(webhook: StoredWebhook) -> tuple[bool, Sequence[str], str, int | None]:
     """The attributes that decide which events a webhook gets. Filters are compared as text, because in
     Python 1 equals True.
     """
-    return webhook.is_active, list(webhook.event_types), compact_json.dumps(webhook.filters)
+    filters = compact_json.dumps(webhook.filters)
+    return webhook.is_subscribed, list(webhook.event_types), filters, webhook.expires_at
 
 
 def _subscribe_actions(webhook: StoredWebhook) -> list[dynamo.TransactItem]:
     return [
         dynamo.put_action(
             settings().webhooks_table,
-            {"workspaceId": webhook.workspace_id, "sk": key, "filters": webhook.filters},
+            {
+                "workspaceId": webhook.workspace_id,
+                "sk": key,
+                "filters": webhook.filters,
+                "kind": "pull" if webhook.is_pull else None,
+                "expiresAt": webhook.expires_at,
+            },
         )
         for key in sorted(_subscription_keys(webhook))
     ]

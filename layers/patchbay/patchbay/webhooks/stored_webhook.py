@@ -12,7 +12,7 @@ from patchbay.storage.dynamo import Row
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-WebhookStatus = Literal["ACTIVE", "INACTIVE", "DISABLED"]
+WebhookStatus = Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
 
 # An automation's receiver may be down for a weekend, and a workflow that fails on some events must not miss
 # all others.
@@ -34,9 +34,9 @@ class StoredWebhook:
     """A webhook (`whk_…`), or the receiver of one run's callback (`run_…`), which alone has `body` and `ttl`
     (Unix seconds). Other times are Unix milliseconds.
 
-    `headers` is a ciphertext. A hook has `hook_key`, and `subscribed_at` is when its automation last
-    subscribed; 0 if that is unknown. `row` is the row as read, so that `to_row` keeps attributes that a
-    later release wrote.
+    One of kind pull has no `url`, and may expire. `headers` is a ciphertext. A hook has `hook_key`, and
+    `subscribed_at` is when its automation last subscribed; 0 if that is unknown. `row` is the row as read, so
+    that `to_row` keeps attributes that a later release wrote.
     """
 
     workspace_id: str
@@ -46,6 +46,8 @@ class StoredWebhook:
     status: WebhookStatus
     secrets: Sequence[StoredSecret] = field(repr=False)
     retry_config: Mapping[str, JsonValue]
+    kind: Literal["push", "pull"] = "push"
+    expires_at: int | None = None
     name: str = ""
     event_types: Sequence[str] = ()
     filters: Sequence[Mapping[str, JsonValue]] = ()
@@ -69,8 +71,26 @@ class StoredWebhook:
     row: Row = field(default_factory=dict, repr=False, compare=False)
 
     @property
+    def is_pull(self) -> bool:
+        return self.kind == "pull"
+
+    def has_expired(self, now: int) -> bool:
+        """Whether this is a temporary webhook whose time is over. To callers, it does not exist any more."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    @property
     def is_active(self) -> bool:
         return self.status == "ACTIVE"
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether events match it, but its deliveries are held."""
+        return self.status == "PAUSED"
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether events match it."""
+        return self.is_active or self.is_paused
 
     def live_secrets(self, now: int) -> list[StoredSecret]:
         """The secrets that sign at `now`, newest first."""
@@ -96,10 +116,12 @@ class StoredWebhook:
             workspace_id=row["workspaceId"],
             id=RunId(id) if id.startswith("run_") else WebhookId(id),
             source=row["source"],
-            url=row["url"],
+            url=get("url", ""),
             status=row["status"],
             secrets=row["secrets"],
             retry_config=row["retryConfig"],
+            kind=get("kind", "push"),
+            expires_at=get("expiresAt"),
             name=get("name", ""),
             event_types=get("eventTypes", ()),
             filters=get("filters", ()),
@@ -129,7 +151,7 @@ class StoredWebhook:
             "workspaceId": self.workspace_id,
             "sk": self.id,
             "source": self.source,
-            "url": self.url,
+            "url": self.url or None,
             "status": self.status,
             "secrets": self.secrets,
             "retryConfig": self.retry_config,
@@ -137,6 +159,8 @@ class StoredWebhook:
         if isinstance(self.id, RunId):
             return row | {"body": self.body, "ttl": self.ttl}
         return row | {
+            "kind": self.kind if self.is_pull else None,
+            "expiresAt": self.expires_at,
             "name": self.name,
             "eventTypes": self.event_types,
             "filters": self.filters,

@@ -1,0 +1,9 @@
+from patchbay import reference
+from patchbay.http import Request, endpoint
+from patchbay.http.file import JsonFile
+
+
+@endpoint(public=True)
+def handler(request: Request) -> JsonFile:
+    """Get this description of the API. Its server is the deployment that you ask."""
+    return reference.document(request.origin)

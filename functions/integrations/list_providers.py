@@ -1,0 +1,10 @@
+from patchbay.api_model import Listing
+from patchbay.http import endpoint
+from patchbay.integrations import provider_catalogue
+from patchbay.integrations.models import ProviderQuery, ProviderSummary
+
+
+@endpoint(scope="integrations:read")
+def handler(query: ProviderQuery) -> Listing[ProviderSummary]:
+    """List the providers that Patchbay knows, and the kinds of providers that it does not know."""
+    return provider_catalogue.list_providers(query)

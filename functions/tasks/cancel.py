@@ -1,0 +1,10 @@
+from patchbay.http import Request, endpoint
+from patchbay.ids import TaskId
+from patchbay.tasks import service
+from patchbay.tasks.models import Task
+
+
+@endpoint(scope="webhooks:write")
+def handler(request: Request, id: TaskId) -> Task:
+    """Stop a running task. What it has queued is still sent."""
+    return service.cancel(request.principal, id)

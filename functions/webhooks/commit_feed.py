@@ -1,0 +1,10 @@
+from patchbay.feeds import service
+from patchbay.feeds.models import Commit, FeedConsumer
+from patchbay.http import Request, endpoint
+from patchbay.ids import WebhookId
+
+
+@endpoint(scope="webhooks:write")
+def handler(request: Request, id: WebhookId, body: Commit) -> FeedConsumer:
+    """Store how far a consumer is in the feed of a pull webhook."""
+    return service.commit(request.principal, id, body)

@@ -1,0 +1,11 @@
+from patchbay.api_model import Empty
+from patchbay.feeds import service
+from patchbay.feeds.models import ConsumerName
+from patchbay.http import Request, endpoint
+from patchbay.ids import WebhookId
+
+
+@endpoint(scope="webhooks:write")
+def handler(request: Request, id: WebhookId, consumer: ConsumerName) -> Empty:
+    """Forget how far a consumer of a pull webhook's feed is."""
+    return service.delete_consumer(request.principal, id, consumer)

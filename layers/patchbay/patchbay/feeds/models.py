@@ -1,0 +1,120 @@
+"""The API models of feeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field
+
+from patchbay.api_model import ApiModel, Listing, QueryModel, Timestamp
+from patchbay.ids import DeliveryId, EventId
+
+MAX_WAIT_SECONDS = 20
+_CONSUMER = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_CURSOR = re.compile(r"[0-9]{1,16}\Z")
+NOT_A_CURSOR = "is not a cursor of this feed; leave it out to start with the oldest event"
+
+
+class ConsumerName(str):
+    """The name of a consumer in a path."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> ConsumerName:
+        """Raises ValueError."""
+        if not _CONSUMER.match(text):
+            raise ValueError("must be the name of a consumer: 1 to 64 letters, digits, _ or -")
+        return cls(text)
+
+
+def _check_consumer(text: str) -> str:
+    if not _CONSUMER.match(text):
+        raise ValueError("must have 1 to 64 letters, digits, _ or -")
+    return text
+
+
+def _check_cursor(text: str) -> str:
+    if not _CURSOR.match(text):
+        raise ValueError(NOT_A_CURSOR)
+    return text
+
+
+Consumer = Annotated[str, AfterValidator(_check_consumer)]
+Cursor = Annotated[str, AfterValidator(_check_cursor)]
+
+
+class FeedQuery(QueryModel):
+    """The feed starts after `cursor`; without one, after what the `consumer` has committed; without both,
+    with the oldest event. If there is nothing, the response comes after `wait` seconds, or with the first
+    event.
+    """
+
+    consumer: Consumer | None = None
+    cursor: Cursor | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    wait: Annotated[int, Field(ge=0, le=MAX_WAIT_SECONDS)] = 0
+
+
+class FeedItem(ApiModel):
+    """An event, as a receiver would get it: the exact text of the body, and the headers of the request,
+    signed at the moment of this response. `id` is the `webhook-id`: an event that appears twice has the same.
+    """
+
+    sequence: int
+    id: DeliveryId
+    event_id: EventId
+    event_type: str
+    payload: str
+    headers: dict[str, str]
+
+
+class Feed(ApiModel):
+    """The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already;
+    otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no
+    longer stored.
+    """
+
+    items: list[FeedItem]
+    cursor: str
+    has_more: bool
+    next_poll_ms: int
+    truncated: bool
+
+    def parts(self) -> Sequence[FeedItem]:
+        return self.items
+
+    def first(self, count: int) -> Self:
+        """The response with only its first `count` items."""
+        if count >= len(self.items):
+            return self
+        items = self.items[:count]
+        changes = {"items": items, "cursor": str(items[-1].sequence), "has_more": True, "next_poll_ms": 0}
+        return self.model_copy(update=changes)
+
+
+class Commit(ApiModel):
+    """`consumer` is done with all events up to `sequence`. `rewind` lets it go back."""
+
+    consumer: Consumer
+    sequence: Annotated[int, Field(ge=0, le=10**16 - 1)]
+    rewind: bool = False
+
+
+class FeedConsumer(ApiModel):
+    """`lag` is how many entries of the feed come after `sequence`."""
+
+    consumer: str
+    sequence: int
+    lag: int
+    committed_at: Timestamp
+
+
+class FeedConsumers(Listing[FeedConsumer]):
+    """The consumers that have committed within the retention period, all on one page, by name. `sequence` is
+    the feed's last one.
+    """
+
+    sequence: int

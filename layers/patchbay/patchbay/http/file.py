@@ -1,0 +1,104 @@
+"""Responses that are files, which browsers keep: the API's description and its reference pages."""
+
+from __future__ import annotations
+
+import base64
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from patchbay.http.request import Request
+from patchbay.http.response import Response
+
+
+class File(BaseModel):
+    """A file, compressed with gzip. `etag` identifies its content; a browser asks again after `max_age`
+    seconds.
+    """
+
+    media_type: ClassVar[str]
+    headers: ClassVar[dict[str, str]] = {}
+
+    gzipped: bytes
+    etag: str
+    max_age: int = 300
+
+
+class JsonFile(File):
+    """A JSON document."""
+
+    media_type = "application/json"
+
+
+class Page(File):
+    """A page. It loads nothing from other origins, and no other page can show it in a frame. The reference
+    sets styles from its script, which is why they are allowed inline.
+    """
+
+    media_type = "text/html"
+    headers: ClassVar[dict[str, str]] = {
+        "content-security-policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+            "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ),
+        "referrer-policy": "no-referrer",
+    }
+
+
+class Script(File):
+    """A script of a page."""
+
+    media_type = "text/javascript"
+
+
+class Stylesheet(File):
+    """The styles of a page."""
+
+    media_type = "text/css"
+
+
+def file_response(file: File, request: Request) -> Response:
+    """A file; 304 if the client has it (RFC 9110, 13.1.2). API Gateway's HTTP APIs compress nothing.
+
+    A client that does not accept gzip gets the file uncompressed if that fits into a response of Lambda (6
+    MB, with a third more for base64). Otherwise it gets gzip, as every browser accepts.
+    """
+    headers = {
+        "cache-control": f"public, max-age={file.max_age}",
+        "etag": file.etag,
+        "vary": "accept-encoding",
+        **file.headers,
+    }
+    known = {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}
+    if known & {file.etag, "*"}:
+        return {"statusCode": 304, "headers": headers, "body": "", "isBase64Encoded": False}
+    content = file.gzipped
+    if not _accepts_gzip(request.headers.get("accept-encoding", "")):
+        content = _uncompressed(content)
+    if content is file.gzipped:
+        headers["content-encoding"] = "gzip"
+    headers["content-type"] = f"{file.media_type}; charset=utf-8"
+    body = base64.b64encode(content).decode()
+    return {"statusCode": 200, "headers": headers, "body": body, "isBase64Encoded": True}
+
+
+_MAX_UNCOMPRESSED = 3 * 1024 * 1024
+
+
+def _uncompressed(gzipped: bytes) -> bytes:
+    """The file, or the same `gzipped` if it is too large."""
+    import gzip  # only these functions need it
+
+    if int.from_bytes(gzipped[-4:], "little") > _MAX_UNCOMPRESSED:  # RFC 1952, 2.3.1: ISIZE
+        return gzipped
+    return gzip.decompress(gzipped)
+
+
+def _accepts_gzip(header: str) -> bool:
+    """Whether `Accept-Encoding` names gzip (or `*`) without the weight 0."""
+    for item in header.lower().split(","):
+        coding, _, parameters = item.partition(";")
+        if coding.strip() in ("gzip", "*") and parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00"):
+            return True
+    return False

@@ -1,0 +1,73 @@
+"""The API's description and its reference: what `/api/openapi.json` and `/api/docs` serve.
+
+The files are in a layer of their own, because they are large and no other function needs them. They are read
+and compressed once per process.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Self, TypeVar
+
+from patchbay.http.file import File, JsonFile, Page, Script, Stylesheet
+
+Kind = TypeVar("Kind", bound=File)
+
+_LAYER = "patchbay_reference"
+# The files of the reference by their names in the path: the name in the layer, and the kind.
+_FILES: dict[str, tuple[str, type[Page] | type[Script] | type[Stylesheet]]] = {
+    "errors": ("errors.html", Page),
+    "reference.css": ("reference.css", Stylesheet),
+    "reference.js": ("reference.js", Script),
+    "scalar.js": ("scalar.js.gz", Script),
+}
+
+
+class ReferenceFile(str):
+    """The name of a file of the reference in a path."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError for an unknown file."""
+        if text not in _FILES:
+            raise ValueError(f"not a file of the reference, which has {', '.join(_FILES)}")
+        return cls(text)
+
+
+@cache
+def document(origin: str) -> JsonFile:
+    """The OpenAPI document, with the deployment's own origin as its server."""
+    content = json.loads(_read("openapi.json"))
+    content["servers"] = [{"url": origin}]
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return _file(JsonFile, text.encode())
+
+
+@cache
+def page() -> Page:
+    """The page that shows the document."""
+    return _file(Page, _read("reference.html"))
+
+
+@cache
+def file(name: ReferenceFile) -> Page | Script | Stylesheet:
+    """A page or a file of a page."""
+    source, kind = _FILES[name]
+    return _file(kind, _read(source))
+
+
+def _read(name: str) -> bytes:
+    return files(_LAYER).joinpath(name).read_bytes()
+
+
+def _file(kind: type[Kind], content: bytes) -> Kind:
+    gzipped = content if content.startswith(b"\x1f\x8b") else gzip.compress(content, mtime=0)
+    # A weak tag: the compressed and the uncompressed response have the same.
+    tag = f'W/"{hashlib.sha256(content).hexdigest()[:16]}"'
+    return kind(gzipped=gzipped, etag=tag)

@@ -1,0 +1,104 @@
+"""Refuses filters whose path is in no schema of the webhook's event types, most likely a typo: such a filter
+would silently keep all events away.
+
+A schema describes a path if its `properties` and `items` lead there. An object that the schema does not
+describe further, and anything inside it, has every path. Data may have fields that its schema does not name:
+to filter on one, the platform adds it to the catalogue. This module loads the catalogue, so import it only
+where filters change.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from patchbay import catalogue
+from patchbay.catalogue import schemas
+from patchbay.catalogue.entries import load_entry
+from patchbay.errors import FieldError, ValidationFailed
+
+_INDEX = re.compile(r"(0|[1-9][0-9]*)\Z", re.ASCII)
+_DATA = "data."
+_FIELDS_SHOWN = 10
+_PATH_SHOWN = 80
+
+
+def check(event_types: Iterable[str], paths: Sequence[str], accepted: Iterable[str] = ()) -> None:
+    """Raises ValidationFailed for filters' paths that no schema of the types has. `accepted` are paths that
+    stay valid without one.
+    """
+    described = _schemas(event_types)
+    kept = set(accepted)
+    errors = [
+        FieldError(f"filters.{number}.path", _message(path, described))
+        for number, path in enumerate(paths)
+        if path not in kept and not _is_described(path, described)
+    ]
+    if errors:
+        others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise ValidationFailed(f"{errors[0].path}: {errors[0].message}{others}", errors)
+
+
+def undescribed(event_types: Iterable[str], paths: Iterable[str]) -> list[str]:
+    """The paths that no schema of the types has."""
+    described = _schemas(event_types)
+    return [path for path in paths if not _is_described(path, described)]
+
+
+def _schemas(event_types: Iterable[str]) -> list[Mapping[str, Any]]:
+    types = set(event_types)
+    if catalogue.ANY in types:
+        types = set(catalogue.ALL)
+    return [load_entry(type).json_schema for type in sorted(types & catalogue.ALL)]
+
+
+def _is_described(path: str, described: Iterable[Mapping[str, Any]]) -> bool:
+    segments = path.split(".")
+    return any(_has(schema, segments) for schema in described)
+
+
+def _has(schema: Mapping[str, Any], segments: Sequence[str]) -> bool:
+    if not segments:
+        return True
+    first, rest = segments[0], segments[1:]
+    types = schemas.allowed_types(schema)
+    if "object" in types or types == [None]:
+        properties = schema.get("properties")
+        if properties is None or (first in properties and _has(properties[first], rest)):
+            return True
+    if "array" in types and _INDEX.match(first):
+        return "items" not in schema or _has(schema["items"], rest)
+    return False
+
+
+def _message(path: str, described: Sequence[Mapping[str, Any]]) -> str:
+    shown = path if len(path) <= _PATH_SHOWN else f"{path[:_PATH_SHOWN]}…"
+    known = list(dict.fromkeys(found for schema in described for found in _paths(schema)))
+    inside = path.removeprefix(_DATA)
+    near = inside if _is_described(inside, described) else _nearest(inside, known)
+    hint = f"did you mean `{near}`?" if near else ""
+    if inside != path or path == "data":
+        return f"`{shown}`: paths begin inside data" + (f"; {hint}" if hint else "")
+    if hint:
+        return f"no event type of this webhook has `{shown}`; {hint}"
+    fields = ", ".join(f"`{name}`" for name in known[:_FIELDS_SHOWN])
+    more = ", …" if len(known) > _FIELDS_SHOWN else ""
+    return f"no event type of this webhook has `{shown}`; its events have {fields}{more}"
+
+
+def _nearest(path: str, known: Sequence[str]) -> str | None:
+    by_lower = {name.lower(): name for name in reversed(known)}
+    found = difflib.get_close_matches(path.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
+def _paths(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The paths that a schema describes, with 0 for the places in a list."""
+    inner = dict(schema.get("properties", {}))
+    if "items" in schema:
+        inner["0"] = schema["items"]
+    for name, subschema in inner.items():
+        yield prefix + name
+        yield from _paths(subschema, f"{prefix}{name}.")

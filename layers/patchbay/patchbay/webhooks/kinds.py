@@ -1,0 +1,68 @@
+"""The two kinds of webhooks: `push`, whose events Patchbay sends to a URL, and `pull`, whose receiver reads a
+feed.
+
+Pure. What only makes sense for requests is refused for a webhook of kind pull, so that nobody believes that
+it has an effect. An update may send such a field, and the kind, as they are: so what a GET returned can be
+sent back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from patchbay.errors import FieldError, ValidationFailed
+from patchbay.webhooks.models import CreateWebhook, UpdateWebhook
+from patchbay.webhooks.stored_webhook import StoredWebhook
+
+# The fields that are about requests, as the API names them.
+_PUSH_FIELDS = {
+    "url": "url",
+    "headers": "headers",
+    "retry_config": "retryConfig",
+    "rate_limit_per_second": "rateLimitPerSecond",
+    "disable_after": "disableAfter",
+}
+# The attributes of a StoredWebhook that these fields set.
+PUSH_ATTRIBUTES = frozenset({*_PUSH_FIELDS, "header_names"})
+_ONLY_PUSH = "a webhook of kind pull has none, because Patchbay sends no requests for it; leave it out"
+_ONLY_PULL = "only a webhook of kind pull can expire; leave it out, or send kind pull"
+_NO_URL = "is missing"
+_READ_ONLY = "is read-only: a webhook stays of kind {kind}; create another one"
+
+
+def check_new(body: CreateWebhook) -> None:
+    """Raises ValidationFailed if the fields do not fit the kind."""
+    if body.kind == "pull":
+        _reject({name: _ONLY_PUSH for field, name in _PUSH_FIELDS.items() if field in body.model_fields_set})
+    else:
+        _reject(
+            ({"url": _NO_URL} if body.url is None else {})
+            | ({"expiresInSeconds": _ONLY_PULL} if body.expires_in_seconds is not None else {})
+        )
+
+
+def check_change(webhook: StoredWebhook, body: UpdateWebhook, changes: Mapping[str, object]) -> None:
+    """Raises ValidationFailed if an update changes the kind, or does not fit it. `changes` are the attributes
+    of the stored webhook that the body sets.
+    """
+    errors = {}
+    if "kind" in changes and body.kind != webhook.kind:
+        errors["kind"] = _READ_ONLY.format(kind=webhook.kind)
+    elif webhook.is_pull:
+        errors = {
+            name: _ONLY_PUSH
+            for field, name in _PUSH_FIELDS.items()
+            if field in changes and changes[field] != getattr(webhook, field)
+        }
+    elif "url" in changes and body.url is None:
+        errors["url"] = _NO_URL
+    elif body.expires_in_seconds is not None:
+        errors["expiresInSeconds"] = _ONLY_PULL
+    _reject(errors)
+
+
+def _reject(errors: Mapping[str, str]) -> None:
+    if errors:
+        found = [FieldError(name, message) for name, message in errors.items()]
+        others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise ValidationFailed(f"{found[0].path}: {found[0].message}{others}", found)

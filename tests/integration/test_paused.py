@@ -1,0 +1,315 @@
+"""Paused webhooks: events match them, their deliveries are held, and a resume releases the oldest first."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from patchbay.clock import from_ms, iso
+from patchbay.ids import webhook_key
+from patchbay.receivers import health_store
+from tests.faults import dying, watched
+from tests.integration.conftest import DAY, WEBHOOKS, Pipeline, health
+from tests.problems import assert_problem
+from tests.receivers import Receiver, receiver
+from tests.wire import around_calls
+
+
+def set_status(pipeline: Pipeline, webhook: Any, status: str, **more: Any) -> Any:
+    answer = pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": status, **more})
+    assert answer.status == 200, answer.text
+    return answer.json()
+
+
+def publish_held(pipeline: Pipeline, count: int) -> list[str]:
+    events = [pipeline.publish() for _ in range(count)]
+    while pipeline.deliveries.poll():
+        pass
+    return events
+
+
+def received(r: Receiver) -> list[str]:
+    """The IDs of the events that a receiver got, in order."""
+    return [json.loads(request.body)["id"] for request in r.requests]
+
+
+def resume(pipeline: Pipeline, webhook: Any) -> None:
+    """Resume, and let the sweeper release what it finds."""
+    set_status(pipeline, webhook, "ACTIVE")
+    pipeline.clock.move(1)
+    pipeline.sweep()
+    while pipeline.poll():
+        pass
+
+
+def test_paused_webhook_keeps_its_events_and_gets_the_oldest_first_on_resume(pipeline: Pipeline) -> None:
+    with receiver() as r, receiver() as other:
+        webhook = pipeline.webhook(r.url)
+        pipeline.webhook(other.url)
+        paused = set_status(pipeline, webhook, "PAUSED", statusReason="maintenance until 5")
+        assert (paused["status"], paused["statusReason"]) == ("PAUSED", "maintenance until 5")
+        events = publish_held(pipeline, 4)
+        shown = pipeline.shown(webhook, events[0])
+        assert (shown["status"], shown["statusReason"], shown["attempts"]) == ("HELD", "held:paused", [])
+        assert pipeline.deliveries.waits == []  # no message waits
+        assert sorted(received(other)) == sorted(events)
+        pipeline.clock.move(3 * DAY)
+        pipeline.sweep()
+        assert received(r) == []
+        assert [item["id"] for item in pipeline.api(f"GET {WEBHOOKS}?status=PAUSED").json()["items"]] == [
+            webhook["id"]
+        ]
+        resume(pipeline, webhook)
+        assert sorted(received(r)) == sorted(events)
+        sent = [request.headers["webhook-id"] for request in r.requests]
+        assert len(set(sent)) == 4
+        set_status(pipeline, webhook, "PAUSED")
+        assert pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}").json()["statusReason"] is None
+    assert [row["status"] for row in pipeline.rows] == ["DELIVERED"] * 8
+
+
+@pytest.mark.parameters(MaxWaitingPerWebhook=2)
+def test_release_is_paced_from_old_to_new(pipeline: Pipeline) -> None:
+    with receiver() as r:
+        webhook = pipeline.webhook(r.url)
+        set_status(pipeline, webhook, "PAUSED")
+        events = publish_held(pipeline, 5)
+        set_status(pipeline, webhook, "ACTIVE")
+        batches = []
+        for _ in range(3):
+            pipeline.clock.move(60)
+            pipeline.sweep()
+            before = len(r.requests)
+            while pipeline.poll():
+                pass
+            batches.append(sorted(received(r)[before:]))
+    assert batches == [sorted(events[:2]), sorted(events[2:4]), events[4:]]
+
+
+@pytest.mark.parametrize("delay", [60, 3600], ids=["in the queue", "parked"])
+def test_pending_retries_are_held_instead_of_attempted(pipeline: Pipeline, delay: int) -> None:
+    with receiver([500, 200]) as r:
+        webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": delay})
+        event = pipeline.publish()
+        pipeline.deliveries.poll()
+        set_status(pipeline, webhook, "PAUSED")
+        for _ in range(3):
+            pipeline.clock.move(delay)
+            pipeline.sweep()
+            while pipeline.poll():
+                pass
+        assert len(r.requests) == 1
+        assert pipeline.shown(webhook, event)["statusReason"] == "held:paused"
+        resume(pipeline, webhook)
+        assert pipeline.shown(webhook, event)["status"] == "DELIVERED"
+        assert len(r.requests) == 2
+
+
+def test_delivery_held_for_its_receiver_outlives_a_pause(pipeline: Pipeline) -> None:
+    """Held for a sick receiver, a delivery ends after a day. The time of a pause does not count."""
+    with receiver() as r:
+        webhook = pipeline.webhook(r.url, rateLimitPerSecond=1)
+        key = webhook_key("acme", webhook["id"])
+        health_store.open_breaker(key, pipeline.clock.now, pipeline.clock.now + 3600_000)
+        event = publish_held(pipeline, 1)[0]
+        assert pipeline.shown(webhook, event)["statusReason"] == "held:timeouts"
+        set_status(pipeline, webhook, "PAUSED")
+        pipeline.clock.move(DAY + 60)
+        pipeline.sweep()
+        shown = pipeline.shown(webhook, event)
+        assert (shown["status"], shown["statusReason"]) == ("HELD", "held:paused")
+        pipeline.clock.move(5 * DAY)
+        pipeline.sweep()
+        # Held again after the release, because the rate limit has no slot. It has another day.
+        health_store.reserve_slots(key, 900, 1, now=pipeline.clock.now, health=health(key))
+        set_status(pipeline, webhook, "ACTIVE")
+        pipeline.clock.move(1)
+        for row in pipeline.rows:
+            assert row["status"] == "HELD"
+        pipeline.sweep()
+        pipeline.run(days=1)
+        assert received(r) == [event]
+
+
+def test_hold_of_a_paused_webhook_ends_with_the_retention(pipeline: Pipeline) -> None:
+    webhook = pipeline.webhook("http://127.0.0.1:1024/")
+    set_status(pipeline, webhook, "PAUSED")
+    event = publish_held(pipeline, 1)[0]
+    assert pipeline.row["dueAt"] == pipeline.row["heldAt"] + 30 * DAY * 1000
+    pipeline.clock.move(30 * DAY)
+    pipeline.sweep()
+    assert pipeline.shown(webhook, event)["statusReason"] == "held_too_long"
+
+
+@pytest.mark.parametrize(("status", "reason"), [("INACTIVE", "webhook_inactive"), (None, "webhook_deleted")])
+def test_ending_a_paused_webhook_cancels_what_it_holds(
+    pipeline: Pipeline, status: str | None, reason: str
+) -> None:
+    webhook = pipeline.webhook("http://127.0.0.1:1024/")
+    set_status(pipeline, webhook, "PAUSED")
+    publish_held(pipeline, 2)
+    pipeline.clock.move(61)
+    pipeline.sweep()
+    if status:
+        set_status(pipeline, webhook, status, statusReason="over")
+        pipeline.clock.move(1)
+    else:
+        pipeline.api(f"DELETE {WEBHOOKS}/{webhook['id']}")
+        pipeline.clock.move(15 * 60)
+    pipeline.sweep()
+    assert pipeline.ends() == [("CANCELLED", reason)] * 2
+    pipeline.run(days=1)
+    assert [row for row in pipeline.backend.rows("HealthTable") if "dueAt" in row] == []
+
+
+def test_manual_retry_of_a_paused_webhook_makes_one_attempt(pipeline: Pipeline) -> None:
+    with receiver([500, 200]) as r:
+        webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 1, "backoffMultiplier": 1})
+        set_status(pipeline, webhook, "PAUSED")
+        event = publish_held(pipeline, 1)[0]
+        path = f"{WEBHOOKS}/{webhook['id']}/deliveries/{pipeline.shown(webhook, event)['id']}/retry"
+        assert pipeline.api(f"POST {path}").status == 202
+        for _ in range(3):
+            while pipeline.poll():
+                pass
+            pipeline.clock.move(2)
+        assert len(r.requests) == 1
+        shown = pipeline.shown(webhook, event)
+        assert (shown["status"], shown["statusReason"]) == ("HELD", "held:paused")
+        assert [attempt["trigger"] for attempt in shown["attempts"]] == ["MANUAL"]
+        assert pipeline.api(f"POST {path}").status == 202
+        pipeline.poll()
+        assert pipeline.shown(webhook, event)["status"] == "DELIVERED"
+
+
+def test_failures_do_not_disable_a_paused_webhook(pipeline: Pipeline) -> None:
+    with receiver([410]) as r:
+        webhook = pipeline.webhook(r.url, disableAfter=1)
+        set_status(pipeline, webhook, "PAUSED")
+        event = publish_held(pipeline, 1)[0]
+        id = pipeline.shown(webhook, event)["id"]
+        pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/deliveries/{id}/retry")
+        pipeline.poll()
+        assert pipeline.shown(webhook, event)["statusReason"] == "endpoint_gone"
+        assert pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}").json()["status"] == "PAUSED"
+
+
+def test_recovery_waits_during_a_pause(pipeline: Pipeline) -> None:
+    with receiver([404, 200]) as r:
+        webhook = pipeline.webhook(r.url)
+        body = {"since": iso(from_ms(pipeline.clock.now))}
+        event = publish_held(pipeline, 1)[0]
+        assert pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/recover", json=body).json() == {"queued": 1}
+        set_status(pipeline, webhook, "PAUSED")
+        for _ in range(3):
+            pipeline.clock.move(20 * 60)
+            pipeline.sweep()
+        assert pipeline.shown(webhook, event)["status"] == "FAILED"
+        assert_problem(pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/recover", json=body), 409)
+        resume(pipeline, webhook)
+        assert pipeline.shown(webhook, event)["status"] == "DELIVERED"
+
+
+def test_paused_hook_is_resumed_by_a_subscription(pipeline: Pipeline) -> None:
+    with receiver() as r:
+        wanted = {"url": r.url, "eventType": "POST_PUBLISHED"}
+        hook = pipeline.api("POST /api/automations/n8n/hooks", json=wanted).json()
+        set_status(pipeline, hook, "PAUSED")
+        assert pipeline.api(f"GET /api/automations/n8n/hooks/{hook['id']}").json()["status"] == "PAUSED"
+        events = publish_held(pipeline, 2)
+        assert received(r) == []
+        answer = pipeline.api("POST /api/automations/n8n/hooks", json=wanted)
+        assert (answer.status, answer.json()) == (200, {"id": hook["id"], "secret": None})
+        pipeline.clock.move(1)
+        pipeline.sweep()
+        while pipeline.poll():
+            pass
+        assert sorted(received(r)) == sorted(events)
+
+
+# ── what a pause costs ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_deliveries_to_a_paused_webhook_are_received_once_and_cost_one_write(pipeline: Pipeline) -> None:
+    webhook = pipeline.webhook("http://127.0.0.1:1024/", is_fast=False)
+    set_status(pipeline, webhook, "PAUSED")
+    calls: list[Counter[str]] = []
+    for _ in range(2):
+        for _ in range(10):
+            pipeline.publish()
+        seen: Counter[str] = Counter()
+
+        def count(service: str, operation: str, params: Any, call: Any, seen: Counter[str] = seen) -> Any:
+            seen[operation] += 1
+            return call(params)
+
+        with around_calls(count):
+            assert pipeline.deliveries.poll() == 10
+        calls.append(seen)
+    assert calls == [
+        {"BatchGetItem": 1, "UpdateItem": 1, "PutItem": 10},
+        {"BatchGetItem": 1, "PutItem": 10},
+    ]
+    assert pipeline.deliveries.waits == pipeline.slow.waits == []
+
+
+def test_pause_and_resume_leave_subscriptions_as_they_are(pipeline: Pipeline) -> None:
+    """Otherwise, each publish of the workspace would read and compile its subscriptions again."""
+    webhook = pipeline.webhook("http://127.0.0.1:1024/")
+    with watched("dynamodb.TransactWriteItems") as transactions:
+        for status in ("PAUSED", "ACTIVE"):
+            set_status(pipeline, webhook, status)
+    assert len(transactions) == 2
+    keys = {
+        row["sk"]["S"]
+        for transaction in transactions
+        for action in transaction["TransactItems"]
+        for params in action.values()
+        if "sk" in (row := params.get("Key") or params["Item"])
+    }
+    assert keys == {webhook["id"], "health"}  # not the row with the version of the subscriptions
+
+
+def test_sweeper_seldom_visits_a_paused_webhook(pipeline: Pipeline) -> None:
+    webhook = pipeline.webhook("http://127.0.0.1:1024/")
+    set_status(pipeline, webhook, "PAUSED")
+    publish_held(pipeline, 1)
+    visits = 0
+    for _ in range(15):
+        pipeline.clock.move(4 * 60)
+        with watched("dynamodb.UpdateItem") as updates:
+            pipeline.sweep()
+        visits += bool(updates)
+    assert visits <= 5
+
+
+# ── crashes, errors ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("call", [2, 5, 9])
+def test_crash_during_hold_and_release_loses_none(pipeline: Pipeline, call: int) -> None:
+    with receiver() as r:
+        webhook = pipeline.webhook(r.url)
+        set_status(pipeline, webhook, "PAUSED")
+        events = [pipeline.publish(), pipeline.publish()]
+        records = pipeline.deliveries.receive()
+        with dying(call) as process:
+            pipeline.deliveries.invoke(records)
+            set_status(pipeline, webhook, "ACTIVE")
+            pipeline.clock.move(1)
+            pipeline.sweep()
+        set_status(pipeline, webhook, "ACTIVE")
+        pipeline.run(days=1)
+        assert process.died is (call <= process.calls)
+    assert sorted(received(r)) == sorted(events)
+    assert pipeline.ends() == [("DELIVERED", None)] * 2
+
+
+def test_active_webhook_has_no_reason(pipeline: Pipeline) -> None:
+    webhook = pipeline.webhook("http://127.0.0.1:1024/")
+    body = {"status": "ACTIVE", "statusReason": "all is well"}
+    answer = pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json=body)
+    assert_problem(answer, 422, paths=["statusReason"])

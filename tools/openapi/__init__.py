@@ -1,0 +1,10 @@
+"""Derives `openapi.json` from template.yaml, the handlers, the models and the catalogue. `make derived`.
+
+- `operations`: a route with everything that its handler declares.
+- `problems`: the problems that a handler can raise, found in its code.
+- `schemas`: the models as JSON Schema, with stable names.
+- `examples`: the recorded examples, and how they become an operation's.
+- `document`: the parts as one document.
+- `texts`: what stands in no model or docstring: the introduction, tags, parameters, fields.
+- `changes`: the breaking changes between two documents.
+"""
