@@ -10,14 +10,17 @@ from typing import Any
 Schema = Mapping[str, Any]
 # The groups of methods (`x-sdk-group`), with a description of each.
 GROUPS = {
+    "actions": "The platform's answers to actions; for its own workspace.",
     "apiKeys": "API keys.",
     "automations": "Triggers, hooks, actions and runs of Zapier, Make and n8n.",
     "connections": "Connections to providers.",
+    "deliveries": "Deliveries of all webhooks.",
     "events": "Events.",
+    "health": "The state of the deployment.",
     "integrations": "Integrations, providers and the marketplace.",
-    "platform": "The platform's answers to actions; for its own workspace.",
-    "service": "The deployment itself.",
-    "webhooks": "Webhooks and their deliveries.",
+    "me": "The caller.",
+    "tasks": "Tasks that run in the background, such as replays.",
+    "webhooks": "Webhooks, their deliveries and their feeds.",
 }
 _METHODS = ("get", "post", "put", "delete")
 
@@ -82,7 +85,7 @@ class Document:
 
     def _operation(self, path: str, http_method: str, node: Schema) -> Operation | None:
         response = self._json_response(node)
-        if response is None or "x-sdk-method" not in node:
+        if response is None or node.get("x-sdk-group") not in GROUPS:
             return None
         parameters = [self.resolve(parameter) for parameter in node.get("parameters", ())]
         headers = {parameter["name"].lower() for parameter in parameters if parameter["in"] == "header"}
@@ -105,12 +108,13 @@ class Document:
         )
 
     def _json_response(self, node: Schema) -> Schema | None:
+        """The schema of the successful responses, a union if they differ; None if none has JSON."""
+        schemas: list[Schema] = []
         for status, response in sorted(node["responses"].items()):
             content = self.resolve(response).get("content", {})
             if status.startswith("2") and "application/json" in content:
-                schema: Schema = content["application/json"]["schema"]
-                return schema
-        return None
+                schemas.append(content["application/json"]["schema"])
+        return schemas[0] if len(schemas) == 1 else {"anyOf": schemas} if schemas else None
 
     def _body(self, node: Schema, without: Collection[str]) -> tuple[Field, ...] | None:
         if "requestBody" not in node:

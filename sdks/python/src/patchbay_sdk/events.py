@@ -525,6 +525,15 @@ class WebhookDisabledEvent(Model):
     """The event's content."""
 
 
+ActionRequestedDataPlatform: TypeAlias = Literal["zapier", "make", "n8n"]
+
+AlertTriggeredDataSeverity: TypeAlias = Literal["info", "warning", "critical"]
+
+ApprovalCompletedDataDecision: TypeAlias = Literal["approved", "rejected"]
+
+MessageReceivedDataKind: TypeAlias = Literal["direct_message", "comment", "review"]
+
+
 class UnknownEvent(Model):
     """An event whose type this release of the SDK does not know."""
 

@@ -45,7 +45,7 @@ def follow(
                     yield item
                     position.done = item.sequence
             finally:
-                if position.done != position.committed:
+                if position.done is not None and position.done != position.committed:
                     client.webhooks.commit_feed(webhook_id, consumer=consumer, sequence=position.done)
                     position.committed = position.done
             if not feed.items:

@@ -145,7 +145,7 @@ class Attempt(Model):
 
     number: int
     """The number of the attempt, from 1."""
-    trigger: Literal["AUTO", "MANUAL", "TEST", "RECOVER"]
+    trigger: Literal["AUTO", "MANUAL", "TEST", "RECOVER", "REPLAY"]
     """Why the attempt was made."""
     started_at: datetime
     """When the attempt started."""
@@ -185,6 +185,43 @@ class Authorization(Model):
     """The one-time value that the provider returns with the user."""
     expires_at: datetime
     """When the flow ends: the user must have returned by then."""
+
+
+class Caller(Model):
+    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key.
+
+    A user has a `role` unless their token lists its scopes.
+    """
+
+    workspace_id: str
+    """The workspace."""
+    id: str
+    """Who it is: `user:…`, or the ID of the API key."""
+    type: Literal["user", "key"]
+    """Whether a user or a key calls."""
+    role: str | None
+    """The role of the token, or null."""
+    scopes: list[str]
+    """What the credentials allow."""
+    key: CallerKey | None
+    """The API key; null for a user."""
+
+
+class CallerKey(Model):
+    """The API key of the caller. Both limits apply to its requests."""
+
+    id: str
+    """The ID."""
+    name: str
+    """The name for people."""
+    masked_key: str
+    """The key with its secret masked."""
+    rate_limit_per_hour: int
+    """The most requests in any 60 minutes."""
+    rate_limit_per_day: int
+    """The most requests in any 24 hours."""
+    expires_at: datetime | None
+    """When it expires; null for never."""
 
 
 class Choice(Model):
@@ -366,10 +403,15 @@ class EqualsFilter(Model):
 
 
 class Event(Model):
+    """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
+    first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the
+    webhooks as they are now. It is null for callers without the scope webhooks:read.
+    """
+
     id: str
     """The ID."""
     type: str
-    """The type."""
+    """The event type."""
     timestamp: datetime
     """When the event was published."""
     source: str
@@ -382,6 +424,12 @@ class Event(Model):
     """The event's content."""
     deliveries: list[EventDelivery]
     """The event's deliveries, one for each webhook that it matched."""
+    feeds: list[EventFeed]
+    """The pull webhooks whose feeds have the event."""
+    unmatched: list[UnmatchedWebhook] | None
+    """The webhooks that subscribe to the type and did not get the event."""
+    unmatched_truncated: bool
+    """Whether there are more of them."""
 
 
 class EventDelivery(Model):
@@ -393,6 +441,15 @@ class EventDelivery(Model):
     """The webhook."""
     status: str
     """The status."""
+
+
+class EventFeed(Model):
+    """A pull webhook whose feed has the event. `id` is the `webhook-id` of its item there."""
+
+    id: str
+    """The ID."""
+    webhook_id: str
+    """The webhook."""
 
 
 class EventSummary(Model):
@@ -481,6 +538,70 @@ class ExistsFilterInput(Model):
     """What to compare with."""
 
 
+class Feed(Model):
+    """The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already;
+    otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are
+    no longer stored.
+    """
+
+    items: list[FeedItem]
+    """The items of this page."""
+    cursor: str
+    """Where the next read goes on."""
+    has_more: bool
+    """Whether more events are there already."""
+    next_poll_ms: int
+    """After how many milliseconds to read again."""
+    truncated: bool
+    """Whether events are missing because they are no longer stored."""
+
+
+class FeedConsumer(Model):
+    """`lag` is how many entries of the feed come after `sequence`."""
+
+    consumer: str
+    """The name of the consumer."""
+    sequence: int
+    """The number of the entry in the feed."""
+    lag: int
+    """How many entries of the feed come after `sequence`."""
+    committed_at: datetime
+    """When the consumer last committed."""
+
+
+class FeedConsumers(Model):
+    """The consumers that have committed within the retention period, all on one page, by name. `sequence`
+    is the feed's last one.
+    """
+
+    items: list[FeedConsumer]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+    sequence: int
+    """The number of the feed's last entry."""
+
+
+class FeedItem(Model):
+    """An event, as a receiver would get it: the exact text of the body, and the headers of the request,
+    signed at the moment of this response. `id` is the `webhook-id`: an event that appears twice has the
+    same.
+    """
+
+    sequence: int
+    """The number of the entry in the feed."""
+    id: str
+    """The `webhook-id`. An event that appears twice has the same."""
+    event_id: str
+    """The event."""
+    event_type: str
+    """The type of the event."""
+    payload: str
+    """The exact text of the body, for the verification of the signature."""
+    headers: dict[str, str]
+    """The headers of the request that a receiver would get, signed at this moment."""
+
+
 class Health(Model):
     status: str
     """`ok`."""
@@ -499,7 +620,7 @@ class Hook(Model):
     """The type of the event."""
     filters: list[EqualsFilter | InFilter | ExistsFilter]
     """Conditions on an event's data. All must be true."""
-    status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
     """The status."""
     created_at: datetime
     """When it was created."""
@@ -529,7 +650,10 @@ class InFilter(Model):
 
 class Integration(Model):
     """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the
-    built-in template that this one is a copy of.
+    built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while
+    setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is
+    the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another
+    workspace.
     """
 
     id: str
@@ -564,6 +688,8 @@ class Integration(Model):
     """Whether it is offered in the marketplace, once the platform has approved it."""
     review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
     """The platform's decision on publishing it, or null."""
+    review_reason: str | None
+    """Why the platform decided so, or null."""
     publisher: Publisher | None
     """Who published the integration."""
     installed_from: str | None
@@ -572,6 +698,8 @@ class Integration(Model):
     """Any object of yours, at most 8 KiB."""
     connection_count: int
     """The number of connections."""
+    created_by: str | None
+    """Who created it: `user:…` or `key:…`."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
@@ -671,6 +799,109 @@ class Me(Model):
     """The name of the connection in the automation platform."""
 
 
+class Provider(Model):
+    """What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema`
+    the `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without
+    OAuth and for a custom provider, whose config has these settings. `hosts` are those that Patchbay
+    calls; `*.x` is any name below x. `redirectUris` are those that an integration without
+    `config.redirectUris` may use: register them at the provider.
+    """
+
+    key: str
+    """The API key. Shown only in this response: store it now."""
+    name: str
+    """The name for people."""
+    type: Literal[
+        "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
+    ]
+    """The type."""
+    auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
+    """How the connection signs in at the provider."""
+    description: str
+    """What it is, in a sentence or two."""
+    documentation_url: str | None
+    """The provider's documentation."""
+    template_id: str | None
+    """The integration to install, or null."""
+    config_schema: dict[str, Any]
+    """The JSON Schema of an integration's `config`."""
+    credentials_schema: dict[str, Any] | None
+    """The JSON Schema of a connection's `credentials`; null with OAuth."""
+    oauth: ProviderOAuth | None
+    """The OAuth settings; null for a provider with credentials."""
+    hosts: list[str]
+    """The hosts that Patchbay calls; `*.x` means any name below x."""
+    redirect_uris: list[str]
+    """The addresses to register at the provider."""
+
+
+class ProviderOAuth(Model):
+    """A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a
+    field of config, or an address that a response of the provider has. Without a `revocationUrl`, a
+    grant cannot be revoked.
+    """
+
+    authorization_url: str
+    """Where to send the user's browser."""
+    token_url: str
+    """The token endpoint."""
+    revocation_url: str | None
+    """The revocation endpoint, or null."""
+    issuer: str | None
+    """The issuer that the provider names (RFC 9207)."""
+    client_auth: str
+    """How the client authenticates at the token endpoint."""
+    pkce: bool
+    """Whether the flow uses PKCE (RFC 7636)."""
+    scope_separator: str
+    """What separates scopes in a request."""
+    refresh: Literal["rotating", "static", "exchange", "never_expires", "reauthorize_only"]
+    """How tokens are refreshed."""
+    scopes: list[ProviderScope]
+    """The scopes."""
+
+
+class ProviderScope(Model):
+    """An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`."""
+
+    name: str
+    """The scope, as the provider names it."""
+    description: str | None
+    """What it is, in a sentence or two."""
+    always: bool
+    """Whether Patchbay requests it even if the integration has scopes of its own."""
+
+
+class ProviderSummary(Model):
+    """A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is
+    the `provider` of an integration. `templateId` can be installed; null for a custom provider.
+    """
+
+    key: str
+    """The key, which is the `provider` of an integration."""
+    name: str
+    """The name for people."""
+    type: Literal[
+        "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
+    ]
+    """The type."""
+    auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
+    """How the connection signs in at the provider."""
+    description: str
+    """What it is, in a sentence or two."""
+    documentation_url: str | None
+    """The provider's documentation."""
+    template_id: str | None
+    """The integration to install, or null."""
+
+
+class ProviderSummaryList(Model):
+    items: list[ProviderSummary]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
 class PublishEvent(Model):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
@@ -678,7 +909,7 @@ class PublishEvent(Model):
     """
 
     type: str
-    """The type."""
+    """The event type, such as `POST_PUBLISHED`."""
     data: dict[str, Any]
     """The content: an object of at most 256 KiB, which matches the type's schema."""
     idempotency_key: str | None = None
@@ -730,6 +961,36 @@ class RateLimit(Model):
     """When the window ends."""
 
 
+class Receiver(Model):
+    """The receiver as the delivery engine sees it now.
+
+    An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a
+    response. The SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is
+    `unproven`), took over two seconds at `slowAt` (`slow`), or share a workspace with many slow ones
+    (`slow_workspace`). `slowdowns` is how often this one became slow recently, `backlogSince` since
+    when too many retries wait, and `held` the number of deliveries that are HELD.
+    """
+
+    breaker: Literal["CLOSED", "OPEN"]
+    """The circuit breaker: `OPEN` while the receiver hangs and only probes are sent."""
+    opened_at: datetime | None
+    """When the breaker opened, or null."""
+    next_probe_at: datetime | None
+    """When the receiver is tried again, or null."""
+    lane: Literal["FAST", "SLOW"]
+    """The queue of its deliveries: `FAST`, or `SLOW` for new and slow receivers."""
+    lane_reason: Literal["unproven", "slow", "slow_workspace"] | None
+    """Why the lane is slow, or null."""
+    slow_at: datetime | None
+    """When the receiver was last slow, or null."""
+    slowdowns: int
+    """How often it was slow lately."""
+    backlog_since: datetime | None
+    """Since when too many retries wait, or null."""
+    held: int
+    """The deliveries that wait until the receiver is healthy."""
+
+
 class Recovering(Model):
     """`queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted."""
 
@@ -740,6 +1001,17 @@ class Recovering(Model):
 class RejectedItem(Model):
     error: ItemError
     """Why it failed."""
+
+
+class ReplayPreview(Model):
+    """How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops
+    at 10,000, or after some seconds.
+    """
+
+    total: int
+    """How many deliveries the replay would queue."""
+    is_complete: bool
+    """Whether everything was counted."""
 
 
 class RetryConfig(Model):
@@ -774,6 +1046,8 @@ class Run(Model):
     """Why it failed."""
     expires_at: datetime
     """When the run ends `FAILED` if the platform has not answered."""
+    created_by: str
+    """Who created it: `user:…` or `key:…`."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
@@ -826,6 +1100,65 @@ class Sample(Model):
     """The event's content."""
 
 
+class SubscribedHook(Model):
+    """`secret` signs the hook's deliveries (Standard Webhooks); null if the hook already existed."""
+
+    id: str
+    """The ID."""
+    secret: str | None
+    """The signing secret, `whsec_…`. Shown only in this response: store it now."""
+
+
+class Task(Model):
+    """`done` is the number of deliveries that were queued so far; after a crash, it can be too low.
+    `total` is how many there were to queue at the start, null if there were too many to count.
+    `parameters` is the request that started the task, with its defaults.
+    """
+
+    id: str
+    """The ID."""
+    type: Literal["webhook.replay"]
+    """The type."""
+    status: Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+    """The status."""
+    webhook_id: str
+    """The webhook."""
+    parameters: dict[str, Any]
+    """What was asked for."""
+    done: int
+    """The number of deliveries queued so far. After a crash, it can be too low."""
+    total: int | None
+    """The number of deliveries that it will queue; null if unknown."""
+    error: TaskError | None
+    """Why it failed; null unless it did."""
+    created_by: str
+    """Who created it: `user:…` or `key:…`."""
+    created_at: datetime
+    """When it was created."""
+    updated_at: datetime
+    """When it was last changed."""
+    ended_at: datetime | None
+    """When it ended, or null."""
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+
+
+class TaskError(Model):
+    """Why a task failed. `code` is stable, such as `webhook_disabled` or `internal`."""
+
+    code: str
+    """The stable code of the error."""
+    detail: str
+    """What happened, for people."""
+
+
+class TaskList(Model):
+    items: list[Task]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
 class Trigger(Model):
     """An event type as a trigger. `schema` and `sample` describe an event's `data`."""
 
@@ -843,12 +1176,36 @@ class Trigger(Model):
     """An example of an event's data."""
 
 
+class UnmatchedReason(Model):
+    """Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the
+    event fails. `changed_later`: the webhook matches the event now, but did not when it was published.
+    """
+
+    code: Literal["created_later", "inactive", "disabled", "filter_mismatch", "changed_later"]
+    """The stable code of the error."""
+    detail: str
+    """What happened, for people."""
+
+
+class UnmatchedWebhook(Model):
+    """A webhook that subscribes to the event's type, but did not get the event."""
+
+    webhook_id: str
+    """The webhook."""
+    name: str
+    """The name for people."""
+    reason: UnmatchedReason
+    """Why the webhook did not get the event."""
+
+
 class Usage(Model):
-    """The number of requests admitted in total, and on each of the last 30 days, ending with today."""
+    """The number of requests admitted in total, and on each of the last 30 days, ending with today. In a
+    list, `daily` is null.
+    """
 
     total: int
     """The requests admitted so far."""
-    daily: list[DailyUse]
+    daily: list[DailyUse] | None
     """The requests of each of the last 30 days, ending with today."""
 
 
@@ -881,13 +1238,20 @@ class Verification(Model):
 
 
 class Webhook(Model):
-    """`source` is `api` or the automation platform that created it; header values are masked."""
+    """`source` is `api` or the automation platform that created it; header values are masked. A list has
+    `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+
+    A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no
+    effect on it.
+    """
 
     id: str
     """The ID."""
+    kind: Literal["push", "pull"]
+    """Who publishes it: `publishable`, `operational` or `platform`."""
     name: str
     """The name for people."""
-    url: str
+    url: str | None
     """The receiver's URL."""
     event_types: list[str]
     """The event types that it gets, or `*` for all."""
@@ -905,7 +1269,7 @@ class Webhook(Model):
     """The most requests per second to the receiver; null for no limit."""
     disable_after: int
     """The number of consecutive failures that disables the webhook."""
-    status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
     """`ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing;
     `DISABLED` by Patchbay after failures, or by its receiver's 410.
     """
@@ -913,10 +1277,16 @@ class Webhook(Model):
     """Why it has this status, or null."""
     disabled_at: datetime | None
     """When Patchbay disabled it, or null."""
-    consecutive_failures: int
+    expires_at: datetime | None
+    """When it expires; null for never."""
+    consecutive_failures: int | None
     """The deliveries that have failed since the last success."""
-    stats: WebhookStats
+    stats: WebhookStats | None
     """The statistics of the last 24 hours."""
+    receiver: Receiver | None
+    """The receiver as the delivery engine sees it now."""
+    created_by: str
+    """Who created it: `user:…` or `key:…`."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
@@ -928,9 +1298,11 @@ class Webhook(Model):
 class WebhookDetail(Model):
     id: str
     """The ID."""
+    kind: Literal["push", "pull"]
+    """Who publishes it: `publishable`, `operational` or `platform`."""
     name: str
     """The name for people."""
-    url: str
+    url: str | None
     """The receiver's URL."""
     event_types: list[str]
     """The event types that it gets, or `*` for all."""
@@ -948,7 +1320,7 @@ class WebhookDetail(Model):
     """The most requests per second to the receiver; null for no limit."""
     disable_after: int
     """The number of consecutive failures that disables the webhook."""
-    status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
     """`ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing;
     `DISABLED` by Patchbay after failures, or by its receiver's 410.
     """
@@ -956,10 +1328,16 @@ class WebhookDetail(Model):
     """Why it has this status, or null."""
     disabled_at: datetime | None
     """When Patchbay disabled it, or null."""
-    consecutive_failures: int
+    expires_at: datetime | None
+    """When it expires; null for never."""
+    consecutive_failures: int | None
     """The deliveries that have failed since the last success."""
-    stats: WebhookStats
+    stats: WebhookStats | None
     """The statistics of the last 24 hours."""
+    receiver: Receiver | None
+    """The receiver as the delivery engine sees it now."""
+    created_by: str
+    """Who created it: `user:…` or `key:…`."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
@@ -1009,9 +1387,11 @@ class WebhookWithSecret(Model):
 
     id: str
     """The ID."""
+    kind: Literal["push", "pull"]
+    """Who publishes it: `publishable`, `operational` or `platform`."""
     name: str
     """The name for people."""
-    url: str
+    url: str | None
     """The receiver's URL."""
     event_types: list[str]
     """The event types that it gets, or `*` for all."""
@@ -1029,7 +1409,7 @@ class WebhookWithSecret(Model):
     """The most requests per second to the receiver; null for no limit."""
     disable_after: int
     """The number of consecutive failures that disables the webhook."""
-    status: Literal["ACTIVE", "INACTIVE", "DISABLED"]
+    status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
     """`ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing;
     `DISABLED` by Patchbay after failures, or by its receiver's 410.
     """
@@ -1037,6 +1417,10 @@ class WebhookWithSecret(Model):
     """Why it has this status, or null."""
     disabled_at: datetime | None
     """When Patchbay disabled it, or null."""
+    expires_at: datetime | None
+    """When it expires; null for never."""
+    created_by: str
+    """Who created it: `user:…` or `key:…`."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
@@ -1049,11 +1433,23 @@ class WebhookWithSecret(Model):
 
 Actions: TypeAlias = list[ActionInfo]
 
+AttemptTrigger: TypeAlias = Literal["AUTO", "MANUAL", "TEST", "RECOVER", "REPLAY"]
+
 AuthType: TypeAlias = Literal["OAUTH2", "API_KEY", "BASIC"]
+
+AutomationPlatform: TypeAlias = Literal["zapier", "make", "n8n"]
+
+CallerType: TypeAlias = Literal["user", "key"]
 
 Choices: TypeAlias = list[Choice]
 
 ConnectionStatus: TypeAlias = Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"]
+
+EventStatus: TypeAlias = Literal["ACCEPTED", "REJECTED"]
+
+EventTypeInfoKind: TypeAlias = Literal["publishable", "operational", "platform"]
+
+HookStatus: TypeAlias = Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
 
 IntegrationStatus: TypeAlias = Literal["PENDING_SETUP", "ACTIVE", "INACTIVE", "ERROR"]
 
@@ -1065,11 +1461,27 @@ JsonValue: TypeAlias = "Any"
 
 KeyStatus: TypeAlias = Literal["ACTIVE", "EXPIRED", "REVOKED"]
 
+LogEntryOutcome: TypeAlias = Literal["SUCCEEDED", "FAILED"]
+
+ReceiverBreaker: TypeAlias = Literal["CLOSED", "OPEN"]
+
+ReceiverLane: TypeAlias = Literal["FAST", "SLOW"]
+
+RefreshStrategy: TypeAlias = Literal["rotating", "static", "exchange", "never_expires", "reauthorize_only"]
+
 ReviewStatus: TypeAlias = Literal["PENDING", "APPROVED", "REJECTED"]
+
+RunStatus: TypeAlias = Literal["PENDING", "SUCCEEDED", "FAILED"]
 
 Samples: TypeAlias = list[Sample]
 
+TaskStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+
 Triggers: TypeAlias = list[Trigger]
+
+UnmatchedReasonCode: TypeAlias = Literal[
+    "created_later", "inactive", "disabled", "filter_mismatch", "changed_later"
+]
 
 VerificationCode: TypeAlias = Literal[
     "VALID",
@@ -1081,3 +1493,7 @@ VerificationCode: TypeAlias = Literal[
     "RATE_LIMITED",
     "COST_EXCEEDS_LIMIT",
 ]
+
+WebhookKind: TypeAlias = Literal["push", "pull"]
+
+WebhookStatus: TypeAlias = Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]

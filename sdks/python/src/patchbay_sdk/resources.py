@@ -19,6 +19,108 @@ from patchbay_sdk._http import UNSET, AsyncHttp, Http, Operation, Unset
 from patchbay_sdk._pages import AsyncPage, Page
 
 
+class Actions:
+    """The platform's answers to actions; for its own workspace."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def answer_run(
+        self,
+        id: str,
+        *,
+        status: Literal["SUCCEEDED"] | Literal["FAILED"],
+        output: dict[str, Any] | Unset = UNSET,
+        error: models.RunErrorInput | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Run:
+        """End a run of any workspace.
+
+        with the platform's answer.
+
+        Args:
+            id: The run's ID, `run_…`.
+            output: The result, which matches the action's schema.
+            error: What went wrong, for the automation's owner.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/actions/runs/{id}"),
+            models.Run,
+            path={"id": id},
+            query={},
+            body={"status": status, "output": output, "error": error},
+            if_match=if_match,
+        )
+
+    def set_choices(self, resource: str, *, workspace_id: str, items: Sequence[models.Choice]) -> None:
+        """Replace a workspace's list of choices for fields that take IDs.
+
+        Args:
+            resource: A list of choices, such as `accounts`: the `x-choices` of a field.
+            workspace_id: The workspace.
+            items: The items of this page.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/actions/choices/{resource}"),
+            None,
+            path={"resource": resource},
+            query={},
+            body={"workspaceId": workspace_id, "items": items},
+        )
+
+
+class AsyncActions:
+    """The platform's answers to actions; for its own workspace."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def answer_run(
+        self,
+        id: str,
+        *,
+        status: Literal["SUCCEEDED"] | Literal["FAILED"],
+        output: dict[str, Any] | Unset = UNSET,
+        error: models.RunErrorInput | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Run:
+        """End a run of any workspace.
+
+        with the platform's answer.
+
+        Args:
+            id: The run's ID, `run_…`.
+            output: The result, which matches the action's schema.
+            error: What went wrong, for the automation's owner.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/actions/runs/{id}"),
+            models.Run,
+            path={"id": id},
+            query={},
+            body={"status": status, "output": output, "error": error},
+            if_match=if_match,
+        )
+
+    async def set_choices(self, resource: str, *, workspace_id: str, items: Sequence[models.Choice]) -> None:
+        """Replace a workspace's list of choices for fields that take IDs.
+
+        Args:
+            resource: A list of choices, such as `accounts`: the `x-choices` of a field.
+            workspace_id: The workspace.
+            items: The items of this page.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/actions/choices/{resource}"),
+            None,
+            path={"resource": resource},
+            query={},
+            body={"workspaceId": workspace_id, "items": items},
+        )
+
+
 class ApiKeys:
     """API keys."""
 
@@ -63,7 +165,9 @@ class ApiKeys:
         )
 
     def get(self, id: str) -> models.ApiKey:
-        """Get an API key with its usage.
+        """Get an API key.
+
+        with its usage.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -86,9 +190,9 @@ class ApiKeys:
         expires_at: datetime | None | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
-        """Change the fields that are sent.
+        """Update an API key.
 
-        The changes apply from the key's next request on.
+        : change the fields that are sent, from the key's next request on.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -131,6 +235,35 @@ class ApiKeys:
             if_match=if_match,
         )
 
+    def list_logs(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        action: str | Unset = UNSET,
+    ) -> Page[models.LogEntry]:
+        """List the activity log of an API key.
+
+        , newest first.
+
+        Args:
+            id: The key's ID, `key_…`: not the secret.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            action: Only entries of this action, such as `integration.updated`.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/api-keys/{id}/logs"),
+            models.LogEntry,
+            path={"id": id},
+            query={"limit": limit, "cursor": cursor, "since": since, "until": until, "action": action},
+        )
+
     def rotate(
         self,
         id: str,
@@ -139,9 +272,10 @@ class ApiKeys:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.ApiKeyWithSecret:
-        """Create a new key with the same terms; the old one keeps working for `overlapSeconds`.
+        """Create a new key.
 
-        Only this response contains `key`.
+        with the same terms; the old one keeps working for `overlapSeconds`. Only this response contains
+        `key`.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -163,8 +297,9 @@ class ApiKeys:
     def verify(
         self, *, key: str, scopes: Sequence[str] | Unset = UNSET, cost: int | Unset = UNSET
     ) -> models.Verification:
-        """Check a key for a request to one of the platform's own APIs, and count the request if it is
-        valid.
+        """Check a key for a request to one of the platform's own APIs.
+
+        , and count the request if it is valid.
 
         Args:
             key: The key to check.
@@ -180,9 +315,9 @@ class ApiKeys:
         )
 
     def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> Page[models.ApiKey]:
-        """List the workspace's API keys, newest first.
+        """List the workspace's API keys.
 
-        Ended keys stay listed for 30 days.
+        , newest first, without their daily use. Ended keys stay listed for 30 days.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -240,7 +375,9 @@ class AsyncApiKeys:
         )
 
     async def get(self, id: str) -> models.ApiKey:
-        """Get an API key with its usage.
+        """Get an API key.
+
+        with its usage.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -263,9 +400,9 @@ class AsyncApiKeys:
         expires_at: datetime | None | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
-        """Change the fields that are sent.
+        """Update an API key.
 
-        The changes apply from the key's next request on.
+        : change the fields that are sent, from the key's next request on.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -308,6 +445,35 @@ class AsyncApiKeys:
             if_match=if_match,
         )
 
+    def list_logs(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        action: str | Unset = UNSET,
+    ) -> AsyncPage[models.LogEntry]:
+        """List the activity log of an API key.
+
+        , newest first.
+
+        Args:
+            id: The key's ID, `key_…`: not the secret.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            action: Only entries of this action, such as `integration.updated`.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/api-keys/{id}/logs"),
+            models.LogEntry,
+            path={"id": id},
+            query={"limit": limit, "cursor": cursor, "since": since, "until": until, "action": action},
+        )
+
     async def rotate(
         self,
         id: str,
@@ -316,9 +482,10 @@ class AsyncApiKeys:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.ApiKeyWithSecret:
-        """Create a new key with the same terms; the old one keeps working for `overlapSeconds`.
+        """Create a new key.
 
-        Only this response contains `key`.
+        with the same terms; the old one keeps working for `overlapSeconds`. Only this response contains
+        `key`.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -340,8 +507,9 @@ class AsyncApiKeys:
     async def verify(
         self, *, key: str, scopes: Sequence[str] | Unset = UNSET, cost: int | Unset = UNSET
     ) -> models.Verification:
-        """Check a key for a request to one of the platform's own APIs, and count the request if it is
-        valid.
+        """Check a key for a request to one of the platform's own APIs.
+
+        , and count the request if it is valid.
 
         Args:
             key: The key to check.
@@ -357,9 +525,9 @@ class AsyncApiKeys:
         )
 
     def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> AsyncPage[models.ApiKey]:
-        """List the workspace's API keys, newest first.
+        """List the workspace's API keys.
 
-        Ended keys stay listed for 30 days.
+        , newest first, without their daily use. Ended keys stay listed for 30 days.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -408,7 +576,9 @@ class Automations:
     def list_samples(
         self, platform: Literal["zapier", "make", "n8n"], event_type: str, *, limit: int | Unset = UNSET
     ) -> list[models.Sample]:
-        """List the newest events of a type, in the shape that a hook gets.
+        """List the newest events of a type.
+
+        , in the shape that a hook gets.
 
         Args:
             platform: The platform that the automation runs on.
@@ -429,7 +599,9 @@ class Automations:
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
     ) -> Page[models.Hook]:
-        """List the hooks of one automation platform, newest first.
+        """List the hooks of one automation platform.
+
+        , newest first.
 
         Args:
             platform: The platform that the automation runs on.
@@ -451,7 +623,7 @@ class Automations:
         event_type: str,
         filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
         idempotency_key: str | None = None,
-    ) -> models.KnownHook:
+    ) -> models.KnownHook | models.SubscribedHook:
         """Subscribe an automation to events.
 
         Only this response has the signing secret.
@@ -463,14 +635,15 @@ class Automations:
             filters: Conditions on an event's data. All must be true.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
-        return self._http.request(
+        result: models.KnownHook | models.SubscribedHook = self._http.request(
             Operation("POST", "/api/automations/{platform}/hooks", idempotent=True),
-            models.KnownHook,
+            models.KnownHook | models.SubscribedHook,
             path={"platform": platform},
             query={},
             body={"url": url, "eventType": event_type, "filters": filters},
             idempotency_key=idempotency_key,
         )
+        return result
 
     def get_hook(self, platform: Literal["zapier", "make", "n8n"], id: str) -> models.Hook:
         """Get a hook.
@@ -525,7 +698,9 @@ class Automations:
         search: str | Unset = UNSET,
         cursor: str | Unset = UNSET,
     ) -> list[models.Choice]:
-        """List the IDs that a field accepts, for dropdowns.
+        """List the IDs that a field accepts.
+
+        , for dropdowns.
 
         Args:
             platform: The platform that the automation runs on.
@@ -575,25 +750,69 @@ class Automations:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
         status: Literal["PENDING", "SUCCEEDED", "FAILED"] | Unset = UNSET,
     ) -> Page[models.Run]:
-        """List the runs of one automation platform, newest first.
+        """List the runs of one automation platform.
+
+        , newest first.
 
         Args:
             platform: The platform that the automation runs on.
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            status: The status.
+            since: Only from this time on.
+            until: Only up to this time.
+            status: Only items with this status.
         """
         return self._http.page(
             Operation("GET", "/api/automations/{platform}/runs"),
             models.Run,
             path={"platform": platform},
-            query={"limit": limit, "cursor": cursor, "status": status},
+            query={"limit": limit, "cursor": cursor, "since": since, "until": until, "status": status},
+        )
+
+    def list_all_runs(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        status: Literal["PENDING", "SUCCEEDED", "FAILED"] | Unset = UNSET,
+        platform: Literal["zapier", "make", "n8n"] | Unset = UNSET,
+    ) -> Page[models.Run]:
+        """List the runs of all automation platforms.
+
+        , newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            status: Only items with this status.
+            platform: The automation platform.
+        """
+        return self._http.page(
+            Operation("GET", "/api/automations/runs"),
+            models.Run,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "status": status,
+                "platform": platform,
+            },
         )
 
     def get_run(self, platform: Literal["zapier", "make", "n8n"], id: str) -> models.Run:
-        """Get a run with its status and result.
+        """Get a run.
+
+        with its status and result.
 
         Args:
             platform: The platform that the automation runs on.
@@ -642,7 +861,9 @@ class AsyncAutomations:
     async def list_samples(
         self, platform: Literal["zapier", "make", "n8n"], event_type: str, *, limit: int | Unset = UNSET
     ) -> list[models.Sample]:
-        """List the newest events of a type, in the shape that a hook gets.
+        """List the newest events of a type.
+
+        , in the shape that a hook gets.
 
         Args:
             platform: The platform that the automation runs on.
@@ -663,7 +884,9 @@ class AsyncAutomations:
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
     ) -> AsyncPage[models.Hook]:
-        """List the hooks of one automation platform, newest first.
+        """List the hooks of one automation platform.
+
+        , newest first.
 
         Args:
             platform: The platform that the automation runs on.
@@ -685,7 +908,7 @@ class AsyncAutomations:
         event_type: str,
         filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
         idempotency_key: str | None = None,
-    ) -> models.KnownHook:
+    ) -> models.KnownHook | models.SubscribedHook:
         """Subscribe an automation to events.
 
         Only this response has the signing secret.
@@ -697,14 +920,15 @@ class AsyncAutomations:
             filters: Conditions on an event's data. All must be true.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
-        return await self._http.request(
+        result: models.KnownHook | models.SubscribedHook = await self._http.request(
             Operation("POST", "/api/automations/{platform}/hooks", idempotent=True),
-            models.KnownHook,
+            models.KnownHook | models.SubscribedHook,
             path={"platform": platform},
             query={},
             body={"url": url, "eventType": event_type, "filters": filters},
             idempotency_key=idempotency_key,
         )
+        return result
 
     async def get_hook(self, platform: Literal["zapier", "make", "n8n"], id: str) -> models.Hook:
         """Get a hook.
@@ -759,7 +983,9 @@ class AsyncAutomations:
         search: str | Unset = UNSET,
         cursor: str | Unset = UNSET,
     ) -> list[models.Choice]:
-        """List the IDs that a field accepts, for dropdowns.
+        """List the IDs that a field accepts.
+
+        , for dropdowns.
 
         Args:
             platform: The platform that the automation runs on.
@@ -809,25 +1035,69 @@ class AsyncAutomations:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
         status: Literal["PENDING", "SUCCEEDED", "FAILED"] | Unset = UNSET,
     ) -> AsyncPage[models.Run]:
-        """List the runs of one automation platform, newest first.
+        """List the runs of one automation platform.
+
+        , newest first.
 
         Args:
             platform: The platform that the automation runs on.
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            status: The status.
+            since: Only from this time on.
+            until: Only up to this time.
+            status: Only items with this status.
         """
         return self._http.page(
             Operation("GET", "/api/automations/{platform}/runs"),
             models.Run,
             path={"platform": platform},
-            query={"limit": limit, "cursor": cursor, "status": status},
+            query={"limit": limit, "cursor": cursor, "since": since, "until": until, "status": status},
+        )
+
+    def list_all_runs(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        status: Literal["PENDING", "SUCCEEDED", "FAILED"] | Unset = UNSET,
+        platform: Literal["zapier", "make", "n8n"] | Unset = UNSET,
+    ) -> AsyncPage[models.Run]:
+        """List the runs of all automation platforms.
+
+        , newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            status: Only items with this status.
+            platform: The automation platform.
+        """
+        return self._http.page(
+            Operation("GET", "/api/automations/runs"),
+            models.Run,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "status": status,
+                "platform": platform,
+            },
         )
 
     async def get_run(self, platform: Literal["zapier", "make", "n8n"], id: str) -> models.Run:
-        """Get a run with its status and result.
+        """Get a run.
+
+        with its status and result.
 
         Args:
             platform: The platform that the automation runs on.
@@ -855,8 +1125,9 @@ class Connections:
         connection_id: str | Unset = UNSET,
         scopes: Sequence[str] | None | Unset = UNSET,
         return_url: str | None | Unset = UNSET,
+        idempotency_key: str | None = None,
     ) -> models.Authorization:
-        """Start the authorization code flow.
+        """Start an authorization code flow.
 
         Returns the URL to send the user to.
 
@@ -867,9 +1138,10 @@ class Connections:
             connection_id: The name of the connection, which its creator chose.
             scopes: The scopes.
             return_url: The platform's page that Patchbay's callback route sends the browser on to.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
-            Operation("POST", "/api/integrations/{id}/oauth/initiate"),
+            Operation("POST", "/api/integrations/{id}/oauth/initiate", idempotent=True),
             models.Authorization,
             path={"id": id},
             query={},
@@ -879,6 +1151,7 @@ class Connections:
                 "scopes": scopes,
                 "returnUrl": return_url,
             },
+            idempotency_key=idempotency_key,
         )
 
     def complete(
@@ -889,8 +1162,11 @@ class Connections:
         iss: str | None | Unset = UNSET,
         error: str | None | Unset = UNSET,
         error_description: str | None | Unset = UNSET,
+        idempotency_key: str | None = None,
     ) -> models.Connection:
-        """Complete the flow with the parameters of the provider's redirect.
+        """Complete an authorization code flow.
+
+        with the parameters of the provider's redirect.
 
         Args:
             state: The `state` of the flow.
@@ -898,9 +1174,10 @@ class Connections:
             iss: The issuer that the provider names (RFC 9207).
             error: The error code, if the user or the provider refused.
             error_description: The provider's explanation of the error.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
-            Operation("POST", "/api/integrations/oauth/callback"),
+            Operation("POST", "/api/integrations/oauth/callback", idempotent=True),
             models.Connection,
             path={},
             query={},
@@ -911,10 +1188,11 @@ class Connections:
                 "error": error,
                 "error_description": error_description,
             },
+            idempotency_key=idempotency_key,
         )
 
     def refresh(self, id: str, *, connection_id: str | Unset = UNSET) -> models.Connection:
-        """Refresh the token now.
+        """Refresh the token of a connection now.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -953,6 +1231,45 @@ class Connections:
             idempotency_key=idempotency_key,
         )
 
+    def list_all(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"] | Unset = UNSET,
+        integration_id: str | Unset = UNSET,
+        provider: str | Unset = UNSET,
+        connection_id: str | Unset = UNSET,
+        account_id: str | Unset = UNSET,
+    ) -> Page[models.Connection]:
+        """List the connections of all integrations of the workspace.
+
+        , newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: Only items with this status.
+            integration_id: The integration that it belongs to.
+            provider: The provider, such as `hubspot`.
+            connection_id: The name of the connection, which its creator chose.
+            account_id: The account's ID at the provider.
+        """
+        return self._http.page(
+            Operation("GET", "/api/connections"),
+            models.Connection,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "status": status,
+                "integrationId": integration_id,
+                "provider": provider,
+                "connectionId": connection_id,
+                "accountId": account_id,
+            },
+        )
+
     def get(self, id: str, connection_id: str) -> models.Connection:
         """Get a connection by its name or ID.
 
@@ -968,7 +1285,9 @@ class Connections:
         )
 
     def delete(self, id: str, connection_id: str, *, if_match: int | str | None = None) -> None:
-        """Delete a connection, here and at the provider.
+        """Delete a connection.
+
+        , here and at the provider.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -984,7 +1303,9 @@ class Connections:
         )
 
     def token(self, id: str, connection_id: str) -> models.AccessToken | models.ConnectionCredentials:
-        """Get the access token, refreshed if that is due, or the credentials.
+        """Get the access token.
+
+        , refreshed if that is due, or the credentials.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1006,13 +1327,15 @@ class Connections:
         cursor: str | Unset = UNSET,
         status: Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"] | Unset = UNSET,
     ) -> Page[models.Connection]:
-        """List an integration's connections, newest first.
+        """List an integration's connections.
+
+        , newest first.
 
         Args:
             id: The integration's ID, `int_…`.
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            status: The status.
+            status: Only items with this status.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/{id}/connections"),
@@ -1036,8 +1359,9 @@ class AsyncConnections:
         connection_id: str | Unset = UNSET,
         scopes: Sequence[str] | None | Unset = UNSET,
         return_url: str | None | Unset = UNSET,
+        idempotency_key: str | None = None,
     ) -> models.Authorization:
-        """Start the authorization code flow.
+        """Start an authorization code flow.
 
         Returns the URL to send the user to.
 
@@ -1048,9 +1372,10 @@ class AsyncConnections:
             connection_id: The name of the connection, which its creator chose.
             scopes: The scopes.
             return_url: The platform's page that Patchbay's callback route sends the browser on to.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
-            Operation("POST", "/api/integrations/{id}/oauth/initiate"),
+            Operation("POST", "/api/integrations/{id}/oauth/initiate", idempotent=True),
             models.Authorization,
             path={"id": id},
             query={},
@@ -1060,6 +1385,7 @@ class AsyncConnections:
                 "scopes": scopes,
                 "returnUrl": return_url,
             },
+            idempotency_key=idempotency_key,
         )
 
     async def complete(
@@ -1070,8 +1396,11 @@ class AsyncConnections:
         iss: str | None | Unset = UNSET,
         error: str | None | Unset = UNSET,
         error_description: str | None | Unset = UNSET,
+        idempotency_key: str | None = None,
     ) -> models.Connection:
-        """Complete the flow with the parameters of the provider's redirect.
+        """Complete an authorization code flow.
+
+        with the parameters of the provider's redirect.
 
         Args:
             state: The `state` of the flow.
@@ -1079,9 +1408,10 @@ class AsyncConnections:
             iss: The issuer that the provider names (RFC 9207).
             error: The error code, if the user or the provider refused.
             error_description: The provider's explanation of the error.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
-            Operation("POST", "/api/integrations/oauth/callback"),
+            Operation("POST", "/api/integrations/oauth/callback", idempotent=True),
             models.Connection,
             path={},
             query={},
@@ -1092,10 +1422,11 @@ class AsyncConnections:
                 "error": error,
                 "error_description": error_description,
             },
+            idempotency_key=idempotency_key,
         )
 
     async def refresh(self, id: str, *, connection_id: str | Unset = UNSET) -> models.Connection:
-        """Refresh the token now.
+        """Refresh the token of a connection now.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1134,6 +1465,45 @@ class AsyncConnections:
             idempotency_key=idempotency_key,
         )
 
+    def list_all(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"] | Unset = UNSET,
+        integration_id: str | Unset = UNSET,
+        provider: str | Unset = UNSET,
+        connection_id: str | Unset = UNSET,
+        account_id: str | Unset = UNSET,
+    ) -> AsyncPage[models.Connection]:
+        """List the connections of all integrations of the workspace.
+
+        , newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: Only items with this status.
+            integration_id: The integration that it belongs to.
+            provider: The provider, such as `hubspot`.
+            connection_id: The name of the connection, which its creator chose.
+            account_id: The account's ID at the provider.
+        """
+        return self._http.page(
+            Operation("GET", "/api/connections"),
+            models.Connection,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "status": status,
+                "integrationId": integration_id,
+                "provider": provider,
+                "connectionId": connection_id,
+                "accountId": account_id,
+            },
+        )
+
     async def get(self, id: str, connection_id: str) -> models.Connection:
         """Get a connection by its name or ID.
 
@@ -1149,7 +1519,9 @@ class AsyncConnections:
         )
 
     async def delete(self, id: str, connection_id: str, *, if_match: int | str | None = None) -> None:
-        """Delete a connection, here and at the provider.
+        """Delete a connection.
+
+        , here and at the provider.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1165,7 +1537,9 @@ class AsyncConnections:
         )
 
     async def token(self, id: str, connection_id: str) -> models.AccessToken | models.ConnectionCredentials:
-        """Get the access token, refreshed if that is due, or the credentials.
+        """Get the access token.
+
+        , refreshed if that is due, or the credentials.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1187,19 +1561,121 @@ class AsyncConnections:
         cursor: str | Unset = UNSET,
         status: Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"] | Unset = UNSET,
     ) -> AsyncPage[models.Connection]:
-        """List an integration's connections, newest first.
+        """List an integration's connections.
+
+        , newest first.
 
         Args:
             id: The integration's ID, `int_…`.
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            status: The status.
+            status: Only items with this status.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/{id}/connections"),
             models.Connection,
             path={"id": id},
             query={"limit": limit, "cursor": cursor, "status": status},
+        )
+
+
+class Deliveries:
+    """Deliveries of all webhooks."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"]
+        | Unset = UNSET,
+        event_type: str | Unset = UNSET,
+        webhook_id: str | Unset = UNSET,
+        event_id: str | Unset = UNSET,
+    ) -> Page[models.Delivery]:
+        """List the deliveries of the workspace's webhooks.
+
+        , newest event first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            status: Only items with this status.
+            event_type: Only items of this event type.
+            webhook_id: The webhook.
+            event_id: The event.
+        """
+        return self._http.page(
+            Operation("GET", "/api/deliveries"),
+            models.Delivery,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "status": status,
+                "eventType": event_type,
+                "webhookId": webhook_id,
+                "eventId": event_id,
+            },
+        )
+
+
+class AsyncDeliveries:
+    """Deliveries of all webhooks."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"]
+        | Unset = UNSET,
+        event_type: str | Unset = UNSET,
+        webhook_id: str | Unset = UNSET,
+        event_id: str | Unset = UNSET,
+    ) -> AsyncPage[models.Delivery]:
+        """List the deliveries of the workspace's webhooks.
+
+        , newest event first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            status: Only items with this status.
+            event_type: Only items of this event type.
+            webhook_id: The webhook.
+            event_id: The event.
+        """
+        return self._http.page(
+            Operation("GET", "/api/deliveries"),
+            models.Delivery,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "status": status,
+                "eventType": event_type,
+                "webhookId": webhook_id,
+                "eventId": event_id,
+            },
         )
 
 
@@ -1220,7 +1696,7 @@ class Events:
         """Publish an event to every webhook that it matches.
 
         Args:
-            type: The type.
+            type: The event type, such as `POST_PUBLISHED`.
             data: The content: an object of at most 256 KiB, which matches the type's schema.
             workspace_id: The workspace to publish for. Only the platform's workspace can set it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
@@ -1235,7 +1711,9 @@ class Events:
         )
 
     def get(self, id: str) -> models.Event:
-        """Get an event with its deliveries.
+        """Get an event.
+
+        with its deliveries, and the webhooks that it did not go to, with the reasons.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -1272,24 +1750,38 @@ class Events:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
-        type: str | Unset = UNSET,
         since: datetime | Unset = UNSET,
         until: datetime | Unset = UNSET,
+        type: str | Unset = UNSET,
+        status: Literal["ACCEPTED", "REJECTED"] | Unset = UNSET,
+        source: Literal["api", "bus", "patchbay"] | Unset = UNSET,
     ) -> Page[models.EventSummary]:
-        """List the workspace's events, newest first, without their data.
+        """List the workspace's events.
+
+        , newest first, without their data.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            type: The type.
             since: Only from this time on.
             until: Only up to this time.
+            type: Only items of this type.
+            status: Only items with this status.
+            source: Only events from there: `api`, `bus` or `patchbay`.
         """
         return self._http.page(
             Operation("GET", "/api/events"),
             models.EventSummary,
             path={},
-            query={"limit": limit, "cursor": cursor, "type": type, "since": since, "until": until},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "type": type,
+                "status": status,
+                "source": source,
+            },
         )
 
 
@@ -1310,7 +1802,7 @@ class AsyncEvents:
         """Publish an event to every webhook that it matches.
 
         Args:
-            type: The type.
+            type: The event type, such as `POST_PUBLISHED`.
             data: The content: an object of at most 256 KiB, which matches the type's schema.
             workspace_id: The workspace to publish for. Only the platform's workspace can set it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
@@ -1325,7 +1817,9 @@ class AsyncEvents:
         )
 
     async def get(self, id: str) -> models.Event:
-        """Get an event with its deliveries.
+        """Get an event.
+
+        with its deliveries, and the webhooks that it did not go to, with the reasons.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -1362,24 +1856,80 @@ class AsyncEvents:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
-        type: str | Unset = UNSET,
         since: datetime | Unset = UNSET,
         until: datetime | Unset = UNSET,
+        type: str | Unset = UNSET,
+        status: Literal["ACCEPTED", "REJECTED"] | Unset = UNSET,
+        source: Literal["api", "bus", "patchbay"] | Unset = UNSET,
     ) -> AsyncPage[models.EventSummary]:
-        """List the workspace's events, newest first, without their data.
+        """List the workspace's events.
+
+        , newest first, without their data.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            type: The type.
             since: Only from this time on.
             until: Only up to this time.
+            type: Only items of this type.
+            status: Only items with this status.
+            source: Only events from there: `api`, `bus` or `patchbay`.
         """
         return self._http.page(
             Operation("GET", "/api/events"),
             models.EventSummary,
             path={},
-            query={"limit": limit, "cursor": cursor, "type": type, "since": since, "until": until},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "type": type,
+                "status": status,
+                "source": source,
+            },
+        )
+
+
+class Health:
+    """The state of the deployment."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def get(
+        self,
+    ) -> models.Health:
+        """Report the status and version of the API.
+
+        Needs no credentials.
+        """
+        return self._http.request(
+            Operation("GET", "/api/health"),
+            models.Health,
+            path={},
+            query={},
+        )
+
+
+class AsyncHealth:
+    """The state of the deployment."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def get(
+        self,
+    ) -> models.Health:
+        """Report the status and version of the API.
+
+        Needs no credentials.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/health"),
+            models.Health,
+            path={},
+            query={},
         )
 
 
@@ -1470,21 +2020,87 @@ class Integrations:
             "WEBHOOK",
         ]
         | Unset = UNSET,
+        provider: str | Unset = UNSET,
         search: str | Unset = UNSET,
     ) -> Page[models.Integration]:
-        """List the integrations that can be installed: public integrations, then the built-in templates.
+        """List the integrations that can be installed.
+
+        : public integrations, then the built-in templates.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
             type: Only integrations of this type.
+            provider: The provider, such as `hubspot`.
             search: Words in the name or the description.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/marketplace"),
             models.Integration,
             path={},
-            query={"limit": limit, "cursor": cursor, "type": type, "search": search},
+            query={"limit": limit, "cursor": cursor, "type": type, "provider": provider, "search": search},
+        )
+
+    def get_listing(self, id: str) -> models.Integration:
+        """Get a public integration or a built-in template of the marketplace.
+
+        Args:
+            id: The integration's ID, `int_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/integrations/marketplace/{id}"),
+            models.Integration,
+            path={"id": id},
+            query={},
+        )
+
+    def list_providers(
+        self,
+        *,
+        type: Literal[
+            "ZAPIER",
+            "MAKE",
+            "N8N",
+            "CRM",
+            "DESIGN_TOOL",
+            "MARKETING_AUTOMATION",
+            "SOCIAL",
+            "CUSTOM",
+            "WEBHOOK",
+        ]
+        | Unset = UNSET,
+        auth_type: Literal["OAUTH2", "API_KEY", "BASIC"] | Unset = UNSET,
+        search: str | Unset = UNSET,
+    ) -> Page[models.ProviderSummary]:
+        """List the providers that Patchbay knows.
+
+        , and the kinds of providers that it does not know.
+
+        Args:
+            type: Only providers for integrations of this type.
+            auth_type: How the connection signs in at the provider.
+            search: Part of the key, the name or the description.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/providers"),
+            models.ProviderSummary,
+            path={},
+            query={"type": type, "authType": auth_type, "search": search},
+        )
+
+    def get_provider(self, key: str) -> models.Provider:
+        """Get what an integration of a provider needs.
+
+        : config, credentials, scopes, hosts.
+
+        Args:
+            key: The key of a provider, such as `hubspot`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/integrations/providers/{key}"),
+            models.Provider,
+            path={"key": key},
+            query={},
         )
 
     def get(self, id: str, *, reveal: bool | Unset = UNSET) -> models.Integration:
@@ -1532,7 +2148,9 @@ class Integrations:
         metadata: dict[str, Any] | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Update the fields that are sent.
+        """Update an integration.
+
+        : change the fields that are sent.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1596,7 +2214,9 @@ class Integrations:
         status_reason: str | None | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Set the status: active, inactive or in error.
+        """Set the status of an integration.
+
+        : active, inactive or in error.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1619,25 +2239,27 @@ class Integrations:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
-        action: str | Unset = UNSET,
         since: datetime | Unset = UNSET,
         until: datetime | Unset = UNSET,
+        action: str | Unset = UNSET,
     ) -> Page[models.LogEntry]:
-        """List the activity log of an integration, newest first.
+        """List the activity log of an integration.
+
+        , newest first.
 
         Args:
             id: The integration's ID, `int_…`.
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            action: Only entries of this action, such as `integration.updated`.
             since: Only from this time on.
             until: Only up to this time.
+            action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/{id}/logs"),
             models.LogEntry,
             path={"id": id},
-            query={"limit": limit, "cursor": cursor, "action": action, "since": since, "until": until},
+            query={"limit": limit, "cursor": cursor, "since": since, "until": until, "action": action},
         )
 
     def install(self, id: str, *, idempotency_key: str | None = None) -> models.Integration:
@@ -1676,13 +2298,15 @@ class Integrations:
         provider: str | Unset = UNSET,
         include_public: bool | Unset = UNSET,
     ) -> Page[models.Integration]:
-        """List the workspace's integrations, newest first.
+        """List the workspace's integrations.
+
+        , newest first.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
             type: Only integrations of this type.
-            status: The status.
+            status: Only items with this status.
             provider: Only integrations of this provider.
             include_public: Also the marketplace's integrations of other workspaces, after the
                 workspace's own.
@@ -1789,21 +2413,87 @@ class AsyncIntegrations:
             "WEBHOOK",
         ]
         | Unset = UNSET,
+        provider: str | Unset = UNSET,
         search: str | Unset = UNSET,
     ) -> AsyncPage[models.Integration]:
-        """List the integrations that can be installed: public integrations, then the built-in templates.
+        """List the integrations that can be installed.
+
+        : public integrations, then the built-in templates.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
             type: Only integrations of this type.
+            provider: The provider, such as `hubspot`.
             search: Words in the name or the description.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/marketplace"),
             models.Integration,
             path={},
-            query={"limit": limit, "cursor": cursor, "type": type, "search": search},
+            query={"limit": limit, "cursor": cursor, "type": type, "provider": provider, "search": search},
+        )
+
+    async def get_listing(self, id: str) -> models.Integration:
+        """Get a public integration or a built-in template of the marketplace.
+
+        Args:
+            id: The integration's ID, `int_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/integrations/marketplace/{id}"),
+            models.Integration,
+            path={"id": id},
+            query={},
+        )
+
+    def list_providers(
+        self,
+        *,
+        type: Literal[
+            "ZAPIER",
+            "MAKE",
+            "N8N",
+            "CRM",
+            "DESIGN_TOOL",
+            "MARKETING_AUTOMATION",
+            "SOCIAL",
+            "CUSTOM",
+            "WEBHOOK",
+        ]
+        | Unset = UNSET,
+        auth_type: Literal["OAUTH2", "API_KEY", "BASIC"] | Unset = UNSET,
+        search: str | Unset = UNSET,
+    ) -> AsyncPage[models.ProviderSummary]:
+        """List the providers that Patchbay knows.
+
+        , and the kinds of providers that it does not know.
+
+        Args:
+            type: Only providers for integrations of this type.
+            auth_type: How the connection signs in at the provider.
+            search: Part of the key, the name or the description.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/providers"),
+            models.ProviderSummary,
+            path={},
+            query={"type": type, "authType": auth_type, "search": search},
+        )
+
+    async def get_provider(self, key: str) -> models.Provider:
+        """Get what an integration of a provider needs.
+
+        : config, credentials, scopes, hosts.
+
+        Args:
+            key: The key of a provider, such as `hubspot`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/integrations/providers/{key}"),
+            models.Provider,
+            path={"key": key},
+            query={},
         )
 
     async def get(self, id: str, *, reveal: bool | Unset = UNSET) -> models.Integration:
@@ -1851,7 +2541,9 @@ class AsyncIntegrations:
         metadata: dict[str, Any] | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Update the fields that are sent.
+        """Update an integration.
+
+        : change the fields that are sent.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1915,7 +2607,9 @@ class AsyncIntegrations:
         status_reason: str | None | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Set the status: active, inactive or in error.
+        """Set the status of an integration.
+
+        : active, inactive or in error.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1938,25 +2632,27 @@ class AsyncIntegrations:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
-        action: str | Unset = UNSET,
         since: datetime | Unset = UNSET,
         until: datetime | Unset = UNSET,
+        action: str | Unset = UNSET,
     ) -> AsyncPage[models.LogEntry]:
-        """List the activity log of an integration, newest first.
+        """List the activity log of an integration.
+
+        , newest first.
 
         Args:
             id: The integration's ID, `int_…`.
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            action: Only entries of this action, such as `integration.updated`.
             since: Only from this time on.
             until: Only up to this time.
+            action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/{id}/logs"),
             models.LogEntry,
             path={"id": id},
-            query={"limit": limit, "cursor": cursor, "action": action, "since": since, "until": until},
+            query={"limit": limit, "cursor": cursor, "since": since, "until": until, "action": action},
         )
 
     async def install(self, id: str, *, idempotency_key: str | None = None) -> models.Integration:
@@ -1995,13 +2691,15 @@ class AsyncIntegrations:
         provider: str | Unset = UNSET,
         include_public: bool | Unset = UNSET,
     ) -> AsyncPage[models.Integration]:
-        """List the workspace's integrations, newest first.
+        """List the workspace's integrations.
+
+        , newest first.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
             type: Only integrations of this type.
-            status: The status.
+            status: Only items with this status.
             provider: Only integrations of this provider.
             include_public: Also the marketplace's integrations of other workspaces, after the
                 workspace's own.
@@ -2021,142 +2719,174 @@ class AsyncIntegrations:
         )
 
 
-class Platform:
-    """The platform's answers to actions; for its own workspace."""
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
-
-    def answer_run(
-        self,
-        id: str,
-        *,
-        status: Literal["SUCCEEDED"] | Literal["FAILED"],
-        output: dict[str, Any] | Unset = UNSET,
-        error: models.RunErrorInput | Unset = UNSET,
-        if_match: int | str | None = None,
-    ) -> models.Run:
-        """End a run of any workspace with the platform's answer.
-
-        Args:
-            id: The run's ID, `run_…`.
-            output: The result, which matches the action's schema.
-            error: What went wrong, for the automation's owner.
-            if_match: The version that you read; PreconditionFailed if there is a later one.
-        """
-        return self._http.request(
-            Operation("PUT", "/api/actions/runs/{id}"),
-            models.Run,
-            path={"id": id},
-            query={},
-            body={"status": status, "output": output, "error": error},
-            if_match=if_match,
-        )
-
-    def set_choices(self, resource: str, *, workspace_id: str, items: Sequence[models.Choice]) -> None:
-        """Replace a workspace's list of choices for fields that take IDs.
-
-        Args:
-            resource: A list of choices, such as `accounts`: the `x-choices` of a field.
-            workspace_id: The workspace.
-            items: The items of this page.
-        """
-        return self._http.request(
-            Operation("PUT", "/api/actions/choices/{resource}"),
-            None,
-            path={"resource": resource},
-            query={},
-            body={"workspaceId": workspace_id, "items": items},
-        )
-
-
-class AsyncPlatform:
-    """The platform's answers to actions; for its own workspace."""
-
-    def __init__(self, http: AsyncHttp) -> None:
-        self._http = http
-
-    async def answer_run(
-        self,
-        id: str,
-        *,
-        status: Literal["SUCCEEDED"] | Literal["FAILED"],
-        output: dict[str, Any] | Unset = UNSET,
-        error: models.RunErrorInput | Unset = UNSET,
-        if_match: int | str | None = None,
-    ) -> models.Run:
-        """End a run of any workspace with the platform's answer.
-
-        Args:
-            id: The run's ID, `run_…`.
-            output: The result, which matches the action's schema.
-            error: What went wrong, for the automation's owner.
-            if_match: The version that you read; PreconditionFailed if there is a later one.
-        """
-        return await self._http.request(
-            Operation("PUT", "/api/actions/runs/{id}"),
-            models.Run,
-            path={"id": id},
-            query={},
-            body={"status": status, "output": output, "error": error},
-            if_match=if_match,
-        )
-
-    async def set_choices(self, resource: str, *, workspace_id: str, items: Sequence[models.Choice]) -> None:
-        """Replace a workspace's list of choices for fields that take IDs.
-
-        Args:
-            resource: A list of choices, such as `accounts`: the `x-choices` of a field.
-            workspace_id: The workspace.
-            items: The items of this page.
-        """
-        return await self._http.request(
-            Operation("PUT", "/api/actions/choices/{resource}"),
-            None,
-            path={"resource": resource},
-            query={},
-            body={"workspaceId": workspace_id, "items": items},
-        )
-
-
-class Service:
-    """The deployment itself."""
+class Me:
+    """The caller."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
 
     def get(
         self,
-    ) -> models.Health:
-        """Report the status and version of the API."""
+    ) -> models.Caller:
+        """Get who the credentials belong to.
+
+        : the workspace, the user or API key, and the scopes.
+
+        Needs credentials, and no particular scope.
+        """
         return self._http.request(
-            Operation("GET", "/api/health"),
-            models.Health,
+            Operation("GET", "/api/me"),
+            models.Caller,
             path={},
             query={},
         )
 
 
-class AsyncService:
-    """The deployment itself."""
+class AsyncMe:
+    """The caller."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
 
     async def get(
         self,
-    ) -> models.Health:
-        """Report the status and version of the API."""
+    ) -> models.Caller:
+        """Get who the credentials belong to.
+
+        : the workspace, the user or API key, and the scopes.
+
+        Needs credentials, and no particular scope.
+        """
         return await self._http.request(
-            Operation("GET", "/api/health"),
-            models.Health,
+            Operation("GET", "/api/me"),
+            models.Caller,
             path={},
             query={},
         )
 
 
+class Tasks:
+    """Tasks that run in the background, such as replays."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def get(self, id: str) -> models.Task:
+        """Get a task and its progress.
+
+        Args:
+            id: The task's ID, `tsk_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/tasks/{id}"),
+            models.Task,
+            path={"id": id},
+            query={},
+        )
+
+    def cancel(self, id: str) -> models.Task:
+        """Stop a running task.
+
+        What it has queued is still sent.
+
+        Args:
+            id: The task's ID, `tsk_…`.
+        """
+        return self._http.request(
+            Operation("POST", "/api/tasks/{id}/cancel"),
+            models.Task,
+            path={"id": id},
+            query={},
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"] | Unset = UNSET,
+        webhook_id: str | Unset = UNSET,
+    ) -> Page[models.Task]:
+        """List the workspace's tasks.
+
+        , newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: Only items with this status.
+            webhook_id: The webhook.
+        """
+        return self._http.page(
+            Operation("GET", "/api/tasks"),
+            models.Task,
+            path={},
+            query={"limit": limit, "cursor": cursor, "status": status, "webhookId": webhook_id},
+        )
+
+
+class AsyncTasks:
+    """Tasks that run in the background, such as replays."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def get(self, id: str) -> models.Task:
+        """Get a task and its progress.
+
+        Args:
+            id: The task's ID, `tsk_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/tasks/{id}"),
+            models.Task,
+            path={"id": id},
+            query={},
+        )
+
+    async def cancel(self, id: str) -> models.Task:
+        """Stop a running task.
+
+        What it has queued is still sent.
+
+        Args:
+            id: The task's ID, `tsk_…`.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/tasks/{id}/cancel"),
+            models.Task,
+            path={"id": id},
+            query={},
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"] | Unset = UNSET,
+        webhook_id: str | Unset = UNSET,
+    ) -> AsyncPage[models.Task]:
+        """List the workspace's tasks.
+
+        , newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: Only items with this status.
+            webhook_id: The webhook.
+        """
+        return self._http.page(
+            Operation("GET", "/api/tasks"),
+            models.Task,
+            path={},
+            query={"limit": limit, "cursor": cursor, "status": status, "webhookId": webhook_id},
+        )
+
+
 class Webhooks:
-    """Webhooks and their deliveries."""
+    """Webhooks, their deliveries and their feeds."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -2165,14 +2895,17 @@ class Webhooks:
         self,
         *,
         name: str,
-        url: str,
         event_types: Sequence[str | Literal["*"]],
+        kind: Literal["push", "pull"] | Unset = UNSET,
+        url: str | None | Unset = UNSET,
         filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
         integration_id: str | None | Unset = UNSET,
         headers: dict[str, str] | Unset = UNSET,
         retry_config: models.RetryConfig | Unset = UNSET,
         rate_limit_per_second: int | None | Unset = UNSET,
         disable_after: int | Unset = UNSET,
+        expires_in_seconds: int | None | Unset = UNSET,
+        secret: str | None | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.WebhookWithSecret:
         """Register a webhook.
@@ -2180,6 +2913,7 @@ class Webhooks:
         Only this response has its signing secret.
 
         Args:
+            kind: Who publishes it: `publishable`, `operational` or `platform`.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -2189,6 +2923,8 @@ class Webhooks:
             retry_config: When failed attempts are repeated.
             rate_limit_per_second: The most requests per second to the receiver; null for no limit.
             disable_after: The number of consecutive failures that disables the webhook.
+            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
+            secret: The signing secret, `whsec_…`. Shown only in this response: store it now.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -2197,6 +2933,7 @@ class Webhooks:
             path={},
             query={},
             body={
+                "kind": kind,
                 "name": name,
                 "url": url,
                 "eventTypes": event_types,
@@ -2206,6 +2943,8 @@ class Webhooks:
                 "retryConfig": retry_config,
                 "rateLimitPerSecond": rate_limit_per_second,
                 "disableAfter": disable_after,
+                "expiresInSeconds": expires_in_seconds,
+                "secret": secret,
             },
             idempotency_key=idempotency_key,
         )
@@ -2213,7 +2952,10 @@ class Webhooks:
     def event_types(
         self,
     ) -> Page[models.EventTypeInfo]:
-        """List the event types, with their descriptions, JSON Schemas and samples."""
+        """List the event types.
+
+        , with their descriptions, JSON Schemas and samples.
+        """
         return self._http.page(
             Operation("GET", "/api/integrations/webhooks/event-types"),
             models.EventTypeInfo,
@@ -2222,7 +2964,9 @@ class Webhooks:
         )
 
     def get(self, id: str) -> models.WebhookDetail:
-        """Get a webhook with its stats and latest deliveries.
+        """Get a webhook.
+
+        with its stats, its receiver's state and its latest deliveries.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -2238,8 +2982,9 @@ class Webhooks:
         self,
         id: str,
         *,
+        kind: Literal["push", "pull"] | Unset = UNSET,
         name: str | Unset = UNSET,
-        url: str | Unset = UNSET,
+        url: str | None | Unset = UNSET,
         event_types: Sequence[str | Literal["*"]] | Unset = UNSET,
         filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
         integration_id: str | None | Unset = UNSET,
@@ -2247,12 +2992,16 @@ class Webhooks:
         retry_config: models.RetryConfig | Unset = UNSET,
         rate_limit_per_second: int | None | Unset = UNSET,
         disable_after: int | Unset = UNSET,
+        expires_in_seconds: int | None | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Change the fields that are sent.
+        """Update a webhook.
+
+        : change the fields that are sent.
 
         Args:
             id: The webhook's ID, `whk_…`.
+            kind: Who publishes it: `publishable`, `operational` or `platform`.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -2262,6 +3011,7 @@ class Webhooks:
             retry_config: When failed attempts are repeated.
             rate_limit_per_second: The most requests per second to the receiver; null for no limit.
             disable_after: The number of consecutive failures that disables the webhook.
+            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -2270,6 +3020,7 @@ class Webhooks:
             path={"id": id},
             query={},
             body={
+                "kind": kind,
                 "name": name,
                 "url": url,
                 "eventTypes": event_types,
@@ -2279,6 +3030,7 @@ class Webhooks:
                 "retryConfig": retry_config,
                 "rateLimitPerSecond": rate_limit_per_second,
                 "disableAfter": disable_after,
+                "expiresInSeconds": expires_in_seconds,
             },
             if_match=if_match,
         )
@@ -2298,14 +3050,51 @@ class Webhooks:
             if_match=if_match,
         )
 
+    def list_logs(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        action: str | Unset = UNSET,
+    ) -> Page[models.LogEntry]:
+        """List the activity log of a webhook.
+
+        , newest first.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            action: Only entries of this action, such as `integration.updated`.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/webhooks/{id}/logs"),
+            models.LogEntry,
+            path={"id": id},
+            query={"limit": limit, "cursor": cursor, "since": since, "until": until, "action": action},
+        )
+
     def set_status(
-        self, id: str, *, status: Literal["ACTIVE", "INACTIVE"], if_match: int | str | None = None
+        self,
+        id: str,
+        *,
+        status: Literal["ACTIVE", "PAUSED", "INACTIVE"],
+        status_reason: str | None | Unset = UNSET,
+        if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Pause or resume a webhook.
+        """Activate.
+
+        , pause or deactivate a webhook.
 
         Args:
             id: The webhook's ID, `whk_…`.
             status: The status.
+            status_reason: Why it has this status, or null.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -2313,7 +3102,7 @@ class Webhooks:
             models.Webhook,
             path={"id": id},
             query={},
-            body={"status": status},
+            body={"status": status, "statusReason": status_reason},
             if_match=if_match,
         )
 
@@ -2322,17 +3111,19 @@ class Webhooks:
         id: str,
         *,
         overlap_seconds: int | Unset = UNSET,
+        secret: str | None | Unset = UNSET,
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
-        """Create a signing secret, shown only in this response.
+        """Create a signing secret.
 
-        Older ones keep signing for `overlapSeconds`.
+        , shown only in this response. Older ones keep signing for `overlapSeconds`.
 
         Args:
             id: The webhook's ID, `whk_…`.
             overlap_seconds: How long the older secrets sign alongside the new one; 0 ends them
                 immediately.
+            secret: The signing secret, `whsec_…`. Shown only in this response: store it now.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -2341,24 +3132,30 @@ class Webhooks:
             models.WebhookWithSecret,
             path={"id": id},
             query={},
-            body={"overlapSeconds": overlap_seconds},
+            body={"overlapSeconds": overlap_seconds, "secret": secret},
             idempotency_key=idempotency_key,
             if_match=if_match,
         )
 
-    def test(self, id: str, *, event_type: str | None | Unset = UNSET) -> models.Attempt:
-        """Send a test event to the receiver now, and return the attempt.
+    def test(
+        self, id: str, *, event_type: str | None | Unset = UNSET, idempotency_key: str | None = None
+    ) -> models.Attempt:
+        """Send a test event to the receiver now.
+
+        , and return the attempt.
 
         Args:
             id: The webhook's ID, `whk_…`.
             event_type: The type of the event.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
-            Operation("POST", "/api/integrations/webhooks/{id}/test"),
+            Operation("POST", "/api/integrations/webhooks/{id}/test", idempotent=True),
             models.Attempt,
             path={"id": id},
             query={},
             body={"eventType": event_type},
+            idempotency_key=idempotency_key,
         )
 
     def list_deliveries(
@@ -2367,22 +3164,24 @@ class Webhooks:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
         status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"]
         | Unset = UNSET,
         event_type: str | Unset = UNSET,
-        since: datetime | Unset = UNSET,
-        until: datetime | Unset = UNSET,
     ) -> Page[models.Delivery]:
-        """List a webhook's deliveries, newest event first.
+        """List a webhook's deliveries.
+
+        , newest event first.
 
         Args:
             id: The webhook's ID, `whk_…`.
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            status: The status.
-            event_type: The type of the event.
             since: Only from this time on.
             until: Only up to this time.
+            status: Only items with this status.
+            event_type: Only items of this event type.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/webhooks/{id}/deliveries"),
@@ -2391,15 +3190,17 @@ class Webhooks:
             query={
                 "limit": limit,
                 "cursor": cursor,
-                "status": status,
-                "eventType": event_type,
                 "since": since,
                 "until": until,
+                "status": status,
+                "eventType": event_type,
             },
         )
 
     def get_delivery(self, id: str, delivery_id: str) -> models.DeliveryDetail:
-        """Get a delivery with its payload and attempts.
+        """Get a delivery.
+
+        with its payload and attempts.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -2412,22 +3213,35 @@ class Webhooks:
             query={},
         )
 
-    def retry_delivery(self, id: str, delivery_id: str) -> models.Delivery:
+    def retry_delivery(
+        self, id: str, delivery_id: str, *, force: bool | Unset = UNSET, idempotency_key: str | None = None
+    ) -> models.Delivery:
         """Send a delivery again now.
 
         Args:
             id: The webhook's ID, `whk_…`.
             delivery_id: The delivery's ID, `dlv_…`.
+            force: Whether to send it again although it was delivered.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
-            Operation("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry"),
+            Operation(
+                "POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry", idempotent=True
+            ),
             models.Delivery,
             path={"id": id, "deliveryId": delivery_id},
             query={},
+            body={"force": force},
+            idempotency_key=idempotency_key,
         )
 
     def recover(
-        self, id: str, *, since: datetime, until: datetime | None | Unset = UNSET
+        self,
+        id: str,
+        *,
+        since: datetime,
+        until: datetime | None | Unset = UNSET,
+        idempotency_key: str | None = None,
     ) -> models.Recovering:
         """Send the failed and cancelled deliveries of a time range again.
 
@@ -2435,13 +3249,131 @@ class Webhooks:
             id: The webhook's ID, `whk_…`.
             since: The time of the first event.
             until: The time of the last event; now, if absent.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
-            Operation("POST", "/api/integrations/webhooks/{id}/recover"),
+            Operation("POST", "/api/integrations/webhooks/{id}/recover", idempotent=True),
             models.Recovering,
             path={"id": id},
             query={},
             body={"since": since, "until": until},
+            idempotency_key=idempotency_key,
+        )
+
+    def replay(
+        self,
+        id: str,
+        *,
+        since: datetime,
+        until: datetime | None | Unset = UNSET,
+        event_types: Sequence[str | Literal["*"]] | None | Unset = UNSET,
+        statuses: Sequence[Literal["FAILED", "CANCELLED", "DELIVERED"]] | None | Unset = UNSET,
+        missing: bool | Unset = UNSET,
+        dry_run: bool | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.ReplayPreview | models.Task:
+        """Start a task that sends deliveries of a time range again.
+
+        , and events that the webhook did not get.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            since: The time of the first event.
+            until: The time of the last event; now, if absent.
+            event_types: Only events of these types.
+            statuses: The statuses of the deliveries to send again.
+            missing: Whether to send also events that the webhook never got, because it was not active.
+            dry_run: Whether to only count.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        result: models.ReplayPreview | models.Task = self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/replay", idempotent=True),
+            models.ReplayPreview | models.Task,
+            path={"id": id},
+            query={},
+            body={
+                "since": since,
+                "until": until,
+                "eventTypes": event_types,
+                "statuses": statuses,
+                "missing": missing,
+                "dryRun": dry_run,
+            },
+            idempotency_key=idempotency_key,
+        )
+        return result
+
+    def read_feed(
+        self,
+        id: str,
+        *,
+        consumer: str | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        limit: int | Unset = UNSET,
+        wait: int | Unset = UNSET,
+    ) -> models.Feed:
+        """Read the next events of a pull webhook.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            consumer: The consumer whose committed position the read starts after.
+            cursor: Where the read starts; takes precedence over the consumer's position.
+            limit: The most items of a page, 1 to 100.
+            wait: How many seconds to wait for an event if there is none.
+        """
+        return self._http.request(
+            Operation("GET", "/api/integrations/webhooks/{id}/feed"),
+            models.Feed,
+            path={"id": id},
+            query={"consumer": consumer, "cursor": cursor, "limit": limit, "wait": wait},
+        )
+
+    def commit_feed(
+        self, id: str, *, consumer: str, sequence: int, rewind: bool | Unset = UNSET
+    ) -> models.FeedConsumer:
+        """Store how far a consumer is in the feed of a pull webhook.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            consumer: The name of the consumer.
+            sequence: The number of the entry in the feed.
+            rewind: Whether the position may go back.
+        """
+        return self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/feed/commit"),
+            models.FeedConsumer,
+            path={"id": id},
+            query={},
+            body={"consumer": consumer, "sequence": sequence, "rewind": rewind},
+        )
+
+    def list_consumers(self, id: str) -> Page[models.FeedConsumer]:
+        """List the consumers of a pull webhook's feed.
+
+        , and how far behind they are.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/webhooks/{id}/feed/consumers"),
+            models.FeedConsumer,
+            path={"id": id},
+            query={},
+        )
+
+    def delete_consumer(self, id: str, consumer: str) -> None:
+        """Forget how far a consumer of a pull webhook's feed is.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            consumer: The name of a consumer of the feed.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}"),
+            None,
+            path={"id": id, "consumer": consumer},
+            query={},
         )
 
     def list(
@@ -2449,27 +3381,37 @@ class Webhooks:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
-        status: Literal["ACTIVE", "INACTIVE", "DISABLED"] | Unset = UNSET,
+        status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"] | Unset = UNSET,
         event_type: str | Unset = UNSET,
+        include: Sequence[Literal["stats", "receiver"]] | Unset = UNSET,
     ) -> Page[models.Webhook]:
-        """List the workspace's webhooks with their stats, newest first.
+        """List the workspace's webhooks.
+
+        , newest first; `include` adds their stats and receivers.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            status: The status.
-            event_type: The type of the event.
+            status: Only items with this status.
+            event_type: Only items of this event type.
+            include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/webhooks"),
             models.Webhook,
             path={},
-            query={"limit": limit, "cursor": cursor, "status": status, "eventType": event_type},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "status": status,
+                "eventType": event_type,
+                "include": include,
+            },
         )
 
 
 class AsyncWebhooks:
-    """Webhooks and their deliveries."""
+    """Webhooks, their deliveries and their feeds."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -2478,14 +3420,17 @@ class AsyncWebhooks:
         self,
         *,
         name: str,
-        url: str,
         event_types: Sequence[str | Literal["*"]],
+        kind: Literal["push", "pull"] | Unset = UNSET,
+        url: str | None | Unset = UNSET,
         filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
         integration_id: str | None | Unset = UNSET,
         headers: dict[str, str] | Unset = UNSET,
         retry_config: models.RetryConfig | Unset = UNSET,
         rate_limit_per_second: int | None | Unset = UNSET,
         disable_after: int | Unset = UNSET,
+        expires_in_seconds: int | None | Unset = UNSET,
+        secret: str | None | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.WebhookWithSecret:
         """Register a webhook.
@@ -2493,6 +3438,7 @@ class AsyncWebhooks:
         Only this response has its signing secret.
 
         Args:
+            kind: Who publishes it: `publishable`, `operational` or `platform`.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -2502,6 +3448,8 @@ class AsyncWebhooks:
             retry_config: When failed attempts are repeated.
             rate_limit_per_second: The most requests per second to the receiver; null for no limit.
             disable_after: The number of consecutive failures that disables the webhook.
+            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
+            secret: The signing secret, `whsec_…`. Shown only in this response: store it now.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -2510,6 +3458,7 @@ class AsyncWebhooks:
             path={},
             query={},
             body={
+                "kind": kind,
                 "name": name,
                 "url": url,
                 "eventTypes": event_types,
@@ -2519,6 +3468,8 @@ class AsyncWebhooks:
                 "retryConfig": retry_config,
                 "rateLimitPerSecond": rate_limit_per_second,
                 "disableAfter": disable_after,
+                "expiresInSeconds": expires_in_seconds,
+                "secret": secret,
             },
             idempotency_key=idempotency_key,
         )
@@ -2526,7 +3477,10 @@ class AsyncWebhooks:
     def event_types(
         self,
     ) -> AsyncPage[models.EventTypeInfo]:
-        """List the event types, with their descriptions, JSON Schemas and samples."""
+        """List the event types.
+
+        , with their descriptions, JSON Schemas and samples.
+        """
         return self._http.page(
             Operation("GET", "/api/integrations/webhooks/event-types"),
             models.EventTypeInfo,
@@ -2535,7 +3489,9 @@ class AsyncWebhooks:
         )
 
     async def get(self, id: str) -> models.WebhookDetail:
-        """Get a webhook with its stats and latest deliveries.
+        """Get a webhook.
+
+        with its stats, its receiver's state and its latest deliveries.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -2551,8 +3507,9 @@ class AsyncWebhooks:
         self,
         id: str,
         *,
+        kind: Literal["push", "pull"] | Unset = UNSET,
         name: str | Unset = UNSET,
-        url: str | Unset = UNSET,
+        url: str | None | Unset = UNSET,
         event_types: Sequence[str | Literal["*"]] | Unset = UNSET,
         filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
         integration_id: str | None | Unset = UNSET,
@@ -2560,12 +3517,16 @@ class AsyncWebhooks:
         retry_config: models.RetryConfig | Unset = UNSET,
         rate_limit_per_second: int | None | Unset = UNSET,
         disable_after: int | Unset = UNSET,
+        expires_in_seconds: int | None | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Change the fields that are sent.
+        """Update a webhook.
+
+        : change the fields that are sent.
 
         Args:
             id: The webhook's ID, `whk_…`.
+            kind: Who publishes it: `publishable`, `operational` or `platform`.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -2575,6 +3536,7 @@ class AsyncWebhooks:
             retry_config: When failed attempts are repeated.
             rate_limit_per_second: The most requests per second to the receiver; null for no limit.
             disable_after: The number of consecutive failures that disables the webhook.
+            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -2583,6 +3545,7 @@ class AsyncWebhooks:
             path={"id": id},
             query={},
             body={
+                "kind": kind,
                 "name": name,
                 "url": url,
                 "eventTypes": event_types,
@@ -2592,6 +3555,7 @@ class AsyncWebhooks:
                 "retryConfig": retry_config,
                 "rateLimitPerSecond": rate_limit_per_second,
                 "disableAfter": disable_after,
+                "expiresInSeconds": expires_in_seconds,
             },
             if_match=if_match,
         )
@@ -2611,14 +3575,51 @@ class AsyncWebhooks:
             if_match=if_match,
         )
 
+    def list_logs(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        action: str | Unset = UNSET,
+    ) -> AsyncPage[models.LogEntry]:
+        """List the activity log of a webhook.
+
+        , newest first.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            action: Only entries of this action, such as `integration.updated`.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/webhooks/{id}/logs"),
+            models.LogEntry,
+            path={"id": id},
+            query={"limit": limit, "cursor": cursor, "since": since, "until": until, "action": action},
+        )
+
     async def set_status(
-        self, id: str, *, status: Literal["ACTIVE", "INACTIVE"], if_match: int | str | None = None
+        self,
+        id: str,
+        *,
+        status: Literal["ACTIVE", "PAUSED", "INACTIVE"],
+        status_reason: str | None | Unset = UNSET,
+        if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Pause or resume a webhook.
+        """Activate.
+
+        , pause or deactivate a webhook.
 
         Args:
             id: The webhook's ID, `whk_…`.
             status: The status.
+            status_reason: Why it has this status, or null.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -2626,7 +3627,7 @@ class AsyncWebhooks:
             models.Webhook,
             path={"id": id},
             query={},
-            body={"status": status},
+            body={"status": status, "statusReason": status_reason},
             if_match=if_match,
         )
 
@@ -2635,17 +3636,19 @@ class AsyncWebhooks:
         id: str,
         *,
         overlap_seconds: int | Unset = UNSET,
+        secret: str | None | Unset = UNSET,
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
-        """Create a signing secret, shown only in this response.
+        """Create a signing secret.
 
-        Older ones keep signing for `overlapSeconds`.
+        , shown only in this response. Older ones keep signing for `overlapSeconds`.
 
         Args:
             id: The webhook's ID, `whk_…`.
             overlap_seconds: How long the older secrets sign alongside the new one; 0 ends them
                 immediately.
+            secret: The signing secret, `whsec_…`. Shown only in this response: store it now.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -2654,24 +3657,30 @@ class AsyncWebhooks:
             models.WebhookWithSecret,
             path={"id": id},
             query={},
-            body={"overlapSeconds": overlap_seconds},
+            body={"overlapSeconds": overlap_seconds, "secret": secret},
             idempotency_key=idempotency_key,
             if_match=if_match,
         )
 
-    async def test(self, id: str, *, event_type: str | None | Unset = UNSET) -> models.Attempt:
-        """Send a test event to the receiver now, and return the attempt.
+    async def test(
+        self, id: str, *, event_type: str | None | Unset = UNSET, idempotency_key: str | None = None
+    ) -> models.Attempt:
+        """Send a test event to the receiver now.
+
+        , and return the attempt.
 
         Args:
             id: The webhook's ID, `whk_…`.
             event_type: The type of the event.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
-            Operation("POST", "/api/integrations/webhooks/{id}/test"),
+            Operation("POST", "/api/integrations/webhooks/{id}/test", idempotent=True),
             models.Attempt,
             path={"id": id},
             query={},
             body={"eventType": event_type},
+            idempotency_key=idempotency_key,
         )
 
     def list_deliveries(
@@ -2680,22 +3689,24 @@ class AsyncWebhooks:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
         status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"]
         | Unset = UNSET,
         event_type: str | Unset = UNSET,
-        since: datetime | Unset = UNSET,
-        until: datetime | Unset = UNSET,
     ) -> AsyncPage[models.Delivery]:
-        """List a webhook's deliveries, newest event first.
+        """List a webhook's deliveries.
+
+        , newest event first.
 
         Args:
             id: The webhook's ID, `whk_…`.
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            status: The status.
-            event_type: The type of the event.
             since: Only from this time on.
             until: Only up to this time.
+            status: Only items with this status.
+            event_type: Only items of this event type.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/webhooks/{id}/deliveries"),
@@ -2704,15 +3715,17 @@ class AsyncWebhooks:
             query={
                 "limit": limit,
                 "cursor": cursor,
-                "status": status,
-                "eventType": event_type,
                 "since": since,
                 "until": until,
+                "status": status,
+                "eventType": event_type,
             },
         )
 
     async def get_delivery(self, id: str, delivery_id: str) -> models.DeliveryDetail:
-        """Get a delivery with its payload and attempts.
+        """Get a delivery.
+
+        with its payload and attempts.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -2725,22 +3738,35 @@ class AsyncWebhooks:
             query={},
         )
 
-    async def retry_delivery(self, id: str, delivery_id: str) -> models.Delivery:
+    async def retry_delivery(
+        self, id: str, delivery_id: str, *, force: bool | Unset = UNSET, idempotency_key: str | None = None
+    ) -> models.Delivery:
         """Send a delivery again now.
 
         Args:
             id: The webhook's ID, `whk_…`.
             delivery_id: The delivery's ID, `dlv_…`.
+            force: Whether to send it again although it was delivered.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
-            Operation("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry"),
+            Operation(
+                "POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry", idempotent=True
+            ),
             models.Delivery,
             path={"id": id, "deliveryId": delivery_id},
             query={},
+            body={"force": force},
+            idempotency_key=idempotency_key,
         )
 
     async def recover(
-        self, id: str, *, since: datetime, until: datetime | None | Unset = UNSET
+        self,
+        id: str,
+        *,
+        since: datetime,
+        until: datetime | None | Unset = UNSET,
+        idempotency_key: str | None = None,
     ) -> models.Recovering:
         """Send the failed and cancelled deliveries of a time range again.
 
@@ -2748,13 +3774,131 @@ class AsyncWebhooks:
             id: The webhook's ID, `whk_…`.
             since: The time of the first event.
             until: The time of the last event; now, if absent.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
-            Operation("POST", "/api/integrations/webhooks/{id}/recover"),
+            Operation("POST", "/api/integrations/webhooks/{id}/recover", idempotent=True),
             models.Recovering,
             path={"id": id},
             query={},
             body={"since": since, "until": until},
+            idempotency_key=idempotency_key,
+        )
+
+    async def replay(
+        self,
+        id: str,
+        *,
+        since: datetime,
+        until: datetime | None | Unset = UNSET,
+        event_types: Sequence[str | Literal["*"]] | None | Unset = UNSET,
+        statuses: Sequence[Literal["FAILED", "CANCELLED", "DELIVERED"]] | None | Unset = UNSET,
+        missing: bool | Unset = UNSET,
+        dry_run: bool | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.ReplayPreview | models.Task:
+        """Start a task that sends deliveries of a time range again.
+
+        , and events that the webhook did not get.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            since: The time of the first event.
+            until: The time of the last event; now, if absent.
+            event_types: Only events of these types.
+            statuses: The statuses of the deliveries to send again.
+            missing: Whether to send also events that the webhook never got, because it was not active.
+            dry_run: Whether to only count.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        result: models.ReplayPreview | models.Task = await self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/replay", idempotent=True),
+            models.ReplayPreview | models.Task,
+            path={"id": id},
+            query={},
+            body={
+                "since": since,
+                "until": until,
+                "eventTypes": event_types,
+                "statuses": statuses,
+                "missing": missing,
+                "dryRun": dry_run,
+            },
+            idempotency_key=idempotency_key,
+        )
+        return result
+
+    async def read_feed(
+        self,
+        id: str,
+        *,
+        consumer: str | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        limit: int | Unset = UNSET,
+        wait: int | Unset = UNSET,
+    ) -> models.Feed:
+        """Read the next events of a pull webhook.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            consumer: The consumer whose committed position the read starts after.
+            cursor: Where the read starts; takes precedence over the consumer's position.
+            limit: The most items of a page, 1 to 100.
+            wait: How many seconds to wait for an event if there is none.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/integrations/webhooks/{id}/feed"),
+            models.Feed,
+            path={"id": id},
+            query={"consumer": consumer, "cursor": cursor, "limit": limit, "wait": wait},
+        )
+
+    async def commit_feed(
+        self, id: str, *, consumer: str, sequence: int, rewind: bool | Unset = UNSET
+    ) -> models.FeedConsumer:
+        """Store how far a consumer is in the feed of a pull webhook.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            consumer: The name of the consumer.
+            sequence: The number of the entry in the feed.
+            rewind: Whether the position may go back.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/integrations/webhooks/{id}/feed/commit"),
+            models.FeedConsumer,
+            path={"id": id},
+            query={},
+            body={"consumer": consumer, "sequence": sequence, "rewind": rewind},
+        )
+
+    def list_consumers(self, id: str) -> AsyncPage[models.FeedConsumer]:
+        """List the consumers of a pull webhook's feed.
+
+        , and how far behind they are.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/webhooks/{id}/feed/consumers"),
+            models.FeedConsumer,
+            path={"id": id},
+            query={},
+        )
+
+    async def delete_consumer(self, id: str, consumer: str) -> None:
+        """Forget how far a consumer of a pull webhook's feed is.
+
+        Args:
+            id: The webhook's ID, `whk_…`.
+            consumer: The name of a consumer of the feed.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}"),
+            None,
+            path={"id": id, "consumer": consumer},
+            query={},
         )
 
     def list(
@@ -2762,22 +3906,32 @@ class AsyncWebhooks:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
-        status: Literal["ACTIVE", "INACTIVE", "DISABLED"] | Unset = UNSET,
+        status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"] | Unset = UNSET,
         event_type: str | Unset = UNSET,
+        include: Sequence[Literal["stats", "receiver"]] | Unset = UNSET,
     ) -> AsyncPage[models.Webhook]:
-        """List the workspace's webhooks with their stats, newest first.
+        """List the workspace's webhooks.
+
+        , newest first; `include` adds their stats and receivers.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            status: The status.
-            event_type: The type of the event.
+            status: Only items with this status.
+            event_type: Only items of this event type.
+            include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/webhooks"),
             models.Webhook,
             path={},
-            query={"limit": limit, "cursor": cursor, "status": status, "eventType": event_type},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "status": status,
+                "eventType": event_type,
+                "include": include,
+            },
         )
 
 
@@ -2785,6 +3939,11 @@ class Resources:
     """The groups of methods of `Patchbay`."""
 
     _http: Http
+
+    @cached_property
+    def actions(self) -> Actions:
+        """The platform's answers to actions; for its own workspace."""
+        return Actions(self._http)
 
     @cached_property
     def api_keys(self) -> ApiKeys:
@@ -2802,9 +3961,19 @@ class Resources:
         return Connections(self._http)
 
     @cached_property
+    def deliveries(self) -> Deliveries:
+        """Deliveries of all webhooks."""
+        return Deliveries(self._http)
+
+    @cached_property
     def events(self) -> Events:
         """Events."""
         return Events(self._http)
+
+    @cached_property
+    def health(self) -> Health:
+        """The state of the deployment."""
+        return Health(self._http)
 
     @cached_property
     def integrations(self) -> Integrations:
@@ -2812,18 +3981,18 @@ class Resources:
         return Integrations(self._http)
 
     @cached_property
-    def platform(self) -> Platform:
-        """The platform's answers to actions; for its own workspace."""
-        return Platform(self._http)
+    def me(self) -> Me:
+        """The caller."""
+        return Me(self._http)
 
     @cached_property
-    def service(self) -> Service:
-        """The deployment itself."""
-        return Service(self._http)
+    def tasks(self) -> Tasks:
+        """Tasks that run in the background, such as replays."""
+        return Tasks(self._http)
 
     @cached_property
     def webhooks(self) -> Webhooks:
-        """Webhooks and their deliveries."""
+        """Webhooks, their deliveries and their feeds."""
         return Webhooks(self._http)
 
 
@@ -2831,6 +4000,11 @@ class AsyncResources:
     """The groups of methods of `AsyncPatchbay`."""
 
     _http: AsyncHttp
+
+    @cached_property
+    def actions(self) -> AsyncActions:
+        """The platform's answers to actions; for its own workspace."""
+        return AsyncActions(self._http)
 
     @cached_property
     def api_keys(self) -> AsyncApiKeys:
@@ -2848,9 +4022,19 @@ class AsyncResources:
         return AsyncConnections(self._http)
 
     @cached_property
+    def deliveries(self) -> AsyncDeliveries:
+        """Deliveries of all webhooks."""
+        return AsyncDeliveries(self._http)
+
+    @cached_property
     def events(self) -> AsyncEvents:
         """Events."""
         return AsyncEvents(self._http)
+
+    @cached_property
+    def health(self) -> AsyncHealth:
+        """The state of the deployment."""
+        return AsyncHealth(self._http)
 
     @cached_property
     def integrations(self) -> AsyncIntegrations:
@@ -2858,16 +4042,16 @@ class AsyncResources:
         return AsyncIntegrations(self._http)
 
     @cached_property
-    def platform(self) -> AsyncPlatform:
-        """The platform's answers to actions; for its own workspace."""
-        return AsyncPlatform(self._http)
+    def me(self) -> AsyncMe:
+        """The caller."""
+        return AsyncMe(self._http)
 
     @cached_property
-    def service(self) -> AsyncService:
-        """The deployment itself."""
-        return AsyncService(self._http)
+    def tasks(self) -> AsyncTasks:
+        """Tasks that run in the background, such as replays."""
+        return AsyncTasks(self._http)
 
     @cached_property
     def webhooks(self) -> AsyncWebhooks:
-        """Webhooks and their deliveries."""
+        """Webhooks, their deliveries and their feeds."""
         return AsyncWebhooks(self._http)

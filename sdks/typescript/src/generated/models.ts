@@ -12,12 +12,14 @@ export type Account = Schemas["Account"];
 export type ActionInfo = Schemas["ActionInfo"];
 /** The data of a `ACTION_REQUESTED` event. */
 export type ActionRequestedData = Schemas["ActionRequestedData"];
+export type ActionRequestedDataPlatform = Schemas["ActionRequestedDataPlatform"];
 /** Triggers when an automation asks the platform to do something. */
 export type ActionRequestedEvent = Schemas["ActionRequestedEvent"];
 /** A bare array, as the automation platforms require. */
 export type Actions = Schemas["Actions"];
 /** The data of a `ALERT_TRIGGERED` event. */
 export type AlertTriggeredData = Schemas["AlertTriggeredData"];
+export type AlertTriggeredDataSeverity = Schemas["AlertTriggeredDataSeverity"];
 /** Triggers when an alert's condition is met, such as a sudden rise in mentions. */
 export type AlertTriggeredEvent = Schemas["AlertTriggeredEvent"];
 /** The platform's answer to a run. */
@@ -33,6 +35,7 @@ export type ApiKeyList = Schemas["ApiKeyList"];
 export type ApiKeyWithSecret = Schemas["ApiKeyWithSecret"];
 /** The data of a `APPROVAL_COMPLETED` event. */
 export type ApprovalCompletedData = Schemas["ApprovalCompletedData"];
+export type ApprovalCompletedDataDecision = Schemas["ApprovalCompletedDataDecision"];
 /** Triggers when a post is approved or rejected. */
 export type ApprovalCompletedEvent = Schemas["ApprovalCompletedEvent"];
 /** The data of a `APPROVAL_REQUESTED` event. */
@@ -48,11 +51,24 @@ export type ApprovalRequestedEvent = Schemas["ApprovalRequestedEvent"];
 export type Attempt = Schemas["Attempt"];
 /** Why there was no response. `code` is stable, such as `timeout` or `dns_failed`. */
 export type AttemptError = Schemas["AttemptError"];
+export type AttemptTrigger = Schemas["AttemptTrigger"];
+/** How a connection gets access: an OAuth grant, or credentials that its owner enters. */
 export type AuthType = Schemas["AuthType"];
 /** Where to send the user. The provider returns `state` with them. */
 export type Authorization = Schemas["Authorization"];
+/** The platform that an automation runs on. */
+export type AutomationPlatform = Schemas["AutomationPlatform"];
 /** The query parameters of the provider's redirect, including provider-specific ones. */
 export type Callback = Schemas["Callback"];
+/**
+ * Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key.
+ *
+ * A user has a `role` unless their token lists its scopes.
+ */
+export type Caller = Schemas["Caller"];
+/** The API key of the caller. Both limits apply to its requests. */
+export type CallerKey = Schemas["CallerKey"];
+export type CallerType = Schemas["CallerType"];
 /** The data of a `CAMPAIGN_COMPLETED` event. */
 export type CampaignCompletedData = Schemas["CampaignCompletedData"];
 /** Triggers when a campaign has ended. */
@@ -64,6 +80,8 @@ export type CampaignStartedEvent = Schemas["CampaignStartedEvent"];
 export type Choice = Schemas["Choice"];
 /** A bare array, as the automation platforms require. */
 export type Choices = Schemas["Choices"];
+/** `consumer` is done with all events up to `sequence`. `rewind` lets it go back. */
+export type Commit = Schemas["Commit"];
 /** `connectionId` is the name that the caller chose. */
 export type Connection = Schemas["Connection"];
 /** The credentials of a connection without OAuth. */
@@ -97,7 +115,10 @@ export type CreateConnection = Schemas["CreateConnection"];
  * secrets.
  */
 export type CreateIntegration = Schemas["CreateIntegration"];
-/** Every request to the receiver has the `headers`; the API never returns their values. */
+/**
+ * `secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_` and
+ * the base64 of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one.
+ */
 export type CreateWebhook = Schemas["CreateWebhook"];
 /** The number of requests admitted on one day (UTC). */
 export type DailyUse = Schemas["DailyUse"];
@@ -116,9 +137,17 @@ export type DeliveryList = Schemas["DeliveryList"];
 export type Empty = Schemas["Empty"];
 /** The value at `path` equals `value`. */
 export type EqualsFilter = Schemas["EqualsFilter"];
+/**
+ * `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first,
+ * at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are
+ * now. It is null for callers without the scope webhooks:read.
+ */
 export type Event = Schemas["Event"];
 /** `status` is PENDING until the first attempt starts. */
 export type EventDelivery = Schemas["EventDelivery"];
+/** A pull webhook whose feed has the event. `id` is the `webhook-id` of its item there. */
+export type EventFeed = Schemas["EventFeed"];
+export type EventStatus = Schemas["EventStatus"];
 /**
  * An event in a list. `source` is `api`, `bus` or `patchbay`.
  *
@@ -135,6 +164,7 @@ export type EventSummaryList = Schemas["EventSummaryList"];
  * Patchbay's own, and `platform` events go only to the platform's own workspace.
  */
 export type EventTypeInfo = Schemas["EventTypeInfo"];
+export type EventTypeInfoKind = Schemas["EventTypeInfoKind"];
 export type EventTypeInfoList = Schemas["EventTypeInfoList"];
 /** The input of an action and its output. */
 export type Example = Schemas["Example"];
@@ -143,11 +173,30 @@ export type ExistsFilter = Schemas["ExistsFilter"];
 /** A value at `path` exists (`true`) or does not (`false`); null is a value. */
 export type ExistsFilterInput = Schemas["ExistsFilterInput"];
 export type Failed = Schemas["Failed"];
+/**
+ * The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already;
+ * otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no
+ * longer stored.
+ */
+export type Feed = Schemas["Feed"];
+/** `lag` is how many entries of the feed come after `sequence`. */
+export type FeedConsumer = Schemas["FeedConsumer"];
+/**
+ * The consumers that have committed within the retention period, all on one page, by name. `sequence` is the
+ * feed's last one.
+ */
+export type FeedConsumers = Schemas["FeedConsumers"];
+/**
+ * An event, as a receiver would get it: the exact text of the body, and the headers of the request, signed
+ * at the moment of this response. `id` is the `webhook-id`: an event that appears twice has the same.
+ */
+export type FeedItem = Schemas["FeedItem"];
 /** An invalid field of the request. */
 export type FieldError = Schemas["FieldError"];
 export type Health = Schemas["Health"];
 export type Hook = Schemas["Hook"];
 export type HookList = Schemas["HookList"];
+export type HookStatus = Schemas["HookStatus"];
 /** The value at `path` equals an entry of `value`. */
 export type InFilter = Schemas["InFilter"];
 /**
@@ -157,7 +206,9 @@ export type InFilter = Schemas["InFilter"];
 export type Initiate = Schemas["Initiate"];
 /**
  * Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in
- * template that this one is a copy of.
+ * template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is
+ * incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's
+ * text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace.
  */
 export type Integration = Schemas["Integration"];
 export type IntegrationList = Schemas["IntegrationList"];
@@ -183,6 +234,7 @@ export type Latency = Schemas["Latency"];
 /** An action, its actor and its outcome. Kept for 90 days. */
 export type LogEntry = Schemas["LogEntry"];
 export type LogEntryList = Schemas["LogEntryList"];
+export type LogEntryOutcome = Schemas["LogEntryOutcome"];
 /** The owner of the credentials; `label` names the connection in the automation platform. */
 export type Me = Schemas["Me"];
 /** The data of a `MENTION_RECEIVED` event. */
@@ -191,6 +243,7 @@ export type MentionReceivedData = Schemas["MentionReceivedData"];
 export type MentionReceivedEvent = Schemas["MentionReceivedEvent"];
 /** The data of a `MESSAGE_RECEIVED` event. */
 export type MessageReceivedData = Schemas["MessageReceivedData"];
+export type MessageReceivedDataKind = Schemas["MessageReceivedDataKind"];
 /** Triggers when a direct message or a comment is received. */
 export type MessageReceivedEvent = Schemas["MessageReceivedEvent"];
 /** The data of a `POST_FAILED` event. */
@@ -207,6 +260,28 @@ export type PostScheduledData = Schemas["PostScheduledData"];
 export type PostScheduledEvent = Schemas["PostScheduledEvent"];
 /** An error, as in RFC 9457. More fields may follow. */
 export type Problem = Schemas["Problem"];
+/**
+ * What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the
+ * `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and
+ * for a custom provider, whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is
+ * any name below x. `redirectUris` are those that an integration without `config.redirectUris` may use:
+ * register them at the provider.
+ */
+export type Provider = Schemas["Provider"];
+/**
+ * A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field of
+ * config, or an address that a response of the provider has. Without a `revocationUrl`, a grant cannot be
+ * revoked.
+ */
+export type ProviderOAuth = Schemas["ProviderOAuth"];
+/** An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`. */
+export type ProviderScope = Schemas["ProviderScope"];
+/**
+ * A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is the
+ * `provider` of an integration. `templateId` can be installed; null for a custom provider.
+ */
+export type ProviderSummary = Schemas["ProviderSummary"];
+export type ProviderSummaryList = Schemas["ProviderSummaryList"];
 /**
  * `data` is the event's content, an object of at most 256 KB as JSON.
  *
@@ -228,19 +303,57 @@ export type Publisher = Schemas["Publisher"];
  * `remaining`, when the cost is admitted. It is null if the cost is above `limit`: waiting does not help.
  */
 export type RateLimit = Schemas["RateLimit"];
+/**
+ * The receiver as the delivery engine sees it now.
+ *
+ * An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a response. The
+ * SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is `unproven`), took over two
+ * seconds at `slowAt` (`slow`), or share a workspace with many slow ones (`slow_workspace`). `slowdowns` is
+ * how often this one became slow recently, `backlogSince` since when too many retries wait, and `held` the
+ * number of deliveries that are HELD.
+ */
+export type Receiver = Schemas["Receiver"];
+export type ReceiverBreaker = Schemas["ReceiverBreaker"];
+export type ReceiverLane = Schemas["ReceiverLane"];
 /** The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now. */
 export type Recover = Schemas["Recover"];
 /** `queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted. */
 export type Recovering = Schemas["Recovering"];
 export type RefreshConnection = Schemas["RefreshConnection"];
+/**
+ * How a connection gets its next access token.
+ *
+ * rotating a refresh token that works once; the response has the next one static a refresh token that works
+ * repeatedly exchange the access token itself is exchanged for a fresh one while it is valid never_expires
+ * not at all: the token is valid until it is revoked reauthorize_only not at all: when the token expires,
+ * its owner must connect again
+ */
+export type RefreshStrategy = Schemas["RefreshStrategy"];
 export type RejectedItem = Schemas["RejectedItem"];
+/**
+ * Which deliveries to send again, of events from `since` to `until` (both inclusive; `until` defaults to
+ * now) and of `eventTypes` (by default, all types): those with one of the `statuses`, and, with `missing`,
+ * events that match the webhook now and have no delivery to it. `statuses` defaults to FAILED and CANCELLED,
+ * or to none with `missing`. `dryRun` only counts.
+ */
+export type Replay = Schemas["Replay"];
+/**
+ * How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops at
+ * 10,000, or after some seconds.
+ */
+export type ReplayPreview = Schemas["ReplayPreview"];
 /** Delays of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead. */
 export type RetryConfig = Schemas["RetryConfig"];
+/** `force` also sends a delivery again that was delivered. */
+export type RetryDelivery = Schemas["RetryDelivery"];
 /** The platform's decision on the current version of a public integration. */
 export type ReviewStatus = Schemas["ReviewStatus"];
 /** How many seconds the old key keeps working alongside the new one; 0 ends it immediately. */
 export type RotateApiKey = Schemas["RotateApiKey"];
-/** `overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately. */
+/**
+ * `overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately.
+ * `secret` brings the new one, as at creation; without it, Patchbay generates one.
+ */
 export type RotateSecret = Schemas["RotateSecret"];
 /** An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
 export type Run = Schemas["Run"];
@@ -255,6 +368,7 @@ export type RunError = Schemas["RunError"];
  */
 export type RunErrorInput = Schemas["RunErrorInput"];
 export type RunList = Schemas["RunList"];
+export type RunStatus = Schemas["RunStatus"];
 /** An event in exactly the shape that a hook gets. */
 export type Sample = Schemas["Sample"];
 /** A bare array, newest first. Has fewer than `limit` events if they are very large. */
@@ -264,6 +378,10 @@ export type SendTestEvent = Schemas["SendTestEvent"];
 /** A workspace's whole list of choices, in display order; replaces the previous list. */
 export type SetChoices = Schemas["SetChoices"];
 export type SetIntegrationStatus = Schemas["SetIntegrationStatus"];
+/**
+ * Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again.
+ * `statusReason` says why a webhook is PAUSED or INACTIVE.
+ */
 export type SetWebhookStatus = Schemas["SetWebhookStatus"];
 /** `callbackUrl` gets `{runId, status, output, error}` when the run ends. */
 export type StartRun = Schemas["StartRun"];
@@ -273,23 +391,47 @@ export type Subscribe = Schemas["Subscribe"];
 export type SubscribedHook = Schemas["SubscribedHook"];
 /** `output` must match the action's schema. */
 export type Succeeded = Schemas["Succeeded"];
+/**
+ * `done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total` is
+ * how many there were to queue at the start, null if there were too many to count. `parameters` is the
+ * request that started the task, with its defaults.
+ */
+export type Task = Schemas["Task"];
+/** Why a task failed. `code` is stable, such as `webhook_disabled` or `internal`. */
+export type TaskError = Schemas["TaskError"];
+export type TaskList = Schemas["TaskList"];
+export type TaskStatus = Schemas["TaskStatus"];
 /** An event type as a trigger. `schema` and `sample` describe an event's `data`. */
 export type Trigger = Schemas["Trigger"];
 /** A bare array, as the automation platforms require. */
 export type Triggers = Schemas["Triggers"];
+/**
+ * Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the event
+ * fails. `changed_later`: the webhook matches the event now, but did not when it was published.
+ */
+export type UnmatchedReason = Schemas["UnmatchedReason"];
+export type UnmatchedReasonCode = Schemas["UnmatchedReasonCode"];
+/** A webhook that subscribes to the event's type, but did not get the event. */
+export type UnmatchedWebhook = Schemas["UnmatchedWebhook"];
 /**
  * Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the
  * expiry. The service checks the scopes that the key does not have yet.
  */
 export type UpdateApiKey = Schemas["UpdateApiKey"];
 /**
- * Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key.
- * The defaults here are placeholders.
+ * Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key. A
+ * secret whose value is the mask stays as it is. The defaults here are placeholders.
  */
 export type UpdateIntegration = Schemas["UpdateIntegration"];
-/** Changes only the fields that are sent; the defaults are placeholders for the others. */
+/**
+ * Changes only the fields that are sent; the defaults are placeholders for the others. A header whose value
+ * is the mask keeps its value.
+ */
 export type UpdateWebhook = Schemas["UpdateWebhook"];
-/** The number of requests admitted in total, and on each of the last 30 days, ending with today. */
+/**
+ * The number of requests admitted in total, and on each of the last 30 days, ending with today. In a list,
+ * `daily` is null.
+ */
 export type Usage = Schemas["Usage"];
 /**
  * Whether to serve a request that came with the key. Only `VALID` counts the cost. `workspaceId` and `keyId`
@@ -303,19 +445,27 @@ export type VerificationCode = Schemas["VerificationCode"];
  * accepted, because existing keys may have scopes that are refused for new keys.
  */
 export type VerifyApiKey = Schemas["VerifyApiKey"];
-/** `source` is `api` or the automation platform that created it; header values are masked. */
+/**
+ * `source` is `api` or the automation platform that created it; header values are masked. A list has
+ * `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+ *
+ * A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no effect
+ * on it.
+ */
 export type Webhook = Schemas["Webhook"];
 export type WebhookDetail = Schemas["WebhookDetail"];
 /** The data of a `WEBHOOK_DISABLED` event. */
 export type WebhookDisabledData = Schemas["WebhookDisabledData"];
 /** Triggers when a webhook is disabled because its receiver is gone or keeps failing. */
 export type WebhookDisabledEvent = Schemas["WebhookDisabledEvent"];
+export type WebhookKind = Schemas["WebhookKind"];
 export type WebhookList = Schemas["WebhookList"];
 /**
  * The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`.
  * `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
  */
 export type WebhookStats = Schemas["WebhookStats"];
+export type WebhookStatus = Schemas["WebhookStatus"];
 /**
  * The only response with the new signing secret. It has no stats, because a repeated request under the same
  * Idempotency-Key must get the same response.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Annotated, NoReturn
 
-import click
 import typer
 
 from patchbay_sdk import (
@@ -74,17 +73,12 @@ def options(
 def run() -> NoReturn:
     """Run the command, and exit with one of the codes in `Exit`."""
     try:
-        result = app(standalone_mode=False)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        sys.exit(Exit.INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        app()
     except (PatchbayError, ValueError, OSError) as error:
         notes.print("✗", style="red", end=" ")
         notes.print(str(error), markup=False, soft_wrap=True)
         sys.exit(_exit_code(error))
-    sys.exit(result if isinstance(result, int) else Exit.OK)
+    sys.exit(Exit.OK)
 
 
 def _exit_code(error: Exception) -> Exit:

@@ -10,7 +10,6 @@ import typer
 from patchbay_sdk import Patchbay
 from patchbay_sdk.cli import context, profile
 from patchbay_sdk.cli.output import done, notes, show
-from patchbay_sdk.models import WhoAmI
 
 
 def login() -> None:
@@ -45,7 +44,7 @@ def logout() -> None:
 def whoami() -> None:
     """Show whose credentials these are, and their scopes."""
     with context.client() as client:
-        me: WhoAmI = client.me.get()
+        me = client.me.get()
         show(
             me,
             {

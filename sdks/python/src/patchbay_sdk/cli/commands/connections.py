@@ -36,7 +36,7 @@ def list_(
                 "NAME": lambda connection: connection.connection_id,
                 "PROVIDER": lambda connection: connection.provider,
                 "STATUS": lambda connection: connection.status,
-                "ACCOUNT": lambda connection: connection.account and connection.account.label,
+                "ACCOUNT": lambda connection: connection.account.label,
                 "INTEGRATION": lambda connection: connection.integration_id,
                 "ERROR": lambda connection: connection.last_error and connection.last_error.code,
             },
@@ -56,7 +56,7 @@ def show_(integration: IntegrationId, id: Id) -> None:
                 "Name": connection.connection_id,
                 "Provider": connection.provider,
                 "Status": connection.status,
-                "Account": connection.account and connection.account.label,
+                "Account": connection.account.label,
                 "Scopes": connection.scopes,
                 "Expires": connection.expires_at,
                 "Refreshed": connection.last_refreshed_at,
@@ -83,7 +83,7 @@ def delete(
     """Delete a connection, and revoke its grant at the provider."""
     with connect() as client:
         connection = client.connections.get(integration, id)
-        account = (connection.account and connection.account.label) or connection.connection_id
+        account = connection.account.label or connection.connection_id
         if not yes and not confirm(f"Delete the connection of [bold]{account}[/]?"):
             notes.print("Nothing deleted. Pass --yes to delete without a question.")
             raise typer.Exit(1)

@@ -20,7 +20,7 @@ from patchbay_sdk import Patchbay
 from patchbay_sdk.cli.context import client as connect
 from patchbay_sdk.cli.output import Exit, Format, cell, console, done, emit, notes, show, table
 from patchbay_sdk.cli.times import parse_time
-from patchbay_sdk.models import Delivery, Task
+from patchbay_sdk.models import Delivery, ReplayPreview, Task
 
 app = typer.Typer(name="deliveries", help="Follow, examine and repeat deliveries.", no_args_is_help=True)
 
@@ -123,7 +123,7 @@ def retry(
 ) -> None:
     """Send a delivery again now."""
     with connect() as client:
-        _print_change(client.webhooks.retry_delivery(webhook, id, **({"force": True} if force else {})))
+        _print_change(client.webhooks.retry_delivery(webhook, id, force=force))
         done(f"Queued. Its attempts: patchbay deliveries show {webhook} {id}")
 
 
@@ -156,11 +156,11 @@ def replay(
     if missing:
         body["missing"] = True
     with connect() as client:
-        if dry_run:
-            count = client.webhooks.replay(webhook, dry_run=True, **body)
-            show(count, {"Would send": count.total})
+        result = client.webhooks.replay(webhook, dry_run=dry_run, **body)
+        if isinstance(result, ReplayPreview):
+            show(result, {"Would send": f"{result.total}{'' if result.is_complete else ' or more'}"})
             return
-        task = _follow(client, client.webhooks.replay(webhook, **body))
+        task = _follow(client, result)
         show(
             task,
             {

@@ -8,7 +8,7 @@ import typer
 
 from patchbay_sdk.cli.context import client as connect
 from patchbay_sdk.cli.output import confirm, done, notes, show, table
-from patchbay_sdk.models import Webhook, WebhookWithSecret
+from patchbay_sdk.models import Webhook, WebhookDetail, WebhookWithSecret
 
 app = typer.Typer(name="webhooks", help="Manage webhooks.", no_args_is_help=True)
 
@@ -48,18 +48,7 @@ def show_(id: Id) -> None:
     """Show a webhook, how its receiver is, and its latest deliveries."""
     with connect() as client:
         webhook = client.webhooks.get(id)
-        stats = webhook.stats
-        show(
-            webhook,
-            {
-                **_fields(webhook),
-                "Deliveries": f"{stats.delivered} delivered, {stats.failed} failed, {stats.pending} pending since "
-                f"{stats.since:%Y-%m-%d %H:%M} UTC"
-                if stats.since
-                else None,
-                "Last error": stats.last_error and f"{stats.last_error.code}: {stats.last_error.detail}",
-            },
-        )
+        show(webhook, {**_fields(webhook), **_traffic(webhook)})
 
 
 @app.command()
@@ -148,7 +137,22 @@ def _show_secret(webhook: WebhookWithSecret) -> None:
     notes.print("Store the secret now: it is not shown again.", style="yellow")
 
 
-def _fields(webhook: Webhook | WebhookWithSecret) -> dict[str, object]:
+def _traffic(webhook: WebhookDetail) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    if receiver := webhook.receiver:
+        is_open = receiver.breaker == "OPEN"
+        fields["Breaker"] = (
+            f"OPEN, {receiver.held} held, next probe {receiver.next_probe_at}" if is_open else "CLOSED"
+        )
+        fields["Lane"] = receiver.lane + (f" ({receiver.lane_reason})" if receiver.lane_reason else "")
+    if stats := webhook.stats:
+        fields["Last 24 h"] = f"{stats.delivered} delivered, {stats.failed} failed, {stats.pending} pending"
+        fields["p95"] = f"{stats.latency_ms.p95} ms" if stats.latency_ms.p95 is not None else None
+        fields["Last error"] = stats.last_error and f"{stats.last_error.code}: {stats.last_error.detail}"
+    return fields
+
+
+def _fields(webhook: Webhook | WebhookDetail | WebhookWithSecret) -> dict[str, object]:
     return {
         "ID": webhook.id,
         "Name": webhook.name,
