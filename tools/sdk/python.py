@@ -266,7 +266,7 @@ class _Writer:
             keywords.append(
                 f"{_snake(field.name)}: {type}"
                 if field.required
-                else f"{_snake(field.name)}: {type} | Unset = UNSET"
+                else f"{_snake(field.name)}: {_union([type, 'Unset'])} = UNSET"
             )
         if operation.takes_idempotency_key:
             keywords.append("idempotency_key: str | None = None")

@@ -12,7 +12,6 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from tools.sdk.files import ROOT, write_or_check
 from tools.sdk.schema import GROUPS, Document, Operation
@@ -106,7 +105,8 @@ def _method(document: Document, operation: Operation) -> list[str]:
             "\n\n".join(filter(None, [f"{operation.summary}.", operation.description.lstrip(". \n")])), "  "
         ),
         f"  {operation.method}({', '.join(parameters)}): {returned} {{",
-        f'    return this.#http.{call}("{operation.http_method}", "{operation.path}", {{ {", ".join(given)} }});',
+        f'    return this.#http.{call}("{operation.http_method}", "{operation.path}", '
+        f"{{ {', '.join(given)} }});",
         "  }",
     ]
 

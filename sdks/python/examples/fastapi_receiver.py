@@ -3,6 +3,7 @@
 import os
 
 from fastapi import BackgroundTasks, FastAPI, Request, Response
+
 from patchbay_sdk import VerificationError, Verifier
 from patchbay_sdk.events import Event
 

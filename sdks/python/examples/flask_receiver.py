@@ -3,6 +3,7 @@
 import os
 
 from flask import Flask, Response, request
+
 from patchbay_sdk import VerificationError, Verifier
 
 app = Flask(__name__)

@@ -119,9 +119,7 @@ class Http:
             time.sleep(outcome.wait)
             attempt += 1
 
-    def page(
-        self, operation: Operation, type: type[T], *, query: Mapping[str, Any], **arguments: Any
-    ) -> Page[T]:
+    def page(self, operation: Operation, type: type[T], *, query: Mapping[str, Any], **arguments: Any) -> Page[T]:
         """A page of a list. Raises as `request` does."""
         content = self.request(operation, dict[str, Any], query=query, **arguments)
         return Page(
@@ -167,9 +165,7 @@ class AsyncHttp:
             await asyncio.sleep(outcome.wait)
             attempt += 1
 
-    def page(
-        self, operation: Operation, type: type[T], *, query: Mapping[str, Any], **arguments: Any
-    ) -> AsyncPage[T]:
+    def page(self, operation: Operation, type: type[T], *, query: Mapping[str, Any], **arguments: Any) -> AsyncPage[T]:
         """A page of a list, which loads when it is awaited or iterated over."""
 
         async def load(cursor: str | None) -> LoadedPage[T]:
@@ -206,13 +202,9 @@ def _build(
     return _Request(
         method=operation.method,
         url=settings.base_url + url,
-        params={
-            name: _text(value) for name, value in query.items() if value is not UNSET and value is not None
-        },
+        params={name: _text(value) for name, value in query.items() if value is not UNSET and value is not None},
         headers=headers,
-        json=None
-        if body is None
-        else _json({name: value for name, value in body.items() if value is not UNSET}),
+        json=None if body is None else _json({name: value for name, value in body.items() if value is not UNSET}),
         repeatable=operation.idempotent or operation.method != "POST",
     )
 
@@ -229,9 +221,7 @@ def _read(request: _Request, response: httpx.Response, attempt: int, max_retries
     except ValueError:
         content = None
     error = error_for(response.status_code, response.headers, content)
-    if attempt > max_retries or not _retry.is_retryable(
-        error.status, response.headers, repeatable=request.repeatable
-    ):
+    if attempt > max_retries or not _retry.is_retryable(error.status, response.headers, repeatable=request.repeatable):
         return _Failure(error, None)
     return _Failure(error, _retry.delay(attempt, response.headers, time.time()))
 
@@ -240,9 +230,7 @@ def _lost(request: _Request, error: httpx.TransportError, attempt: int, max_retr
     """A request without a response. It is repeated if a repeat has no effect, or if it was never sent."""
     failure = ConnectionFailed(f"No response from {request.url}: {str(error) or type(error).__name__}")
     failure.__cause__ = error
-    repeat = request.repeatable or isinstance(
-        error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout
-    )
+    repeat = request.repeatable or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     if attempt > max_retries or not repeat or isinstance(error, httpx.UnsupportedProtocol):
         return _Failure(failure, None)
     return _Failure(failure, _retry.delay(attempt, {}, time.time()))

@@ -43,9 +43,7 @@ class Verifier:
         raise VerificationError(f"Not signed with this secret: {failures[0]}.") from failures[0]
 
 
-def verify(
-    headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes | str, *, secret: str
-) -> Event:
+def verify(headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes | str, *, secret: str) -> Event:
     """The event of a request, as `Verifier(secret).verify(headers, body)` returns it."""
     return Verifier(secret).verify(headers, body)
 

@@ -660,9 +660,7 @@ class Integration(Model):
     """The ID."""
     name: str
     """The name for people."""
-    type: Literal[
-        "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
-    ]
+    type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     provider: str | None
     """The provider, such as `hubspot`."""
@@ -811,9 +809,7 @@ class Provider(Model):
     """The API key. Shown only in this response: store it now."""
     name: str
     """The name for people."""
-    type: Literal[
-        "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
-    ]
+    type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
     """How the connection signs in at the provider."""
@@ -881,9 +877,7 @@ class ProviderSummary(Model):
     """The key, which is the `provider` of an integration."""
     name: str
     """The name for people."""
-    type: Literal[
-        "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
-    ]
+    type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
     """How the connection signs in at the provider."""
@@ -1479,19 +1473,10 @@ TaskStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 
 Triggers: TypeAlias = list[Trigger]
 
-UnmatchedReasonCode: TypeAlias = Literal[
-    "created_later", "inactive", "disabled", "filter_mismatch", "changed_later"
-]
+UnmatchedReasonCode: TypeAlias = Literal["created_later", "inactive", "disabled", "filter_mismatch", "changed_later"]
 
 VerificationCode: TypeAlias = Literal[
-    "VALID",
-    "MALFORMED",
-    "NOT_FOUND",
-    "REVOKED",
-    "EXPIRED",
-    "INSUFFICIENT_SCOPES",
-    "RATE_LIMITED",
-    "COST_EXCEEDS_LIMIT",
+    "VALID", "MALFORMED", "NOT_FOUND", "REVOKED", "EXPIRED", "INSUFFICIENT_SCOPES", "RATE_LIMITED", "COST_EXCEEDS_LIMIT"
 ]
 
 WebhookKind: TypeAlias = Literal["push", "pull"]

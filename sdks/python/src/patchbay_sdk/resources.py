@@ -134,7 +134,7 @@ class ApiKeys:
         scopes: Sequence[str],
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
-        expires_at: datetime | None | Unset = UNSET,
+        expires_at: datetime | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ApiKeyWithSecret:
         """Create an API key.
@@ -187,7 +187,7 @@ class ApiKeys:
         scopes: Sequence[str] | Unset = UNSET,
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
-        expires_at: datetime | None | Unset = UNSET,
+        expires_at: datetime | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
         """Update an API key.
@@ -344,7 +344,7 @@ class AsyncApiKeys:
         scopes: Sequence[str],
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
-        expires_at: datetime | None | Unset = UNSET,
+        expires_at: datetime | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ApiKeyWithSecret:
         """Create an API key.
@@ -397,7 +397,7 @@ class AsyncApiKeys:
         scopes: Sequence[str] | Unset = UNSET,
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
-        expires_at: datetime | None | Unset = UNSET,
+        expires_at: datetime | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
         """Update an API key.
@@ -593,11 +593,7 @@ class Automations:
         )
 
     def list_hooks(
-        self,
-        platform: Literal["zapier", "make", "n8n"],
-        *,
-        limit: int | Unset = UNSET,
-        cursor: str | Unset = UNSET,
+        self, platform: Literal["zapier", "make", "n8n"], *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET
     ) -> Page[models.Hook]:
         """List the hooks of one automation platform.
 
@@ -721,7 +717,7 @@ class Automations:
         key: str,
         *,
         input: dict[str, Any] | Unset = UNSET,
-        callback_url: str | None | Unset = UNSET,
+        callback_url: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Run:
         """Start a run of an action.
@@ -878,11 +874,7 @@ class AsyncAutomations:
         )
 
     def list_hooks(
-        self,
-        platform: Literal["zapier", "make", "n8n"],
-        *,
-        limit: int | Unset = UNSET,
-        cursor: str | Unset = UNSET,
+        self, platform: Literal["zapier", "make", "n8n"], *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET
     ) -> AsyncPage[models.Hook]:
         """List the hooks of one automation platform.
 
@@ -1006,7 +998,7 @@ class AsyncAutomations:
         key: str,
         *,
         input: dict[str, Any] | Unset = UNSET,
-        callback_url: str | None | Unset = UNSET,
+        callback_url: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Run:
         """Start a run of an action.
@@ -1123,8 +1115,8 @@ class Connections:
         *,
         redirect_uri: str,
         connection_id: str | Unset = UNSET,
-        scopes: Sequence[str] | None | Unset = UNSET,
-        return_url: str | None | Unset = UNSET,
+        scopes: Sequence[str] | Unset | None = UNSET,
+        return_url: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Authorization:
         """Start an authorization code flow.
@@ -1158,10 +1150,10 @@ class Connections:
         self,
         *,
         state: str,
-        code: str | None | Unset = UNSET,
-        iss: str | None | Unset = UNSET,
-        error: str | None | Unset = UNSET,
-        error_description: str | None | Unset = UNSET,
+        code: str | Unset | None = UNSET,
+        iss: str | Unset | None = UNSET,
+        error: str | Unset | None = UNSET,
+        error_description: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Connection:
         """Complete an authorization code flow.
@@ -1181,13 +1173,7 @@ class Connections:
             models.Connection,
             path={},
             query={},
-            body={
-                "state": state,
-                "code": code,
-                "iss": iss,
-                "error": error,
-                "error_description": error_description,
-            },
+            body={"state": state, "code": code, "iss": iss, "error": error, "error_description": error_description},
             idempotency_key=idempotency_key,
         )
 
@@ -1357,8 +1343,8 @@ class AsyncConnections:
         *,
         redirect_uri: str,
         connection_id: str | Unset = UNSET,
-        scopes: Sequence[str] | None | Unset = UNSET,
-        return_url: str | None | Unset = UNSET,
+        scopes: Sequence[str] | Unset | None = UNSET,
+        return_url: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Authorization:
         """Start an authorization code flow.
@@ -1392,10 +1378,10 @@ class AsyncConnections:
         self,
         *,
         state: str,
-        code: str | None | Unset = UNSET,
-        iss: str | None | Unset = UNSET,
-        error: str | None | Unset = UNSET,
-        error_description: str | None | Unset = UNSET,
+        code: str | Unset | None = UNSET,
+        iss: str | Unset | None = UNSET,
+        error: str | Unset | None = UNSET,
+        error_description: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Connection:
         """Complete an authorization code flow.
@@ -1415,13 +1401,7 @@ class AsyncConnections:
             models.Connection,
             path={},
             query={},
-            body={
-                "state": state,
-                "code": code,
-                "iss": iss,
-                "error": error,
-                "error_description": error_description,
-            },
+            body={"state": state, "code": code, "iss": iss, "error": error, "error_description": error_description},
             idempotency_key=idempotency_key,
         )
 
@@ -1592,8 +1572,7 @@ class Deliveries:
         cursor: str | Unset = UNSET,
         since: datetime | Unset = UNSET,
         until: datetime | Unset = UNSET,
-        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"]
-        | Unset = UNSET,
+        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | Unset = UNSET,
         event_type: str | Unset = UNSET,
         webhook_id: str | Unset = UNSET,
         event_id: str | Unset = UNSET,
@@ -1642,8 +1621,7 @@ class AsyncDeliveries:
         cursor: str | Unset = UNSET,
         since: datetime | Unset = UNSET,
         until: datetime | Unset = UNSET,
-        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"]
-        | Unset = UNSET,
+        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | Unset = UNSET,
         event_type: str | Unset = UNSET,
         webhook_id: str | Unset = UNSET,
         event_id: str | Unset = UNSET,
@@ -1690,7 +1668,7 @@ class Events:
         *,
         type: str,
         data: dict[str, Any],
-        workspace_id: str | None | Unset = UNSET,
+        workspace_id: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.PublishedEvent:
         """Publish an event to every webhook that it matches.
@@ -1796,7 +1774,7 @@ class AsyncEvents:
         *,
         type: str,
         data: dict[str, Any],
-        workspace_id: str | None | Unset = UNSET,
+        workspace_id: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.PublishedEvent:
         """Publish an event to every webhook that it matches.
@@ -1944,23 +1922,15 @@ class Integrations:
         *,
         name: str,
         type: Literal[
-            "ZAPIER",
-            "MAKE",
-            "N8N",
-            "CRM",
-            "DESIGN_TOOL",
-            "MARKETING_AUTOMATION",
-            "SOCIAL",
-            "CUSTOM",
-            "WEBHOOK",
+            "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
         ],
-        provider: str | None | Unset = UNSET,
+        provider: str | Unset | None = UNSET,
         description: str | Unset = UNSET,
-        logo_url: str | None | Unset = UNSET,
+        logo_url: str | Unset | None = UNSET,
         config: dict[str, Any] | Unset = UNSET,
         scopes: Sequence[str] | Unset = UNSET,
-        rate_limit_per_hour: int | None | Unset = UNSET,
-        rate_limit_per_day: int | None | Unset = UNSET,
+        rate_limit_per_hour: int | Unset | None = UNSET,
+        rate_limit_per_day: int | Unset | None = UNSET,
         is_public: bool | Unset = UNSET,
         metadata: dict[str, Any] | Unset = UNSET,
         idempotency_key: str | None = None,
@@ -2009,15 +1979,7 @@ class Integrations:
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
         type: Literal[
-            "ZAPIER",
-            "MAKE",
-            "N8N",
-            "CRM",
-            "DESIGN_TOOL",
-            "MARKETING_AUTOMATION",
-            "SOCIAL",
-            "CUSTOM",
-            "WEBHOOK",
+            "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
         ]
         | Unset = UNSET,
         provider: str | Unset = UNSET,
@@ -2058,15 +2020,7 @@ class Integrations:
         self,
         *,
         type: Literal[
-            "ZAPIER",
-            "MAKE",
-            "N8N",
-            "CRM",
-            "DESIGN_TOOL",
-            "MARKETING_AUTOMATION",
-            "SOCIAL",
-            "CUSTOM",
-            "WEBHOOK",
+            "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
         ]
         | Unset = UNSET,
         auth_type: Literal["OAUTH2", "API_KEY", "BASIC"] | Unset = UNSET,
@@ -2126,24 +2080,16 @@ class Integrations:
         *,
         name: str | Unset = UNSET,
         type: Literal[
-            "ZAPIER",
-            "MAKE",
-            "N8N",
-            "CRM",
-            "DESIGN_TOOL",
-            "MARKETING_AUTOMATION",
-            "SOCIAL",
-            "CUSTOM",
-            "WEBHOOK",
+            "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
         ]
         | Unset = UNSET,
-        provider: str | None | Unset = UNSET,
+        provider: str | Unset | None = UNSET,
         description: str | Unset = UNSET,
-        logo_url: str | None | Unset = UNSET,
+        logo_url: str | Unset | None = UNSET,
         config: dict[str, Any] | Unset = UNSET,
         scopes: Sequence[str] | Unset = UNSET,
-        rate_limit_per_hour: int | None | Unset = UNSET,
-        rate_limit_per_day: int | None | Unset = UNSET,
+        rate_limit_per_hour: int | Unset | None = UNSET,
+        rate_limit_per_day: int | Unset | None = UNSET,
         is_public: bool | Unset = UNSET,
         metadata: dict[str, Any] | Unset = UNSET,
         if_match: int | str | None = None,
@@ -2211,7 +2157,7 @@ class Integrations:
         id: str,
         *,
         status: Literal["ACTIVE", "INACTIVE", "ERROR"],
-        status_reason: str | None | Unset = UNSET,
+        status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
         """Set the status of an integration.
@@ -2283,15 +2229,7 @@ class Integrations:
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
         type: Literal[
-            "ZAPIER",
-            "MAKE",
-            "N8N",
-            "CRM",
-            "DESIGN_TOOL",
-            "MARKETING_AUTOMATION",
-            "SOCIAL",
-            "CUSTOM",
-            "WEBHOOK",
+            "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
         ]
         | Unset = UNSET,
         status: Literal["PENDING_SETUP", "ACTIVE", "INACTIVE", "ERROR"] | Unset = UNSET,
@@ -2337,23 +2275,15 @@ class AsyncIntegrations:
         *,
         name: str,
         type: Literal[
-            "ZAPIER",
-            "MAKE",
-            "N8N",
-            "CRM",
-            "DESIGN_TOOL",
-            "MARKETING_AUTOMATION",
-            "SOCIAL",
-            "CUSTOM",
-            "WEBHOOK",
+            "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
         ],
-        provider: str | None | Unset = UNSET,
+        provider: str | Unset | None = UNSET,
         description: str | Unset = UNSET,
-        logo_url: str | None | Unset = UNSET,
+        logo_url: str | Unset | None = UNSET,
         config: dict[str, Any] | Unset = UNSET,
         scopes: Sequence[str] | Unset = UNSET,
-        rate_limit_per_hour: int | None | Unset = UNSET,
-        rate_limit_per_day: int | None | Unset = UNSET,
+        rate_limit_per_hour: int | Unset | None = UNSET,
+        rate_limit_per_day: int | Unset | None = UNSET,
         is_public: bool | Unset = UNSET,
         metadata: dict[str, Any] | Unset = UNSET,
         idempotency_key: str | None = None,
@@ -2402,15 +2332,7 @@ class AsyncIntegrations:
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
         type: Literal[
-            "ZAPIER",
-            "MAKE",
-            "N8N",
-            "CRM",
-            "DESIGN_TOOL",
-            "MARKETING_AUTOMATION",
-            "SOCIAL",
-            "CUSTOM",
-            "WEBHOOK",
+            "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
         ]
         | Unset = UNSET,
         provider: str | Unset = UNSET,
@@ -2451,15 +2373,7 @@ class AsyncIntegrations:
         self,
         *,
         type: Literal[
-            "ZAPIER",
-            "MAKE",
-            "N8N",
-            "CRM",
-            "DESIGN_TOOL",
-            "MARKETING_AUTOMATION",
-            "SOCIAL",
-            "CUSTOM",
-            "WEBHOOK",
+            "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
         ]
         | Unset = UNSET,
         auth_type: Literal["OAUTH2", "API_KEY", "BASIC"] | Unset = UNSET,
@@ -2519,24 +2433,16 @@ class AsyncIntegrations:
         *,
         name: str | Unset = UNSET,
         type: Literal[
-            "ZAPIER",
-            "MAKE",
-            "N8N",
-            "CRM",
-            "DESIGN_TOOL",
-            "MARKETING_AUTOMATION",
-            "SOCIAL",
-            "CUSTOM",
-            "WEBHOOK",
+            "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
         ]
         | Unset = UNSET,
-        provider: str | None | Unset = UNSET,
+        provider: str | Unset | None = UNSET,
         description: str | Unset = UNSET,
-        logo_url: str | None | Unset = UNSET,
+        logo_url: str | Unset | None = UNSET,
         config: dict[str, Any] | Unset = UNSET,
         scopes: Sequence[str] | Unset = UNSET,
-        rate_limit_per_hour: int | None | Unset = UNSET,
-        rate_limit_per_day: int | None | Unset = UNSET,
+        rate_limit_per_hour: int | Unset | None = UNSET,
+        rate_limit_per_day: int | Unset | None = UNSET,
         is_public: bool | Unset = UNSET,
         metadata: dict[str, Any] | Unset = UNSET,
         if_match: int | str | None = None,
@@ -2604,7 +2510,7 @@ class AsyncIntegrations:
         id: str,
         *,
         status: Literal["ACTIVE", "INACTIVE", "ERROR"],
-        status_reason: str | None | Unset = UNSET,
+        status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
         """Set the status of an integration.
@@ -2676,15 +2582,7 @@ class AsyncIntegrations:
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
         type: Literal[
-            "ZAPIER",
-            "MAKE",
-            "N8N",
-            "CRM",
-            "DESIGN_TOOL",
-            "MARKETING_AUTOMATION",
-            "SOCIAL",
-            "CUSTOM",
-            "WEBHOOK",
+            "ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"
         ]
         | Unset = UNSET,
         status: Literal["PENDING_SETUP", "ACTIVE", "INACTIVE", "ERROR"] | Unset = UNSET,
@@ -2897,15 +2795,15 @@ class Webhooks:
         name: str,
         event_types: Sequence[str | Literal["*"]],
         kind: Literal["push", "pull"] | Unset = UNSET,
-        url: str | None | Unset = UNSET,
+        url: str | Unset | None = UNSET,
         filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
-        integration_id: str | None | Unset = UNSET,
+        integration_id: str | Unset | None = UNSET,
         headers: dict[str, str] | Unset = UNSET,
         retry_config: models.RetryConfig | Unset = UNSET,
-        rate_limit_per_second: int | None | Unset = UNSET,
+        rate_limit_per_second: int | Unset | None = UNSET,
         disable_after: int | Unset = UNSET,
-        expires_in_seconds: int | None | Unset = UNSET,
-        secret: str | None | Unset = UNSET,
+        expires_in_seconds: int | Unset | None = UNSET,
+        secret: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.WebhookWithSecret:
         """Register a webhook.
@@ -2984,15 +2882,15 @@ class Webhooks:
         *,
         kind: Literal["push", "pull"] | Unset = UNSET,
         name: str | Unset = UNSET,
-        url: str | None | Unset = UNSET,
+        url: str | Unset | None = UNSET,
         event_types: Sequence[str | Literal["*"]] | Unset = UNSET,
         filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
-        integration_id: str | None | Unset = UNSET,
+        integration_id: str | Unset | None = UNSET,
         headers: dict[str, str] | Unset = UNSET,
         retry_config: models.RetryConfig | Unset = UNSET,
-        rate_limit_per_second: int | None | Unset = UNSET,
+        rate_limit_per_second: int | Unset | None = UNSET,
         disable_after: int | Unset = UNSET,
-        expires_in_seconds: int | None | Unset = UNSET,
+        expires_in_seconds: int | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
         """Update a webhook.
@@ -3084,7 +2982,7 @@ class Webhooks:
         id: str,
         *,
         status: Literal["ACTIVE", "PAUSED", "INACTIVE"],
-        status_reason: str | None | Unset = UNSET,
+        status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
         """Activate.
@@ -3111,7 +3009,7 @@ class Webhooks:
         id: str,
         *,
         overlap_seconds: int | Unset = UNSET,
-        secret: str | None | Unset = UNSET,
+        secret: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
@@ -3138,7 +3036,7 @@ class Webhooks:
         )
 
     def test(
-        self, id: str, *, event_type: str | None | Unset = UNSET, idempotency_key: str | None = None
+        self, id: str, *, event_type: str | Unset | None = UNSET, idempotency_key: str | None = None
     ) -> models.Attempt:
         """Send a test event to the receiver now.
 
@@ -3166,8 +3064,7 @@ class Webhooks:
         cursor: str | Unset = UNSET,
         since: datetime | Unset = UNSET,
         until: datetime | Unset = UNSET,
-        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"]
-        | Unset = UNSET,
+        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | Unset = UNSET,
         event_type: str | Unset = UNSET,
     ) -> Page[models.Delivery]:
         """List a webhook's deliveries.
@@ -3225,9 +3122,7 @@ class Webhooks:
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
-            Operation(
-                "POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry", idempotent=True
-            ),
+            Operation("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry", idempotent=True),
             models.Delivery,
             path={"id": id, "deliveryId": delivery_id},
             query={},
@@ -3236,12 +3131,7 @@ class Webhooks:
         )
 
     def recover(
-        self,
-        id: str,
-        *,
-        since: datetime,
-        until: datetime | None | Unset = UNSET,
-        idempotency_key: str | None = None,
+        self, id: str, *, since: datetime, until: datetime | Unset | None = UNSET, idempotency_key: str | None = None
     ) -> models.Recovering:
         """Send the failed and cancelled deliveries of a time range again.
 
@@ -3265,9 +3155,9 @@ class Webhooks:
         id: str,
         *,
         since: datetime,
-        until: datetime | None | Unset = UNSET,
-        event_types: Sequence[str | Literal["*"]] | None | Unset = UNSET,
-        statuses: Sequence[Literal["FAILED", "CANCELLED", "DELIVERED"]] | None | Unset = UNSET,
+        until: datetime | Unset | None = UNSET,
+        event_types: Sequence[str | Literal["*"]] | Unset | None = UNSET,
+        statuses: Sequence[Literal["FAILED", "CANCELLED", "DELIVERED"]] | Unset | None = UNSET,
         missing: bool | Unset = UNSET,
         dry_run: bool | Unset = UNSET,
         idempotency_key: str | None = None,
@@ -3400,13 +3290,7 @@ class Webhooks:
             Operation("GET", "/api/integrations/webhooks"),
             models.Webhook,
             path={},
-            query={
-                "limit": limit,
-                "cursor": cursor,
-                "status": status,
-                "eventType": event_type,
-                "include": include,
-            },
+            query={"limit": limit, "cursor": cursor, "status": status, "eventType": event_type, "include": include},
         )
 
 
@@ -3422,15 +3306,15 @@ class AsyncWebhooks:
         name: str,
         event_types: Sequence[str | Literal["*"]],
         kind: Literal["push", "pull"] | Unset = UNSET,
-        url: str | None | Unset = UNSET,
+        url: str | Unset | None = UNSET,
         filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
-        integration_id: str | None | Unset = UNSET,
+        integration_id: str | Unset | None = UNSET,
         headers: dict[str, str] | Unset = UNSET,
         retry_config: models.RetryConfig | Unset = UNSET,
-        rate_limit_per_second: int | None | Unset = UNSET,
+        rate_limit_per_second: int | Unset | None = UNSET,
         disable_after: int | Unset = UNSET,
-        expires_in_seconds: int | None | Unset = UNSET,
-        secret: str | None | Unset = UNSET,
+        expires_in_seconds: int | Unset | None = UNSET,
+        secret: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.WebhookWithSecret:
         """Register a webhook.
@@ -3509,15 +3393,15 @@ class AsyncWebhooks:
         *,
         kind: Literal["push", "pull"] | Unset = UNSET,
         name: str | Unset = UNSET,
-        url: str | None | Unset = UNSET,
+        url: str | Unset | None = UNSET,
         event_types: Sequence[str | Literal["*"]] | Unset = UNSET,
         filters: Sequence[models.EqualsFilter | models.InFilter | models.ExistsFilterInput] | Unset = UNSET,
-        integration_id: str | None | Unset = UNSET,
+        integration_id: str | Unset | None = UNSET,
         headers: dict[str, str] | Unset = UNSET,
         retry_config: models.RetryConfig | Unset = UNSET,
-        rate_limit_per_second: int | None | Unset = UNSET,
+        rate_limit_per_second: int | Unset | None = UNSET,
         disable_after: int | Unset = UNSET,
-        expires_in_seconds: int | None | Unset = UNSET,
+        expires_in_seconds: int | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
         """Update a webhook.
@@ -3609,7 +3493,7 @@ class AsyncWebhooks:
         id: str,
         *,
         status: Literal["ACTIVE", "PAUSED", "INACTIVE"],
-        status_reason: str | None | Unset = UNSET,
+        status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
         """Activate.
@@ -3636,7 +3520,7 @@ class AsyncWebhooks:
         id: str,
         *,
         overlap_seconds: int | Unset = UNSET,
-        secret: str | None | Unset = UNSET,
+        secret: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
@@ -3663,7 +3547,7 @@ class AsyncWebhooks:
         )
 
     async def test(
-        self, id: str, *, event_type: str | None | Unset = UNSET, idempotency_key: str | None = None
+        self, id: str, *, event_type: str | Unset | None = UNSET, idempotency_key: str | None = None
     ) -> models.Attempt:
         """Send a test event to the receiver now.
 
@@ -3691,8 +3575,7 @@ class AsyncWebhooks:
         cursor: str | Unset = UNSET,
         since: datetime | Unset = UNSET,
         until: datetime | Unset = UNSET,
-        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"]
-        | Unset = UNSET,
+        status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | Unset = UNSET,
         event_type: str | Unset = UNSET,
     ) -> AsyncPage[models.Delivery]:
         """List a webhook's deliveries.
@@ -3750,9 +3633,7 @@ class AsyncWebhooks:
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
-            Operation(
-                "POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry", idempotent=True
-            ),
+            Operation("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry", idempotent=True),
             models.Delivery,
             path={"id": id, "deliveryId": delivery_id},
             query={},
@@ -3761,12 +3642,7 @@ class AsyncWebhooks:
         )
 
     async def recover(
-        self,
-        id: str,
-        *,
-        since: datetime,
-        until: datetime | None | Unset = UNSET,
-        idempotency_key: str | None = None,
+        self, id: str, *, since: datetime, until: datetime | Unset | None = UNSET, idempotency_key: str | None = None
     ) -> models.Recovering:
         """Send the failed and cancelled deliveries of a time range again.
 
@@ -3790,9 +3666,9 @@ class AsyncWebhooks:
         id: str,
         *,
         since: datetime,
-        until: datetime | None | Unset = UNSET,
-        event_types: Sequence[str | Literal["*"]] | None | Unset = UNSET,
-        statuses: Sequence[Literal["FAILED", "CANCELLED", "DELIVERED"]] | None | Unset = UNSET,
+        until: datetime | Unset | None = UNSET,
+        event_types: Sequence[str | Literal["*"]] | Unset | None = UNSET,
+        statuses: Sequence[Literal["FAILED", "CANCELLED", "DELIVERED"]] | Unset | None = UNSET,
         missing: bool | Unset = UNSET,
         dry_run: bool | Unset = UNSET,
         idempotency_key: str | None = None,
@@ -3925,13 +3801,7 @@ class AsyncWebhooks:
             Operation("GET", "/api/integrations/webhooks"),
             models.Webhook,
             path={},
-            query={
-                "limit": limit,
-                "cursor": cursor,
-                "status": status,
-                "eventType": event_type,
-                "include": include,
-            },
+            query={"limit": limit, "cursor": cursor, "status": status, "eventType": event_type, "include": include},
         )
 
 

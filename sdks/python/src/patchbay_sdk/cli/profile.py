@@ -51,9 +51,7 @@ def save(profile: Profile) -> None:
     """Store the profile, readable only by its owner. An interrupted write leaves the file as it was."""
     file = path()
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=file.parent, delete=False
-    ) as temporary:  # created with mode 0600
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as temporary:  # created with mode 0600
         json.dump(asdict(profile), temporary, indent=1)
     os.replace(temporary.name, file)
 

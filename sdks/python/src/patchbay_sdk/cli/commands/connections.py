@@ -17,9 +17,7 @@ Id = Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection's 
 
 @app.command("list")
 def list_(
-    status: Annotated[
-        str | None, typer.Option("--status", "-s", help="ACTIVE, EXPIRED, ERROR or REVOKED.")
-    ] = None,
+    status: Annotated[str | None, typer.Option("--status", "-s", help="ACTIVE, EXPIRED, ERROR or REVOKED.")] = None,
     provider: Annotated[str | None, typer.Option("--provider", "-p", help="Only of this provider.")] = None,
 ) -> None:
     """List the connections of all integrations, newest first."""
@@ -60,8 +58,7 @@ def show_(integration: IntegrationId, id: Id) -> None:
                 "Scopes": connection.scopes,
                 "Expires": connection.expires_at,
                 "Refreshed": connection.last_refreshed_at,
-                "Error": connection.last_error
-                and f"{connection.last_error.code}: {connection.last_error.detail}",
+                "Error": connection.last_error and f"{connection.last_error.code}: {connection.last_error.detail}",
             },
         )
 

@@ -132,9 +132,7 @@ def replay(
     webhook: Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's ID, whk_…")],
     since: Annotated[str, typer.Option(help="Events from then on: 30m, 2h, 7d, or a time.")],
     until: Annotated[str | None, typer.Option(help="Events up to then.")] = None,
-    type: Annotated[
-        list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")
-    ] = None,
+    type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")] = None,
     status: Annotated[
         list[str] | None,
         typer.Option("--status", "-s", help="Deliveries with this status; default FAILED and CANCELLED."),

@@ -70,9 +70,7 @@ def ensure(
     check: Annotated[
         bool, typer.Option("--check", help="Only show the differences; exit code 6 if there are any.")
     ] = False,
-    headers: Annotated[
-        bool, typer.Option("--headers", help="Send the values of webhooks' headers again.")
-    ] = False,
+    headers: Annotated[bool, typer.Option("--headers", help="Send the values of webhooks' headers again.")] = False,
 ) -> None:
     """Create and change webhooks and API keys until they are as a file declares them.
 
@@ -126,16 +124,12 @@ def _read(file: Path) -> dict[str, list[dict[str, Any]]]:
         raise ValueError(f"{file} is not valid TOML: {error}.") from None
     unknown = content.keys() - {"webhooks", "keys"}
     if unknown:
-        raise ValueError(
-            f"{file}: unknown section {', '.join(sorted(unknown))}. Write [[webhooks]] or [[keys]]."
-        )
+        raise ValueError(f"{file}: unknown section {', '.join(sorted(unknown))}. Write [[webhooks]] or [[keys]].")
     for section, resources in content.items():
         names = [resource.get("name") for resource in resources]
         if None in names or len(set(names)) != len(names):
             raise ValueError(f"{file}: each of the {section} needs a name of its own.")
-    return {
-        section: [_expanded(resource) for resource in resources] for section, resources in content.items()
-    }
+    return {section: [_expanded(resource) for resource in resources] for section, resources in content.items()}
 
 
 def _expanded(value: Any) -> Any:
@@ -198,9 +192,7 @@ def _is_same(field: str, wanted: Any, current: Any) -> bool:
 
 def _print(change: Change) -> None:
     if Format.json:
-        emit(
-            {"kind": change.kind.label, "name": change.name, "id": change.id, "fields": sorted(change.wanted)}
-        )
+        emit({"kind": change.kind.label, "name": change.name, "id": change.id, "fields": sorted(change.wanted)})
         return
     if change.id is None:
         console.print(f"[green]+ {change.kind.label} {change.name}[/]")
@@ -226,9 +218,7 @@ def _apply(client: Patchbay, change: Change) -> None:
     created = change.kind.create(**body)
     secret = getattr(created, change.kind.shown_once)
     if Format.json:
-        emit(
-            {"kind": change.kind.label, "name": change.name, "id": created.id, change.kind.shown_once: secret}
-        )
+        emit({"kind": change.kind.label, "name": change.name, "id": created.id, change.kind.shown_once: secret})
     else:
         console.print(f"{change.name}: {secret}", soft_wrap=True, markup=False)
     done(

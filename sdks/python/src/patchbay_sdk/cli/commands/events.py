@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from patchbay_sdk import NotFound, Patchbay
+from patchbay_sdk import Patchbay
 from patchbay_sdk.cli.context import client as connect
 from patchbay_sdk.cli.output import done, show, table
 from patchbay_sdk.cli.times import parse_time
@@ -24,9 +24,7 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at m
 def publish(
     type: Annotated[str, typer.Argument(help="The event type, such as POST_PUBLISHED.")],
     data: Annotated[str, typer.Argument(help="The data as JSON, @FILE, or - for standard input.")] = "{}",
-    key: Annotated[
-        str | None, typer.Option("--idempotency-key", help="Publish at most once under this key.")
-    ] = None,
+    key: Annotated[str | None, typer.Option("--idempotency-key", help="Publish at most once under this key.")] = None,
 ) -> None:
     """Publish an event."""
     with connect() as client:

@@ -77,7 +77,5 @@ def revoke(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not
 
 
 def _show(key: ApiKeyWithSecret) -> None:
-    show(
-        key, {"ID": key.id, "Name": key.name, "Scopes": key.scopes, "Expires": key.expires_at, "Key": key.key}
-    )
+    show(key, {"ID": key.id, "Name": key.name, "Scopes": key.scopes, "Expires": key.expires_at, "Key": key.key})
     notes.print("Store the key now: it is not shown again.", style="yellow")

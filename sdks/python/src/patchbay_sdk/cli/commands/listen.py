@@ -22,7 +22,7 @@ import typer
 from patchbay_sdk import ApiError, NotFound, Patchbay, PatchbayError
 from patchbay_sdk.cli import profile
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import Format, cell, console, done, emit, notes, warn
+from patchbay_sdk.cli.output import Format, console, done, emit, notes, warn
 from patchbay_sdk.feeds import follow
 from patchbay_sdk.models import FeedItem
 
@@ -32,9 +32,7 @@ _CONSUMER = "listen"
 
 def listen(
     url: Annotated[str, typer.Argument(help="Where events go, such as http://localhost:3000/hook.")],
-    type: Annotated[
-        list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")
-    ] = None,
+    type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")] = None,
     filter: Annotated[
         list[str] | None,
         typer.Option("--filter", metavar="PATH=VALUE", help="Only events with this value. Repeat it."),
@@ -71,9 +69,7 @@ def listen(
 def _webhook(client: Patchbay, url: str, types: list[str], filters: list[str]) -> str:
     """The pull webhook of this machine and port: the one of an interrupted run, or a new one."""
     place = urlsplit(url)
-    name = f"listen {getpass.getuser()}@{socket.gethostname()} {place.hostname}:{place.port or place.scheme}"[
-        :100
-    ]
+    name = f"listen {getpass.getuser()}@{socket.gethostname()} {place.hostname}:{place.port or place.scheme}"[:100]
     wanted: dict[str, Any] = {
         "event_types": types,
         "filters": [_filter(text) for text in filters],

@@ -14,9 +14,7 @@ from patchbay_sdk.cli.output import Exit, done, notes, show
 
 
 def verify(
-    body: Annotated[
-        str, typer.Argument(help="The file with the body as it was received, or - for standard input.")
-    ],
+    body: Annotated[str, typer.Argument(help="The file with the body as it was received, or - for standard input.")],
     header: Annotated[
         list[str],
         typer.Option("--header", "-H", metavar="NAME: VALUE", help="A header of the request. Repeat it."),
@@ -27,9 +25,7 @@ def verify(
     Pass the headers webhook-id, webhook-timestamp and webhook-signature. The secret is read from the environment
     variable PATCHBAY_SECRET, or from the terminal.
     """
-    secret = os.environ.get("PATCHBAY_SECRET") or typer.prompt(
-        "Signing secret (whsec_…)", hide_input=True, err=True
-    )
+    secret = os.environ.get("PATCHBAY_SECRET") or typer.prompt("Signing secret (whsec_…)", hide_input=True, err=True)
     content = sys.stdin.buffer.read() if body == "-" else Path(body).read_bytes()
     headers = dict(_split(text) for text in header)
     try:

@@ -18,9 +18,7 @@ Id = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The ID, whk_…")]
 @app.command("list")
 def list_(
     status: Annotated[str | None, typer.Option(help="ACTIVE, PAUSED, INACTIVE or DISABLED.")] = None,
-    type: Annotated[
-        str | None, typer.Option("--type", "-t", help="Only those subscribed to this event type.")
-    ] = None,
+    type: Annotated[str | None, typer.Option("--type", "-t", help="Only those subscribed to this event type.")] = None,
 ) -> None:
     """List webhooks, newest first."""
     filters: dict[str, Any] = {}
@@ -84,9 +82,7 @@ def delete(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not
 @app.command()
 def pause(id: Id) -> None:
     """Keep the events of a webhook until it is resumed."""
-    _set_status(
-        id, "PAUSED", "Paused. Its events are kept: `patchbay webhooks resume` sends them, oldest first."
-    )
+    _set_status(id, "PAUSED", "Paused. Its events are kept: `patchbay webhooks resume` sends them, oldest first.")
 
 
 @app.command()
@@ -106,9 +102,7 @@ def rotate(
 
 
 @app.command()
-def test(
-    id: Id, type: Annotated[str | None, typer.Option("--type", "-t", help="The event type.")] = None
-) -> None:
+def test(id: Id, type: Annotated[str | None, typer.Option("--type", "-t", help="The event type.")] = None) -> None:
     """Send a test event to the receiver now, and show its answer."""
     with connect() as client:
         attempt = client.webhooks.test(id, **({"event_type": type} if type else {}))
@@ -141,9 +135,7 @@ def _traffic(webhook: WebhookDetail) -> dict[str, object]:
     fields: dict[str, object] = {}
     if receiver := webhook.receiver:
         is_open = receiver.breaker == "OPEN"
-        fields["Breaker"] = (
-            f"OPEN, {receiver.held} held, next probe {receiver.next_probe_at}" if is_open else "CLOSED"
-        )
+        fields["Breaker"] = f"OPEN, {receiver.held} held, next probe {receiver.next_probe_at}" if is_open else "CLOSED"
         fields["Lane"] = receiver.lane + (f" ({receiver.lane_reason})" if receiver.lane_reason else "")
     if stats := webhook.stats:
         fields["Last 24 h"] = f"{stats.delivered} delivered, {stats.failed} failed, {stats.pending} pending"
@@ -160,9 +152,7 @@ def _fields(webhook: Webhook | WebhookDetail | WebhookWithSecret) -> dict[str, o
         "Status": webhook.status,
         "Reason": webhook.status_reason,
         "Event types": webhook.event_types,
-        "Filters": [
-            f"{filter.path} {filter.op} {getattr(filter, 'value', '')}" for filter in webhook.filters
-        ],
+        "Filters": [f"{filter.path} {filter.op} {getattr(filter, 'value', '')}" for filter in webhook.filters],
         "Created": webhook.created_at,
     }
 
