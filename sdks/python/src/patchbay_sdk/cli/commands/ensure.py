@@ -221,9 +221,8 @@ def _apply(client: Patchbay, change: Change) -> None:
         emit({"kind": change.kind.label, "name": change.name, "id": created.id, change.kind.shown_once: secret})
     else:
         console.print(f"{change.name}: {secret}", soft_wrap=True, markup=False)
-    done(
-        f"Created the {change.kind.label} {change.name} ({created.id}). Store its {change.kind.shown_once}: it is not shown again."
-    )
+    done(f"Created the {change.kind.label} {change.name} ({created.id}).")
+    notes.print(f"Store its {change.kind.shown_once} now: it is not shown again.", style="yellow")
 
 
 def _snake(name: str) -> str:

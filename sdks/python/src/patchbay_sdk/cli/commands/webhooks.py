@@ -101,8 +101,8 @@ def rotate(
         _show_secret(client.webhooks.rotate_secret(id, overlap_seconds=overlap))
 
 
-@app.command()
-def test(id: Id, type: Annotated[str | None, typer.Option("--type", "-t", help="The event type.")] = None) -> None:
+@app.command("test")
+def send_test(id: Id, type: Annotated[str | None, typer.Option("--type", "-t", help="The event type.")] = None) -> None:
     """Send a test event to the receiver now, and show its answer."""
     with connect() as client:
         attempt = client.webhooks.test(id, **({"event_type": type} if type else {}))
