@@ -202,6 +202,14 @@ WorkspaceId = Annotated[
 ]
 
 
+class LastError(ApiModel):
+    """The latest failure of something that continues. `code` is stable, `detail` is sanitized, for people."""
+
+    code: str
+    detail: str
+    at: Timestamp
+
+
 class PeriodQuery(ListQuery):
     """The query string of a list that can be limited to a period; both ends are inclusive."""
 

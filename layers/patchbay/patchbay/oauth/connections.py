@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from patchbay import vault
+from patchbay import api_model, vault
 from patchbay.activity import log as activity
 from patchbay.api_model import Empty, Listing
 from patchbay.auth.principal import Principal
@@ -35,7 +35,6 @@ from patchbay.oauth.models import (
     Account,
     Connection,
     ConnectionCredentials,
-    ConnectionError,
     ConnectionQuery,
     ConnectionStatus,
     CreateConnection,
@@ -388,7 +387,7 @@ def to_api(integration: StoredIntegration, connection: StoredConnection) -> Conn
         last_error=(
             None
             if error is None
-            else ConnectionError(code=error["code"], detail=error["detail"], at=from_ms(error["at"]))
+            else api_model.LastError(code=error["code"], detail=error["detail"], at=from_ms(error["at"]))
         ),
         metadata=json.loads(connection.metadata),
         created_by=connection.created_by,

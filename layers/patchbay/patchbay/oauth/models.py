@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from patchbay.api_model import ApiModel, ListQuery, Timestamp
+from patchbay.api_model import ApiModel, LastError, ListQuery, Timestamp
 from patchbay.field_errors import pattern
 from patchbay.ids import ConnectionId, IntegrationId, connection_name
 from patchbay.integrations.models import OAuthScopes, ProviderName
@@ -122,14 +122,6 @@ class Account(ApiModel):
     label: str | None
 
 
-class ConnectionError(ApiModel):
-    """The most recent error. Text from the provider is sanitized."""
-
-    code: str
-    detail: str
-    at: Timestamp
-
-
 class Connection(ApiModel):
     """`connectionId` is the name that the caller chose."""
 
@@ -143,7 +135,7 @@ class Connection(ApiModel):
     account: Account
     expires_at: Timestamp | None
     last_refreshed_at: Timestamp | None
-    last_error: ConnectionError | None
+    last_error: LastError | None
     metadata: dict[str, JsonValue]
     created_by: str
     created_at: Timestamp

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from patchbay.api_model import LastError
 from patchbay.clock import from_ms
 from patchbay.webhooks import failures
-from patchbay.webhooks.models import LastError, Latency, WebhookStats
+from patchbay.webhooks.models import Latency, WebhookStats
 
 # The upper bounds of the buckets, in milliseconds. The last bucket is open. Rows hold bucket numbers, so
 # bounds can be added only at the end.

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from patchbay import catalogue, pasted_credentials, suggestions
-from patchbay.api_model import MASK, ApiModel, ListQuery, Name, PlainText, Timestamp
+from patchbay.api_model import MASK, ApiModel, LastError, ListQuery, Name, PlainText, Timestamp
 from patchbay.event_filters import Filters
 from patchbay.events.models import EventType, KnownEventType
 from patchbay.ids import IntegrationId, WebhookId
@@ -227,14 +227,6 @@ class Latency(ApiModel):
     p50: int | None = None
     p95: int | None = None
     p99: int | None = None
-
-
-class LastError(ApiModel):
-    """The latest failed attempt. `code` is a stable code, such as `http_500` or `timeout`."""
-
-    code: str
-    detail: str
-    at: Timestamp
 
 
 class WebhookStats(ApiModel):

@@ -256,7 +256,7 @@ class Connection(Model):
     """When the access token expires; null if it does not, or if the provider does not say."""
     last_refreshed_at: datetime | None
     """When the token was last refreshed."""
-    last_error: ConnectionError | None
+    last_error: LastError | None
     """The most recent error, or null."""
     metadata: dict[str, Any]
     """What the provider returned with the token, such as the URL of its API."""
@@ -275,17 +275,6 @@ class ConnectionCredentials(Model):
 
     credentials: dict[str, str]
     """The credentials by name, such as `apiKey`."""
-
-
-class ConnectionError(Model):
-    """The most recent error. Text from the provider is sanitized."""
-
-    code: str
-    """The stable code of the error."""
-    detail: str
-    """What happened, for people."""
-    at: datetime
-    """When it happened."""
 
 
 class ConnectionList(Model):
@@ -743,7 +732,7 @@ class KnownHook(Model):
 
 
 class LastError(Model):
-    """The latest failed attempt. `code` is a stable code, such as `http_500` or `timeout`."""
+    """The latest failure of something that continues. `code` is stable, `detail` is sanitized, for people."""
 
     code: str
     """The stable code of the error."""

@@ -86,8 +86,6 @@ export type Commit = Schemas["Commit"];
 export type Connection = Schemas["Connection"];
 /** The credentials of a connection without OAuth. */
 export type ConnectionCredentials = Schemas["ConnectionCredentials"];
-/** The most recent error. Text from the provider is sanitized. */
-export type ConnectionError = Schemas["ConnectionError"];
 /** The data of a `CONNECTION_EXPIRED` event. */
 export type ConnectionExpiredData = Schemas["ConnectionExpiredData"];
 /** Triggers when a connected account has to be connected again. */
@@ -227,7 +225,7 @@ export type JsonValue = Schemas["JsonValue"];
 export type KeyStatus = Schemas["KeyStatus"];
 /** A hook that already existed. */
 export type KnownHook = Schemas["KnownHook"];
-/** The latest failed attempt. `code` is a stable code, such as `http_500` or `timeout`. */
+/** The latest failure of something that continues. `code` is stable, `detail` is sanitized, for people. */
 export type LastError = Schemas["LastError"];
 /** Percentiles in milliseconds, from a histogram; null if there were no attempts. */
 export type Latency = Schemas["Latency"];
