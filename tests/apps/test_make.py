@@ -136,7 +136,7 @@ def _event(app: MakeApp, webhook: str) -> str:
 def test_event_is_one_bundle(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, webhook: str
 ) -> None:
-    parameters = {"eventType": "POST_PUBLISHED"} if webhook == "anyEvent" else {"accountId": ""}
+    parameters = {"event": "POST_PUBLISHED"} if webhook == "anyEvent" else {"accountId": ""}
     data = next(entry for entry in TRIGGERS if entry.type == "POST_PUBLISHED").sample
     with receiver() as make:
         stored = app.attach(webhook, connection, make.url, parameters)
