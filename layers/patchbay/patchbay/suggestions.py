@@ -1,4 +1,8 @@
-"""The known name that a caller probably meant by an unknown one: "did you mean `eventTypes`?"."""
+"""The known name that a caller probably meant by an unknown one: "did you mean `eventTypes`?".
+
+`nearest` is for a name that is refused anyway. `misspelled` is stricter, for a name among which callers may also
+have names of their own: there, a false match refuses a right name.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from typing_extensions import TypeAliasType
 # A longer name is not a typo, and comparing names takes quadratic time.
 _MAX_LENGTH = 64
 _SIMILARITY = 0.6
+# `domian` is a typo of domain (0.83). `zoom` and `google-ads` are not typos of zoho and google (0.75).
+_TYPO_SIMILARITY = 0.82
 # Names that other APIs use (Svix, Stripe, GitHub), in lower case and without separators. The first one that
 # is known is suggested.
 _SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -68,6 +74,22 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
     found = get_close_matches(plain, by_spelling, n=1, cutoff=_SIMILARITY)
     return by_spelling[found[0]] if found else None
+
+
+def misspelled(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` is a misspelling of: another spelling of its words (`client_id`), or a typo.
+    None if `name` is known, or like none of them.
+    """
+    by_lower_case = {candidate.lower(): candidate for candidate in known}
+    if name in by_lower_case.values() or len(name) > _MAX_LENGTH:
+        return None
+    for candidate in by_lower_case.values():
+        if _plain(candidate) == _plain(name):
+            return candidate
+    from difflib import get_close_matches  # only errors need it
+
+    found = get_close_matches(name.lower(), by_lower_case, n=1, cutoff=_TYPO_SIMILARITY)
+    return by_lower_case[found[0]] if found else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

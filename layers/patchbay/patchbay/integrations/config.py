@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
-from patchbay import pasted_credentials, typos
+from patchbay import pasted_credentials, suggestions
 from patchbay.api_model import MASK
 from patchbay.integrations import config_fields
 from patchbay.integrations.config_fields import CLIENT_SECRET, Schema, invalid, public_fields
@@ -91,7 +91,7 @@ def merge(old: Parts, changes: Mapping[str, ConfigValue | None], provider: Provi
 
 def _check_spelling(name: str, provider: Provider | None) -> None:
     """A field that Patchbay does not know is its owner's, unless its name is a misspelled one."""
-    near = typos.misspelled(name, config_fields.names(provider))
+    near = suggestions.misspelled(name, config_fields.names(provider))
     if near is not None:
         raise invalid(
             f"config.{name}",
@@ -103,7 +103,7 @@ def check_provider(name: str, public: Mapping[str, ConfigValue]) -> None:
     """Raises ValidationFailed for an unknown provider that may be a misspelled one: without URLs of its own,
     its connections could only have credentials.
     """
-    near = typos.misspelled(name, providers.names())
+    near = suggestions.misspelled(name, providers.names())
     if near is not None and not ("authorizationUrl" in public or "tokenUrl" in public):
         raise invalid(
             "provider",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple, NotRequired, TypedDict
 
-from patchbay import compact_json, response_size, typos
+from patchbay import compact_json, response_size, suggestions
 from patchbay.activity import log as activity
 from patchbay.api_model import Listing, ListQuery
 from patchbay.auth.principal import Principal
@@ -305,7 +305,7 @@ def browse(query: MarketplaceQuery) -> Listing[Integration]:
     those of automations. Raises ValidationFailed for a provider that nothing in the marketplace can have.
     """
     if query.provider is not None and query.provider not in providers.names():
-        near = typos.misspelled(query.provider, providers.names())
+        near = suggestions.misspelled(query.provider, providers.names())
         hint = f"one of {', '.join(providers.names())}" if near is None else f"did you mean `{near}`?"
         raise ValidationFailed.for_field("provider", f"is not a built-in provider; {hint}")
 

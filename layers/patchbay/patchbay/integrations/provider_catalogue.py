@@ -5,7 +5,7 @@ The schemas come from the same data that checks an integration's config and a co
 
 from __future__ import annotations
 
-from patchbay import typos
+from patchbay import suggestions
 from patchbay.api_model import Listing
 from patchbay.errors import NotFound
 from patchbay.ids import IntegrationId
@@ -56,7 +56,7 @@ def get(key: ProviderKey) -> Provider:
         return _custom(key)
     provider = providers.load(key)
     if provider is None:
-        near = typos.misspelled(key, [*providers.names(), *_CUSTOM])
+        near = suggestions.misspelled(key, [*providers.names(), *_CUSTOM])
         hint = "GET /api/integrations/providers lists them" if near is None else f"Did you mean `{near}`?"
         raise NotFound(f"No provider with this key. {hint}")
     oauth, fields = provider.oauth, provider.credentials

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from patchbay.providers import provider as providers
-from patchbay.typos import misspelled
+from patchbay.suggestions import misspelled
 
 
 @pytest.mark.parametrize(
