@@ -14,9 +14,7 @@ export interface paths {
         get?: never;
         /**
          * Replace a workspace's list of choices for fields that take IDs
-         * @description Replace a workspace's list of choices for fields that take IDs.
-         *
-         *     Required scope: `actions:handle`.
+         * @description Required scope: `actions:handle`.
          */
         put: operations["setChoices"];
         post?: never;
@@ -35,7 +33,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * End a run of any workspace with the platform's answer
+         * End a run of any workspace
          * @description End a run of any workspace with the platform's answer.
          *
          *     Required scope: `actions:handle`.
@@ -57,9 +55,7 @@ export interface paths {
         };
         /**
          * List the actions that an automation can start
-         * @description List the actions that an automation can start.
-         *
-         *     Required scope: `automations:use`.
+         * @description Required scope: `automations:use`.
          */
         get: operations["listActions"];
         put?: never;
@@ -81,7 +77,7 @@ export interface paths {
         put?: never;
         /**
          * Start a run of an action
-         * @description Start a run of an action. The platform answers within 15 minutes.
+         * @description The platform answers within 15 minutes.
          *
          *     Required scope: `automations:use`.
          */
@@ -100,7 +96,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the IDs that a field accepts, for dropdowns
+         * List the IDs that a field accepts
          * @description List the IDs that a field accepts, for dropdowns.
          *
          *     Required scope: `automations:use`.
@@ -122,7 +118,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the hooks of one automation platform, newest first
+         * List the hooks of one automation platform
          * @description List the hooks of one automation platform, newest first.
          *
          *     Required scope: `automations:use`.
@@ -131,7 +127,7 @@ export interface paths {
         put?: never;
         /**
          * Subscribe an automation to events
-         * @description Subscribe an automation to events. Only this response has the signing secret.
+         * @description Only this response has the signing secret.
          *
          *     Required scope: `automations:use`.
          */
@@ -151,18 +147,14 @@ export interface paths {
         };
         /**
          * Get a hook
-         * @description Get a hook.
-         *
-         *     Required scope: `automations:use`.
+         * @description Required scope: `automations:use`.
          */
         get: operations["getHook"];
         put?: never;
         post?: never;
         /**
          * Remove a hook
-         * @description Remove a hook.
-         *
-         *     Required scope: `automations:use`.
+         * @description Required scope: `automations:use`.
          */
         delete: operations["unsubscribe"];
         options?: never;
@@ -179,9 +171,7 @@ export interface paths {
         };
         /**
          * Get the workspace that the credentials belong to
-         * @description Get the workspace that the credentials belong to.
-         *
-         *     Required scope: `automations:use`.
+         * @description Required scope: `automations:use`.
          */
         get: operations["automationMe"];
         put?: never;
@@ -200,7 +190,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the runs of one automation platform, newest first
+         * List the runs of one automation platform
          * @description List the runs of one automation platform, newest first.
          *
          *     Required scope: `automations:use`.
@@ -222,7 +212,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a run with its status and result
+         * Get a run
          * @description Get a run with its status and result.
          *
          *     Required scope: `automations:use`.
@@ -245,9 +235,7 @@ export interface paths {
         };
         /**
          * List the event types that can start an automation
-         * @description List the event types that can start an automation.
-         *
-         *     Required scope: `automations:use`.
+         * @description Required scope: `automations:use`.
          */
         get: operations["listTriggers"];
         put?: never;
@@ -266,12 +254,122 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the newest events of a type, in the shape that a hook gets
+         * List the newest events of a type
          * @description List the newest events of a type, in the shape that a hook gets.
          *
          *     Required scope: `automations:use`.
          */
         get: operations["listSamples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/automations/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the runs of all automation platforms
+         * @description List the runs of all automation platforms, newest first.
+         *
+         *     Required scope: `automations:use`.
+         */
+        get: operations["listAllRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the connections of all integrations of the workspace
+         * @description List the connections of all integrations of the workspace, newest first.
+         *
+         *     Required scope: `connections:read`.
+         */
+        get: operations["listAllConnections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deliveries of the workspace's webhooks
+         * @description List the deliveries of the workspace's webhooks, newest event first.
+         *
+         *     Required scope: `webhooks:read`.
+         */
+        get: operations["listAllDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/docs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the reference of the API
+         * @description Show the reference of the API, for people.
+         *
+         *     Needs no credentials.
+         */
+        get: operations["getReference"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/docs/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the page of errors
+         * @description Show the page of errors, or get a file of the reference.
+         *
+         *     Needs no credentials.
+         */
+        get: operations["getReferenceFile"];
         put?: never;
         post?: never;
         delete?: never;
@@ -288,7 +386,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the workspace's events, newest first, without their data
+         * List the workspace's events
          * @description List the workspace's events, newest first, without their data.
          *
          *     Required scope: `events:read`.
@@ -297,9 +395,7 @@ export interface paths {
         put?: never;
         /**
          * Publish an event to every webhook that it matches
-         * @description Publish an event to every webhook that it matches.
-         *
-         *     Required scope: `events:publish`.
+         * @description Required scope: `events:publish`.
          */
         post: operations["publishEvent"];
         delete?: never;
@@ -316,8 +412,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get an event with its deliveries
-         * @description Get an event with its deliveries.
+         * Get an event
+         * @description Get an event with its deliveries, and the webhooks that it did not go to, with the reasons.
          *
          *     Required scope: `events:read`.
          */
@@ -341,7 +437,7 @@ export interface paths {
         put?: never;
         /**
          * Publish up to 100 events
-         * @description Publish up to 100 events. Each item of the response is a published event, or why it was rejected.
+         * @description Each item of the response is a published event, or why it was rejected.
          *
          *     Required scope: `events:publish`.
          */
@@ -361,7 +457,7 @@ export interface paths {
         };
         /**
          * Report the status and version of the API
-         * @description Report the status and version of the API.
+         * @description Needs no credentials.
          */
         get: operations["health"];
         put?: never;
@@ -380,7 +476,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the workspace's integrations, newest first
+         * List the workspace's integrations
          * @description List the workspace's integrations, newest first.
          *
          *     Required scope: `integrations:read`.
@@ -389,9 +485,7 @@ export interface paths {
         put?: never;
         /**
          * Create an integration
-         * @description Create an integration.
-         *
-         *     Required scope: `integrations:write`.
+         * @description Required scope: `integrations:write`.
          */
         post: operations["createIntegration"];
         delete?: never;
@@ -409,14 +503,14 @@ export interface paths {
         };
         /**
          * Get an integration
-         * @description Get an integration. Secrets are masked unless revealed.
+         * @description Secrets are masked unless revealed.
          *
          *     Required scope: `integrations:read`.
          */
         get: operations["getIntegration"];
         /**
-         * Update the fields that are sent
-         * @description Update the fields that are sent.
+         * Update an integration
+         * @description Update an integration: change the fields that are sent.
          *
          *     Required scope: `integrations:write`.
          */
@@ -424,7 +518,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an integration
-         * @description Delete an integration. Its connections are revoked in the background.
+         * @description Its connections are revoked in the background.
          *
          *     Required scope: `integrations:write`.
          */
@@ -442,7 +536,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List an integration's connections, newest first
+         * List an integration's connections
          * @description List an integration's connections, newest first.
          *
          *     Required scope: `connections:read`.
@@ -451,9 +545,7 @@ export interface paths {
         put?: never;
         /**
          * Connect with an API key or basic credentials
-         * @description Connect with an API key or basic credentials.
-         *
-         *     Required scope: `connections:write`.
+         * @description Required scope: `connections:write`.
          */
         post: operations["createConnection"];
         delete?: never;
@@ -471,15 +563,13 @@ export interface paths {
         };
         /**
          * Get a connection by its name or ID
-         * @description Get a connection by its name or ID.
-         *
-         *     Required scope: `connections:read`.
+         * @description Required scope: `connections:read`.
          */
         get: operations["getConnection"];
         put?: never;
         post?: never;
         /**
-         * Delete a connection, here and at the provider
+         * Delete a connection
          * @description Delete a connection, here and at the provider.
          *
          *     Required scope: `connections:write`.
@@ -498,7 +588,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the access token, refreshed if that is due, or the credentials
+         * Get the access token
          * @description Get the access token, refreshed if that is due, or the credentials.
          *
          *     Required scope: `credentials:read`.
@@ -523,9 +613,7 @@ export interface paths {
         put?: never;
         /**
          * Copy a public integration or a template into the caller's workspace
-         * @description Copy a public integration or a template into the caller's workspace.
-         *
-         *     Required scope: `integrations:write`.
+         * @description Required scope: `integrations:write`.
          */
         post: operations["installIntegration"];
         delete?: never;
@@ -542,7 +630,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the activity log of an integration, newest first
+         * List the activity log of an integration
          * @description List the activity log of an integration, newest first.
          *
          *     Required scope: `integrations:read`.
@@ -565,7 +653,9 @@ export interface paths {
         };
         /**
          * Forward the provider's redirect to the platform's page
-         * @description Forward the provider's redirect to the platform's page. Exchanges nothing.
+         * @description Exchanges nothing.
+         *
+         *     Needs no credentials.
          */
         get: operations["redirectOauth"];
         put?: never;
@@ -586,8 +676,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Start the authorization code flow
-         * @description Start the authorization code flow. Returns the URL to send the user to.
+         * Start an authorization code flow
+         * @description Returns the URL to send the user to.
          *
          *     Required scope: `connections:write`.
          */
@@ -608,10 +698,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Refresh the token now
-         * @description Refresh the token now.
-         *
-         *     Required scope: `connections:write`.
+         * Refresh the token of a connection now
+         * @description Required scope: `connections:write`.
          */
         post: operations["refreshConnection"];
         delete?: never;
@@ -629,8 +717,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Set the status: active, inactive or in error
-         * @description Set the status: active, inactive or in error.
+         * Set the status of an integration
+         * @description Set the status of an integration: active, inactive or in error.
          *
          *     Required scope: `integrations:write`.
          */
@@ -650,8 +738,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the workspace's API keys, newest first
-         * @description List the workspace's API keys, newest first. Ended keys stay listed for 30 days.
+         * List the workspace's API keys
+         * @description List the workspace's API keys, newest first, without their daily use. Ended keys stay listed for 30 days.
          *
          *     Required scope: `api-keys:read`.
          */
@@ -659,7 +747,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description Create an API key. Only this response contains `key`.
+         * @description Only this response contains `key`.
          *
          *     Required scope: `api-keys:write`.
          */
@@ -678,15 +766,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get an API key with its usage
+         * Get an API key
          * @description Get an API key with its usage.
          *
          *     Required scope: `api-keys:read`.
          */
         get: operations["getApiKey"];
         /**
-         * Change the fields that are sent
-         * @description Change the fields that are sent. The changes apply from the key's next request on.
+         * Update an API key
+         * @description Update an API key: change the fields that are sent, from the key's next request on.
          *
          *     Required scope: `api-keys:write`.
          */
@@ -694,11 +782,33 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description Revoke an API key. Its next request is refused.
+         * @description Its next request is refused.
          *
          *     Required scope: `api-keys:write`.
          */
         delete: operations["revokeApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/api-keys/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the activity log of an API key
+         * @description List the activity log of an API key, newest first.
+         *
+         *     Required scope: `api-keys:read`.
+         */
+        get: operations["listApiKeyLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -714,7 +824,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Create a new key with the same terms; the old one keeps working for `overlapSeconds`
+         * Create a new key
          * @description Create a new key with the same terms; the old one keeps working for `overlapSeconds`. Only this response contains `key`.
          *
          *     Required scope: `api-keys:write`.
@@ -736,7 +846,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Check a key for a request to one of the platform's own APIs, and count the request if it is valid
+         * Check a key for a request to one of the platform's own APIs
          * @description Check a key for a request to one of the platform's own APIs, and count the request if it is valid.
          *
          *     Required scope: `api-keys:verify`.
@@ -756,12 +866,32 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the integrations that can be installed: public integrations, then the built-in templates
+         * List the integrations that can be installed
          * @description List the integrations that can be installed: public integrations, then the built-in templates.
          *
          *     Required scope: `integrations:read`.
          */
         get: operations["browseMarketplace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/marketplace/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a public integration or a built-in template of the marketplace
+         * @description Required scope: `integrations:read`.
+         */
+        get: operations["getListing"];
         put?: never;
         post?: never;
         delete?: never;
@@ -780,12 +910,56 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Complete the flow with the parameters of the provider's redirect
-         * @description Complete the flow with the parameters of the provider's redirect.
+         * Complete an authorization code flow
+         * @description Complete an authorization code flow with the parameters of the provider's redirect.
          *
          *     Required scope: `connections:write`.
          */
         post: operations["completeOauth"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the providers that Patchbay knows
+         * @description List the providers that Patchbay knows, and the kinds of providers that it does not know.
+         *
+         *     Required scope: `integrations:read`.
+         */
+        get: operations["listProviders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/providers/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get what an integration of a provider needs
+         * @description Get what an integration of a provider needs: config, credentials, scopes, hosts.
+         *
+         *     Required scope: `integrations:read`.
+         */
+        get: operations["getProvider"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -800,8 +974,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the workspace's webhooks with their stats, newest first
-         * @description List the workspace's webhooks with their stats, newest first.
+         * List the workspace's webhooks
+         * @description List the workspace's webhooks, newest first; `include` adds their stats and receivers.
          *
          *     Required scope: `webhooks:read`.
          */
@@ -809,7 +983,7 @@ export interface paths {
         put?: never;
         /**
          * Register a webhook
-         * @description Register a webhook. Only this response has its signing secret.
+         * @description Only this response has its signing secret.
          *
          *     Required scope: `webhooks:write`.
          */
@@ -828,15 +1002,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a webhook with its stats and latest deliveries
-         * @description Get a webhook with its stats and latest deliveries.
+         * Get a webhook
+         * @description Get a webhook with its stats, its receiver's state and its latest deliveries.
          *
          *     Required scope: `webhooks:read`.
          */
         get: operations["getWebhook"];
         /**
-         * Change the fields that are sent
-         * @description Change the fields that are sent.
+         * Update a webhook
+         * @description Update a webhook: change the fields that are sent.
          *
          *     Required scope: `webhooks:write`.
          */
@@ -844,9 +1018,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a webhook and cancel its waiting deliveries
-         * @description Remove a webhook and cancel its waiting deliveries.
-         *
-         *     Required scope: `webhooks:write`.
+         * @description Required scope: `webhooks:write`.
          */
         delete: operations["deleteWebhook"];
         options?: never;
@@ -862,7 +1034,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List a webhook's deliveries, newest event first
+         * List a webhook's deliveries
          * @description List a webhook's deliveries, newest event first.
          *
          *     Required scope: `webhooks:read`.
@@ -884,7 +1056,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a delivery with its payload and attempts
+         * Get a delivery
          * @description Get a delivery with its payload and attempts.
          *
          *     Required scope: `webhooks:read`.
@@ -909,11 +1081,113 @@ export interface paths {
         put?: never;
         /**
          * Send a delivery again now
-         * @description Send a delivery again now.
-         *
-         *     Required scope: `webhooks:write`.
+         * @description Required scope: `webhooks:write`.
          */
         post: operations["retryDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/webhooks/{id}/feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the next events of a pull webhook
+         * @description Required scope: `webhooks:read`.
+         */
+        get: operations["readFeed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/webhooks/{id}/feed/commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store how far a consumer is in the feed of a pull webhook
+         * @description Required scope: `webhooks:write`.
+         */
+        post: operations["commitFeed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/webhooks/{id}/feed/consumers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the consumers of a pull webhook's feed
+         * @description List the consumers of a pull webhook's feed, and how far behind they are.
+         *
+         *     Required scope: `webhooks:read`.
+         */
+        get: operations["listConsumers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/webhooks/{id}/feed/consumers/{consumer}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Forget how far a consumer of a pull webhook's feed is
+         * @description Required scope: `webhooks:write`.
+         */
+        delete: operations["deleteConsumer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/webhooks/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the activity log of a webhook
+         * @description List the activity log of a webhook, newest first.
+         *
+         *     Required scope: `webhooks:read`.
+         */
+        get: operations["listWebhookLogs"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -931,11 +1205,31 @@ export interface paths {
         put?: never;
         /**
          * Send the failed and cancelled deliveries of a time range again
-         * @description Send the failed and cancelled deliveries of a time range again.
+         * @description Required scope: `webhooks:write`.
+         */
+        post: operations["recoverDeliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/integrations/webhooks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a task that sends deliveries of a time range again
+         * @description Start a task that sends deliveries of a time range again, and events that the webhook did not get.
          *
          *     Required scope: `webhooks:write`.
          */
-        post: operations["recoverDeliveries"];
+        post: operations["replayDeliveries"];
         delete?: never;
         options?: never;
         head?: never;
@@ -952,7 +1246,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Create a signing secret, shown only in this response
+         * Create a signing secret
          * @description Create a signing secret, shown only in this response. Older ones keep signing for `overlapSeconds`.
          *
          *     Required scope: `webhooks:write`.
@@ -973,8 +1267,8 @@ export interface paths {
         };
         get?: never;
         /**
-         * Pause or resume a webhook
-         * @description Pause or resume a webhook.
+         * Activate
+         * @description Activate, pause or deactivate a webhook.
          *
          *     Required scope: `webhooks:write`.
          */
@@ -996,7 +1290,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send a test event to the receiver now, and return the attempt
+         * Send a test event to the receiver now
          * @description Send a test event to the receiver now, and return the attempt.
          *
          *     Required scope: `webhooks:write`.
@@ -1016,7 +1310,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the event types, with their descriptions, JSON Schemas and samples
+         * List the event types
          * @description List the event types, with their descriptions, JSON Schemas and samples.
          *
          *     Required scope: `webhooks:read`.
@@ -1024,6 +1318,114 @@ export interface paths {
         get: operations["listEventTypes"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get who the credentials belong to
+         * @description Get who the credentials belong to: the workspace, the user or API key, and the scopes.
+         *
+         *     Needs credentials, and no particular scope.
+         */
+        get: operations["getCaller"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get this description of the API
+         * @description Its server is the deployment that you ask.
+         *
+         *     Needs no credentials.
+         */
+        get: operations["getOpenApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the workspace's tasks
+         * @description List the workspace's tasks, newest first.
+         *
+         *     Required scope: `webhooks:read`.
+         */
+        get: operations["listTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a task and its progress
+         * @description Required scope: `webhooks:read`.
+         */
+        get: operations["getTask"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a running task
+         * @description What it has queued is still sent.
+         *
+         *     Required scope: `webhooks:write`.
+         */
+        post: operations["cancelTask"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1392,16 +1794,15 @@ export interface components {
             expiresAt: string;
             /** @description The input of the action. */
             input: Record<string, never>;
-            /**
-             * @description Where the automation runs.
-             * @enum {string}
-             */
-            platform: "zapier" | "make" | "n8n";
+            /** @description Where the automation runs. */
+            platform: components["schemas"]["ActionRequestedDataPlatform"];
             /** @description The run; send the result with this id. */
             runId: string;
             /** @description The workspace that the action is for. */
             workspaceId: string;
         };
+        /** @enum {string} */
+        ActionRequestedDataPlatform: "zapier" | "make" | "n8n";
         /** @description Triggers when an automation asks the platform to do something. */
         ActionRequestedEvent: {
             /** @description The event's content. */
@@ -1431,11 +1832,8 @@ export interface components {
             metric?: string;
             /** @description The alert's name. */
             name: string;
-            /**
-             * @description How serious it is.
-             * @enum {string}
-             */
-            severity: "info" | "warning" | "critical";
+            /** @description How serious it is. */
+            severity: components["schemas"]["AlertTriggeredDataSeverity"];
             /** @description The value from which the alert triggers. */
             threshold?: number;
             /**
@@ -1451,6 +1849,8 @@ export interface components {
             /** @description The measured value. */
             value?: number;
         };
+        /** @enum {string} */
+        AlertTriggeredDataSeverity: "info" | "warning" | "critical";
         /** @description Triggers when an alert's condition is met, such as a sudden rise in mentions. */
         AlertTriggeredEvent: {
             /** @description The event's content. */
@@ -1614,11 +2014,8 @@ export interface components {
             completedAt?: string;
             /** @description The user who decided. */
             decidedBy?: string;
-            /**
-             * @description The decision.
-             * @enum {string}
-             */
-            decision: "approved" | "rejected";
+            /** @description The decision. */
+            decision: components["schemas"]["ApprovalCompletedDataDecision"];
             /** @description The social network, in lower case. */
             network?: string;
             /** @description The post that it is about. */
@@ -1626,6 +2023,8 @@ export interface components {
             /** @description The text of the post. */
             text?: string;
         };
+        /** @enum {string} */
+        ApprovalCompletedDataDecision: "approved" | "rejected";
         /** @description Triggers when a post is approved or rejected. */
         ApprovalCompletedEvent: {
             /** @description The event's content. */
@@ -1719,11 +2118,8 @@ export interface components {
             startedAt: string;
             /** @description The status of the receiver's response, or null if there was none. */
             statusCode: number | null;
-            /**
-             * @description Why the attempt was made.
-             * @enum {string}
-             */
-            trigger: "AUTO" | "MANUAL" | "TEST" | "RECOVER";
+            /** @description Why the attempt was made. */
+            trigger: components["schemas"]["AttemptTrigger"];
             /** @description Whether the response's body was longer than what is stored. */
             truncated: boolean;
             /** @description Why the response is not shown, or null. */
@@ -1736,6 +2132,8 @@ export interface components {
             /** @description What happened, for people. */
             detail: string;
         };
+        /** @enum {string} */
+        AttemptTrigger: "AUTO" | "MANUAL" | "TEST" | "RECOVER" | "REPLAY";
         /** @description Where to send the user. The provider returns `state` with them. */
         Authorization: {
             /** @description Where to send the user's browser. */
@@ -1748,8 +2146,16 @@ export interface components {
             /** @description The one-time value that the provider returns with the user. */
             state: string;
         };
-        /** @enum {string} */
+        /**
+         * @description How a connection gets access: an OAuth grant, or credentials that its owner enters.
+         * @enum {string}
+         */
         AuthType: "OAUTH2" | "API_KEY" | "BASIC";
+        /**
+         * @description The platform that an automation runs on.
+         * @enum {string}
+         */
+        AutomationPlatform: "zapier" | "make" | "n8n";
         /** @description The query parameters of the provider's redirect, including provider-specific ones. */
         Callback: {
             /** @description The authorization code. */
@@ -1765,6 +2171,45 @@ export interface components {
         } & {
             [key: string]: string;
         };
+        /**
+         * @description Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key.
+         *
+         *     A user has a `role` unless their token lists its scopes.
+         */
+        Caller: {
+            /** @description Who it is: `user:…`, or the ID of the API key. */
+            id: string;
+            /** @description The API key; null for a user. */
+            key: components["schemas"]["CallerKey"] | null;
+            /** @description The role of the token, or null. */
+            role: string | null;
+            /** @description What the credentials allow. */
+            scopes: string[];
+            /** @description Whether a user or a key calls. */
+            type: components["schemas"]["CallerType"];
+            /** @description The workspace. */
+            workspaceId: string;
+        };
+        /** @description The API key of the caller. Both limits apply to its requests. */
+        CallerKey: {
+            /**
+             * Format: date-time
+             * @description When it expires; null for never.
+             */
+            expiresAt: string | null;
+            /** @description The ID. */
+            id: string;
+            /** @description The key with its secret masked. */
+            maskedKey: string;
+            /** @description The name for people. */
+            name: string;
+            /** @description The most requests in any 24 hours. */
+            rateLimitPerDay: number;
+            /** @description The most requests in any 60 minutes. */
+            rateLimitPerHour: number;
+        };
+        /** @enum {string} */
+        CallerType: "user" | "key";
         /** @description The data of a `CAMPAIGN_COMPLETED` event. */
         CampaignCompletedData: {
             /** @description The platform's own id of the campaign. */
@@ -1853,6 +2298,18 @@ export interface components {
         };
         /** @description A bare array, as the automation platforms require. */
         Choices: components["schemas"]["Choice"][];
+        /** @description `consumer` is done with all events up to `sequence`. `rewind` lets it go back. */
+        Commit: {
+            /** @description The name of the consumer. */
+            consumer: string;
+            /**
+             * @description Whether the position may go back.
+             * @default false
+             */
+            rewind?: boolean;
+            /** @description The number of the entry in the feed. */
+            sequence: number;
+        };
         /** @description `connectionId` is the name that the caller chose. */
         Connection: {
             /** @description The account at the provider. */
@@ -2074,7 +2531,7 @@ export interface components {
             /** @description The type. */
             type: components["schemas"]["IntegrationType"];
         };
-        /** @description Every request to the receiver has the `headers`; the API never returns their values. */
+        /** @description `secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_` and the base64 of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one. */
         CreateWebhook: {
             /**
              * @description The number of consecutive failures that disables the webhook.
@@ -2083,6 +2540,8 @@ export interface components {
             disableAfter?: number;
             /** @description The event types that it gets, or `*` for all. */
             eventTypes: (string | "*")[];
+            /** @description After how many seconds the webhook is deleted; null for never. */
+            expiresInSeconds?: number | null;
             /** @description Conditions on an event's data. All must be true. */
             filters?: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
             /** @description Headers of every request to the receiver. Responses mask their values. */
@@ -2091,14 +2550,21 @@ export interface components {
             };
             /** @description The integration that it belongs to. */
             integrationId?: string | null;
+            /**
+             * @description Who publishes it: `publishable`, `operational` or `platform`.
+             * @default push
+             */
+            kind?: components["schemas"]["WebhookKind"];
             /** @description The name for people. */
             name: string;
             /** @description The most requests per second to the receiver; null for no limit. */
             rateLimitPerSecond?: number | null;
             /** @description When failed attempts are repeated. */
             retryConfig?: components["schemas"]["RetryConfig"];
+            /** @description The signing secret, `whsec_…`. Shown only in this response: store it now. */
+            secret?: string | null;
             /** @description The receiver's URL. */
-            url: string;
+            url?: string | null;
         };
         /** @description The number of requests admitted on one day (UTC). */
         DailyUse: {
@@ -2222,6 +2688,7 @@ export interface components {
             /** @description What to compare with. */
             value: string | boolean | number | null;
         };
+        /** @description `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for callers without the scope webhooks:read. */
         Event: {
             /** @description The event's content. */
             data: {
@@ -2229,16 +2696,14 @@ export interface components {
             };
             /** @description The event's deliveries, one for each webhook that it matched. */
             deliveries: components["schemas"]["EventDelivery"][];
+            /** @description The pull webhooks whose feeds have the event. */
+            feeds: components["schemas"]["EventFeed"][];
             /** @description The ID. */
             id: string;
             /** @description Where it came from. */
             source: string;
-            /**
-             * @description The status.
-             * @default ACCEPTED
-             * @enum {string}
-             */
-            status: "ACCEPTED" | "REJECTED";
+            /** @description The status. */
+            status: components["schemas"]["EventStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
             /**
@@ -2246,8 +2711,12 @@ export interface components {
              * @description When the event was published.
              */
             timestamp: string;
-            /** @description The type. */
+            /** @description The event type. */
             type: string;
+            /** @description The webhooks that subscribe to the type and did not get the event. */
+            unmatched: components["schemas"]["UnmatchedWebhook"][] | null;
+            /** @description Whether there are more of them. */
+            unmatchedTruncated: boolean;
         };
         /** @description `status` is PENDING until the first attempt starts. */
         EventDelivery: {
@@ -2258,6 +2727,15 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
+        /** @description A pull webhook whose feed has the event. `id` is the `webhook-id` of its item there. */
+        EventFeed: {
+            /** @description The ID. */
+            id: string;
+            /** @description The webhook. */
+            webhookId: string;
+        };
+        /** @enum {string} */
+        EventStatus: "ACCEPTED" | "REJECTED";
         /**
          * @description An event in a list. `source` is `api`, `bus` or `patchbay`.
          *
@@ -2268,12 +2746,8 @@ export interface components {
             id: string;
             /** @description Where it came from. */
             source: string;
-            /**
-             * @description The status.
-             * @default ACCEPTED
-             * @enum {string}
-             */
-            status: "ACCEPTED" | "REJECTED";
+            /** @description The status. */
+            status: components["schemas"]["EventStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
             /**
@@ -2298,11 +2772,8 @@ export interface components {
         EventTypeInfo: {
             /** @description What it is, in a sentence or two. */
             description: string;
-            /**
-             * @description Who publishes it: `publishable`, `operational` or `platform`.
-             * @enum {string}
-             */
-            kind: "publishable" | "operational" | "platform";
+            /** @description Who publishes it: `publishable`, `operational` or `platform`. */
+            kind: components["schemas"]["EventTypeInfoKind"];
             /** @description An example of an event's data. */
             sample: {
                 [key: string]: components["schemas"]["JsonValue"];
@@ -2314,6 +2785,8 @@ export interface components {
             /** @description The type. */
             type: string;
         };
+        /** @enum {string} */
+        EventTypeInfoKind: "publishable" | "operational" | "platform";
         EventTypeInfoList: {
             /** @description The items of this page. */
             items: components["schemas"]["EventTypeInfo"][];
@@ -2344,10 +2817,7 @@ export interface components {
              * @example tags.0
              */
             path: string;
-            /**
-             * @description What to compare with.
-             * @default true
-             */
+            /** @description What to compare with. */
             value: boolean;
         };
         /** @description A value at `path` exists (`true`) or does not (`false`); null is a value. */
@@ -2378,6 +2848,59 @@ export interface components {
              */
             status: "FAILED";
         };
+        /** @description The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already; otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no longer stored. */
+        Feed: {
+            /** @description Where the next read goes on. */
+            cursor: string;
+            /** @description Whether more events are there already. */
+            hasMore: boolean;
+            /** @description The items of this page. */
+            items: components["schemas"]["FeedItem"][];
+            /** @description After how many milliseconds to read again. */
+            nextPollMs: number;
+            /** @description Whether events are missing because they are no longer stored. */
+            truncated: boolean;
+        };
+        /** @description `lag` is how many entries of the feed come after `sequence`. */
+        FeedConsumer: {
+            /**
+             * Format: date-time
+             * @description When the consumer last committed.
+             */
+            committedAt: string;
+            /** @description The name of the consumer. */
+            consumer: string;
+            /** @description How many entries of the feed come after `sequence`. */
+            lag: number;
+            /** @description The number of the entry in the feed. */
+            sequence: number;
+        };
+        /** @description The consumers that have committed within the retention period, all on one page, by name. `sequence` is the feed's last one. */
+        FeedConsumers: {
+            /** @description The items of this page. */
+            items: components["schemas"]["FeedConsumer"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+            /** @description The number of the feed's last entry. */
+            sequence: number;
+        };
+        /** @description An event, as a receiver would get it: the exact text of the body, and the headers of the request, signed at the moment of this response. `id` is the `webhook-id`: an event that appears twice has the same. */
+        FeedItem: {
+            /** @description The event. */
+            eventId: string;
+            /** @description The type of the event. */
+            eventType: string;
+            /** @description The headers of the request that a receiver would get, signed at this moment. */
+            headers: {
+                [key: string]: string;
+            };
+            /** @description The `webhook-id`. An event that appears twice has the same. */
+            id: string;
+            /** @description The exact text of the body, for the verification of the signature. */
+            payload: string;
+            /** @description The number of the entry in the feed. */
+            sequence: number;
+        };
         /** @description An invalid field of the request. */
         FieldError: {
             /** @description What is wrong with it. */
@@ -2405,11 +2928,8 @@ export interface components {
             id: string;
             /** @description The automation platform. */
             platform: string;
-            /**
-             * @description The status.
-             * @enum {string}
-             */
-            status: "ACTIVE" | "INACTIVE" | "DISABLED";
+            /** @description The status. */
+            status: components["schemas"]["HookStatus"];
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -2426,6 +2946,8 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
+        /** @enum {string} */
+        HookStatus: "ACTIVE" | "PAUSED" | "INACTIVE" | "DISABLED";
         /** @description The value at `path` equals an entry of `value`. */
         InFilter: {
             /**
@@ -2456,7 +2978,7 @@ export interface components {
             /** @description The scopes. */
             scopes?: string[] | null;
         };
-        /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. */
+        /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace. */
         Integration: {
             /** @description The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked. */
             config: {
@@ -2469,6 +2991,8 @@ export interface components {
              * @description When it was created.
              */
             createdAt: string;
+            /** @description Who created it: `user:…` or `key:…`. */
+            createdBy: string | null;
             /** @description What it is, in a sentence or two. */
             description: string;
             /** @description The ID. */
@@ -2493,6 +3017,8 @@ export interface components {
             rateLimitPerDay: number | null;
             /** @description The most requests in any 60 minutes. */
             rateLimitPerHour: number | null;
+            /** @description Why the platform decided so, or null. */
+            reviewReason: string | null;
             /** @description The platform's decision on publishing it, or null. */
             reviewStatus: components["schemas"]["ReviewStatus"] | null;
             /** @description The scopes. */
@@ -2589,11 +3115,8 @@ export interface components {
             detail: string | null;
             /** @description The ID. */
             id: string;
-            /**
-             * @description Whether it succeeded.
-             * @enum {string}
-             */
-            outcome: "SUCCEEDED" | "FAILED";
+            /** @description Whether it succeeded. */
+            outcome: components["schemas"]["LogEntryOutcome"];
         };
         LogEntryList: {
             /** @description The items of this page. */
@@ -2601,6 +3124,8 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
+        /** @enum {string} */
+        LogEntryOutcome: "SUCCEEDED" | "FAILED";
         /** @description The owner of the credentials; `label` names the connection in the automation platform. */
         Me: {
             /** @description The name of the connection in the automation platform. */
@@ -2629,11 +3154,8 @@ export interface components {
             mentionId: string;
             /** @description The social network, in lower case. */
             network: string;
-            /**
-             * @description The sentiment of the mention.
-             * @enum {string|null}
-             */
-            sentiment?: "positive" | "neutral" | "negative" | null;
+            /** @description The sentiment of the mention. */
+            sentiment?: ("positive" | "neutral" | "negative") | null;
             /** @description The text of the mention. */
             text: string;
             /**
@@ -2673,11 +3195,8 @@ export interface components {
             authorName?: string;
             /** @description The conversation that it is part of. */
             conversationId: string;
-            /**
-             * @description The kind of message.
-             * @enum {string}
-             */
-            kind?: "direct_message" | "comment" | "review";
+            /** @description The kind of message. */
+            kind?: components["schemas"]["MessageReceivedDataKind"];
             /** @description The platform's own id of the message. */
             messageId: string;
             /** @description The social network, in lower case. */
@@ -2690,6 +3209,8 @@ export interface components {
             /** @description The text of the message. */
             text: string;
         };
+        /** @enum {string} */
+        MessageReceivedDataKind: "direct_message" | "comment" | "review";
         /** @description Triggers when a direct message or a comment is received. */
         MessageReceivedEvent: {
             /** @description The event's content. */
@@ -2857,6 +3378,90 @@ export interface components {
              */
             type: string;
         };
+        /** @description What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and for a custom provider, whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is any name below x. `redirectUris` are those that an integration without `config.redirectUris` may use: register them at the provider. */
+        Provider: {
+            /** @description How the connection signs in at the provider. */
+            authType: components["schemas"]["AuthType"];
+            /** @description The JSON Schema of an integration's `config`. */
+            configSchema: {
+                [key: string]: unknown;
+            };
+            /** @description The JSON Schema of a connection's `credentials`; null with OAuth. */
+            credentialsSchema: {
+                [key: string]: unknown;
+            } | null;
+            /** @description What it is, in a sentence or two. */
+            description: string;
+            /** @description The provider's documentation. */
+            documentationUrl: string | null;
+            /** @description The hosts that Patchbay calls; `*.x` means any name below x. */
+            hosts: string[];
+            /** @description The API key. Shown only in this response: store it now. */
+            key: string;
+            /** @description The name for people. */
+            name: string;
+            /** @description The OAuth settings; null for a provider with credentials. */
+            oauth: components["schemas"]["ProviderOAuth"] | null;
+            /** @description The addresses to register at the provider. */
+            redirectUris: string[];
+            /** @description The integration to install, or null. */
+            templateId: string | null;
+            /** @description The type. */
+            type: components["schemas"]["IntegrationType"];
+        };
+        /** @description A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field of config, or an address that a response of the provider has. Without a `revocationUrl`, a grant cannot be revoked. */
+        ProviderOAuth: {
+            /** @description Where to send the user's browser. */
+            authorizationUrl: string;
+            /** @description How the client authenticates at the token endpoint. */
+            clientAuth: string;
+            /** @description The issuer that the provider names (RFC 9207). */
+            issuer: string | null;
+            /** @description Whether the flow uses PKCE (RFC 7636). */
+            pkce: boolean;
+            /** @description How tokens are refreshed. */
+            refresh: components["schemas"]["RefreshStrategy"];
+            /** @description The revocation endpoint, or null. */
+            revocationUrl: string | null;
+            /** @description The scopes. */
+            scopes: components["schemas"]["ProviderScope"][];
+            /** @description What separates scopes in a request. */
+            scopeSeparator: string;
+            /** @description The token endpoint. */
+            tokenUrl: string;
+        };
+        /** @description An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`. */
+        ProviderScope: {
+            /** @description Whether Patchbay requests it even if the integration has scopes of its own. */
+            always: boolean;
+            /** @description What it is, in a sentence or two. */
+            description: string | null;
+            /** @description The scope, as the provider names it. */
+            name: string;
+        };
+        /** @description A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is the `provider` of an integration. `templateId` can be installed; null for a custom provider. */
+        ProviderSummary: {
+            /** @description How the connection signs in at the provider. */
+            authType: components["schemas"]["AuthType"];
+            /** @description What it is, in a sentence or two. */
+            description: string;
+            /** @description The provider's documentation. */
+            documentationUrl: string | null;
+            /** @description The key, which is the `provider` of an integration. */
+            key: string;
+            /** @description The name for people. */
+            name: string;
+            /** @description The integration to install, or null. */
+            templateId: string | null;
+            /** @description The type. */
+            type: components["schemas"]["IntegrationType"];
+        };
+        ProviderSummaryList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["ProviderSummary"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
         PublishedEvent: {
             /** @description The ID. */
             id: string;
@@ -2894,7 +3499,7 @@ export interface components {
             };
             /** @description As the header `Idempotency-Key`, for this event. */
             idempotencyKey?: string | null;
-            /** @description The type. */
+            /** @description The event type, such as `POST_PUBLISHED`. */
             type: string;
             /** @description The workspace to publish for. Only the platform's workspace can set it. */
             workspaceId?: string | null;
@@ -2918,6 +3523,47 @@ export interface components {
              */
             resetAt: string | null;
         };
+        /**
+         * @description The receiver as the delivery engine sees it now.
+         *
+         *     An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a response. The SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is `unproven`), took over two seconds at `slowAt` (`slow`), or share a workspace with many slow ones (`slow_workspace`). `slowdowns` is how often this one became slow recently, `backlogSince` since when too many retries wait, and `held` the number of deliveries that are HELD.
+         */
+        Receiver: {
+            /**
+             * Format: date-time
+             * @description Since when too many retries wait, or null.
+             */
+            backlogSince: string | null;
+            /** @description The circuit breaker: `OPEN` while the receiver hangs and only probes are sent. */
+            breaker: components["schemas"]["ReceiverBreaker"];
+            /** @description The deliveries that wait until the receiver is healthy. */
+            held: number;
+            /** @description The queue of its deliveries: `FAST`, or `SLOW` for new and slow receivers. */
+            lane: components["schemas"]["ReceiverLane"];
+            /** @description Why the lane is slow, or null. */
+            laneReason: ("unproven" | "slow" | "slow_workspace") | null;
+            /**
+             * Format: date-time
+             * @description When the receiver is tried again, or null.
+             */
+            nextProbeAt: string | null;
+            /**
+             * Format: date-time
+             * @description When the breaker opened, or null.
+             */
+            openedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When the receiver was last slow, or null.
+             */
+            slowAt: string | null;
+            /** @description How often it was slow lately. */
+            slowdowns: number;
+        };
+        /** @enum {string} */
+        ReceiverBreaker: "CLOSED" | "OPEN";
+        /** @enum {string} */
+        ReceiverLane: "FAST" | "SLOW";
         /** @description The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now. */
         Recover: {
             /**
@@ -2943,9 +3589,50 @@ export interface components {
              */
             connectionId?: string;
         };
+        /**
+         * @description How a connection gets its next access token.
+         *
+         *     rotating a refresh token that works once; the response has the next one static a refresh token that works repeatedly exchange the access token itself is exchanged for a fresh one while it is valid never_expires not at all: the token is valid until it is revoked reauthorize_only not at all: when the token expires, its owner must connect again
+         * @enum {string}
+         */
+        RefreshStrategy: "rotating" | "static" | "exchange" | "never_expires" | "reauthorize_only";
         RejectedItem: {
             /** @description Why it failed. */
             error: components["schemas"]["ItemError"];
+        };
+        /** @description Which deliveries to send again, of events from `since` to `until` (both inclusive; `until` defaults to now) and of `eventTypes` (by default, all types): those with one of the `statuses`, and, with `missing`, events that match the webhook now and have no delivery to it. `statuses` defaults to FAILED and CANCELLED, or to none with `missing`. `dryRun` only counts. */
+        Replay: {
+            /**
+             * @description Whether to only count.
+             * @default false
+             */
+            dryRun?: boolean;
+            /** @description Only events of these types. */
+            eventTypes?: (string | "*")[] | null;
+            /**
+             * @description Whether to send also events that the webhook never got, because it was not active.
+             * @default false
+             */
+            missing?: boolean;
+            /**
+             * Format: date-time
+             * @description The time of the first event.
+             */
+            since: string;
+            /** @description The statuses of the deliveries to send again. */
+            statuses?: ("FAILED" | "CANCELLED" | "DELIVERED")[] | null;
+            /**
+             * Format: date-time
+             * @description The time of the last event; now, if absent.
+             */
+            until?: string | null;
+        };
+        /** @description How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops at 10,000, or after some seconds. */
+        ReplayPreview: {
+            /** @description Whether everything was counted. */
+            isComplete: boolean;
+            /** @description How many deliveries the replay would queue. */
+            total: number;
         };
         /** @description Delays of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead. */
         RetryConfig: {
@@ -2967,6 +3654,14 @@ export interface components {
             /** @description `standard`: retries over three days, as Standard Webhooks recommends. Excludes the other fields. */
             schedule?: "standard" | null;
         };
+        /** @description `force` also sends a delivery again that was delivered. */
+        RetryDelivery: {
+            /**
+             * @description Whether to send it again although it was delivered.
+             * @default false
+             */
+            force?: boolean;
+        };
         /**
          * @description The platform's decision on the current version of a public integration.
          * @enum {string}
@@ -2980,13 +3675,15 @@ export interface components {
              */
             overlapSeconds?: number;
         };
-        /** @description `overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately. */
+        /** @description `overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately. `secret` brings the new one, as at creation; without it, Patchbay generates one. */
         RotateSecret: {
             /**
              * @description How long the older secrets sign alongside the new one; 0 ends them immediately.
              * @default 86400
              */
             overlapSeconds?: number;
+            /** @description The signing secret, `whsec_…`. Shown only in this response: store it now. */
+            secret?: string | null;
         };
         /** @description An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
         Run: {
@@ -2997,6 +3694,8 @@ export interface components {
              * @description When it was created.
              */
             createdAt: string;
+            /** @description Who created it: `user:…` or `key:…`. */
+            createdBy: string;
             /** @description Why it failed. */
             error: components["schemas"]["RunError"] | null;
             /**
@@ -3016,11 +3715,8 @@ export interface components {
             } | null;
             /** @description The automation platform. */
             platform: string;
-            /**
-             * @description `PENDING` until the platform answers.
-             * @enum {string}
-             */
-            status: "PENDING" | "SUCCEEDED" | "FAILED";
+            /** @description `PENDING` until the platform answers. */
+            status: components["schemas"]["RunStatus"];
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -3031,10 +3727,7 @@ export interface components {
         };
         /** @description Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the platform's own code, `action_failed` by default. `detail` is a message for the automation's owner. */
         RunError: {
-            /**
-             * @description The stable code of the error.
-             * @default action_failed
-             */
+            /** @description The stable code of the error. */
             code: string;
             /** @description What happened, for people. */
             detail: string;
@@ -3055,6 +3748,8 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
+        /** @enum {string} */
+        RunStatus: "PENDING" | "SUCCEEDED" | "FAILED";
         /** @description An event in exactly the shape that a hook gets. */
         Sample: {
             /** @description The event's content. */
@@ -3094,12 +3789,15 @@ export interface components {
             /** @description Why it has this status, or null. */
             statusReason?: string | null;
         };
+        /** @description Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again. `statusReason` says why a webhook is PAUSED or INACTIVE. */
         SetWebhookStatus: {
             /**
              * @description The status.
              * @enum {string}
              */
-            status: "ACTIVE" | "INACTIVE";
+            status: "ACTIVE" | "PAUSED" | "INACTIVE";
+            /** @description Why it has this status, or null. */
+            statusReason?: string | null;
         };
         /** @description `callbackUrl` gets `{runId, status, output, error}` when the run ends. */
         StartRun: {
@@ -3138,6 +3836,64 @@ export interface components {
              */
             status: "SUCCEEDED";
         };
+        /** @description `done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total` is how many there were to queue at the start, null if there were too many to count. `parameters` is the request that started the task, with its defaults. */
+        Task: {
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description Who created it: `user:…` or `key:…`. */
+            createdBy: string;
+            /** @description The number of deliveries queued so far. After a crash, it can be too low. */
+            done: number;
+            /**
+             * Format: date-time
+             * @description When it ended, or null.
+             */
+            endedAt: string | null;
+            /** @description Why it failed; null unless it did. */
+            error: components["schemas"]["TaskError"] | null;
+            /** @description The ID. */
+            id: string;
+            /** @description What was asked for. */
+            parameters: {
+                [key: string]: unknown;
+            };
+            /** @description The status. */
+            status: components["schemas"]["TaskStatus"];
+            /** @description The number of deliveries that it will queue; null if unknown. */
+            total: number | null;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "webhook.replay";
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
+            /** @description The webhook. */
+            webhookId: string;
+        };
+        /** @description Why a task failed. `code` is stable, such as `webhook_disabled` or `internal`. */
+        TaskError: {
+            /** @description The stable code of the error. */
+            code: string;
+            /** @description What happened, for people. */
+            detail: string;
+        };
+        TaskList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Task"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
+        /** @enum {string} */
+        TaskStatus: "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
         /** @description An event type as a trigger. `schema` and `sample` describe an event's `data`. */
         Trigger: {
             /** @description What it is, in a sentence or two. */
@@ -3159,6 +3915,24 @@ export interface components {
         };
         /** @description A bare array, as the automation platforms require. */
         Triggers: components["schemas"]["Trigger"][];
+        /** @description Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the event fails. `changed_later`: the webhook matches the event now, but did not when it was published. */
+        UnmatchedReason: {
+            /** @description The stable code of the error. */
+            code: components["schemas"]["UnmatchedReasonCode"];
+            /** @description What happened, for people. */
+            detail: string;
+        };
+        /** @enum {string} */
+        UnmatchedReasonCode: "created_later" | "inactive" | "disabled" | "filter_mismatch" | "changed_later";
+        /** @description A webhook that subscribes to the event's type, but did not get the event. */
+        UnmatchedWebhook: {
+            /** @description The name for people. */
+            name: string;
+            /** @description Why the webhook did not get the event. */
+            reason: components["schemas"]["UnmatchedReason"];
+            /** @description The webhook. */
+            webhookId: string;
+        };
         /** @description Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the expiry. The service checks the scopes that the key does not have yet. */
         UpdateApiKey: {
             /**
@@ -3175,7 +3949,7 @@ export interface components {
             /** @description What the key may do. You can grant only scopes that you have. */
             scopes?: string[];
         };
-        /** @description Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key. The defaults here are placeholders. */
+        /** @description Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key. A secret whose value is the mask stays as it is. The defaults here are placeholders. */
         UpdateIntegration: {
             /** @description The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked. */
             config?: {
@@ -3204,12 +3978,14 @@ export interface components {
             /** @description The type. */
             type?: components["schemas"]["IntegrationType"];
         };
-        /** @description Changes only the fields that are sent; the defaults are placeholders for the others. */
+        /** @description Changes only the fields that are sent; the defaults are placeholders for the others. A header whose value is the mask keeps its value. */
         UpdateWebhook: {
             /** @description The number of consecutive failures that disables the webhook. */
             disableAfter?: number;
             /** @description The event types that it gets, or `*` for all. */
             eventTypes?: (string | "*")[];
+            /** @description After how many seconds the webhook is deleted; null for never. */
+            expiresInSeconds?: number | null;
             /** @description Conditions on an event's data. All must be true. */
             filters?: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
             /** @description Headers of every request to the receiver. Responses mask their values. */
@@ -3218,6 +3994,8 @@ export interface components {
             };
             /** @description The integration that it belongs to. */
             integrationId?: string | null;
+            /** @description Who publishes it: `publishable`, `operational` or `platform`. */
+            kind?: components["schemas"]["WebhookKind"];
             /** @description The name for people. */
             name?: string;
             /** @description The most requests per second to the receiver; null for no limit. */
@@ -3225,12 +4003,12 @@ export interface components {
             /** @description When failed attempts are repeated. */
             retryConfig?: components["schemas"]["RetryConfig"];
             /** @description The receiver's URL. */
-            url?: string;
+            url?: string | null;
         };
-        /** @description The number of requests admitted in total, and on each of the last 30 days, ending with today. */
+        /** @description The number of requests admitted in total, and on each of the last 30 days, ending with today. In a list, `daily` is null. */
         Usage: {
             /** @description The requests of each of the last 30 days, ending with today. */
-            daily: components["schemas"]["DailyUse"][];
+            daily: components["schemas"]["DailyUse"][] | null;
             /** @description The requests admitted so far. */
             total: number;
         };
@@ -3263,18 +4041,21 @@ export interface components {
             /** @description The scopes that the request needs. */
             scopes?: string[];
         };
-        /** @description `source` is `api` or the automation platform that created it; header values are masked. */
+        /**
+         * @description `source` is `api` or the automation platform that created it; header values are masked. A list has `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+         *
+         *     A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no effect on it.
+         */
         Webhook: {
-            /**
-             * @description The deliveries that have failed since the last success.
-             * @default 0
-             */
-            consecutiveFailures: number;
+            /** @description The deliveries that have failed since the last success. */
+            consecutiveFailures: number | null;
             /**
              * Format: date-time
              * @description When it was created.
              */
             createdAt: string;
+            /** @description Who created it: `user:…` or `key:…`. */
+            createdBy: string;
             /** @description The number of consecutive failures that disables the webhook. */
             disableAfter: number;
             /**
@@ -3284,6 +4065,11 @@ export interface components {
             disabledAt: string | null;
             /** @description The event types that it gets, or `*` for all. */
             eventTypes: string[];
+            /**
+             * Format: date-time
+             * @description When it expires; null for never.
+             */
+            expiresAt: string | null;
             /** @description Conditions on an event's data. All must be true. */
             filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
             /** @description Headers of every request to the receiver. Responses mask their values. */
@@ -3294,21 +4080,22 @@ export interface components {
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string | null;
+            /** @description Who publishes it: `publishable`, `operational` or `platform`. */
+            kind: components["schemas"]["WebhookKind"];
             /** @description The name for people. */
             name: string;
             /** @description The most requests per second to the receiver; null for no limit. */
             rateLimitPerSecond: number | null;
+            /** @description The receiver as the delivery engine sees it now. */
+            receiver: components["schemas"]["Receiver"] | null;
             /** @description When failed attempts are repeated. */
             retryConfig: components["schemas"]["RetryConfig"];
             /** @description Where it came from. */
             source: string;
             /** @description The statistics of the last 24 hours. */
-            stats: components["schemas"]["WebhookStats"];
-            /**
-             * @description `ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing; `DISABLED` by Patchbay after failures, or by its receiver's 410.
-             * @enum {string}
-             */
-            status: "ACTIVE" | "INACTIVE" | "DISABLED";
+            stats: components["schemas"]["WebhookStats"] | null;
+            /** @description `ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing; `DISABLED` by Patchbay after failures, or by its receiver's 410. */
+            status: components["schemas"]["WebhookStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
             /**
@@ -3317,21 +4104,20 @@ export interface components {
              */
             updatedAt: string;
             /** @description The receiver's URL. */
-            url: string;
+            url: string | null;
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
         };
         WebhookDetail: {
-            /**
-             * @description The deliveries that have failed since the last success.
-             * @default 0
-             */
-            consecutiveFailures: number;
+            /** @description The deliveries that have failed since the last success. */
+            consecutiveFailures: number | null;
             /**
              * Format: date-time
              * @description When it was created.
              */
             createdAt: string;
+            /** @description Who created it: `user:…` or `key:…`. */
+            createdBy: string;
             /** @description The number of consecutive failures that disables the webhook. */
             disableAfter: number;
             /**
@@ -3341,6 +4127,11 @@ export interface components {
             disabledAt: string | null;
             /** @description The event types that it gets, or `*` for all. */
             eventTypes: string[];
+            /**
+             * Format: date-time
+             * @description When it expires; null for never.
+             */
+            expiresAt: string | null;
             /** @description Conditions on an event's data. All must be true. */
             filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
             /** @description Headers of every request to the receiver. Responses mask their values. */
@@ -3351,10 +4142,14 @@ export interface components {
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string | null;
+            /** @description Who publishes it: `publishable`, `operational` or `platform`. */
+            kind: components["schemas"]["WebhookKind"];
             /** @description The name for people. */
             name: string;
             /** @description The most requests per second to the receiver; null for no limit. */
             rateLimitPerSecond: number | null;
+            /** @description The receiver as the delivery engine sees it now. */
+            receiver: components["schemas"]["Receiver"] | null;
             /** @description The latest deliveries. */
             recentDeliveries: components["schemas"]["Delivery"][];
             /** @description When failed attempts are repeated. */
@@ -3362,12 +4157,9 @@ export interface components {
             /** @description Where it came from. */
             source: string;
             /** @description The statistics of the last 24 hours. */
-            stats: components["schemas"]["WebhookStats"];
-            /**
-             * @description `ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing; `DISABLED` by Patchbay after failures, or by its receiver's 410.
-             * @enum {string}
-             */
-            status: "ACTIVE" | "INACTIVE" | "DISABLED";
+            stats: components["schemas"]["WebhookStats"] | null;
+            /** @description `ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing; `DISABLED` by Patchbay after failures, or by its receiver's 410. */
+            status: components["schemas"]["WebhookStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
             /**
@@ -3376,7 +4168,7 @@ export interface components {
              */
             updatedAt: string;
             /** @description The receiver's URL. */
-            url: string;
+            url: string | null;
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
         };
@@ -3418,6 +4210,8 @@ export interface components {
              */
             type: "WEBHOOK_DISABLED";
         };
+        /** @enum {string} */
+        WebhookKind: "push" | "pull";
         WebhookList: {
             /** @description The items of this page. */
             items: components["schemas"]["Webhook"][];
@@ -3426,20 +4220,11 @@ export interface components {
         };
         /** @description The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts. */
         WebhookStats: {
-            /**
-             * @description The deliveries that succeeded.
-             * @default 0
-             */
+            /** @description The deliveries that succeeded. */
             delivered: number;
-            /**
-             * @description The deliveries that ended.
-             * @default 0
-             */
+            /** @description The deliveries that ended. */
             deliveries: number;
-            /**
-             * @description The deliveries that failed.
-             * @default 0
-             */
+            /** @description The deliveries that failed. */
             failed: number;
             /**
              * Format: date-time
@@ -3450,10 +4235,7 @@ export interface components {
             lastError: components["schemas"]["LastError"] | null;
             /** @description How long attempts took. */
             latencyMs: components["schemas"]["Latency"];
-            /**
-             * @description The deliveries that have not ended yet.
-             * @default 0
-             */
+            /** @description The deliveries that have not ended yet. */
             pending: number;
             /**
              * Format: date-time
@@ -3463,6 +4245,8 @@ export interface components {
             /** @description The share of ended deliveries that succeeded, 0 to 1; null if none ended. */
             successRate: number | null;
         };
+        /** @enum {string} */
+        WebhookStatus: "ACTIVE" | "PAUSED" | "INACTIVE" | "DISABLED";
         /** @description The only response with the new signing secret. It has no stats, because a repeated request under the same Idempotency-Key must get the same response. */
         WebhookWithSecret: {
             /**
@@ -3470,6 +4254,8 @@ export interface components {
              * @description When it was created.
              */
             createdAt: string;
+            /** @description Who created it: `user:…` or `key:…`. */
+            createdBy: string;
             /** @description The number of consecutive failures that disables the webhook. */
             disableAfter: number;
             /**
@@ -3479,6 +4265,11 @@ export interface components {
             disabledAt: string | null;
             /** @description The event types that it gets, or `*` for all. */
             eventTypes: string[];
+            /**
+             * Format: date-time
+             * @description When it expires; null for never.
+             */
+            expiresAt: string | null;
             /** @description Conditions on an event's data. All must be true. */
             filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
             /** @description Headers of every request to the receiver. Responses mask their values. */
@@ -3489,6 +4280,8 @@ export interface components {
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string | null;
+            /** @description Who publishes it: `publishable`, `operational` or `platform`. */
+            kind: components["schemas"]["WebhookKind"];
             /** @description The name for people. */
             name: string;
             /** @description The most requests per second to the receiver; null for no limit. */
@@ -3499,11 +4292,8 @@ export interface components {
             secret: string;
             /** @description Where it came from. */
             source: string;
-            /**
-             * @description `ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing; `DISABLED` by Patchbay after failures, or by its receiver's 410.
-             * @enum {string}
-             */
-            status: "ACTIVE" | "INACTIVE" | "DISABLED";
+            /** @description `ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing; `DISABLED` by Patchbay after failures, or by its receiver's 410. */
+            status: components["schemas"]["WebhookStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
             /**
@@ -3512,13 +4302,13 @@ export interface components {
              */
             updatedAt: string;
             /** @description The receiver's URL. */
-            url: string;
+            url: string | null;
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
         };
     };
     responses: {
-        /** @description `conflict`: Conflict with the current state. */
+        /** @description `conflict`: Conflict with the current state. Read the resource again: its state does not permit the change. If the detail says so, repeat the request a moment later. */
         Conflict: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3531,8 +4321,8 @@ export interface components {
         /**
          * @description One of:
          *
-         *     - `conflict`: Conflict with the current state.
-         *     - `integration_inactive`: The integration is not active.
+         *     - `conflict`: Conflict with the current state. Read the resource again: its state does not permit the change. If the detail says so, repeat the request a moment later.
+         *     - `integration_inactive`: The integration is not active. Complete and activate the integration (`PUT /api/integrations/{id}/status`), then repeat the request.
          */
         ConflictOrIntegrationInactive: {
             headers: {
@@ -3543,7 +4333,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `forbidden`: Not allowed. */
+        /** @description `forbidden`: Not allowed. Use credentials that have the scope or the right that the detail names, or ask an owner of the workspace. */
         Forbidden: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3556,8 +4346,8 @@ export interface components {
         /**
          * @description One of:
          *
-         *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-         *     - `validation_failed`: Request validation failed.
+         *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+         *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
          */
         IdempotencyMismatchOrValidationFailed: {
             headers: {
@@ -3568,7 +4358,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `internal`: Internal server error. */
+        /** @description `internal`: Internal server error. Repeat the request later. With an `Idempotency-Key`, a repeat changes nothing twice. If the error persists, report its `requestId`. */
         Internal: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3578,7 +4368,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `malformed_json`: Malformed JSON in the request body. */
+        /** @description `malformed_json`: Malformed JSON in the request body. Send one JSON object in UTF-8, without duplicate keys, `NaN` or more than 32 levels. A repeat of the same body fails again. */
         MalformedJson: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3588,7 +4378,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `not_found`: Not found. */
+        /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
         NotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3598,7 +4388,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `payload_too_large`: Payload too large. */
+        /** @description `payload_too_large`: Payload too large. Send less. A body has at most 1 MiB and the data of an event 256 KiB; split a batch. */
         PayloadTooLarge: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3608,7 +4398,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `rate_limited`: Too many requests. */
+        /** @description `precondition_failed`: The resource has changed. Somebody changed the resource after you read it. GET it again, apply your change to the new version, and send that version in `If-Match`. */
+        PreconditionFailed: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `rate_limited`: Too many requests. Wait for the seconds in `Retry-After`, then repeat the request. The detail names the limit. */
         RateLimited: {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
@@ -3619,7 +4419,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `unauthenticated`: Authentication failed. */
+        /** @description `unauthenticated`: Authentication failed. Send `Authorization: Bearer <JWT or API key>` or `X-API-Key: <key>`. If you sent it, the detail says whether the credentials are incomplete, expired or revoked. */
         Unauthenticated: {
             headers: {
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
@@ -3630,7 +4430,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `upstream_failed`: An upstream service failed. */
+        /** @description `upstream_failed`: An upstream service failed. A provider or a service that Patchbay depends on failed. Repeat the request after `Retry-After`, or in a minute. */
         UpstreamFailed: {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
@@ -3641,7 +4441,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `validation_failed`: Request validation failed. */
+        /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
         ValidationFailed: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3747,6 +4547,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3797,6 +4598,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3808,6 +4610,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["PayloadTooLarge"];
             422: components["responses"]["ValidationFailed"];
             429: components["responses"]["RateLimited"];
@@ -3823,7 +4626,7 @@ export interface operations {
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -3837,6 +4640,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3871,7 +4675,7 @@ export interface operations {
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -3886,11 +4690,13 @@ export interface operations {
                 headers: {
                     ETag: components["headers"]["ETag"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3906,8 +4712,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-             *     - `validation_failed`: Request validation failed.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -3937,7 +4743,7 @@ export interface operations {
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
                 /**
                  * @description A list of choices, such as `accounts`: the `x-choices` of a field.
                  * @example accounts
@@ -3956,6 +4762,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3965,7 +4772,16 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            422: components["responses"]["ValidationFailed"];
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
         };
@@ -3984,7 +4800,7 @@ export interface operations {
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -3998,6 +4814,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4007,7 +4824,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4036,7 +4853,7 @@ export interface operations {
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -4055,6 +4872,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4071,6 +4889,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4082,12 +4901,13 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["PayloadTooLarge"];
             /**
              * @description One of:
              *
-             *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-             *     - `validation_failed`: Request validation failed.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -4110,14 +4930,14 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000004
+                 * @example whk_0355200000000000000005
                  */
                 id: string;
                 /**
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -4132,6 +4952,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4140,7 +4961,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4168,14 +4989,14 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000007
+                 * @example whk_0355200000000000000008
                  */
                 id: string;
                 /**
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -4189,6 +5010,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4197,7 +5019,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4208,6 +5030,7 @@ export interface operations {
                 };
             };
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["ValidationFailed"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
@@ -4222,7 +5045,7 @@ export interface operations {
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -4236,6 +5059,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4257,8 +5081,12 @@ export interface operations {
                 cursor?: string;
                 /** @description The most items of a page, 1 to 100. */
                 limit?: number;
-                /** @description The status. */
-                status?: "PENDING" | "SUCCEEDED" | "FAILED";
+                /** @description Only from this time on. */
+                since?: string;
+                /** @description Only items with this status. */
+                status?: components["schemas"]["RunStatus"];
+                /** @description Only up to this time. */
+                until?: string;
             };
             header?: never;
             path: {
@@ -4266,7 +5094,7 @@ export interface operations {
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -4280,6 +5108,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4289,7 +5118,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4317,7 +5146,7 @@ export interface operations {
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -4332,6 +5161,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4340,7 +5170,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4364,7 +5194,7 @@ export interface operations {
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -4378,6 +5208,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4409,7 +5240,7 @@ export interface operations {
                  * @description The platform that the automation runs on.
                  * @example n8n
                  */
-                platform: "zapier" | "make" | "n8n";
+                platform: components["schemas"]["AutomationPlatform"];
             };
             cookie?: never;
         };
@@ -4423,6 +5254,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4432,7 +5264,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4446,6 +5278,242 @@ export interface operations {
             500: components["responses"]["Internal"];
         };
     };
+    listAllRuns: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description The automation platform. */
+                platform?: components["schemas"]["AutomationPlatform"];
+                /** @description Only from this time on. */
+                since?: string;
+                /** @description Only items with this status. */
+                status?: components["schemas"]["RunStatus"];
+                /** @description Only up to this time. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    listAllConnections: {
+        parameters: {
+            query?: {
+                /** @description The account's ID at the provider. */
+                accountId?: string;
+                /** @description The name of the connection, which its creator chose. */
+                connectionId?: string;
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The integration that it belongs to. */
+                integrationId?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description The provider, such as `hubspot`. */
+                provider?: string;
+                /** @description Only items with this status. */
+                status?: components["schemas"]["ConnectionStatus"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionList"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    listAllDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The event. */
+                eventId?: string;
+                /** @description Only items of this event type. */
+                eventType?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only from this time on. */
+                since?: string;
+                /** @description Only items with this status. */
+                status?: "PENDING" | "SENDING" | "RETRYING" | "HELD" | "DELIVERED" | "FAILED" | "CANCELLED";
+                /** @description Only up to this time. */
+                until?: string;
+                /** @description The webhook. */
+                webhookId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    getReference: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. It loads nothing from other origins, and no other page can show it in a frame. The reference sets styles from its script, which is why they are allowed inline. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description The client's copy is current: `If-None-Match` has its `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: components["responses"]["ValidationFailed"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    getReferenceFile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description `errors`, or the name of a file that the page loads.
+                 * @example errors
+                 */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. It loads nothing from other origins, and no other page can show it in a frame. The reference sets styles from its script, which is why they are allowed inline. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css": string;
+                    "text/html": string;
+                    "text/javascript": string;
+                };
+            };
+            /** @description The client's copy is current: `If-None-Match` has its `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            500: components["responses"]["Internal"];
+        };
+    };
     listEvents: {
         parameters: {
             query?: {
@@ -4455,7 +5523,11 @@ export interface operations {
                 limit?: number;
                 /** @description Only from this time on. */
                 since?: string;
-                /** @description The type. */
+                /** @description Only events from there: `api`, `bus` or `patchbay`. */
+                source?: "api" | "bus" | "patchbay";
+                /** @description Only items with this status. */
+                status?: components["schemas"]["EventStatus"];
+                /** @description Only items of this type. */
                 type?: string;
                 /** @description Only up to this time. */
                 until?: string;
@@ -4474,6 +5546,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4482,7 +5555,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4518,12 +5591,13 @@ export interface operations {
             /** @description Accepted. The work goes on. */
             202: {
                 headers: {
-                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4538,8 +5612,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-             *     - `validation_failed`: Request validation failed.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -4570,7 +5644,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success. */
+            /** @description `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for callers without the scope webhooks:read. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4578,6 +5652,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4586,7 +5661,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4623,12 +5698,12 @@ export interface operations {
             /** @description One item for each event, in the order of the request. */
             202: {
                 headers: {
-                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4643,8 +5718,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-             *     - `validation_failed`: Request validation failed.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -4673,6 +5748,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4694,10 +5770,10 @@ export interface operations {
                 limit?: number;
                 /** @description Only integrations of this provider. */
                 provider?: string;
-                /** @description The status. */
-                status?: "PENDING_SETUP" | "ACTIVE" | "INACTIVE" | "ERROR";
+                /** @description Only items with this status. */
+                status?: components["schemas"]["IntegrationStatus"];
                 /** @description Only integrations of this type. */
-                type?: "ZAPIER" | "MAKE" | "N8N" | "CRM" | "DESIGN_TOOL" | "MARKETING_AUTOMATION" | "SOCIAL" | "CUSTOM" | "WEBHOOK";
+                type?: components["schemas"]["IntegrationType"];
             };
             header?: never;
             path?: never;
@@ -4713,6 +5789,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4721,7 +5798,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4754,16 +5831,18 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. */
+            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace. */
             201: {
                 headers: {
                     ETag: components["headers"]["ETag"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4778,8 +5857,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-             *     - `validation_failed`: Request validation failed.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -4813,7 +5892,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. */
+            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace. */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4822,6 +5901,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4830,7 +5910,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4840,7 +5920,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            422: components["responses"]["ValidationFailed"];
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             502: components["responses"]["UpstreamFailed"];
@@ -4871,7 +5960,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. */
+            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace. */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4880,6 +5969,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4889,7 +5979,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4899,8 +5989,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `conflict`: Conflict with the current state. */
-            409: {
+            409: components["responses"]["Conflict"];
+            /** @description `precondition_failed`: The resource has changed. Somebody changed the resource after you read it. GET it again, apply your change to the new version, and send that version in `If-Match`. */
+            412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
@@ -4910,7 +6001,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["PayloadTooLarge"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4954,6 +6045,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -4962,7 +6054,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4973,6 +6065,7 @@ export interface operations {
                 };
             };
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["ValidationFailed"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
@@ -4985,8 +6078,8 @@ export interface operations {
                 cursor?: string;
                 /** @description The most items of a page, 1 to 100. */
                 limit?: number;
-                /** @description The status. */
-                status?: "ACTIVE" | "EXPIRED" | "ERROR" | "REVOKED";
+                /** @description Only items with this status. */
+                status?: components["schemas"]["ConnectionStatus"];
             };
             header?: never;
             path: {
@@ -5008,6 +6101,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5016,7 +6110,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5026,7 +6120,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5070,11 +6164,13 @@ export interface operations {
                 headers: {
                     ETag: components["headers"]["ETag"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5084,7 +6180,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5099,8 +6195,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-             *     - `validation_failed`: Request validation failed.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -5123,12 +6219,12 @@ export interface operations {
             path: {
                 /**
                  * @description The connection's name (`connectionId`) or its ID, `con_…`.
-                 * @example default
+                 * @example con_0355200000000000000001
                  */
                 connectionId: string;
                 /**
                  * @description The integration's ID, `int_…`.
-                 * @example int_0355200000000000000004
+                 * @example int_0355200000000000000003
                  */
                 id: string;
             };
@@ -5145,6 +6241,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5153,7 +6250,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5202,6 +6299,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5210,7 +6308,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5221,6 +6319,7 @@ export interface operations {
                 };
             };
             409: components["responses"]["ConflictOrIntegrationInactive"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["ValidationFailed"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
@@ -5255,6 +6354,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5263,7 +6363,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5276,9 +6376,9 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `conflict`: Conflict with the current state.
-             *     - `connection_expired`: The connection has expired.
-             *     - `integration_inactive`: The integration is not active.
+             *     - `conflict`: Conflict with the current state. Read the resource again: its state does not permit the change. If the detail says so, repeat the request a moment later.
+             *     - `connection_expired`: The connection has expired. The user must connect again: start a flow with `POST /api/integrations/{id}/oauth/initiate`.
+             *     - `integration_inactive`: The integration is not active. Complete and activate the integration (`PUT /api/integrations/{id}/status`), then repeat the request.
              */
             409: {
                 headers: {
@@ -5316,16 +6416,18 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. */
+            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace. */
             201: {
                 headers: {
                     ETag: components["headers"]["ETag"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5334,7 +6436,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5385,6 +6487,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5393,7 +6496,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5403,7 +6506,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5436,6 +6539,7 @@ export interface operations {
             303: {
                 headers: {
                     Location: components["headers"]["Location"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -5443,12 +6547,27 @@ export interface operations {
             404: components["responses"]["NotFound"];
             422: components["responses"]["ValidationFailed"];
             500: components["responses"]["Internal"];
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     initiateOauth: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The integration's ID, `int_…`.
@@ -5467,11 +6586,13 @@ export interface operations {
             /** @description Where to send the user. The provider returns `state` with them. */
             200: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5481,7 +6602,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5494,8 +6615,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `conflict`: Conflict with the current state.
-             *     - `integration_inactive`: The integration is not active.
+             *     - `conflict`: Conflict with the current state. Read the resource again: its state does not permit the change. If the detail says so, repeat the request a moment later.
+             *     - `integration_inactive`: The integration is not active. Complete and activate the integration (`PUT /api/integrations/{id}/status`), then repeat the request.
              */
             409: {
                 headers: {
@@ -5507,7 +6628,12 @@ export interface operations {
                 };
             };
             413: components["responses"]["PayloadTooLarge"];
-            /** @description `validation_failed`: Request validation failed. */
+            /**
+             * @description One of:
+             *
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
+             */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5547,6 +6673,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5560,9 +6687,9 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `conflict`: Conflict with the current state.
-             *     - `connection_expired`: The connection has expired.
-             *     - `integration_inactive`: The integration is not active.
+             *     - `conflict`: Conflict with the current state. Read the resource again: its state does not permit the change. If the detail says so, repeat the request a moment later.
+             *     - `connection_expired`: The connection has expired. The user must connect again: start a flow with `POST /api/integrations/{id}/oauth/initiate`.
+             *     - `integration_inactive`: The integration is not active. Complete and activate the integration (`PUT /api/integrations/{id}/status`), then repeat the request.
              */
             409: {
                 headers: {
@@ -5605,7 +6732,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. */
+            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace. */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5614,6 +6741,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5623,7 +6751,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5636,8 +6764,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `conflict`: Conflict with the current state.
-             *     - `integration_inactive`: The integration is not active.
+             *     - `conflict`: Conflict with the current state. Read the resource again: its state does not permit the change. If the detail says so, repeat the request a moment later.
+             *     - `integration_inactive`: The integration is not active. Complete and activate the integration (`PUT /api/integrations/{id}/status`), then repeat the request.
              */
             409: {
                 headers: {
@@ -5648,8 +6776,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `precondition_failed`: The resource has changed. Somebody changed the resource after you read it. GET it again, apply your change to the new version, and send that version in `If-Match`. */
+            412: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             413: components["responses"]["PayloadTooLarge"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5685,6 +6823,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5693,7 +6832,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5731,11 +6870,13 @@ export interface operations {
                 headers: {
                     ETag: components["headers"]["ETag"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5750,8 +6891,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-             *     - `validation_failed`: Request validation failed.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -5791,6 +6932,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5799,7 +6941,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5848,6 +6990,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5857,7 +7000,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5867,8 +7010,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `conflict`: Conflict with the current state. */
-            409: {
+            409: components["responses"]["Conflict"];
+            /** @description `precondition_failed`: The resource has changed. Somebody changed the resource after you read it. GET it again, apply your change to the new version, and send that version in `If-Match`. */
+            412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
@@ -5878,7 +7022,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["PayloadTooLarge"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5921,6 +7065,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5929,7 +7074,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -5940,7 +7085,75 @@ export interface operations {
                 };
             };
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    listApiKeyLogs: {
+        parameters: {
+            query?: {
+                /** @description Only entries of this action, such as `integration.updated`. */
+                action?: string;
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only from this time on. */
+                since?: string;
+                /** @description Only up to this time. */
+                until?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The key's ID, `key_…`: not the secret.
+                 * @example key_0355200000000000000002
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogEntryList"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
         };
@@ -5980,11 +7193,13 @@ export interface operations {
                 headers: {
                     ETag: components["headers"]["ETag"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -5994,7 +7209,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6004,8 +7219,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `conflict`: Conflict with the current state. */
+            /** @description `conflict`: Conflict with the current state. Read the resource again: its state does not permit the change. If the detail says so, repeat the request a moment later. */
             409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The resource has changed. Somebody changed the resource after you read it. GET it again, apply your change to the new version, and send that version in `If-Match`. */
+            412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
@@ -6018,8 +7243,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-             *     - `validation_failed`: Request validation failed.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -6056,6 +7281,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6066,7 +7292,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             413: components["responses"]["PayloadTooLarge"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6087,10 +7313,12 @@ export interface operations {
                 cursor?: string;
                 /** @description The most items of a page, 1 to 100. */
                 limit?: number;
+                /** @description The provider, such as `hubspot`. */
+                provider?: string;
                 /** @description Words in the name or the description. */
                 search?: string;
                 /** @description Only integrations of this type. */
-                type?: "ZAPIER" | "MAKE" | "N8N" | "CRM" | "DESIGN_TOOL" | "MARKETING_AUTOMATION" | "SOCIAL" | "CUSTOM" | "WEBHOOK";
+                type?: components["schemas"]["IntegrationType"];
             };
             header?: never;
             path?: never;
@@ -6106,6 +7334,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6114,7 +7343,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6128,10 +7357,64 @@ export interface operations {
             500: components["responses"]["Internal"];
         };
     };
-    completeOauth: {
+    getListing: {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                /**
+                 * @description The integration's ID, `int_…`.
+                 * @example int_0355200000000000000005
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Integration"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    completeOauth: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -6145,11 +7428,14 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6165,8 +7451,9 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `authorization_failed`: The provider did not grant access.
-             *     - `validation_failed`: Request validation failed.
+             *     - `authorization_failed`: The provider did not grant access. The provider refused access, and the detail has its reason. Start a new flow.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -6182,17 +7469,15 @@ export interface operations {
             502: components["responses"]["UpstreamFailed"];
         };
     };
-    listWebhooks: {
+    listProviders: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
-                cursor?: string;
-                /** @description The type of the event. */
-                eventType?: string;
-                /** @description The most items of a page, 1 to 100. */
-                limit?: number;
-                /** @description The status. */
-                status?: "ACTIVE" | "INACTIVE" | "DISABLED";
+                /** @description How the connection signs in at the provider. */
+                authType?: components["schemas"]["AuthType"];
+                /** @description Part of the key, the name or the description. */
+                search?: string;
+                /** @description Only providers for integrations of this type. */
+                type?: components["schemas"]["IntegrationType"];
             };
             header?: never;
             path?: never;
@@ -6208,6 +7493,96 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderSummaryList"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    getProvider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The key of a provider, such as `hubspot`.
+                 * @example hubspot
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and for a custom provider, whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is any name below x. `redirectUris` are those that an integration without `config.redirectUris` may use: register them at the provider. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Provider"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Only items of this event type. */
+                eventType?: string;
+                /** @description What to add to each item: `stats`, `receiver`, or both, separated by a comma. */
+                include?: ("stats" | "receiver")[];
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only items with this status. */
+                status?: components["schemas"]["HookStatus"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6216,7 +7591,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6254,11 +7629,13 @@ export interface operations {
                 headers: {
                     ETag: components["headers"]["ETag"];
                     "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6273,8 +7650,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-             *     - `validation_failed`: Request validation failed.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -6297,7 +7674,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000001
+                 * @example whk_0355200000000000000003
                  */
                 id: string;
             };
@@ -6314,6 +7691,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6322,7 +7700,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6350,7 +7728,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000003
+                 * @example whk_0355200000000000000005
                  */
                 id: string;
             };
@@ -6362,7 +7740,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description `source` is `api` or the automation platform that created it; header values are masked. */
+            /** @description `source` is `api` or the automation platform that created it; header values are masked. A list has `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null. */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6371,6 +7749,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6380,7 +7759,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6390,8 +7769,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `conflict`: Conflict with the current state. */
-            409: {
+            409: components["responses"]["Conflict"];
+            /** @description `precondition_failed`: The resource has changed. Somebody changed the resource after you read it. GET it again, apply your change to the new version, and send that version in `If-Match`. */
+            412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
@@ -6401,7 +7781,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["PayloadTooLarge"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6429,7 +7809,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000002
+                 * @example whk_0355200000000000000003
                  */
                 id: string;
             };
@@ -6445,6 +7825,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6453,7 +7834,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6464,6 +7845,7 @@ export interface operations {
                 };
             };
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["ValidationFailed"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
@@ -6474,13 +7856,13 @@ export interface operations {
             query?: {
                 /** @description Where the page starts: the `nextCursor` of the page before. */
                 cursor?: string;
-                /** @description The type of the event. */
+                /** @description Only items of this event type. */
                 eventType?: string;
                 /** @description The most items of a page, 1 to 100. */
                 limit?: number;
                 /** @description Only from this time on. */
                 since?: string;
-                /** @description The status. */
+                /** @description Only items with this status. */
                 status?: "PENDING" | "SENDING" | "RETRYING" | "HELD" | "DELIVERED" | "FAILED" | "CANCELLED";
                 /** @description Only up to this time. */
                 until?: string;
@@ -6489,7 +7871,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000001
+                 * @example whk_0355200000000000000002
                  */
                 id: string;
             };
@@ -6505,6 +7887,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6513,7 +7896,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6523,7 +7906,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6549,7 +7932,7 @@ export interface operations {
                 deliveryId: string;
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000003
+                 * @example whk_0355200000000000000004
                  */
                 id: string;
             };
@@ -6566,6 +7949,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6574,7 +7958,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6592,16 +7976,111 @@ export interface operations {
     retryDelivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The delivery's ID, `dlv_…`.
-                 * @example dlv_0355200000000000000001
+                 * @example dlv_0355200000000000000006
                  */
                 deliveryId: string;
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000003
+                 * @example whk_0355200000000000000008
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetryDelivery"];
+            };
+        };
+        responses: {
+            /** @description `statusReason` says why the delivery has not succeeded (yet): `http_500`, `timeout`, `retries_exhausted:http_500`, `held:timeouts` … */
+            202: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["MalformedJson"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: Conflict with the current state. Read the resource again: its state does not permit the change. If the detail says so, repeat the request a moment later. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            /**
+             * @description One of:
+             *
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
+             */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            502: components["responses"]["UpstreamFailed"];
+        };
+    };
+    readFeed: {
+        parameters: {
+            query?: {
+                /** @description The consumer whose committed position the read starts after. */
+                consumer?: string;
+                /** @description Where the read starts; takes precedence over the consumer's position. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description How many seconds to wait for an event if there is none. */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's ID, `whk_…`.
+                 * @example whk_0355200000000000000001
                  */
                 id: string;
             };
@@ -6609,24 +8088,145 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description `statusReason` says why the delivery has not succeeded (yet): `http_500`, `timeout`, `retries_exhausted:http_500`, `held:timeouts` … */
-            202: {
+            /** @description The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already; otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no longer stored. */
+            200: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Delivery"];
+                    "application/json": components["schemas"]["Feed"];
                 };
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["Conflict"];
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            502: components["responses"]["UpstreamFailed"];
+        };
+    };
+    commitFeed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's ID, `whk_…`.
+                 * @example whk_0355200000000000000001
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Commit"];
+            };
+        };
+        responses: {
+            /** @description `lag` is how many entries of the feed come after `sequence`. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedConsumer"];
+                };
+            };
+            400: components["responses"]["MalformedJson"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    listConsumers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's ID, `whk_…`.
+                 * @example whk_0355200000000000000001
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The consumers that have committed within the retention period, all on one page, by name. `sequence` is the feed's last one. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedConsumers"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6642,14 +8242,140 @@ export interface operations {
             500: components["responses"]["Internal"];
         };
     };
-    recoverDeliveries: {
+    deleteConsumer: {
         parameters: {
             query?: never;
             header?: never;
             path: {
                 /**
+                 * @description The name of a consumer of the feed.
+                 * @example one
+                 */
+                consumer: string;
+                /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000003
+                 * @example whk_0355200000000000000001
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `{}`, the response to a DELETE: Zapier's client cannot read a 204. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Empty"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    listWebhookLogs: {
+        parameters: {
+            query?: {
+                /** @description Only entries of this action, such as `integration.updated`. */
+                action?: string;
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only from this time on. */
+                since?: string;
+                /** @description Only up to this time. */
+                until?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The webhook's ID, `whk_…`.
+                 * @example whk_0355200000000000000004
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogEntryList"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    recoverDeliveries: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The webhook's ID, `whk_…`.
+                 * @example whk_0355200000000000000004
                  */
                 id: string;
             };
@@ -6664,11 +8390,13 @@ export interface operations {
             /** @description `queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted. */
             202: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6678,7 +8406,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6688,9 +8416,23 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            409: components["responses"]["Conflict"];
+            /** @description `conflict`: Conflict with the current state. Read the resource again: its state does not permit the change. If the detail says so, repeat the request a moment later. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             413: components["responses"]["PayloadTooLarge"];
-            /** @description `validation_failed`: Request validation failed. */
+            /**
+             * @description One of:
+             *
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
+             */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6702,6 +8444,101 @@ export interface operations {
             };
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
+            502: components["responses"]["UpstreamFailed"];
+        };
+    };
+    replayDeliveries: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The webhook's ID, `whk_…`.
+                 * @example whk_0355200000000000000006
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replay"];
+            };
+        };
+        responses: {
+            /** @description How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops at 10,000, or after some seconds. */
+            200: {
+                headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayPreview"];
+                };
+            };
+            /** @description `done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total` is how many there were to queue at the start, null if there were too many to count. `parameters` is the request that started the task, with its defaults. */
+            202: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
+                    Location: components["headers"]["Location"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            400: components["responses"]["MalformedJson"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            /**
+             * @description One of:
+             *
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
+             */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            502: components["responses"]["UpstreamFailed"];
         };
     };
     rotateWebhookSecret: {
@@ -6722,7 +8559,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000002
+                 * @example whk_0355200000000000000004
                  */
                 id: string;
             };
@@ -6744,6 +8581,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6753,7 +8591,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6763,8 +8601,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `conflict`: Conflict with the current state. */
-            409: {
+            409: components["responses"]["Conflict"];
+            /** @description `precondition_failed`: The resource has changed. Somebody changed the resource after you read it. GET it again, apply your change to the new version, and send that version in `If-Match`. */
+            412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
@@ -6777,8 +8616,8 @@ export interface operations {
             /**
              * @description One of:
              *
-             *     - `idempotency_mismatch`: Idempotency-Key used with a different request.
-             *     - `validation_failed`: Request validation failed.
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
              */
             422: {
                 headers: {
@@ -6807,7 +8646,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000003
+                 * @example whk_0355200000000000000005
                  */
                 id: string;
             };
@@ -6819,7 +8658,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description `source` is `api` or the automation platform that created it; header values are masked. */
+            /** @description `source` is `api` or the automation platform that created it; header values are masked. A list has `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null. */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6828,6 +8667,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6837,7 +8677,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6847,8 +8687,9 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `conflict`: Conflict with the current state. */
-            409: {
+            409: components["responses"]["Conflict"];
+            /** @description `precondition_failed`: The resource has changed. Somebody changed the resource after you read it. GET it again, apply your change to the new version, and send that version in `If-Match`. */
+            412: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
@@ -6858,7 +8699,7 @@ export interface operations {
                 };
             };
             413: components["responses"]["PayloadTooLarge"];
-            /** @description `validation_failed`: Request validation failed. */
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6875,11 +8716,17 @@ export interface operations {
     testWebhook: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000002
+                 * @example whk_0355200000000000000003
                  */
                 id: string;
             };
@@ -6894,11 +8741,13 @@ export interface operations {
             /** @description One request and its result. `statusCode` is null if there was no response; then `error` says why. */
             200: {
                 headers: {
+                    "Idempotent-Replayed": components["headers"]["Idempotent-Replayed"];
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6908,7 +8757,7 @@ export interface operations {
             400: components["responses"]["MalformedJson"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            /** @description `not_found`: Not found. */
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
             404: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6918,8 +8767,14 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
-            /** @description `validation_failed`: Request validation failed. */
+            /**
+             * @description One of:
+             *
+             *     - `idempotency_mismatch`: Idempotency-Key used with a different request. An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path.
+             *     - `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again.
+             */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -6951,6 +8806,7 @@ export interface operations {
                     "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
                     "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
                     "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6959,6 +8815,214 @@ export interface operations {
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    getCaller: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Caller"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    getOpenApi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A JSON document. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The client's copy is current: `If-None-Match` has its `ETag`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            422: components["responses"]["ValidationFailed"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    listTasks: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only items with this status. */
+                status?: components["schemas"]["TaskStatus"];
+                /** @description The webhook. */
+                webhookId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskList"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `validation_failed`: Request validation failed. Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same request fails again. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    getTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The task's ID, `tsk_…`.
+                 * @example tsk_0355200000000000000002
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total` is how many there were to queue at the start, null if there were too many to count. `parameters` is the request that started the task, with its defaults. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            422: components["responses"]["ValidationFailed"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+        };
+    };
+    cancelTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The task's ID, `tsk_…`.
+                 * @example tsk_0355200000000000000001
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total` is how many there were to queue at the start, null if there were too many to count. `parameters` is the request that started the task, with its defaults. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-RateLimit-Limit": components["headers"]["X-RateLimit-Limit"];
+                    "X-RateLimit-Remaining": components["headers"]["X-RateLimit-Remaining"];
+                    "X-RateLimit-Reset": components["headers"]["X-RateLimit-Reset"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description `not_found`: Not found. Check the path and the ID. A resource of another workspace does not exist for you, and neither does a deleted one. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            409: components["responses"]["Conflict"];
             422: components["responses"]["ValidationFailed"];
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
