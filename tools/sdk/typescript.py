@@ -3,7 +3,7 @@
     python -m tools.sdk.typescript [--check]
 
 `src/generated/resources.ts` has the methods, `models.ts` the names of the types. The types themselves come
-from openapi-typescript: `npm run generate` writes `schema.ts`.
+from openapi-typescript: `npm run generate` writes `schema.ts`. The code has the format of the SDK's formatter.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tools.sdk.files import ROOT, write_or_check
 from tools.sdk.schema import GROUPS, Document, Operation
 
 _FOLDER = ROOT / "sdks" / "typescript" / "src" / "generated"
+_WIDTH = 120
 _HEADER = "// Generated from openapi.json by `make derived`: change that, not this file.\n\n"
 
 
@@ -97,18 +98,23 @@ def _method(document: Document, operation: Operation) -> list[str]:
     if operation.takes_idempotency_key:
         given.append("idempotent: true")
     given.append("options")
-    returned = f"Page<{result}>" if is_page else f"Promise<{result}>"
-    call = "page" if is_page else "request"
+    returned, call = (f"Page<{result}>", "page") if is_page else (f"Promise<{result}>", "request")
+    request = f'return this.#http.{call}("{operation.http_method}", "{operation.path}", '
     return [
         "",
-        *_comment(
-            "\n\n".join(filter(None, [f"{operation.summary}.", operation.description.lstrip(". \n")])), "  "
-        ),
-        f"  {operation.method}({', '.join(parameters)}): {returned} {{",
-        f'    return this.#http.{call}("{operation.http_method}", "{operation.path}", '
-        f"{{ {', '.join(given)} }});",
+        *_comment(operation.text, "  "),
+        *_wrapped(f"{operation.method}(", parameters, f"): {returned} {{", "  "),
+        *_wrapped(request + "{", given, "});", "    ", padding=" "),
         "  }",
     ]
+
+
+def _wrapped(start: str, items: Sequence[str], end: str, indent: str, *, padding: str = "") -> list[str]:
+    """A list in code: on one line if that is short, else with a line for each item."""
+    line = f"{indent}{start}{padding}{', '.join(items)}{padding}{end}"
+    if len(line) <= _WIDTH:
+        return [line]
+    return [f"{indent}{start}", *(f"{indent}  {item}," for item in items), f"{indent}{end}"]
 
 
 def _result(document: Document, operation: Operation) -> tuple[str, bool]:
@@ -136,7 +142,7 @@ def _class_name(group: str) -> str:
 
 def _comment(text: str, indent: str) -> list[str]:
     """A TSDoc comment."""
-    lines = [line for part in text.strip().splitlines() for line in (textwrap.wrap(part, 106) or [""])]
+    lines = [line for part in text.strip().splitlines() for line in (textwrap.wrap(part, _WIDTH - 3 - len(indent)) or [""])]
     if not lines:
         return []
     if len(lines) == 1:
