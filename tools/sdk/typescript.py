@@ -57,8 +57,10 @@ def _resources(document: Document) -> str:
         "type Body<Id extends keyof operations> = operations[Id] extends {",
         '  requestBody?: { content: { "application/json": infer Content } };',
         "}",
-        "  ? Content",
-        "  : never;\n",
+        "  ? WithoutKey<Content>",
+        "  : never;",
+        "// The client sends it as a header, from the options.",
+        'type WithoutKey<T> = "idempotencyKey" extends keyof T ? Omit<T, "idempotencyKey"> : T;\n',
     ]
     for group, operations in sorted(groups.items()):
         lines += _resource(document, group, operations)

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Webhook as Signer } from "standardwebhooks";
 import {
   ApiError,
   ConnectionFailed,
@@ -12,57 +11,10 @@ import {
   type Webhook,
 } from "../src/index.js";
 import { delayMs } from "../src/retry.js";
+import { problem, QUICK, type Reply, scripted, URL_ } from "./scripted.js";
+import { BODY, SECRET, signed } from "./signed.js";
 
-const URL_ = "https://patchbay.example";
 const WEBHOOK = { id: "whk_1", name: "Posts", eventTypes: ["POST_PUBLISHED"], version: 1 };
-
-interface Reply {
-  status?: number;
-  headers?: Record<string, string>;
-  body?: unknown;
-  fails?: Error;
-}
-
-interface Sent {
-  url: URL;
-  method: string;
-  headers: Record<string, string>;
-  body: unknown;
-}
-
-/** A client whose requests get the replies in turn, and the requests. */
-function scripted(...replies: Reply[]): { client: Patchbay; sent: Sent[] } {
-  const sent: Sent[] = [];
-  const fetch = async (url: string, init: RequestInit): Promise<Response> => {
-    sent.push({
-      url: new URL(url),
-      method: String(init.method),
-      headers: init.headers as Record<string, string>,
-      body: typeof init.body === "string" ? JSON.parse(init.body) : undefined,
-    });
-    const reply = replies.shift();
-    assert(reply, "one request too many");
-    if (reply.fails) throw reply.fails;
-    const body = typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body ?? {});
-    return new Response(body, { status: reply.status ?? 200, headers: reply.headers ?? {} });
-  };
-  const client = new Patchbay({ apiKey: "sk_test", baseUrl: `${URL_}/`, fetch });
-  return { client, sent };
-}
-
-const problem = (status: number, code: string, more: object = {}): Reply => ({
-  status,
-  body: {
-    type: `${URL_}/api/docs/errors#${code}`,
-    title: "A title",
-    status,
-    detail: "Do this.",
-    code,
-    requestId: "r1",
-    ...more,
-  },
-});
-const QUICK = { headers: { "retry-after": "0" } };
 
 test("a request has credentials, a body and an idempotency key", async () => {
   const { client, sent } = scripted({ status: 201, body: { ...WEBHOOK, secret: "whsec_x" } });
@@ -156,6 +108,12 @@ test("a lost POST without an idempotency key is not repeated", async () => {
   await assert.rejects(client.apiKeys.verify({ key: "sk_live_x" }), ConnectionFailed);
 });
 
+test("a redirect is not followed", async () => {
+  const { client, sent } = scripted({ status: 302, body: "", headers: { location: "https://elsewhere.example/" } });
+  await assert.rejects(client.webhooks.get("whk_1"), (error) => error instanceof ApiError && error.status === 302);
+  assert.equal(sent.length, 1);
+});
+
 test("Retry-After of more than a minute is an error at once", async () => {
   const { client } = scripted({ ...problem(429, "rate_limited"), headers: { "retry-after": "3600" } });
   await assert.rejects(client.webhooks.get("whk_1"), (error) => error instanceof ApiError && error.retryAfter === 3600);
@@ -166,6 +124,13 @@ test("an abort ends a request and its waits", async () => {
   const signal = AbortSignal.timeout(20);
   await assert.rejects(client.webhooks.get("whk_1", { signal }), { name: "TimeoutError" });
   assert.equal(sent.length, 1);
+  const slow = scripted({ hangs: true });
+  await assert.rejects(slow.client.webhooks.get("whk_1", { signal: AbortSignal.timeout(20) }), {
+    name: "TimeoutError",
+  });
+  const lost = scripted({ hangs: true });
+  const options = { timeoutMs: 20 };
+  await assert.rejects(lost.client.apiKeys.verify({ key: "sk_live_x" }, options), ConnectionFailed);
 });
 
 test("delays grow and honor both forms of Retry-After", () => {
@@ -181,24 +146,7 @@ test("delays grow and honor both forms of Retry-After", () => {
 
 // ── events ──────────────────────────────────────────────────────────────────────────────────────────
 
-const SECRET = `whsec_${btoa("a signing secret of 32 bytes....")}`;
 const OTHER = `whsec_${btoa("another secret of 32 bytes......")}`;
-const EVENT = {
-  id: "evt_1",
-  type: "POST_PUBLISHED",
-  timestamp: "2026-11-27T09:30:00.000Z",
-  data: { postId: "p1", text: "Hé" },
-};
-const BODY = JSON.stringify(EVENT);
-
-function signed(body: string, secret = SECRET, ageSeconds = 0): Record<string, string> {
-  const time = new Date(Date.now() - ageSeconds * 1000);
-  return {
-    "Webhook-Id": "dlv_1",
-    "Webhook-Timestamp": String(Math.floor(time.getTime() / 1000)),
-    "Webhook-Signature": new Signer(secret).sign("dlv_1", time, body),
-  };
-}
 
 test("verify returns the typed event", () => {
   const event = new Verifier(OTHER, SECRET).verify(signed(BODY), new TextEncoder().encode(BODY));

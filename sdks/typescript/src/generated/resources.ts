@@ -9,8 +9,10 @@ type Query<Id extends keyof operations> = NonNullable<operations[Id]["parameters
 type Body<Id extends keyof operations> = operations[Id] extends {
   requestBody?: { content: { "application/json": infer Content } };
 }
-  ? Content
+  ? WithoutKey<Content>
   : never;
+// The client sends it as a header, from the options.
+type WithoutKey<T> = "idempotencyKey" extends keyof T ? Omit<T, "idempotencyKey"> : T;
 
 /** The platform's answers to actions; for its own workspace. */
 export class Actions {
