@@ -115,7 +115,7 @@ export class Http {
 
   #headers({ body, idempotent, options }: Arguments): Record<string, string> {
     const headers: Record<string, string> = { authorization: `Bearer ${this.#settings.token}` };
-    if (!isBrowser) headers["user-agent"] = `patchbay-sdk-typescript/${VERSION}`;
+    if (!isBrowser()) headers["user-agent"] = `patchbay-sdk-typescript/${VERSION}`;
     if (body !== undefined) headers["content-type"] = "application/json";
     if (idempotent) headers["idempotency-key"] = options?.idempotencyKey ?? crypto.randomUUID();
     if (options?.ifMatch !== undefined) {
@@ -125,8 +125,10 @@ export class Http {
   }
 }
 
-// Pages and workers of browsers, which may only send headers that the API's CORS configuration lists.
-const isBrowser = "document" in globalThis || "importScripts" in globalThis;
+/** Pages and workers of browsers, which may only send headers that the API's CORS configuration lists. */
+function isBrowser(): boolean {
+  return "document" in globalThis || "importScripts" in globalThis;
+}
 
 /** The JSON of a response, or undefined if it has none. */
 function parsed(text: string): unknown {
