@@ -3,7 +3,7 @@
     python -m tools.sdk.typescript [--check]
 
 `src/generated/resources.ts` has the methods, `models.ts` the names of the types. The types themselves come
-from openapi-typescript: `npm run generate` writes `schema.ts`. The code has the format of the SDK's formatter.
+from openapi-typescript: `npm run generate` writes `schema.ts`. The code is formatted as `npm run lint` checks.
 """
 
 from __future__ import annotations
@@ -144,7 +144,11 @@ def _class_name(group: str) -> str:
 
 def _comment(text: str, indent: str) -> list[str]:
     """A TSDoc comment."""
-    lines = [line for part in text.strip().splitlines() for line in (textwrap.wrap(part, _WIDTH - 3 - len(indent)) or [""])]
+    lines = [
+        line
+        for part in text.strip().splitlines()
+        for line in (textwrap.wrap(part, _WIDTH - 3 - len(indent)) or [""])
+    ]
     if not lines:
         return []
     if len(lines) == 1:
