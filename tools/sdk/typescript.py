@@ -3,7 +3,7 @@
     python -m tools.sdk.typescript [--check]
 
 `src/generated/resources.ts` has the methods, `models.ts` the names of the types. The types themselves come
-from openapi-typescript: `npm run generate` writes `schema.ts`. The code is formatted as `npm run lint` checks.
+from openapi-typescript: `npm run generate` writes `schema.ts`. It is formatted as `npm run lint` checks.
 """
 
 from __future__ import annotations
