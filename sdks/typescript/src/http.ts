@@ -117,7 +117,7 @@ export class Http {
     const headers: Record<string, string> = { authorization: `Bearer ${this.#settings.token}` };
     if (!isBrowser()) headers["user-agent"] = `patchbay-sdk-typescript/${VERSION}`;
     if (body !== undefined) headers["content-type"] = "application/json";
-    if (idempotent) headers["idempotency-key"] = options?.idempotencyKey ?? crypto.randomUUID();
+    if (idempotent) headers["idempotency-key"] = options?.idempotencyKey ?? randomKey();
     if (options?.ifMatch !== undefined) {
       headers["if-match"] = typeof options.ifMatch === "number" ? `"${options.ifMatch}"` : options.ifMatch;
     }
@@ -128,6 +128,12 @@ export class Http {
 /** Pages and workers of browsers, which may only send headers that the API's CORS configuration lists. */
 function isBrowser(): boolean {
   return "document" in globalThis || "importScripts" in globalThis;
+}
+
+/** 128 random bits. `crypto.randomUUID` is missing on pages without TLS. */
+function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The JSON of a response, or undefined if it has none. */
