@@ -146,16 +146,25 @@ def test_esm_and_commonjs_export_the_same(installed: Path) -> None:
     assert run(installed, "node", "use.mjs") == run(installed, "node", "use.cjs")
 
 
+# Programs for Node.js alone have Web APIs from @types/node, not from the library of browsers.
+NODE = ("--lib", "es2022", "--types", "node", "--typeRoots", str(PACKAGES / "@types"))
+BROWSER = ("--lib", "es2022,dom,dom.iterable")
+
+
 @pytest.mark.parametrize(
-    ("module", "resolution", "files"),
-    [("node16", "node16", ("use.mts", "use.cts")), ("esnext", "bundler", ("use.ts",))],
+    ("module", "resolution", "files", "library"),
+    [
+        ("node16", "node16", ("use.mts", "use.cts"), NODE),
+        ("esnext", "bundler", ("use.ts",), BROWSER),
+    ],
+    ids=["node16", "bundler"],
 )
 def test_types_work_in_each_module_mode(
-    installed: Path, module: str, resolution: str, files: tuple[str, ...]
+    installed: Path, module: str, resolution: str, files: tuple[str, ...], library: tuple[str, ...]
 ) -> None:
     for file in files:
         shutil.copy(installed / "types.ts", installed / file)
-    options = ["--strict", "--noEmit", "--target", "es2022", "--lib", "es2022,dom,dom.iterable"]
+    options = ["--strict", "--noEmit", "--target", "es2022", *library]
     run(installed, "tsc", *options, "--module", module, "--moduleResolution", resolution, *files)
 
 
