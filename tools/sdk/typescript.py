@@ -48,8 +48,9 @@ def _resources(document: Document) -> str:
     groups: dict[str, list[Operation]] = {}
     for operation in document.operations():
         groups.setdefault(operation.group, []).append(operation)
+    options = {_options(operation) for operation in document.operations()}
     lines = [
-        'import type { Http, Options, WriteOptions } from "../http.js";',
+        f'import type {{ {", ".join(sorted({"Http", *options}))} }} from "../http.js";',
         'import type { Page } from "../page.js";',
         'import type * as models from "./models.js";',
         'import type { operations } from "./schema.js";\n',
@@ -95,8 +96,7 @@ def _method(document: Document, operation: Operation) -> list[str]:
     if operation.query:
         parameters.append(f'query: Query<"{operation.id}"> = {{}}')
         given.append("query")
-    writes = operation.takes_idempotency_key or operation.takes_if_match
-    parameters.append(f"options?: {'WriteOptions' if writes else 'Options'}")
+    parameters.append(f"options?: {_options(operation)}")
     if operation.takes_idempotency_key:
         given.append("idempotent: true")
     given.append("options")
@@ -109,6 +109,13 @@ def _method(document: Document, operation: Operation) -> list[str]:
         *_wrapped(request + "{", given, "});", "    ", padding=" "),
         "  }",
     ]
+
+
+def _options(operation: Operation) -> str:
+    """The name of the type of its options."""
+    if operation.takes_idempotency_key:
+        return "WriteOptions" if operation.takes_if_match else "IdempotentOptions"
+    return "ConditionalOptions" if operation.takes_if_match else "Options"
 
 
 def _wrapped(start: str, items: Sequence[str], end: str, indent: str, *, padding: str = "") -> list[str]:

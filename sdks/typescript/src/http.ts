@@ -12,13 +12,20 @@ export interface Options {
   timeoutMs?: number;
 }
 
-/** Options of a request that changes something. */
-export interface WriteOptions extends Options {
+/** Options of a request that creates or starts something. */
+export interface IdempotentOptions extends Options {
   /** Identifies the request, so that a repeat has no effect. Default: a random one. */
   idempotencyKey?: string;
+}
+
+/** Options of a request that changes or deletes a resource. */
+export interface ConditionalOptions extends Options {
   /** The version that you read; 412 `precondition_failed` if there is a later one. */
   ifMatch?: number | string;
 }
+
+/** Options of a request that takes both. */
+export interface WriteOptions extends IdempotentOptions, ConditionalOptions {}
 
 /** The part of `fetch` that the client needs. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;

@@ -42,6 +42,9 @@ void client.events.publish({ type: "POST_PUBLISHED", data: {}, idempotencyKey: "
 void client.events.publish({ type: "POST_PUBLISHED", data: {} }, { idempotencyKey: "k" });
 // @ts-expect-error: reading has no idempotency key
 void client.webhooks.get("whk_1", { idempotencyKey: "k" });
+// @ts-expect-error: a new webhook has no version
+void client.webhooks.create({ name: "n", eventTypes: ["*"] }, { ifMatch: 1 });
+void client.webhooks.update("whk_1", {}, { ifMatch: 1 });
 
 // Queries.
 void client.webhooks.list({ status: "DISABLED", limit: 5 }, { signal: AbortSignal.timeout(1) });

@@ -25,7 +25,8 @@ const script = `(async () => {
   assert.equal(sdk.verify(headers, body, secret).data.text, "Hé");
   const client = new sdk.Patchbay({ apiKey: "k", baseUrl: "https://patchbay.example" });
   for await (const webhook of client.webhooks.list()) assert.equal(webhook.id, "whk_1");
-  const event = await client.events.publish({ type: "POST_PUBLISHED", data: {} }, { ifMatch: 1 });
+  await client.webhooks.update("whk_1", { name: "n" }, { ifMatch: 1 });
+  const event = await client.events.publish({ type: "POST_PUBLISHED", data: {} });
   assert.equal(event.id, "evt_1");
 })()`;
 vm.runInContext(script, world).then(() => console.log([...new Set(sent)].join()));

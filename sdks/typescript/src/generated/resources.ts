@@ -1,6 +1,6 @@
 // Generated from openapi.json by `make derived`: change that, not this file.
 
-import type { Http, Options, WriteOptions } from "../http.js";
+import type { ConditionalOptions, Http, IdempotentOptions, Options, WriteOptions } from "../http.js";
 import type { Page } from "../page.js";
 import type * as models from "./models.js";
 import type { operations } from "./schema.js";
@@ -23,7 +23,7 @@ export class Actions {
   }
 
   /** End a run of any workspace with the platform's answer. */
-  answerRun(id: string, body: Body<"answerRun">, options?: WriteOptions): Promise<models.Run> {
+  answerRun(id: string, body: Body<"answerRun">, options?: ConditionalOptions): Promise<models.Run> {
     return this.#http.request("PUT", "/api/actions/runs/{id}", { path: { id }, body, options });
   }
 
@@ -51,7 +51,7 @@ export class ApiKeys {
    *
    * Only this response contains `key`.
    */
-  create(body: Body<"createApiKey">, options?: WriteOptions): Promise<models.ApiKeyWithSecret> {
+  create(body: Body<"createApiKey">, options?: IdempotentOptions): Promise<models.ApiKeyWithSecret> {
     return this.#http.request("POST", "/api/integrations/api-keys", { body, idempotent: true, options });
   }
 
@@ -61,7 +61,7 @@ export class ApiKeys {
   }
 
   /** Update an API key: change the fields that are sent, from the key's next request on. */
-  update(id: string, body: Body<"updateApiKey"> = {}, options?: WriteOptions): Promise<models.ApiKey> {
+  update(id: string, body: Body<"updateApiKey"> = {}, options?: ConditionalOptions): Promise<models.ApiKey> {
     return this.#http.request("PUT", "/api/integrations/api-keys/{id}", { path: { id }, body, options });
   }
 
@@ -70,7 +70,7 @@ export class ApiKeys {
    *
    * Its next request is refused.
    */
-  revoke(id: string, options?: WriteOptions): Promise<void> {
+  revoke(id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/api-keys/{id}", { path: { id }, options });
   }
 
@@ -143,7 +143,7 @@ export class Automations {
   subscribe(
     platform: string,
     body: Body<"subscribe">,
-    options?: WriteOptions,
+    options?: IdempotentOptions,
   ): Promise<models.KnownHook | models.SubscribedHook> {
     return this.#http.request("POST", "/api/automations/{platform}/hooks", {
       path: { platform },
@@ -159,7 +159,7 @@ export class Automations {
   }
 
   /** Remove a hook. */
-  unsubscribe(platform: string, id: string, options?: WriteOptions): Promise<void> {
+  unsubscribe(platform: string, id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/automations/{platform}/hooks/{id}", { path: { platform, id }, options });
   }
 
@@ -187,7 +187,12 @@ export class Automations {
    *
    * The platform answers within 15 minutes.
    */
-  startRun(platform: string, key: string, body: Body<"startRun"> = {}, options?: WriteOptions): Promise<models.Run> {
+  startRun(
+    platform: string,
+    key: string,
+    body: Body<"startRun"> = {},
+    options?: IdempotentOptions,
+  ): Promise<models.Run> {
     return this.#http.request("POST", "/api/automations/{platform}/actions/{key}", {
       path: { platform, key },
       body,
@@ -225,7 +230,7 @@ export class Connections {
    *
    * Returns the URL to send the user to.
    */
-  initiate(id: string, body: Body<"initiateOauth">, options?: WriteOptions): Promise<models.Authorization> {
+  initiate(id: string, body: Body<"initiateOauth">, options?: IdempotentOptions): Promise<models.Authorization> {
     return this.#http.request("POST", "/api/integrations/{id}/oauth/initiate", {
       path: { id },
       body,
@@ -235,7 +240,7 @@ export class Connections {
   }
 
   /** Complete an authorization code flow with the parameters of the provider's redirect. */
-  complete(body: Body<"completeOauth">, options?: WriteOptions): Promise<models.Connection> {
+  complete(body: Body<"completeOauth">, options?: IdempotentOptions): Promise<models.Connection> {
     return this.#http.request("POST", "/api/integrations/oauth/callback", { body, idempotent: true, options });
   }
 
@@ -250,7 +255,7 @@ export class Connections {
   }
 
   /** Connect with an API key or basic credentials. */
-  create(id: string, body: Body<"createConnection">, options?: WriteOptions): Promise<models.Connection> {
+  create(id: string, body: Body<"createConnection">, options?: IdempotentOptions): Promise<models.Connection> {
     return this.#http.request("POST", "/api/integrations/{id}/connections", {
       path: { id },
       body,
@@ -273,7 +278,7 @@ export class Connections {
   }
 
   /** Delete a connection, here and at the provider. */
-  delete(id: string, connectionId: string, options?: WriteOptions): Promise<void> {
+  delete(id: string, connectionId: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/{id}/connections/{connectionId}", {
       path: { id, connectionId },
       options,
@@ -321,7 +326,7 @@ export class Events {
   }
 
   /** Publish an event to every webhook that it matches. */
-  publish(body: Body<"publishEvent">, options?: WriteOptions): Promise<models.PublishedEvent> {
+  publish(body: Body<"publishEvent">, options?: IdempotentOptions): Promise<models.PublishedEvent> {
     return this.#http.request("POST", "/api/events", { body, idempotent: true, options });
   }
 
@@ -335,7 +340,7 @@ export class Events {
    *
    * Each item of the response is a published event, or why it was rejected.
    */
-  publishBatch(body: Body<"publishEvents">, options?: WriteOptions): Promise<models.PublishedEvents> {
+  publishBatch(body: Body<"publishEvents">, options?: IdempotentOptions): Promise<models.PublishedEvents> {
     return this.#http.request("POST", "/api/events/batch", { body, idempotent: true, options });
   }
 }
@@ -372,7 +377,7 @@ export class Integrations {
   }
 
   /** Create an integration. */
-  create(body: Body<"createIntegration">, options?: WriteOptions): Promise<models.Integration> {
+  create(body: Body<"createIntegration">, options?: IdempotentOptions): Promise<models.Integration> {
     return this.#http.request("POST", "/api/integrations", { body, idempotent: true, options });
   }
 
@@ -406,7 +411,7 @@ export class Integrations {
   }
 
   /** Update an integration: change the fields that are sent. */
-  update(id: string, body: Body<"updateIntegration"> = {}, options?: WriteOptions): Promise<models.Integration> {
+  update(id: string, body: Body<"updateIntegration"> = {}, options?: ConditionalOptions): Promise<models.Integration> {
     return this.#http.request("PUT", "/api/integrations/{id}", { path: { id }, body, options });
   }
 
@@ -415,12 +420,12 @@ export class Integrations {
    *
    * Its connections are revoked in the background.
    */
-  delete(id: string, options?: WriteOptions): Promise<void> {
+  delete(id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/{id}", { path: { id }, options });
   }
 
   /** Set the status of an integration: active, inactive or in error. */
-  setStatus(id: string, body: Body<"setIntegrationStatus">, options?: WriteOptions): Promise<models.Integration> {
+  setStatus(id: string, body: Body<"setIntegrationStatus">, options?: ConditionalOptions): Promise<models.Integration> {
     return this.#http.request("PUT", "/api/integrations/{id}/status", { path: { id }, body, options });
   }
 
@@ -430,7 +435,7 @@ export class Integrations {
   }
 
   /** Copy a public integration or a template into the caller's workspace. */
-  install(id: string, options?: WriteOptions): Promise<models.Integration> {
+  install(id: string, options?: IdempotentOptions): Promise<models.Integration> {
     return this.#http.request("POST", "/api/integrations/{id}/install", { path: { id }, idempotent: true, options });
   }
 }
@@ -499,7 +504,7 @@ export class Webhooks {
    *
    * Only this response has its signing secret.
    */
-  create(body: Body<"createWebhook">, options?: WriteOptions): Promise<models.WebhookWithSecret> {
+  create(body: Body<"createWebhook">, options?: IdempotentOptions): Promise<models.WebhookWithSecret> {
     return this.#http.request("POST", "/api/integrations/webhooks", { body, idempotent: true, options });
   }
 
@@ -514,12 +519,12 @@ export class Webhooks {
   }
 
   /** Update a webhook: change the fields that are sent. */
-  update(id: string, body: Body<"updateWebhook"> = {}, options?: WriteOptions): Promise<models.Webhook> {
+  update(id: string, body: Body<"updateWebhook"> = {}, options?: ConditionalOptions): Promise<models.Webhook> {
     return this.#http.request("PUT", "/api/integrations/webhooks/{id}", { path: { id }, body, options });
   }
 
   /** Remove a webhook and cancel its waiting deliveries. */
-  delete(id: string, options?: WriteOptions): Promise<void> {
+  delete(id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/webhooks/{id}", { path: { id }, options });
   }
 
@@ -529,7 +534,7 @@ export class Webhooks {
   }
 
   /** Activate, pause or deactivate a webhook. */
-  setStatus(id: string, body: Body<"setWebhookStatus">, options?: WriteOptions): Promise<models.Webhook> {
+  setStatus(id: string, body: Body<"setWebhookStatus">, options?: ConditionalOptions): Promise<models.Webhook> {
     return this.#http.request("PUT", "/api/integrations/webhooks/{id}/status", { path: { id }, body, options });
   }
 
@@ -548,7 +553,7 @@ export class Webhooks {
   }
 
   /** Send a test event to the receiver now, and return the attempt. */
-  test(id: string, body: Body<"testWebhook"> = {}, options?: WriteOptions): Promise<models.Attempt> {
+  test(id: string, body: Body<"testWebhook"> = {}, options?: IdempotentOptions): Promise<models.Attempt> {
     return this.#http.request("POST", "/api/integrations/webhooks/{id}/test", {
       path: { id },
       body,
@@ -575,7 +580,7 @@ export class Webhooks {
     id: string,
     deliveryId: string,
     body: Body<"retryDelivery"> = {},
-    options?: WriteOptions,
+    options?: IdempotentOptions,
   ): Promise<models.Delivery> {
     return this.#http.request("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry", {
       path: { id, deliveryId },
@@ -586,7 +591,7 @@ export class Webhooks {
   }
 
   /** Send the failed and cancelled deliveries of a time range again. */
-  recover(id: string, body: Body<"recoverDeliveries">, options?: WriteOptions): Promise<models.Recovering> {
+  recover(id: string, body: Body<"recoverDeliveries">, options?: IdempotentOptions): Promise<models.Recovering> {
     return this.#http.request("POST", "/api/integrations/webhooks/{id}/recover", {
       path: { id },
       body,
@@ -599,7 +604,7 @@ export class Webhooks {
   replay(
     id: string,
     body: Body<"replayDeliveries">,
-    options?: WriteOptions,
+    options?: IdempotentOptions,
   ): Promise<models.ReplayPreview | models.Task> {
     return this.#http.request("POST", "/api/integrations/webhooks/{id}/replay", {
       path: { id },
