@@ -117,7 +117,7 @@ def test_code_and_readme_are_formatted_and_typed(package: Path) -> None:
     assert blocks
     for number, block in enumerate(blocks):
         (package / "test" / f"readme-{number}.ts").write_text(block + "\nexport {};\n")
-    run(package, "npm", "run", "types")
+    run(package, "tsc", "-p", "test")  # the build checked src alone
 
 
 def test_unit_tests_pass(package: Path) -> None:
