@@ -59,6 +59,9 @@ def test_endpoint_handles_its_sample(name: str, running: RunningStack) -> None:
         module = importlib.import_module(FUNCTIONS[name].handler.rpartition(".")[0])
         expected, content_type = module.handler.endpoint["status"], "application/json"
     assert answer["statusCode"] == expected, answer
+    if FUNCTIONS[name].handler.startswith("docs."):  # files: see test_reference
+        assert answer["body"]
+        return
     assert answer["headers"]["content-type"] == content_type
     assert isinstance(json.loads(answer["body"]), dict | list)
 

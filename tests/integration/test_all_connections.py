@@ -139,7 +139,7 @@ def test_cursor_never_leaves_the_workspace(api: Api) -> None:
     connect(api, mine, "mine")
     others = [connect(api, theirs, f"t{number}", STRANGER)["id"] for number in range(2)]
     for cursor in (others[1], ConnectionId.range(None, None)[1]):
-        assert names(items(api(f"GET {ALL}?cursor={cursor}"))) == ["mine"]
+        assert names(items(api(f"GET {ALL}?cursor={dynamo.encode_cursor([cursor])}"))) == ["mine"]
 
 
 def test_page_under_a_filter_is_bounded_and_continues(

@@ -272,7 +272,7 @@ def test_workspace_without_permit_is_deferred_then_held(pipeline: Pipeline, api:
         for wait, least in zip(waits, (5, 20, 80), strict=True):
             assert least <= wait <= least + 2
         (held,) = (row for row in pipeline.rows if row["webhookKey"].startswith("acme#"))
-        assert (held["status"], held["statusReason"]) == ("HELD", "held:slow")
+        assert (held["status"], held["reason"]) == ("HELD", "held:slow")
         for permit in taken:
             health_store.release_permit("acme", permit)
         pipeline.run()

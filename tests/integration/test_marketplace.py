@@ -877,7 +877,12 @@ def test_only_listed_integrations_can_be_installed_and_only_owners_edit(api: Api
             assert_problem(api(line, json=body, token=token), 404)
     for line in ("GET {}", "PUT {}", "DELETE {}", "GET {}/logs"):
         method, _, path = line.partition(" ")
-        assert_problem(api(f"{method} {PATH}/{path.format(copy['id'])}", json={"name": "x"}), 404)
+        assert_problem(
+            api(
+                f"{method} {PATH}/{path.format(copy['id'])}", json={"name": "x"} if method == "PUT" else None
+            ),
+            404,
+        )
     assert snapshot(backend) == before
     assert_problem(
         install(api, public, jwt_for("globex", role="member")), 403, "forbidden", "integrations:write"

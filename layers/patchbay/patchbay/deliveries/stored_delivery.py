@@ -45,6 +45,8 @@ class StoredAttempt(NamedTuple):
         row: Row = dict(zip(_ATTEMPT_FIELDS, self, strict=True))
         if not self.withheld:
             del row["withheld"]
+        if self.error_code is None:
+            del row["errorCode"]
         return row
 
 

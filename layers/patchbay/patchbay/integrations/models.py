@@ -233,7 +233,7 @@ class ProviderKey(str):
     def parse(cls, text: str) -> Self:
         """Raises ValueError if no provider can have this key."""
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text):
-            raise ValueError("not a provider's key, which has lower-case letters, digits, _ or -")
+            raise ValueError("must be a provider's key, which has lower-case letters, digits, _ or -")
         return cls(text)
 
 

@@ -47,6 +47,7 @@ from patchbay.oauth.token_response import TokenRequestDenied, UnusableTokenRespo
 from patchbay.oauth.tokens import decrypt_credentials, decrypt_tokens, with_credentials
 from patchbay.observability import logger
 from patchbay.providers.provider import AuthType
+from patchbay.storage import dynamo
 from patchbay.storage.paging import Page
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def list_connections(
 
 
 def list_all(principal: Principal, query: WorkspaceConnectionQuery) -> Listing[Connection]:
-    """The connections of all integrations of the workspace, newest first. The cursor is the ID of the last
-    connection that was read. Raises ValidationFailed for an integration that the workspace does not have.
+    """The connections of all integrations of the workspace, newest first. Raises ValidationFailed for an
+    integration that the workspace does not have.
 
     The table has a partition for each integration, so a page costs a query of the keys for each integration
     that has connections, besides the rows that it shows. A page with a filter reads at most 1,000 rows.
@@ -104,13 +105,13 @@ def list_all(principal: Principal, query: WorkspaceConnectionQuery) -> Listing[C
                 continue
             shown = to_api(integrations_by_id[entry.integration_id], connection)
             if _matches(shown, query):
-                entries.append((shown, last))
+                entries.append((shown, dynamo.encode_cursor([last])))
             if len(entries) == query.limit:
                 is_last = position == len(batch) and next(named, None) is None
-                return Listing.from_page(Page(entries, None if is_last else last))
+                return Listing.from_page(Page(entries, None if is_last else dynamo.encode_cursor([entry.id])))
         if len(batch) < count:
             return Listing.from_page(Page(entries, None))
-    return Listing.from_page(Page(entries, last))
+    return Listing.from_page(Page(entries, None if last is None else dynamo.encode_cursor([last])))
 
 
 def _integrations_of(workspace_id: str, id: IntegrationId | None) -> Iterator[StoredIntegration]:
@@ -124,12 +125,11 @@ def _integrations_of(workspace_id: str, id: IntegrationId | None) -> Iterator[St
 
 
 def _cursor(text: str | None) -> ConnectionId | None:
+    """The last connection that was read. Raises ValidationFailed."""
     try:
-        return None if text is None else ConnectionId.parse(text)
+        return None if text is None else ConnectionId.parse(dynamo.decode_cursor(text, 1)[0])
     except ValueError:
-        raise ValidationFailed.for_field(
-            "cursor", "is not a cursor of this list; leave it out to start again"
-        ) from None
+        raise dynamo.invalid_cursor() from None
 
 
 def _reads_rows(query: WorkspaceConnectionQuery) -> bool:

@@ -29,7 +29,6 @@ MAX_EXPIRY_SECONDS = 86_400
 _MAX_HEADERS = 20
 _MAX_HEADER_BYTES = 4096
 _MAX_FILTERS_BYTES = 8192  # each subscription's row has a copy
-_SUBSCRIBABLE = catalogue.ALL | {catalogue.ANY}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e]*\Z")  # RFC 9110, 5.5, without obs-text
 # Patchbay's own, hop-by-hop headers (RFC 9110, 7.6.1), and headers that frame or route the request.
@@ -90,8 +89,9 @@ def _check_value(name: str, value: str) -> None:
 
 
 def _check_event_type(event_type: object) -> object:
-    if isinstance(event_type, str) and event_type not in _SUBSCRIBABLE:
-        raise ValueError(suggestions.one_of(event_type, _SUBSCRIBABLE, "an event type or * for all"))
+    if isinstance(event_type, str) and event_type not in catalogue.ALL and event_type != catalogue.ANY:
+        known = catalogue.ALL | {catalogue.ANY}
+        raise ValueError(suggestions.one_of(event_type, known, "an event type or * for all"))
     return event_type
 
 

@@ -181,7 +181,11 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
         body.check_read_only(_to_api(webhook), webhook.version)
         sent_headers = {"headers": body.headers or None} if "headers" in sent else {}
         kinds.check_change(webhook, body, {**changes, **sent_headers})
-        changed = {name for name, value in changes.items() if value != _comparable(getattr(webhook, name))}
+        changed = {
+            name
+            for name, value in changes.items()
+            if compact_json.canonical(value) != compact_json.canonical(getattr(webhook, name))
+        }
         if webhook.is_pull:
             _check_filter_paths(body, webhook)
             kept = {name: changes[name] for name in changed - kinds.PUSH_ATTRIBUTES}
@@ -635,10 +639,6 @@ def _origin(url: str) -> tuple[str, str]:
     """Scheme and authority of a URL that was validated when it was stored."""
     scheme, _, rest = url.partition("://")
     return scheme.lower(), re.split(r"[/?]", rest, maxsplit=1)[0].lower()
-
-
-def _comparable(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _keeps_values(body: UpdateWebhook) -> bool:
