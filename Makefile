@@ -9,9 +9,9 @@ tests ?= tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-chaos bench validate build \
-	release-check derived examples lint-openapi api-changes lock clean need-dev need-ministack need-sam need-lock \
-	need-oidc need-openapi need-apps
+.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos bench \
+	validate build release-check derived examples lint-openapi api-changes lock clean need-dev need-ministack need-sam \
+	need-lock need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -33,7 +33,7 @@ token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 test: need-dev need-ministack need-sam lint validate unit ## Run everything that must pass before a release
 
 unit: need-dev need-ministack need-sam ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/sdks $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
@@ -43,6 +43,9 @@ test-oidc: need-dev need-ministack need-oidc ## Test OAuth against a certified a
 
 test-apps: need-dev need-ministack need-apps ## Test the Zapier, Make and n8n apps with their platforms' tools; needs Node 20
 	@$(python) -m pytest tests/apps $(ARGS)
+
+test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and on the local stack; needs Node 20
+	@$(python) -m pytest tests/sdks $(ARGS)
 
 test-chaos: need-dev need-ministack ## Test the delivery engine while its dependencies fail: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
@@ -69,11 +72,13 @@ build: need-dev need-sam ## Build for AWS into .aws-sam/build; python3.13 or PYT
 release-check: need-dev ## Check that the build can be deployed
 	@$(python) -m tools.release_check .aws-sam/build
 
-derived: need-dev ## Generate the routes, openapi.json, the docs' tables, and the Zapier, Make and n8n apps
+derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SDKs, and the Zapier, Make and n8n apps
 	@$(python) -m tools.routes
 	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.openapi
 	@PYTHONPATH=layers/patchbay $(python) -m tools.provider_table
 	@PYTHONPATH=layers/patchbay $(python) -m tools.apps
+	@$(python) -m tools.sdk.python
+	@$(python) -m tools.sdk.typescript
 
 examples: need-dev ## Record the examples of openapi.json again: those that are wrong or missing, or ALL=1
 	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document
@@ -124,3 +129,6 @@ need-openapi: need-dev
 
 need-apps: need-dev
 	@$(python) -m tools.node_packages oidc node zapier zapier-cli n8n n8n-server make
+
+need-sdks: need-dev
+	@$(python) -m tools.node_packages sdk

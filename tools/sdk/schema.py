@@ -53,6 +53,13 @@ class Operation:
     takes_idempotency_key: bool
     takes_if_match: bool
 
+    @property
+    def text(self) -> str:
+        """What it does, in sentences. A description that goes on with the summary's sentence replaces it."""
+        if self.description[:1] in {" ", ",", ":"}:
+            return self.summary + self.description
+        return f"{self.summary}.\n\n{self.description.lstrip('. ')}".strip()
+
 
 class Document:
     """openapi.json, with its references resolved on request."""

@@ -3,7 +3,7 @@
     python -m tools.sdk.typescript [--check]
 
 `src/generated/resources.ts` has the methods, `models.ts` the names of the types. The types themselves come
-from openapi-typescript: `npm run generate` writes `schema.ts`.
+from openapi-typescript: `npm run generate` writes `schema.ts`. It is formatted as `npm run lint` checks.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tools.sdk.files import ROOT, write_or_check
 from tools.sdk.schema import GROUPS, Document, Operation
 
 _FOLDER = ROOT / "sdks" / "typescript" / "src" / "generated"
+_WIDTH = 120
 _HEADER = "// Generated from openapi.json by `make derived`: change that, not this file.\n\n"
 
 
@@ -47,8 +48,9 @@ def _resources(document: Document) -> str:
     groups: dict[str, list[Operation]] = {}
     for operation in document.operations():
         groups.setdefault(operation.group, []).append(operation)
+    options = {_options(operation) for operation in document.operations()}
     lines = [
-        'import type { Http, Options, WriteOptions } from "../http.js";',
+        f'import type {{ {", ".join(sorted({"Http", *options}))} }} from "../http.js";',
         'import type { Page } from "../page.js";',
         'import type * as models from "./models.js";',
         'import type { operations } from "./schema.js";\n',
@@ -56,8 +58,10 @@ def _resources(document: Document) -> str:
         "type Body<Id extends keyof operations> = operations[Id] extends {",
         '  requestBody?: { content: { "application/json": infer Content } };',
         "}",
-        "  ? Content",
-        "  : never;\n",
+        "  ? WithoutKey<Content>",
+        "  : never;",
+        "// The client sends it as a header, from the options.",
+        'type WithoutKey<T> = "idempotencyKey" extends keyof T ? Omit<T, "idempotencyKey"> : T;\n',
     ]
     for group, operations in sorted(groups.items()):
         lines += _resource(document, group, operations)
@@ -92,23 +96,34 @@ def _method(document: Document, operation: Operation) -> list[str]:
     if operation.query:
         parameters.append(f'query: Query<"{operation.id}"> = {{}}')
         given.append("query")
-    writes = operation.takes_idempotency_key or operation.takes_if_match
-    parameters.append(f"options?: {'WriteOptions' if writes else 'Options'}")
+    parameters.append(f"options?: {_options(operation)}")
     if operation.takes_idempotency_key:
         given.append("idempotent: true")
     given.append("options")
-    returned = f"Page<{result}>" if is_page else f"Promise<{result}>"
-    call = "page" if is_page else "request"
+    returned, call = (f"Page<{result}>", "page") if is_page else (f"Promise<{result}>", "request")
+    request = f'return this.#http.{call}("{operation.http_method}", "{operation.path}", '
     return [
         "",
-        *_comment(
-            "\n\n".join(filter(None, [f"{operation.summary}.", operation.description.lstrip(". \n")])), "  "
-        ),
-        f"  {operation.method}({', '.join(parameters)}): {returned} {{",
-        f'    return this.#http.{call}("{operation.http_method}", "{operation.path}", '
-        f"{{ {', '.join(given)} }});",
+        *_comment(operation.text, "  "),
+        *_wrapped(f"{operation.method}(", parameters, f"): {returned} {{", "  "),
+        *_wrapped(request + "{", given, "});", "    ", padding=" "),
         "  }",
     ]
+
+
+def _options(operation: Operation) -> str:
+    """The name of the type of its options."""
+    if operation.takes_idempotency_key:
+        return "WriteOptions" if operation.takes_if_match else "IdempotentOptions"
+    return "ConditionalOptions" if operation.takes_if_match else "Options"
+
+
+def _wrapped(start: str, items: Sequence[str], end: str, indent: str, *, padding: str = "") -> list[str]:
+    """A list in code: on one line if that is short, else with a line for each item."""
+    line = f"{indent}{start}{padding}{', '.join(items)}{padding}{end}"
+    if len(line) <= _WIDTH:
+        return [line]
+    return [f"{indent}{start}", *(f"{indent}  {item}," for item in items), f"{indent}{end}"]
 
 
 def _result(document: Document, operation: Operation) -> tuple[str, bool]:
@@ -136,7 +151,11 @@ def _class_name(group: str) -> str:
 
 def _comment(text: str, indent: str) -> list[str]:
     """A TSDoc comment."""
-    lines = [line for part in text.strip().splitlines() for line in (textwrap.wrap(part, 106) or [""])]
+    lines = [
+        line
+        for part in text.strip().splitlines()
+        for line in (textwrap.wrap(part, _WIDTH - 3 - len(indent)) or [""])
+    ]
     if not lines:
         return []
     if len(lines) == 1:

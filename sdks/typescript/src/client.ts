@@ -36,7 +36,8 @@ export class Patchbay extends Resources {
   }
 }
 
-/** Browsers and edge runtimes have no `process`. */
+/** Browsers and edge runtimes have no environment. */
 function environment(name: string): string | undefined {
-  return typeof process === "undefined" ? undefined : process.env?.[name];
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  return process?.env?.[name];
 }

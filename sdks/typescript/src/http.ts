@@ -1,6 +1,7 @@
 import { ApiError, ConnectionFailed } from "./errors.js";
 import { type LoadedPage, Page } from "./page.js";
 import { delayMs, isRetryable } from "./retry.js";
+import { sleep } from "./sleep.js";
 import { VERSION } from "./version.js";
 
 /** Options of one request. */
@@ -11,13 +12,20 @@ export interface Options {
   timeoutMs?: number;
 }
 
-/** Options of a request that changes something. */
-export interface WriteOptions extends Options {
+/** Options of a request that creates or starts something. */
+export interface IdempotentOptions extends Options {
   /** Identifies the request, so that a repeat has no effect. Default: a random one. */
   idempotencyKey?: string;
+}
+
+/** Options of a request that changes or deletes a resource. */
+export interface ConditionalOptions extends Options {
   /** The version that you read; 412 `precondition_failed` if there is a later one. */
   ifMatch?: number | string;
 }
+
+/** Options of a request that takes both. */
+export interface WriteOptions extends IdempotentOptions, ConditionalOptions {}
 
 /** The part of `fetch` that the client needs. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -59,12 +67,15 @@ export class Http {
     const body = args.body === undefined ? null : JSON.stringify(args.body);
     const repeatable = args.idempotent === true || method !== "POST";
     for (let attempt = 1; ; attempt++) {
-      const response = await this.#attempt(url, { method, headers, body }, args.options, repeatable, attempt);
-      if (response === null) continue;
-      const content = await parsed(response);
+      const answer = await this.#attempt(url, { method, headers, body }, args.options, repeatable, attempt);
+      if (answer === null) continue;
+      const { response, text } = answer;
+      const content = parsed(text);
       if (response.ok && content !== undefined) return content as T;
-      const error = response.ok ? notPatchbay(response) : new ApiError(response.status, response.headers, content);
-      const isLast = attempt > this.#settings.maxRetries || response.ok;
+      // A redirect that was not followed is one too; browsers show it with the status 0.
+      const isForeign = response.status < 400;
+      const error = isForeign ? notPatchbay(response) : new ApiError(response.status, response.headers, content);
+      const isLast = attempt > this.#settings.maxRetries || isForeign;
       const wait =
         isLast || !isRetryable(response.status, response.headers, repeatable)
           ? null
@@ -81,11 +92,13 @@ export class Http {
     options: Options | undefined,
     repeatable: boolean,
     attempt: number,
-  ): Promise<Response | null> {
+  ): Promise<{ response: Response; text: string } | null> {
     const timeout = AbortSignal.timeout(options?.timeoutMs ?? this.#settings.timeoutMs);
     const signal = options?.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
     try {
-      return await this.#settings.fetch(url, { ...init, signal, redirect: "error" });
+      // Not "follow", which could send the token elsewhere, nor "error", which edge runtimes do not know.
+      const response = await this.#settings.fetch(url, { ...init, signal, redirect: "manual" });
+      return { response, text: await response.text() };
     } catch (cause) {
       options?.signal?.throwIfAborted();
       const isLast = attempt > this.#settings.maxRetries || !repeatable;
@@ -108,12 +121,10 @@ export class Http {
   }
 
   #headers({ body, idempotent, options }: Arguments): Record<string, string> {
-    const headers: Record<string, string> = {
-      authorization: `Bearer ${this.#settings.token}`,
-      "x-patchbay-client": `patchbay-sdk-typescript/${VERSION}`,
-    };
+    const headers: Record<string, string> = { authorization: `Bearer ${this.#settings.token}` };
+    if (!isBrowser()) headers["user-agent"] = `patchbay-sdk-typescript/${VERSION}`;
     if (body !== undefined) headers["content-type"] = "application/json";
-    if (idempotent) headers["idempotency-key"] = options?.idempotencyKey ?? crypto.randomUUID();
+    if (idempotent) headers["idempotency-key"] = options?.idempotencyKey ?? randomKey();
     if (options?.ifMatch !== undefined) {
       headers["if-match"] = typeof options.ifMatch === "number" ? `"${options.ifMatch}"` : options.ifMatch;
     }
@@ -121,34 +132,32 @@ export class Http {
   }
 }
 
-/** The JSON of the response, or undefined if it has none. */
-async function parsed(response: Response): Promise<unknown> {
+/** Pages and workers of browsers, which may only send headers that the API's CORS configuration lists. */
+function isBrowser(): boolean {
+  return "document" in globalThis || "importScripts" in globalThis;
+}
+
+/** 128 random bits. `crypto.randomUUID` is missing on pages without TLS. */
+function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The JSON of a response, or undefined if it has none. */
+function parsed(text: string): unknown {
   try {
-    return (await response.json()) as unknown;
+    return JSON.parse(text) as unknown;
   } catch {
     return undefined;
   }
 }
 
 function notPatchbay(response: Response): ApiError {
-  const detail = "The response is not JSON. Is baseUrl the address of Patchbay?";
+  const detail = "The response is not Patchbay's. Is baseUrl the address of Patchbay?";
   return new ApiError(response.status, response.headers, { title: "Unexpected response", detail });
 }
 
 function reason(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
   return cause.cause instanceof Error ? `${cause.message} (${cause.cause.message})` : cause.message;
-}
-
-function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener("abort", done, { once: true });
-    function done(): void {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", done);
-      if (signal?.aborted) reject(signal.reason as Error);
-      else resolve();
-    }
-  });
 }

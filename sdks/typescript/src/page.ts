@@ -15,7 +15,7 @@ export class Page<T> implements PromiseLike<LoadedPage<T>>, AsyncIterable<T> {
     this.#load = load;
   }
 
-  // eslint-disable-next-line unicorn/no-thenable -- awaiting a page loads it
+  // biome-ignore lint/suspicious/noThenProperty: awaiting a page loads it
   then<A = LoadedPage<T>, B = never>(
     onFulfilled?: ((page: LoadedPage<T>) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,

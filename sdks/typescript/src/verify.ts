@@ -2,10 +2,13 @@ import { Webhook } from "standardwebhooks";
 import { VerificationError } from "./errors.js";
 import type { EventTypes } from "./generated/models.js";
 
-/** An event of a type that this release of the SDK does not know. */
+/**
+ * An event of a type that this release of the SDK does not know. `Event` leaves it out, because the comparison with a
+ * type would not tell them apart: after all comparisons, `const unknown: UnknownEvent = event` is what is left.
+ */
 export interface UnknownEvent {
   id: string;
-  type: string & {};
+  type: string;
   timestamp: string;
   data: Record<string, unknown>;
 }
@@ -13,7 +16,7 @@ export interface UnknownEvent {
 /** An event that a receiver gets. `event.type` tells the type of `event.data`. */
 export type Event = EventTypes[keyof EventTypes];
 
-type HeadersLike = Headers | Record<string, string | string[] | undefined> | Iterable<readonly [string, string]>;
+export type HeadersLike = Headers | Record<string, string | string[] | undefined> | Iterable<readonly [string, string]>;
 
 /**
  * Verifies requests with a webhook's signing secret (`whsec_…`). Pass several secrets while you replace a
@@ -57,11 +60,6 @@ export class Verifier {
 /** The event of a request, as `new Verifier(secret).verify(headers, body)` returns it. */
 export function verify(headers: HeadersLike, body: string | Uint8Array, secret: string): Event {
   return new Verifier(secret).verify(headers, body);
-}
-
-/** Whether this release of the SDK may not know the type of the event: then `data` has no type. */
-export function isType<T extends keyof EventTypes>(event: { type: string }, type: T): event is EventTypes[T] {
-  return event.type === type;
 }
 
 /** An event from its JSON, without verification. Throws `VerificationError` if it is not an event. */

@@ -1,78 +1,50 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Webhook as Signer } from "standardwebhooks";
 import {
   ApiError,
   ConnectionFailed,
-  parseEvent,
   Patchbay,
+  parseEvent,
   VerificationError,
   Verifier,
   verify,
   type Webhook,
 } from "../src/index.js";
 import { delayMs } from "../src/retry.js";
+import { problem, QUICK, type Reply, scripted, URL_ } from "./scripted.js";
+import { BODY, SECRET, signed } from "./signed.js";
 
-const URL_ = "https://patchbay.example";
 const WEBHOOK = { id: "whk_1", name: "Posts", eventTypes: ["POST_PUBLISHED"], version: 1 };
-
-interface Reply {
-  status?: number;
-  headers?: Record<string, string>;
-  body?: unknown;
-  fails?: Error;
-}
-
-interface Sent {
-  url: URL;
-  method: string;
-  headers: Record<string, string>;
-  body: unknown;
-}
-
-/** A client whose requests get the replies in turn, and the requests. */
-function scripted(...replies: Reply[]): { client: Patchbay; sent: Sent[] } {
-  const sent: Sent[] = [];
-  const fetch = async (url: string, init: RequestInit): Promise<Response> => {
-    sent.push({
-      url: new URL(url),
-      method: String(init.method),
-      headers: init.headers as Record<string, string>,
-      body: typeof init.body === "string" ? JSON.parse(init.body) : undefined,
-    });
-    const reply = replies.shift();
-    assert(reply, "one request too many");
-    if (reply.fails) throw reply.fails;
-    const body = typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body ?? {});
-    return new Response(body, { status: reply.status ?? 200, headers: reply.headers ?? {} });
-  };
-  const client = new Patchbay({ apiKey: "sk_test", baseUrl: `${URL_}/`, fetch });
-  return { client, sent };
-}
-
-const problem = (status: number, code: string, more: object = {}): Reply => ({
-  status,
-  body: { type: `${URL_}/api/docs/errors#${code}`, title: "A title", status, detail: "Do this.", code, requestId: "r1", ...more },
-});
-const QUICK = { headers: { "retry-after": "0" } };
 
 test("a request has credentials, a body and an idempotency key", async () => {
   const { client, sent } = scripted({ status: 201, body: { ...WEBHOOK, secret: "whsec_x" } });
-  const webhook = await client.webhooks.create({ name: "Posts", url: "https://r.example/", eventTypes: ["POST_PUBLISHED"] });
+  const webhook = await client.webhooks.create({
+    name: "Posts",
+    url: "https://r.example/",
+    eventTypes: ["POST_PUBLISHED"],
+  });
   assert.equal(webhook.secret, "whsec_x");
   assert.equal(sent[0]!.url.href, `${URL_}/api/integrations/webhooks`);
   assert.equal(sent[0]!.headers.authorization, "Bearer sk_test");
-  assert.equal(sent[0]!.headers["idempotency-key"]!.length, 36);
+  assert.match(sent[0]!.headers["idempotency-key"]!, /^[0-9a-f]{32}$/);
   assert.deepEqual(sent[0]!.body, { name: "Posts", url: "https://r.example/", eventTypes: ["POST_PUBLISHED"] });
 });
 
 test("iteration loads all pages, and awaiting a page loads one", async () => {
   const page = { items: [WEBHOOK], nextCursor: null };
-  const { client, sent } = scripted({ body: { ...page, nextCursor: "c/2" } }, { body: { items: [], nextCursor: "3" } }, { body: page }, { body: page });
+  const { client, sent } = scripted(
+    { body: { ...page, nextCursor: "c/2" } },
+    { body: { items: [], nextCursor: "3" } },
+    { body: page },
+    { body: page },
+  );
   const found: Webhook[] = [];
   for await (const webhook of client.webhooks.list({ limit: 1 })) found.push(webhook);
   assert.equal(found.length, 2);
-  assert.deepEqual(sent.map((request) => request.url.search), ["?limit=1", "?limit=1&cursor=c%2F2", "?limit=1&cursor=3"]);
+  assert.deepEqual(
+    sent.map((request) => request.url.search),
+    ["?limit=1", "?limit=1&cursor=c%2F2", "?limit=1&cursor=3"],
+  );
   const first = await client.webhooks.list();
   assert.equal(first.items[0]!.name, "Posts");
 });
@@ -89,7 +61,10 @@ test("a problem becomes a typed error", async () => {
   const { client, sent } = scripted(problem(422, "validation_failed", { errors }));
   await assert.rejects(client.webhooks.update("whk_1", { url: "ftp://x" }, { ifMatch: 3 }), (error) => {
     assert(error instanceof ApiError);
-    assert.deepEqual([error.status, error.code, error.requestId, error.errors], [422, "validation_failed", "r1", errors]);
+    assert.deepEqual(
+      [error.status, error.code, error.requestId, error.errors],
+      [422, "validation_failed", "r1", errors],
+    );
     assert.equal(error.message, "A title: Do this. (422 validation_failed)\n  url: must start with https://");
     return true;
   });
@@ -99,7 +74,10 @@ test("a problem becomes a typed error", async () => {
 test("the response of a proxy is still an API error", async () => {
   for (const body of ["<html>", "", "[1]"]) {
     const { client } = scripted(...Array<Reply>(3).fill({ status: 502, body, ...QUICK }));
-    await assert.rejects(client.webhooks.get("whk_1"), (error) => error instanceof ApiError && error.code === "unknown");
+    await assert.rejects(
+      client.webhooks.get("whk_1"),
+      (error) => error instanceof ApiError && error.code === "unknown",
+    );
   }
   const { client } = scripted({ status: 200, body: "<html>" });
   await assert.rejects(client.webhooks.get("whk_1"), /baseUrl/);
@@ -130,6 +108,12 @@ test("a lost POST without an idempotency key is not repeated", async () => {
   await assert.rejects(client.apiKeys.verify({ key: "sk_live_x" }), ConnectionFailed);
 });
 
+test("a redirect is not followed", async () => {
+  const { client, sent } = scripted({ status: 302, body: "", headers: { location: "https://elsewhere.example/" } });
+  await assert.rejects(client.webhooks.get("whk_1"), (error) => error instanceof ApiError && error.status === 302);
+  assert.equal(sent.length, 1);
+});
+
 test("Retry-After of more than a minute is an error at once", async () => {
   const { client } = scripted({ ...problem(429, "rate_limited"), headers: { "retry-after": "3600" } });
   await assert.rejects(client.webhooks.get("whk_1"), (error) => error instanceof ApiError && error.retryAfter === 3600);
@@ -140,34 +124,39 @@ test("an abort ends a request and its waits", async () => {
   const signal = AbortSignal.timeout(20);
   await assert.rejects(client.webhooks.get("whk_1", { signal }), { name: "TimeoutError" });
   assert.equal(sent.length, 1);
+  const slow = scripted({ hangs: true });
+  await assert.rejects(slow.client.webhooks.get("whk_1", { signal: AbortSignal.timeout(20) }), {
+    name: "TimeoutError",
+  });
+  const lost = scripted({ hangs: true });
+  const options = { timeoutMs: 20 };
+  await assert.rejects(lost.client.apiKeys.verify({ key: "sk_live_x" }, options), ConnectionFailed);
 });
 
 test("delays grow and honor both forms of Retry-After", () => {
-  assert.deepEqual([1, 2, 3, 9].map((attempt) => delayMs(attempt, null, 0, () => 0)), [500, 1000, 2000, 8000]);
-  assert.equal(delayMs(1, new Headers({ "retry-after": "Thu, 01 Jan 1970 00:00:09 GMT" }), 4000, () => 0), 5000);
+  assert.deepEqual(
+    [1, 2, 3, 9].map((attempt) => delayMs(attempt, null, 0, () => 0)),
+    [500, 1000, 2000, 8000],
+  );
+  assert.equal(
+    delayMs(1, new Headers({ "retry-after": "Thu, 01 Jan 1970 00:00:09 GMT" }), 4000, () => 0),
+    5000,
+  );
 });
 
 // ── events ──────────────────────────────────────────────────────────────────────────────────────────
 
-const SECRET = `whsec_${btoa("a signing secret of 32 bytes....")}`;
 const OTHER = `whsec_${btoa("another secret of 32 bytes......")}`;
-const EVENT = { id: "evt_1", type: "POST_PUBLISHED", timestamp: "2026-11-27T09:30:00.000Z", data: { postId: "p1", text: "Hé" } };
-const BODY = JSON.stringify(EVENT);
-
-function signed(body: string, secret = SECRET, ageSeconds = 0): Record<string, string> {
-  const time = new Date(Date.now() - ageSeconds * 1000);
-  return {
-    "Webhook-Id": "dlv_1",
-    "Webhook-Timestamp": String(Math.floor(time.getTime() / 1000)),
-    "Webhook-Signature": new Signer(secret).sign("dlv_1", time, body),
-  };
-}
 
 test("verify returns the typed event", () => {
   const event = new Verifier(OTHER, SECRET).verify(signed(BODY), new TextEncoder().encode(BODY));
   assert(event.type === "POST_PUBLISHED");
   assert.equal(event.data.postId, "p1");
-  for (const headers of [new Headers(signed(BODY)), Object.entries(signed(BODY)), new Map(Object.entries(signed(BODY)))]) {
+  for (const headers of [
+    new Headers(signed(BODY)),
+    Object.entries(signed(BODY)),
+    new Map(Object.entries(signed(BODY))),
+  ]) {
     assert.equal(verify(headers as Headers, BODY, SECRET).id, "evt_1");
   }
 });

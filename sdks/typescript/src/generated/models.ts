@@ -45,8 +45,8 @@ export type ApprovalRequestedEvent = Schemas["ApprovalRequestedEvent"];
 /**
  * One request and its result. `statusCode` is null if there was no response; then `error` says why.
  *
- * Up to 16 KB of the decoded response body are stored for a failure or a test, less than 1 KB for a success.
- * If the response is not shown, `withheld` says why, `responseBody` is null and `responseHeaders` is empty.
+ * Up to 16 KB of the decoded response body are stored for a failure or a test, less than 1 KB for a success. If the
+ * response is not shown, `withheld` says why, `responseBody` is null and `responseHeaders` is empty.
  */
 export type Attempt = Schemas["Attempt"];
 /** Why there was no response. `code` is stable, such as `timeout` or `dns_failed`. */
@@ -92,8 +92,8 @@ export type ConnectionExpiredData = Schemas["ConnectionExpiredData"];
 export type ConnectionExpiredEvent = Schemas["ConnectionExpiredEvent"];
 export type ConnectionList = Schemas["ConnectionList"];
 /**
- * ERROR: the provider refuses for a reason other than the grant; Patchbay retries. EXPIRED: the user must
- * connect again. REVOKED: being removed.
+ * ERROR: the provider refuses for a reason other than the grant; Patchbay retries. EXPIRED: the user must connect
+ * again. REVOKED: being removed.
  */
 export type ConnectionStatus = Schemas["ConnectionStatus"];
 /** The data of a `CONVERSATION_ASSIGNED` event. */
@@ -103,31 +103,30 @@ export type ConversationAssignedEvent = Schemas["ConversationAssignedEvent"];
 /** A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires. */
 export type CreateApiKey = Schemas["CreateApiKey"];
 /**
- * For providers without OAuth. `credentials` has the fields that the provider requires. For a provider that
- * Patchbay does not know: `apiKey`, or `username` and `password`.
+ * For providers without OAuth. `credentials` has the fields that the provider requires. For a provider that Patchbay
+ * does not know: `apiKey`, or `username` and `password`.
  */
 export type CreateConnection = Schemas["CreateConnection"];
 /**
- * `config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that
- * Patchbay does not know, its URLs. Fields of `config` that are not known to be public are stored as
- * secrets.
+ * `config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that Patchbay does not
+ * know, its URLs. Fields of `config` that are not known to be public are stored as secrets.
  */
 export type CreateIntegration = Schemas["CreateIntegration"];
 /**
- * `secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_` and
- * the base64 of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one.
+ * `secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_` and the base64
+ * of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one.
  */
 export type CreateWebhook = Schemas["CreateWebhook"];
 /** The number of requests admitted on one day (UTC). */
 export type DailyUse = Schemas["DailyUse"];
 /**
- * `statusReason` says why the delivery has not succeeded (yet): `http_500`, `timeout`,
- * `retries_exhausted:http_500`, `held:timeouts` …
+ * `statusReason` says why the delivery has not succeeded (yet): `http_500`, `timeout`, `retries_exhausted:http_500`,
+ * `held:timeouts` …
  */
 export type Delivery = Schemas["Delivery"];
 /**
- * `payload` is the body that was sent; null if its event is no longer stored. `attempts` has the last 100
- * attempts. If their responses do not all fit into one API response, the oldest ones are withheld.
+ * `payload` is the body that was sent; null if its event is no longer stored. `attempts` has the last 100 attempts. If
+ * their responses do not all fit into one API response, the oldest ones are withheld.
  */
 export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type DeliveryList = Schemas["DeliveryList"];
@@ -136,9 +135,9 @@ export type Empty = Schemas["Empty"];
 /** The value at `path` equals `value`. */
 export type EqualsFilter = Schemas["EqualsFilter"];
 /**
- * `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first,
- * at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are
- * now. It is null for callers without the scope webhooks:read.
+ * `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50;
+ * `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for
+ * callers without the scope webhooks:read.
  */
 export type Event = Schemas["Event"];
 /** `status` is PENDING until the first attempt starts. */
@@ -149,17 +148,17 @@ export type EventStatus = Schemas["EventStatus"];
 /**
  * An event in a list. `source` is `api`, `bus` or `patchbay`.
  *
- * A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not
- * delivered. Its `type` is empty if the bus event has no valid one.
+ * A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not delivered. Its
+ * `type` is empty if the bus event has no valid one.
  */
 export type EventSummary = Schemas["EventSummary"];
 export type EventSummaryList = Schemas["EventSummaryList"];
 /**
- * An event type as the catalogue's route returns it. `schema` (JSON Schema 2020-12) and `sample` describe an
- * event's `data`, which may have further fields.
+ * An event type as the catalogue's route returns it. `schema` (JSON Schema 2020-12) and `sample` describe an event's
+ * `data`, which may have further fields.
  *
- * `kind`: `publishable` events come from the platform and its workspaces, `operational` events are
- * Patchbay's own, and `platform` events go only to the platform's own workspace.
+ * `kind`: `publishable` events come from the platform and its workspaces, `operational` events are Patchbay's own, and
+ * `platform` events go only to the platform's own workspace.
  */
 export type EventTypeInfo = Schemas["EventTypeInfo"];
 export type EventTypeInfoKind = Schemas["EventTypeInfoKind"];
@@ -172,21 +171,20 @@ export type ExistsFilter = Schemas["ExistsFilter"];
 export type ExistsFilterInput = Schemas["ExistsFilterInput"];
 export type Failed = Schemas["Failed"];
 /**
- * The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already;
- * otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no
- * longer stored.
+ * The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already; otherwise, ask
+ * again after `nextPollMs`. `truncated` says that events were left out because they are no longer stored.
  */
 export type Feed = Schemas["Feed"];
 /** `lag` is how many entries of the feed come after `sequence`. */
 export type FeedConsumer = Schemas["FeedConsumer"];
 /**
- * The consumers that have committed within the retention period, all on one page, by name. `sequence` is the
- * feed's last one.
+ * The consumers that have committed within the retention period, all on one page, by name. `sequence` is the feed's
+ * last one.
  */
 export type FeedConsumers = Schemas["FeedConsumers"];
 /**
- * An event, as a receiver would get it: the exact text of the body, and the headers of the request, signed
- * at the moment of this response. `id` is the `webhook-id`: an event that appears twice has the same.
+ * An event, as a receiver would get it: the exact text of the body, and the headers of the request, signed at the
+ * moment of this response. `id` is the `webhook-id`: an event that appears twice has the same.
  */
 export type FeedItem = Schemas["FeedItem"];
 /** An invalid field of the request. */
@@ -198,15 +196,15 @@ export type HookStatus = Schemas["HookStatus"];
 /** The value at `path` equals an entry of `value`. */
 export type InFilter = Schemas["InFilter"];
 /**
- * `redirectUri` must match a registered one exactly. `returnUrl` is where Patchbay's own callback route
- * sends the browser; with a `redirectUri` of the platform, it is not needed.
+ * `redirectUri` must match a registered one exactly. `returnUrl` is where Patchbay's own callback route sends the
+ * browser; with a `redirectUri` of the platform, it is not needed.
  */
 export type Initiate = Schemas["Initiate"];
 /**
- * Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in
- * template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is
- * incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's
- * text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace.
+ * Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template
+ * that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if
+ * Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`.
+ * `createdBy` is null for an integration of another workspace.
  */
 export type Integration = Schemas["Integration"];
 export type IntegrationList = Schemas["IntegrationList"];
@@ -214,8 +212,8 @@ export type IntegrationList = Schemas["IntegrationList"];
 export type IntegrationStatus = Schemas["IntegrationStatus"];
 export type IntegrationType = Schemas["IntegrationType"];
 /**
- * Why one item of a batch was rejected: the problem+json fields that a request with this item alone would
- * get (`code` and `detail`, and `errors` with `validation_failed`).
+ * Why one item of a batch was rejected: the problem+json fields that a request with this item alone would get (`code`
+ * and `detail`, and `errors` with `validation_failed`).
  */
 export type ItemError = Schemas["ItemError"];
 export type ItemFieldError = Schemas["ItemFieldError"];
@@ -259,24 +257,22 @@ export type PostScheduledEvent = Schemas["PostScheduledEvent"];
 /** An error, as in RFC 9457. More fields may follow. */
 export type Problem = Schemas["Problem"];
 /**
- * What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the
- * `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and
- * for a custom provider, whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is
- * any name below x. `redirectUris` are those that an integration without `config.redirectUris` may use:
- * register them at the provider.
+ * What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the `credentials`
+ * of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and for a custom provider,
+ * whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is any name below x. `redirectUris` are
+ * those that an integration without `config.redirectUris` may use: register them at the provider.
  */
 export type Provider = Schemas["Provider"];
 /**
- * A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field of
- * config, or an address that a response of the provider has. Without a `revocationUrl`, a grant cannot be
- * revoked.
+ * A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field of config, or
+ * an address that a response of the provider has. Without a `revocationUrl`, a grant cannot be revoked.
  */
 export type ProviderOAuth = Schemas["ProviderOAuth"];
 /** An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`. */
 export type ProviderScope = Schemas["ProviderScope"];
 /**
- * A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is the
- * `provider` of an integration. `templateId` can be installed; null for a custom provider.
+ * A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is the `provider` of
+ * an integration. `templateId` can be installed; null for a custom provider.
  */
 export type ProviderSummary = Schemas["ProviderSummary"];
 export type ProviderSummaryList = Schemas["ProviderSummaryList"];
@@ -287,8 +283,8 @@ export type ProviderSummaryList = Schemas["ProviderSummaryList"];
  */
 export type PublishEvent = Schemas["PublishEvent"];
 /**
- * A batch. Each event is validated on its own, so that an invalid event does not affect the others. An event
- * with malformed JSON appears here as a MalformedJson.
+ * A batch. Each event is validated on its own, so that an invalid event does not affect the others. An event with
+ * malformed JSON appears here as a MalformedJson.
  */
 export type PublishEvents = Schemas["PublishEvents"];
 export type PublishedEvent = Schemas["PublishedEvent"];
@@ -304,11 +300,10 @@ export type RateLimit = Schemas["RateLimit"];
 /**
  * The receiver as the delivery engine sees it now.
  *
- * An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a response. The
- * SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is `unproven`), took over two
- * seconds at `slowAt` (`slow`), or share a workspace with many slow ones (`slow_workspace`). `slowdowns` is
- * how often this one became slow recently, `backlogSince` since when too many retries wait, and `held` the
- * number of deliveries that are HELD.
+ * An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a response. The SLOW `lane`
+ * is for receivers that have not proved fast yet (`laneReason` is `unproven`), took over two seconds at `slowAt`
+ * (`slow`), or share a workspace with many slow ones (`slow_workspace`). `slowdowns` is how often this one became slow
+ * recently, `backlogSince` since when too many retries wait, and `held` the number of deliveries that are HELD.
  */
 export type Receiver = Schemas["Receiver"];
 export type ReceiverBreaker = Schemas["ReceiverBreaker"];
@@ -321,23 +316,22 @@ export type RefreshConnection = Schemas["RefreshConnection"];
 /**
  * How a connection gets its next access token.
  *
- * rotating a refresh token that works once; the response has the next one static a refresh token that works
- * repeatedly exchange the access token itself is exchanged for a fresh one while it is valid never_expires
- * not at all: the token is valid until it is revoked reauthorize_only not at all: when the token expires,
- * its owner must connect again
+ * rotating a refresh token that works once; the response has the next one static a refresh token that works repeatedly
+ * exchange the access token itself is exchanged for a fresh one while it is valid never_expires not at all: the token
+ * is valid until it is revoked reauthorize_only not at all: when the token expires, its owner must connect again
  */
 export type RefreshStrategy = Schemas["RefreshStrategy"];
 export type RejectedItem = Schemas["RejectedItem"];
 /**
- * Which deliveries to send again, of events from `since` to `until` (both inclusive; `until` defaults to
- * now) and of `eventTypes` (by default, all types): those with one of the `statuses`, and, with `missing`,
- * events that match the webhook now and have no delivery to it. `statuses` defaults to FAILED and CANCELLED,
- * or to none with `missing`. `dryRun` only counts.
+ * Which deliveries to send again, of events from `since` to `until` (both inclusive; `until` defaults to now) and of
+ * `eventTypes` (by default, all types): those with one of the `statuses`, and, with `missing`, events that match the
+ * webhook now and have no delivery to it. `statuses` defaults to FAILED and CANCELLED, or to none with `missing`.
+ * `dryRun` only counts.
  */
 export type Replay = Schemas["Replay"];
 /**
- * How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops at
- * 10,000, or after some seconds.
+ * How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops at 10,000, or
+ * after some seconds.
  */
 export type ReplayPreview = Schemas["ReplayPreview"];
 /** Delays of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead. */
@@ -349,20 +343,20 @@ export type ReviewStatus = Schemas["ReviewStatus"];
 /** How many seconds the old key keeps working alongside the new one; 0 ends it immediately. */
 export type RotateApiKey = Schemas["RotateApiKey"];
 /**
- * `overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately.
- * `secret` brings the new one, as at creation; without it, Patchbay generates one.
+ * `overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately. `secret` brings
+ * the new one, as at creation; without it, Patchbay generates one.
  */
 export type RotateSecret = Schemas["RotateSecret"];
 /** An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
 export type Run = Schemas["Run"];
 /**
- * Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the
- * platform's own code, `action_failed` by default. `detail` is a message for the automation's owner.
+ * Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the platform's
+ * own code, `action_failed` by default. `detail` is a message for the automation's owner.
  */
 export type RunError = Schemas["RunError"];
 /**
- * Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the
- * platform's own code, `action_failed` by default. `detail` is a message for the automation's owner.
+ * Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the platform's
+ * own code, `action_failed` by default. `detail` is a message for the automation's owner.
  */
 export type RunErrorInput = Schemas["RunErrorInput"];
 export type RunList = Schemas["RunList"];
@@ -377,8 +371,8 @@ export type SendTestEvent = Schemas["SendTestEvent"];
 export type SetChoices = Schemas["SetChoices"];
 export type SetIntegrationStatus = Schemas["SetIntegrationStatus"];
 /**
- * Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again.
- * `statusReason` says why a webhook is PAUSED or INACTIVE.
+ * Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again. `statusReason`
+ * says why a webhook is PAUSED or INACTIVE.
  */
 export type SetWebhookStatus = Schemas["SetWebhookStatus"];
 /** `callbackUrl` gets `{runId, status, output, error}` when the run ends. */
@@ -390,9 +384,9 @@ export type SubscribedHook = Schemas["SubscribedHook"];
 /** `output` must match the action's schema. */
 export type Succeeded = Schemas["Succeeded"];
 /**
- * `done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total` is
- * how many there were to queue at the start, null if there were too many to count. `parameters` is the
- * request that started the task, with its defaults.
+ * `done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total` is how many
+ * there were to queue at the start, null if there were too many to count. `parameters` is the request that started the
+ * task, with its defaults.
  */
 export type Task = Schemas["Task"];
 /** Why a task failed. `code` is stable, such as `webhook_disabled` or `internal`. */
@@ -404,51 +398,50 @@ export type Trigger = Schemas["Trigger"];
 /** A bare array, as the automation platforms require. */
 export type Triggers = Schemas["Triggers"];
 /**
- * Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the event
- * fails. `changed_later`: the webhook matches the event now, but did not when it was published.
+ * Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the event fails.
+ * `changed_later`: the webhook matches the event now, but did not when it was published.
  */
 export type UnmatchedReason = Schemas["UnmatchedReason"];
 export type UnmatchedReasonCode = Schemas["UnmatchedReasonCode"];
 /** A webhook that subscribes to the event's type, but did not get the event. */
 export type UnmatchedWebhook = Schemas["UnmatchedWebhook"];
 /**
- * Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the
- * expiry. The service checks the scopes that the key does not have yet.
+ * Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the expiry. The
+ * service checks the scopes that the key does not have yet.
  */
 export type UpdateApiKey = Schemas["UpdateApiKey"];
 /**
- * Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key. A
- * secret whose value is the mask stays as it is. The defaults here are placeholders.
+ * Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key. A secret
+ * whose value is the mask stays as it is. The defaults here are placeholders.
  */
 export type UpdateIntegration = Schemas["UpdateIntegration"];
 /**
- * Changes only the fields that are sent; the defaults are placeholders for the others. A header whose value
- * is the mask keeps its value.
+ * Changes only the fields that are sent; the defaults are placeholders for the others. A header whose value is the mask
+ * keeps its value.
  */
 export type UpdateWebhook = Schemas["UpdateWebhook"];
 /**
- * The number of requests admitted in total, and on each of the last 30 days, ending with today. In a list,
- * `daily` is null.
+ * The number of requests admitted in total, and on each of the last 30 days, ending with today. In a list, `daily` is
+ * null.
  */
 export type Usage = Schemas["Usage"];
 /**
- * Whether to serve a request that came with the key. Only `VALID` counts the cost. `workspaceId` and `keyId`
- * are set if the key is identified, `rateLimit` if its windows were checked.
+ * Whether to serve a request that came with the key. Only `VALID` counts the cost. `workspaceId` and `keyId` are set if
+ * the key is identified, `rateLimit` if its windows were checked.
  */
 export type Verification = Schemas["Verification"];
 export type VerificationCode = Schemas["VerificationCode"];
 /**
- * Check a key that came with a request to one of the platform's own APIs: is it valid, does it have
- * `scopes`, and does it have `cost` units left? If so, they are counted. Every well-formed scope is
- * accepted, because existing keys may have scopes that are refused for new keys.
+ * Check a key that came with a request to one of the platform's own APIs: is it valid, does it have `scopes`, and does
+ * it have `cost` units left? If so, they are counted. Every well-formed scope is accepted, because existing keys may
+ * have scopes that are refused for new keys.
  */
 export type VerifyApiKey = Schemas["VerifyApiKey"];
 /**
- * `source` is `api` or the automation platform that created it; header values are masked. A list has
- * `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+ * `source` is `api` or the automation platform that created it; header values are masked. A list has `stats`,
+ * `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
  *
- * A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no effect
- * on it.
+ * A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no effect on it.
  */
 export type Webhook = Schemas["Webhook"];
 export type WebhookDetail = Schemas["WebhookDetail"];
@@ -459,8 +452,8 @@ export type WebhookDisabledEvent = Schemas["WebhookDisabledEvent"];
 export type WebhookKind = Schemas["WebhookKind"];
 export type WebhookList = Schemas["WebhookList"];
 /**
- * The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`.
- * `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
+ * The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the
+ * share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
  */
 export type WebhookStats = Schemas["WebhookStats"];
 export type WebhookStatus = Schemas["WebhookStatus"];

@@ -1,6 +1,6 @@
 // Generated from openapi.json by `make derived`: change that, not this file.
 
-import type { Http, Options, WriteOptions } from "../http.js";
+import type { ConditionalOptions, Http, IdempotentOptions, Options, WriteOptions } from "../http.js";
 import type { Page } from "../page.js";
 import type * as models from "./models.js";
 import type { operations } from "./schema.js";
@@ -9,8 +9,10 @@ type Query<Id extends keyof operations> = NonNullable<operations[Id]["parameters
 type Body<Id extends keyof operations> = operations[Id] extends {
   requestBody?: { content: { "application/json": infer Content } };
 }
-  ? Content
+  ? WithoutKey<Content>
   : never;
+// The client sends it as a header, from the options.
+type WithoutKey<T> = "idempotencyKey" extends keyof T ? Omit<T, "idempotencyKey"> : T;
 
 /** The platform's answers to actions; for its own workspace. */
 export class Actions {
@@ -20,12 +22,8 @@ export class Actions {
     this.#http = http;
   }
 
-  /**
-   * End a run of any workspace.
-   *
-   * with the platform's answer.
-   */
-  answerRun(id: string, body: Body<"answerRun">, options?: WriteOptions): Promise<models.Run> {
+  /** End a run of any workspace with the platform's answer. */
+  answerRun(id: string, body: Body<"answerRun">, options?: ConditionalOptions): Promise<models.Run> {
     return this.#http.request("PUT", "/api/actions/runs/{id}", { path: { id }, body, options });
   }
 
@@ -43,11 +41,7 @@ export class ApiKeys {
     this.#http = http;
   }
 
-  /**
-   * List the workspace's API keys.
-   *
-   * , newest first, without their daily use. Ended keys stay listed for 30 days.
-   */
+  /** List the workspace's API keys, newest first, without their daily use. Ended keys stay listed for 30 days. */
   list(query: Query<"listApiKeys"> = {}, options?: Options): Page<models.ApiKey> {
     return this.#http.page("GET", "/api/integrations/api-keys", { query, options });
   }
@@ -57,25 +51,17 @@ export class ApiKeys {
    *
    * Only this response contains `key`.
    */
-  create(body: Body<"createApiKey">, options?: WriteOptions): Promise<models.ApiKeyWithSecret> {
+  create(body: Body<"createApiKey">, options?: IdempotentOptions): Promise<models.ApiKeyWithSecret> {
     return this.#http.request("POST", "/api/integrations/api-keys", { body, idempotent: true, options });
   }
 
-  /**
-   * Get an API key.
-   *
-   * with its usage.
-   */
+  /** Get an API key with its usage. */
   get(id: string, options?: Options): Promise<models.ApiKey> {
     return this.#http.request("GET", "/api/integrations/api-keys/{id}", { path: { id }, options });
   }
 
-  /**
-   * Update an API key.
-   *
-   * : change the fields that are sent, from the key's next request on.
-   */
-  update(id: string, body: Body<"updateApiKey"> = {}, options?: WriteOptions): Promise<models.ApiKey> {
+  /** Update an API key: change the fields that are sent, from the key's next request on. */
+  update(id: string, body: Body<"updateApiKey"> = {}, options?: ConditionalOptions): Promise<models.ApiKey> {
     return this.#http.request("PUT", "/api/integrations/api-keys/{id}", { path: { id }, body, options });
   }
 
@@ -84,33 +70,29 @@ export class ApiKeys {
    *
    * Its next request is refused.
    */
-  revoke(id: string, options?: WriteOptions): Promise<void> {
+  revoke(id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/api-keys/{id}", { path: { id }, options });
   }
 
-  /**
-   * List the activity log of an API key.
-   *
-   * , newest first.
-   */
+  /** List the activity log of an API key, newest first. */
   listLogs(id: string, query: Query<"listApiKeyLogs"> = {}, options?: Options): Page<models.LogEntry> {
     return this.#http.page("GET", "/api/integrations/api-keys/{id}/logs", { path: { id }, query, options });
   }
 
   /**
-   * Create a new key.
-   *
-   * with the same terms; the old one keeps working for `overlapSeconds`. Only this response contains `key`.
+   * Create a new key with the same terms; the old one keeps working for `overlapSeconds`. Only this response contains
+   * `key`.
    */
   rotate(id: string, body: Body<"rotateApiKey"> = {}, options?: WriteOptions): Promise<models.ApiKeyWithSecret> {
-    return this.#http.request("POST", "/api/integrations/api-keys/{id}/rotate", { path: { id }, body, idempotent: true, options });
+    return this.#http.request("POST", "/api/integrations/api-keys/{id}/rotate", {
+      path: { id },
+      body,
+      idempotent: true,
+      options,
+    });
   }
 
-  /**
-   * Check a key for a request to one of the platform's own APIs.
-   *
-   * , and count the request if it is valid.
-   */
+  /** Check a key for a request to one of the platform's own APIs, and count the request if it is valid. */
   verify(body: Body<"verifyApiKey">, options?: Options): Promise<models.Verification> {
     return this.#http.request("POST", "/api/integrations/api-keys/verify", { body, options });
   }
@@ -134,20 +116,21 @@ export class Automations {
     return this.#http.request("GET", "/api/automations/{platform}/triggers", { path: { platform }, options });
   }
 
-  /**
-   * List the newest events of a type.
-   *
-   * , in the shape that a hook gets.
-   */
-  listSamples(platform: string, eventType: string, query: Query<"listSamples"> = {}, options?: Options): Promise<models.Samples> {
-    return this.#http.request("GET", "/api/automations/{platform}/triggers/{eventType}/samples", { path: { platform, eventType }, query, options });
+  /** List the newest events of a type, in the shape that a hook gets. */
+  listSamples(
+    platform: string,
+    eventType: string,
+    query: Query<"listSamples"> = {},
+    options?: Options,
+  ): Promise<models.Samples> {
+    return this.#http.request("GET", "/api/automations/{platform}/triggers/{eventType}/samples", {
+      path: { platform, eventType },
+      query,
+      options,
+    });
   }
 
-  /**
-   * List the hooks of one automation platform.
-   *
-   * , newest first.
-   */
+  /** List the hooks of one automation platform, newest first. */
   listHooks(platform: string, query: Query<"listHooks"> = {}, options?: Options): Page<models.Hook> {
     return this.#http.page("GET", "/api/automations/{platform}/hooks", { path: { platform }, query, options });
   }
@@ -157,8 +140,17 @@ export class Automations {
    *
    * Only this response has the signing secret.
    */
-  subscribe(platform: string, body: Body<"subscribe">, options?: WriteOptions): Promise<models.KnownHook | models.SubscribedHook> {
-    return this.#http.request("POST", "/api/automations/{platform}/hooks", { path: { platform }, body, idempotent: true, options });
+  subscribe(
+    platform: string,
+    body: Body<"subscribe">,
+    options?: IdempotentOptions,
+  ): Promise<models.KnownHook | models.SubscribedHook> {
+    return this.#http.request("POST", "/api/automations/{platform}/hooks", {
+      path: { platform },
+      body,
+      idempotent: true,
+      options,
+    });
   }
 
   /** Get a hook. */
@@ -167,7 +159,7 @@ export class Automations {
   }
 
   /** Remove a hook. */
-  unsubscribe(platform: string, id: string, options?: WriteOptions): Promise<void> {
+  unsubscribe(platform: string, id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/automations/{platform}/hooks/{id}", { path: { platform, id }, options });
   }
 
@@ -176,13 +168,18 @@ export class Automations {
     return this.#http.request("GET", "/api/automations/{platform}/actions", { path: { platform }, options });
   }
 
-  /**
-   * List the IDs that a field accepts.
-   *
-   * , for dropdowns.
-   */
-  listChoices(platform: string, resource: string, query: Query<"listChoices"> = {}, options?: Options): Promise<models.Choices> {
-    return this.#http.request("GET", "/api/automations/{platform}/choices/{resource}", { path: { platform, resource }, query, options });
+  /** List the IDs that a field accepts, for dropdowns. */
+  listChoices(
+    platform: string,
+    resource: string,
+    query: Query<"listChoices"> = {},
+    options?: Options,
+  ): Promise<models.Choices> {
+    return this.#http.request("GET", "/api/automations/{platform}/choices/{resource}", {
+      path: { platform, resource },
+      query,
+      options,
+    });
   }
 
   /**
@@ -190,33 +187,31 @@ export class Automations {
    *
    * The platform answers within 15 minutes.
    */
-  startRun(platform: string, key: string, body: Body<"startRun"> = {}, options?: WriteOptions): Promise<models.Run> {
-    return this.#http.request("POST", "/api/automations/{platform}/actions/{key}", { path: { platform, key }, body, idempotent: true, options });
+  startRun(
+    platform: string,
+    key: string,
+    body: Body<"startRun"> = {},
+    options?: IdempotentOptions,
+  ): Promise<models.Run> {
+    return this.#http.request("POST", "/api/automations/{platform}/actions/{key}", {
+      path: { platform, key },
+      body,
+      idempotent: true,
+      options,
+    });
   }
 
-  /**
-   * List the runs of one automation platform.
-   *
-   * , newest first.
-   */
+  /** List the runs of one automation platform, newest first. */
   listRuns(platform: string, query: Query<"listRuns"> = {}, options?: Options): Page<models.Run> {
     return this.#http.page("GET", "/api/automations/{platform}/runs", { path: { platform }, query, options });
   }
 
-  /**
-   * List the runs of all automation platforms.
-   *
-   * , newest first.
-   */
+  /** List the runs of all automation platforms, newest first. */
   listAllRuns(query: Query<"listAllRuns"> = {}, options?: Options): Page<models.Run> {
     return this.#http.page("GET", "/api/automations/runs", { query, options });
   }
 
-  /**
-   * Get a run.
-   *
-   * with its status and result.
-   */
+  /** Get a run with its status and result. */
   getRun(platform: string, id: string, options?: Options): Promise<models.Run> {
     return this.#http.request("GET", "/api/automations/{platform}/runs/{id}", { path: { platform, id }, options });
   }
@@ -235,16 +230,17 @@ export class Connections {
    *
    * Returns the URL to send the user to.
    */
-  initiate(id: string, body: Body<"initiateOauth">, options?: WriteOptions): Promise<models.Authorization> {
-    return this.#http.request("POST", "/api/integrations/{id}/oauth/initiate", { path: { id }, body, idempotent: true, options });
+  initiate(id: string, body: Body<"initiateOauth">, options?: IdempotentOptions): Promise<models.Authorization> {
+    return this.#http.request("POST", "/api/integrations/{id}/oauth/initiate", {
+      path: { id },
+      body,
+      idempotent: true,
+      options,
+    });
   }
 
-  /**
-   * Complete an authorization code flow.
-   *
-   * with the parameters of the provider's redirect.
-   */
-  complete(body: Body<"completeOauth">, options?: WriteOptions): Promise<models.Connection> {
+  /** Complete an authorization code flow with the parameters of the provider's redirect. */
+  complete(body: Body<"completeOauth">, options?: IdempotentOptions): Promise<models.Connection> {
     return this.#http.request("POST", "/api/integrations/oauth/callback", { body, idempotent: true, options });
   }
 
@@ -253,50 +249,52 @@ export class Connections {
     return this.#http.request("POST", "/api/integrations/{id}/oauth/refresh", { path: { id }, body, options });
   }
 
-  /**
-   * List an integration's connections.
-   *
-   * , newest first.
-   */
+  /** List an integration's connections, newest first. */
   list(id: string, query: Query<"listConnections"> = {}, options?: Options): Page<models.Connection> {
     return this.#http.page("GET", "/api/integrations/{id}/connections", { path: { id }, query, options });
   }
 
   /** Connect with an API key or basic credentials. */
-  create(id: string, body: Body<"createConnection">, options?: WriteOptions): Promise<models.Connection> {
-    return this.#http.request("POST", "/api/integrations/{id}/connections", { path: { id }, body, idempotent: true, options });
+  create(id: string, body: Body<"createConnection">, options?: IdempotentOptions): Promise<models.Connection> {
+    return this.#http.request("POST", "/api/integrations/{id}/connections", {
+      path: { id },
+      body,
+      idempotent: true,
+      options,
+    });
   }
 
-  /**
-   * List the connections of all integrations of the workspace.
-   *
-   * , newest first.
-   */
+  /** List the connections of all integrations of the workspace, newest first. */
   listAll(query: Query<"listAllConnections"> = {}, options?: Options): Page<models.Connection> {
     return this.#http.page("GET", "/api/connections", { query, options });
   }
 
   /** Get a connection by its name or ID. */
   get(id: string, connectionId: string, options?: Options): Promise<models.Connection> {
-    return this.#http.request("GET", "/api/integrations/{id}/connections/{connectionId}", { path: { id, connectionId }, options });
+    return this.#http.request("GET", "/api/integrations/{id}/connections/{connectionId}", {
+      path: { id, connectionId },
+      options,
+    });
   }
 
-  /**
-   * Delete a connection.
-   *
-   * , here and at the provider.
-   */
-  delete(id: string, connectionId: string, options?: WriteOptions): Promise<void> {
-    return this.#http.request("DELETE", "/api/integrations/{id}/connections/{connectionId}", { path: { id, connectionId }, options });
+  /** Delete a connection, here and at the provider. */
+  delete(id: string, connectionId: string, options?: ConditionalOptions): Promise<void> {
+    return this.#http.request("DELETE", "/api/integrations/{id}/connections/{connectionId}", {
+      path: { id, connectionId },
+      options,
+    });
   }
 
-  /**
-   * Get the access token.
-   *
-   * , refreshed if that is due, or the credentials.
-   */
-  token(id: string, connectionId: string, options?: Options): Promise<models.AccessToken | models.ConnectionCredentials> {
-    return this.#http.request("GET", "/api/integrations/{id}/connections/{connectionId}/token", { path: { id, connectionId }, options });
+  /** Get the access token, refreshed if that is due, or the credentials. */
+  token(
+    id: string,
+    connectionId: string,
+    options?: Options,
+  ): Promise<models.AccessToken | models.ConnectionCredentials> {
+    return this.#http.request("GET", "/api/integrations/{id}/connections/{connectionId}/token", {
+      path: { id, connectionId },
+      options,
+    });
   }
 }
 
@@ -308,11 +306,7 @@ export class Deliveries {
     this.#http = http;
   }
 
-  /**
-   * List the deliveries of the workspace's webhooks.
-   *
-   * , newest event first.
-   */
+  /** List the deliveries of the workspace's webhooks, newest event first. */
   list(query: Query<"listAllDeliveries"> = {}, options?: Options): Page<models.Delivery> {
     return this.#http.page("GET", "/api/deliveries", { query, options });
   }
@@ -326,25 +320,17 @@ export class Events {
     this.#http = http;
   }
 
-  /**
-   * List the workspace's events.
-   *
-   * , newest first, without their data.
-   */
+  /** List the workspace's events, newest first, without their data. */
   list(query: Query<"listEvents"> = {}, options?: Options): Page<models.EventSummary> {
     return this.#http.page("GET", "/api/events", { query, options });
   }
 
   /** Publish an event to every webhook that it matches. */
-  publish(body: Body<"publishEvent">, options?: WriteOptions): Promise<models.PublishedEvent> {
+  publish(body: Body<"publishEvent">, options?: IdempotentOptions): Promise<models.PublishedEvent> {
     return this.#http.request("POST", "/api/events", { body, idempotent: true, options });
   }
 
-  /**
-   * Get an event.
-   *
-   * with its deliveries, and the webhooks that it did not go to, with the reasons.
-   */
+  /** Get an event with its deliveries, and the webhooks that it did not go to, with the reasons. */
   get(id: string, options?: Options): Promise<models.Event> {
     return this.#http.request("GET", "/api/events/{id}", { path: { id }, options });
   }
@@ -354,7 +340,7 @@ export class Events {
    *
    * Each item of the response is a published event, or why it was rejected.
    */
-  publishBatch(body: Body<"publishEvents">, options?: WriteOptions): Promise<models.PublishedEvents> {
+  publishBatch(body: Body<"publishEvents">, options?: IdempotentOptions): Promise<models.PublishedEvents> {
     return this.#http.request("POST", "/api/events/batch", { body, idempotent: true, options });
   }
 }
@@ -385,25 +371,17 @@ export class Integrations {
     this.#http = http;
   }
 
-  /**
-   * List the workspace's integrations.
-   *
-   * , newest first.
-   */
+  /** List the workspace's integrations, newest first. */
   list(query: Query<"listIntegrations"> = {}, options?: Options): Page<models.Integration> {
     return this.#http.page("GET", "/api/integrations", { query, options });
   }
 
   /** Create an integration. */
-  create(body: Body<"createIntegration">, options?: WriteOptions): Promise<models.Integration> {
+  create(body: Body<"createIntegration">, options?: IdempotentOptions): Promise<models.Integration> {
     return this.#http.request("POST", "/api/integrations", { body, idempotent: true, options });
   }
 
-  /**
-   * List the integrations that can be installed.
-   *
-   * : public integrations, then the built-in templates.
-   */
+  /** List the integrations that can be installed: public integrations, then the built-in templates. */
   marketplace(query: Query<"browseMarketplace"> = {}, options?: Options): Page<models.Integration> {
     return this.#http.page("GET", "/api/integrations/marketplace", { query, options });
   }
@@ -413,20 +391,12 @@ export class Integrations {
     return this.#http.request("GET", "/api/integrations/marketplace/{id}", { path: { id }, options });
   }
 
-  /**
-   * List the providers that Patchbay knows.
-   *
-   * , and the kinds of providers that it does not know.
-   */
+  /** List the providers that Patchbay knows, and the kinds of providers that it does not know. */
   listProviders(query: Query<"listProviders"> = {}, options?: Options): Page<models.ProviderSummary> {
     return this.#http.page("GET", "/api/integrations/providers", { query, options });
   }
 
-  /**
-   * Get what an integration of a provider needs.
-   *
-   * : config, credentials, scopes, hosts.
-   */
+  /** Get what an integration of a provider needs: config, credentials, scopes, hosts. */
   getProvider(key: string, options?: Options): Promise<models.Provider> {
     return this.#http.request("GET", "/api/integrations/providers/{key}", { path: { key }, options });
   }
@@ -440,12 +410,8 @@ export class Integrations {
     return this.#http.request("GET", "/api/integrations/{id}", { path: { id }, query, options });
   }
 
-  /**
-   * Update an integration.
-   *
-   * : change the fields that are sent.
-   */
-  update(id: string, body: Body<"updateIntegration"> = {}, options?: WriteOptions): Promise<models.Integration> {
+  /** Update an integration: change the fields that are sent. */
+  update(id: string, body: Body<"updateIntegration"> = {}, options?: ConditionalOptions): Promise<models.Integration> {
     return this.#http.request("PUT", "/api/integrations/{id}", { path: { id }, body, options });
   }
 
@@ -454,30 +420,22 @@ export class Integrations {
    *
    * Its connections are revoked in the background.
    */
-  delete(id: string, options?: WriteOptions): Promise<void> {
+  delete(id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/{id}", { path: { id }, options });
   }
 
-  /**
-   * Set the status of an integration.
-   *
-   * : active, inactive or in error.
-   */
-  setStatus(id: string, body: Body<"setIntegrationStatus">, options?: WriteOptions): Promise<models.Integration> {
+  /** Set the status of an integration: active, inactive or in error. */
+  setStatus(id: string, body: Body<"setIntegrationStatus">, options?: ConditionalOptions): Promise<models.Integration> {
     return this.#http.request("PUT", "/api/integrations/{id}/status", { path: { id }, body, options });
   }
 
-  /**
-   * List the activity log of an integration.
-   *
-   * , newest first.
-   */
+  /** List the activity log of an integration, newest first. */
   listLogs(id: string, query: Query<"listIntegrationLogs"> = {}, options?: Options): Page<models.LogEntry> {
     return this.#http.page("GET", "/api/integrations/{id}/logs", { path: { id }, query, options });
   }
 
   /** Copy a public integration or a template into the caller's workspace. */
-  install(id: string, options?: WriteOptions): Promise<models.Integration> {
+  install(id: string, options?: IdempotentOptions): Promise<models.Integration> {
     return this.#http.request("POST", "/api/integrations/{id}/install", { path: { id }, idempotent: true, options });
   }
 }
@@ -491,9 +449,7 @@ export class Me {
   }
 
   /**
-   * Get who the credentials belong to.
-   *
-   * : the workspace, the user or API key, and the scopes.
+   * Get who the credentials belong to: the workspace, the user or API key, and the scopes.
    *
    * Needs credentials, and no particular scope.
    */
@@ -510,11 +466,7 @@ export class Tasks {
     this.#http = http;
   }
 
-  /**
-   * List the workspace's tasks.
-   *
-   * , newest first.
-   */
+  /** List the workspace's tasks, newest first. */
   list(query: Query<"listTasks"> = {}, options?: Options): Page<models.Task> {
     return this.#http.page("GET", "/api/tasks", { query, options });
   }
@@ -542,11 +494,7 @@ export class Webhooks {
     this.#http = http;
   }
 
-  /**
-   * List the workspace's webhooks.
-   *
-   * , newest first; `include` adds their stats and receivers.
-   */
+  /** List the workspace's webhooks, newest first; `include` adds their stats and receivers. */
   list(query: Query<"listWebhooks"> = {}, options?: Options): Page<models.Webhook> {
     return this.#http.page("GET", "/api/integrations/webhooks", { query, options });
   }
@@ -556,113 +504,114 @@ export class Webhooks {
    *
    * Only this response has its signing secret.
    */
-  create(body: Body<"createWebhook">, options?: WriteOptions): Promise<models.WebhookWithSecret> {
+  create(body: Body<"createWebhook">, options?: IdempotentOptions): Promise<models.WebhookWithSecret> {
     return this.#http.request("POST", "/api/integrations/webhooks", { body, idempotent: true, options });
   }
 
-  /**
-   * List the event types.
-   *
-   * , with their descriptions, JSON Schemas and samples.
-   */
+  /** List the event types, with their descriptions, JSON Schemas and samples. */
   eventTypes(options?: Options): Page<models.EventTypeInfo> {
     return this.#http.page("GET", "/api/integrations/webhooks/event-types", { options });
   }
 
-  /**
-   * Get a webhook.
-   *
-   * with its stats, its receiver's state and its latest deliveries.
-   */
+  /** Get a webhook with its stats, its receiver's state and its latest deliveries. */
   get(id: string, options?: Options): Promise<models.WebhookDetail> {
     return this.#http.request("GET", "/api/integrations/webhooks/{id}", { path: { id }, options });
   }
 
-  /**
-   * Update a webhook.
-   *
-   * : change the fields that are sent.
-   */
-  update(id: string, body: Body<"updateWebhook"> = {}, options?: WriteOptions): Promise<models.Webhook> {
+  /** Update a webhook: change the fields that are sent. */
+  update(id: string, body: Body<"updateWebhook"> = {}, options?: ConditionalOptions): Promise<models.Webhook> {
     return this.#http.request("PUT", "/api/integrations/webhooks/{id}", { path: { id }, body, options });
   }
 
   /** Remove a webhook and cancel its waiting deliveries. */
-  delete(id: string, options?: WriteOptions): Promise<void> {
+  delete(id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/webhooks/{id}", { path: { id }, options });
   }
 
-  /**
-   * List the activity log of a webhook.
-   *
-   * , newest first.
-   */
+  /** List the activity log of a webhook, newest first. */
   listLogs(id: string, query: Query<"listWebhookLogs"> = {}, options?: Options): Page<models.LogEntry> {
     return this.#http.page("GET", "/api/integrations/webhooks/{id}/logs", { path: { id }, query, options });
   }
 
-  /**
-   * Activate.
-   *
-   * , pause or deactivate a webhook.
-   */
-  setStatus(id: string, body: Body<"setWebhookStatus">, options?: WriteOptions): Promise<models.Webhook> {
+  /** Activate, pause or deactivate a webhook. */
+  setStatus(id: string, body: Body<"setWebhookStatus">, options?: ConditionalOptions): Promise<models.Webhook> {
     return this.#http.request("PUT", "/api/integrations/webhooks/{id}/status", { path: { id }, body, options });
   }
 
-  /**
-   * Create a signing secret.
-   *
-   * , shown only in this response. Older ones keep signing for `overlapSeconds`.
-   */
-  rotateSecret(id: string, body: Body<"rotateWebhookSecret"> = {}, options?: WriteOptions): Promise<models.WebhookWithSecret> {
-    return this.#http.request("POST", "/api/integrations/webhooks/{id}/rotate-secret", { path: { id }, body, idempotent: true, options });
+  /** Create a signing secret, shown only in this response. Older ones keep signing for `overlapSeconds`. */
+  rotateSecret(
+    id: string,
+    body: Body<"rotateWebhookSecret"> = {},
+    options?: WriteOptions,
+  ): Promise<models.WebhookWithSecret> {
+    return this.#http.request("POST", "/api/integrations/webhooks/{id}/rotate-secret", {
+      path: { id },
+      body,
+      idempotent: true,
+      options,
+    });
   }
 
-  /**
-   * Send a test event to the receiver now.
-   *
-   * , and return the attempt.
-   */
-  test(id: string, body: Body<"testWebhook"> = {}, options?: WriteOptions): Promise<models.Attempt> {
-    return this.#http.request("POST", "/api/integrations/webhooks/{id}/test", { path: { id }, body, idempotent: true, options });
+  /** Send a test event to the receiver now, and return the attempt. */
+  test(id: string, body: Body<"testWebhook"> = {}, options?: IdempotentOptions): Promise<models.Attempt> {
+    return this.#http.request("POST", "/api/integrations/webhooks/{id}/test", {
+      path: { id },
+      body,
+      idempotent: true,
+      options,
+    });
   }
 
-  /**
-   * List a webhook's deliveries.
-   *
-   * , newest event first.
-   */
+  /** List a webhook's deliveries, newest event first. */
   listDeliveries(id: string, query: Query<"listDeliveries"> = {}, options?: Options): Page<models.Delivery> {
     return this.#http.page("GET", "/api/integrations/webhooks/{id}/deliveries", { path: { id }, query, options });
   }
 
-  /**
-   * Get a delivery.
-   *
-   * with its payload and attempts.
-   */
+  /** Get a delivery with its payload and attempts. */
   getDelivery(id: string, deliveryId: string, options?: Options): Promise<models.DeliveryDetail> {
-    return this.#http.request("GET", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}", { path: { id, deliveryId }, options });
+    return this.#http.request("GET", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}", {
+      path: { id, deliveryId },
+      options,
+    });
   }
 
   /** Send a delivery again now. */
-  retryDelivery(id: string, deliveryId: string, body: Body<"retryDelivery"> = {}, options?: WriteOptions): Promise<models.Delivery> {
-    return this.#http.request("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry", { path: { id, deliveryId }, body, idempotent: true, options });
+  retryDelivery(
+    id: string,
+    deliveryId: string,
+    body: Body<"retryDelivery"> = {},
+    options?: IdempotentOptions,
+  ): Promise<models.Delivery> {
+    return this.#http.request("POST", "/api/integrations/webhooks/{id}/deliveries/{deliveryId}/retry", {
+      path: { id, deliveryId },
+      body,
+      idempotent: true,
+      options,
+    });
   }
 
   /** Send the failed and cancelled deliveries of a time range again. */
-  recover(id: string, body: Body<"recoverDeliveries">, options?: WriteOptions): Promise<models.Recovering> {
-    return this.#http.request("POST", "/api/integrations/webhooks/{id}/recover", { path: { id }, body, idempotent: true, options });
+  recover(id: string, body: Body<"recoverDeliveries">, options?: IdempotentOptions): Promise<models.Recovering> {
+    return this.#http.request("POST", "/api/integrations/webhooks/{id}/recover", {
+      path: { id },
+      body,
+      idempotent: true,
+      options,
+    });
   }
 
-  /**
-   * Start a task that sends deliveries of a time range again.
-   *
-   * , and events that the webhook did not get.
-   */
-  replay(id: string, body: Body<"replayDeliveries">, options?: WriteOptions): Promise<models.ReplayPreview | models.Task> {
-    return this.#http.request("POST", "/api/integrations/webhooks/{id}/replay", { path: { id }, body, idempotent: true, options });
+  /** Start a task that sends deliveries of a time range again, and events that the webhook did not get. */
+  replay(
+    id: string,
+    body: Body<"replayDeliveries">,
+    options?: IdempotentOptions,
+  ): Promise<models.ReplayPreview | models.Task> {
+    return this.#http.request("POST", "/api/integrations/webhooks/{id}/replay", {
+      path: { id },
+      body,
+      idempotent: true,
+      options,
+    });
   }
 
   /** Read the next events of a pull webhook. */
@@ -675,18 +624,17 @@ export class Webhooks {
     return this.#http.request("POST", "/api/integrations/webhooks/{id}/feed/commit", { path: { id }, body, options });
   }
 
-  /**
-   * List the consumers of a pull webhook's feed.
-   *
-   * , and how far behind they are.
-   */
+  /** List the consumers of a pull webhook's feed, and how far behind they are. */
   listConsumers(id: string, options?: Options): Page<models.FeedConsumer> {
     return this.#http.page("GET", "/api/integrations/webhooks/{id}/feed/consumers", { path: { id }, options });
   }
 
   /** Forget how far a consumer of a pull webhook's feed is. */
   deleteConsumer(id: string, consumer: string, options?: Options): Promise<void> {
-    return this.#http.request("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}", { path: { id, consumer }, options });
+    return this.#http.request("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}", {
+      path: { id, consumer },
+      options,
+    });
   }
 }
 
