@@ -302,9 +302,7 @@ def _class_name(group: str, is_async: bool) -> str:
 
 def _method_text(operation: Operation) -> str:
     """The text of a method: what the operation does, and its parameters."""
-    text = f"{operation.summary}."
-    if details := operation.description.lstrip(". \n"):
-        text += f"\n\n{details}"
+    text = operation.text
     fields = [*operation.path_parameters, *(operation.body or ()), *operation.query]
     described = [f"{_snake(field.name)}: {field.description}" for field in fields if field.description]
     if operation.takes_idempotency_key:

@@ -1,7 +1,7 @@
 """The known name that a caller probably meant by an unknown one: "did you mean `eventTypes`?".
 
-`nearest` is for a name that is refused anyway. `misspelled` is stricter, for names among which callers may also
-have their own: there, a false match refuses a right name.
+`nearest` is for a name that is refused anyway. `misspelled` is stricter, for names among which callers may
+also have their own: there, a false match refuses a right name.
 """
 
 from __future__ import annotations

@@ -118,6 +118,7 @@ EventTypes = Annotated[
 # The service calls the SSRF guard, whose rules depend on the deployment.
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 Kind = Literal["push", "pull"]
+_KIND = "`push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes."
 
 
 class RetryConfig(ApiModel):
@@ -156,7 +157,7 @@ class WebhookSettings(ApiModel):
     With `expiresInSeconds`, it is temporary; an update with it extends that time, and null ends it.
     """
 
-    kind: Kind = "push"
+    kind: Annotated[Kind, Field(description=_KIND)] = "push"
     name: Name
     url: Url | None = None
     event_types: EventTypes
@@ -175,7 +176,11 @@ def _check_secret(secret: str) -> str:
     return secret
 
 
-OwnSecret = Annotated[str, AfterValidator(_check_secret)]
+OwnSecret = Annotated[
+    str,
+    AfterValidator(_check_secret),
+    Field(description="A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it."),
+]
 
 
 class CreateWebhook(WebhookSettings):
@@ -275,7 +280,7 @@ class Webhook(ApiModel):
     """
 
     id: WebhookId
-    kind: Kind
+    kind: Annotated[Kind, Field(description=_KIND)]
     name: str
     url: str | None
     event_types: list[str]

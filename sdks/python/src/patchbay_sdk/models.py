@@ -1231,7 +1231,7 @@ class Webhook(Model):
     id: str
     """The ID."""
     kind: Literal["push", "pull"]
-    """Who publishes it: `publishable`, `operational` or `platform`."""
+    """`push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes."""
     name: str
     """The name for people."""
     url: str | None
@@ -1282,7 +1282,7 @@ class WebhookDetail(Model):
     id: str
     """The ID."""
     kind: Literal["push", "pull"]
-    """Who publishes it: `publishable`, `operational` or `platform`."""
+    """`push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes."""
     name: str
     """The name for people."""
     url: str | None
@@ -1371,7 +1371,7 @@ class WebhookWithSecret(Model):
     id: str
     """The ID."""
     kind: Literal["push", "pull"]
-    """Who publishes it: `publishable`, `operational` or `platform`."""
+    """`push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes."""
     name: str
     """The name for people."""
     url: str | None

@@ -34,9 +34,7 @@ class Actions:
         error: models.RunErrorInput | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Run:
-        """End a run of any workspace.
-
-        with the platform's answer.
+        """End a run of any workspace with the platform's answer.
 
         Args:
             id: The run's ID, `run_…`.
@@ -85,9 +83,7 @@ class AsyncActions:
         error: models.RunErrorInput | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Run:
-        """End a run of any workspace.
-
-        with the platform's answer.
+        """End a run of any workspace with the platform's answer.
 
         Args:
             id: The run's ID, `run_…`.
@@ -165,9 +161,7 @@ class ApiKeys:
         )
 
     def get(self, id: str) -> models.ApiKey:
-        """Get an API key.
-
-        with its usage.
+        """Get an API key with its usage.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -190,9 +184,7 @@ class ApiKeys:
         expires_at: datetime | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
-        """Update an API key.
-
-        : change the fields that are sent, from the key's next request on.
+        """Update an API key: change the fields that are sent, from the key's next request on.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -245,9 +237,7 @@ class ApiKeys:
         until: datetime | Unset = UNSET,
         action: str | Unset = UNSET,
     ) -> Page[models.LogEntry]:
-        """List the activity log of an API key.
-
-        , newest first.
+        """List the activity log of an API key, newest first.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -272,10 +262,8 @@ class ApiKeys:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.ApiKeyWithSecret:
-        """Create a new key.
-
-        with the same terms; the old one keeps working for `overlapSeconds`. Only this response contains
-        `key`.
+        """Create a new key with the same terms; the old one keeps working for `overlapSeconds`. Only this
+        response contains `key`.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -297,9 +285,8 @@ class ApiKeys:
     def verify(
         self, *, key: str, scopes: Sequence[str] | Unset = UNSET, cost: int | Unset = UNSET
     ) -> models.Verification:
-        """Check a key for a request to one of the platform's own APIs.
-
-        , and count the request if it is valid.
+        """Check a key for a request to one of the platform's own APIs, and count the request if it is
+        valid.
 
         Args:
             key: The key to check.
@@ -315,9 +302,8 @@ class ApiKeys:
         )
 
     def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> Page[models.ApiKey]:
-        """List the workspace's API keys.
-
-        , newest first, without their daily use. Ended keys stay listed for 30 days.
+        """List the workspace's API keys, newest first, without their daily use. Ended keys stay listed for
+        30 days.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -375,9 +361,7 @@ class AsyncApiKeys:
         )
 
     async def get(self, id: str) -> models.ApiKey:
-        """Get an API key.
-
-        with its usage.
+        """Get an API key with its usage.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -400,9 +384,7 @@ class AsyncApiKeys:
         expires_at: datetime | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
-        """Update an API key.
-
-        : change the fields that are sent, from the key's next request on.
+        """Update an API key: change the fields that are sent, from the key's next request on.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -455,9 +437,7 @@ class AsyncApiKeys:
         until: datetime | Unset = UNSET,
         action: str | Unset = UNSET,
     ) -> AsyncPage[models.LogEntry]:
-        """List the activity log of an API key.
-
-        , newest first.
+        """List the activity log of an API key, newest first.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -482,10 +462,8 @@ class AsyncApiKeys:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.ApiKeyWithSecret:
-        """Create a new key.
-
-        with the same terms; the old one keeps working for `overlapSeconds`. Only this response contains
-        `key`.
+        """Create a new key with the same terms; the old one keeps working for `overlapSeconds`. Only this
+        response contains `key`.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -507,9 +485,8 @@ class AsyncApiKeys:
     async def verify(
         self, *, key: str, scopes: Sequence[str] | Unset = UNSET, cost: int | Unset = UNSET
     ) -> models.Verification:
-        """Check a key for a request to one of the platform's own APIs.
-
-        , and count the request if it is valid.
+        """Check a key for a request to one of the platform's own APIs, and count the request if it is
+        valid.
 
         Args:
             key: The key to check.
@@ -525,9 +502,8 @@ class AsyncApiKeys:
         )
 
     def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> AsyncPage[models.ApiKey]:
-        """List the workspace's API keys.
-
-        , newest first, without their daily use. Ended keys stay listed for 30 days.
+        """List the workspace's API keys, newest first, without their daily use. Ended keys stay listed for
+        30 days.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -576,9 +552,7 @@ class Automations:
     def list_samples(
         self, platform: Literal["zapier", "make", "n8n"], event_type: str, *, limit: int | Unset = UNSET
     ) -> list[models.Sample]:
-        """List the newest events of a type.
-
-        , in the shape that a hook gets.
+        """List the newest events of a type, in the shape that a hook gets.
 
         Args:
             platform: The platform that the automation runs on.
@@ -595,9 +569,7 @@ class Automations:
     def list_hooks(
         self, platform: Literal["zapier", "make", "n8n"], *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET
     ) -> Page[models.Hook]:
-        """List the hooks of one automation platform.
-
-        , newest first.
+        """List the hooks of one automation platform, newest first.
 
         Args:
             platform: The platform that the automation runs on.
@@ -694,9 +666,7 @@ class Automations:
         search: str | Unset = UNSET,
         cursor: str | Unset = UNSET,
     ) -> list[models.Choice]:
-        """List the IDs that a field accepts.
-
-        , for dropdowns.
+        """List the IDs that a field accepts, for dropdowns.
 
         Args:
             platform: The platform that the automation runs on.
@@ -750,9 +720,7 @@ class Automations:
         until: datetime | Unset = UNSET,
         status: Literal["PENDING", "SUCCEEDED", "FAILED"] | Unset = UNSET,
     ) -> Page[models.Run]:
-        """List the runs of one automation platform.
-
-        , newest first.
+        """List the runs of one automation platform, newest first.
 
         Args:
             platform: The platform that the automation runs on.
@@ -779,9 +747,7 @@ class Automations:
         status: Literal["PENDING", "SUCCEEDED", "FAILED"] | Unset = UNSET,
         platform: Literal["zapier", "make", "n8n"] | Unset = UNSET,
     ) -> Page[models.Run]:
-        """List the runs of all automation platforms.
-
-        , newest first.
+        """List the runs of all automation platforms, newest first.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -806,9 +772,7 @@ class Automations:
         )
 
     def get_run(self, platform: Literal["zapier", "make", "n8n"], id: str) -> models.Run:
-        """Get a run.
-
-        with its status and result.
+        """Get a run with its status and result.
 
         Args:
             platform: The platform that the automation runs on.
@@ -857,9 +821,7 @@ class AsyncAutomations:
     async def list_samples(
         self, platform: Literal["zapier", "make", "n8n"], event_type: str, *, limit: int | Unset = UNSET
     ) -> list[models.Sample]:
-        """List the newest events of a type.
-
-        , in the shape that a hook gets.
+        """List the newest events of a type, in the shape that a hook gets.
 
         Args:
             platform: The platform that the automation runs on.
@@ -876,9 +838,7 @@ class AsyncAutomations:
     def list_hooks(
         self, platform: Literal["zapier", "make", "n8n"], *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET
     ) -> AsyncPage[models.Hook]:
-        """List the hooks of one automation platform.
-
-        , newest first.
+        """List the hooks of one automation platform, newest first.
 
         Args:
             platform: The platform that the automation runs on.
@@ -975,9 +935,7 @@ class AsyncAutomations:
         search: str | Unset = UNSET,
         cursor: str | Unset = UNSET,
     ) -> list[models.Choice]:
-        """List the IDs that a field accepts.
-
-        , for dropdowns.
+        """List the IDs that a field accepts, for dropdowns.
 
         Args:
             platform: The platform that the automation runs on.
@@ -1031,9 +989,7 @@ class AsyncAutomations:
         until: datetime | Unset = UNSET,
         status: Literal["PENDING", "SUCCEEDED", "FAILED"] | Unset = UNSET,
     ) -> AsyncPage[models.Run]:
-        """List the runs of one automation platform.
-
-        , newest first.
+        """List the runs of one automation platform, newest first.
 
         Args:
             platform: The platform that the automation runs on.
@@ -1060,9 +1016,7 @@ class AsyncAutomations:
         status: Literal["PENDING", "SUCCEEDED", "FAILED"] | Unset = UNSET,
         platform: Literal["zapier", "make", "n8n"] | Unset = UNSET,
     ) -> AsyncPage[models.Run]:
-        """List the runs of all automation platforms.
-
-        , newest first.
+        """List the runs of all automation platforms, newest first.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -1087,9 +1041,7 @@ class AsyncAutomations:
         )
 
     async def get_run(self, platform: Literal["zapier", "make", "n8n"], id: str) -> models.Run:
-        """Get a run.
-
-        with its status and result.
+        """Get a run with its status and result.
 
         Args:
             platform: The platform that the automation runs on.
@@ -1156,9 +1108,7 @@ class Connections:
         error_description: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Connection:
-        """Complete an authorization code flow.
-
-        with the parameters of the provider's redirect.
+        """Complete an authorization code flow with the parameters of the provider's redirect.
 
         Args:
             state: The `state` of the flow.
@@ -1228,9 +1178,7 @@ class Connections:
         connection_id: str | Unset = UNSET,
         account_id: str | Unset = UNSET,
     ) -> Page[models.Connection]:
-        """List the connections of all integrations of the workspace.
-
-        , newest first.
+        """List the connections of all integrations of the workspace, newest first.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -1271,9 +1219,7 @@ class Connections:
         )
 
     def delete(self, id: str, connection_id: str, *, if_match: int | str | None = None) -> None:
-        """Delete a connection.
-
-        , here and at the provider.
+        """Delete a connection, here and at the provider.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1289,9 +1235,7 @@ class Connections:
         )
 
     def token(self, id: str, connection_id: str) -> models.AccessToken | models.ConnectionCredentials:
-        """Get the access token.
-
-        , refreshed if that is due, or the credentials.
+        """Get the access token, refreshed if that is due, or the credentials.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1313,9 +1257,7 @@ class Connections:
         cursor: str | Unset = UNSET,
         status: Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"] | Unset = UNSET,
     ) -> Page[models.Connection]:
-        """List an integration's connections.
-
-        , newest first.
+        """List an integration's connections, newest first.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1384,9 +1326,7 @@ class AsyncConnections:
         error_description: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Connection:
-        """Complete an authorization code flow.
-
-        with the parameters of the provider's redirect.
+        """Complete an authorization code flow with the parameters of the provider's redirect.
 
         Args:
             state: The `state` of the flow.
@@ -1456,9 +1396,7 @@ class AsyncConnections:
         connection_id: str | Unset = UNSET,
         account_id: str | Unset = UNSET,
     ) -> AsyncPage[models.Connection]:
-        """List the connections of all integrations of the workspace.
-
-        , newest first.
+        """List the connections of all integrations of the workspace, newest first.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -1499,9 +1437,7 @@ class AsyncConnections:
         )
 
     async def delete(self, id: str, connection_id: str, *, if_match: int | str | None = None) -> None:
-        """Delete a connection.
-
-        , here and at the provider.
+        """Delete a connection, here and at the provider.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1517,9 +1453,7 @@ class AsyncConnections:
         )
 
     async def token(self, id: str, connection_id: str) -> models.AccessToken | models.ConnectionCredentials:
-        """Get the access token.
-
-        , refreshed if that is due, or the credentials.
+        """Get the access token, refreshed if that is due, or the credentials.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1541,9 +1475,7 @@ class AsyncConnections:
         cursor: str | Unset = UNSET,
         status: Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"] | Unset = UNSET,
     ) -> AsyncPage[models.Connection]:
-        """List an integration's connections.
-
-        , newest first.
+        """List an integration's connections, newest first.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1577,9 +1509,7 @@ class Deliveries:
         webhook_id: str | Unset = UNSET,
         event_id: str | Unset = UNSET,
     ) -> Page[models.Delivery]:
-        """List the deliveries of the workspace's webhooks.
-
-        , newest event first.
+        """List the deliveries of the workspace's webhooks, newest event first.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -1626,9 +1556,7 @@ class AsyncDeliveries:
         webhook_id: str | Unset = UNSET,
         event_id: str | Unset = UNSET,
     ) -> AsyncPage[models.Delivery]:
-        """List the deliveries of the workspace's webhooks.
-
-        , newest event first.
+        """List the deliveries of the workspace's webhooks, newest event first.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -1689,9 +1617,7 @@ class Events:
         )
 
     def get(self, id: str) -> models.Event:
-        """Get an event.
-
-        with its deliveries, and the webhooks that it did not go to, with the reasons.
+        """Get an event with its deliveries, and the webhooks that it did not go to, with the reasons.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -1734,9 +1660,7 @@ class Events:
         status: Literal["ACCEPTED", "REJECTED"] | Unset = UNSET,
         source: Literal["api", "bus", "patchbay"] | Unset = UNSET,
     ) -> Page[models.EventSummary]:
-        """List the workspace's events.
-
-        , newest first, without their data.
+        """List the workspace's events, newest first, without their data.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -1795,9 +1719,7 @@ class AsyncEvents:
         )
 
     async def get(self, id: str) -> models.Event:
-        """Get an event.
-
-        with its deliveries, and the webhooks that it did not go to, with the reasons.
+        """Get an event with its deliveries, and the webhooks that it did not go to, with the reasons.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -1840,9 +1762,7 @@ class AsyncEvents:
         status: Literal["ACCEPTED", "REJECTED"] | Unset = UNSET,
         source: Literal["api", "bus", "patchbay"] | Unset = UNSET,
     ) -> AsyncPage[models.EventSummary]:
-        """List the workspace's events.
-
-        , newest first, without their data.
+        """List the workspace's events, newest first, without their data.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -1985,9 +1905,7 @@ class Integrations:
         provider: str | Unset = UNSET,
         search: str | Unset = UNSET,
     ) -> Page[models.Integration]:
-        """List the integrations that can be installed.
-
-        : public integrations, then the built-in templates.
+        """List the integrations that can be installed: public integrations, then the built-in templates.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -2026,9 +1944,7 @@ class Integrations:
         auth_type: Literal["OAUTH2", "API_KEY", "BASIC"] | Unset = UNSET,
         search: str | Unset = UNSET,
     ) -> Page[models.ProviderSummary]:
-        """List the providers that Patchbay knows.
-
-        , and the kinds of providers that it does not know.
+        """List the providers that Patchbay knows, and the kinds of providers that it does not know.
 
         Args:
             type: Only providers for integrations of this type.
@@ -2043,9 +1959,7 @@ class Integrations:
         )
 
     def get_provider(self, key: str) -> models.Provider:
-        """Get what an integration of a provider needs.
-
-        : config, credentials, scopes, hosts.
+        """Get what an integration of a provider needs: config, credentials, scopes, hosts.
 
         Args:
             key: The key of a provider, such as `hubspot`.
@@ -2094,9 +2008,7 @@ class Integrations:
         metadata: dict[str, Any] | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Update an integration.
-
-        : change the fields that are sent.
+        """Update an integration: change the fields that are sent.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -2160,9 +2072,7 @@ class Integrations:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Set the status of an integration.
-
-        : active, inactive or in error.
+        """Set the status of an integration: active, inactive or in error.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -2189,9 +2099,7 @@ class Integrations:
         until: datetime | Unset = UNSET,
         action: str | Unset = UNSET,
     ) -> Page[models.LogEntry]:
-        """List the activity log of an integration.
-
-        , newest first.
+        """List the activity log of an integration, newest first.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -2236,9 +2144,7 @@ class Integrations:
         provider: str | Unset = UNSET,
         include_public: bool | Unset = UNSET,
     ) -> Page[models.Integration]:
-        """List the workspace's integrations.
-
-        , newest first.
+        """List the workspace's integrations, newest first.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -2338,9 +2244,7 @@ class AsyncIntegrations:
         provider: str | Unset = UNSET,
         search: str | Unset = UNSET,
     ) -> AsyncPage[models.Integration]:
-        """List the integrations that can be installed.
-
-        : public integrations, then the built-in templates.
+        """List the integrations that can be installed: public integrations, then the built-in templates.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -2379,9 +2283,7 @@ class AsyncIntegrations:
         auth_type: Literal["OAUTH2", "API_KEY", "BASIC"] | Unset = UNSET,
         search: str | Unset = UNSET,
     ) -> AsyncPage[models.ProviderSummary]:
-        """List the providers that Patchbay knows.
-
-        , and the kinds of providers that it does not know.
+        """List the providers that Patchbay knows, and the kinds of providers that it does not know.
 
         Args:
             type: Only providers for integrations of this type.
@@ -2396,9 +2298,7 @@ class AsyncIntegrations:
         )
 
     async def get_provider(self, key: str) -> models.Provider:
-        """Get what an integration of a provider needs.
-
-        : config, credentials, scopes, hosts.
+        """Get what an integration of a provider needs: config, credentials, scopes, hosts.
 
         Args:
             key: The key of a provider, such as `hubspot`.
@@ -2447,9 +2347,7 @@ class AsyncIntegrations:
         metadata: dict[str, Any] | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Update an integration.
-
-        : change the fields that are sent.
+        """Update an integration: change the fields that are sent.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -2513,9 +2411,7 @@ class AsyncIntegrations:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Set the status of an integration.
-
-        : active, inactive or in error.
+        """Set the status of an integration: active, inactive or in error.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -2542,9 +2438,7 @@ class AsyncIntegrations:
         until: datetime | Unset = UNSET,
         action: str | Unset = UNSET,
     ) -> AsyncPage[models.LogEntry]:
-        """List the activity log of an integration.
-
-        , newest first.
+        """List the activity log of an integration, newest first.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -2589,9 +2483,7 @@ class AsyncIntegrations:
         provider: str | Unset = UNSET,
         include_public: bool | Unset = UNSET,
     ) -> AsyncPage[models.Integration]:
-        """List the workspace's integrations.
-
-        , newest first.
+        """List the workspace's integrations, newest first.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -2626,9 +2518,7 @@ class Me:
     def get(
         self,
     ) -> models.Caller:
-        """Get who the credentials belong to.
-
-        : the workspace, the user or API key, and the scopes.
+        """Get who the credentials belong to: the workspace, the user or API key, and the scopes.
 
         Needs credentials, and no particular scope.
         """
@@ -2649,9 +2539,7 @@ class AsyncMe:
     async def get(
         self,
     ) -> models.Caller:
-        """Get who the credentials belong to.
-
-        : the workspace, the user or API key, and the scopes.
+        """Get who the credentials belong to: the workspace, the user or API key, and the scopes.
 
         Needs credentials, and no particular scope.
         """
@@ -2705,9 +2593,7 @@ class Tasks:
         status: Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"] | Unset = UNSET,
         webhook_id: str | Unset = UNSET,
     ) -> Page[models.Task]:
-        """List the workspace's tasks.
-
-        , newest first.
+        """List the workspace's tasks, newest first.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -2765,9 +2651,7 @@ class AsyncTasks:
         status: Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"] | Unset = UNSET,
         webhook_id: str | Unset = UNSET,
     ) -> AsyncPage[models.Task]:
-        """List the workspace's tasks.
-
-        , newest first.
+        """List the workspace's tasks, newest first.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -2811,7 +2695,8 @@ class Webhooks:
         Only this response has its signing secret.
 
         Args:
-            kind: Who publishes it: `publishable`, `operational` or `platform`.
+            kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
+                never changes.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -2822,7 +2707,7 @@ class Webhooks:
             rate_limit_per_second: The most requests per second to the receiver; null for no limit.
             disable_after: The number of consecutive failures that disables the webhook.
             expires_in_seconds: After how many seconds the webhook is deleted; null for never.
-            secret: The signing secret, `whsec_…`. Shown only in this response: store it now.
+            secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -2850,10 +2735,7 @@ class Webhooks:
     def event_types(
         self,
     ) -> Page[models.EventTypeInfo]:
-        """List the event types.
-
-        , with their descriptions, JSON Schemas and samples.
-        """
+        """List the event types, with their descriptions, JSON Schemas and samples."""
         return self._http.page(
             Operation("GET", "/api/integrations/webhooks/event-types"),
             models.EventTypeInfo,
@@ -2862,9 +2744,7 @@ class Webhooks:
         )
 
     def get(self, id: str) -> models.WebhookDetail:
-        """Get a webhook.
-
-        with its stats, its receiver's state and its latest deliveries.
+        """Get a webhook with its stats, its receiver's state and its latest deliveries.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -2893,13 +2773,12 @@ class Webhooks:
         expires_in_seconds: int | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Update a webhook.
-
-        : change the fields that are sent.
+        """Update a webhook: change the fields that are sent.
 
         Args:
             id: The webhook's ID, `whk_…`.
-            kind: Who publishes it: `publishable`, `operational` or `platform`.
+            kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
+                never changes.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -2958,9 +2837,7 @@ class Webhooks:
         until: datetime | Unset = UNSET,
         action: str | Unset = UNSET,
     ) -> Page[models.LogEntry]:
-        """List the activity log of a webhook.
-
-        , newest first.
+        """List the activity log of a webhook, newest first.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -2985,9 +2862,7 @@ class Webhooks:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Activate.
-
-        , pause or deactivate a webhook.
+        """Activate, pause or deactivate a webhook.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3013,15 +2888,14 @@ class Webhooks:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
-        """Create a signing secret.
-
-        , shown only in this response. Older ones keep signing for `overlapSeconds`.
+        """Create a signing secret, shown only in this response. Older ones keep signing for
+        `overlapSeconds`.
 
         Args:
             id: The webhook's ID, `whk_…`.
             overlap_seconds: How long the older secrets sign alongside the new one; 0 ends them
                 immediately.
-            secret: The signing secret, `whsec_…`. Shown only in this response: store it now.
+            secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -3038,9 +2912,7 @@ class Webhooks:
     def test(
         self, id: str, *, event_type: str | Unset | None = UNSET, idempotency_key: str | None = None
     ) -> models.Attempt:
-        """Send a test event to the receiver now.
-
-        , and return the attempt.
+        """Send a test event to the receiver now, and return the attempt.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3067,9 +2939,7 @@ class Webhooks:
         status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | Unset = UNSET,
         event_type: str | Unset = UNSET,
     ) -> Page[models.Delivery]:
-        """List a webhook's deliveries.
-
-        , newest event first.
+        """List a webhook's deliveries, newest event first.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3095,9 +2965,7 @@ class Webhooks:
         )
 
     def get_delivery(self, id: str, delivery_id: str) -> models.DeliveryDetail:
-        """Get a delivery.
-
-        with its payload and attempts.
+        """Get a delivery with its payload and attempts.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3162,9 +3030,8 @@ class Webhooks:
         dry_run: bool | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ReplayPreview | models.Task:
-        """Start a task that sends deliveries of a time range again.
-
-        , and events that the webhook did not get.
+        """Start a task that sends deliveries of a time range again, and events that the webhook did not
+        get.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3238,9 +3105,7 @@ class Webhooks:
         )
 
     def list_consumers(self, id: str) -> Page[models.FeedConsumer]:
-        """List the consumers of a pull webhook's feed.
-
-        , and how far behind they are.
+        """List the consumers of a pull webhook's feed, and how far behind they are.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3275,9 +3140,7 @@ class Webhooks:
         event_type: str | Unset = UNSET,
         include: Sequence[Literal["stats", "receiver"]] | Unset = UNSET,
     ) -> Page[models.Webhook]:
-        """List the workspace's webhooks.
-
-        , newest first; `include` adds their stats and receivers.
+        """List the workspace's webhooks, newest first; `include` adds their stats and receivers.
 
         Args:
             limit: The most items of a page, 1 to 100.
@@ -3322,7 +3185,8 @@ class AsyncWebhooks:
         Only this response has its signing secret.
 
         Args:
-            kind: Who publishes it: `publishable`, `operational` or `platform`.
+            kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
+                never changes.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -3333,7 +3197,7 @@ class AsyncWebhooks:
             rate_limit_per_second: The most requests per second to the receiver; null for no limit.
             disable_after: The number of consecutive failures that disables the webhook.
             expires_in_seconds: After how many seconds the webhook is deleted; null for never.
-            secret: The signing secret, `whsec_…`. Shown only in this response: store it now.
+            secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -3361,10 +3225,7 @@ class AsyncWebhooks:
     def event_types(
         self,
     ) -> AsyncPage[models.EventTypeInfo]:
-        """List the event types.
-
-        , with their descriptions, JSON Schemas and samples.
-        """
+        """List the event types, with their descriptions, JSON Schemas and samples."""
         return self._http.page(
             Operation("GET", "/api/integrations/webhooks/event-types"),
             models.EventTypeInfo,
@@ -3373,9 +3234,7 @@ class AsyncWebhooks:
         )
 
     async def get(self, id: str) -> models.WebhookDetail:
-        """Get a webhook.
-
-        with its stats, its receiver's state and its latest deliveries.
+        """Get a webhook with its stats, its receiver's state and its latest deliveries.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3404,13 +3263,12 @@ class AsyncWebhooks:
         expires_in_seconds: int | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Update a webhook.
-
-        : change the fields that are sent.
+        """Update a webhook: change the fields that are sent.
 
         Args:
             id: The webhook's ID, `whk_…`.
-            kind: Who publishes it: `publishable`, `operational` or `platform`.
+            kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
+                never changes.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -3469,9 +3327,7 @@ class AsyncWebhooks:
         until: datetime | Unset = UNSET,
         action: str | Unset = UNSET,
     ) -> AsyncPage[models.LogEntry]:
-        """List the activity log of a webhook.
-
-        , newest first.
+        """List the activity log of a webhook, newest first.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3496,9 +3352,7 @@ class AsyncWebhooks:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Activate.
-
-        , pause or deactivate a webhook.
+        """Activate, pause or deactivate a webhook.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3524,15 +3378,14 @@ class AsyncWebhooks:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
-        """Create a signing secret.
-
-        , shown only in this response. Older ones keep signing for `overlapSeconds`.
+        """Create a signing secret, shown only in this response. Older ones keep signing for
+        `overlapSeconds`.
 
         Args:
             id: The webhook's ID, `whk_…`.
             overlap_seconds: How long the older secrets sign alongside the new one; 0 ends them
                 immediately.
-            secret: The signing secret, `whsec_…`. Shown only in this response: store it now.
+            secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -3549,9 +3402,7 @@ class AsyncWebhooks:
     async def test(
         self, id: str, *, event_type: str | Unset | None = UNSET, idempotency_key: str | None = None
     ) -> models.Attempt:
-        """Send a test event to the receiver now.
-
-        , and return the attempt.
+        """Send a test event to the receiver now, and return the attempt.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3578,9 +3429,7 @@ class AsyncWebhooks:
         status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | Unset = UNSET,
         event_type: str | Unset = UNSET,
     ) -> AsyncPage[models.Delivery]:
-        """List a webhook's deliveries.
-
-        , newest event first.
+        """List a webhook's deliveries, newest event first.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3606,9 +3455,7 @@ class AsyncWebhooks:
         )
 
     async def get_delivery(self, id: str, delivery_id: str) -> models.DeliveryDetail:
-        """Get a delivery.
-
-        with its payload and attempts.
+        """Get a delivery with its payload and attempts.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3673,9 +3520,8 @@ class AsyncWebhooks:
         dry_run: bool | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ReplayPreview | models.Task:
-        """Start a task that sends deliveries of a time range again.
-
-        , and events that the webhook did not get.
+        """Start a task that sends deliveries of a time range again, and events that the webhook did not
+        get.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3749,9 +3595,7 @@ class AsyncWebhooks:
         )
 
     def list_consumers(self, id: str) -> AsyncPage[models.FeedConsumer]:
-        """List the consumers of a pull webhook's feed.
-
-        , and how far behind they are.
+        """List the consumers of a pull webhook's feed, and how far behind they are.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3786,9 +3630,7 @@ class AsyncWebhooks:
         event_type: str | Unset = UNSET,
         include: Sequence[Literal["stats", "receiver"]] | Unset = UNSET,
     ) -> AsyncPage[models.Webhook]:
-        """List the workspace's webhooks.
-
-        , newest first; `include` adds their stats and receivers.
+        """List the workspace's webhooks, newest first; `include` adds their stats and receivers.
 
         Args:
             limit: The most items of a page, 1 to 100.

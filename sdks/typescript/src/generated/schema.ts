@@ -600,7 +600,7 @@ export interface components {
             /** @description The integration that it belongs to. */
             integrationId: string;
             /** @description The most recent error, or null. */
-            lastError: components["schemas"]["ConnectionError"] | null;
+            lastError: components["schemas"]["LastError"] | null;
             /**
              * Format: date-time
              * @description When the token was last refreshed.
@@ -630,18 +630,6 @@ export interface components {
             credentials: {
                 [key: string]: string;
             };
-        };
-        /** @description The most recent error. Text from the provider is sanitized. */
-        ConnectionError: {
-            /**
-             * Format: date-time
-             * @description When it happened.
-             */
-            at: string;
-            /** @description The stable code of the error. */
-            code: string;
-            /** @description What happened, for people. */
-            detail: string;
         };
         /** @description The data of a `CONNECTION_EXPIRED` event. */
         ConnectionExpiredData: {
@@ -816,7 +804,7 @@ export interface components {
             /** @description The integration that it belongs to. */
             integrationId?: string | null;
             /**
-             * @description Who publishes it: `publishable`, `operational` or `platform`.
+             * @description `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes.
              * @default push
              */
             kind?: components["schemas"]["WebhookKind"];
@@ -826,7 +814,7 @@ export interface components {
             rateLimitPerSecond?: number | null;
             /** @description When failed attempts are repeated. */
             retryConfig?: components["schemas"]["RetryConfig"];
-            /** @description The signing secret, `whsec_…`. Shown only in this response: store it now. */
+            /** @description A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it. */
             secret?: string | null;
             /** @description The receiver's URL. */
             url?: string | null;
@@ -1328,7 +1316,7 @@ export interface components {
             /** @description The signing secret, `whsec_…`. Shown only in this response: store it now. */
             secret: null;
         };
-        /** @description The latest failed attempt. `code` is a stable code, such as `http_500` or `timeout`. */
+        /** @description The latest failure of something that continues. `code` is stable, `detail` is sanitized, for people. */
         LastError: {
             /**
              * Format: date-time
@@ -1931,7 +1919,7 @@ export interface components {
              * @default 86400
              */
             overlapSeconds?: number;
-            /** @description The signing secret, `whsec_…`. Shown only in this response: store it now. */
+            /** @description A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it. */
             secret?: string | null;
         };
         /** @description An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
@@ -2243,7 +2231,7 @@ export interface components {
             };
             /** @description The integration that it belongs to. */
             integrationId?: string | null;
-            /** @description Who publishes it: `publishable`, `operational` or `platform`. */
+            /** @description `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes. */
             kind?: components["schemas"]["WebhookKind"];
             /** @description The name for people. */
             name?: string;
@@ -2329,7 +2317,7 @@ export interface components {
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string | null;
-            /** @description Who publishes it: `publishable`, `operational` or `platform`. */
+            /** @description `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes. */
             kind: components["schemas"]["WebhookKind"];
             /** @description The name for people. */
             name: string;
@@ -2391,7 +2379,7 @@ export interface components {
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string | null;
-            /** @description Who publishes it: `publishable`, `operational` or `platform`. */
+            /** @description `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes. */
             kind: components["schemas"]["WebhookKind"];
             /** @description The name for people. */
             name: string;
@@ -2529,7 +2517,7 @@ export interface components {
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string | null;
-            /** @description Who publishes it: `publishable`, `operational` or `platform`. */
+            /** @description `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes. */
             kind: components["schemas"]["WebhookKind"];
             /** @description The name for people. */
             name: string;
