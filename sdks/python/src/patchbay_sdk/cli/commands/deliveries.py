@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
@@ -16,10 +17,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from patchbay_sdk import Patchbay
+from patchbay_sdk import ConnectionFailed, Patchbay, ServerError
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import Exit, Format, cell, console, done, emit, notes, show, table
-from patchbay_sdk.cli.times import parse_time
+from patchbay_sdk.cli.output import Exit, Format, cell, console, done, emit, notes, show, table, warn
+from patchbay_sdk.cli.parse import parse_time
 from patchbay_sdk.models import Delivery, ReplayPreview, Task
 
 app = typer.Typer(name="deliveries", help="Follow, examine and repeat deliveries.", no_args_is_help=True)
@@ -57,6 +58,7 @@ def list_(
             (delivery for delivery, _ in zip(found, range(limit), strict=False)),
             _COLUMNS,
             empty="No deliveries. Publish an event: patchbay trigger POST_PUBLISHED",
+            spare=("UPDATED", "ATTEMPTS", "REASON"),
         )
 
 
@@ -67,17 +69,21 @@ def tail(
     webhook: WebhookOption = None,
     event: Annotated[str | None, typer.Option("--event", "-e", help="Only of this event.")] = None,
 ) -> None:
-    """Follow deliveries as they change, until you press Ctrl-C."""
-    seen: dict[str, int] = {}
+    """Follow deliveries as they change, until you press Ctrl-C.
+
+    Shows events from a minute ago on. Retries of events that are older than a quarter of an hour are shown only with
+    --event.
+    """
+    filters = _filters(status, type, webhook, event, None)
     started = datetime.now(timezone.utc) - timedelta(minutes=1)
+    seen: dict[str, int] = {}
     notes.print("Waiting for deliveries. Ctrl-C ends this.", style="dim")
-    with connect() as client:
+    with connect() as client, suppress(KeyboardInterrupt):
         while True:
-            filters = _filters(status, type, webhook, event, None) | {"since": started}
-            for delivery in reversed(list(client.deliveries.list(limit=100, **filters))):
-                if seen.get(delivery.id) != delivery.version:
-                    seen[delivery.id] = delivery.version
-                    _print_change(delivery)
+            try:
+                _print_changes(client, filters if event else filters | {"since": _recent(started)}, seen)
+            except (ConnectionFailed, ServerError) as error:
+                warn(f"Trying again. {str(error).splitlines()[0]}")
             time.sleep(_POLL_SECONDS)
 
 
@@ -109,7 +115,7 @@ def show_(
                     "TRIGGER": lambda attempt: attempt.trigger,
                     "ANSWER": lambda attempt: attempt.status_code or (attempt.error and attempt.error.code),
                     "TOOK": lambda attempt: f"{attempt.duration_ms} ms",
-                    "BODY": lambda attempt: (attempt.response_body or "")[:80],
+                    "BODY": lambda attempt: " ".join((attempt.response_body or "").split())[:80],
                 },
                 empty="No attempts yet.",
             )
@@ -182,6 +188,18 @@ def _follow(client: Patchbay, task: Task) -> Task:
             task = client.tasks.get(task.id)
             progress.update(bar, total=task.total, completed=task.done)
     return task
+
+
+def _recent(started: datetime) -> datetime:
+    return max(started, datetime.now(timezone.utc) - timedelta(minutes=15))
+
+
+def _print_changes(client: Patchbay, filters: dict[str, Any], seen: dict[str, int]) -> None:
+    """Print the deliveries whose version differs from the one that was seen, oldest first."""
+    for delivery in reversed(list(client.deliveries.list(limit=100, **filters))):
+        if seen.get(delivery.id) != delivery.version:
+            seen[delivery.id] = delivery.version
+            _print_change(delivery)
 
 
 def _print_change(delivery: Delivery) -> None:

@@ -16,6 +16,7 @@ as they are, and so are resources that it does not name. `${NAME}` is an environ
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -26,10 +27,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from patchbay_sdk import Patchbay
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import Exit, Format, confirm, console, done, emit, notes, plain
+from patchbay_sdk.cli.output import Exit, Format, advise, confirm, console, done, emit, notes, plain
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -194,19 +196,31 @@ def _print(change: Change) -> None:
     if Format.json:
         emit({"kind": change.kind.label, "name": change.name, "id": change.id, "fields": sorted(change.wanted)})
         return
-    if change.id is None:
-        console.print(f"[green]+ {change.kind.label} {change.name}[/]")
-    else:
-        console.print(f"[yellow]~ {change.kind.label} {change.name}[/] [dim]{change.id}[/]")
+    is_new = change.id is None
+    title = f"{'+' if is_new else '~'} {change.kind.label} {change.name}"
+    _line((title, "green" if is_new else "yellow"), (f" {change.id or ''}", "dim"))
     for field, value in change.wanted.items():
         if field == "name":
             continue
-        text = ", ".join(value) if field == _SECRET else value
-        if change.id is None:
-            console.print(f"    [green]{field}: {text}[/]")
-        else:
-            before = ", ".join(change.before[field] or {}) if field == _SECRET else change.before[field]
-            console.print(f"    {field}: [red]{before}[/] → [green]{text}[/]")
+        old = () if is_new else ((_shown(field, change.before[field]), "red"), " → ")
+        _line(f"    {field}: ", *old, (_shown(field, value), "green"))
+
+
+def _line(*parts: str | tuple[str, str]) -> None:
+    text = Text.assemble(*parts)
+    text.rstrip()
+    console.print(text, soft_wrap=True)
+
+
+def _shown(field: str, value: Any) -> str:
+    """A field's value for people: of headers, only the names."""
+    if value is None:
+        return "nothing"
+    if field == _SECRET:
+        return ", ".join(value) or "nothing"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value) or "nothing"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _apply(client: Patchbay, change: Change) -> None:
@@ -222,7 +236,7 @@ def _apply(client: Patchbay, change: Change) -> None:
     else:
         console.print(f"{change.name}: {secret}", soft_wrap=True, markup=False)
     done(f"Created the {change.kind.label} {change.name} ({created.id}).")
-    notes.print(f"Store its {change.kind.shown_once} now: it is not shown again.", style="yellow")
+    advise(f"Store its {change.kind.shown_once} now: it is not shown again.")
 
 
 def _snake(name: str) -> str:
