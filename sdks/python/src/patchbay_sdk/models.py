@@ -13,6 +13,17 @@ from pydantic import Field
 from patchbay_sdk._model import Model
 
 
+class ConnectionError(Model):
+    """The most recent error. Text from the provider is sanitized."""
+
+    code: str
+    """The stable code of the error."""
+    detail: str
+    """What happened, for people."""
+    at: datetime
+    """When it happened."""
+
+
 class AccessToken(Model):
     """An access token that is valid for at least a minute, if the provider issues such tokens."""
 
@@ -275,17 +286,6 @@ class ConnectionCredentials(Model):
 
     credentials: dict[str, str]
     """The credentials by name, such as `apiKey`."""
-
-
-class ConnectionError(Model):
-    """The most recent error. Text from the provider is sanitized."""
-
-    code: str
-    """The stable code of the error."""
-    detail: str
-    """What happened, for people."""
-    at: datetime
-    """When it happened."""
 
 
 class ConnectionList(Model):

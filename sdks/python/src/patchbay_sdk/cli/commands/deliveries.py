@@ -107,6 +107,7 @@ def show_(
             },
         )
         if not Format.json:
+            console.print()
             table(
                 delivery.attempts,
                 {
