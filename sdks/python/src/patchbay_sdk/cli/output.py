@@ -215,7 +215,10 @@ def advise(text: str) -> None:
 def fail(error: Exception) -> None:
     """Say why the command failed."""
     if not isinstance(error, ApiError):
-        notes.print(f"[red]✗[/] {escape(str(error))}", soft_wrap=True)
+        text = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            text = f"{error.filename}: {error.strerror}"
+        notes.print(f"[red]✗[/] {escape(text)}", soft_wrap=True)
         return
     if len(error.errors) > 1:
         text = "\n".join([f"{error.title}:", *(f"  {field.path}: {field.message}" for field in error.errors)])

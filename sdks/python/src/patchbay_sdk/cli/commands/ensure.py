@@ -16,6 +16,7 @@ as they are, and so are resources that it does not name. `${NAME}` is an environ
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -23,6 +24,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -128,6 +130,8 @@ def _read(file: Path) -> dict[str, list[dict[str, Any]]]:
     if unknown:
         raise ValueError(f"{file}: unknown section {', '.join(sorted(unknown))}. Write [[webhooks]] or [[keys]].")
     for section, resources in content.items():
+        if not isinstance(resources, list) or not all(isinstance(resource, dict) for resource in resources):
+            raise ValueError(f"{file}: write [[{section}]], with two brackets, before each of the {section}.")
         names = [resource.get("name") for resource in resources]
         if None in names or len(set(names)) != len(names):
             raise ValueError(f"{file}: each of the {section} needs a name of its own.")
@@ -167,6 +171,7 @@ def _differences(
                 found[resource.name] = resource
         for name, wanted in wanted_by_name.items():
             if name not in found:
+                _check_fields(kind, name, wanted, kind.create)
                 yield Change(kind, name, None, None, wanted, {})
                 continue
             current = plain(found[name])
@@ -176,8 +181,26 @@ def _differences(
                 if not _is_same(field, value, current.get(field)) or (field == _SECRET and resend_headers)
             }
             if changed:
+                _check_fields(kind, name, changed, kind.update)
                 before = {field: current.get(field) for field in changed}
                 yield Change(kind, name, found[name].id, found[name].version, changed, before)
+
+
+def _check_fields(kind: Kind, name: str, fields: Iterable[str], method: Callable[..., Any]) -> None:
+    """Raises ValueError for a field that the API's method does not take."""
+    known = {_camel(parameter) for parameter in inspect.signature(method).parameters} - {
+        "id",
+        "idempotencyKey",
+        "ifMatch",
+    }
+    for field in fields:
+        if field in known:
+            continue
+        text = f"The {kind.label} {name}: {field} cannot be "
+        if near := get_close_matches(field, known, 1):
+            raise ValueError(f"{text}declared; did you mean {near[0]}?")
+        is_fixed = method is kind.update and _snake(field) in inspect.signature(kind.create).parameters
+        raise ValueError(f"{text}{'changed. Delete it first, or undo the change.' if is_fixed else 'declared.'}")
 
 
 def _is_same(field: str, wanted: Any, current: Any) -> bool:
@@ -202,8 +225,24 @@ def _print(change: Change) -> None:
     for field, value in change.wanted.items():
         if field == "name":
             continue
-        old = () if is_new else ((_shown(field, change.before[field]), "red"), " → ")
-        _line(f"    {field}: ", *old, (_shown(field, value), "green"))
+        if is_new:
+            _line(f"    {field}: ", (_shown(field, value), "green"))
+        else:
+            _print_field(field, change.before[field], value)
+
+
+def _print_field(field: str, before: Any, wanted: Any) -> None:
+    """Print a changed field; of an object, only what differs."""
+    if field != _SECRET and isinstance(before, dict) and isinstance(wanted, dict):
+        for name, value in wanted.items():
+            if before.get(name) != value:
+                _print_field(f"{field}.{name}", before.get(name), value)
+        return
+    old, new = _shown(field, before), _shown(field, wanted)
+    if old == new:  # the values of headers
+        _line(f"    {field}: ", (f"{new}, sent again", "green"))
+    else:
+        _line(f"    {field}: ", (old, "red"), " → ", (new, "green"))
 
 
 def _line(*parts: str | tuple[str, str]) -> None:
@@ -220,7 +259,7 @@ def _shown(field: str, value: Any) -> str:
         return ", ".join(value) or "nothing"
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value) or "nothing"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return str(plain(value)) if isinstance(value, (str, datetime)) else json.dumps(plain(value), ensure_ascii=False)
 
 
 def _apply(client: Patchbay, change: Change) -> None:
@@ -237,6 +276,10 @@ def _apply(client: Patchbay, change: Change) -> None:
         console.print(f"{change.name}: {secret}", soft_wrap=True, markup=False)
     done(f"Created the {change.kind.label} {change.name} ({created.id}).")
     advise(f"Store its {change.kind.shown_once} now: it is not shown again.")
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
 
 
 def _snake(name: str) -> str:
