@@ -265,6 +265,10 @@ def _shown(field: str, value: Any) -> str:
 def _apply(client: Patchbay, change: Change) -> None:
     body = {_snake(field): value for field, value in change.wanted.items()}
     if change.id is not None:
+        if retry_config := change.wanted.get("retryConfig"):
+            # The API replaces the object: fields that the file does not have would get their defaults.
+            before = {name: value for name, value in change.before["retryConfig"].items() if name != "schedule"}
+            body["retry_config"] = retry_config if "schedule" in retry_config else {**before, **retry_config}
         change.kind.update(change.id, **body, if_match=change.version)
         done(f"Changed the {change.kind.label} {change.name}.")
         return
