@@ -73,7 +73,7 @@ def plain(value: object) -> Any:
 
 
 def _json(value: object) -> str:
-    content = value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
+    content = value.model_dump(by_alias=True, exclude_unset=True) if isinstance(value, BaseModel) else value
     return json.dumps(content, ensure_ascii=False, default=_time)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import signal
 import socket
 import sys
 import threading
@@ -61,6 +62,7 @@ def listen(
         "filters": [equals_filter(text) for text in filter or ()],
         "expires_in_seconds": _LIFETIME_SECONDS,
     }
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the command as Ctrl-C does
     # Without the environment's proxies, which do not reach this machine.
     with connect() as client, httpx.Client(timeout=15, trust_env=False) as receiver:
         run = _Run(client, receiver, url, _webhook(client, url, wanted))
