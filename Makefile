@@ -5,7 +5,7 @@ PYTHON ?= python3
 
 python := .venv/bin/python
 sam := .tools/sam/bin/python -m samcli
-tests ?= tests
+tests ?= tests sdks/python/tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -33,7 +33,7 @@ token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 test: need-dev need-ministack need-sam lint validate unit ## Run everything that must pass before a release
 
 unit: need-dev need-ministack need-sam ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/sdks $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
@@ -69,11 +69,13 @@ build: need-dev need-sam ## Build for AWS into .aws-sam/build; python3.13 or PYT
 release-check: need-dev ## Check that the build can be deployed
 	@$(python) -m tools.release_check .aws-sam/build
 
-derived: need-dev ## Generate the routes, openapi.json, the docs' tables, and the Zapier, Make and n8n apps
+derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SDKs, and the Zapier, Make and n8n apps
 	@$(python) -m tools.routes
 	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.openapi
 	@PYTHONPATH=layers/patchbay $(python) -m tools.provider_table
 	@PYTHONPATH=layers/patchbay $(python) -m tools.apps
+	@$(python) -m tools.sdk.python
+	@$(python) -m tools.sdk.typescript
 
 examples: need-dev ## Record the examples of openapi.json again: those that are wrong or missing, or ALL=1
 	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document

@@ -150,7 +150,7 @@ def test_a_table_fits_the_terminal_and_keeps_ids_whole(
     monkeypatch.setattr(output, "console", Console(force_terminal=True, width=width, color_system=None))
     _, out, _ = patchbay("keys", "list")
     assert max(map(len, out.splitlines())) <= width
-    assert KEY["id"] in out
+    assert str(KEY["id"]) in out
     assert "ACTIVE" in out
     assert ("sk_test_UzG9…" in out) == (width > 60)
     assert "EXPIRES" not in out, "a column without values is left out"
