@@ -109,7 +109,7 @@ def test_request_has_credentials_body_and_idempotency_key() -> None:
 
 
 def test_iteration_loads_all_pages() -> None:
-    first = (200, {}, {"items": [WEBHOOK, WEBHOOK], "nextCursor": "c/2"})
+    first: Reply = (200, {}, {"items": [WEBHOOK, WEBHOOK], "nextCursor": "c/2"})
     script = Script(
         first,
         (200, {}, {"items": [], "nextCursor": "c3"}),
