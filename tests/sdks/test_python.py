@@ -136,7 +136,9 @@ def test_command_without_its_extra_says_what_to_install(programs: Path, tmp_path
     assert printed == "The command line needs typer. Install it: pip install 'patchbay-sdk[cli]'\n"
 
 
-def test_command_line(packages: Path, programs: Path, settings: Mapping[str, str], tmp_path: Path) -> None:
+def test_command_line(
+    running: RunningStack, packages: Path, programs: Path, settings: Mapping[str, str], tmp_path: Path
+) -> None:
     [wheel] = packages.glob("*.whl")
     run(programs / "pip", "install", "-q", f"{wheel}[cli]", folder=tmp_path)
 
@@ -171,9 +173,10 @@ def test_command_line(packages: Path, programs: Path, settings: Mapping[str, str
         assert "200" in patchbay("deliveries", "show", webhook["id"], delivery)
         patchbay("deliveries", "retry", webhook["id"], delivery, "--force")
         inbox.wait_for(2)
-        assert "Sent    1" in patchbay(
-            "deliveries", "replay", webhook["id"], "--since", "1h", "-s", "DELIVERED"
-        )
+        again = ("deliveries", "replay", webhook["id"], "--since", "1h", "-s", "DELIVERED")
+        assert patchbay(*again, "--dry-run") == "Would send  1\n"
+        assert "RUNNING" in patchbay(*again, "--no-wait")
+        running.invoke("SweepDeliveriesFunction")  # it runs each minute
         inbox.wait_for(3)
     patchbay("webhooks", "delete", webhook["id"], code=1)
     patchbay("webhooks", "delete", webhook["id"], "--yes")

@@ -304,6 +304,8 @@ def test_replay_follows_its_task(api: Api, patchbay: Patchbay) -> None:
     assert api.requests[0][1]["statuses"] == ["FAILED"]
     assert code == 0
     assert out.split() == ["Task", "tsk_1", "Status", "SUCCEEDED", "Sent", "7"]
+    code, out, _ = patchbay("deliveries", "replay", "whk_1", "--since", "1h", "--no-wait")
+    assert (code, "RUNNING" in out) == (0, True)
     error = {"code": "internal", "detail": "It broke."}
     api.answers["GET /api/tasks/tsk_1"] = {**task, "status": "FAILED", "error": error}
     assert patchbay("deliveries", "replay", "whk_1", "--since", "1h")[0] == 1

@@ -149,8 +149,12 @@ def replay(
         typer.Option("--missing", help="Events without a delivery, such as those while it was inactive."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Only start the replay.")] = False,
 ) -> None:
-    """Send what a webhook missed, or had, again; shows the progress."""
+    """Send what a webhook missed, or had, again; shows the progress.
+
+    A replay is a task, which starts within a minute and goes on after Ctrl-C.
+    """
     body: dict[str, Any] = {"since": parse_time(since)}
     if until:
         body["until"] = parse_time(until)
@@ -165,7 +169,7 @@ def replay(
         if isinstance(result, ReplayPreview):
             show(result, {"Would send": f"{result.total}{'' if result.is_complete else ' or more'}"})
             return
-        task = _follow(client, result)
+        task = result if no_wait else _follow(client, result)
         show(
             task,
             {
@@ -175,19 +179,27 @@ def replay(
                 "Error": task.error and task.error.detail,
             },
         )
-        if task.status != "SUCCEEDED":
+        if task.status in ("FAILED", "CANCELLED"):
             raise typer.Exit(Exit.FAILED)
 
 
 def _follow(client: Patchbay, task: Task) -> Task:
     """Wait for the end of a task, with a progress bar."""
-    columns = (SpinnerColumn(), TextColumn("Queuing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=notes, transient=True) as progress:
-        bar = progress.add_task("", total=task.total)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    hidden = not notes.is_terminal
+    with Progress(*columns, console=notes, transient=True, disable=hidden) as progress:
+        bar = progress.add_task("Starts within a minute", total=task.total)
         while task.status == "RUNNING":
             time.sleep(_POLL_SECONDS)
             task = client.tasks.get(task.id)
-            progress.update(bar, total=task.total, completed=task.done)
+            text = "Queuing" if task.done else "Starts within a minute"
+            progress.update(bar, total=task.total, completed=task.done, description=text)
     return task
 
 
