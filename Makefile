@@ -5,7 +5,7 @@ PYTHON ?= python3
 
 python := .venv/bin/python
 sam := .tools/sam/bin/python -m samcli
-tests ?= tests
+tests ?= tests sdks/python/tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help

@@ -114,10 +114,11 @@ def stack(
     template: Path | None = None,
     environment: Mapping[str, str] | None = None,
     variables: Mapping[str, Mapping[str, str]] | None = None,
+    port: int = 0,
     timeout: float = 60,
 ) -> Iterator[RunningStack]:
-    """Run the stack on a free port, and yield it when it is ready. Its log is `state_dir/run.log`.
-    `environment` is for the runner, and `variables` are for functions, by logical ID.
+    """Run the stack on a free port, or on `port`, and yield it when it is ready. Its log is
+    `state_dir/run.log`. `environment` is for the runner, and `variables` are for functions, by logical ID.
     Raises RuntimeError with the end of the log if the stack does not start."""
     state_dir.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "local", "run"]
@@ -133,7 +134,7 @@ def stack(
         process = subprocess.Popen(
             child(signal.SIGTERM, *command),
             cwd=settings.ROOT,
-            env={**os.environ, **(environment or {}), "STATE_DIR": str(state_dir), "PORT": "0"},
+            env={**os.environ, **(environment or {}), "STATE_DIR": str(state_dir), "PORT": str(port)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

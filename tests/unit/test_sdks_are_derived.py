@@ -1,15 +1,31 @@
-"""The generated code of the SDKs matches openapi.json. (tests/sdks checks what Node tools generate.)"""
+"""The generated modules of the SDKs match openapi.json."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tools.sdk import python, typescript
+from tools.sdk import files, python, typescript
 
 
-@pytest.mark.parametrize("generate", [python.main, typescript.main])
-def test_generated_code_is_up_to_date(generate: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["", "--check"])
-    assert generate() == 0, "stale: run `make derived`"
+@pytest.mark.parametrize("generator", [python, typescript], ids=["python", "typescript"])
+def test_generated_modules_are_up_to_date(
+    generator: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["generator", "--check"])
+    code = generator.main()
+    assert code == 0, capsys.readouterr().out
+
+
+def test_a_stale_module_is_named_and_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["generator", "--check"])
+    this = Path(__file__)
+    before = this.read_text()
+    assert files.write_or_check({this: before + "#"}) == 1
+    assert "stale, run `make derived`: tests/unit/" in capsys.readouterr().out
+    assert this.read_text() == before

@@ -9,6 +9,7 @@ in the types of responses; datamodel-code-generator has models only, with the se
 
 from __future__ import annotations
 
+import builtins
 import json
 import keyword
 import re
@@ -91,7 +92,8 @@ class _Writer:
             "from patchbay_sdk._model import Model\n",
         ]
         aliases = [name for name in sorted(names) if not self._is_model(name)]
-        for name in sorted(names - set(aliases)):
+        # mypy reads a name of a built-in class, such as ConnectionError, as that class until it is defined.
+        for name in sorted(names - set(aliases), key=lambda name: (not hasattr(builtins, name), name)):
             lines.append(self._model(name))
         for name in aliases:
             lines.append(f"{name}: TypeAlias = {self._type(self._document.schemas[name], quoted=True)}\n")

@@ -5,7 +5,7 @@ import os
 from fastapi import BackgroundTasks, FastAPI, Request, Response
 
 from patchbay_sdk import VerificationError, Verifier
-from patchbay_sdk.events import Event
+from patchbay_sdk.events import Event, PostPublishedEvent
 
 app = FastAPI()
 verifier = Verifier(os.environ["PATCHBAY_SECRET"])
@@ -23,7 +23,7 @@ async def hook(request: Request, tasks: BackgroundTasks) -> Response:
 
 
 def handle(webhook_id: str, event: Event) -> None:
-    if event.type == "POST_PUBLISHED":
+    if isinstance(event, PostPublishedEvent):
         print(webhook_id, "published on", event.data.network, flush=True)
     else:
         print(webhook_id, event.type, flush=True)

@@ -109,7 +109,7 @@ def test_request_has_credentials_body_and_idempotency_key() -> None:
 
 
 def test_iteration_loads_all_pages() -> None:
-    first = (200, {}, {"items": [WEBHOOK, WEBHOOK], "nextCursor": "c/2"})
+    first: Reply = (200, {}, {"items": [WEBHOOK, WEBHOOK], "nextCursor": "c/2"})
     script = Script(
         first,
         (200, {}, {"items": [], "nextCursor": "c3"}),
@@ -223,7 +223,7 @@ def test_unknown_attributes_and_values_are_kept() -> None:
     }
     webhook = Script((200, {}, {**changed, "recentDeliveries": []})).client.webhooks.get("whk_1")
     assert webhook.status == "MELTED"  # type: ignore[comparison-overlap]
-    assert webhook.filters == [{"path": "a", "op": "later", "size": 3}]  # type: ignore[comparison-overlap]
+    assert webhook.filters == [{"path": "a", "op": "later", "size": 3}]
     assert webhook.retry_config.max_retries == 3, "the attributes that fit keep their types"
     assert webhook.created_at.year == 2026
     assert webhook.model_extra is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 from functools import cache
-from typing import Any
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 
 class Model(BaseModel):
@@ -32,14 +34,38 @@ def parse(type: Any, value: Any) -> Any:
     try:
         return _adapter(type).validate_python(value)
     except ValidationError:
-        if not (inspect.isclass(type) and issubclass(type, Model) and isinstance(value, dict)):
-            return value
+        model = _nearest(type, value) if isinstance(value, dict) else None
+    if model is None:
+        return value
     attributes = {}
-    fields = {field.alias: (name, field.annotation) for name, field in type.model_fields.items()}
+    fields = {field.alias: (name, field.annotation) for name, field in _fields(model).items()}
     for key, item in value.items():
         name, annotation = fields.get(key, (key, Any))
         attributes[name] = parse(annotation, item)
-    return type.model_construct(**attributes)
+    return model.model_construct(**attributes)
+
+
+def _nearest(type: Any, value: dict[str, Any]) -> builtins.type[Model] | None:
+    """The model for an object that does not match it: of a union, the only one with all its required fields."""
+    if _is_model(type):
+        return cast("builtins.type[Model]", type)
+    fitting = [
+        variant
+        for variant in get_args(type)
+        if _is_model(variant)
+        and all(field.alias in value for field in _fields(variant).values() if field.is_required())
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _fields(model: builtins.type[Model]) -> dict[str, FieldInfo]:
+    """The fields, with the types of models that are defined after this one."""
+    model.model_rebuild()
+    return model.model_fields
+
+
+def _is_model(type: Any) -> bool:
+    return inspect.isclass(type) and issubclass(type, Model)
 
 
 @cache

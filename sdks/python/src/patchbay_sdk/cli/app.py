@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from patchbay_sdk import (
     AuthenticationFailed,
@@ -27,10 +29,21 @@ from patchbay_sdk.cli.commands import (
     verify,
     webhooks,
 )
-from patchbay_sdk.cli.output import Exit, Format, notes
+from patchbay_sdk.cli.output import Exit, Format, fail
+
+
+class _Commands(TyperGroup):
+    """Takes --json after the command, too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        options = [arg for arg in args[:end] if arg == "--json"]
+        return super().parse_args(ctx, [*options[:1], *(arg for arg in args[:end] if arg != "--json"), *args[end:]])
+
 
 app = typer.Typer(
     name="patchbay",
+    cls=_Commands,
     help="Webhooks, events, API keys and connections of Patchbay.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -57,7 +70,7 @@ def _print_version(value: bool) -> None:
 @app.callback()
 def options(
     url: Annotated[str, typer.Option(envvar="PATCHBAY_URL", help="The address of the deployment.")] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line. Also after the command.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -65,6 +78,8 @@ def options(
     """Webhooks, events, API keys and connections of Patchbay.
 
     Log in once with [bold]patchbay login[/], or set PATCHBAY_URL and PATCHBAY_API_KEY.
+    Exit codes: 0 success, 1 the API reports a problem, 2 usage, 3 credentials, 4 not found, 5 no answer,
+    6 differences ([bold]ensure --check[/]).
     """
     Format.json = json
     context.url = url
@@ -74,9 +89,11 @@ def run() -> NoReturn:
     """Run the command, and exit with one of the codes in `Exit`."""
     try:
         app()
+    except BrokenPipeError:  # the reader, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.OK)
     except (PatchbayError, ValueError, OSError) as error:
-        notes.print("✗", style="red", end=" ")
-        notes.print(str(error), markup=False, soft_wrap=True)
+        fail(error)
         sys.exit(_exit_code(error))
     sys.exit(Exit.OK)
 

@@ -11,14 +11,20 @@ from enum import IntEnum
 from typing import Any
 
 from pydantic import BaseModel
+from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+from patchbay_sdk import ApiError
 
 console = Console(highlight=False)
 # Progress and advice, so that standard output has only results.
 notes = Console(stderr=True, highlight=False)
 
+_NOTHING = "–"
+_LONGEST_WORD = 28  # an ID
 _COLORS = {
     "ACTIVE": "green",
     "DELIVERED": "green",
@@ -62,13 +68,24 @@ class Format:
 
 
 def plain(value: object) -> Any:
-    """An object of the SDK as JSON, with the API's names."""
-    return value.model_dump(mode="json", by_alias=True) if isinstance(value, BaseModel) else value
+    """An object of the SDK as JSON, with the API's names and its form of times."""
+    return json.loads(_json(value))
+
+
+def _json(value: object) -> str:
+    content = value.model_dump(by_alias=True, exclude_unset=True) if isinstance(value, BaseModel) else value
+    return json.dumps(content, ensure_ascii=False, default=_time)
+
+
+def _time(value: object) -> str:
+    if not isinstance(value, datetime):
+        raise TypeError(f"{type(value).__name__} is not JSON")
+    return value.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def emit(value: object) -> None:
     """Print an object as a line of JSON."""
-    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False) + "\n")
+    sys.stdout.write(_json(value) + "\n")
     sys.stdout.flush()
 
 
@@ -77,37 +94,83 @@ def show(value: object, fields: Mapping[str, object]) -> None:
     if Format.json:
         emit(value)
         return
+    rows = [
+        [Text(name, style="bold"), cell(content)]
+        for name, content in fields.items()
+        if content not in (None, "", [], {})
+    ]
+    if not console.is_terminal:
+        _print_aligned(rows)
+        return
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold")
+    grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    for name, content in fields.items():
-        if content not in (None, "", [], {}):
-            grid.add_row(name, cell(content))
+    for row in rows:
+        grid.add_row(*row)
     console.print(grid)
 
 
-def table(items: Iterable[Any], columns: Mapping[str, Callable[[Any], object]], *, empty: str) -> None:
-    """Print a list: a line of JSON for each item, or a table. `empty` says what to do if there is none."""
+def table(
+    items: Iterable[Any],
+    columns: Mapping[str, Callable[[Any], object]],
+    *,
+    empty: str,
+    spare: Sequence[str] = (),
+) -> None:
+    """Print a list: a line of JSON for each item, or a table.
+
+    `empty` says what to do if there is none. Columns without a value are left out, and so are the `spare` ones, in this
+    order, in a terminal that is too narrow. A pipe gets a line for each item, however long.
+    """
     if Format.json:
         for item in items:
             emit(item)
         return
     rows = [[cell(read(item)) for read in columns.values()] for item in items]
     if not rows:
-        notes.print(empty, style="dim")
+        notes.print(empty, style="dim", markup=False, soft_wrap=True)
         return
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for number, name in enumerate(columns):
-        grid.add_column(name, no_wrap=number == 0, overflow="fold")
-    for row in rows:
+    filled = [any(row[number].plain not in ("", _NOTHING) for row in rows) for number in range(len(columns))]
+    cells = {name: [row[number] for row in rows] for number, name in enumerate(columns) if filled[number]}
+    if not console.is_terminal:
+        _print_aligned([[Text(name) for name in cells], *zip(*cells.values(), strict=True)])
+        return
+    for name in spare:
+        if _least_width(cells) > console.width:
+            cells.pop(name, None)
+    padding = 2 if _least_width(cells) + len(cells) - 1 <= console.width else 1
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, padding, 0, 0))
+    for number, (name, column) in enumerate(cells.items()):
+        grid.add_column(name, no_wrap=number == 0, overflow="fold", min_width=_longest_word(name, column))
+    for row in zip(*cells.values(), strict=True):
         grid.add_row(*row)
     console.print(grid)
+
+
+def _print_aligned(rows: Sequence[Sequence[Text]]) -> None:
+    """Print columns without colors and line breaks."""
+    texts = [[" ".join(content.plain.split()) for content in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
+        sys.stdout.write(line.rstrip() + "\n")
+    sys.stdout.flush()
+
+
+def _least_width(columns: Mapping[str, Sequence[Text]]) -> int:
+    """The width of a table in which only long words are broken."""
+    return sum(_longest_word(name, column) + 1 for name, column in columns.items()) - 1
+
+
+def _longest_word(name: str, column: Sequence[Text]) -> int:
+    words = [word for text in (name, *(content.plain for content in column)) for word in text.split()]
+    return min(max(map(cell_len, words)), _LONGEST_WORD)
 
 
 def cell(value: object) -> Text:
     """A value for people."""
     if value is None:
-        return Text("–", style="dim")
+        return Text(_NOTHING, style="dim")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
     if isinstance(value, datetime):
@@ -131,16 +194,39 @@ def ago(time: datetime, now: datetime | None = None) -> str:
         if size < limit:
             text = f"{size / length:.0f} {unit}"
             return f"{text} ago" if sign else f"in {text}"
-    return time.astimezone().strftime("%Y-%m-%d %H:%M")
+    return time.astimezone().strftime("%Y-%m-%d")
 
 
 def done(text: str) -> None:
     """Say what the command did."""
-    notes.print(f"[green]✓[/] {text}")
+    notes.print(f"[green]✓[/] {escape(text)}", soft_wrap=True)
 
 
 def warn(text: str) -> None:
-    notes.print(f"[yellow]![/] {text}")
+    """Say what the command could not do."""
+    notes.print(f"[yellow]![/] {escape(text)}", soft_wrap=True)
+
+
+def advise(text: str) -> None:
+    """Say what the user should do now."""
+    notes.print(text, style="yellow", markup=False, soft_wrap=True)
+
+
+def fail(error: Exception) -> None:
+    """Say why the command failed."""
+    if not isinstance(error, ApiError):
+        text = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            text = f"{error.filename}: {error.strerror}"
+        notes.print(f"[red]✗[/] {escape(text)}", soft_wrap=True)
+        return
+    if len(error.errors) > 1:
+        text = "\n".join([f"{error.title}:", *(f"  {field.path}: {field.message}" for field in error.errors)])
+    else:
+        text = f"{error.title}: {error.detail}"
+    notes.print(f"[red]✗[/] {escape(text)}", soft_wrap=True)
+    request = f", request {error.request_id}" if error.request_id else ""
+    notes.print(f"  {error.status} {error.code}{request}", style="dim", markup=False, soft_wrap=True)
 
 
 def confirm(question: str) -> bool:
@@ -148,5 +234,5 @@ def confirm(question: str) -> bool:
     if not sys.stdin.isatty():
         return False
     with suppress(EOFError):
-        return notes.input(f"{question} [dim](y/N)[/] ").strip().lower() in ("y", "yes")
+        return notes.input(f"{escape(question)} [dim](y/N)[/] ").strip().lower() in ("y", "yes")
     return False

@@ -56,15 +56,6 @@ def save(profile: Profile) -> None:
     os.replace(temporary.name, file)
 
 
-def remove() -> bool:
-    """Forget the profile. Returns whether there was one."""
-    try:
-        path().unlink()
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def listen_secret() -> str:
     """The signing secret of `patchbay listen` on this machine, created on first use."""
     profile = load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import typer
 
 from patchbay_sdk import Patchbay
 from patchbay_sdk.cli import context, profile
-from patchbay_sdk.cli.output import done, notes, show
+from patchbay_sdk.cli.output import done, notes, show, warn
 
 
 def login() -> None:
@@ -30,13 +31,18 @@ def login() -> None:
     with Patchbay(key.strip(), base_url=address) as client:
         me = client.me.get()
     profile.save(replace(stored, url=address, api_key=key.strip()))
-    done(f"Logged in to workspace [bold]{me.workspace_id}[/] as {me.id}. Stored in {profile.path()}")
+    done(f"Logged in to workspace {me.workspace_id} as {me.id}. Stored in {profile.path()}")
+    for name in ("PATCHBAY_URL", "PATCHBAY_API_KEY"):
+        if os.environ.get(name):
+            warn(f"{name} is set: other commands use it instead of what is stored.")
 
 
 def logout() -> None:
     """Remove the stored address and key."""
-    if profile.remove():
-        done(f"Removed {profile.path()}. The key stays valid: `patchbay keys revoke` ends it.")
+    stored = profile.load()
+    if stored.api_key:
+        profile.save(replace(stored, url="", api_key=""))
+        done("Logged out. The key stays valid: `patchbay keys revoke` ends it.")
     else:
         notes.print("Not logged in.", style="dim")
 

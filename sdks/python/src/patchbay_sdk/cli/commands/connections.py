@@ -39,6 +39,7 @@ def list_(
                 "ERROR": lambda connection: connection.last_error and connection.last_error.code,
             },
             empty="No connections. Users create them when they authorize an integration.",
+            spare=("ACCOUNT", "ERROR", "NAME"),
         )
 
 
@@ -81,7 +82,7 @@ def delete(
     with connect() as client:
         connection = client.connections.get(integration, id)
         account = connection.account.label or connection.connection_id
-        if not yes and not confirm(f"Delete the connection of [bold]{account}[/]?"):
+        if not yes and not confirm(f"Delete the connection of {account}?"):
             notes.print("Nothing deleted. Pass --yes to delete without a question.")
             raise typer.Exit(1)
         client.connections.delete(integration, id)

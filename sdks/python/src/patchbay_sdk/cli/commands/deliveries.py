@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
@@ -16,10 +17,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from patchbay_sdk import Patchbay
+from patchbay_sdk import ConnectionFailed, Patchbay, ServerError
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import Exit, Format, cell, console, done, emit, notes, show, table
-from patchbay_sdk.cli.times import parse_time
+from patchbay_sdk.cli.output import Exit, Format, cell, console, done, emit, notes, show, table, warn
+from patchbay_sdk.cli.parse import parse_time
 from patchbay_sdk.models import Delivery, ReplayPreview, Task
 
 app = typer.Typer(name="deliveries", help="Follow, examine and repeat deliveries.", no_args_is_help=True)
@@ -57,6 +58,7 @@ def list_(
             (delivery for delivery, _ in zip(found, range(limit), strict=False)),
             _COLUMNS,
             empty="No deliveries. Publish an event: patchbay trigger POST_PUBLISHED",
+            spare=("UPDATED", "ATTEMPTS", "REASON"),
         )
 
 
@@ -67,17 +69,21 @@ def tail(
     webhook: WebhookOption = None,
     event: Annotated[str | None, typer.Option("--event", "-e", help="Only of this event.")] = None,
 ) -> None:
-    """Follow deliveries as they change, until you press Ctrl-C."""
-    seen: dict[str, int] = {}
+    """Follow deliveries as they change, until you press Ctrl-C.
+
+    Shows events from a minute ago on. Retries of events that are older than a quarter of an hour are shown only with
+    --event.
+    """
+    filters = _filters(status, type, webhook, event, None)
     started = datetime.now(timezone.utc) - timedelta(minutes=1)
+    seen: dict[str, int] = {}
     notes.print("Waiting for deliveries. Ctrl-C ends this.", style="dim")
-    with connect() as client:
+    with connect() as client, suppress(KeyboardInterrupt):
         while True:
-            filters = _filters(status, type, webhook, event, None) | {"since": started}
-            for delivery in reversed(list(client.deliveries.list(limit=100, **filters))):
-                if seen.get(delivery.id) != delivery.version:
-                    seen[delivery.id] = delivery.version
-                    _print_change(delivery)
+            try:
+                _print_changes(client, filters if event else filters | {"since": _recent(started)}, seen)
+            except (ConnectionFailed, ServerError) as error:
+                warn(f"Trying again. {str(error).splitlines()[0]}")
             time.sleep(_POLL_SECONDS)
 
 
@@ -101,6 +107,7 @@ def show_(
             },
         )
         if not Format.json:
+            console.print()
             table(
                 delivery.attempts,
                 {
@@ -109,7 +116,7 @@ def show_(
                     "TRIGGER": lambda attempt: attempt.trigger,
                     "ANSWER": lambda attempt: attempt.status_code or (attempt.error and attempt.error.code),
                     "TOOK": lambda attempt: f"{attempt.duration_ms} ms",
-                    "BODY": lambda attempt: (attempt.response_body or "")[:80],
+                    "BODY": lambda attempt: " ".join((attempt.response_body or "").split())[:80],
                 },
                 empty="No attempts yet.",
             )
@@ -142,8 +149,12 @@ def replay(
         typer.Option("--missing", help="Events without a delivery, such as those while it was inactive."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Only start the replay.")] = False,
 ) -> None:
-    """Send what a webhook missed, or had, again; shows the progress."""
+    """Send what a webhook missed, or had, again; shows the progress.
+
+    A replay is a task, which starts within a minute and goes on after Ctrl-C.
+    """
     body: dict[str, Any] = {"since": parse_time(since)}
     if until:
         body["until"] = parse_time(until)
@@ -158,7 +169,7 @@ def replay(
         if isinstance(result, ReplayPreview):
             show(result, {"Would send": f"{result.total}{'' if result.is_complete else ' or more'}"})
             return
-        task = _follow(client, result)
+        task = result if no_wait else _follow(client, result)
         show(
             task,
             {
@@ -168,20 +179,40 @@ def replay(
                 "Error": task.error and task.error.detail,
             },
         )
-        if task.status != "SUCCEEDED":
+        if task.status in ("FAILED", "CANCELLED"):
             raise typer.Exit(Exit.FAILED)
 
 
 def _follow(client: Patchbay, task: Task) -> Task:
     """Wait for the end of a task, with a progress bar."""
-    columns = (SpinnerColumn(), TextColumn("Queuing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=notes, transient=True) as progress:
-        bar = progress.add_task("", total=task.total)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    hidden = not notes.is_terminal
+    with Progress(*columns, console=notes, transient=True, disable=hidden) as progress:
+        bar = progress.add_task("Starts within a minute", total=task.total)
         while task.status == "RUNNING":
             time.sleep(_POLL_SECONDS)
             task = client.tasks.get(task.id)
-            progress.update(bar, total=task.total, completed=task.done)
+            text = "Queuing" if task.done else "Starts within a minute"
+            progress.update(bar, total=task.total, completed=task.done, description=text)
     return task
+
+
+def _recent(started: datetime) -> datetime:
+    return max(started, datetime.now(timezone.utc) - timedelta(minutes=15))
+
+
+def _print_changes(client: Patchbay, filters: dict[str, Any], seen: dict[str, int]) -> None:
+    """Print the deliveries whose version differs from the one that was seen, oldest first."""
+    for delivery in reversed(list(client.deliveries.list(limit=100, **filters))):
+        if seen.get(delivery.id) != delivery.version:
+            seen[delivery.id] = delivery.version
+            _print_change(delivery)
 
 
 def _print_change(delivery: Delivery) -> None:

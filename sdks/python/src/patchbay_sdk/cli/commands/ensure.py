@@ -16,20 +16,24 @@ as they are, and so are resources that it does not name. `${NAME}` is an environ
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from patchbay_sdk import Patchbay
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import Exit, Format, confirm, console, done, emit, notes, plain
+from patchbay_sdk.cli.output import Exit, Format, advise, confirm, console, done, emit, notes, plain
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -126,6 +130,8 @@ def _read(file: Path) -> dict[str, list[dict[str, Any]]]:
     if unknown:
         raise ValueError(f"{file}: unknown section {', '.join(sorted(unknown))}. Write [[webhooks]] or [[keys]].")
     for section, resources in content.items():
+        if not isinstance(resources, list) or not all(isinstance(resource, dict) for resource in resources):
+            raise ValueError(f"{file}: write [[{section}]], with two brackets, before each of the {section}.")
         names = [resource.get("name") for resource in resources]
         if None in names or len(set(names)) != len(names):
             raise ValueError(f"{file}: each of the {section} needs a name of its own.")
@@ -165,6 +171,7 @@ def _differences(
                 found[resource.name] = resource
         for name, wanted in wanted_by_name.items():
             if name not in found:
+                _check_fields(kind, name, wanted, kind.create)
                 yield Change(kind, name, None, None, wanted, {})
                 continue
             current = plain(found[name])
@@ -174,8 +181,26 @@ def _differences(
                 if not _is_same(field, value, current.get(field)) or (field == _SECRET and resend_headers)
             }
             if changed:
+                _check_fields(kind, name, changed, kind.update)
                 before = {field: current.get(field) for field in changed}
                 yield Change(kind, name, found[name].id, found[name].version, changed, before)
+
+
+def _check_fields(kind: Kind, name: str, fields: Iterable[str], method: Callable[..., Any]) -> None:
+    """Raises ValueError for a field that the API's method does not take."""
+    known = {_camel(parameter) for parameter in inspect.signature(method).parameters} - {
+        "id",
+        "idempotencyKey",
+        "ifMatch",
+    }
+    for field in fields:
+        if field in known:
+            continue
+        text = f"The {kind.label} {name}: {field} cannot be "
+        if near := get_close_matches(field, known, 1):
+            raise ValueError(f"{text}declared; did you mean {near[0]}?")
+        is_fixed = method is kind.update and _snake(field) in inspect.signature(kind.create).parameters
+        raise ValueError(f"{text}{'changed. Delete it first, or undo the change.' if is_fixed else 'declared.'}")
 
 
 def _is_same(field: str, wanted: Any, current: Any) -> bool:
@@ -194,24 +219,56 @@ def _print(change: Change) -> None:
     if Format.json:
         emit({"kind": change.kind.label, "name": change.name, "id": change.id, "fields": sorted(change.wanted)})
         return
-    if change.id is None:
-        console.print(f"[green]+ {change.kind.label} {change.name}[/]")
-    else:
-        console.print(f"[yellow]~ {change.kind.label} {change.name}[/] [dim]{change.id}[/]")
+    is_new = change.id is None
+    title = f"{'+' if is_new else '~'} {change.kind.label} {change.name}"
+    _line((title, "green" if is_new else "yellow"), (f" {change.id or ''}", "dim"))
     for field, value in change.wanted.items():
         if field == "name":
             continue
-        text = ", ".join(value) if field == _SECRET else value
-        if change.id is None:
-            console.print(f"    [green]{field}: {text}[/]")
+        if is_new:
+            _line(f"    {field}: ", (_shown(field, value), "green"))
         else:
-            before = ", ".join(change.before[field] or {}) if field == _SECRET else change.before[field]
-            console.print(f"    {field}: [red]{before}[/] → [green]{text}[/]")
+            _print_field(field, change.before[field], value)
+
+
+def _print_field(field: str, before: Any, wanted: Any) -> None:
+    """Print a changed field; of an object, only what differs."""
+    if field != _SECRET and isinstance(before, dict) and isinstance(wanted, dict):
+        for name, value in wanted.items():
+            if before.get(name) != value:
+                _print_field(f"{field}.{name}", before.get(name), value)
+        return
+    old, new = _shown(field, before), _shown(field, wanted)
+    if old == new:  # the values of headers
+        _line(f"    {field}: ", (f"{new}, sent again", "green"))
+    else:
+        _line(f"    {field}: ", (old, "red"), " → ", (new, "green"))
+
+
+def _line(*parts: str | tuple[str, str]) -> None:
+    text = Text.assemble(*parts)
+    text.rstrip()
+    console.print(text, soft_wrap=True)
+
+
+def _shown(field: str, value: Any) -> str:
+    """A field's value for people: of headers, only the names."""
+    if value is None:
+        return "nothing"
+    if field == _SECRET:
+        return ", ".join(value) or "nothing"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value) or "nothing"
+    return str(plain(value)) if isinstance(value, (str, datetime)) else json.dumps(plain(value), ensure_ascii=False)
 
 
 def _apply(client: Patchbay, change: Change) -> None:
     body = {_snake(field): value for field, value in change.wanted.items()}
     if change.id is not None:
+        if retry_config := change.wanted.get("retryConfig"):
+            # The API replaces the object: fields that the file does not have would get their defaults.
+            before = {name: value for name, value in change.before["retryConfig"].items() if name != "schedule"}
+            body["retry_config"] = retry_config if "schedule" in retry_config else {**before, **retry_config}
         change.kind.update(change.id, **body, if_match=change.version)
         done(f"Changed the {change.kind.label} {change.name}.")
         return
@@ -222,7 +279,11 @@ def _apply(client: Patchbay, change: Change) -> None:
     else:
         console.print(f"{change.name}: {secret}", soft_wrap=True, markup=False)
     done(f"Created the {change.kind.label} {change.name} ({created.id}).")
-    notes.print(f"Store its {change.kind.shown_once} now: it is not shown again.", style="yellow")
+    advise(f"Store its {change.kind.shown_once} now: it is not shown again.")
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
 
 
 def _snake(name: str) -> str:

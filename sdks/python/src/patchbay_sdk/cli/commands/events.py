@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from patchbay_sdk import Patchbay
 from patchbay_sdk.cli.context import client as connect
 from patchbay_sdk.cli.output import done, show, table
-from patchbay_sdk.cli.times import parse_time
+from patchbay_sdk.cli.parse import json_or_text, parse_time
 from patchbay_sdk.models import PublishedEvent
 
 app = typer.Typer(name="events", help="Publish and list events.", no_args_is_help=True)
@@ -56,6 +57,7 @@ def list_(
                 "REASON": lambda event: event.status_reason or "",
             },
             empty="No events. Publish one: patchbay trigger POST_PUBLISHED",
+            spare=("SOURCE", "REASON"),
         )
 
 
@@ -92,7 +94,12 @@ def trigger(
 def _sample(client: Patchbay, type: str) -> dict[str, Any]:
     known = {entry.type: entry for entry in client.webhooks.event_types()}
     if type not in known:
-        raise ValueError(f"No event type {type}. These exist: {', '.join(sorted(known))}.")
+        near = get_close_matches(type.upper(), known, 1)
+        raise ValueError(
+            f"No event type {type}; did you mean {near[0]}?"
+            if near
+            else f"No event type {type}. `patchbay events types` lists them."
+        )
     return dict(known[type].sample)
 
 
@@ -101,10 +108,7 @@ def _assign(data: dict[str, Any], assignment: str) -> None:
     path, separator, text = assignment.partition("=")
     if not separator or not all(names := path.split(".")):
         raise ValueError(f"--set {assignment}: write PATH=VALUE, such as network=linkedin.")
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
+    value = json_or_text(text)
     for name in names[:-1]:
         data = data.setdefault(name, {})
         if not isinstance(data, dict):
@@ -127,7 +131,9 @@ def _read_data(text: str) -> dict[str, Any]:
 
 
 def _show(event: PublishedEvent) -> None:
-    show(event, {"ID": event.id, "Type": event.type, "Published": event.timestamp})
+    show(
+        event, {"ID": event.id, "Type": event.type, "Published": event.timestamp.astimezone().isoformat(" ", "seconds")}
+    )
     done(f"Follow its deliveries: patchbay deliveries tail --event {event.id}")
 
 

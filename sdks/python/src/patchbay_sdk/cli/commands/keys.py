@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import confirm, done, notes, show, table
-from patchbay_sdk.cli.times import parse_time
+from patchbay_sdk.cli.output import advise, confirm, done, notes, show, table
+from patchbay_sdk.cli.parse import parse_time
 from patchbay_sdk.models import ApiKeyWithSecret
 
 app = typer.Typer(name="keys", help="Manage API keys.", no_args_is_help=True)
@@ -32,6 +32,7 @@ def list_() -> None:
                 "EXPIRES": lambda key: key.expires_at,
             },
             empty="No API keys. Create one: patchbay keys create NAME --scope events:publish",
+            spare=("KEY", "LAST USED", "EXPIRES"),
         )
 
 
@@ -69,7 +70,7 @@ def revoke(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not
     """Revoke a key: it is refused from the next request on."""
     with connect() as client:
         key = client.api_keys.get(id)
-        if not yes and not confirm(f"Revoke [bold]{key.name}[/] ({key.masked_key})?"):
+        if not yes and not confirm(f"Revoke {key.name} ({key.masked_key})?"):
             notes.print("Nothing revoked. Pass --yes to revoke without a question.")
             raise typer.Exit(1)
         client.api_keys.revoke(id)
@@ -78,4 +79,4 @@ def revoke(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not
 
 def _show(key: ApiKeyWithSecret) -> None:
     show(key, {"ID": key.id, "Name": key.name, "Scopes": key.scopes, "Expires": key.expires_at, "Key": key.key})
-    notes.print("Store the key now: it is not shown again.", style="yellow")
+    advise("Store the key now: it is not shown again.")

@@ -8,25 +8,33 @@ from __future__ import annotations
 
 import getpass
 import json
+import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import httpx
 import typer
+from rich.markup import escape
+from rich.text import Text
 
-from patchbay_sdk import ApiError, NotFound, Patchbay, PatchbayError
+from patchbay_sdk import NotFound, Patchbay, PatchbayError
 from patchbay_sdk.cli import profile
 from patchbay_sdk.cli.context import client as connect
 from patchbay_sdk.cli.output import Format, console, done, emit, notes, warn
+from patchbay_sdk.cli.parse import equals_filter
 from patchbay_sdk.feeds import follow
 from patchbay_sdk.models import FeedItem
 
 _LIFETIME_SECONDS = 3600
+_PAUSE_SECONDS = 1.0
+_MAX_LOST = 3  # connections that end before an answer, for one event
 _CONSUMER = "listen"
 
 
@@ -49,32 +57,34 @@ def listen(
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"{url} is not a URL. Write http://localhost:3000/hook, for example.")
-    with connect() as client, httpx.Client(timeout=15) as receiver:
-        webhook_id = _webhook(client, url, type or ["*"], filter or [])
-        notes.print(f"Forwarding to [bold]{url}[/]. Ctrl-C ends this.")
-        notes.print(f"Signing secret: [bold]{profile.listen_secret()}[/]")
-        count = 0
+    wanted = {
+        "event_types": type or ["*"],
+        "filters": [equals_filter(text) for text in filter or ()],
+        "expires_in_seconds": _LIFETIME_SECONDS,
+    }
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the command as Ctrl-C does
+    # Without the environment's proxies, which do not reach this machine.
+    with connect() as client, httpx.Client(timeout=15, trust_env=False) as receiver:
+        run = _Run(client, receiver, url, _webhook(client, url, wanted))
+        notes.print(f"Forwarding to [bold]{escape(url)}[/]. Ctrl-C ends this.", soft_wrap=True)
+        notes.print(f"Signing secret: [bold]{profile.listen_secret()}[/]", soft_wrap=True)
         try:
-            with _kept_alive(client, webhook_id):
-                for item in follow(client, webhook_id, consumer=_CONSUMER, on_interruption=_report):
-                    _forward(receiver, url, item)
-                    count += 1
+            while True:
+                with suppress(NotFound):
+                    run.forward()
+                warn("The webhook expired, for example while this machine slept. Events since then were not kept.")
+                run.webhook_id = _webhook(client, url, wanted)
         except KeyboardInterrupt:
             pass
         finally:
-            _end(client, webhook_id, keep=keep)
-            notes.print(f"{count} {'event' if count == 1 else 'events'} forwarded.")
+            _end(client, run.webhook_id, keep=keep)
+            notes.print(f"{run.count} {'event' if run.count == 1 else 'events'} forwarded.")
 
 
-def _webhook(client: Patchbay, url: str, types: list[str], filters: list[str]) -> str:
+def _webhook(client: Patchbay, url: str, wanted: dict[str, Any]) -> str:
     """The pull webhook of this machine and port: the one of an interrupted run, or a new one."""
     place = urlsplit(url)
     name = f"listen {getpass.getuser()}@{socket.gethostname()} {place.hostname}:{place.port or place.scheme}"[:100]
-    wanted: dict[str, Any] = {
-        "event_types": types,
-        "filters": [_filter(text) for text in filters],
-        "expires_in_seconds": _LIFETIME_SECONDS,
-    }
     for webhook in client.webhooks.list(limit=100):
         if webhook.name == name and webhook.kind == "pull":
             try:
@@ -84,6 +94,25 @@ def _webhook(client: Patchbay, url: str, types: list[str], filters: list[str]) -
             notes.print("Going on where the last run stopped.", style="dim")
             return webhook.id
     return client.webhooks.create(name=name, kind="pull", secret=profile.listen_secret(), **wanted).id
+
+
+@dataclass
+class _Run:
+    """Forwards the events of a webhook. `count` is how many were forwarded."""
+
+    client: Patchbay
+    receiver: httpx.Client
+    url: str
+    webhook_id: str
+    count: int = 0
+
+    def forward(self) -> None:
+        """Forward events without end. Raises NotFound if the webhook is gone."""
+        items = follow(self.client, self.webhook_id, consumer=_CONSUMER, on_interruption=_report)
+        with _kept_alive(self.client, self.webhook_id), closing(items):
+            for item in items:
+                _forward(self.receiver, self.url, item)
+                self.count += 1
 
 
 @contextmanager
@@ -107,21 +136,27 @@ def _kept_alive(client: Patchbay, webhook_id: str) -> Iterator[None]:
 
 
 def _forward(receiver: httpx.Client, url: str, item: FeedItem) -> None:
-    """Send one event, as Patchbay would. Waits while nothing listens at the URL."""
+    """Send one event, as Patchbay would. Waits while nothing listens at the URL, and sends the event again if the
+    connection ends before an answer, as it does when a server reloads.
+    """
     headers = {"content-type": "application/json", **item.headers}
-    is_waiting = False
+    is_waiting, lost = False, 0
     while True:
         started = time.monotonic()
         try:
             response = receiver.post(url, content=item.payload.encode(), headers=headers)
             result: int | str = response.status_code
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ConnectTimeout):
             if not is_waiting:
                 warn(f"Nothing listens at {url}. Events wait until it does.")
             is_waiting = True
-            time.sleep(1)
+            time.sleep(_PAUSE_SECONDS)
             continue
         except httpx.HTTPError as error:
+            lost += not isinstance(error, httpx.TimeoutException)
+            if 0 < lost < _MAX_LOST:
+                time.sleep(_PAUSE_SECONDS)
+                continue
             result = str(error) or error.__class__.__name__
         _print(item, result, round((time.monotonic() - started) * 1000))
         return
@@ -142,8 +177,9 @@ def _print(item: FeedItem, result: int | str, ms: int) -> None:
     is_accepted = isinstance(result, int) and 200 <= result < 300
     console.print(
         f"[dim]{time.strftime('%H:%M:%S')}[/]", item.event_type, f"[dim]{item.event_id}[/]", "→",
-        f"[{'green' if is_accepted else 'red'}]{result}[/]", f"[dim]{ms} ms[/]", soft_wrap=True,
+        Text(str(result), style="green" if is_accepted else "red"), f"[dim]{ms} ms[/]", soft_wrap=True,
     )  # fmt: skip
+    sys.stdout.flush()
 
 
 def _report(error: PatchbayError) -> None:
@@ -151,17 +187,11 @@ def _report(error: PatchbayError) -> None:
 
 
 def _end(client: Patchbay, webhook_id: str, *, keep: bool) -> None:
-    if keep:
-        done("Events are kept for an hour. The same command goes on with them.")
-        return
     try:
-        client.webhooks.delete(webhook_id)
-    except (ApiError, PatchbayError) as error:
-        warn(f"The webhook {webhook_id} stays until it expires: {error}")
-
-
-def _filter(text: str) -> dict[str, str]:
-    path, separator, value = text.partition("=")
-    if not separator:
-        raise ValueError(f"--filter {text}: write PATH=VALUE, such as network=linkedin.")
-    return {"path": path, "op": "equals", "value": value}
+        if keep:
+            client.webhooks.update(webhook_id, expires_in_seconds=_LIFETIME_SECONDS)
+            done("Events are kept for an hour. The same command goes on with them.")
+        else:
+            client.webhooks.delete(webhook_id)
+    except PatchbayError as error:
+        warn(f"The webhook {webhook_id} stays until it expires. {str(error).splitlines()[0]}")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from patchbay_sdk import VerificationError, Verifier
-from patchbay_sdk.cli.output import Exit, done, notes, show
+from patchbay_sdk.cli.output import Exit, done, fail, notes, show
 
 
 def verify(
@@ -31,11 +31,13 @@ def verify(
     try:
         event = Verifier(secret.strip()).verify(headers, content)
     except VerificationError as error:
-        notes.print(f"✗ {error}", style="red", markup=False)
+        fail(error)
         if content.endswith(b"\n"):
             notes.print("The body ends with a line break. Did an editor or `echo` add it?", style="dim")
         raise typer.Exit(Exit.FAILED) from None
-    show(event, {"ID": event.id, "Type": event.type, "Published": event.timestamp})
+    show(
+        event, {"ID": event.id, "Type": event.type, "Published": event.timestamp.astimezone().isoformat(" ", "seconds")}
+    )
     done("The signature is valid.")
 
 

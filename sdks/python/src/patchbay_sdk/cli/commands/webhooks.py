@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from patchbay_sdk import models
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import confirm, done, notes, show, table
+from patchbay_sdk.cli.output import advise, ago, confirm, done, notes, show, table
+from patchbay_sdk.cli.parse import equals_filter
 from patchbay_sdk.models import Webhook, WebhookDetail, WebhookWithSecret
 
 app = typer.Typer(name="webhooks", help="Manage webhooks.", no_args_is_help=True)
@@ -34,10 +36,11 @@ def list_(
                 "NAME": lambda webhook: webhook.name,
                 "STATUS": lambda webhook: webhook.status,
                 "EVENT TYPES": lambda webhook: webhook.event_types,
-                "RECEIVER": lambda webhook: webhook.url or "(feed)",
+                "RECEIVER": lambda webhook: webhook.url or "reads its feed",
                 "CREATED": lambda webhook: webhook.created_at,
             },
             empty="No webhooks. Create one: patchbay webhooks create NAME URL --type POST_PUBLISHED",
+            spare=("CREATED", "RECEIVER"),
         )
 
 
@@ -52,17 +55,21 @@ def show_(id: Id) -> None:
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="A name for people.")],
-    url: Annotated[str, typer.Argument(help="The receiver's URL.")],
     type: Annotated[list[str], typer.Option("--type", "-t", help="An event type, or * for all. Repeat it.")],
+    url: Annotated[str | None, typer.Argument(help="The receiver's URL.")] = None,
+    pull: Annotated[bool, typer.Option("--pull", help="Without a URL: the receiver reads the webhook's feed.")] = False,
     filter: Annotated[
         list[str] | None,
         typer.Option("--filter", metavar="PATH=VALUE", help="Only events with this value. Repeat it."),
     ] = None,
 ) -> None:
     """Create a webhook. The signing secret is shown this once."""
-    body: dict[str, Any] = {"name": name, "url": url, "event_types": type}
+    if pull == bool(url):
+        raise ValueError("Pass either the receiver's URL or --pull.")
+    body: dict[str, Any] = {"name": name, "event_types": type}
+    body |= {"kind": "pull"} if pull else {"url": url}
     if filter:
-        body["filters"] = [_filter(text) for text in filter]
+        body["filters"] = [equals_filter(text) for text in filter]
     with connect() as client:
         _show_secret(client.webhooks.create(**body))
 
@@ -72,7 +79,7 @@ def delete(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not
     """Delete a webhook and cancel its waiting deliveries."""
     with connect() as client:
         webhook = client.webhooks.get(id)
-        if not yes and not confirm(f"Delete [bold]{webhook.name}[/] ({webhook.url or 'feed'})?"):
+        if not yes and not confirm(f"Delete {webhook.name} ({webhook.url or 'its feed'})?"):
             notes.print("Nothing deleted. Pass --yes to delete without a question.")
             raise typer.Exit(1)
         client.webhooks.delete(id)
@@ -128,14 +135,15 @@ def _set_status(id: str, status: Any, text: str) -> None:
 
 def _show_secret(webhook: WebhookWithSecret) -> None:
     show(webhook, {**_fields(webhook), "Secret": webhook.secret})
-    notes.print("Store the secret now: it is not shown again.", style="yellow")
+    advise("Store the secret now: it is not shown again.")
 
 
 def _traffic(webhook: WebhookDetail) -> dict[str, object]:
     fields: dict[str, object] = {}
     if receiver := webhook.receiver:
         is_open = receiver.breaker == "OPEN"
-        fields["Breaker"] = f"OPEN, {receiver.held} held, next probe {receiver.next_probe_at}" if is_open else "CLOSED"
+        next_probe = ago(receiver.next_probe_at) if receiver.next_probe_at else "soon"
+        fields["Breaker"] = f"OPEN, {receiver.held} held, next probe {next_probe}" if is_open else "CLOSED"
         fields["Lane"] = receiver.lane + (f" ({receiver.lane_reason})" if receiver.lane_reason else "")
     if stats := webhook.stats:
         fields["Last 24 h"] = f"{stats.delivered} delivered, {stats.failed} failed, {stats.pending} pending"
@@ -152,13 +160,17 @@ def _fields(webhook: Webhook | WebhookDetail | WebhookWithSecret) -> dict[str, o
         "Status": webhook.status,
         "Reason": webhook.status_reason,
         "Event types": webhook.event_types,
-        "Filters": [f"{filter.path} {filter.op} {getattr(filter, 'value', '')}" for filter in webhook.filters],
+        "Filters": [_filter_text(filter) for filter in webhook.filters],
         "Created": webhook.created_at,
     }
 
 
-def _filter(text: str) -> dict[str, str]:
-    path, separator, value = text.partition("=")
-    if not separator:
-        raise ValueError(f"--filter {text}: write PATH=VALUE, such as network=linkedin.")
-    return {"path": path, "op": "equals", "value": value}
+def _filter_text(filter: models.EqualsFilter | models.InFilter | models.ExistsFilter) -> str:
+    match filter:
+        case models.EqualsFilter():
+            return f"{filter.path} = {filter.value}"
+        case models.InFilter():
+            return f"{filter.path} in ({', '.join(map(str, filter.value))})"
+        case models.ExistsFilter():
+            return f"{filter.path} exists"
+    return str(filter)  # a later release's
