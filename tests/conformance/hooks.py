@@ -81,17 +81,17 @@ def _publish() -> Json:
 
 
 def _event() -> Json:
-    """An event whose fan-out is done."""
+    """An event that can be read, because its fan-out has begun."""
     event = _publish()
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         response = requests.get(
             f"{URL}/api/events/{event['id']}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=40
         )
-        if response.ok and response.json()["status"] not in ("PENDING", "PROCESSING"):
+        if response.ok:
             return event
         time.sleep(0.05)
-    return event
+    raise AssertionError("the event did not appear within 30 s")
 
 
 def _delivery() -> Json:
@@ -137,6 +137,9 @@ def _granted() -> Json:
 
 
 def _task() -> Json:
+    """A new task. A workspace can have a few, so it cancels those that are running."""
+    for task in send("GET /api/tasks?status=RUNNING&limit=100")["items"]:
+        send(f"POST /api/tasks/{task['id']}/cancel")
     replay = {"since": moment(-3600), "missing": True}
     return {"id": send(f"POST {WEBHOOKS}/{_push()['id']}/replay", replay)["id"]}
 
@@ -400,8 +403,8 @@ def _mend(case: schemathesis.Case) -> None:
         for name in case.path_parameters:
             if name in found:
                 case.path_parameters[name] = found[name]
-        if label.startswith("GET") and "state" in found and _is_positive(case, ParameterLocation.QUERY):
-            case.query.update(state=found["state"], code="code")
+        if label == "GET /api/integrations/{id}/oauth/callback":  # whose query is the provider's
+            case.query = {"state": found["state"], "code": "code"}
     if _is_positive(case, ParameterLocation.BODY) and isinstance(case.body, dict):
         mend = BODIES.get(case.operation.definition.raw.get("operationId", ""))
         if mend:
@@ -430,6 +433,8 @@ def _mend_query(query: Json) -> None:
 
 def _keep_here(case: schemathesis.Case) -> None:
     """Send nothing to another machine, and wait for nothing."""
+    if case.path_parameters.get("id") == GIVEN["keyId"] and case.method.upper() != "GET":
+        case.path_parameters["id"] = KEY.take()["id"]  # this key sends the requests
     if isinstance(case.body, dict | list):
         case.body = _local(case.body)
         if isinstance(case.body, dict) and case.body.get("provider") in GIVEN["providers"]:
@@ -466,9 +471,25 @@ REFUSALS = {
 }
 # By "field: message" of a 422 `validation_failed`:
 SEMANTIC = {
+    r".+: is not (an event type|the event type of a trigger|a built-in provider)": "the catalogue has them",
+    r".+: no integration (with|of)": "it has to exist",
+    r"(data|input|output)\b.*: ": "the catalogue has the schema of each type",
     r"cursor: .*is not a cursor": "a cursor is from another response",
-    r".*: is not (an event type|the event type of a trigger)": "the catalogue has the types",
-    r".*: must not be before since": "one field depends on another",
+    r"(state|redirectUri|logoUrl|url|callbackUrl|config\..*|credentials.*|headers): ": "the service decides",
+    r"returnUrl: ": "the deployment has the origins",
+    r"since: must not be in the future|expiresAt: must not be in the past": "the clock decides",
+    r"until: must not be before since|statusReason: |body: must contain either": "fields depend on each other",
+    r"(url|kind|expiresInSeconds|secret|retryConfig.*): ": "some fields are for push, others for pull",
+    r"idempotencyKey: must match": "the header has another one",
+    r"items: must not contain an ID twice": "a schema cannot compare the items",
+    r".+: must not contain control or invisible characters": "patterns of JSON Schema know no categories",
+    r"scopes\.\d+: ": "misspellings of scopes",
+    r"filters\.\d+\.path: ": "the catalogue has the paths of each type",
+    r".+: a number must be 0, or have a magnitude": "as DynamoDB stores it",
+    r".+: must be an integer$": "1.0 is an integer for JSON Schema, and not for the API",
+    r"(?s)(filters|items|retryConfig|choices)\b.*: unknown field": (
+        "these objects are in responses too, whose schemas are open"
+    ),
 }
 
 
@@ -494,9 +515,6 @@ def _is_explained(response: schemathesis.Response) -> bool:
     if problem["code"] in REFUSALS:
         return True
     errors = [f"{error['path']}: {error['message']}" for error in problem.get("errors", ())]
-    with open("/work/tmp/J/refused", "a") as f:
-        for e in errors or [problem["code"]+" "+problem["detail"]]:
-            if not any(re.match(pattern, e) for pattern in SEMANTIC): f.write(response.request.method+" "+response.request.url.split("?")[0]+"  "+e+"\n")
     return bool(errors) and all(
         any(re.match(pattern, error) for pattern in SEMANTIC) for error in errors
     )

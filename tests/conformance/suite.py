@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import httpx
 
 from local.settings import ROOT
 from local.testing import RunningStack, stack
+from patchbay.auth.scopes import PATCHBAY_SCOPES
 from patchbay.catalogue.entries import all_entries
 from patchbay.providers import provider
 from tests.receivers import Answer, Request, receiver
@@ -39,7 +41,7 @@ PARAMETERS = {
     "MaxConnections": 100_000,
 }
 
-# What the two runs have in common is in schemathesis.toml.
+# What all runs have in common is in schemathesis.toml.
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
 
@@ -49,7 +51,6 @@ class Result:
 
     exit_code: int
     output: str
-    report: dict[str, Any]
     answers: Counter[tuple[str, int, str, str]]
     addresses: list[str]
 
@@ -62,13 +63,28 @@ class Result:
         return self.answers.total()
 
     @property
-    def without_success(self) -> list[str]:
-        """The operations that never answered with a success, with the statuses that they answered with."""
+    def summary(self) -> str:
+        """Such as "77 operations, 1,234 cases (300 stateful), 0 failures"."""
+        stateful = sum(count for (_, _, phase, _), count in self.answers.items() if phase == "stateful")
+        return (
+            f"{len(self.operations)} operations, {self.cases:,} cases ({stateful:,} stateful), "
+            f"{self.failures} failures"
+        )
+
+    @property
+    def failures(self) -> int:
+        """The failures and errors that schemathesis reports in its last line."""
+        counts = re.findall(r"(\d+) (?:failure|error)s?\b", self.output.rstrip().rpartition("\n")[2])
+        return sum(map(int, counts)) or int(self.exit_code != 0)
+
+    @property
+    def without_success(self) -> dict[str, dict[int, int]]:
+        """The operations that never answered with a success, with the number of their answers by status."""
         succeeded = {operation for operation, status, *_ in self.answers if status < 400}
-        return [
-            f"{operation}: {dict(sorted(self._statuses(operation).items()))}"
+        return {
+            operation: dict(sorted(self._statuses(operation).items()))
             for operation in sorted(self.operations - succeeded)
-        ]
+        }
 
     def _statuses(self, operation: str) -> Counter[int]:
         found: Counter[int] = Counter()
@@ -84,47 +100,58 @@ def operations() -> set[str]:
     return {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
 
 
-def run(folder: Path, *, examples: int, seed: int, phases: Sequence[str] = PHASES) -> Result:
-    """Start a stack, and test it with up to so many `examples` for each operation and phase."""
+def run(
+    folder: Path, *, examples: int, seed: int, phases: Sequence[str] = PHASES, by_key: bool = False
+) -> Result:
+    """Start a stack, and test it with up to so many `examples` for each operation and phase. The caller is the
+    owner of the platform's workspace, or an API key of it with every scope (`by_key`).
+    """
     with stack(folder / "stack", parameters=PARAMETERS) as running, _receiver() as address:
+        listing, owner, key = _listing(running), running.token(WORKSPACE), _key(running)
         given = {
             "url": running.url,
-            "token": running.token(WORKSPACE),
+            "token": key["key"] if by_key else owner,
+            "keyId": key["id"],
             "workspace": WORKSPACE,
             "receiver": address,
             "redirectUri": REDIRECT_URI,
-            "listing": _listing(running),
+            "listing": listing,
             "samples": {entry.type: entry.sample for entry in all_entries() if entry.kind == "publishable"},
             "providers": provider.names(),
             "results": str(folder / "results.jsonl"),
         }
-        report = folder / "report.json"
-        command = [SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", DOCUMENT, "--no-color"]
-        command += ["--url", running.url, "--phases", ",".join(phases), "--seed", seed]
-        command += ["--max-examples", examples, "--report-json-path", report]
-        finished = subprocess.run(
-            [str(word) for word in command],
-            cwd=folder,  # where schemathesis keeps its cache
+        exit_code = _schemathesis(
+            folder,
+            given,
+            ["--url", running.url, "--phases", ",".join(phases), "--seed", str(seed)]
+            + ["--max-examples", str(examples)],
+        )
+        addresses = [*_addresses(running)]
+    lines = (folder / "results.jsonl").read_text().splitlines()
+    return Result(
+        exit_code=exit_code,
+        output=(folder / "output.txt").read_text(),
+        answers=Counter(tuple(json.loads(line)) for line in lines),
+        addresses=addresses,
+    )
+
+
+def _schemathesis(folder: Path, given: Mapping[str, object], options: Sequence[str]) -> int:
+    """Run schemathesis, with its output in a file, and return its exit code."""
+    with (folder / "output.txt").open("w") as output:
+        return subprocess.run(
+            [SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", DOCUMENT, "--no-color", *options],
+            cwd=folder,
             env={
                 **os.environ,
                 "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"),
                 "CONFORMANCE": json.dumps(given),
-                "TOKEN": given["token"],
+                "TOKEN": str(given["token"]),
             },
-            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            text=True,
-        )
-        (folder / "output.txt").write_text(finished.stdout)
-        addresses = [*_addresses(running)]
-    lines = (folder / "results.jsonl").read_text().splitlines()
-    return Result(
-        exit_code=finished.returncode,
-        output=finished.stdout,
-        report=json.loads(report.read_text()),
-        answers=Counter(tuple(json.loads(line)) for line in lines),
-        addresses=addresses,
-    )
+        ).returncode
 
 
 @contextmanager
@@ -151,17 +178,25 @@ def _listing(running: RunningStack) -> str:
         "config": {"clientId": "id", "clientSecret": "secret"},
         "isPublic": True,
     }
-    created = httpx.post(
-        f"{running.url}/api/integrations",
-        json=public,
-        headers={"authorization": f"Bearer {running.token('publisher')}"},
-        timeout=40,
-    )
-    id: str = created.raise_for_status().json()["id"]
+    id: str = _post(running, "publisher", "/api/integrations", public)["id"]
     (waiting,) = running.invoke("ReviewPublicationFunction")["waiting"]
     decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
     running.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
     return id
+
+
+def _key(running: RunningStack) -> dict[str, Any]:
+    """An API key of the platform's workspace that may do everything."""
+    limits = {"rateLimitPerHour": 1_000_000, "rateLimitPerDay": 24_000_000}
+    body = {"name": "contract tests", "scopes": sorted(PATCHBAY_SCOPES), **limits}
+    return _post(running, WORKSPACE, "/api/integrations/api-keys", body)
+
+
+def _post(running: RunningStack, workspace: str, path: str, body: object) -> dict[str, Any]:
+    headers = {"authorization": f"Bearer {running.token(workspace)}"}
+    response = httpx.post(running.url + path, json=body, headers=headers, timeout=40)
+    created: dict[str, Any] = response.raise_for_status().json()
+    return created
 
 
 def _addresses(running: RunningStack) -> Iterator[str]:

@@ -175,7 +175,12 @@ def _check_secret(secret: str) -> str:
     return secret
 
 
-OwnSecret = Annotated[str, AfterValidator(_check_secret)]
+OwnSecret = Annotated[
+    str,
+    AfterValidator(_check_secret),
+    # The base64 of 24 to 64 bytes.
+    Field(json_schema_extra={"pattern": r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"}),
+]
 
 
 class CreateWebhook(WebhookSettings):
