@@ -125,7 +125,7 @@ def _connection() -> Json:
 
 def _state() -> Json:
     id = _oauth()["id"]
-    started = send(f"POST {INTEGRATIONS}/{id}/oauth/initiate", REDIRECT)
+    started = send(f"POST {INTEGRATIONS}/{id}/oauth/initiate", {**REDIRECT, "returnUrl": GIVEN["returnUrl"]})
     return {"id": id, "state": started["state"]}
 
 
@@ -468,6 +468,7 @@ def is_elsewhere(text: str) -> bool:
 REFUSALS = {
     "idempotency_mismatch": "the key was used with another request",
     "precondition_failed": "the resource has another version",
+    "authorization_failed": "the provider refused",
 }
 # By "field: message" of a 422 `validation_failed`:
 SEMANTIC = {

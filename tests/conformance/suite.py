@@ -30,7 +30,8 @@ HERE = Path(__file__).parent
 SCHEMATHESIS = ROOT / ".tools/schemathesis/bin/schemathesis"
 DOCUMENT = ROOT / "openapi.json"
 WORKSPACE = "platform"  # the only one whose owner can also answer runs
-REDIRECT_URI = "http://127.0.0.1:3000/callback"  # as in local/parameters.toml
+REDIRECT_URI = "http://127.0.0.1:3000/callback"  # these two as in local/parameters.toml
+RETURN_URL = "http://127.0.0.1:3000/back"
 # No request is refused because there were too many.
 PARAMETERS = {
     "MaxRequestsPerMinute": 1_000_000,
@@ -115,6 +116,7 @@ def run(
             "workspace": WORKSPACE,
             "receiver": address,
             "redirectUri": REDIRECT_URI,
+            "returnUrl": RETURN_URL,
             "listing": listing,
             "samples": {entry.type: entry.sample for entry in all_entries() if entry.kind == "publishable"},
             "providers": provider.names(),

@@ -23,7 +23,8 @@ def check(result: suite.Result, record: Record, caller: str) -> None:
     record("summary", f"contract tests as {caller}: {result.summary}, seed {SEED}")
     for operation, statuses in result.without_success.items():
         record("summary", f"  never succeeded: {operation} {statuses}")
-    assert result.exit_code == 0, result.output
+    if result.exit_code:
+        pytest.fail(result.output, pytrace=False)
     assert result.operations == suite.operations()
     assert {address for address in result.addresses if not address.startswith("http://127.0.0.1:")} == set()
 
