@@ -4,9 +4,9 @@ schemathesis loads this file in its own environment, so it uses only the standar
 what that brings. `CONFORMANCE`, set by suite.py, has the stack's address, tokens and samples.
 
 Most values that fit a schema mean nothing: the ID of nothing, an event type that is not in the catalogue. So
-in three of four positive requests, `before_call` replaces them with those of living resources, which it creates
-when it needs them. It leaves alone what is wrong on purpose. In every request, it turns an address of another
-machine into the receiver's.
+in three of four positive requests, `before_call` replaces them with those of living resources, which it
+creates when it needs them. It leaves alone what is wrong on purpose. In every request, it turns an address of
+another machine into the receiver's.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Json = dict[str, Any]
 # ── resources ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def send(line: str, body: object = None) -> Json:
+def send(line: str, body: Json | None = None) -> Json:
     """Send a request that must succeed."""
     method, _, path = line.partition(" ")
     response = requests.request(
@@ -479,7 +479,8 @@ SEMANTIC = {
     r"(state|redirectUri|logoUrl|url|callbackUrl|config\..*|credentials.*|headers): ": "the service decides",
     r"returnUrl: ": "the deployment has the origins",
     r"since: must not be in the future|expiresAt: must not be in the past": "the clock decides",
-    r"until: must not be before since|statusReason: |body: must contain either": "fields depend on each other",
+    r"until: must not be before since|body: must contain either": "fields depend on each other",
+    r"statusReason: ": "fields depend on each other",
     r"(url|kind|expiresInSeconds|secret|retryConfig.*): ": "some fields are for push, others for pull",
     r"idempotencyKey: must match": "the header has another one",
     r"items: must not contain an ID twice": "a schema cannot compare the items",
@@ -516,9 +517,7 @@ def _is_explained(response: schemathesis.Response) -> bool:
     if problem["code"] in REFUSALS:
         return True
     errors = [f"{error['path']}: {error['message']}" for error in problem.get("errors", ())]
-    return bool(errors) and all(
-        any(re.match(pattern, error) for pattern in SEMANTIC) for error in errors
-    )
+    return bool(errors) and all(any(re.match(pattern, error) for pattern in SEMANTIC) for error in errors)
 
 
 @schemathesis.hook

@@ -104,8 +104,8 @@ def operations() -> set[str]:
 def run(
     folder: Path, *, examples: int, seed: int, phases: Sequence[str] = PHASES, by_key: bool = False
 ) -> Result:
-    """Start a stack, and test it with up to so many `examples` for each operation and phase. The caller is the
-    owner of the platform's workspace, or an API key of it with every scope (`by_key`).
+    """Start a stack, and test it with up to so many `examples` for each operation and phase. The caller is
+    the owner of the platform's workspace, or an API key of it with every scope (`by_key`).
     """
     with stack(folder / "stack", parameters=PARAMETERS) as running, _receiver() as address:
         listing, owner, key = _listing(running), running.token(WORKSPACE), _key(running)
@@ -122,12 +122,13 @@ def run(
             "providers": provider.names(),
             "results": str(folder / "results.jsonl"),
         }
-        exit_code = _schemathesis(
-            folder,
-            given,
-            ["--url", running.url, "--phases", ",".join(phases), "--seed", str(seed)]
-            + ["--max-examples", str(examples)],
-        )
+        options = {
+            "--url": running.url,
+            "--phases": ",".join(phases),
+            "--seed": seed,
+            "--max-examples": examples,
+        }
+        exit_code = _schemathesis(folder, given, options)
         addresses = [*_addresses(running)]
     lines = (folder / "results.jsonl").read_text().splitlines()
     return Result(
@@ -138,11 +139,13 @@ def run(
     )
 
 
-def _schemathesis(folder: Path, given: Mapping[str, object], options: Sequence[str]) -> int:
+def _schemathesis(folder: Path, given: Mapping[str, object], options: Mapping[str, object]) -> int:
     """Run schemathesis, with its output in a file, and return its exit code."""
+    command: list[object] = [SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", DOCUMENT]
+    command += ["--no-color", *(word for option in options.items() for word in option)]
     with (folder / "output.txt").open("w") as output:
         return subprocess.run(
-            [SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", DOCUMENT, "--no-color", *options],
+            [str(word) for word in command],
             cwd=folder,
             env={
                 **os.environ,
