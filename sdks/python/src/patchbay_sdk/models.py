@@ -1242,7 +1242,7 @@ class Webhook(Model):
     id: str
     """The ID."""
     kind: Literal["push", "pull"]
-    """Who publishes it: `publishable`, `operational` or `platform`."""
+    """How a receiver gets its events: `push` to its URL, or `pull` from its feed."""
     name: str
     """The name for people."""
     url: str | None
@@ -1293,7 +1293,7 @@ class WebhookDetail(Model):
     id: str
     """The ID."""
     kind: Literal["push", "pull"]
-    """Who publishes it: `publishable`, `operational` or `platform`."""
+    """How a receiver gets its events: `push` to its URL, or `pull` from its feed."""
     name: str
     """The name for people."""
     url: str | None
@@ -1382,7 +1382,7 @@ class WebhookWithSecret(Model):
     id: str
     """The ID."""
     kind: Literal["push", "pull"]
-    """Who publishes it: `publishable`, `operational` or `platform`."""
+    """How a receiver gets its events: `push` to its URL, or `pull` from its feed."""
     name: str
     """The name for people."""
     url: str | None

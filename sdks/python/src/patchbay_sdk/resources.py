@@ -2811,7 +2811,7 @@ class Webhooks:
         Only this response has its signing secret.
 
         Args:
-            kind: Who publishes it: `publishable`, `operational` or `platform`.
+            kind: How the receiver gets its events: `push` to its URL, or `pull` from its feed.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -2822,7 +2822,7 @@ class Webhooks:
             rate_limit_per_second: The most requests per second to the receiver; null for no limit.
             disable_after: The number of consecutive failures that disables the webhook.
             expires_in_seconds: After how many seconds the webhook is deleted; null for never.
-            secret: The signing secret, `whsec_…`. Shown only in this response: store it now.
+            secret: A signing secret of your own, `whsec_…`. Without it, Patchbay generates one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -2899,7 +2899,7 @@ class Webhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            kind: Who publishes it: `publishable`, `operational` or `platform`.
+            kind: How the receiver gets its events: `push` to its URL, or `pull` from its feed.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -3322,7 +3322,7 @@ class AsyncWebhooks:
         Only this response has its signing secret.
 
         Args:
-            kind: Who publishes it: `publishable`, `operational` or `platform`.
+            kind: How the receiver gets its events: `push` to its URL, or `pull` from its feed.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
@@ -3333,7 +3333,7 @@ class AsyncWebhooks:
             rate_limit_per_second: The most requests per second to the receiver; null for no limit.
             disable_after: The number of consecutive failures that disables the webhook.
             expires_in_seconds: After how many seconds the webhook is deleted; null for never.
-            secret: The signing secret, `whsec_…`. Shown only in this response: store it now.
+            secret: A signing secret of your own, `whsec_…`. Without it, Patchbay generates one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -3410,7 +3410,7 @@ class AsyncWebhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            kind: Who publishes it: `publishable`, `operational` or `platform`.
+            kind: How the receiver gets its events: `push` to its URL, or `pull` from its feed.
             name: The name for people.
             url: The receiver's URL.
             event_types: The event types that it gets, or `*` for all.
