@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.receivers import Answer, Request, receiver
 HERE = Path(__file__).parent
 SCHEMATHESIS = ROOT / ".tools/schemathesis/bin/schemathesis"
 DOCUMENT = ROOT / "openapi.json"
+CONFIG = HERE / "schemathesis.toml"
 WORKSPACE = "platform"  # the only one whose owner can also answer runs
 REDIRECT_URI = "http://127.0.0.1:3000/callback"  # these two as in local/parameters.toml
 RETURN_URL = "http://127.0.0.1:3000/back"
@@ -43,6 +45,14 @@ PARAMETERS = {
 }
 
 # What all runs have in common is in schemathesis.toml.
+SCENARIOS = 10  # stateful sequences of requests for each example of an operation
+_EXAMPLES = """
+[phases.fuzzing.generation]
+max-examples = {}
+
+[phases.stateful.generation]
+max-examples = {}
+"""
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
 
@@ -126,9 +136,10 @@ def run(
             "--url": running.url,
             "--phases": ",".join(phases),
             "--seed": seed,
-            "--max-examples": examples,
         }
-        exit_code = _schemathesis(folder, given, options)
+        config = folder / "schemathesis.toml"
+        config.write_text(CONFIG.read_text("utf-8") + _EXAMPLES.format(examples, SCENARIOS * examples))
+        exit_code = _schemathesis(config, given, options)
         addresses = [*_addresses(running)]
     lines = (folder / "results.jsonl").read_text().splitlines()
     return Result(
@@ -139,10 +150,11 @@ def run(
     )
 
 
-def _schemathesis(folder: Path, given: Mapping[str, object], options: Mapping[str, object]) -> int:
-    """Run schemathesis, with its output in a file, and return its exit code."""
-    command: list[object] = [SCHEMATHESIS, "--config-file", HERE / "schemathesis.toml", "run", DOCUMENT]
-    command += ["--no-color", *(word for option in options.items() for word in option)]
+def _schemathesis(config: Path, given: Mapping[str, object], options: Mapping[str, object]) -> int:
+    """Run schemathesis, with its output in a file beside its configuration, and return its exit code."""
+    folder = config.parent
+    command: list[object] = [SCHEMATHESIS, "--config-file", config, "run", DOCUMENT, "--no-color"]
+    command += chain(*options.items())
     with (folder / "output.txt").open("w") as output:
         return subprocess.run(
             [str(word) for word in command],

@@ -215,7 +215,7 @@ def _split(value: object) -> object:
 
 Part = Literal["stats", "receiver"]
 # Names, separated by commas.
-Include = Annotated[list[Part], BeforeValidator(_split)]
+Include = Annotated[list[Part], Field(min_length=1), BeforeValidator(_split)]
 
 
 class WebhookQuery(ListQuery):
