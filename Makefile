@@ -9,9 +9,9 @@ tests ?= tests sdks/python/tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos bench \
-	validate build release-check derived examples lint-openapi api-changes lock clean need-dev need-ministack need-sam \
-	need-lock need-oidc need-openapi need-apps need-sdks
+.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos \
+	test-contract bench validate build release-check derived examples lint-openapi api-changes lock clean need-dev \
+	need-ministack need-sam need-lock need-schemathesis need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -19,7 +19,7 @@ export SAM_CLI_TELEMETRY := 0
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-setup: need-dev need-ministack need-sam ## Install everything now instead of on first use
+setup: need-dev need-ministack need-sam need-schemathesis ## Install everything now instead of on first use
 
 run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
 	@$(python) -m local run
@@ -30,9 +30,9 @@ receiver: need-dev ## Print the webhooks that 127.0.0.1:8788 receives: SECRET_FI
 token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 	@$(python) -m local token
 
-test: need-dev need-ministack need-sam lint validate unit ## Run everything that must pass before a release
+test: need-dev need-ministack need-sam need-schemathesis lint validate unit ## Run everything that must pass before a release
 
-unit: need-dev need-ministack need-sam ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
+unit: need-dev need-ministack need-sam need-schemathesis ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
 	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/sdks $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
@@ -49,6 +49,9 @@ test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and o
 
 test-chaos: need-dev need-ministack ## Test the delivery engine while its dependencies fail: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
+
+test-contract: need-dev need-ministack need-schemathesis ## Test openapi.json with generated requests; 20 minutes: [EXAMPLES=100] [SEED=1]
+	@CONTRACT_EXAMPLES=$(or $(EXAMPLES),100) CONTRACT_SEED=$(SEED) $(python) -m pytest tests/conformance $(ARGS)
 
 lint: need-dev ## Check format, style, types and imports, without changing anything
 	@$(python) -m ruff format --check .
@@ -93,7 +96,7 @@ api-changes: need-dev ## List what changed in openapi.json, breaking changes fir
 lock: need-lock ## Update the lock files: [UPGRADE=1]
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
 		layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
-	@for name in dev ministack sam lock; do \
+	@for name in dev ministack sam lock schemathesis; do \
 		$(compile) --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt \
 		|| exit 1; done
 
@@ -115,7 +118,7 @@ compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-ind
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 # A PYTHON from the command line or the environment also replaces the Python of an installed environment.
-need-dev need-ministack need-sam need-lock: need-%:
+need-dev need-ministack need-sam need-lock need-schemathesis: need-%:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
 		echo "patchbay: $(PYTHON) not found; install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
 		exit 1; }

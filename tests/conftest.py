@@ -52,6 +52,14 @@ LAMBDA_CONTEXT = SimpleNamespace(
 )
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded as a `summary`."""
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        for name, value in report.user_properties:
+            if name == "summary":
+                terminalreporter.write_line(str(value))
+
+
 @dataclass
 class Calls:
     """AWS calls since the last `clear`, as `service.Operation`."""

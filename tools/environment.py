@@ -20,6 +20,7 @@ ENVIRONMENTS = {
     "dev": (".venv", "requirements/dev.txt", 40, "the library's dependencies and the development tools"),
     "ministack": (".tools/ministack", "requirements/ministack.txt", 10, "the local data services"),
     "sam": (".tools/sam", "requirements/sam.txt", 40, "the SAM CLI"),
+    "schemathesis": (".tools/schemathesis", "requirements/schemathesis.txt", 10, "the generator of requests"),
     "lock": (".tools/lock", "requirements/lock.txt", 5, "the tool that writes lock files"),
 }
 

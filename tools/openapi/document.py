@@ -160,12 +160,15 @@ def _parameters(operation: Operation, examples: Examples) -> Iterator[Json]:
         yield parameter
     if operation.query:
         for name, schema, required in parameters_of(operation.query):
+            # A list is one value, separated by commas; OpenAPI's default is to send the parameter repeatedly.
+            form = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
             description = schema.pop("description", None) or _query_text(operation.query.__name__, name)
             yield {
                 "name": name,
                 "in": "query",
                 "required": required,
                 "description": description,
+                **form,
                 "schema": schema,
             }
     if operation.takes_idempotency_key:
@@ -187,7 +190,8 @@ def _path_schema(kind: type) -> Json:
         return {**kind.__get_pydantic_json_schema__(None, None)}
     if issubclass(kind, Enum):
         return {"type": "string", "enum": [member.value for member in kind]}
-    return {"type": "string"}
+    pattern: str | None = getattr(kind, "PATTERN", None)
+    return {"type": "string", "pattern": pattern} if pattern else {"type": "string"}
 
 
 # ── responses ────────────────────────────────────────────────────────────────────────────────────────

@@ -232,6 +232,8 @@ def _tidy(schema: Any, *, closed: bool) -> Any:
         del tidied["additionalProperties"]
     if isinstance(tidied.get("description"), str):
         tidied["description"] = unwrapped(tidied["description"])
+    if closed and "patternProperties" in tidied:
+        tidied.setdefault("additionalProperties", False)  # Pydantic refuses other names, and does not say so
     tidied = _nullable(tidied)
     for key, value in tidied.items():
         if key == "properties":

@@ -47,6 +47,7 @@ Path = Annotated[
     Field(
         description="A dot path into the event's data; a number is a list index.",
         examples=["post.channel", "tags.0"],
+        json_schema_extra={"pattern": rf"^{_SEGMENT}(\.{_SEGMENT}){{0,{MAX_DEPTH - 1}}}$"},
     ),
 ]
 

@@ -169,18 +169,16 @@ def parse_webhook_key(key: str) -> tuple[str, WebhookId]:
     return workspace_id, WebhookId(webhook_id)
 
 
-_CONNECTION_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
-
-
 class ConnectionRef(str):
     """A connection in a path: the caller's name for it, or its `con_` ID."""
 
     __slots__ = ()
+    PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError if `text` is neither."""
-        if not _CONNECTION_NAME.match(text):
+        if not re.fullmatch(cls.PATTERN, text):
             raise ValueError("must be a connection's name (1 to 64 letters, digits, _, . or -) or its ID")
         return cls(text)
 

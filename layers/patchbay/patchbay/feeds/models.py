@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from patchbay.api_model import ApiModel, Listing, QueryModel, Timestamp
+from patchbay.field_errors import pattern
 from patchbay.ids import DeliveryId, EventId
 
 MAX_WAIT_SECONDS = 20
-_CONSUMER = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_CONSUMER = r"^[A-Za-z0-9_-]{1,64}$"
 _CURSOR = re.compile(r"[0-9]{1,16}\Z")
 NOT_A_CURSOR = "is not a cursor of this feed; leave it out to start with the oldest event"
 
@@ -21,19 +22,14 @@ class ConsumerName(str):
     """The name of a consumer in a path."""
 
     __slots__ = ()
+    PATTERN = _CONSUMER
 
     @classmethod
     def parse(cls, text: str) -> ConsumerName:
         """Raises ValueError."""
-        if not _CONSUMER.match(text):
+        if not re.fullmatch(_CONSUMER, text):
             raise ValueError("must be the name of a consumer: 1 to 64 letters, digits, _ or -")
         return cls(text)
-
-
-def _check_consumer(text: str) -> str:
-    if not _CONSUMER.match(text):
-        raise ValueError("must have 1 to 64 letters, digits, _ or -")
-    return text
 
 
 def _check_cursor(text: str) -> str:
@@ -42,7 +38,9 @@ def _check_cursor(text: str) -> str:
     return text
 
 
-Consumer = Annotated[str, AfterValidator(_check_consumer)]
+Consumer = Annotated[
+    str, StringConstraints(pattern=pattern(_CONSUMER, "a name of 1 to 64 letters, digits, _ or -"))
+]
 Cursor = Annotated[str, AfterValidator(_check_cursor)]
 
 

@@ -100,6 +100,7 @@ LogoUrl = Annotated[
         ),
     ),
     AfterValidator(_check_https),
+    Field(json_schema_extra={"pattern": r"^https://[A-Za-z0-9][!#-;=?-\[\]_a-z~]*$"}),
 ]
 PerHour = Annotated[int, Field(ge=1, le=_MAX_PER_HOUR)]
 PerDay = Annotated[int, Field(ge=1, le=24 * _MAX_PER_HOUR)]
@@ -228,11 +229,12 @@ class ProviderKey(str):
     """A provider in a path."""
 
     __slots__ = ()
+    PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError if no provider can have this key."""
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text):
+        if not re.fullmatch(cls.PATTERN, text):
             raise ValueError("must be a provider's key, which has lower-case letters, digits, _ or -")
         return cls(text)
 

@@ -179,7 +179,11 @@ def _check_secret(secret: str) -> str:
 OwnSecret = Annotated[
     str,
     AfterValidator(_check_secret),
-    Field(description="A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it."),
+    Field(
+        description="A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.",
+        # The base64 of 24 to 64 bytes.
+        json_schema_extra={"pattern": r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"},
+    ),
 ]
 
 
@@ -215,7 +219,7 @@ def _split(value: object) -> object:
 
 Part = Literal["stats", "receiver"]
 # Names, separated by commas.
-Include = Annotated[list[Part], BeforeValidator(_split)]
+Include = Annotated[list[Part], Field(min_length=1), BeforeValidator(_split)]
 
 
 class WebhookQuery(ListQuery):

@@ -1,0 +1,225 @@
+"""Contract tests: schemathesis sends requests that it generates from openapi.json to the local stack.
+
+`run` is the one code path of the short and of the long run. schemathesis has its own environment
+(.tools/schemathesis) and runs as a process; see hooks.py for what it sends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local.settings import ROOT
+from local.testing import RunningStack, stack
+from patchbay.auth.scopes import PATCHBAY_SCOPES
+from patchbay.catalogue.entries import all_entries
+from patchbay.providers import provider
+from tests.receivers import Answer, Request, receiver
+
+HERE = Path(__file__).parent
+SCHEMATHESIS = ROOT / ".tools/schemathesis/bin/schemathesis"
+DOCUMENT = ROOT / "openapi.json"
+CONFIG = HERE / "schemathesis.toml"
+WORKSPACE = "platform"  # the only one whose owner can also answer runs
+REDIRECT_URI = "http://127.0.0.1:3000/callback"  # these two as in local/parameters.toml
+RETURN_URL = "http://127.0.0.1:3000/back"
+# No request is refused because there were too many.
+PARAMETERS = {
+    "MaxRequestsPerMinute": 1_000_000,
+    "MaxEventsPerMinute": 1_000_000,
+    "MaxApiKeys": 100_000,
+    "MaxWebhooks": 100_000,
+    "MaxIntegrations": 100_000,
+    "MaxConnections": 100_000,
+}
+
+# What all runs have in common is in schemathesis.toml.
+SCENARIOS = 10  # stateful sequences of requests for each example of an operation
+_EXAMPLES = """
+[phases.fuzzing.generation]
+max-examples = {}
+
+[phases.stateful.generation]
+max-examples = {}
+"""
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run found. `answers` counts the responses: operation ("GET /api/me"), status, phase and mode."""
+
+    exit_code: int
+    output: str
+    answers: Counter[tuple[str, int, str, str]]
+    addresses: list[str]
+
+    @property
+    def operations(self) -> set[str]:
+        return {operation for operation, *_ in self.answers}
+
+    @property
+    def cases(self) -> int:
+        return self.answers.total()
+
+    @property
+    def summary(self) -> str:
+        """Such as "77 operations, 1,234 cases (300 stateful), 0 failures"."""
+        stateful = sum(count for (_, _, phase, _), count in self.answers.items() if phase == "stateful")
+        return (
+            f"{len(self.operations)} operations, {self.cases:,} cases ({stateful:,} stateful), "
+            f"{self.failures} failures"
+        )
+
+    @property
+    def failures(self) -> int:
+        """The failures and errors that schemathesis reports in its last line."""
+        counts = re.findall(r"(\d+) (?:failure|error)s?\b", self.output.rstrip().rpartition("\n")[2])
+        return sum(map(int, counts)) or int(self.exit_code != 0)
+
+    @property
+    def without_success(self) -> dict[str, dict[int, int]]:
+        """The operations that never answered with a success, with the number of their answers by status."""
+        succeeded = {operation for operation, status, *_ in self.answers if status < 400}
+        return {
+            operation: dict(sorted(self._statuses(operation).items()))
+            for operation in sorted(self.operations - succeeded)
+        }
+
+    def _statuses(self, operation: str) -> Counter[int]:
+        found: Counter[int] = Counter()
+        for (each, status, *_), count in self.answers.items():
+            if each == operation:
+                found[status] += count
+        return found
+
+
+def operations() -> set[str]:
+    """The operations of openapi.json, as schemathesis names them."""
+    paths = json.loads(DOCUMENT.read_text("utf-8"))["paths"]
+    return {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+
+
+def run(
+    folder: Path, *, examples: int, seed: int, phases: Sequence[str] = PHASES, by_key: bool = False
+) -> Result:
+    """Start a stack, and test it with up to so many `examples` for each operation and phase. The caller is
+    the owner of the platform's workspace, or an API key of it with every scope (`by_key`).
+    """
+    with stack(folder / "stack", parameters=PARAMETERS) as running, _receiver() as address:
+        listing, owner, key = _listing(running), running.token(WORKSPACE), _key(running)
+        given = {
+            "url": running.url,
+            "token": key["key"] if by_key else owner,
+            "keyId": key["id"],
+            "workspace": WORKSPACE,
+            "receiver": address,
+            "redirectUri": REDIRECT_URI,
+            "returnUrl": RETURN_URL,
+            "listing": listing,
+            "samples": {entry.type: entry.sample for entry in all_entries() if entry.kind == "publishable"},
+            "providers": provider.names(),
+            "results": str(folder / "results.jsonl"),
+        }
+        options = {
+            "--url": running.url,
+            "--phases": ",".join(phases),
+            "--seed": seed,
+        }
+        config = folder / "schemathesis.toml"
+        config.write_text(CONFIG.read_text("utf-8") + _EXAMPLES.format(examples, SCENARIOS * examples))
+        exit_code = _schemathesis(config, given, options)
+        addresses = [*_addresses(running)]
+    lines = (folder / "results.jsonl").read_text().splitlines()
+    return Result(
+        exit_code=exit_code,
+        output=(folder / "output.txt").read_text(),
+        answers=Counter(tuple(json.loads(line)) for line in lines),
+        addresses=addresses,
+    )
+
+
+def _schemathesis(config: Path, given: Mapping[str, object], options: Mapping[str, object]) -> int:
+    """Run schemathesis, with its output in a file beside its configuration, and return its exit code."""
+    folder = config.parent
+    command: list[object] = [SCHEMATHESIS, "--config-file", config, "run", DOCUMENT, "--no-color"]
+    command += chain(*options.items())
+    with (folder / "output.txt").open("w") as output:
+        return subprocess.run(
+            [str(word) for word in command],
+            cwd=folder,
+            env={
+                **os.environ,
+                "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"),
+                "CONFORMANCE": json.dumps(given),
+                "TOKEN": str(given["token"]),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ).returncode
+
+
+@contextmanager
+def _receiver() -> Iterator[str]:
+    """A receiver of webhooks that is an OAuth server too. Yields its address."""
+
+    def respond(request: Request) -> Answer | int:
+        if not request.path.endswith("/token"):
+            return 204
+        tokens = {"access_token": "access", "refresh_token": "refresh", "token_type": "Bearer"}
+        body = json.dumps({**tokens, "expires_in": 3600}).encode()
+        return Answer(200, {"content-type": "application/json"}, body)
+
+    with receiver([respond]) as running:
+        yield running.url.removesuffix("/hook")
+
+
+def _listing(running: RunningStack) -> str:
+    """The ID of an integration in the marketplace."""
+    public = {
+        "name": "Contacts",
+        "type": "CRM",
+        "provider": "hubspot",
+        "config": {"clientId": "id", "clientSecret": "secret"},
+        "isPublic": True,
+    }
+    id: str = _post(running, "publisher", "/api/integrations", public)["id"]
+    (waiting,) = running.invoke("ReviewPublicationFunction")["waiting"]
+    decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
+    running.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
+    return id
+
+
+def _key(running: RunningStack) -> dict[str, Any]:
+    """An API key of the platform's workspace that may do everything."""
+    limits = {"rateLimitPerHour": 1_000_000, "rateLimitPerDay": 24_000_000}
+    body = {"name": "contract tests", "scopes": sorted(PATCHBAY_SCOPES), **limits}
+    return _post(running, WORKSPACE, "/api/integrations/api-keys", body)
+
+
+def _post(running: RunningStack, workspace: str, path: str, body: object) -> dict[str, Any]:
+    headers = {"authorization": f"Bearer {running.token(workspace)}"}
+    response = httpx.post(running.url + path, json=body, headers=headers, timeout=40)
+    created: dict[str, Any] = response.raise_for_status().json()
+    return created
+
+
+def _addresses(running: RunningStack) -> Iterator[str]:
+    """The address of every webhook."""
+    pages = running.client("dynamodb").get_paginator("scan")
+    for page in pages.paginate(TableName=running.tables["WebhooksTable"]):
+        for row in page["Items"]:
+            if "url" in row:
+                yield row["url"]["S"]
