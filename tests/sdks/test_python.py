@@ -117,7 +117,7 @@ def test_quick_start_delivers_a_verified_event(
     assert len(lines) <= MOST_LINES
     (tmp_path / "quick_start.py").write_text(code[1])
     started = time.monotonic()
-    printed = run(programs / "python", "quick_start.py", folder=tmp_path, **settings)
+    printed = run(programs / "python", "quick_start.py", folder=tmp_path, **dict(settings))
     seconds = time.monotonic() - started
     assert "type='POST_PUBLISHED'" in printed
     assert "post_id='post_42'" in printed
