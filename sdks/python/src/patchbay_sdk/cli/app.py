@@ -78,8 +78,8 @@ def options(
     """Webhooks, events, API keys and connections of Patchbay.
 
     Log in once with [bold]patchbay login[/], or set PATCHBAY_URL and PATCHBAY_API_KEY.
-    Exit codes: 0 success, 1 the API reports a problem, 2 usage, 3 credentials, 4 not found, 5 no answer,
-    6 differences ([bold]ensure --check[/]).
+
+    Exit codes: 0 success, 1 failed, 2 usage, 3 credentials, 4 not found, 5 no answer, 6 differences.
     """
     Format.json = json
     context.url = url
