@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -89,9 +88,6 @@ def run() -> NoReturn:
     """Run the command, and exit with one of the codes in `Exit`."""
     try:
         app()
-    except BrokenPipeError:  # the reader, such as `head`, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.OK)
     except (PatchbayError, ValueError, OSError) as error:
         fail(error)
         sys.exit(_exit_code(error))
