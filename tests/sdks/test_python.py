@@ -31,8 +31,8 @@ MOST_LINES = 8
 LARGEST_WHEEL = 150_000  # bytes
 
 
-def run(*command: str | Path, folder: Path, code: int = 0, **environment: str) -> str:
-    """The output of a command, which must end with the code."""
+def run(*command: str | Path, folder: Path, code: int = 0, settings: Mapping[str, str] | None = None) -> str:
+    """The output of a command, which must end with the code. `settings` are environment variables."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -41,7 +41,7 @@ def run(*command: str | Path, folder: Path, code: int = 0, **environment: str) -
     completed = subprocess.run(
         command,
         cwd=folder,
-        env={**inherited, "NO_COLOR": "1", **environment},
+        env={**inherited, "NO_COLOR": "1", **(settings or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -54,9 +54,14 @@ def run(*command: str | Path, folder: Path, code: int = 0, **environment: str) -
 
 def environment(folder: Path, *packages: str) -> Path:
     """A new virtual environment with the packages. Returns its folder of programs."""
-    run(sys.executable, "-m", "venv", folder, folder=folder.parent)
-    run(folder / "bin" / "pip", "install", "-q", *packages, folder=folder.parent)
+    run(sys.executable, "-m", "venv", "--without-pip", folder, folder=folder.parent)
+    install(folder / "bin", *packages)
     return folder / "bin"
+
+
+def install(programs: Path, *packages: str) -> None:
+    pip = (sys.executable, "-m", "pip", "--python", programs / "python", "install", "--quiet", "--no-compile")
+    run(*pip, "--disable-pip-version-check", *packages, folder=programs)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +92,11 @@ def settings(running: RunningStack, tmp_path_factory: pytest.TempPathFactory) ->
     assert f"http://127.0.0.1:{API_PORT}\n" in text
     text = text.replace(f"http://127.0.0.1:{API_PORT}", running.url)
     printed = run(
-        "bash", "-c", f"set -eu\n{text}\nenv | grep ^PATCHBAY", folder=ROOT, STATE_DIR=str(running.state)
+        "bash",
+        "-c",
+        f"set -eu\n{text}\nenv | grep ^PATCHBAY",
+        folder=ROOT,
+        settings={"STATE_DIR": str(running.state)},
     )
     exported = dict(line.split("=", 1) for line in printed.splitlines())
     assert exported.keys() == {"PATCHBAY_URL", "PATCHBAY_API_KEY"}
@@ -117,7 +126,7 @@ def test_quick_start_delivers_a_verified_event(
     assert len(lines) <= MOST_LINES
     (tmp_path / "quick_start.py").write_text(code[1])
     started = time.monotonic()
-    printed = run(programs / "python", "quick_start.py", folder=tmp_path, **dict(settings))
+    printed = run(programs / "python", "quick_start.py", folder=tmp_path, settings=settings)
     seconds = time.monotonic() - started
     assert "type='POST_PUBLISHED'" in printed
     assert "post_id='post_42'" in printed
@@ -140,10 +149,10 @@ def test_command_line(
     running: RunningStack, packages: Path, programs: Path, settings: Mapping[str, str], tmp_path: Path
 ) -> None:
     [wheel] = packages.glob("*.whl")
-    run(programs / "pip", "install", "-q", f"{wheel}[cli]", folder=tmp_path)
+    install(programs, f"{wheel}[cli]")
 
     def patchbay(*arguments: str, code: int = 0) -> str:
-        return run(programs / "patchbay", *arguments, folder=tmp_path, code=code, **settings)
+        return run(programs / "patchbay", *arguments, folder=tmp_path, code=code, settings=settings)
 
     assert patchbay("--version").startswith("patchbay 1.")
     assert "acme" in patchbay("whoami")
@@ -167,7 +176,7 @@ def test_command_line(
         ]
         (tmp_path / "body").write_bytes(request.body)
         secret = {"PATCHBAY_SECRET": webhook["secret"]}
-        run(programs / "patchbay", "verify", "body", *headers, folder=tmp_path, **secret)
+        run(programs / "patchbay", "verify", "body", *headers, folder=tmp_path, settings=secret)
         delivery = request.headers["webhook-id"]
         assert delivery in patchbay("deliveries", "list", "--webhook", webhook["id"])
         assert "200" in patchbay("deliveries", "show", webhook["id"], delivery)
@@ -215,15 +224,14 @@ print([handler(request, None)["statusCode"] for request in (encoded, plain, {**p
 
 
 def test_example_receivers_verify(programs: Path, tmp_path: Path) -> None:
-    run(programs / "pip", "install", "-q", "fastapi", "flask", folder=tmp_path)
+    install(programs, "fastapi", "flask")
     (tmp_path / "receivers.py").write_text(RECEIVERS)
     printed = run(
         programs / "python",
         "receivers.py",
         SOURCE / "examples",
         folder=tmp_path,
-        PATCHBAY_SECRET="whsec_" + "QUJD" * 8,
-        PYTHONWARNINGS="ignore",
+        settings={"PATCHBAY_SECRET": "whsec_" + "QUJD" * 8, "PYTHONWARNINGS": "ignore"},
     )
     assert printed.splitlines() == [
         "dlv_1 published on linkedin",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -78,8 +77,8 @@ def options(
     """Webhooks, events, API keys and connections of Patchbay.
 
     Log in once with [bold]patchbay login[/], or set PATCHBAY_URL and PATCHBAY_API_KEY.
-    Exit codes: 0 success, 1 the API reports a problem, 2 usage, 3 credentials, 4 not found, 5 no answer,
-    6 differences ([bold]ensure --check[/]).
+
+    Exit codes: 0 success, 1 failed, 2 usage, 3 credentials, 4 not found, 5 no answer, 6 differences.
     """
     Format.json = json
     context.url = url
@@ -89,9 +88,6 @@ def run() -> NoReturn:
     """Run the command, and exit with one of the codes in `Exit`."""
     try:
         app()
-    except BrokenPipeError:  # the reader, such as `head`, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.OK)
     except (PatchbayError, ValueError, OSError) as error:
         fail(error)
         sys.exit(_exit_code(error))

@@ -16,8 +16,7 @@ from patchbay_sdk.cli.output import done, notes, show, warn
 def login() -> None:
     """Store an address and an API key, after a check.
 
-    The key is read from the terminal or from standard input, never from the command line, which other users of the
-    machine can see.
+    The key is read from the terminal or from standard input: other users can see a command line.
     """
     stored = profile.load()
     address = context.address_of(stored)

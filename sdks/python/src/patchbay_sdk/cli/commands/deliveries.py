@@ -71,8 +71,9 @@ def tail(
 ) -> None:
     """Follow deliveries as they change, until you press Ctrl-C.
 
-    Shows events from a minute ago on. Retries of events that are older than a quarter of an hour are shown only with
-    --event.
+    Shows events from a minute ago on.
+
+    Retries of events that are older than a quarter of an hour are shown only with --event.
     """
     filters = _filters(status, type, webhook, event, None)
     started = datetime.now(timezone.utc) - timedelta(minutes=1)

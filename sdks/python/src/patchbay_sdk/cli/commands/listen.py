@@ -52,8 +52,9 @@ def listen(
 ) -> None:
     """Forward events to a URL on this machine, until you press Ctrl-C.
 
-    Requests are signed as Patchbay signs them, always with the secret of this machine. While your server is down,
-    events wait; after an answer other than 2xx, the next event follows.
+    Requests are signed as Patchbay signs them, always with the secret of this machine.
+
+    While your server is down, events wait. After an answer other than 2xx, the next event follows.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"{url} is not a URL. Write http://localhost:3000/hook, for example.")

@@ -22,8 +22,9 @@ def verify(
 ) -> None:
     """Check the signature of a request.
 
-    Pass the headers webhook-id, webhook-timestamp and webhook-signature. The secret is read from the environment
-    variable PATCHBAY_SECRET, or from the terminal.
+    Pass the headers webhook-id, webhook-timestamp and webhook-signature.
+
+    The secret is read from the environment variable PATCHBAY_SECRET, or from the terminal.
     """
     secret = os.environ.get("PATCHBAY_SECRET") or typer.prompt("Signing secret (whsec_…)", hide_input=True, err=True)
     content = sys.stdin.buffer.read() if body == "-" else Path(body).read_bytes()
