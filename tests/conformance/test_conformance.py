@@ -16,7 +16,8 @@ from tests.conformance import suite
 
 SEED = int(os.environ.get("CONTRACT_SEED") or 1)
 LONG_EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES") or 0)
-SHORT_EXAMPLES = 4
+SHORT_EXAMPLES = 3
+NOT_BY_KEY = {"POST /api/integrations/api-keys"}  # each key would add its limits to the caller's
 Record = Callable[[str, object], None]
 
 
@@ -42,4 +43,4 @@ def test_short_run(tmp_path: Path, record_property: Record) -> None:
 def test_long_run(tmp_path: Path, record_property: Record, by_key: bool) -> None:
     result = suite.run(tmp_path, examples=LONG_EXAMPLES, seed=SEED, by_key=by_key)
     check(result, record_property, "an API key" if by_key else "a user")
-    assert result.without_success == {}
+    assert result.without_success.keys() <= (NOT_BY_KEY if by_key else set())
