@@ -45,7 +45,7 @@ PARAMETERS = {
 }
 
 # What all runs have in common is in schemathesis.toml.
-SCENARIOS = 10  # stateful sequences of requests for each example of an operation
+SCENARIOS = 8  # stateful sequences of requests for each example of an operation
 _EXAMPLES = """
 [phases.fuzzing.generation]
 max-examples = {}
@@ -121,7 +121,7 @@ def run(
         listing, owner, key = _listing(running), running.token(WORKSPACE), _key(running)
         given = {
             "url": running.url,
-            "token": key["key"] if by_key else owner,
+            "owner": owner,
             "keyId": key["id"],
             "workspace": WORKSPACE,
             "receiver": address,
@@ -139,7 +139,8 @@ def run(
         }
         config = folder / "schemathesis.toml"
         config.write_text(CONFIG.read_text("utf-8") + _EXAMPLES.format(examples, SCENARIOS * examples))
-        exit_code = _schemathesis(config, given, options)
+        token = key["key"] if by_key else owner
+        exit_code = _schemathesis(config, given, token, options)
         addresses = [*_addresses(running)]
     lines = (folder / "results.jsonl").read_text().splitlines()
     return Result(
@@ -150,7 +151,9 @@ def run(
     )
 
 
-def _schemathesis(config: Path, given: Mapping[str, object], options: Mapping[str, object]) -> int:
+def _schemathesis(
+    config: Path, given: Mapping[str, object], token: str, options: Mapping[str, object]
+) -> int:
     """Run schemathesis, with its output in a file beside its configuration, and return its exit code."""
     folder = config.parent
     command: list[object] = [SCHEMATHESIS, "--config-file", config, "run", DOCUMENT, "--no-color"]
@@ -163,7 +166,7 @@ def _schemathesis(config: Path, given: Mapping[str, object], options: Mapping[st
                 **os.environ,
                 "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"),
                 "CONFORMANCE": json.dumps(given),
-                "TOKEN": str(given["token"]),
+                "TOKEN": token,
             },
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -16,7 +16,9 @@ from tests.conformance import suite
 
 SEED = int(os.environ.get("CONTRACT_SEED") or 1)
 LONG_EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES") or 0)
-SHORT_EXAMPLES = 4
+SHORT_EXAMPLES = 3
+# An API key cannot create API keys, each of which would add its limits; a rotation creates one.
+NOT_BY_KEY = {"POST /api/integrations/api-keys", "POST /api/integrations/api-keys/{id}/rotate"}
 Record = Callable[[str, object], None]
 
 
@@ -42,4 +44,4 @@ def test_short_run(tmp_path: Path, record_property: Record) -> None:
 def test_long_run(tmp_path: Path, record_property: Record, by_key: bool) -> None:
     result = suite.run(tmp_path, examples=LONG_EXAMPLES, seed=SEED, by_key=by_key)
     check(result, record_property, "an API key" if by_key else "a user")
-    assert result.without_success == {}
+    assert result.without_success.keys() <= (NOT_BY_KEY if by_key else set())
