@@ -80,8 +80,7 @@ derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SD
 	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.openapi
 	@PYTHONPATH=layers/patchbay $(python) -m tools.provider_table
 	@PYTHONPATH=layers/patchbay $(python) -m tools.apps
-	@$(python) -m tools.sdk.python
-	@$(python) -m tools.sdk.typescript
+	@$(python) -m tools.sdk
 
 examples: need-dev ## Record the examples of openapi.json again: those that are wrong or missing, or ALL=1
 	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document

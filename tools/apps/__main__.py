@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tools import generated_files
 from tools.apps import derived
 
 if __name__ == "__main__":
-    derived.write()
+    generated_files.write(derived.files())

@@ -1,10 +1,8 @@
-"""Writes the generated modules of the Python SDK: `models.py`, `events.py` and `resources.py`.
+"""The generated modules of the Python SDK: `models.py`, `events.py` and `resources.py`.
 
-    python -m tools.sdk.python [--check]
-
-With `--check`, writes nothing and fails if a module is not what openapi.json yields. The generators that
-exist do not fit: openapi-python-client 0.29 emits a module for each operation, attrs classes and an `Unset`
-in the types of responses; datamodel-code-generator has models only, with the server's validation in them.
+The generators that exist do not fit: openapi-python-client 0.29 emits a module for each operation, attrs
+classes and an `Unset` in the types of responses; datamodel-code-generator has models only, with the server's
+validation in them.
 """
 
 from __future__ import annotations
@@ -18,10 +16,10 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from tools.sdk.files import ROOT, write_or_check
+from local.settings import ROOT
 from tools.sdk.schema import GROUPS, Document, Field, Operation, Schema
 
-_PACKAGE = ROOT / "sdks" / "python" / "src" / "patchbay_sdk"
+_PACKAGE = "sdks/python/src/patchbay_sdk"
 _HEADER = '"""{}\n\nGenerated from openapi.json by `make derived`: change that, not this file.\n"""\n\n'
 _SCALARS = {
     "string": "str",
@@ -36,10 +34,10 @@ _SCALARS = {
 _RENAMED = {"schema": "json_schema"}
 
 
-def main() -> int:
-    document = Document(json.loads((ROOT / "openapi.json").read_text()))
-    texts = _Writer(document).modules()
-    return write_or_check({_PACKAGE / name: text for name, text in texts.items()})
+def files() -> dict[str, str]:
+    """Return the text of every generated module by its path from the root."""
+    document = Document(json.loads((ROOT / "openapi.json").read_text("utf-8")))
+    return {f"{_PACKAGE}/{name}": text for name, text in _Writer(document).modules().items()}
 
 
 class _Writer:
@@ -378,7 +376,7 @@ def _docstring(text: str, indent: int = 4) -> str:
 
 def _formatted(source: str) -> str:
     ruff = [sys.executable, "-m", "ruff"]
-    stdin = ["--stdin-filename", str(_PACKAGE / "generated.py"), "-"]
+    stdin = ["--stdin-filename", str(ROOT / _PACKAGE / "generated.py"), "-"]
     fixed = subprocess.run(
         [*ruff, "check", "--fix-only", "--quiet", "--select", "F401,I", *stdin],
         input=source, capture_output=True, text=True, check=True,
@@ -387,7 +385,3 @@ def _formatted(source: str) -> str:
         [*ruff, "format", "--quiet", *stdin], input=fixed.stdout, capture_output=True, text=True, check=True
     )
     return formatted.stdout
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,4 @@
-"""Writes the generated modules of the TypeScript SDK.
-
-    python -m tools.sdk.typescript [--check]
+"""The generated modules of the TypeScript SDK.
 
 `src/generated/resources.ts` has the methods, `models.ts` the names of the types. The types themselves come
 from openapi-typescript: `npm run generate` writes `schema.ts`. It is formatted as `npm run lint` checks.
@@ -9,22 +7,22 @@ from openapi-typescript: `npm run generate` writes `schema.ts`. It is formatted 
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from tools.sdk.files import ROOT, write_or_check
+from local.settings import ROOT
 from tools.sdk.schema import GROUPS, Document, Operation
 
-_FOLDER = ROOT / "sdks" / "typescript" / "src" / "generated"
+_FOLDER = "sdks/typescript/src/generated"
 _WIDTH = 120
 _HEADER = "// Generated from openapi.json by `make derived`: change that, not this file.\n\n"
 
 
-def main() -> int:
-    document = Document(json.loads((ROOT / "openapi.json").read_text()))
+def files() -> dict[str, str]:
+    """Return the text of every generated module by its path from the root."""
+    document = Document(json.loads((ROOT / "openapi.json").read_text("utf-8")))
     texts = {"resources.ts": _resources(document), "models.ts": _models(document)}
-    return write_or_check({_FOLDER / name: _HEADER + text for name, text in texts.items()})
+    return {f"{_FOLDER}/{name}": _HEADER + text for name, text in texts.items()}
 
 
 def _models(document: Document) -> str:
@@ -161,7 +159,3 @@ def _comment(text: str, indent: str) -> list[str]:
     if len(lines) == 1:
         return [f"{indent}/** {lines[0]} */"]
     return [f"{indent}/**", *(f"{indent} * {line}".rstrip() for line in lines), f"{indent} */"]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -245,14 +245,12 @@ def _start_recovery(
 
 
 def range_end(since: datetime, until: datetime | None, now: int) -> datetime:
-    """The end of a time range, by default `now`. Raises ValidationFailed for a range that is empty, in the
-    future, or before the retention.
+    """The end of a time range, by default `now`. Raises ValidationFailed if the range is in the future, or
+    starts before the retention.
     """
     end = until or from_ms(now)
-    if end < since:
-        if until is None:
-            raise ValidationFailed.for_field("since", "must not be in the future")
-        raise ValidationFailed.for_field("until", "must not be before since")
+    if end < since:  # `until` was checked when the request was parsed
+        raise ValidationFailed.for_field("since", "must not be in the future")
     if to_ms(since) < now - settings().retention_days * 86_400_000:
         raise ValidationFailed.for_field("since", f"must be within the last {settings().retention_days} days")
     return end

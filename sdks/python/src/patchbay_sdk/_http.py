@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypedDict, TypeVar, overload, runtime_checkable
 from urllib.parse import quote
 
 import httpx
@@ -58,13 +58,19 @@ class Settings:
     max_retries: int
 
 
+class _Content(TypedDict):
+    """The arguments of httpx for a request."""
+
+    params: dict[str, str]
+    headers: dict[str, str]
+    json: object
+
+
 @dataclass(frozen=True)
 class _Request:
     method: str
     url: str
-    params: Mapping[str, str]
-    headers: Mapping[str, str]
-    json: object
+    content: _Content
     repeatable: bool
 
 
@@ -102,13 +108,7 @@ class Http:
         attempt = 1
         while True:
             try:
-                response = self._client.request(
-                    request.method,
-                    request.url,
-                    params=request.params,
-                    headers=request.headers,
-                    json=request.json,
-                )
+                response = self._client.request(request.method, request.url, **request.content)
                 outcome = _read(request, response, attempt, self._settings.max_retries)
             except httpx.TransportError as error:
                 outcome = _lost(request, error, attempt, self._settings.max_retries)
@@ -148,13 +148,7 @@ class AsyncHttp:
         attempt = 1
         while True:
             try:
-                response = await self._client.request(
-                    request.method,
-                    request.url,
-                    params=request.params,
-                    headers=request.headers,
-                    json=request.json,
-                )
+                response = await self._client.request(request.method, request.url, **request.content)
                 outcome = _read(request, response, attempt, self._settings.max_retries)
             except httpx.TransportError as error:
                 outcome = _lost(request, error, attempt, self._settings.max_retries)
@@ -202,9 +196,11 @@ def _build(
     return _Request(
         method=operation.method,
         url=settings.base_url + url,
-        params={name: _text(value) for name, value in query.items() if value is not UNSET and value is not None},
-        headers=headers,
-        json=None if body is None else _json({name: value for name, value in body.items() if value is not UNSET}),
+        content={
+            "params": {name: _text(value) for name, value in query.items() if value not in (UNSET, None)},
+            "headers": headers,
+            "json": None if body is None else _json({name: item for name, item in body.items() if item is not UNSET}),
+        },
         repeatable=operation.idempotent or operation.method != "POST",
     )
 

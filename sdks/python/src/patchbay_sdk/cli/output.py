@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from enum import IntEnum
 from typing import Any
 
+import typer
 from pydantic import BaseModel
 from rich.cells import cell_len
 from rich.console import Console
@@ -229,8 +230,15 @@ def fail(error: Exception) -> None:
     notes.print(f"  {error.status} {error.code}{request}", style="dim", markup=False, soft_wrap=True)
 
 
-def confirm(question: str) -> bool:
-    """Ask a yes-or-no question. Without a terminal, the answer is no."""
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask a yes-or-no question, unless `yes`. Ends the command if the answer is no, and without a terminal."""
+    if yes or _is_yes(question):
+        return
+    notes.print("Nothing changed. Pass --yes to go on without a question.")
+    raise typer.Exit(Exit.FAILED)
+
+
+def _is_yes(question: str) -> bool:
     if not sys.stdin.isatty():
         return False
     with suppress(EOFError):

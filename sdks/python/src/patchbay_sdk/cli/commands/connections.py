@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import confirm, done, notes, show, table
+from patchbay_sdk.cli.output import confirm, done, show, table
 
 app = typer.Typer(name="connections", help="List, examine and end connections.", no_args_is_help=True)
 
@@ -82,8 +82,6 @@ def delete(
     with connect() as client:
         connection = client.connections.get(integration, id)
         account = connection.account.label or connection.connection_id
-        if not yes and not confirm(f"Delete the connection of {account}?"):
-            notes.print("Nothing deleted. Pass --yes to delete without a question.")
-            raise typer.Exit(1)
+        confirm(f"Delete the connection of {account}?", yes=yes)
         client.connections.delete(integration, id)
         done(f"Deleted {id}.")

@@ -33,7 +33,7 @@ from rich.text import Text
 
 from patchbay_sdk import Patchbay
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import Exit, Format, advise, confirm, console, done, emit, notes, plain
+from patchbay_sdk.cli.output import Exit, Format, advise, confirm, console, done, emit, plain
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -90,9 +90,7 @@ def ensure(
             return
         if check:
             raise typer.Exit(Exit.DIFFERENT)
-        if not yes and not confirm(f"Apply {len(changes)} {'change' if len(changes) == 1 else 'changes'}?"):
-            notes.print("Nothing changed. Pass --yes to apply the changes without a question.")
-            raise typer.Exit(Exit.FAILED)
+        confirm(f"Apply {len(changes)} {'change' if len(changes) == 1 else 'changes'}?", yes=yes)
         for change in changes:
             _apply(client, change)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import advise, confirm, done, notes, show, table
+from patchbay_sdk.cli.output import advise, confirm, done, show, table
 from patchbay_sdk.cli.parse import parse_time
 from patchbay_sdk.models import ApiKeyWithSecret
 
@@ -70,9 +70,7 @@ def revoke(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not
     """Revoke a key: it is refused from the next request on."""
     with connect() as client:
         key = client.api_keys.get(id)
-        if not yes and not confirm(f"Revoke {key.name} ({key.masked_key})?"):
-            notes.print("Nothing revoked. Pass --yes to revoke without a question.")
-            raise typer.Exit(1)
+        confirm(f"Revoke {key.name} ({key.masked_key})?", yes=yes)
         client.api_keys.revoke(id)
         done(f"Revoked {id}.")
 

@@ -8,7 +8,7 @@ import typer
 
 from patchbay_sdk import models
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import advise, ago, confirm, done, notes, show, table
+from patchbay_sdk.cli.output import advise, ago, confirm, done, show, table
 from patchbay_sdk.cli.parse import equals_filter
 from patchbay_sdk.models import Webhook, WebhookDetail, WebhookWithSecret
 
@@ -79,9 +79,7 @@ def delete(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not
     """Delete a webhook and cancel its waiting deliveries."""
     with connect() as client:
         webhook = client.webhooks.get(id)
-        if not yes and not confirm(f"Delete {webhook.name} ({webhook.url or 'its feed'})?"):
-            notes.print("Nothing deleted. Pass --yes to delete without a question.")
-            raise typer.Exit(1)
+        confirm(f"Delete {webhook.name} ({webhook.url or 'its feed'})?", yes=yes)
         client.webhooks.delete(id)
         done(f"Deleted {id}.")
 
