@@ -162,7 +162,7 @@ def _call_function(
 ) -> Response:
     idempotency_key = request.headers.get("idempotency-key") if idempotent else None
     arguments = {name: read(request) for name, read in readers.items()}
-    # Anything may link to a public route with parameters of its own, and a path without a route is a 404.
+    # Links to public routes may carry other parameters, and a path without a route is a 404 in any case.
     if request.caller is not None and request.route != "$default":
         check_unread(request, readers)
     if idempotency_key is not None:

@@ -132,7 +132,7 @@ def _read(file: Path) -> dict[str, list[dict[str, Any]]]:
             raise ValueError(f"{file}: write [[{section}]], with two brackets, before each of the {section}.")
         names = [resource.get("name") for resource in resources]
         if None in names or len(set(names)) != len(names):
-            raise ValueError(f"{file}: each of the {section} needs a name of its own.")
+            raise ValueError(f"{file}: each of the {section} needs a unique name.")
     return {section: [_expanded(resource) for resource in resources] for section, resources in content.items()}
 
 
