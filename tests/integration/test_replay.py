@@ -450,6 +450,7 @@ def test_idempotency_key_starts_one_replay(pipeline: Pipeline) -> None:
     [
         ({"since": "2020-01-01T00:00:00Z"}, "since"),
         ({"since": "2999-01-01T00:00:00Z"}, "since"),
+        ({"since": "2999-01-01T00:00:00Z", "until": "2999-01-02T00:00:00Z"}, "since"),
         ({"since": "now", "until": "2020-01-01T00:00:00Z"}, "until"),
         ({"since": "now", "statuses": ["HELD"]}, "statuses.0"),
         ({"since": "now", "eventTypes": ["POST_PUBLISHED", "NOPE"]}, "eventTypes.1"),

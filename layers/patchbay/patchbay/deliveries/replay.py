@@ -12,7 +12,7 @@ While the webhook is paused, the task waits.
 A slice queues up to 100 deliveries at a time. If its process dies, the next slice starts where the last one
 ended, a minute later. A crash leaves:
 
-    before the row of a delivery    nothing
+    before the row of a delivery    nothing, or the mark that its hour has deliveries, which is harmless
     before the row of its event     a RETRYING delivery of this task; the next slice adds the webhook to the
                                     event's list
     before its message              the same; the sweeper sends the message a minute after the row was written
@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from patchbay.api_model import JsonObject
 from patchbay.auth.principal import Principal
 from patchbay.catalogue import ANY
-from patchbay.clock import from_ms, iso, now_ms, read_time
+from patchbay.clock import iso, now_ms, read_time
 from patchbay.deliveries import requeue, states, store
 from patchbay.deliveries.models import DeliveryMessage, Replay, ReplayPreview, Status
 from patchbay.deliveries.service import not_active, range_end
@@ -109,7 +109,7 @@ def start(
     if webhooks.inactive_reason(webhook) is not None:
         raise not_active()
     now = now_ms()
-    until = min(range_end(body.since, body.until, now), from_ms(now))
+    until = range_end(body.since, body.until, now)
     default = [] if body.missing else list(store.RECOVERABLE)
     types = [] if body.event_types is None or ANY in body.event_types else list(map(str, body.event_types))
     parameters: JsonObject = {
@@ -147,7 +147,7 @@ def advance(workspace_id: str, id: TaskId) -> int:
     scan = _scan(webhook, task.parameters, task.id)
     capacity = _capacity(scan)
     if not capacity:
-        tasks.advance(task, None, 0)
+        tasks.wait(task)
         return 0
     return _do_slice(task, scan, capacity)
 
@@ -264,24 +264,29 @@ def _queue(scan: Scan, batch: Sequence[Considered]) -> int:
     assert scan.task is not None  # noqa: S101
     restarts = [delivery.id for delivery in batch if delivery.action == "restart"]
     restarted = {delivery.id: delivery for delivery in _restart(scan, restarts, scan.task)}
+    _mark_active_hours(scan, batch)
     queued: list[StoredDelivery] = []
     counted = 0
-    hours: list[int] = []
     for considered in batch:
         delivery = restarted.get(considered.id)
         event = considered.event
         if considered.action == "create" and event is not None:
             delivery = _create(scan, considered.id, event, scan.task)
-            if delivery is not None and counters.is_counted_by_roll_up(event.id.time_ms, now_ms()):
-                hours.append(counters.hour_of(event.id.time_ms))
         if delivery is not None:
             queued.append(delivery)
         counted += considered.action == "count"
         if event is not None and scan.webhook.id not in event.webhook_ids:
             events.add_webhook(scan.webhook.workspace_id, event.id, WebhookId(scan.webhook.id))
+    return requeue.send(queued) + counted
+
+
+def _mark_active_hours(scan: Scan, batch: Sequence[Considered]) -> None:
+    """Make the roll-up count the deliveries that are created next. An unneeded mark is harmless."""
+    now = now_ms()
+    times = [item.event.id.time_ms for item in batch if item.action == "create" and item.event is not None]
+    hours = {counters.hour_of(time) for time in times if counters.is_counted_by_roll_up(time, now)}
     if hours:
         events.mark_active_hours(scan.webhook.workspace_id, hours)
-    return requeue.send(queued) + counted
 
 
 def _restart(scan: Scan, ids: Sequence[DeliveryId], task: TaskId) -> Iterator[StoredDelivery]:

@@ -62,7 +62,7 @@ def apply_transition(
             after = transition(before)
             if after is not None:
                 with suppress(store.DeliveryChanged):
-                    store.write(before, after, None if after.success else before.success)
+                    store.write(before, after)
                     yield after
 
 

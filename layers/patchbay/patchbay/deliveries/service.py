@@ -198,7 +198,6 @@ def retry(
         store.write(
             before,
             restarted,
-            before.success,
             extra_actions=[once.complete_action(response)] if once else (),
         )
     except store.DeliveryChanged:
@@ -245,15 +244,14 @@ def _start_recovery(
 
 
 def range_end(since: datetime, until: datetime | None, now: int) -> datetime:
-    """The end of a time range, by default `now`. Raises ValidationFailed if the range is in the future, or
-    starts before the retention.
+    """The end of a time range, at most `now`. Raises ValidationFailed for a range that is in the future, or
+    that starts before the retention.
     """
-    end = until or from_ms(now)
-    if end < since:  # `until` was checked when the request was parsed
+    if since > from_ms(now):
         raise ValidationFailed.for_field("since", "must not be in the future")
     if to_ms(since) < now - settings().retention_days * 86_400_000:
         raise ValidationFailed.for_field("since", f"must be within the last {settings().retention_days} days")
-    return end
+    return min(until or from_ms(now), from_ms(now))
 
 
 def recovery_actions(workspace_id: str, webhook_id: WebhookId) -> list[dynamo.TransactItem]:
@@ -339,7 +337,9 @@ def _with_parts(workspace_id: str, models: Sequence[AnyWebhook], parts: Collecti
     for webhook, key, (health, hours, traffic) in zip(models, keys, statistics, strict=True):
         # If no attempt failed and nothing is due, no delivery is waiting, so the counts are skipped.
         is_paused = webhook.status == "PAUSED"
-        may_have_pending = is_paused or bool(health.due_at) or counters.may_have_pending(hours)
+        may_have_pending = webhook.kind == "push" and (
+            is_paused or bool(health.due_at) or counters.may_have_pending(hours)
+        )
         held = store.count_held(key) if may_have_pending else 0
         resumed_at = to_ms(webhook.resumed_at) if webhook.resumed_at else 0
         changes: dict[str, object] = {"consecutive_failures": health.consecutive_failures(resumed_at)}

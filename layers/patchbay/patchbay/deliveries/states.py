@@ -252,7 +252,7 @@ def restarted(
 ) -> StoredDelivery | None:
     """Attempted again from the start, with all of its webhook's retries: the caller sends a message for it
     now. The delivery must have one of the `statuses`, or an expired lease or slot: then its message may be in
-    the dead-letter queue. The caller also stores the `success` of a delivered one, which the new state lacks.
+    the dead-letter queue.
     `task` is the replay that restarts it.
     """
     is_stuck = delivery.status in (Status.SENDING, Status.PENDING) and delivery.blocked_until <= now

@@ -74,12 +74,14 @@ def write(
     attempt: StoredAttempt | None = None,
     extra_actions: Sequence[dynamo.TransactItem] = (),
 ) -> None:
-    """Store the result of a transition, and a row for an attempt that `after` does not have: one that failed,
-    or the success of a delivery that is sent again. `extra_actions` join the transaction. Raises
+    """Store the result of a transition, and a row for an attempt that `after` does not have: a failed one, or
+    the success of a delivery that is sent again. `extra_actions` join the transaction. Raises
     DeliveryChanged, and TransactionCanceled if only the condition of an extra action fails.
     """
     table, row = settings().deliveries_table, after.to_row()
     condition = _if_unchanged(before)
+    if attempt is None and before is not None and after.success is None:
+        attempt = before.success
     try:
         if attempt is None and not extra_actions:
             dynamo.put(table, row, **condition)
@@ -303,14 +305,9 @@ def find_ended(key: str, statuses: Collection[Status], after: str, until: str) -
     return heapq.merge(*sources)
 
 
-def list_by_status(key: str, status: Status, after: str, until: str = "~") -> Iterator[DeliveryId]:
-    """The IDs of a webhook's deliveries with this status, after `after`, up to `until`, oldest first."""
-    return (listed.id for listed in _list_by_status(key, status, after, until))
-
-
 def find_oldest(key: str, status: Status, limit: int) -> list[DeliveryId]:
     """The IDs of a webhook's oldest deliveries with this status."""
-    return list(islice(list_by_status(key, status, ""), limit))
+    return [listed.id for listed in islice(_list_by_status(key, status, "", "~"), limit)]
 
 
 def outcomes(key: str, after: str, until: str) -> Iterator[DeliveryOutcome]:

@@ -40,6 +40,7 @@ from patchbay.ids import EventId, WebhookId
 from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 
 MAX_DATA_BYTES = 256 * 1024
 _ROUTE = "POST /api/events"
@@ -189,8 +190,11 @@ def add_webhook(workspace_id: str, id: EventId, webhook_id: WebhookId) -> None:
 
 
 def mark_active_hours(workspace_id: str, hours: Iterable[int]) -> None:
-    """Record that the workspace has deliveries of events of these hours (since the epoch)."""
-    store.write([store.active_hour_row(workspace_id, hour) for hour in sorted(set(hours))])
+    """Record that the workspace has deliveries of events of these hours (since the epoch). Raises
+    dynamo.Throttled.
+    """
+    if store.write([store.active_hour_row(workspace_id, hour) for hour in sorted(set(hours))]):
+        raise dynamo.Throttled("the active hours were not recorded")
 
 
 # ── one event, from any source ───────────────────────────────────────────────────────────────────────

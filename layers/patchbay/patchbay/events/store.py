@@ -195,7 +195,7 @@ def get(workspace_id: str, id: EventId) -> StoredEvent | None:
 
 
 def get_many(workspace_id: str, ids: Iterable[EventId]) -> list[StoredEvent]:
-    """The stored ones of these events, whose IDs are distinct, in no particular order."""
+    """Those of these events that are stored. The IDs must be distinct, in no particular order."""
     keys = [_key(workspace_id, id) for id in ids]
     return [from_row(row) for row in dynamo.get_many(settings().events_table, keys, consistent=True)]
 

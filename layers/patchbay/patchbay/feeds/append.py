@@ -5,7 +5,7 @@
 
 An entry has the event's ID, not its payload: the event's row is stored before (see publishing/fan_out.py). A
 reader that comes to a number without a row waits for 30 seconds, then closes the gap, and goes on. If a
-writer finds its number closed, it takes another one. So every entry that was written is behind no reader. A
+writer finds its number closed, it takes another one. So no entry is ever written behind a reader. A
 crash leaves:
 
     before take               nothing

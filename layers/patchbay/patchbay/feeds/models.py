@@ -70,7 +70,7 @@ class FeedItem(ApiModel):
 
 
 class Feed(ApiModel):
-    """The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already;
+    """The next events, oldest first. Pass `cursor` to continue. If `hasMore`, more events are available now;
     otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no
     longer stored.
     """

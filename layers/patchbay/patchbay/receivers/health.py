@@ -67,7 +67,7 @@ class Health:
         return self.fast_at > self.slow_at
 
     def takes_fast_lane(self, traffic: Traffic, now: int) -> bool:
-        """Whether its deliveries take the fast lane, unless its workspace has many slow receivers."""
+        """Whether its deliveries take the fast lane: it is fast, and its workspace has few slow receivers."""
         return self.is_fast and not traffic.is_slow(now)
 
     def proves_fast(self, now: int) -> bool:

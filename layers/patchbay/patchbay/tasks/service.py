@@ -128,7 +128,7 @@ def advance(task: StoredTask, reached: str | None, done: int) -> None:
     store.advance(task, reached, done, now, now + _DUE_AGAIN_MS)
 
 
-def wait(task: StoredTask, ms: int) -> None:
+def wait(task: StoredTask, ms: int = _DUE_AGAIN_MS) -> None:
     """Let a task that cannot continue now be due again in `ms`."""
     now = now_ms()
     store.advance(task, None, 0, now, now + ms)

@@ -528,9 +528,9 @@ class ExistsFilterInput(Model):
 
 
 class Feed(Model):
-    """The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already;
-    otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are
-    no longer stored.
+    """The next events, oldest first. Pass `cursor` to continue. If `hasMore`, more events are available
+    now; otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because
+    they are no longer stored.
     """
 
     items: list[FeedItem]

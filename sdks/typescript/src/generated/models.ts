@@ -171,7 +171,7 @@ export type ExistsFilter = Schemas["ExistsFilter"];
 export type ExistsFilterInput = Schemas["ExistsFilterInput"];
 export type Failed = Schemas["Failed"];
 /**
- * The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already; otherwise, ask
+ * The next events, oldest first. Pass `cursor` to continue. If `hasMore`, more events are available now; otherwise, ask
  * again after `nextPollMs`. `truncated` says that events were left out because they are no longer stored.
  */
 export type Feed = Schemas["Feed"];

@@ -1089,7 +1089,7 @@ export interface components {
              */
             status: "FAILED";
         };
-        /** @description The next events, oldest first. Pass `cursor` to go on. If `hasMore`, more events are there already; otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no longer stored. */
+        /** @description The next events, oldest first. Pass `cursor` to continue. If `hasMore`, more events are available now; otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no longer stored. */
         Feed: {
             /** @description Where the next read goes on. */
             cursor: string;
