@@ -385,7 +385,10 @@ def test_run_without_an_answer_fails(actions: Actions) -> None:
         for id in (run["id"], silent["id"]):
             ended = actions.get(id)
             assert ended["status"] == "FAILED"
-            assert "15 minutes" in ended["error"]["detail"]
+            assert ended["error"] == {
+                "code": "timed_out",
+                "detail": "The platform did not answer within 15 minutes.",
+            }
             actions.answer(id, status=409)
         (request,) = waiting.requests
         assert request.json()["error"] == ended["error"]

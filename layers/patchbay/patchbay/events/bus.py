@@ -136,6 +136,7 @@ def _reject(envelope: Envelope, reason: str) -> None:
         "bus event rejected",
         event_id=event.id,
         workspace=workspace_id,
+        event_type=event.type,
         reason=reason,
         bus_event_id=envelope.id,
         bus_source=_loggable(envelope.source),
