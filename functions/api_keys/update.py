@@ -6,5 +6,5 @@ from patchbay.ids import ApiKeyId
 
 @endpoint(scope="api-keys:write")
 def handler(request: Request, id: ApiKeyId, body: UpdateApiKey) -> ApiKey:
-    """Update an API key: change the fields that are sent, from the key's next request on."""
+    """Update an API key: change the fields that are sent. The changes apply from the key's next request."""
     return service.update(request.principal, id, body, request.if_match)

@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(any_caller=True)
 def handler(request: Request) -> Caller:
-    """Get who the credentials belong to: the workspace, the user or API key, and the scopes."""
+    """Describe the caller: the workspace, the user or API key, and the scopes."""
     return service.describe_caller(request.principal)

@@ -6,5 +6,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="webhooks:write")
 def handler(request: Request, id: WebhookId, body: Commit) -> FeedConsumer:
-    """Store how far a consumer is in the feed of a pull webhook."""
+    """Commit a consumer's position in the feed of a pull webhook."""
     return service.commit(request.principal, id, body)

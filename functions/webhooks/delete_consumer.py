@@ -7,5 +7,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="webhooks:write")
 def handler(request: Request, id: WebhookId, consumer: ConsumerName) -> Empty:
-    """Forget how far a consumer of a pull webhook's feed is."""
+    """Delete a consumer of a pull webhook's feed, with its position."""
     return service.delete_consumer(request.principal, id, consumer)

@@ -79,7 +79,7 @@ def test_page_loads_nothing_from_other_origins(api: Api, path: str) -> None:
 
 
 def test_page_of_errors_has_a_section_for_the_type_of_every_problem(api: Api) -> None:
-    problem = assert_problem(get(api, f"{DOCS}/nothing"), 404, None, "not a file of the reference")
+    problem = assert_problem(get(api, f"{DOCS}/nothing"), 404, None, "file must be one of ")
     page = get(api, f"{DOCS}/errors").text
     assert f'id="{problem["type"].partition("#")[2]}"' in page
     assert re.findall(r'<section id="(\w+)"', page) == [each.code for each in all_problems()]

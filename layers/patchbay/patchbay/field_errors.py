@@ -109,7 +109,7 @@ def from_pydantic(
             message = ("the name " if is_key else "") + _pydantic_message(entry)
         messages.setdefault(path, []).append((entry["type"], message))
     # A value that fits no type of a union has an error for each of them. If one type fits the value but not
-    # its contents, only the error in the contents is of use.
+    # its contents, only the error in the contents is useful.
     errors = [
         FieldError(path, _alternatives(found))
         for path, found in messages.items()
@@ -184,7 +184,7 @@ def _pydantic_message(error: ErrorDetails) -> str:
         return f"must be one of {context['expected_tags']}"
     message = _PYDANTIC_MESSAGES.get(kind, _INVALID)
     # "must have 1 or more characters" is a program's way to say it.
-    if kind in ("string_too_short", "too_short") and 1 in context.values():
+    if kind in ("string_too_short", "too_short") and context["min_length"] == 1:
         return "must not be empty"
     if kind in ("too_long", "too_short"):
         context["units"] = _UNITS.get(context["field_type"], "characters")

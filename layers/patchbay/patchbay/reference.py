@@ -36,7 +36,7 @@ class ReferenceFile(str):
     def parse(cls, text: str) -> Self:
         """Raises ValueError for an unknown file."""
         if text not in _FILES:
-            raise ValueError(f"not a file of the reference, which has {', '.join(_FILES)}")
+            raise ValueError(f"must be one of {', '.join(_FILES)}")
         return cls(text)
 
 

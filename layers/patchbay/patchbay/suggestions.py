@@ -34,7 +34,6 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "eventtype": ("eventType", "eventTypes", "type"),
     "filtertypes": ("eventTypes", "eventType"),
     "from": ("since",),
-    "idempotencykey": ("idempotencyKey",),
     "iterator": ("cursor",),
     "offset": ("cursor",),
     "page": ("cursor",),

@@ -244,7 +244,7 @@ class Run(ApiModel):
 
 
 class RunQuery(PeriodQuery):
-    """`since` and `until` are of `createdAt`."""
+    """`since` and `until` apply to `createdAt`."""
 
     status: Literal["PENDING", "SUCCEEDED", "FAILED"] | None = None
 
@@ -252,7 +252,7 @@ class RunQuery(PeriodQuery):
 class AllRunsQuery(RunQuery):
     """The runs of all automation platforms, or of one."""
 
-    platform: Literal["zapier", "make", "n8n"] | None = None
+    platform: Annotated[AutomationPlatform, Field(strict=False)] | None = None
 
 
 class Succeeded(ApiModel):

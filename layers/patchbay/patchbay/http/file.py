@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import ClassVar
 
 from pydantic import BaseModel
 
 from patchbay.http.request import Request
 from patchbay.http.response import Response
+
+_NO_WEIGHT = re.compile(r"q=0(\.0{0,3})?")  # RFC 9110, 12.4.2
 
 
 class File(BaseModel):
@@ -99,6 +102,8 @@ def _accepts_gzip(header: str) -> bool:
     """Whether `Accept-Encoding` names gzip (or `*`) without the weight 0."""
     for item in header.lower().split(","):
         coding, _, parameters = item.partition(";")
-        if coding.strip() in ("gzip", "*") and parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00"):
+        if coding.strip() in ("gzip", "*") and not re.fullmatch(
+            r"q=0(\.0{0,3})?", parameters.replace(" ", "")
+        ):
             return True
     return False

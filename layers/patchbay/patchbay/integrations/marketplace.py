@@ -305,9 +305,8 @@ def browse(query: MarketplaceQuery) -> Listing[Integration]:
     those of automations. Raises ValidationFailed for a provider that nothing in the marketplace can have.
     """
     if query.provider is not None and query.provider not in providers.names():
-        near = suggestions.misspelled(query.provider, providers.names())
-        hint = f"one of {', '.join(providers.names())}" if near is None else f"did you mean `{near}`?"
-        raise ValidationFailed.for_field("provider", f"is not a built-in provider; {hint}")
+        message = suggestions.one_of(query.provider, providers.names(), "a built-in provider")
+        raise ValidationFailed.for_field("provider", message)
 
     def published_page(limit: int, cursor: str | None) -> Page[Integration]:
         page = store.list_listings(

@@ -56,7 +56,7 @@ def get(key: ProviderKey) -> Provider:
         return _custom(key)
     provider = providers.load(key)
     if provider is None:
-        near = suggestions.misspelled(key, [*providers.names(), *_CUSTOM])
+        near = suggestions.nearest(key, [*providers.names(), *_CUSTOM])
         hint = "GET /api/integrations/providers lists them" if near is None else f"Did you mean `{near}`?"
         raise NotFound(f"No provider with this key. {hint}")
     oauth, fields = provider.oauth, provider.credentials

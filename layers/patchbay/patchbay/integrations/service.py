@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
+from pydantic.alias_generators import to_camel
 
 from patchbay import compact_json, vault
 from patchbay.activity import log as activity
@@ -145,7 +146,9 @@ def update(
         return _with_changes(principal, old, body, fields)
 
     def changed_fields(old: StoredIntegration, new: StoredIntegration) -> str:
-        names = [name for name in sorted(fields - {"config"}) if getattr(old, name) != getattr(new, name)]
+        names = [
+            to_camel(name) for name in sorted(fields - {"config"}) if getattr(old, name) != getattr(new, name)
+        ]
         names += [
             f"config.{name}" for name in sorted(body.config) if _has_changed(name, body.config, old, new)
         ]

@@ -9,15 +9,15 @@ where filters change.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from patchbay import catalogue
+from patchbay import catalogue, suggestions
 from patchbay.catalogue import schemas
 from patchbay.catalogue.entries import load_entry
-from patchbay.errors import FieldError, ValidationFailed
+from patchbay.errors import FieldError
+from patchbay.field_errors import validation_failed
 
 _INDEX = re.compile(r"(0|[1-9][0-9]*)\Z", re.ASCII)
 _DATA = "data."
@@ -37,8 +37,7 @@ def check(event_types: Iterable[str], paths: Sequence[str], accepted: Iterable[s
         if path not in kept and not _is_described(path, described)
     ]
     if errors:
-        others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise ValidationFailed(f"{errors[0].path}: {errors[0].message}{others}", errors)
+        raise validation_failed(errors)
 
 
 def undescribed(event_types: Iterable[str], paths: Iterable[str]) -> list[str]:
@@ -77,7 +76,7 @@ def _message(path: str, described: Sequence[Mapping[str, Any]]) -> str:
     shown = path if len(path) <= _PATH_SHOWN else f"{path[:_PATH_SHOWN]}…"
     known = list(dict.fromkeys(found for schema in described for found in _paths(schema)))
     inside = path.removeprefix(_DATA)
-    near = inside if _is_described(inside, described) else _nearest(inside, known)
+    near = inside if _is_described(inside, described) else suggestions.nearest(inside, known)
     hint = f"did you mean `{near}`?" if near else ""
     if inside != path or path == "data":
         return f"`{shown}`: paths begin inside data" + (f"; {hint}" if hint else "")
@@ -86,12 +85,6 @@ def _message(path: str, described: Sequence[Mapping[str, Any]]) -> str:
     fields = ", ".join(f"`{name}`" for name in known[:_FIELDS_SHOWN])
     more = ", …" if len(known) > _FIELDS_SHOWN else ""
     return f"no event type of this webhook has `{shown}`; its events have {fields}{more}"
-
-
-def _nearest(path: str, known: Sequence[str]) -> str | None:
-    by_lower = {name.lower(): name for name in reversed(known)}
-    found = difflib.get_close_matches(path.lower(), by_lower, n=1)
-    return by_lower[found[0]] if found else None
 
 
 def _paths(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

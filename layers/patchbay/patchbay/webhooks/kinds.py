@@ -1,8 +1,8 @@
 """The two kinds of webhooks: `push`, whose events Patchbay sends to a URL, and `pull`, whose receiver reads a
 feed.
 
-Pure. What only makes sense for requests is refused for a webhook of kind pull, so that nobody believes that
-it has an effect. An update may send such a field, and the kind, as they are: so what a GET returned can be
+Pure. What only makes sense for requests is refused for a webhook of kind pull, because it would have
+no effect. An update may send such a field, and the kind, as they are: so what a GET returned can be
 sent back.
 """
 
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from patchbay.errors import FieldError, ValidationFailed
+from patchbay.errors import FieldError
+from patchbay.field_errors import validation_failed
 from patchbay.webhooks.models import CreateWebhook, UpdateWebhook
 from patchbay.webhooks.stored_webhook import StoredWebhook
 
@@ -63,6 +64,4 @@ def check_change(webhook: StoredWebhook, body: UpdateWebhook, changes: Mapping[s
 
 def _reject(errors: Mapping[str, str]) -> None:
     if errors:
-        found = [FieldError(name, message) for name, message in errors.items()]
-        others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise ValidationFailed(f"{found[0].path}: {found[0].message}{others}", found)
+        raise validation_failed([FieldError(name, message) for name, message in errors.items()])

@@ -56,8 +56,6 @@ def match(workspace_id: str, event_type: str, data: JsonValue, version: int) -> 
         if content.passes(compiled)
     }
     feeds = [subscription for subscription in matches.values() if subscription.is_pull]
-    if not feeds:
-        return Matches(list(matches), [])
     now = now_ms()
     return Matches(
         [id for id, subscription in matches.items() if not subscription.is_pull],

@@ -213,7 +213,7 @@ def ids(workspace_id: str) -> Iterator[WebhookId]:
 
 
 def subscribers(workspace_id: str, event_type: str) -> Iterator[StoredWebhook]:
-    """The webhooks that name a type, or `*`, whatever their status, newest first; eventually consistent."""
+    """The webhooks that name a type, or `*`, in any status, newest first; eventually consistent."""
     rows = dynamo.query(
         settings().webhooks_table,
         "workspaceId = :workspace AND begins_with(sk, :prefix)",

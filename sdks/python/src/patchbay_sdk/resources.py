@@ -184,7 +184,8 @@ class ApiKeys:
         expires_at: datetime | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
-        """Update an API key: change the fields that are sent, from the key's next request on.
+        """Update an API key: change the fields that are sent. The changes apply from the key's next
+        request.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -384,7 +385,8 @@ class AsyncApiKeys:
         expires_at: datetime | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
-        """Update an API key: change the fields that are sent, from the key's next request on.
+        """Update an API key: change the fields that are sent. The changes apply from the key's next
+        request.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -2518,7 +2520,7 @@ class Me:
     def get(
         self,
     ) -> models.Caller:
-        """Get who the credentials belong to: the workspace, the user or API key, and the scopes.
+        """Describe the caller: the workspace, the user or API key, and the scopes.
 
         Needs credentials, and no particular scope.
         """
@@ -2539,7 +2541,7 @@ class AsyncMe:
     async def get(
         self,
     ) -> models.Caller:
-        """Get who the credentials belong to: the workspace, the user or API key, and the scopes.
+        """Describe the caller: the workspace, the user or API key, and the scopes.
 
         Needs credentials, and no particular scope.
         """
@@ -3088,7 +3090,7 @@ class Webhooks:
     def commit_feed(
         self, id: str, *, consumer: str, sequence: int, rewind: bool | Unset = UNSET
     ) -> models.FeedConsumer:
-        """Store how far a consumer is in the feed of a pull webhook.
+        """Commit a consumer's position in the feed of a pull webhook.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3118,7 +3120,7 @@ class Webhooks:
         )
 
     def delete_consumer(self, id: str, consumer: str) -> None:
-        """Forget how far a consumer of a pull webhook's feed is.
+        """Delete a consumer of a pull webhook's feed, with its position.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3578,7 +3580,7 @@ class AsyncWebhooks:
     async def commit_feed(
         self, id: str, *, consumer: str, sequence: int, rewind: bool | Unset = UNSET
     ) -> models.FeedConsumer:
-        """Store how far a consumer is in the feed of a pull webhook.
+        """Commit a consumer's position in the feed of a pull webhook.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3608,7 +3610,7 @@ class AsyncWebhooks:
         )
 
     async def delete_consumer(self, id: str, consumer: str) -> None:
-        """Forget how far a consumer of a pull webhook's feed is.
+        """Delete a consumer of a pull webhook's feed, with its position.
 
         Args:
             id: The webhook's ID, `whk_…`.

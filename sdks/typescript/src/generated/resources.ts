@@ -60,7 +60,7 @@ export class ApiKeys {
     return this.#http.request("GET", "/api/integrations/api-keys/{id}", { path: { id }, options });
   }
 
-  /** Update an API key: change the fields that are sent, from the key's next request on. */
+  /** Update an API key: change the fields that are sent. The changes apply from the key's next request. */
   update(id: string, body: Body<"updateApiKey"> = {}, options?: ConditionalOptions): Promise<models.ApiKey> {
     return this.#http.request("PUT", "/api/integrations/api-keys/{id}", { path: { id }, body, options });
   }
@@ -449,7 +449,7 @@ export class Me {
   }
 
   /**
-   * Get who the credentials belong to: the workspace, the user or API key, and the scopes.
+   * Describe the caller: the workspace, the user or API key, and the scopes.
    *
    * Needs credentials, and no particular scope.
    */
@@ -619,7 +619,7 @@ export class Webhooks {
     return this.#http.request("GET", "/api/integrations/webhooks/{id}/feed", { path: { id }, query, options });
   }
 
-  /** Store how far a consumer is in the feed of a pull webhook. */
+  /** Commit a consumer's position in the feed of a pull webhook. */
   commitFeed(id: string, body: Body<"commitFeed">, options?: Options): Promise<models.FeedConsumer> {
     return this.#http.request("POST", "/api/integrations/webhooks/{id}/feed/commit", { path: { id }, body, options });
   }
@@ -629,7 +629,7 @@ export class Webhooks {
     return this.#http.page("GET", "/api/integrations/webhooks/{id}/feed/consumers", { path: { id }, options });
   }
 
-  /** Forget how far a consumer of a pull webhook's feed is. */
+  /** Delete a consumer of a pull webhook's feed, with its position. */
   deleteConsumer(id: string, consumer: string, options?: Options): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}", {
       path: { id, consumer },
