@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from local.settings import ROOT
@@ -15,3 +16,8 @@ def write(texts: Mapping[str, str]) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
             print(f"patchbay: wrote {path}")
+
+
+def as_file(content: object) -> str:
+    """Format JSON as the text of a file."""
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

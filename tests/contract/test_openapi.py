@@ -17,11 +17,11 @@ from tests.contract.test_template import TEMPLATE
 from tests.faults import one_at_a_time
 from tests.recorded import STAND_INS, Contract, Recorder, errors_of, merged
 from tests.tour import tour
+from tools.generated_files import as_file
 from tools.openapi import errors_page
 from tools.openapi.__main__ import TARGET, render
 from tools.openapi.document import build
 from tools.openapi.examples import FILE, Examples
-from tools.openapi.schemas import dumps
 
 DOCUMENT: dict[str, Any] = json.loads(TARGET.read_text("utf-8"))
 CONTRACT = Contract(DOCUMENT)
@@ -141,8 +141,8 @@ def test_requests_and_responses_match_the_document(
         current = Contract(build(Examples({})))
         old = {} if kept == "all" else EXAMPLES.recorded
         recording = merged(old, recorder.recording(), current)
-        FILE.write_text(dumps(recording), "utf-8")
-        TARGET.write_text(dumps(build(Examples(recording))), "utf-8")
+        FILE.write_text(as_file(recording), "utf-8")
+        TARGET.write_text(as_file(build(Examples(recording))), "utf-8")
         return
     errors = [
         f"{exchange.operation}: {error}"

@@ -71,6 +71,14 @@ CASES: dict[str, tuple[Callable[[Json], object], bool]] = {
         lambda new: operation(new).update({"x-required-scope": "things:admin"}),
         True,
     ),
+    "createThing: x-required-scope is None": (
+        lambda new: operation(new).pop("x-required-scope"),
+        False,
+    ),
+    "createThing: credentials are required": (
+        lambda new: operation(new).update(security=[{"apiKey": ["things:write"]}]),
+        True,
+    ),
     "operation POST /things is gone": (lambda new: new["paths"].clear(), True),
     "event type THING_MADE is gone": (lambda new: new["webhooks"].clear(), True),
     "createThing: parameter dryRun is gone": (lambda new: operation(new)["parameters"].clear(), True),

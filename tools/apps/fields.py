@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -57,11 +56,6 @@ def triggers() -> list[Entry]:
 def sample_of(entry: Entry) -> dict[str, object]:
     """The catalogue's sample of an event, as a hook receives it and the samples route returns it."""
     return hooks.sample(entry.type).model_dump(mode="json", by_alias=True)
-
-
-def as_file(content: object) -> str:
-    """Format JSON as the text of a file."""
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def title_of(option: str) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 
 from patchbay.catalogue.entries import Action, Entry, all_actions, choice_resources, resources
 from patchbay.catalogue.schemas import CHOICES, MULTILINE, allowed_types
-from tools.apps.fields import as_file, sample_of, triggers
+from tools.apps.fields import sample_of, triggers
+from tools.generated_files import as_file
 
 FOLDER = "apps/make"
 API = "/api/automations/make"

@@ -15,7 +15,8 @@ from typing import Any
 
 from local.settings import ROOT
 from patchbay.catalogue.entries import Action, Entry, all_actions, choice_resources, resources
-from tools.apps.fields import Field, as_file, fields_of, sample_of, title_of, triggers
+from tools.apps.fields import Field, fields_of, sample_of, title_of, triggers
+from tools.generated_files import as_file
 from tools.page import with_tables
 
 FOLDER = "apps/zapier"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from local.settings import ROOT
+from tools import generated_files
 from tools.openapi import errors_page
 from tools.openapi.document import build
-from tools.openapi.schemas import dumps
 
 TARGET = ROOT / "openapi.json"
 
 
 def render() -> str:
     """Return the document's text."""
-    return dumps(build())
+    return generated_files.as_file(build())
 
 
 if __name__ == "__main__":
-    TARGET.write_text(render(), "utf-8")
-    errors_page.TARGET.write_text(errors_page.render(), "utf-8")
+    texts = {TARGET: render(), errors_page.TARGET: errors_page.render()}
+    generated_files.write({str(file.relative_to(ROOT)): text for file, text in texts.items()})

@@ -54,7 +54,10 @@ class _Comparison:
         place = new["operationId"]
         for name in ("operationId", "x-sdk-group", "x-sdk-method", "x-required-scope"):
             if old.get(name) != new.get(name):
-                yield Change(True, place, f"{name} is {new.get(name)}, not {old.get(name)}")
+                is_dropped_scope = name == "x-required-scope" and new.get(name) is None
+                yield Change(not is_dropped_scope, place, f"{name} is {new.get(name)}, not {old.get(name)}")
+        if new.get("security") and not old.get("security"):
+            yield Change(True, place, "credentials are required")
         yield from self._parameters(old, new, place)
         if "requestBody" in new:
             was_required = old.get("requestBody", {}).get("required", False)

@@ -9,6 +9,8 @@ from enum import Enum
 from itertools import groupby
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from patchbay.catalogue.entries import all_entries
 from patchbay.errors import Problem
 from patchbay.http.file import File
@@ -106,8 +108,8 @@ def _operation(operation: Operation, schemas: Schemas, examples: Examples) -> Js
         "operationId": operation.id,
         "tags": [_tag(operation)],
         "summary": operation.summary,
-        "x-sdk-group": TEXTS["groups"].get(operation.folder) or _camel(operation.folder),
-        "x-sdk-method": _camel(operation.verb),
+        "x-sdk-group": TEXTS["groups"].get(operation.folder) or to_camel(operation.folder),
+        "x-sdk-method": to_camel(operation.verb),
     }
     shown["description"] = f"{operation.description}\n\n{_needs(operation)}".strip()
     scopes = [operation.scope] if operation.scope else []
@@ -139,11 +141,6 @@ def _needs(operation: Operation) -> str:
     if operation.scope:
         return f"Required scope: `{operation.scope}`."
     return "Needs no credentials." if operation.public else "Needs credentials, and no particular scope."
-
-
-def _camel(verb: str) -> str:
-    first, *rest = verb.split("_")
-    return first + "".join(word.title() for word in rest)
 
 
 def _parameters(operation: Operation, examples: Examples) -> Iterator[Json]:

@@ -54,17 +54,17 @@ _STATUS = """<span class="status{kind}">{status}</span>"""
 
 def render() -> str:
     """Return the page."""
-    problems = all_problems()
+    problems, examples = all_problems(), Examples.load()
     return _PAGE.format(
         links="\n".join(
             _LINK.format(code=each.code, status=_status(each), title=escape(each.title)) for each in problems
         ),
-        sections="\n".join(map(_section, problems)),
+        sections="\n".join(_section(each, examples) for each in problems),
     )
 
 
-def _section(problem: type[Problem]) -> str:
-    recorded = Examples.load().any_problems([problem.code])
+def _section(problem: type[Problem], examples: Examples) -> str:
+    recorded = examples.any_problems([problem.code])
     example = recorded[problem.code]["value"] if recorded else _made_up(problem)
     return _SECTION.format(
         code=problem.code,
@@ -88,7 +88,7 @@ def _made_up(problem: type[Problem]) -> dict[str, object]:
         "detail": problem.remedy.replace("`", ""),
         "code": problem.code,
         "instance": path,
-        "requestId": "test-request",
+        "requestId": "KkPv4jWcoAMEJ5Q=",
     }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic.alias_generators import to_pascal
+
 from patchbay.catalogue.entries import Entry, all_entries
 from tools.openapi.schemas import PREFIX
 from tools.openapi.texts import TEXTS
@@ -13,7 +15,7 @@ Json = dict[str, Any]
 
 def webhook(entry: Entry) -> Json:
     """The request that a receiver gets for an event of this type."""
-    name = _pascal(entry.type)
+    name = to_pascal(entry.type.lower())
     return {
         "post": {
             "operationId": f"receive{name}",
@@ -53,7 +55,7 @@ def schemas() -> dict[str, Json]:
     """The schemas of the requests and of their data."""
     found: dict[str, Json] = {}
     for entry in all_entries():
-        name = _pascal(entry.type)
+        name = to_pascal(entry.type.lower())
         data = _untitled({key: value for key, value in entry.json_schema.items() if key != "$schema"})
         found[f"{name}Data"] = {"description": f"The data of a `{entry.type}` event.", **data}
         found[f"{name}Event"] = {
@@ -89,7 +91,3 @@ def _untitled(schema: Any) -> Any:
         for key, value in schema.items()
         if key != "title"
     }
-
-
-def _pascal(key: str) -> str:
-    return "".join(word.title() for word in key.split("_"))

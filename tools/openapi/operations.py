@@ -6,7 +6,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -113,7 +113,7 @@ def _operation(route: gateway.Route, path: str) -> Operation:
         takes_if_match="request.if_match" in source,
         problems=(),
     )
-    return Operation(**{**vars(operation), "problems": tuple(_problems(operation, function))})
+    return replace(operation, problems=tuple(_problems(operation, function)))
 
 
 def _id(function: str) -> str:

@@ -7,7 +7,6 @@ client must ignore fields that it does not know, because new ones are not a brea
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
@@ -35,8 +34,7 @@ class Schemas:
         found: dict[str, Schema] = {}
         for name, schema in self._requests.items():
             found[self._request_name(name)] = _rename(schema, self._request_name)
-        for name, schema in self._responses.items():
-            found[name] = _rename(schema, lambda each: each)
+        found |= self._responses
         return dict(sorted(found.items()))
 
     def request(self, model: Model) -> Schema:
@@ -257,8 +255,3 @@ def _nullable(schema: Schema) -> Schema:
 def unwrapped(text: str) -> str:
     """A docstring's text with one line for each paragraph."""
     return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()))
-
-
-def dumps(document: Mapping[str, Any]) -> str:
-    """The document's text, the same on every machine."""
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"

@@ -16,6 +16,8 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from pydantic.alias_generators import to_camel
+
 from local.settings import ROOT
 from tools.sdk.schema import GROUPS, Document, Field, Operation, Schema
 
@@ -118,7 +120,7 @@ class _Writer:
         if not required and "None" not in type.split(" | "):
             type += " | None"
         options = [] if required else ["default=None"]
-        if _camel(name) != wire:
+        if to_camel(name) != wire:  # the base class of the models gives other aliases
             options.append(f'alias="{wire}"')
         default = ""
         if options == ["default=None"]:
@@ -349,12 +351,6 @@ def _snake(name: str) -> str:
         return _RENAMED[name]
     text = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name.replace("-", "_")).lower()
     return f"{text}_" if keyword.iskeyword(text) else text
-
-
-def _camel(name: str) -> str:
-    """The alias that the base class of the models gives to an attribute."""
-    head, *rest = name.split("_")
-    return head + "".join(part.title() for part in rest)
 
 
 def _docstring(text: str, indent: int = 4) -> str:

@@ -17,8 +17,10 @@ import pytest
 import standardwebhooks
 from rich.console import Console
 
+from patchbay_sdk import models
 from patchbay_sdk.cli import output, profile
 from patchbay_sdk.cli.app import run
+from patchbay_sdk.cli.commands import listen
 from patchbay_sdk.cli.output import Exit, ago
 from patchbay_sdk.cli.parse import equals_filter, parse_time
 
@@ -258,6 +260,13 @@ def test_login_stores_the_key_for_its_owner_only(api: Api, patchbay: Patchbay, m
     assert profile.listen_secret() == secret, "receivers on this machine keep their configuration"
 
 
+def test_login_without_a_key_does_not_use_that_of_the_environment(api: Api, patchbay: Patchbay) -> None:
+    api.answers["GET /api/me"] = ME
+    code, _, err = patchbay("login", stdin="\n")
+    assert (code, profile.path().exists()) == (2, False)
+    assert "No key" in err
+
+
 def test_login_with_a_wrong_key_stores_nothing(api: Api, patchbay: Patchbay) -> None:
     api.answers["GET /api/me"] = (401, problem("unauthenticated", 401))
     assert patchbay("login", stdin="sk_test_wrong\n")[0] == Exit.UNAUTHENTICATED
@@ -331,6 +340,7 @@ def test_times_and_filters_as_people_write_them() -> None:
     now = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
     assert parse_time("90m", now) == now - timedelta(minutes=90)
     assert parse_time(" 7d ", now) == now - timedelta(days=7)
+    assert parse_time("7d", now, ahead=True) == now + timedelta(days=7)
     assert parse_time("2026-11-27T09:30Z") == datetime(2026, 11, 27, 9, 30, tzinfo=timezone.utc)
     assert parse_time("2026-11-27").tzinfo is not None
     for wrong in ("", "soon", "5 weeks", "-1h", "2026-13-01"):
@@ -389,6 +399,21 @@ def test_ensure_shows_and_applies_only_what_differs(declared: Api, patchbay: Pat
     assert body == {"url": "https://receiver.example/new", "retryConfig": {**WEBHOOK["retryConfig"], "maxRetries": 5}}
 
 
+def test_ensure_compares_lists_of_objects_and_times(declared: Api, patchbay: Patchbay) -> None:
+    declared.answers[f"GET {KEYS}"] = page({**KEY, "expiresAt": "2027-01-31T00:00:00.000Z"})
+    declared.answers[f"GET {HOOKS}"] = page({**WEBHOOK, "filters": [{"path": "a", "op": "exists", "value": True}] * 2})
+    times = ("2027-01-31T00:00:00Z", "2027-01-31T01:00:00+01:00")
+    for time in times:
+        declare(f"[[keys]]\nname = '{KEY['name']}'\nexpiresAt = {time}")
+        assert patchbay("ensure", "--check")[0] == 0
+    declare(f"[[keys]]\nname = '{KEY['name']}'\nexpiresAt = 2027-02-28")
+    assert patchbay("ensure", "--check")[0] == Exit.DIFFERENT
+    declare(SAME + "filters = []")
+    code, out, _ = patchbay("ensure", "--check")
+    assert code == Exit.DIFFERENT
+    assert "filters: " in out
+
+
 def test_ensure_never_shows_the_values_of_headers(declared: Api, patchbay: Patchbay) -> None:
     code, out, _ = patchbay("ensure", "--headers", "--yes")
     assert (code, out) == (0, f"~ webhook Posts [eu] {WEBHOOK['id']}\n    headers: Authorization, sent again\n")
@@ -440,3 +465,27 @@ def test_ensure_does_not_choose_between_two_of_the_same_name(declared: Api, patc
     declared.answers[f"GET {HOOKS}"] = page(WEBHOOK, {**WEBHOOK, "id": "whk_2"})
     code, _, err = patchbay("ensure", "--yes")
     assert (code, "Rename one." in err) == (2, True)
+
+
+def test_listen_sends_an_event_again_after_a_lost_connection_and_not_after_a_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failures: list[type[httpx.TransportError]] = [httpx.ReadError, httpx.ReadTimeout]
+    sent = []
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        raise failures[len(sent) - 1]("scripted")
+
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("time.monotonic", lambda: 0.0)
+    item = models.FeedItem(
+        sequence=1,
+        id="dlv_1",
+        event_id="evt_1",
+        event_type="POST_PUBLISHED",
+        payload="{}",
+        headers={"webhook-id": "dlv_1"},
+    )
+    listen._forward(httpx.Client(transport=httpx.MockTransport(fail)), "http://127.0.0.1:1/hook", item)
+    assert [request.headers["webhook-id"] for request in sent] == ["dlv_1", "dlv_1"]

@@ -45,13 +45,13 @@ export class Verifier {
     let failure: unknown;
     for (const webhook of this.#webhooks) {
       try {
-        webhook.verify(text, names);
-        return parseEvent(text);
+        webhook.verify(text, names, { jsonParse: false });
       } catch (error) {
         failure = error;
+        continue;
       }
+      return parseEvent(text);
     }
-    if (failure instanceof VerificationError) throw failure;
     const reason = failure instanceof Error ? failure.message : String(failure);
     throw new VerificationError(`Not signed with this secret: ${reason}.`, { cause: failure });
   }

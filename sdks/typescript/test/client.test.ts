@@ -178,6 +178,11 @@ for (const [name, [headers, body]] of Object.entries(FORGED)) {
   });
 }
 
+test("a signed body that is no event is not reported as unsigned", () => {
+  assert.throws(() => new Verifier(SECRET, OTHER).verify(signed("nope"), "nope"), /The body is not JSON/);
+  assert.throws(() => new Verifier(SECRET, OTHER).verify(signed("[1]"), "[1]"), /not an event/);
+});
+
 test("a verifier and a client say what they need", () => {
   assert.throws(() => new Verifier(""), /signing secret/);
   assert.throws(() => new Patchbay({ baseUrl: URL_ }), /PATCHBAY_API_KEY/);

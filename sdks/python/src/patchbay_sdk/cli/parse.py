@@ -10,10 +10,13 @@ from typing import Any
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def parse_time(text: str, now: datetime | None = None) -> datetime:
-    """`30m`, `2h`, `7d` ago, or an ISO 8601 time, in the local time zone if it names none. Raises ValueError."""
+def parse_time(text: str, now: datetime | None = None, *, ahead: bool = False) -> datetime:
+    """`30m`, `2h`, `7d` ago (or from now, if `ahead`), or an ISO 8601 time, in the local time zone if it names none.
+    Raises ValueError.
+    """
     if match := re.fullmatch(r"(\d+)([smhd])", text.strip()):
-        return (now or datetime.now(timezone.utc)) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        distance = timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return (now or datetime.now(timezone.utc)) + (distance if ahead else -distance)
     try:
         return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).astimezone(timezone.utc)
     except ValueError:

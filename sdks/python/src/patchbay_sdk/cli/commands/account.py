@@ -25,11 +25,14 @@ def login() -> None:
         key = typer.prompt("API key or token", hide_input=True, err=True)
     else:
         key = sys.stdin.readline()
+    key = key.strip()
+    if not key:
+        raise ValueError("No key: write it to standard input.")
     if not address:
         raise ValueError("No address: pass --url, or set PATCHBAY_URL.")
-    with Patchbay(key.strip(), base_url=address) as client:
+    with Patchbay(key, base_url=address) as client:
         me = client.me.get()
-    profile.save(replace(stored, url=address, api_key=key.strip()))
+    profile.save(replace(stored, url=address, api_key=key))
     done(f"Logged in to workspace {me.workspace_id} as {me.id}. Stored in {profile.path()}")
     for name in ("PATCHBAY_URL", "PATCHBAY_API_KEY"):
         if os.environ.get(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -36,6 +37,7 @@ _COLUMNS = {
     "REASON": lambda delivery: delivery.status_reason or "",
 }
 
+WebhookArgument = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's ID, whk_…")]
 WebhookOption = Annotated[str | None, typer.Option("--webhook", "-w", help="Only of this webhook.")]
 Since = Annotated[str | None, typer.Option(help="From then on: 30m, 2h, 7d, or a time.")]
 
@@ -55,7 +57,7 @@ def list_(
     with connect() as client:
         found = client.deliveries.list(limit=min(limit, 100), **_filters(status, type, webhook, event, since))
         table(
-            (delivery for delivery, _ in zip(found, range(limit), strict=False)),
+            islice(found, limit),
             _COLUMNS,
             empty="No deliveries. Publish an event: patchbay trigger POST_PUBLISHED",
             spare=("UPDATED", "ATTEMPTS", "REASON"),
@@ -90,7 +92,7 @@ def tail(
 
 @app.command("show")
 def show_(
-    webhook: Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's ID, whk_…")],
+    webhook: WebhookArgument,
     id: Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's ID, dlv_…")],
 ) -> None:
     """Show a delivery with its attempts."""
@@ -125,7 +127,7 @@ def show_(
 
 @app.command()
 def retry(
-    webhook: Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's ID, whk_…")],
+    webhook: WebhookArgument,
     id: Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's ID, dlv_…")],
     force: Annotated[bool, typer.Option("--force", help="Send it again although it was delivered.")] = False,
 ) -> None:
@@ -137,7 +139,7 @@ def retry(
 
 @app.command()
 def replay(
-    webhook: Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's ID, whk_…")],
+    webhook: WebhookArgument,
     since: Annotated[str, typer.Option(help="Events from then on: 30m, 2h, 7d, or a time.")],
     until: Annotated[str | None, typer.Option(help="Events up to then.")] = None,
     type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")] = None,

@@ -23,12 +23,13 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic.alias_generators import to_camel, to_snake
 from rich.text import Text
 
 from patchbay_sdk import Patchbay
@@ -50,7 +51,7 @@ class Kind:
 
     section: str
     label: str
-    list_all: Callable[[Patchbay], Iterable[Any]]
+    list_all: Callable[[], Iterable[Any]]
     create: Callable[..., Any]
     update: Callable[..., Any]
     shown_once: str
@@ -92,7 +93,7 @@ def ensure(
             raise typer.Exit(Exit.DIFFERENT)
         confirm(f"Apply {len(changes)} {'change' if len(changes) == 1 else 'changes'}?", yes=yes)
         for change in changes:
-            _apply(client, change)
+            _apply(change)
 
 
 def _kinds(client: Patchbay) -> list[Kind]:
@@ -101,7 +102,7 @@ def _kinds(client: Patchbay) -> list[Kind]:
         Kind(
             "webhooks",
             "webhook",
-            lambda _: webhooks.list(limit=100),
+            lambda: webhooks.list(limit=100),
             webhooks.create,
             webhooks.update,
             "secret",
@@ -109,7 +110,7 @@ def _kinds(client: Patchbay) -> list[Kind]:
         Kind(
             "keys",
             "API key",
-            lambda _: (key for key in keys.list(limit=100) if key.status == "ACTIVE"),
+            lambda: (key for key in keys.list(limit=100) if key.status == "ACTIVE"),
             keys.create,
             keys.update,
             "key",
@@ -137,11 +138,16 @@ def _read(file: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _expanded(value: Any) -> Any:
-    """The value with environment variables filled in. Raises ValueError for one that is not set."""
+    """The value with environment variables filled in, and its times with a time zone. Raises ValueError for a
+    variable that is not set.
+    """
     if isinstance(value, dict):
         return {name: _expanded(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_expanded(item) for item in value]
+    if isinstance(value, date):  # also a datetime; without a time zone, it is in the local one
+        time = value if isinstance(value, datetime) else datetime.combine(value, datetime.min.time())
+        return time.astimezone()
     return re.sub(r"\$\{(\w+)\}", _variable, value) if isinstance(value, str) else value
 
 
@@ -159,7 +165,7 @@ def _differences(
         if not wanted_by_name:
             continue
         found: dict[str, Any] = {}
-        for resource in kind.list_all(client):
+        for resource in kind.list_all():
             if resource.name in wanted_by_name:
                 if resource.name in found:
                     raise ValueError(
@@ -186,7 +192,7 @@ def _differences(
 
 def _check_fields(kind: Kind, name: str, fields: Iterable[str], method: Callable[..., Any]) -> None:
     """Raises ValueError for a field that the API's method does not take."""
-    known = {_camel(parameter) for parameter in inspect.signature(method).parameters} - {
+    known = {to_camel(parameter) for parameter in inspect.signature(method).parameters} - {
         "id",
         "idempotencyKey",
         "ifMatch",
@@ -197,20 +203,24 @@ def _check_fields(kind: Kind, name: str, fields: Iterable[str], method: Callable
         text = f"The {kind.label} {name}: {field} cannot be "
         if near := get_close_matches(field, known, 1):
             raise ValueError(f"{text}declared; did you mean {near[0]}?")
-        is_fixed = method is kind.update and _snake(field) in inspect.signature(kind.create).parameters
+        is_fixed = method is kind.update and to_snake(field) in inspect.signature(kind.create).parameters
         raise ValueError(f"{text}{'changed. Delete it first, or undo the change.' if is_fixed else 'declared.'}")
 
 
 def _is_same(field: str, wanted: Any, current: Any) -> bool:
     if field == _SECRET:
         return set(wanted) == set(current or {})
-    if isinstance(wanted, list) and all(isinstance(item, str) for item in wanted):
+    if _are_texts(wanted) and _are_texts(current or []):
         return sorted(wanted) == sorted(current or [])
     if isinstance(wanted, dict) and isinstance(current, dict):
         return all(current.get(name) == value for name, value in wanted.items())
     if isinstance(wanted, datetime):
         return current is not None and datetime.fromisoformat(current.replace("Z", "+00:00")) == wanted
     return bool(wanted == current)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _print(change: Change) -> None:
@@ -260,8 +270,8 @@ def _shown(field: str, value: Any) -> str:
     return str(plain(value)) if isinstance(value, (str, datetime)) else json.dumps(plain(value), ensure_ascii=False)
 
 
-def _apply(client: Patchbay, change: Change) -> None:
-    body = {_snake(field): value for field, value in change.wanted.items()}
+def _apply(change: Change) -> None:
+    body = {to_snake(field): value for field, value in change.wanted.items()}
     if change.id is not None:
         if retry_config := change.wanted.get("retryConfig"):
             # The API replaces the object: fields that the file does not have would get their defaults.
@@ -278,11 +288,3 @@ def _apply(client: Patchbay, change: Change) -> None:
         console.print(f"{change.name}: {secret}", soft_wrap=True, markup=False)
     done(f"Created the {change.kind.label} {change.name} ({created.id}).")
     advise(f"Store its {change.kind.shown_once} now: it is not shown again.")
-
-
-def _camel(name: str) -> str:
-    return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"([A-Z])", r"_\1", name).lower()

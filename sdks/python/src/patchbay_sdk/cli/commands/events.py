@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,7 +46,7 @@ def list_(
             filters["type"] = type
         if since:
             filters["since"] = parse_time(since)
-        items = _first(client.events.list(limit=min(limit, 100), **filters), limit)
+        items = islice(client.events.list(limit=min(limit, 100), **filters), limit)
         table(
             items,
             {
@@ -135,7 +136,3 @@ def _show(event: PublishedEvent) -> None:
         event, {"ID": event.id, "Type": event.type, "Published": event.timestamp.astimezone().isoformat(" ", "seconds")}
     )
     done(f"Follow its deliveries: patchbay deliveries tail --event {event.id}")
-
-
-def _first(items: Any, count: int) -> Any:
-    return (item for item, _ in zip(items, range(count), strict=False))

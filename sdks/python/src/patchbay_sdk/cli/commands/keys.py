@@ -42,13 +42,13 @@ def create(
     scope: Annotated[list[str], typer.Option("--scope", "-s", help="A scope. Repeat it.")],
     per_hour: Annotated[int | None, typer.Option(help="The most requests per hour.")] = None,
     per_day: Annotated[int | None, typer.Option(help="The most requests per day.")] = None,
-    expires: Annotated[str | None, typer.Option(help="When it expires, such as 2027-01-31.")] = None,
+    expires: Annotated[str | None, typer.Option(help="When it expires: 90d from now, or 2027-01-31.")] = None,
 ) -> None:
     """Create an API key, shown this once."""
     given = {
         "rate_limit_per_hour": per_hour,
         "rate_limit_per_day": per_day,
-        "expires_at": parse_time(expires) if expires else None,
+        "expires_at": parse_time(expires, ahead=True) if expires else None,
     }
     body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with connect() as client:

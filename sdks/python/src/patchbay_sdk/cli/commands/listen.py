@@ -154,8 +154,8 @@ def _forward(receiver: httpx.Client, url: str, item: FeedItem) -> None:
             time.sleep(_PAUSE_SECONDS)
             continue
         except httpx.HTTPError as error:
-            lost += not isinstance(error, httpx.TimeoutException)
-            if 0 < lost < _MAX_LOST:
+            lost += 1
+            if lost < _MAX_LOST and not isinstance(error, httpx.TimeoutException):
                 time.sleep(_PAUSE_SECONDS)
                 continue
             result = str(error) or error.__class__.__name__
