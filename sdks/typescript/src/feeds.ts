@@ -51,7 +51,8 @@ export async function* follow(
         const options = { timeoutMs: (wait + 10) * 1000, ...(signal && { signal }) };
         const feed = await client.webhooks.readFeed(webhookId, { consumer, limit, wait, ...start }, options);
         interruptions = 0;
-        if (feed.truncated) console.warn("Patchbay: events of the feed are missing, because they are no longer stored.");
+        if (feed.truncated)
+          console.warn("Patchbay: events of the feed are missing, because they are no longer stored.");
         for (const item of feed.items) {
           yield item;
           done = item.sequence;
