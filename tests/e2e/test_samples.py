@@ -60,6 +60,8 @@ def test_endpoint_handles_its_sample(name: str, running: RunningStack) -> None:
         expected, content_type = module.handler.endpoint["status"], "application/json"
     assert answer["statusCode"] == expected, answer
     if FUNCTIONS[name].handler.startswith("docs."):  # files: see test_reference
+        media_type = "application/json" if route.path.endswith("openapi.json") else "text/html"
+        assert answer["headers"]["content-type"] == f"{media_type}; charset=utf-8"
         assert answer["body"]
         return
     assert answer["headers"]["content-type"] == content_type

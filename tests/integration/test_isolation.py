@@ -286,10 +286,9 @@ def test_only_platform_publishes_to_other_workspaces(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
     create_workspace(api, backend, "acme")
-    before = tables(backend)
     for_acme = {**EVENT, "workspaceId": "acme"}
     key = api(f"POST {KEYS}", json={"name": "b", "scopes": ["events:publish"]}, token=jwt_for("rival")).json()
-    before["ApiKeysTable"] = before["DataKeysTable"] = None
+    before = tables(backend)
     for who, token in {
         "an owner elsewhere": jwt_for("rival"),
         "a key elsewhere": key["key"],
@@ -300,7 +299,7 @@ def test_only_platform_publishes_to_other_workspaces(
             with subtests.test(f"{who}, {headers}"):
                 assert_problem(api(f"POST {EVENTS}", json=for_acme, token=token, headers=headers), 403)
     after = tables(backend)
-    changed_by_key = ("ActivityTable", "ApiKeysTable", "DataKeysTable")
+    changed_by_key = ("ApiKeysTable", "DataKeysTable")
     assert after | dict.fromkeys(changed_by_key) == before | dict.fromkeys(changed_by_key)
 
     with subtests.test("its own workspace by name"):

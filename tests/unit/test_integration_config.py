@@ -248,6 +248,11 @@ def test_unknown_field_is_secret() -> None:
     assert merge({"domain": "acme"}, BY_KEY) == ({}, {"domain": "acme"})
 
 
+@pytest.mark.parametrize("name", ["apiKey", "accessToken", "tenant", "domian", "secret"])
+def test_field_that_is_not_similar_to_a_known_one_is_kept(name: str) -> None:
+    assert merge({name: "x"}) == ({}, {name: "x"})
+
+
 @pytest.mark.parametrize(
     ("name", "near"),
     [
@@ -258,13 +263,9 @@ def test_unknown_field_is_secret() -> None:
             ("token_url", "tokenUrl"),
             ("authorisationUrl", "authorizationUrl"),
         ),
-        *(("apiKey", None), ("accessToken", None), ("tenant", None), ("domian", None), ("secret", None)),
     ],
 )
-def test_misspelled_field_is_rejected_with_suggestion(name: str, near: str | None) -> None:
-    if near is None:
-        assert merge({name: "x"}) == ({}, {name: "x"})
-        return
+def test_misspelled_field_is_rejected_with_suggestion(name: str, near: str) -> None:
     with pytest.raises(ValidationFailed, match=f"did you mean `{near}`") as no:
         config.merge(EMPTY, {name: "x"}, None)
     assert no.value.errors[0].path == f"config.{name}"
