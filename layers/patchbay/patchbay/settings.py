@@ -79,6 +79,11 @@ class Settings:
     patchbay_allow_loopback_targets: bool = False
 
     @property
+    def retention_ms(self) -> int:
+        """How long events and deliveries are stored, in milliseconds."""
+        return self.retention_days * 86_400_000
+
+    @property
     def redirect_uris(self) -> tuple[str, ...]:
         """The redirect URIs for integrations that register none."""
         return _split(self.allowed_redirect_uris)

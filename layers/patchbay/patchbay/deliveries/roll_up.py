@@ -151,7 +151,7 @@ def load_statistics(workspace_id: str, keys: Sequence[str], now: int) -> list[We
     ]
     for key in keys:
         table_keys += (health_store.table_key(*parse_webhook_key(key)), *stats_store.table_keys(key, window))
-    rows = iter(_read(table_keys))
+    rows = iter(read(table_keys))
     through = stats_store.rolled_through(next(rows))
     traffic = health_store.traffic_from_row(next(rows))
     if through is None:
@@ -215,7 +215,8 @@ def _add_newest(keys: Sequence[str], statistics: Sequence[WebhookStatistics], st
                 )
 
 
-def _read(keys: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
+def read(keys: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
+    """The rows of any number of table keys, in their order; eventually consistent."""
     tables = {table for table, _ in keys}
     rows: list[dynamo.Row | None] = []
     for start in range(0, len(keys), 100):

@@ -249,7 +249,7 @@ def range_end(since: datetime, until: datetime | None, now: int) -> datetime:
     """
     if since > from_ms(now):
         raise ValidationFailed.for_field("since", "must not be in the future")
-    if to_ms(since) < now - settings().retention_days * 86_400_000:
+    if to_ms(since) < now - settings().retention_ms:
         raise ValidationFailed.for_field("since", f"must be within the last {settings().retention_days} days")
     return min(until or from_ms(now), from_ms(now))
 

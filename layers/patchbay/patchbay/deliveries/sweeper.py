@@ -17,7 +17,7 @@ run processes the item.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 
 from patchbay import queues
@@ -123,18 +123,16 @@ def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
     deliveries can be held for as long as their events are kept.
     """
     now = now_ms()
-    paused: dict[str, bool] = {}
 
+    @cache
     def is_paused(key: str) -> bool:
-        if key not in paused:
-            webhook = webhooks_store.get(*parse_webhook_key(key))
-            paused[key] = webhook is not None and webhook.is_paused
-        return paused[key]
+        webhook = webhooks_store.get(*parse_webhook_key(key))
+        return webhook is not None and webhook.is_paused
 
     def transition(delivery: StoredDelivery) -> StoredDelivery | None:
         if delivery.status is Status.HELD and (delivery.due_at or 0) <= now:
             if is_paused(delivery.webhook_key):
-                longer = states.kept(delivery, now, settings().retention_days * 86_400_000)
+                longer = states.kept(delivery, now, settings().retention_ms)
                 if longer is not None:
                     return longer
             logger.warning("delivery held too long", webhook=delivery.webhook_key, delivery_id=delivery.id)
@@ -161,7 +159,7 @@ def _visit_webhook(key: str) -> int:
         health_store.clear_announcements(key, health.announce)
     webhook = webhooks_store.get(workspace_id, webhook_id)
     if webhook is not None and webhook.is_pull:
-        return _visit_pull(key, webhook, now)
+        return _visit_pull(key, health, webhook, now)
     reason = webhooks.inactive_reason(webhook)
     if webhook is None or reason:
         return _cancel_waiting(key, health, str(reason))
@@ -172,7 +170,7 @@ def _visit_webhook(key: str) -> int:
     return _release_held(key, health, webhook, now)
 
 
-def _visit_pull(key: str, webhook: StoredWebhook, now: int) -> int:
+def _visit_pull(key: str, health: Health, webhook: StoredWebhook, now: int) -> int:
     """Remove a temporary webhook that has expired, or visit it again when it expires. Returns 0, because it
     has no deliveries.
     """
@@ -181,7 +179,7 @@ def _visit_pull(key: str, webhook: StoredWebhook, now: int) -> int:
         if not webhooks.delete_expired(webhook):
             return 0  # it has changed since it was read; the next run visits it again
         next_visit = None
-    health_store.schedule_next_visit(key, now + _DUE_AGAIN_MS, next_visit)
+    health_store.schedule_next_visit(key, health, next_visit)
     return 0
 
 
@@ -211,7 +209,7 @@ def _cancel_waiting(key: str, health: Health, reason: str) -> int:
 def _visit_paused(key: str, health: Health, now: int) -> int:
     """Leave everything as it is, and come back later: recoveries wait, too."""
     if store.find_oldest(key, Status.HELD, 1) or health.recover is not None:
-        health_store.postpone_sweep(key, health, now + _PAUSED_DUE_AGAIN_MS)
+        health_store.schedule_next_visit(key, health, now + _PAUSED_DUE_AGAIN_MS)
     else:
         _mark_idle_if_quiet(key, health)
     return 0

@@ -415,7 +415,7 @@ def _postpone(
 def _max_hold_ms(reason: str) -> int:
     """How long a delivery can be held: while its webhook is paused, as long as its event is kept."""
     if reason == HELD_PAUSED:
-        return settings().retention_days * 86_400_000
+        return settings().retention_ms
     return settings().max_hold_seconds * 1000
 
 

@@ -13,6 +13,7 @@ from patchbay.field_errors import pattern
 from patchbay.ids import DeliveryId, EventId
 
 MAX_WAIT_SECONDS = 20
+LAST_NUMBER = 10**16 - 1  # 16 digits
 _CONSUMER = r"^[A-Za-z0-9_-]{1,64}$"
 _CURSOR = re.compile(r"[0-9]{1,16}\Z")
 NOT_A_CURSOR = "is not a cursor of this feed; leave it out to start with the oldest event"
@@ -97,7 +98,7 @@ class Commit(ApiModel):
     """`consumer` is done with all events up to `sequence`. `rewind` lets it go back."""
 
     consumer: Consumer
-    sequence: Annotated[int, Field(ge=0, le=10**16 - 1)]
+    sequence: Annotated[int, Field(ge=0, le=LAST_NUMBER)]
     rewind: bool = False
 
 

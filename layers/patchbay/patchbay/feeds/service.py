@@ -50,7 +50,6 @@ _PAUSE_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 0.25
 _POLL_MS = 5_000
 _BLOCKED_POLL_MS = 1_000
-_DAY_MS = 86_400_000
 
 
 @dataclass(slots=True)
@@ -118,8 +117,7 @@ def commit(principal: Principal, id: WebhookId, body: Commit) -> FeedConsumer:
     try:
         stored = store.commit(key, body.consumer, body.sequence, rewind=body.rewind)
     except store.ConsumerChanged as refused:
-        further = store.to_consumer(refused.row, body.consumer)
-        if further is not None:
+        if (further := refused.consumer) is not None:
             raise Conflict(
                 f"The consumer {body.consumer} has already committed {further.sequence}. To read the events "
                 f"after {body.sequence} again, send rewind true."
@@ -283,7 +281,7 @@ def _pass_gap(key: str, reading: _Reading, entry: Entry, now: int) -> bool:
         if age < _GAP_MS:
             reading.is_blocked = True
             return False
-        if age >= settings().retention_days * _DAY_MS:
+        if age >= settings().retention_ms:
             # Their entries have expired. A writer does not take that long.
             reading.position, reading.truncated = end - 1, True
         elif reading.closed == _MAX_CLOSED:

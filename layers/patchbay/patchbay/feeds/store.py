@@ -24,19 +24,18 @@ from functools import partial
 
 from patchbay import permits
 from patchbay.clock import now_ms
+from patchbay.feeds.models import LAST_NUMBER
 from patchbay.ids import EventId, webhook_key
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.storage.records import retention_ttl
 
 MAX_CONSUMERS = 20
-LAST_NUMBER = 10**16 - 1
 _ENTRY = "entry#"
 _HEAD = f"{_ENTRY}~"
 _CONSUMERS = "consumers"
 _RECENT = 1000
 _HEAD_SECONDS = 400 * 86_400
-_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +85,11 @@ class Closed(Exception):
 
 
 class ConsumerChanged(Exception):
-    """The consumer is further, or there are too many consumers. `row` has all of them."""
+    """The `consumer` is further, or there are too many consumers."""
 
-    def __init__(self, row: dynamo.Row) -> None:
+    def __init__(self, consumer: StoredConsumer | None) -> None:
         super().__init__("the consumer was not changed")
-        self.row = row
+        self.consumer = consumer
 
 
 # ── entries ──────────────────────────────────────────────────────────────────────────────────────────
@@ -234,45 +233,37 @@ def commit(key: str, name: str, number: int, *, rewind: bool) -> StoredConsumer:
             row = failure.row or {}
             unused = row.get("members", frozenset()) - {each.name for each in _to_consumers(row, now)}
             if not unused:
-                raise ConsumerChanged(row) from None
+                raise ConsumerChanged(_find_consumer(row, name)) from None
             for each in unused:
                 _remove_consumer(key, each, row[f"c:{each}"]["at"])
         else:
             break
     else:
-        raise ConsumerChanged({})
+        raise ConsumerChanged(None)
     return StoredConsumer(name, number, now)
 
 
 def remove_consumer(key: str, name: str) -> bool:
     """Returns False if there is none."""
-    row = dynamo.get(settings().feeds_table, _key(key, _CONSUMERS)) or {}
-    if f"c:{name}" not in row:
-        return False
-    _remove_consumer(key, name, None)
-    return True
+    return _remove_consumer(key, name, None)
 
 
-def to_consumer(row: dynamo.Row, name: str) -> StoredConsumer | None:
-    """A consumer in the row of a ConsumerChanged."""
-    return next((each for each in _to_consumers(row, 0) if each.name == name), None)
-
-
-def _remove_consumer(key: str, name: str, seen_at: int | None) -> None:
-    """Remove a consumer; with `seen_at`, only if it has not committed since."""
+def _remove_consumer(key: str, name: str, seen_at: int | None) -> bool:
+    """Remove a consumer; with `seen_at`, only if it has not committed since. Returns whether it was there."""
     try:
         dynamo.update(
             settings().feeds_table,
             _key(key, _CONSUMERS),
             "REMOVE #consumer DELETE members :name",
-            condition="attribute_exists(sk)" if seen_at is None else "#consumer.#at = :seen",
+            condition="attribute_exists(#consumer)" if seen_at is None else "#consumer.#at = :seen",
             names={"#consumer": f"c:{name}"} | ({} if seen_at is None else {"#at": "at"}),
             returning="NONE",
             name=frozenset((name,)),
             **({} if seen_at is None else {"seen": seen_at}),
         )
     except dynamo.ConditionFailed:
-        return
+        return False
+    return True
 
 
 # ── waits ────────────────────────────────────────────────────────────────────────────────────────────
@@ -334,9 +325,14 @@ def _to_head(row: dynamo.Row | None) -> Head:
     return Head(row["seq"], row["at"]) if row else Head(0, 0)
 
 
+def _find_consumer(row: dynamo.Row, name: str) -> StoredConsumer | None:
+    position = row.get(f"c:{name}")
+    return None if position is None else StoredConsumer(name, position["seq"], position["at"])
+
+
 def _to_consumers(row: dynamo.Row | None, now: int) -> list[StoredConsumer]:
     """The consumers of a row that have committed within the retention period, by name."""
-    oldest = now - settings().retention_days * _DAY_MS
+    oldest = now - settings().retention_ms
     found = (
         StoredConsumer(name, position["seq"], position["at"])
         for name in sorted((row or {}).get("members", ()))

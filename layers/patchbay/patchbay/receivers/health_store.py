@@ -240,11 +240,6 @@ def schedule_sweep(key: str, now: int, due_at: int) -> None:
     )
 
 
-def postpone_sweep(key: str, health: Health, due_at: int) -> None:
-    """Make the webhook due later than `claim_due` did, unless somebody made it due since then."""
-    _try_update(key, "SET dueAt = :next", condition="dueAt = :seen", next=due_at, seen=health.due_at)
-
-
 def sweep_now_action(
     key: str, now: int, announce: Mapping[str, JsonValue] | None = None
 ) -> dynamo.TransactItem:
@@ -280,10 +275,11 @@ def expiry_action(key: str, expires_at: int) -> dynamo.TransactItem:
     )
 
 
-def schedule_next_visit(key: str, claimed: int, due_at: int | None) -> None:
-    """Set the time of the sweeper's next visit of a webhook without deliveries; None for no more visits. Does
-    nothing if another time was set since the visit was claimed with `claimed` as the time of the next one.
+def schedule_next_visit(key: str, health: Health, due_at: int | None) -> None:
+    """Set the time of the sweeper's next visit; None for no more visits. `health` is what `claim_due`
+    returned. Does nothing if another process has set the time since then.
     """
+    claimed = health.due_at
     if due_at is None:
         _try_update(key, "REMOVE dueShard, dueAt", condition="dueAt = :claimed", claimed=claimed)
     else:

@@ -53,9 +53,6 @@ class StoredTask:
     updated_at: int
     ended_at: int | None = None
     version: int = 1
-    due_shard: int | None = None
-    due_at: int | None = None
-    ttl: int | None = None
 
 
 def create(task: StoredTask, extra_actions: Sequence[dynamo.TransactItem]) -> None:

@@ -23,8 +23,6 @@ _PUSH_FIELDS = {
     "rate_limit_per_second": "rateLimitPerSecond",
     "disable_after": "disableAfter",
 }
-# The attributes of a StoredWebhook that these fields set.
-PUSH_ATTRIBUTES = frozenset({*_PUSH_FIELDS, "header_names"})
 _ONLY_PUSH = "a webhook of kind pull has none, because Patchbay sends no requests for it; leave it out"
 _ONLY_PULL = "only a webhook of kind pull can expire; leave it out, or send kind pull"
 _NO_URL = "is missing"

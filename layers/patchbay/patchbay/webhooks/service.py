@@ -186,10 +186,6 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
             for name, value in changes.items()
             if compact_json.canonical(value) != compact_json.canonical(getattr(webhook, name))
         }
-        if webhook.is_pull:
-            _check_filter_paths(body, webhook)
-            kept = {name: changes[name] for name in changed - kinds.PUSH_ATTRIBUTES}
-            return replace(webhook, **kept) if kept else webhook
         if webhook.source != _API and changed & {"url", "event_types", "filters"}:
             raise Conflict(
                 f"An automation in {webhook.source} manages the url, eventTypes and filters of this webhook. "
@@ -215,7 +211,7 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
         if_match,
         action="webhook.updated",
         detail=_changed_fields,
-        extra_actions=lambda new: _expiry_actions(sent, new),
+        extra_actions=_expiry_actions,
     )
 
 
@@ -233,16 +229,13 @@ def set_status(
     """
     if body.status == "ACTIVE" and body.status_reason is not None:
         raise ValidationFailed.for_field("statusReason", "an active webhook has no reason; leave it out")
-    was_paused = False
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
-        nonlocal was_paused
         if body.status == "PAUSED" and webhook.is_pull:
             raise Conflict(
                 "A webhook of kind pull keeps its events until they are read, so it cannot be paused. To "
                 "stop it, set its status to INACTIVE."
             )
-        was_paused = webhook.is_paused
         return _with_status(webhook, body.status, body.status_reason)
 
     return _change(
@@ -252,7 +245,7 @@ def set_status(
         if_match,
         action="webhook.status_changed",
         detail=lambda old, new: f"{old.status} to {new.status}",
-        extra_actions=lambda new: release_actions() if was_paused and not new.is_paused else (),
+        extra_actions=lambda old, new: release_actions() if old.is_paused and not new.is_paused else (),
     )
 
 
@@ -290,8 +283,8 @@ def rotate_secret(
     def respond(webhook: Webhook) -> WebhookWithSecret:
         return WebhookWithSecret(**dict(webhook), secret=secret)
 
-    def response_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
-        return [once.complete_action(respond(_to_api(webhook)))] if once else ()
+    def response_actions(old: StoredWebhook, new: StoredWebhook) -> Sequence[TransactItem]:
+        return [once.complete_action(respond(_to_api(new)))] if once else ()
 
     seconds = body.overlap_seconds
     changed = _change(
@@ -528,16 +521,16 @@ def _reactivate(
     """Make a hook active. If it was disabled, it gets `secret`, which is returned, and the actions of
     `reactivation_actions(id)` join the transaction; if it was paused, those of `release_actions(id)`.
     """
-    was_disabled = was_paused = False
+    was_disabled = False
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
-        nonlocal was_disabled, was_paused
-        was_disabled, was_paused = webhook.status == "DISABLED", webhook.is_paused
+        nonlocal was_disabled
+        was_disabled = webhook.status == "DISABLED"
         secrets = [_encrypt_secret(principal.workspace_id, id, secret)] if was_disabled else webhook.secrets
         return replace(_with_status(webhook, "ACTIVE", None), subscribed_at=now_ms(), secrets=secrets)
 
-    def extra_actions(webhook: StoredWebhook) -> Sequence[TransactItem]:
-        if was_paused:
+    def extra_actions(old: StoredWebhook, new: StoredWebhook) -> Sequence[TransactItem]:
+        if old.is_paused:
             return release_actions(id)
         return reactivation_actions(id) if was_disabled else ()
 
@@ -625,14 +618,13 @@ def _check_integration(principal: Principal, body: WebhookSettings) -> None:
         raise ValidationFailed.for_field("integrationId", "no integration with this ID")
 
 
-def _expiry_actions(sent: set[str] | None, webhook: StoredWebhook) -> list[TransactItem]:
-    """The write that makes the sweeper remove a temporary webhook when it expires. `sent` are the fields that
-    change; None for a new webhook.
+def _expiry_actions(old: StoredWebhook | None, new: StoredWebhook) -> list[TransactItem]:
+    """The write that makes the sweeper remove a temporary webhook when it expires, unless it expires when
+    `old` did.
     """
-    if webhook.expires_at is None or (sent is not None and "expires_in_seconds" not in sent):
+    if new.expires_at is None or (old is not None and old.expires_at == new.expires_at):
         return []
-    key = webhook_key(webhook.workspace_id, webhook.id)
-    return [health_store.expiry_action(key, webhook.expires_at)]
+    return [health_store.expiry_action(webhook_key(new.workspace_id, new.id), new.expires_at)]
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -717,14 +709,14 @@ def _change(
     *,
     action: str,
     detail: Callable[[StoredWebhook, StoredWebhook], str],
-    extra_actions: Callable[[StoredWebhook], Sequence[TransactItem]] = lambda webhook: (),
+    extra_actions: Callable[[StoredWebhook, StoredWebhook], Sequence[TransactItem]],
 ) -> Webhook:
     """`_change_stored` by a caller, logged as `action` with `detail(old, new)`. The actions of
-    `extra_actions(new)` join the transaction.
+    `extra_actions(old, new)` join the transaction.
     """
 
     def with_log(old: StoredWebhook, new: StoredWebhook) -> Sequence[TransactItem]:
-        return [_log_action(new, action, principal.id, detail(old, new)), *extra_actions(new)]
+        return [_log_action(new, action, principal.id, detail(old, new)), *extra_actions(old, new)]
 
     return _change_stored(principal.workspace_id, id, change, if_match, with_log)
 
