@@ -39,7 +39,7 @@ _CONSUMER = "listen"
 
 
 def listen(
-    url: Annotated[str, typer.Argument(help="Where events go, such as http://localhost:3000/hook.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where events go, such as http://localhost:3000/hook.")],
     type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")] = None,
     filter: Annotated[
         list[str] | None,
