@@ -203,7 +203,7 @@ def test_quick_start_works_as_written(installed: Path, running: RunningStack) ->
     # The first command block runs in the repository, the program in the folder of its user.
     variables = variables.replace(f"http://127.0.0.1:{API_PORT}", running.url)
     assert running.url in variables
-    script = f"set -euo pipefail\ncd '{ROOT}'\n{variables}\ncd '{installed}'\nnode first-steps.mjs\nnode first-steps.mjs"
+    script = f"set -euo pipefail\ncd '{ROOT}'\n{variables}\ncd '{installed}'\n" + "node first-steps.mjs\n" * 2
     printed = run(installed, "bash", "-c", script, environment={"STATE_DIR": str(running.state)})
     assert printed.count("type: 'POST_PUBLISHED'") == 2, "it can be repeated"
     assert printed.count("postId: 'post_42'") == 2
