@@ -87,7 +87,7 @@ class _Writer:
         lines = [
             "from __future__ import annotations\n",
             "from datetime import datetime",
-            "from typing import Any, Literal, TypeAlias\n",
+            "from typing import Any, ClassVar, Literal, TypeAlias\n",
             "from pydantic import Field\n",
             "from patchbay_sdk._model import Model\n",
         ]
@@ -138,8 +138,13 @@ class _Writer:
         union = " | ".join(name for _, name in types)
         return (
             "class UnknownEvent(Model):\n"
-            '    """An event whose type this release of the SDK does not know."""\n\n'
-            "    id: str\n    type: str\n    timestamp: datetime\n    data: dict[str, Any]\n\n"
+            '    """An event whose type this release of the SDK does not know: `event_type` has it.\n\n'
+            "    `type` is a constant, so that a comparison with a type tells the events apart.\n"
+            '    """\n\n'
+            '    type: ClassVar[Literal["UNKNOWN"]] = "UNKNOWN"\n'
+            '    event_type: str = Field(alias="type")\n'
+            '    """The type."""\n'
+            "    id: str\n    timestamp: datetime\n    data: dict[str, Any]\n\n"
             f"EVENT_TYPES: dict[str, type[Model]] = {{{names}}}\n\n"
             f'Event: TypeAlias = "{union} | UnknownEvent"\n'
         )

@@ -104,6 +104,11 @@ def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Api:
     return api
 
 
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
 Patchbay = Callable[..., tuple[int, str, str]]
 
 
@@ -111,9 +116,9 @@ Patchbay = Callable[..., tuple[int, str, str]]
 def patchbay(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Patchbay:
     """`patchbay("webhooks", "list")` returns the exit code, standard output and standard error."""
 
-    def call(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+    def call(*arguments: str, stdin: str = "", is_terminal: bool = False) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["patchbay", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        monkeypatch.setattr(sys, "stdin", (Terminal if is_terminal else io.TextIOWrapper)(io.BytesIO(stdin.encode())))
         with pytest.raises(SystemExit) as end:
             run()
         captured = capsys.readouterr()
@@ -158,6 +163,23 @@ def test_a_table_fits_the_terminal_and_keeps_ids_whole(
     assert "EXPIRES" not in out, "a column without values is left out"
 
 
+def test_a_terminal_that_is_too_narrow_for_a_table_gets_lines_for_each_item(
+    api: Api, patchbay: Patchbay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.answers[f"GET {HOOKS}"] = page(WEBHOOK, FEED)
+    monkeypatch.setattr(output, "console", Console(force_terminal=True, width=40, color_system=None))
+    lines = patchbay("webhooks", "list")[1].splitlines()
+    assert lines[:3] == [WEBHOOK["id"], "  Posts [eu]  ACTIVE", "  POST_PUBLISHED, POST_FAILED"]
+    assert FEED["id"] in lines
+
+
+def test_help_has_names_instead_of_types(patchbay: Patchbay) -> None:
+    code, out, _ = patchbay("deliveries", "replay", "--help")
+    assert code == 0
+    assert "SINCE" in out
+    assert "<" not in out
+
+
 def test_an_empty_list_says_what_to_do(api: Api, patchbay: Patchbay) -> None:
     api.answers[f"GET {KEYS}"] = page()
     code, out, err = patchbay("keys", "list")
@@ -192,6 +214,27 @@ def test_exit_codes_say_what_failed(api: Api, patchbay: Patchbay, answer: Any, c
     assert text in err
 
 
+@pytest.mark.parametrize(
+    ("answer", "advice"),
+    [
+        ((401, problem("unauthenticated", 401)), "patchbay login"),
+        ((403, problem("forbidden", 403)), "patchbay whoami"),
+        ((404, problem("not_found", 404)), "The IDs: patchbay webhooks list"),
+        (httpx.ConnectError, "Check the address"),
+    ],
+)
+def test_errors_say_what_to_do(api: Api, patchbay: Patchbay, answer: Any, advice: str) -> None:
+    api.answers[f"GET {HOOKS}/whk_1"] = answer
+    assert advice in patchbay("webhooks", "show", "whk_1")[2].splitlines()[-1]
+
+
+def test_a_delivered_one_is_sent_again_with_force(api: Api, patchbay: Patchbay) -> None:
+    api.answers[f"POST {HOOKS}/whk_1/deliveries/dlv_1/retry"] = (409, problem("conflict", 409))
+    code, _, err = patchbay("deliveries", "retry", "whk_1", "dlv_1")
+    assert (code, "pass --force" in err) == (1, True)
+    assert "--force" not in patchbay("deliveries", "retry", "whk_1", "dlv_1", "--force")[2]
+
+
 def test_field_errors_are_listed(api: Api, patchbay: Patchbay) -> None:
     errors = [{"path": "url", "message": "is bad"}, {"path": "name", "message": "is missing"}]
     api.answers[f"POST {HOOKS}"] = (422, problem("validation_failed", 422, errors=errors))
@@ -213,6 +256,8 @@ def test_field_errors_are_listed(api: Api, patchbay: Patchbay) -> None:
         (("webhooks", "create", "N", "https://x.example", "-t", "*", "--filter", "x"), "write PATH=VALUE"),
         (("listen", "localhost:3000"), "is not a URL"),
         (("verify", "-", "-H", "webhook-id"), "write NAME: VALUE"),
+        (("verify", "-", "-H", "Webhook-Id: dlv_1"), "Pass the request's webhook-timestamp and webhook-signature"),
+        (("--url", "localhost:8787", "whoami"), "it starts with https:// or"),
         (("webhooks", "list", "--nope"), "No such option"),
     ],
 )
@@ -221,7 +266,7 @@ def test_wrong_arguments_are_explained(
 ) -> None:
     monkeypatch.setenv("PATCHBAY_SECRET", "whsec_" + "QUJD" * 8)
     code, out, err = patchbay(*arguments)
-    assert (code, out) == (1 if "No such file" in text else 2, "")
+    assert (code, out) == (2, "")
     assert text in err
     assert api.requests == []
 
@@ -233,6 +278,15 @@ def test_a_question_without_a_terminal_is_answered_with_no(api: Api, patchbay: P
     assert "Pass --yes" in err
     api.answers[f"DELETE {HOOKS}/whk_1"] = {}
     assert patchbay("webhooks", "delete", "whk_1", "--yes")[0] == 0
+
+
+@pytest.mark.parametrize(("stdin", "code"), [("n\n", 1), ("", 1), ("y\n", 0)])
+def test_a_question_in_a_terminal_is_answered_there(api: Api, patchbay: Patchbay, stdin: str, code: int) -> None:
+    api.answers |= {f"GET {HOOKS}/whk_1": WEBHOOK, f"DELETE {HOOKS}/whk_1": {}}
+    result, _, err = patchbay("webhooks", "delete", "whk_1", stdin=stdin, is_terminal=True)
+    assert (result, len(api.requests)) == (code, 2 - code)
+    assert "--yes" not in err
+    assert err.endswith("Nothing changed.\n" if code else "Deleted whk_1.\n")
 
 
 # ── account ──────────────────────────────────────────────────────────────────────────────────────────
@@ -333,7 +387,29 @@ def test_verify_checks_a_signature(patchbay: Patchbay, monkeypatch: pytest.Monke
     assert patchbay("verify", "-", *headers, stdin=body)[0] == 0
     code, _, err = patchbay("verify", "-", *headers, stdin=body + "\n")
     assert code == 1
+    assert "Not signed with this secret" in err
     assert "ends with a line break" in err
+
+    then = now - timedelta(hours=3)
+    headers[3] = f"Webhook-Timestamp: {int(then.timestamp())}"
+    assert patchbay("verify", "-", *headers, stdin=body)[0] == 1
+    headers[5] = f"Webhook-Signature: {standardwebhooks.Webhook(secret).sign('dlv_1', then, body)}"
+    code, out, err = patchbay("verify", "-", *headers, stdin=body)
+    assert (code, "evt_1" in out, "It was made 3 h ago" in err) == (0, True, True)
+
+
+def test_verify_without_a_secret_and_a_terminal_says_how_to_pass_one(patchbay: Patchbay) -> None:
+    code, _, err = patchbay("verify", "-", "-H", "webhook-id: dlv_1")
+    assert (code, "set PATCHBAY_SECRET" in err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["default", "con_0355200000000000000001"])
+def test_a_connection_is_refreshed_by_its_name_or_id(api: Api, patchbay: Patchbay, name: str) -> None:
+    connection = {"id": "con_0355200000000000000001", "connectionId": "default", "status": "ACTIVE"}
+    api.answers[f"GET /api/integrations/int_1/connections/{name}"] = connection
+    api.answers["POST /api/integrations/int_1/oauth/refresh"] = {**connection, "expiresAt": None}
+    assert patchbay("connections", "refresh", "int_1", name, "--json")[0] == 0
+    assert api.requests[-1][1] == {"connectionId": "default"}
 
 
 def test_times_and_filters_as_people_write_them() -> None:
@@ -449,6 +525,8 @@ def test_ensure_creates_what_is_missing_and_shows_its_secret_once(declared: Api,
         ("[[webhooks]]\nurl = 'a'", "needs a unique name"),
         ("[[keys]]\nname = 'a'\n[[keys]]\nname = 'a'", "needs a unique name"),
         ("[[webhooks]]\nname = 'a'\nurl = '${NOT_SET}'", "The environment variable NOT_SET is not set."),
+        ("[[webhooks]]\nname = 'a'", "The webhook a is new and needs eventTypes."),
+        ("[[keys]]\nname = 'a'", "The API key a is new and needs scopes."),
         ("[[webhooks]]\nname = 'a'\neventType = ['*']", "did you mean eventTypes?"),
         ("[[webhooks]]\nname = 'Posts [eu]'\ntitle = 'a'", "title cannot be declared."),
     ],

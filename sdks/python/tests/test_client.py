@@ -29,7 +29,7 @@ from patchbay_sdk import (
     parse_event,
     verify,
 )
-from patchbay_sdk.events import PostPublishedEvent, UnknownEvent
+from patchbay_sdk.events import Event, PostPublishedEvent, UnknownEvent
 
 URL = "https://patchbay.example"
 WEBHOOK: dict[str, Any] = {
@@ -308,7 +308,25 @@ def test_unknown_type_is_an_unknown_event() -> None:
     body = json.dumps({**EVENT, "type": "STORY_VIEWED"})
     event = verify(signed(body), body, secret=SECRET)
     assert isinstance(event, UnknownEvent)
-    assert event.data["postId"] == "post_1"
+    assert (event.event_type, event.data["postId"]) == ("STORY_VIEWED", "post_1")
+    assert event.model_dump(by_alias=True)["type"] == "STORY_VIEWED"
+
+
+def what(event: Event) -> str:
+    """mypy checks that the comparison tells the type of the data."""
+    if event.type == "POST_PUBLISHED":
+        return event.data.network
+    if event.type == "UNKNOWN":
+        return event.event_type
+    return event.type
+
+
+@pytest.mark.parametrize(
+    ("type", "expected"),
+    [("POST_PUBLISHED", "linkedin"), ("POST_SCHEDULED", "POST_SCHEDULED"), ("STORY_VIEWED", "STORY_VIEWED")],
+)
+def test_type_of_an_event_tells_the_type_of_its_data(type: str, expected: str) -> None:
+    assert what(parse_event(json.dumps({**EVENT, "type": type}))) == expected
 
 
 BODY = json.dumps(EVENT)

@@ -1,17 +1,19 @@
-"""`follow`: what it requests and commits, against a scripted feed."""
+"""`follow` and `follow_async`: what they request and commit, against a scripted feed."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from itertools import islice
+from typing import Any
 
 import httpx
 import pytest
 
-from patchbay_sdk import ApiError, Conflict, NotFound, Patchbay, PatchbayError
-from patchbay_sdk.feeds import follow
+from patchbay_sdk import ApiError, AsyncPatchbay, Conflict, NotFound, Patchbay, PatchbayError
+from patchbay_sdk.feeds import follow, follow_async
 from patchbay_sdk.models import FeedItem
 
 WEBHOOK = "whk_0355200000000000000001"
@@ -19,6 +21,8 @@ WEBHOOK = "whk_0355200000000000000001"
 
 class Feed:
     """A pull webhook with events 1, 2 … and one consumer. `failures` are answers to the next requests."""
+
+    is_async = False
 
     def __init__(self, count: int = 0) -> None:
         self.count = count
@@ -50,13 +54,34 @@ class Feed:
         return httpx.Response(200, json={**page, "nextPollMs": self.next_poll_ms, "truncated": self.truncated})
 
     def follow(self, **options: object) -> Generator[FeedItem, None, None]:
-        transport = httpx.Client(transport=httpx.MockTransport(self))
-        client = Patchbay("sk_test", base_url="https://patchbay.example", http_client=transport, max_retries=0)
-        return follow(client, WEBHOOK, consumer="one", limit=2, **options)  # type: ignore[arg-type]
+        transport = httpx.MockTransport(self)
+        settings: dict[str, Any] = {"base_url": "https://patchbay.example", "max_retries": 0}
+        arguments: dict[str, Any] = {"consumer": "one", "limit": 2, **options}
+        if self.is_async:
+            async_client = AsyncPatchbay("sk_test", http_client=httpx.AsyncClient(transport=transport), **settings)
+            return driven(follow_async(async_client, WEBHOOK, **arguments))
+        client = Patchbay("sk_test", http_client=httpx.Client(transport=transport), **settings)
+        return follow(client, WEBHOOK, **arguments)
+
+
+def driven(items: AsyncGenerator[FeedItem, None]) -> Generator[FeedItem, None, None]:
+    """The items of an asynchronous generator, which ends together with this one."""
+    loop = asyncio.new_event_loop()
+    try:
+        while True:
+            yield loop.run_until_complete(anext(items))
+    finally:
+        loop.run_until_complete(items.aclose())
+        loop.close()
 
 
 class Stop(Exception):
     """Ends a loop that would run forever."""
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["follow", "follow_async"])
+def _follower(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Feed, "is_async", request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +93,11 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         if len(waits) == 5:
             raise Stop
 
+    async def sleep_async(seconds: float) -> None:
+        sleep(seconds)
+
     monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr("asyncio.sleep", sleep_async)
     return waits
 
 

@@ -24,6 +24,10 @@ export class Patchbay extends Resources {
     const baseUrl = options.baseUrl ?? environment("PATCHBAY_URL");
     if (!token) throw new TypeError("No API key: pass apiKey, or set PATCHBAY_API_KEY.");
     if (!baseUrl) throw new TypeError("No address: pass baseUrl (the ApiUrl of your deployment), or set PATCHBAY_URL.");
+    // A path is one of the page's own origin, in a browser.
+    if (!/^(https?:\/)?\//.test(baseUrl)) {
+      throw new TypeError(`${baseUrl} is not an address: it starts with https:// or, on this machine, http://.`);
+    }
     super(
       new Http({
         baseUrl: baseUrl.replace(/\/+$/, ""),

@@ -53,7 +53,7 @@ export class Verifier {
       return parseEvent(text);
     }
     const reason = failure instanceof Error ? failure.message : String(failure);
-    throw new VerificationError(`Not signed with this secret: ${reason}.`, { cause: failure });
+    throw new VerificationError(`Not verified: ${reason.replace(/\.$/, "")}.`, { cause: failure });
   }
 }
 

@@ -89,4 +89,6 @@ def _settings(api_key: str | None, base_url: str | None, max_retries: int) -> Se
         raise ValueError("No API key: pass api_key, or set PATCHBAY_API_KEY.")
     if not address:
         raise ValueError("No address: pass base_url (the ApiUrl of your deployment), or set PATCHBAY_URL.")
+    if not address.startswith(("https://", "http://")):
+        raise ValueError(f"{address} is not an address: it starts with https:// or, on this machine, http://.")
     return Settings(address.rstrip("/"), default_headers(token), max_retries)

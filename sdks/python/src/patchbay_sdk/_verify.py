@@ -40,7 +40,7 @@ class Verifier:
                 failures.append(error)
             else:
                 return parse_event(text)
-        raise VerificationError(f"Not signed with this secret: {failures[0]}.") from failures[0]
+        raise VerificationError(f"Not verified: {str(failures[0]).rstrip('.')}.") from failures[0]
 
 
 def verify(headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes | str, *, secret: str) -> Event:

@@ -6,7 +6,9 @@ Generated from openapi.json by `make derived`: change that, not this file.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from pydantic import Field
 
 from patchbay_sdk._model import Model
 
@@ -535,10 +537,15 @@ MessageReceivedDataKind: TypeAlias = Literal["direct_message", "comment", "revie
 
 
 class UnknownEvent(Model):
-    """An event whose type this release of the SDK does not know."""
+    """An event whose type this release of the SDK does not know: `event_type` has it.
 
+    `type` is a constant, so that a comparison with a type tells the events apart.
+    """
+
+    type: ClassVar[Literal["UNKNOWN"]] = "UNKNOWN"
+    event_type: str = Field(alias="type")
+    """The type."""
     id: str
-    type: str
     timestamp: datetime
     data: dict[str, Any]
 

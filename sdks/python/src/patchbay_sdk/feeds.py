@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
+from dataclasses import dataclass
 
-from patchbay_sdk._client import Patchbay
+from patchbay_sdk._client import AsyncPatchbay, Patchbay
 from patchbay_sdk._errors import ApiError, ConnectionFailed, PatchbayError
-from patchbay_sdk.models import FeedItem
+from patchbay_sdk.models import Feed, FeedItem
 
 logger = logging.getLogger("patchbay_sdk")
 
@@ -36,50 +38,125 @@ def follow(
 
     `wait` is how many seconds a request waits for an event: it must be less than the timeout of the client.
     """
-    done: int | None = None  # the sequence number of the last event that is done
-    committed: int | None = None
-    interruptions = 0
+    position = _Position(on_interruption or _log)
 
     def commit() -> None:
-        nonlocal committed
-        if done is not None and done != committed:
-            client.webhooks.commit_feed(webhook_id, consumer=consumer, sequence=done)
-            committed = done
+        if (sequence := position.uncommitted) is not None:
+            client.webhooks.commit_feed(webhook_id, consumer=consumer, sequence=sequence)
+            position.committed = sequence
 
     while True:
         try:
             commit()
-            start = {} if done is None else {"cursor": str(done)}
-            feed = client.webhooks.read_feed(webhook_id, consumer=consumer, limit=limit, wait=wait, **start)
+            cursor = position.cursor
+            feed = client.webhooks.read_feed(webhook_id, consumer=consumer, limit=limit, wait=wait, **cursor)
         except (ConnectionFailed, ApiError) as error:
-            if isinstance(error, ApiError) and error.status < 500 and error.status != 429:
-                raise
-            interruptions += 1
-            (on_interruption or _log)(error)
-            time.sleep(min(2.0**interruptions, _MAX_PAUSE_SECONDS) * random.uniform(0.5, 1))
+            time.sleep(position.pause_after_error(error))
             continue
-        interruptions = 0
-        if feed.truncated:
-            logger.warning("Events of the feed are missing, because they are no longer stored.")
+        position.on_read(feed)
         is_ended = True
         try:
             for item in feed.items:
                 yield item
-                done = item.sequence
+                position.done = item.sequence
             is_ended = False
         finally:
             if is_ended:
-                _try(commit)
+                try:
+                    commit()
+                except PatchbayError as error:
+                    _log_lost_commit(error)
         if not feed.items:
-            time.sleep(max(feed.next_poll_ms / 1000, _MIN_PAUSE_SECONDS))
+            time.sleep(_pause_after(feed))
 
 
-def _try(commit: Callable[[], None]) -> None:
-    """Commit at the end of the loop. Without it, the events since the last commit come again."""
-    try:
-        commit()
-    except PatchbayError as error:
-        logger.warning("The position in the feed was not committed: %s", error)
+async def follow_async(
+    client: AsyncPatchbay,
+    webhook_id: str,
+    *,
+    consumer: str,
+    limit: int = 20,
+    wait: int = _WAIT_SECONDS,
+    on_interruption: Callable[[PatchbayError], None] | None = None,
+) -> AsyncGenerator[FeedItem, None]:
+    """The events of a pull webhook, as `follow` has them, for asyncio.
+
+    Python does not end an asynchronous generator together with a loop that you leave. To commit the last event then,
+    write `async with aclosing(follow_async(…)) as items` (contextlib), and the loop inside.
+    """
+    position = _Position(on_interruption or _log)
+
+    async def commit() -> None:
+        if (sequence := position.uncommitted) is not None:
+            await client.webhooks.commit_feed(webhook_id, consumer=consumer, sequence=sequence)
+            position.committed = sequence
+
+    while True:
+        try:
+            await commit()
+            cursor = position.cursor
+            feed = await client.webhooks.read_feed(webhook_id, consumer=consumer, limit=limit, wait=wait, **cursor)
+        except (ConnectionFailed, ApiError) as error:
+            await asyncio.sleep(position.pause_after_error(error))
+            continue
+        position.on_read(feed)
+        is_ended = True
+        try:
+            for item in feed.items:
+                yield item
+                position.done = item.sequence
+            is_ended = False
+        finally:
+            if is_ended:
+                try:
+                    await commit()
+                except PatchbayError as error:
+                    _log_lost_commit(error)
+        if not feed.items:
+            await asyncio.sleep(_pause_after(feed))
+
+
+@dataclass
+class _Position:
+    """How far a loop is: the sequence numbers of the last event that is done, and of the last one committed."""
+
+    on_interruption: Callable[[PatchbayError], None]
+    done: int | None = None
+    committed: int | None = None
+    interruptions: int = 0
+
+    @property
+    def uncommitted(self) -> int | None:
+        """What to commit, if anything."""
+        return self.done if self.done != self.committed else None
+
+    @property
+    def cursor(self) -> dict[str, str]:
+        """Where to read on; at first, where the consumer is."""
+        return {} if self.done is None else {"cursor": str(self.done)}
+
+    def pause_after_error(self, error: ConnectionFailed | ApiError) -> float:
+        """Seconds before the next try. Raises the error if it does not pass."""
+        if isinstance(error, ApiError) and error.status < 500 and error.status != 429:
+            raise error
+        self.interruptions += 1
+        self.on_interruption(error)
+        return min(2.0**self.interruptions, _MAX_PAUSE_SECONDS) * random.uniform(0.5, 1)
+
+    def on_read(self, feed: Feed) -> None:
+        self.interruptions = 0
+        if feed.truncated:
+            logger.warning("Events of the feed are missing, because they are no longer stored.")
+
+
+def _pause_after(feed: Feed) -> float:
+    """Seconds before the next request, after one that returned nothing."""
+    return max(feed.next_poll_ms / 1000, _MIN_PAUSE_SECONDS)
+
+
+def _log_lost_commit(error: PatchbayError) -> None:
+    """At the end of a loop: the events since the last commit come again."""
+    logger.warning("The position in the feed was not committed: %s", error)
 
 
 def _log(error: PatchbayError) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from patchbay_sdk import (
     AuthenticationFailed,
@@ -28,7 +29,7 @@ from patchbay_sdk.cli.commands import (
     verify,
     webhooks,
 )
-from patchbay_sdk.cli.output import Exit, Format, fail
+from patchbay_sdk.cli.output import Exit, Format, advise, fail
 
 
 class _Commands(TyperGroup):
@@ -56,6 +57,7 @@ app.command("listen", rich_help_panel="Develop")(listen.listen)
 app.command("trigger", rich_help_panel="Develop")(events.trigger)
 app.command("verify", rich_help_panel="Develop")(verify.verify)
 app.command("ensure", rich_help_panel="Operate")(ensure.ensure)
+_GROUPS = ("webhooks", "deliveries", "keys", "connections")
 for group in (events.app, webhooks.app, deliveries.app, keys.app, connections.app):
     app.add_typer(group, rich_help_panel="Operate")
 
@@ -87,11 +89,48 @@ def options(
 def run() -> NoReturn:
     """Run the command, and exit with one of the codes in `Exit`."""
     try:
-        app()
+        _described(get_command(app))()
     except (PatchbayError, ValueError, OSError) as error:
         fail(error)
+        if advice := _advice(error):
+            advise(advice)
         sys.exit(_exit_code(error))
     sys.exit(Exit.OK)
+
+
+def _described(command: Any) -> Any:
+    """The command, whose help has names of values instead of Python's types, and nothing for a flag."""
+    get_help_option = command.get_help_option
+    command.get_help_option = lambda context: _named(get_help_option(context))  # Typer makes --help on demand
+    for parameter in command.params:
+        _named(parameter)
+    for subcommand in getattr(command, "commands", {}).values():
+        _described(subcommand)
+    return command
+
+
+def _named(parameter: Any) -> Any:
+    if parameter is None:
+        return None
+    if parameter.metavar is None:
+        parameter.metavar = "" if getattr(parameter, "is_flag", False) else parameter.name.upper().replace("_", "-")
+    if parameter.param_type_name == "argument":
+        parameter.display_type = lambda _: ""  # its name stands there already
+    return parameter
+
+
+def _advice(error: Exception) -> str:
+    """What to do now, where the error does not say it."""
+    match error:
+        case AuthenticationFailed():
+            return "Log in with a key that is valid: patchbay login. PATCHBAY_API_KEY comes before it."
+        case Forbidden():
+            return "The scopes that you have: patchbay whoami"
+        case NotFound() if group := next((name for name in sys.argv[1:] if name in _GROUPS), None):
+            return f"The IDs: patchbay {group} list"
+        case ConnectionFailed():
+            return "Check the address: --url, PATCHBAY_URL, or that of patchbay login."
+    return ""
 
 
 def _exit_code(error: Exception) -> Exit:
@@ -102,7 +141,7 @@ def _exit_code(error: Exception) -> Exit:
             return Exit.NOT_FOUND
         case ConnectionFailed():
             return Exit.UNREACHABLE
-        case ValueError():
+        case ValueError() | FileNotFoundError() | IsADirectoryError():
             return Exit.USAGE
         case _:
             return Exit.FAILED

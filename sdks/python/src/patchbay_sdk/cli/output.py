@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timezone
 from enum import IntEnum
 from typing import Any
@@ -121,7 +120,8 @@ def table(
     """Print a list: a line of JSON for each item, or a table.
 
     `empty` says what to do if there is none. Columns without a value are left out, and so are the `spare` ones, in this
-    order, in a terminal that is too narrow. A pipe gets a line for each item, however long.
+    order, in a terminal that is too narrow. If it still is, each item gets several lines. A pipe gets a line for each
+    item, however long.
     """
     if Format.json:
         for item in items:
@@ -136,9 +136,13 @@ def table(
     if not console.is_terminal:
         _print_aligned([[Text(name) for name in cells], *zip(*cells.values(), strict=True)])
         return
+    records = list(cells.values())
     for name in spare:
         if _least_width(cells) > console.width:
             cells.pop(name, None)
+    if _least_width(cells) > console.width:
+        _print_records(records)
+        return
     padding = 2 if _least_width(cells) + len(cells) - 1 <= console.width else 1
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, padding, 0, 0))
     for number, (name, column) in enumerate(cells.items()):
@@ -146,6 +150,25 @@ def table(
     for row in zip(*cells.values(), strict=True):
         grid.add_row(*row)
     console.print(grid)
+
+
+def _print_records(columns: Sequence[Sequence[Text]]) -> None:
+    """Print each item on several lines, so that a narrow terminal does not cut IDs."""
+    for first, *others in zip(*columns, strict=True):
+        console.print(first, soft_wrap=True)
+        for line in _wrapped([content for content in others if content.plain], console.width - 2):
+            console.print("  ", Text("  ").join(line), sep="", soft_wrap=True)
+
+
+def _wrapped(contents: Iterable[Text], width: int) -> list[list[Text]]:
+    """The contents in lines of the width, with two spaces between them. One that is longer has a line of its own."""
+    lines: list[list[Text]] = []
+    for content in contents:
+        if lines and sum(part.cell_len + 2 for part in lines[-1]) + content.cell_len <= width:
+            lines[-1].append(content)
+        else:
+            lines.append([content])
+    return lines
 
 
 def _print_aligned(rows: Sequence[Sequence[Text]]) -> None:
@@ -232,15 +255,16 @@ def fail(error: Exception) -> None:
 
 def confirm(question: str, *, yes: bool) -> None:
     """Ask a yes-or-no question, unless `yes`. Ends the command if the answer is no, and without a terminal."""
-    if yes or _is_yes(question):
+    is_asked = sys.stdin.isatty()
+    if yes or (is_asked and _is_yes(question)):
         return
-    notes.print("Nothing changed. Pass --yes to go on without a question.")
+    notes.print("Nothing changed." if is_asked else "Nothing changed. Pass --yes to go on without a question.")
     raise typer.Exit(Exit.FAILED)
 
 
 def _is_yes(question: str) -> bool:
-    if not sys.stdin.isatty():
-        return False
-    with suppress(EOFError):
+    try:
         return notes.input(f"{escape(question)} [dim](y/N)[/] ").strip().lower() in ("y", "yes")
-    return False
+    except EOFError:
+        notes.print()  # Ctrl-D leaves the cursor behind the question
+        return False

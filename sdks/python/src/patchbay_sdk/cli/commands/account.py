@@ -21,7 +21,8 @@ def login() -> None:
     stored = profile.load()
     address = context.address_of(stored)
     if sys.stdin.isatty():
-        address = typer.prompt("Address of the deployment (ApiUrl)", default=address or None, err=True)
+        if not context.url:
+            address = typer.prompt("Address of the deployment (ApiUrl)", default=address or None, err=True)
         key = typer.prompt("API key or token", hide_input=True, err=True)
     else:
         key = sys.stdin.readline()

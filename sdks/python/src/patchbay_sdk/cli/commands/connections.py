@@ -9,7 +9,7 @@ import typer
 from patchbay_sdk.cli.context import client as connect
 from patchbay_sdk.cli.output import confirm, done, show, table
 
-app = typer.Typer(name="connections", help="List, examine and end connections.", no_args_is_help=True)
+app = typer.Typer(name="connections", help="List, examine, refresh and delete connections.", no_args_is_help=True)
 
 IntegrationId = Annotated[str, typer.Argument(metavar="INTEGRATION", help="The integration's ID, int_…")]
 Id = Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection's name, or its ID con_…")]
@@ -68,7 +68,8 @@ def show_(integration: IntegrationId, id: Id) -> None:
 def refresh(integration: IntegrationId, id: Id) -> None:
     """Get a new access token from the provider now."""
     with connect() as client:
-        connection = client.connections.refresh(integration, connection_id=id)
+        name = client.connections.get(integration, id).connection_id  # the request takes no ID
+        connection = client.connections.refresh(integration, connection_id=name)
         show(connection, {"Status": connection.status, "Expires": connection.expires_at})
 
 

@@ -18,9 +18,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from patchbay_sdk import ConnectionFailed, Patchbay, ServerError
+from patchbay_sdk import Conflict, ConnectionFailed, Patchbay, RateLimited, ServerError
 from patchbay_sdk.cli.context import client as connect
-from patchbay_sdk.cli.output import Exit, Format, cell, console, done, emit, notes, show, table, warn
+from patchbay_sdk.cli.output import Exit, Format, advise, cell, console, done, emit, fail, notes, show, table, warn
 from patchbay_sdk.cli.parse import parse_time
 from patchbay_sdk.models import Delivery, ReplayPreview, Task
 
@@ -85,7 +85,7 @@ def tail(
         while True:
             try:
                 _print_changes(client, filters if event else filters | {"since": _recent(started)}, seen)
-            except (ConnectionFailed, ServerError) as error:
+            except (ConnectionFailed, RateLimited, ServerError) as error:
                 warn(f"Trying again. {str(error).splitlines()[0]}")
             time.sleep(_POLL_SECONDS)
 
@@ -133,7 +133,14 @@ def retry(
 ) -> None:
     """Send a delivery again now."""
     with connect() as client:
-        _print_change(client.webhooks.retry_delivery(webhook, id, force=force))
+        try:
+            delivery = client.webhooks.retry_delivery(webhook, id, force=force)
+        except Conflict as error:
+            fail(error)
+            if not force:
+                advise("If it was delivered, pass --force to send it again.")
+            raise typer.Exit(Exit.FAILED) from None
+        _print_change(delivery)
         done(f"Queued. Its attempts: patchbay deliveries show {webhook} {id}")
 
 

@@ -176,6 +176,7 @@ def _differences(
         for name, wanted in wanted_by_name.items():
             if name not in found:
                 _check_fields(kind, name, wanted, kind.create)
+                _check_required(kind, name, wanted)
                 yield Change(kind, name, None, None, wanted, {})
                 continue
             current = plain(found[name])
@@ -205,6 +206,14 @@ def _check_fields(kind: Kind, name: str, fields: Iterable[str], method: Callable
             raise ValueError(f"{text}declared; did you mean {near[0]}?")
         is_fixed = method is kind.update and to_snake(field) in inspect.signature(kind.create).parameters
         raise ValueError(f"{text}{'changed. Delete it first, or undo the change.' if is_fixed else 'declared.'}")
+
+
+def _check_required(kind: Kind, name: str, fields: Mapping[str, Any]) -> None:
+    """Raises ValueError for a field that is missing in a new resource."""
+    parameters = inspect.signature(kind.create).parameters.values()
+    needed = [to_camel(parameter.name) for parameter in parameters if parameter.default is parameter.empty]
+    if missing := [field for field in needed if field not in fields]:
+        raise ValueError(f"The {kind.label} {name} is new and needs {' and '.join(missing)}.")
 
 
 def _is_same(field: str, wanted: Any, current: Any) -> bool:

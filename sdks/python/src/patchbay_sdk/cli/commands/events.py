@@ -24,8 +24,10 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at m
 
 @app.command()
 def publish(
-    type: Annotated[str, typer.Argument(help="The event type, such as POST_PUBLISHED.")],
-    data: Annotated[str, typer.Argument(help="The data as JSON, @FILE, or - for standard input.")] = "{}",
+    type: Annotated[str, typer.Argument(metavar="TYPE", help="The event type, such as POST_PUBLISHED.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="The data as JSON, @FILE, or - for standard input.")
+    ] = "{}",
     key: Annotated[str | None, typer.Option("--idempotency-key", help="Publish at most once under this key.")] = None,
 ) -> None:
     """Publish an event."""
@@ -78,7 +80,7 @@ def types() -> None:
 
 
 def trigger(
-    type: Annotated[str, typer.Argument(help="The event type, such as POST_PUBLISHED.")],
+    type: Annotated[str, typer.Argument(metavar="TYPE", help="The event type, such as POST_PUBLISHED.")],
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change a field: --set post.network=linkedin."),
@@ -135,4 +137,4 @@ def _show(event: PublishedEvent) -> None:
     show(
         event, {"ID": event.id, "Type": event.type, "Published": event.timestamp.astimezone().isoformat(" ", "seconds")}
     )
-    done(f"Follow its deliveries: patchbay deliveries tail --event {event.id}")
+    done(f"Published. Follow its deliveries: patchbay deliveries tail --event {event.id}")

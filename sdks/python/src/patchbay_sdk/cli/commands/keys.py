@@ -38,8 +38,8 @@ def list_() -> None:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="A name for people.")],
-    scope: Annotated[list[str], typer.Option("--scope", "-s", help="A scope. Repeat it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name for people.")],
+    scope: Annotated[list[str], typer.Option("--scope", "-s", help="A scope, such as events:publish. Repeat it.")],
     per_hour: Annotated[int | None, typer.Option(help="The most requests per hour.")] = None,
     per_day: Annotated[int | None, typer.Option(help="The most requests per day.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it expires: 90d from now, or 2027-01-31.")] = None,

@@ -34,12 +34,13 @@ from patchbay_sdk.models import FeedItem
 
 _LIFETIME_SECONDS = 3600
 _PAUSE_SECONDS = 1.0
+_REPORT_SECONDS = 60.0
 _MAX_LOST = 3  # connections that end before an answer, for one event
 _CONSUMER = "listen"
 
 
 def listen(
-    url: Annotated[str, typer.Argument(help="Where events go, such as http://localhost:3000/hook.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where events go, such as http://localhost:3000/hook.")],
     type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")] = None,
     filter: Annotated[
         list[str] | None,
@@ -106,14 +107,21 @@ class _Run:
     url: str
     webhook_id: str
     count: int = 0
+    reported: float = -_REPORT_SECONDS
 
     def forward(self) -> None:
         """Forward events without end. Raises NotFound if the webhook is gone."""
-        items = follow(self.client, self.webhook_id, consumer=_CONSUMER, on_interruption=_report)
+        items = follow(self.client, self.webhook_id, consumer=_CONSUMER, on_interruption=self._report)
         with _kept_alive(self.client, self.webhook_id), closing(items):
             for item in items:
                 _forward(self.receiver, self.url, item)
                 self.count += 1
+
+    def _report(self, error: PatchbayError) -> None:
+        """Say that Patchbay cannot be reached, once a minute while that lasts."""
+        if time.monotonic() - self.reported >= _REPORT_SECONDS:
+            self.reported = time.monotonic()
+            warn(f"Patchbay cannot be reached; trying again. {str(error).splitlines()[0]}")
 
 
 @contextmanager
@@ -181,10 +189,6 @@ def _print(item: FeedItem, result: int | str, ms: int) -> None:
         Text(str(result), style="green" if is_accepted else "red"), f"[dim]{ms} ms[/]", soft_wrap=True,
     )  # fmt: skip
     sys.stdout.flush()
-
-
-def _report(error: PatchbayError) -> None:
-    warn(f"Patchbay cannot be reached; trying again. {str(error).splitlines()[0]}")
 
 
 def _end(client: Patchbay, webhook_id: str, *, keep: bool) -> None:

@@ -46,7 +46,7 @@ def list_(
 
 @app.command("show")
 def show_(id: Id) -> None:
-    """Show a webhook, how its receiver is, and its latest deliveries."""
+    """Show a webhook, how its receiver is, and how its deliveries of the last 24 hours ended."""
     with connect() as client:
         webhook = client.webhooks.get(id)
         show(webhook, {**_fields(webhook), **_traffic(webhook)})
@@ -54,9 +54,12 @@ def show_(id: Id) -> None:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="A name for people.")],
-    type: Annotated[list[str], typer.Option("--type", "-t", help="An event type, or * for all. Repeat it.")],
-    url: Annotated[str | None, typer.Argument(help="The receiver's URL.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name for people.")],
+    type: Annotated[
+        list[str],
+        typer.Option("--type", "-t", help="An event type of `patchbay events types`, or '*' for all. Repeat it."),
+    ],
+    url: Annotated[str | None, typer.Argument(metavar="URL", help="The receiver's URL.")] = None,
     pull: Annotated[bool, typer.Option("--pull", help="Without a URL: the receiver reads the webhook's feed.")] = False,
     filter: Annotated[
         list[str] | None,
