@@ -50,6 +50,9 @@ _EXAMPLES = """
 [phases.fuzzing.generation]
 max-examples = {}
 
+[phases.stateful]
+max-steps = 30
+
 [phases.stateful.generation]
 max-examples = {}
 """
@@ -164,6 +167,7 @@ def _schemathesis(
             cwd=folder,
             env={
                 **os.environ,
+                "PYTHONHASHSEED": "0",  # a run depends only on its seed
                 "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"),
                 "CONFORMANCE": json.dumps(given),
                 "TOKEN": token,
