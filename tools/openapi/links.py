@@ -1,9 +1,9 @@
 """The links of responses: which operations take what a response has, and where it goes.
 https://spec.openapis.org/oas/v3.1.0#link-object
 
-Two rules derive them. The parent of `/{…}` is a collection: what it creates or lists leads to the operations of
-the item. An ID of a kind, elsewhere in the response of a POST, leads to the operations of that kind's collection.
-`_BODIES` has what becomes a part of a body, which no type shows.
+Two rules derive them. The parent of `/{…}` is a collection: what it creates or lists leads to the operations
+of the item. The ID of a new resource, or of one in a list elsewhere, leads to the operations of its kind's
+collection, and to the lists that it filters. What no path or type shows is in `_ITEMS` and `_BODIES`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def links_of(source: Operation, model: Model, operations: Sequence[Operation]) -
         parameters = _arguments(source, target, values)
         if target is not source and parameters:
             found[target.id] = {"operationId": target.id, "parameters": parameters}
-    if _is_new(source, model, values):
+    if _is_new(source, values):
         for target in operations:
             if name := _filter_by(target, values["id"].kind):
                 expression = values["id"].expression
@@ -69,20 +69,21 @@ def _targets(
     elsewhere = {target for _, target in _ITEMS}
     others = [target for target in operations if not target.public and target.id not in elsewhere]
     items = [target for target in others if target.path.startswith(f"{source.path}/{{")]
-    is_list = _item_of(model) is not None
+    is_list = source.method == "GET" and _item_of(model) is not None
     if is_list and any((each.method, each.path) == ("POST", source.path) for each in operations):
         return named + [target for target in items if target.method == "GET"]
     if items:
         return named + items
-    if "id" in values and (_is_new(source, model, values) or issubclass(model, Listing)):
+    if _is_new(source, values) or (issubclass(model, Listing) and "id" in values):
         return named + _of_kind(values["id"].kind, others)
     return named
 
 
-def _is_new(source: Operation, model: Model, values: Mapping[str, Value]) -> bool:
-    """Whether the response has one resource that the request did not name."""
-    is_one = source.method == "POST" and "id" in values and _item_of(model) is None
-    return is_one and (values["id"].kind not in source.path_types.values() or bool(source.located_status))
+def _is_new(source: Operation, values: Mapping[str, Value]) -> bool:
+    """Whether the response has a resource that the request did not name."""
+    if source.method != "POST" or "id" not in values:
+        return False
+    return values["id"].kind not in source.path_types.values() or source.located_status is not None
 
 
 def _of_kind(kind: type, operations: Sequence[Operation]) -> list[Operation]:
@@ -105,7 +106,9 @@ def _home(operation: Operation, kind: type) -> str | None:
 
 
 def _arguments(source: Operation, target: Operation, values: Mapping[str, Value]) -> dict[str, str] | None:
-    """The expression of each parameter of the target's path. None if one has none, or if none is of the response."""
+    """The expression of each parameter of the target's path. None if one is unknown, or if all are those of
+    the request.
+    """
     item = target.path.removeprefix(source.path) if target.path.startswith(f"{source.path}/{{") else ""
     item_name = next(iter(re.findall(r"^/\{(\w+)\}", item)), None)
     found: dict[str, str] = {}
@@ -158,7 +161,7 @@ def _values(model: Model) -> dict[str, Value]:
 
 
 def _item_of(model: Model) -> Model | None:
-    """The model of a list's items: `items`, or the whole body. The first one of a union, which is the success."""
+    """The model of a list's items: `items`, or the whole body. Of a union, it is the first: the success."""
     field = model.model_fields.get("root" if issubclass(model, RootModel) else "items")
     for kind in _members(field.annotation) if field else ():
         if get_origin(kind) in (list, tuple):
