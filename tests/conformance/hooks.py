@@ -529,8 +529,10 @@ def filter_failure(
     name = type(failure).__name__
     if name == "RejectedPositiveData":
         return not _is_explained(response)
-    if name == "UseAfterFree" and case.operation.label.endswith("/logs"):
-        return False  # the activity log of a resource stays
+    if name == "UseAfterFree" and case.operation.label.startswith("GET "):
+        # The activity log of a resource stays, and a revoked key, with its status.
+        is_log = case.operation.label.endswith("/logs")
+        return not is_log and response.json().get("status") != "REVOKED"
     if name == "AcceptedNegativeData" and "idempotent-replayed" in response.headers:
         return False  # the headers of a repeat are not looked at
     if name == "AcceptedNegativeData" and case.operation.label == "POST /api/events/batch":

@@ -146,6 +146,7 @@ def _has(value: object, path: Sequence[str]) -> bool:
         ("listAllDeliveries", {"getDelivery", "retryDelivery"}),
         ("browseMarketplace", {"getListing", "installIntegration"}),
         ("initiateOauth", {"completeOauth"}),
+        ("completeOauth", {"getConnection", "getToken", "deleteConnection", "refreshConnection"}),
         ("deleteWebhook", set()),
     ],
 )

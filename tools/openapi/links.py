@@ -27,9 +27,14 @@ _BODIES = [
     ("initiateOauth", "completeOauth", "state"),
     ("createApiKey", "verifyApiKey", "key"),
     ("rotateApiKey", "verifyApiKey", "key"),
+    ("completeOauth", "refreshConnection", "connectionId"),
 ]
-# Only a marketplace item can be installed, and the path does not show that.
-_ITEMS = [("browseMarketplace", "installIntegration"), ("getListing", "installIntegration")]
+# Only a marketplace item can be installed, and only a connection refreshed: their paths do not show that.
+_ITEMS = [
+    ("browseMarketplace", "installIntegration"),
+    ("getListing", "installIntegration"),
+    ("completeOauth", "refreshConnection"),
+]
 
 
 class Value(NamedTuple):
@@ -54,8 +59,8 @@ def links_of(source: Operation, model: Model, operations: Sequence[Operation]) -
                 found[target.id] = {"operationId": target.id, "parameters": {name: expression}}
     for name, target_id, field in _BODIES:
         if name == source.id:
-            body = {field: values[field].expression}
-            found[target_id] = {"operationId": target_id, "requestBody": body}
+            link = found.setdefault(target_id, {"operationId": target_id})
+            link["requestBody"] = {field: values[field].expression}
     return found
 
 
