@@ -38,6 +38,7 @@ def check(result: suite.Result, record: Record, *, by_key: bool = False) -> None
 
 
 @pytest.mark.skipif(LONG_EXAMPLES > 0, reason="a part of the long run")
+@pytest.mark.timeout(300)  # it starts every function
 def test_short_run(tmp_path: Path, record_property: Record) -> None:
     result = suite.run(tmp_path, examples=SHORT_EXAMPLES, seed=SEED, phases=["fuzzing", "stateful"])
     check(result, record_property)
