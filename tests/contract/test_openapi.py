@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -98,6 +98,61 @@ def _references(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for each in value:
             yield from _references(each)
+
+
+def _links() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for id, operation in OPERATIONS.items():
+        for status, response in operation["responses"].items():
+            for link in response.get("links", {}).values():
+                yield id, status, link
+
+
+def test_links_name_each_parameter_of_the_path() -> None:
+    for _, _, link in _links():
+        target = OPERATIONS[link["operationId"]]
+        parameters = [each for each in target.get("parameters", ()) if "name" in each]
+        required = {each["name"] for each in parameters if each["in"] == "path"}
+        assert required <= link.get("parameters", {}).keys() <= {each["name"] for each in parameters}, link
+
+
+def test_links_lead_to_fields_of_the_response() -> None:
+    missing = []
+    for id, status, link in _links():
+        content = OPERATIONS[id]["responses"][status]["content"]["application/json"]
+        bodies = [example["value"] for example in content["examples"].values()]
+        for expression in [*link.get("parameters", {}).values(), *link.get("requestBody", {}).values()]:
+            if expression.startswith("$request.path."):
+                continue
+            path = expression.removeprefix("$response.body#/").split("/")
+            if not any(_has(body, path) for body in bodies):
+                missing.append(f"{id}: {expression}")
+    assert missing == []
+
+
+def _has(value: object, path: Sequence[str]) -> bool:
+    if not path:
+        return True
+    name, *rest = path
+    if isinstance(value, list):
+        return int(name) < len(value) and _has(value[int(name)], rest)
+    return isinstance(value, dict) and name in value and _has(value[name], rest)
+
+
+@pytest.mark.parametrize(
+    ("source", "targets"),
+    [
+        ("createApiKey", {"getApiKey", "updateApiKey", "revokeApiKey", "rotateApiKey", "verifyApiKey"}),
+        ("publishEvents", {"getEvent", "listAllDeliveries"}),
+        ("listAllDeliveries", {"getDelivery", "retryDelivery"}),
+        ("browseMarketplace", {"getListing", "installIntegration"}),
+        ("initiateOauth", {"completeOauth"}),
+        ("completeOauth", {"getConnection", "getToken", "deleteConnection", "refreshConnection"}),
+        ("deleteWebhook", set()),
+    ],
+)
+def test_links_lead_from_a_resource_to_what_can_be_done_with_it(source: str, targets: set[str]) -> None:
+    found = {link["operationId"] for id, _, link in _links() if id == source}
+    assert found - {"listApiKeyLogs"} == targets
 
 
 def test_every_field_has_a_description() -> None:

@@ -18,6 +18,7 @@ from patchbay.ids import Id
 from patchbay.version import VERSION
 from tools.openapi import enums, events
 from tools.openapi.examples import Examples
+from tools.openapi.links import links_of
 from tools.openapi.operations import Model, Operation, operations
 from tools.openapi.schemas import PREFIX, Schemas, parameters_of, unwrapped
 from tools.openapi.texts import TEXTS, introduction
@@ -212,6 +213,8 @@ def _answers(operation: Operation, schemas: Schemas, examples: Examples) -> Iter
                 content["examples"] = named
             response["content"] = {"application/json": content}
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+        if links := links_of(operation, models[0], operations()):
+            response["links"] = links
         yield status, response
         if issubclass(models[0], File):
             yield 304, {"description": TEXTS["not_modified"]}
