@@ -272,6 +272,15 @@ def test_request_that_waits_too_long_gets_retry_after(
     assert connected.provider.refreshes == []
 
 
+def test_forced_refresh_takes_the_name_or_the_id(connected: ConnectedIntegration) -> None:
+    path = f"POST {connected.path}/oauth/refresh"
+    for number, ref in enumerate(("default", connected.get()["id"]), 1):
+        assert connected.api(path, json={"connectionId": ref}).status == 200
+        assert connected.provider.refreshes == [f"refresh-token-{n + 1}" for n in range(number)]
+    assert_problem(connected.api(path, json={"connectionId": "a/b"}), 422, "validation_failed")
+    assert_problem(connected.api(path, json={"connectionId": "con_0000000000000000000000"}), 404, "not_found")
+
+
 def test_ten_concurrent_forced_refreshes_never_reuse_a_refresh_token(
     connected: ConnectedIntegration,
 ) -> None:

@@ -90,7 +90,16 @@ class Callback(ApiModel):
 
 
 class RefreshConnection(ApiModel):
-    connection_id: Name = DEFAULT_NAME
+    """`connectionId` is the connection's name or its ID."""
+
+    connection_id: Annotated[
+        str,
+        StringConstraints(
+            pattern=pattern(
+                ConnectionRef.PATTERN, "a connection's name (1 to 64 letters, digits, _, . or -) or its ID"
+            )
+        ),
+    ] = DEFAULT_NAME
 
 
 class CreateConnection(ApiModel):

@@ -1134,7 +1134,7 @@ class Connections:
 
         Args:
             id: The integration's ID, `int_…`.
-            connection_id: The name of the connection, which its creator chose.
+            connection_id: The connection's name or its ID, `con_…`.
         """
         return self._http.request(
             Operation("POST", "/api/integrations/{id}/oauth/refresh"),
@@ -1352,7 +1352,7 @@ class AsyncConnections:
 
         Args:
             id: The integration's ID, `int_…`.
-            connection_id: The name of the connection, which its creator chose.
+            connection_id: The connection's name or its ID, `con_…`.
         """
         return await self._http.request(
             Operation("POST", "/api/integrations/{id}/oauth/refresh"),

@@ -312,6 +312,7 @@ export type ReceiverLane = Schemas["ReceiverLane"];
 export type Recover = Schemas["Recover"];
 /** `queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted. */
 export type Recovering = Schemas["Recovering"];
+/** `connectionId` is the connection's name or its ID. */
 export type RefreshConnection = Schemas["RefreshConnection"];
 /**
  * How a connection gets its next access token.

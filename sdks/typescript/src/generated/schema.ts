@@ -1819,9 +1819,10 @@ export interface components {
             /** @description The number of deliveries that are sent again. */
             queued: number;
         };
+        /** @description `connectionId` is the connection's name or its ID. */
         RefreshConnection: {
             /**
-             * @description The name of the connection, which its creator chose.
+             * @description The connection's name or its ID, `con_…`.
              * @default default
              */
             connectionId?: string;

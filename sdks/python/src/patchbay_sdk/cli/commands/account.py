@@ -45,7 +45,7 @@ def logout() -> None:
     stored = profile.load()
     if stored.api_key:
         profile.save(replace(stored, url="", api_key=""))
-        done("Logged out. The key stays valid: `patchbay keys revoke` ends it.")
+        done("Logged out. The key stays valid until you revoke it.")
     else:
         notes.print("Not logged in.", style="dim")
 

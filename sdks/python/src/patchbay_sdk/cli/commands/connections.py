@@ -68,8 +68,7 @@ def show_(integration: IntegrationId, id: Id) -> None:
 def refresh(integration: IntegrationId, id: Id) -> None:
     """Get a new access token from the provider now."""
     with connect() as client:
-        name = client.connections.get(integration, id).connection_id  # the request takes no ID
-        connection = client.connections.refresh(integration, connection_id=name)
+        connection = client.connections.refresh(integration, connection_id=id)
         show(connection, {"Status": connection.status, "Expires": connection.expires_at})
 
 
