@@ -158,6 +158,23 @@ def test_a_table_fits_the_terminal_and_keeps_ids_whole(
     assert "EXPIRES" not in out, "a column without values is left out"
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_a_receiver_answered_does_not_control_the_terminal(
+    api: Api, patchbay: Patchbay, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    attempt = {"number": 1, "trigger": "AUTO", "startedAt": "2026-11-27T09:29:59.123Z", "durationMs": 5,
+               "statusCode": 500, "error": None, "requestHeaders": {}, "responseHeaders": {},
+               "responseBody": "\x1b]0;owned\x07\x1b[2J \x9b31mred", "withheld": None, "truncated": False}  # fmt: skip
+    api.answers[f"GET {HOOKS}/whk_1/deliveries/dlv_1"] = {
+        "id": "dlv_1", "webhookId": "whk_1", "eventId": "evt_1", "eventType": "POST_PUBLISHED", "status": "FAILED",
+        "statusReason": "exhausted", "nextAttemptAt": None, "deliveredAt": None, "attempts": [attempt],
+    }  # fmt: skip
+    monkeypatch.setattr(output, "console", Console(force_terminal=is_terminal, width=120, color_system=None))
+    _, out, _ = patchbay("deliveries", "show", "whk_1", "dlv_1")
+    assert "red" in out
+    assert not set(out) & set("\x1b\x07\x9b")
+
+
 def test_an_empty_list_says_what_to_do(api: Api, patchbay: Patchbay) -> None:
     api.answers[f"GET {KEYS}"] = page()
     code, out, err = patchbay("keys", "list")
