@@ -192,6 +192,8 @@ def _build(
     for name, value in path.items():
         if not value:
             raise ValueError(f"{name} must not be empty")
+        if value in (".", ".."):  # HTTP clients resolve them, so the path would be another one
+            raise ValueError(f"{name} must not be {value!r}")
         url = url.replace(f"{{{name}}}", quote(value, safe=""))
     return _Request(
         method=operation.method,
