@@ -10,7 +10,7 @@ tests ?= tests sdks/python/tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos \
-	test-contract bench validate build release-check derived examples lint-openapi api-changes lock clean need-dev \
+	test-contract bench validate build release-check derived sdks examples lint-openapi api-changes lock clean need-dev \
 	need-ministack need-sam need-lock need-schemathesis need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
@@ -82,6 +82,12 @@ derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SD
 	@PYTHONPATH=layers/patchbay $(python) -m tools.apps
 	@$(python) -m tools.sdk
 
+sdks: need-dev need-sdks ## Build the packages of the SDKs into dist/; needs Node 20
+	@$(python) -m pip wheel --quiet --no-deps --wheel-dir dist ./sdks/python
+	@test -e sdks/typescript/node_modules || ln -s ../../.tools/node/sdk/node_modules sdks/typescript
+	@cd sdks/typescript && npm run --silent build && npm pack --silent --pack-destination ../../dist >/dev/null
+	@ls dist
+
 examples: need-dev ## Record the examples of openapi.json again: those that are wrong or missing, or ALL=1
 	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document
 	@$(MAKE) derived
@@ -100,7 +106,8 @@ lock: need-lock ## Update the lock files: [UPGRADE=1]
 		|| exit 1; done
 
 clean: ## Remove what was built and installed; the local stack's state (.patchbay) stays
-	rm -rf .venv .tools .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .tools .aws-sam dist sdks/typescript/dist sdks/typescript/node_modules
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 on_command_line = SECRET is on the command line, where ps shows it to every user of this machine: \

@@ -54,7 +54,7 @@ class Cost:
     logged: int
 
 
-def _pause(running: Engine, webhook_id: str) -> None:
+def _deactivate(running: Engine, webhook_id: str) -> None:
     running.request(f"PUT /api/integrations/webhooks/{webhook_id}/status", {"status": "INACTIVE"})
 
 
@@ -103,7 +103,7 @@ OUTCOMES = (
     Outcome("failed at once (404)", "FAILED", (404,)),
     Outcome("failed after 3 retries", "FAILED", (500,), _retries(3)),
     Outcome("failed, and the webhook is disabled (410)", "FAILED", (410,)),
-    Outcome("cancelled: the webhook was inactive", "CANCELLED", after_fan_out=_pause),
+    Outcome("cancelled: the webhook was inactive", "CANCELLED", after_fan_out=_deactivate),
 )
 
 

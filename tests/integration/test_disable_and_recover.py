@@ -373,13 +373,13 @@ def test_retry_sends_delivery_of_dead_worker(pipeline: Pipeline) -> None:
     assert ends_by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
 
 
-@pytest.mark.parametrize("how", ["paused", "foreign", "unknown"])
-def test_retry_rejects_paused_and_unknown_webhooks(pipeline: Pipeline, how: str) -> None:
+@pytest.mark.parametrize("how", ["inactive", "foreign", "unknown"])
+def test_retry_rejects_inactive_and_unknown_webhooks(pipeline: Pipeline, how: str) -> None:
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url)
         other = pipeline.webhook(r.url, eventTypes=["POST_FAILED"])
         event = deliver(pipeline)[0]
-        if how == "paused":
+        if how == "inactive":
             pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "INACTIVE"})
             assert_problem(retry(pipeline, webhook, event), 409)
         elif how == "foreign":

@@ -141,8 +141,8 @@ def test_event_reaches_only_webhooks_whose_filters_match(
 def test_inactive_webhooks_get_no_deliveries(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    paused, deleted, disabled, resumed = (subscribe("POST_PUBLISHED", "*") for _ in range(4))
-    for webhook in (paused, resumed):
+    inactive, deleted, disabled, resumed = (subscribe("POST_PUBLISHED", "*") for _ in range(4))
+    for webhook in (inactive, resumed):
         api(f"PUT /api/integrations/webhooks/{webhook}/status", json={"status": "INACTIVE"})
     api(f"PUT /api/integrations/webhooks/{resumed}/status", json={"status": "ACTIVE"})
     api(f"DELETE /api/integrations/webhooks/{deleted}")
@@ -186,7 +186,9 @@ CHANGES: dict[str, Callable[[Api, str], object]] = {
         f"PUT /api/integrations/webhooks/{id}",
         json={"filters": [{"path": "n", "op": "equals", "value": True}]},
     ),
-    "paused": lambda api, id: api(f"PUT /api/integrations/webhooks/{id}/status", json={"status": "INACTIVE"}),
+    "inactive": lambda api, id: api(
+        f"PUT /api/integrations/webhooks/{id}/status", json={"status": "INACTIVE"}
+    ),
     "deleted": lambda api, id: api(f"DELETE /api/integrations/webhooks/{id}"),
     "disabled": lambda api, id: service.disable(
         "acme", WebhookId(id), "endpoint_gone", lambda webhook: (), requested_at=now_ms()

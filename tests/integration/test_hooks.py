@@ -159,7 +159,7 @@ def test_concurrent_subscriptions_create_one_hook(
     assert kinds(backend) == ["count", "hook", "sub", "whk"]
 
 
-def test_subscribing_again_resumes_a_paused_hook(api: Api) -> None:
+def test_subscribing_again_activates_an_inactive_hook(api: Api) -> None:
     hook = subscribe(api)
     assert api(f"PUT {WEBHOOKS}/{hook['id']}/status", json={"status": "INACTIVE"}).status == 200
     path = f"{HOOKS.format('zapier')}/{hook['id']}"

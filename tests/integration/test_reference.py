@@ -37,9 +37,10 @@ def test_file_is_sent_once_and_then_revalidated(api: Api, path: str) -> None:
     first = get(api, path)
     assert (first.status, first.headers["vary"]) == (200, "accept-encoding")
     assert first.headers["cache-control"] == "public, max-age=300"
-    for tags in (first.headers["etag"], f'"other", {first.headers["etag"]}', "*"):
+    etag = first.headers["etag"]
+    for tags in (etag, f'"other", {etag}', etag.removeprefix("W/"), "*"):
         again = get(api, path, if_none_match=tags)
-        assert (again.status, again.text, again.headers["etag"]) == (304, "", first.headers["etag"])
+        assert (again.status, again.text, again.headers["etag"]) == (304, "", etag)
     assert get(api, path, if_none_match='"other"').status == 200
 
 

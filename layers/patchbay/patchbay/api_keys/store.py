@@ -209,11 +209,8 @@ def change(old: StoredKey, new: StoredKey, extra_actions: Sequence[dynamo.Transa
     )
     try:
         dynamo.transact([edit, *extra_actions])
-    except dynamo.TransactionCanceled as error:
-        # Our own write succeeded if its response was lost and the client sent it again.
-        row = error.rows[0]
-        if row is None or any(row.get(name) != value for name, value in edited.items()):
-            raise KeyChanged from None
+    except dynamo.TransactionCanceled:
+        raise KeyChanged from None
 
 
 def rotate(

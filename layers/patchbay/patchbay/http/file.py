@@ -11,12 +11,13 @@ from pydantic import BaseModel
 from patchbay.http.request import Request
 from patchbay.http.response import Response
 
+_MAX_AGE_SECONDS = 300
 _NO_WEIGHT = re.compile(r"q=0(\.0{0,3})?")  # RFC 9110, 12.4.2
 
 
 class File(BaseModel):
-    """A file, compressed with gzip. `etag` identifies its content; a browser asks again after `max_age`
-    seconds.
+    """A file, compressed with gzip. `etag` identifies its content; a browser asks again after 5
+    minutes.
     """
 
     media_type: ClassVar[str]
@@ -24,7 +25,6 @@ class File(BaseModel):
 
     gzipped: bytes
     etag: str
-    max_age: int = 300
 
 
 class JsonFile(File):
@@ -68,13 +68,13 @@ def file_response(file: File, request: Request) -> Response:
     MB, with a third more for base64). Otherwise it gets gzip, as every browser accepts.
     """
     headers = {
-        "cache-control": f"public, max-age={file.max_age}",
+        "cache-control": f"public, max-age={_MAX_AGE_SECONDS}",
         "etag": file.etag,
         "vary": "accept-encoding",
         **file.headers,
     }
-    known = {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}
-    if known & {file.etag, "*"}:
+    tags = request.headers.get("if-none-match", "").split(",")
+    if {_opaque(tag) for tag in tags} & {_opaque(file.etag), "*"}:
         return {"statusCode": 304, "headers": headers, "body": "", "isBase64Encoded": False}
     content = file.gzipped
     if not _accepts_gzip(request.headers.get("accept-encoding", "")):
@@ -84,6 +84,11 @@ def file_response(file: File, request: Request) -> Response:
     headers["content-type"] = f"{file.media_type}; charset=utf-8"
     body = base64.b64encode(content).decode()
     return {"statusCode": 200, "headers": headers, "body": body, "isBase64Encoded": True}
+
+
+def _opaque(etag: str) -> str:
+    """The part of an ETag that a weak comparison compares (RFC 9110, 8.8.3.2)."""
+    return etag.strip().removeprefix("W/")
 
 
 _MAX_UNCOMPRESSED = 3 * 1024 * 1024
@@ -102,8 +107,6 @@ def _accepts_gzip(header: str) -> bool:
     """Whether `Accept-Encoding` names gzip (or `*`) without the weight 0."""
     for item in header.lower().split(","):
         coding, _, parameters = item.partition(";")
-        if coding.strip() in ("gzip", "*") and not re.fullmatch(
-            r"q=0(\.0{0,3})?", parameters.replace(" ", "")
-        ):
+        if coding.strip() in ("gzip", "*") and not _NO_WEIGHT.fullmatch(parameters.replace(" ", "")):
             return True
     return False

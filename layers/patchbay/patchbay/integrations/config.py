@@ -17,7 +17,7 @@ from patchbay import pasted_credentials, suggestions
 from patchbay.api_model import MASK
 from patchbay.integrations import config_fields
 from patchbay.integrations.config_fields import CLIENT_SECRET, Schema, invalid, public_fields
-from patchbay.integrations.stored_integration import ConfigValue
+from patchbay.integrations.stored_integration import CONFIG_NAME, ConfigValue
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import Errors, OAuth, Provider, RefreshStrategy, Revocation
 
@@ -291,7 +291,7 @@ OWN_FIELDS_SCHEMA: Schema = {
     "type": "object",
     "properties": {},
     "required": [],
-    "propertyNames": {"pattern": config_fields.NAME_PATTERN},
+    "propertyNames": {"pattern": CONFIG_NAME},
     "additionalProperties": {
         "type": "string",
         "minLength": 1,

@@ -21,8 +21,6 @@ from patchbay.outbound.registration import check_registered_url, url_schema
 from patchbay.providers import error_codes
 from patchbay.providers.provider import Provider
 
-# The names of fields, also of the caller's own.
-NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
 CLIENT_SECRET = "clientSecret"  # noqa: S105  # its name
 _MAX_REDIRECT_URIS = 20
 _MAX_EXPIRED_ERRORS = 20

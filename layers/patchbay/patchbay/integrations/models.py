@@ -12,7 +12,7 @@ from patchbay import compact_json
 from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, PlainText, QueryModel, Timestamp
 from patchbay.field_errors import pattern
 from patchbay.ids import IntegrationId
-from patchbay.integrations.stored_integration import ConfigValue
+from patchbay.integrations.stored_integration import CONFIG_NAME, ConfigValue
 from patchbay.providers.provider import AuthType, IntegrationType, RefreshStrategy
 from patchbay.updates import VOLATILE, ReadOnly, Update
 
@@ -58,11 +58,12 @@ def _distinct(scopes: list[str]) -> list[str]:
     return list(dict.fromkeys(scopes))
 
 
+PROVIDER_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 ProviderName = Annotated[
     str,
     StringConstraints(
         pattern=pattern(
-            r"^[a-z0-9][a-z0-9_-]{0,63}$",
+            PROVIDER_PATTERN,
             "a name of 1 to 64 lower-case letters, digits, _ or -, such as hubspot",
         )
     ),
@@ -81,11 +82,7 @@ OAuthScope = Annotated[
 OAuthScopes = Annotated[list[OAuthScope], Field(max_length=MAX_SCOPES), AfterValidator(_distinct)]
 ConfigName = Annotated[
     str,
-    StringConstraints(
-        pattern=pattern(
-            r"^[A-Za-z][A-Za-z0-9_]{0,63}$", "1 to 64 letters, digits and _, beginning with a letter"
-        )
-    ),
+    StringConstraints(pattern=pattern(CONFIG_NAME, "1 to 64 letters, digits and _, beginning with a letter")),
 ]
 # The service checks the value of each field, because it depends on the provider. null removes the field.
 Config = Annotated[dict[ConfigName, str | bool | list[str] | None], Field(max_length=50, repr=False)]
@@ -229,7 +226,7 @@ class ProviderKey(str):
     """A provider in a path."""
 
     __slots__ = ()
-    PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+    PATTERN = PROVIDER_PATTERN
 
     @classmethod
     def parse(cls, text: str) -> Self:

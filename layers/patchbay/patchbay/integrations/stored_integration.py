@@ -11,7 +11,9 @@ from patchbay.ids import IntegrationId
 from patchbay.storage import records
 from patchbay.storage.dynamo import Row
 
-# A public field of a config.
+# The names of a config's fields, also of the caller's own.
+CONFIG_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
+# The value of a public field of a config.
 ConfigValue = str | bool | list[str]
 
 # remove: the integration is deleted. expire: its client or its URLs changed. withdraw: the platform has

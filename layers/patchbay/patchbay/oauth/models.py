@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstra
 
 from patchbay.api_model import ApiModel, LastError, ListQuery, Timestamp
 from patchbay.field_errors import pattern
-from patchbay.ids import ConnectionId, IntegrationId, connection_name
+from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId, connection_name
 from patchbay.integrations.models import OAuthScopes, ProviderName
 from patchbay.providers.provider import AuthType
 
@@ -19,7 +19,7 @@ _MAX_PARAMETERS = 30
 
 Name = Annotated[
     str,
-    StringConstraints(pattern=pattern(r"^[A-Za-z0-9_.-]{1,64}$", "1 to 64 letters, digits, _, . or -")),
+    StringConstraints(pattern=pattern(ConnectionRef.PATTERN, "1 to 64 letters, digits, _, . or -")),
     AfterValidator(connection_name),
 ]
 # Printable ASCII (RFC 3986, 2): parsers disagree about other characters.
@@ -111,7 +111,7 @@ class WorkspaceConnectionQuery(ConnectionQuery):
 
     integration_id: IntegrationId | None = None
     provider: ProviderName | None = None
-    connection_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
+    connection_id: Annotated[str, StringConstraints(pattern=ConnectionRef.PATTERN)] | None = None
     account_id: Annotated[str, StringConstraints(max_length=1024)] | None = None
 
 

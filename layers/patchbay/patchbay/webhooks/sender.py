@@ -23,6 +23,7 @@ from patchbay.outbound.dialer import Dialer, GuardedDialer, NameNotResolved, Res
 from patchbay.outbound.exchange import Exchange, NotHttpResponse
 from patchbay.outbound.retry_after import parse_retry_after
 from patchbay.outbound.ssrf_guard import ForbiddenTarget, InvalidTarget, Target, check_url
+from patchbay.webhooks import failures
 from patchbay.webhooks.connection_pool import ConnectionPool, Route
 from patchbay.webhooks.retry import ErrorKind, Outcome
 
@@ -42,15 +43,6 @@ _OWN_HEADERS = {
 
 # How servers reject bytes that are not a request, or close a connection that was idle for too long.
 _MALFORMED_STATUSES = {400, 408, 414, 501, 505}
-
-_MESSAGES = {
-    ErrorKind.TIMEOUT: "The receiver did not respond in time.",
-    ErrorKind.CONNECTION: "The connection was refused, or closed before a response.",
-    ErrorKind.DNS: "The host name could not be resolved.",
-    ErrorKind.TLS: "The TLS handshake failed",
-    ErrorKind.INVALID_RESPONSE: "The response was not valid HTTP.",
-    ErrorKind.INVALID_REQUEST: "The webhook's headers are not valid in HTTP.",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +241,7 @@ def _explain(error: Exception) -> tuple[ErrorKind, str]:
             return ErrorKind.INVALID_REQUEST, str(error)
         case ssl.SSLError():
             detail = getattr(error, "verify_message", None) or error.reason
-            return ErrorKind.TLS, f"{_MESSAGES[ErrorKind.TLS]}: {detail}."
+            return ErrorKind.TLS, f"The TLS handshake failed: {detail}."
         case NameNotResolved():
             kind = ErrorKind.DNS
         case TimeoutError():
@@ -260,7 +252,7 @@ def _explain(error: Exception) -> tuple[ErrorKind, str]:
             kind = ErrorKind.INVALID_RESPONSE
         case _:
             kind = ErrorKind.CONNECTION
-    return kind, _MESSAGES[kind]
+    return kind, failures.DETAILS[kind]
 
 
 def _bounded(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
