@@ -124,6 +124,18 @@ def test_an_impossible_key_is_refused_and_not_repeated(key: str) -> None:
     assert type(refused.value) is ValueError, "a UnicodeError has the key"
 
 
+def test_no_representation_has_the_key() -> None:
+    """Error reports show the local variables of each frame."""
+    script = Script(*[httpx.ReadError] * 3)
+    with pytest.raises(ConnectionFailed) as failed:
+        script.client.webhooks.create(name="Posts", event_types=["POST_PUBLISHED"])
+    frame, shown = failed.value.__traceback__, [repr(failed.value), repr(script.client)]
+    while frame is not None:
+        shown += map(repr, frame.tb_frame.f_locals.values())
+        frame = frame.tb_next
+    assert "sk_test" not in "".join(shown)
+
+
 def test_space_around_the_key_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATCHBAY_API_KEY", "sk_test\r\n")
     script = Script((200, {}, {**WEBHOOK}))

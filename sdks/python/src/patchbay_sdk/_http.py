@@ -70,7 +70,7 @@ class _Content(TypedDict):
 class _Request:
     method: str
     url: str
-    content: _Content
+    content: _Content = field(repr=False)  # its headers have the token
     repeatable: bool
 
 
