@@ -362,6 +362,37 @@ def test_writer_that_is_slower_than_the_gap_loses_nothing(feed: Feed, clock: Clo
     assert feed.events(f"cursor={seen['page']['cursor']}") == [slow]
 
 
+def test_gap_is_as_old_as_the_numbers_that_were_taken_with_it(feed: Feed, clock: Clock) -> None:
+    event = feed.publish()
+    clock.move(60)
+    first, before = store.take_numbers(feed.key, 2, clock.now)
+    late = [NewEntry(EventId.new(), "POST_PUBLISHED", 1) for _ in range(2)]
+    store.write_entry(feed.key, late[1], first + 1, first=first, at=clock.now, before=before)
+    assert (feed.events(), feed.read()["cursor"]) == ([event], "1")
+    store.write_entry(feed.key, late[0], first, first=first, at=clock.now, before=before)  # not closed
+
+
+def test_closed_gap_does_not_delay_a_reader_that_is_behind(feed: Feed, clock: Clock) -> None:
+    store.take_numbers(feed.key, 3, clock.now)
+    clock.move(31)
+    assert feed.read("cursor=2")["cursor"] == "3"
+    assert feed.read()["cursor"] == "3"
+
+
+def test_number_with_the_entry_of_another_event_is_not_used(feed: Feed) -> None:
+    other = NewEntry(EventId.new(), "POST_PUBLISHED", 1)
+    store.write_entry(feed.key, other, 1, first=1, at=1, before=0)
+    event = feed.publish()
+    assert [item["sequence"] for item in feed.read("cursor=1")["items"]] == [2]
+    assert feed.events("cursor=1") == [event]
+
+
+def test_numbers_do_not_start_again_after_the_entries_expire(feed: Feed, backend: Backend) -> None:
+    feed.publish()
+    ttl = {row["sk"]: row["ttl"] for row in backend.rows("FeedsTable")}
+    assert ttl.pop(HEAD) > max(ttl.values()) + 300 * 86_400
+
+
 def test_gap_at_the_end_is_closed_so_that_the_lag_ends(feed: Feed, clock: Clock, source: Source) -> None:
     feed.queue()
     with killed(WRITE, where=ENTRY):
@@ -637,12 +668,14 @@ def test_event_that_is_there_is_returned_without_a_wait(
 
 
 def test_waits_of_a_workspace_are_limited(
-    feed: Feed, clock: Clock, pauses: list[Callable[[], object]]
+    feed: Feed, backend: Backend, clock: Clock, pauses: list[Callable[[], object]]
 ) -> None:
     for _ in range(10):
         assert store.acquire_wait("acme", clock.now, 30_000)
     page = feed.read("wait=20")
     assert (page["items"], page["nextPollMs"], slept()) == ([], 5000, [])
+    (row,) = backend.rows("FeedsTable")
+    assert row["ttl"] * 1000 < clock.now + 2 * DAY_MS
     clock.move(31)  # those that held the permits have died
     feed.read("wait=20")
     assert sum(slept()) == 20
