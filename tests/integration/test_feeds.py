@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Event
+from threading import Condition, Event, local
 from types import SimpleNamespace
 from typing import Any
 
@@ -475,10 +475,24 @@ def test_concurrent_copies_have_the_same_id(feed: Feed, source: Source) -> None:
 def test_reader_misses_nothing_while_it_closes_gaps_of_writers(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that is far too impatient, so that many writers find their number closed."""
+    """A reader that is far too impatient. Each writer waits for it once before each write, and so finds its
+    numbers closed.
+    """
     one_at_a_time(monkeypatch)
     monkeypatch.setattr(service, "_GAP_MS", 0)
     monkeypatch.setattr(append, "_MAX_TRIES", 1000)
+    take, was_read, writer = store.take_numbers, Condition(), local()
+
+    def take_and_wait(key: str, count: int, now: int) -> tuple[int, int]:
+        taken = take(key, count, now)
+        if writer.waits:
+            writer.waits = False
+            with was_read:
+                for _ in range(2):  # the first reading may have begun before
+                    assert was_read.wait(30)
+        return taken
+
+    monkeypatch.setattr(store, "take_numbers", take_and_wait)
     ids = [EventId.new() for _ in range(24)]
     found: list[EventId] = []
     is_done = Event()
@@ -486,6 +500,7 @@ def test_reader_misses_nothing_while_it_closes_gaps_of_writers(
     def write(own: list[EventId]) -> None:
         for at in range(0, len(own), 2):
             pair = [NewEntry(id, "POST_PUBLISHED", 100) for id in own[at : at + 2]]
+            writer.waits = True
             assert append.append({feed.key: pair}, resumed=frozenset()) == set()
 
     def read() -> int:
@@ -496,15 +511,19 @@ def test_reader_misses_nothing_while_it_closes_gaps_of_writers(
             found.extend(entry.event_id for entry in reading.entries if entry.event_id)
             closed += reading.closed
             position = reading.position
+            with was_read:
+                was_read.notify_all()
             if was_done and not reading.has_more:
                 return closed
 
     with ThreadPoolExecutor(5) as pool:
         reader = pool.submit(read)
-        for writer in [pool.submit(write, ids[start::3]) for start in range(3)]:
-            writer.result()
-        is_done.set()
-        assert reader.result() > 0
+        try:
+            for written in [pool.submit(write, ids[start::3]) for start in range(3)]:
+                written.result()
+        finally:
+            is_done.set()
+        assert reader.result() >= len(ids)
     assert sorted(found) == sorted(ids)
 
 
