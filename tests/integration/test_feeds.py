@@ -700,6 +700,18 @@ def test_waits_of_a_workspace_are_limited(
     assert sum(slept()) == 20
 
 
+def test_permit_lasts_as_long_as_the_wait(
+    feed: Feed, backend: Backend, clock: Clock, pauses: list[Callable[[], object]]
+) -> None:
+    permits: list[str] = []
+    pauses += [
+        lambda: permits.extend(*(row["permits"] for row in backend.rows("FeedsTable") if "permits" in row))
+    ]
+    feed.read("wait=20")
+    (permit,) = permits
+    assert int(permit.partition("#")[0]) >= clock.now + 20_000
+
+
 def test_deletion_ends_a_wait_with_404(feed: Feed, pauses: list[Callable[[], object]]) -> None:
     pauses += [lambda: (feed.publish(), feed.call(f"DELETE {feed.path}"))]
     assert_problem(feed.call(f"GET {feed.path}/feed?wait=20"), 404)
