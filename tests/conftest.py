@@ -31,7 +31,7 @@ from moto.sqs.models import sqs_backends
 
 from local import gateway, services
 from local import settings as local_settings
-from local.template import Template
+from local.template import Function, Template
 from patchbay import aws
 from tests import wire
 
@@ -302,6 +302,12 @@ class Answer:
         return json.loads(self.text)
 
 
+def handler_of(function: Function) -> Any:
+    """The handler of a function of the template."""
+    module, _, attribute = function.handler.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
 def routes_of(template: Template) -> list[gateway.Route]:
     """The routes of the template. Those with HEAD are left out: they answer like the GET of their path."""
     return [route for route in gateway.read(template).routes if route.method != "HEAD"]
@@ -314,7 +320,7 @@ class Api:
 
     def __init__(self, template: Template) -> None:
         self._routes = gateway.read(template)
-        self._handlers = {name: function.handler for name, function in template.functions().items()}
+        self._functions = template.functions()
 
     def __call__(
         self,
@@ -351,9 +357,7 @@ class Api:
         event = gateway.payload(scope, sent, body or b"", route, parameters, "test-request")
         for name, value in (change or {}).items():
             event[name] = {**event.get(name, {}), **value} if isinstance(value, dict) else value
-        module, _, attribute = self._handlers[route.function].rpartition(".")
-        handler = getattr(importlib.import_module(module), attribute)
-        answer = handler(event, LAMBDA_CONTEXT)
+        answer = handler_of(self._functions[route.function])(event, LAMBDA_CONTEXT)
         text = answer["body"]
         if answer["isBase64Encoded"]:
             text = base64.b64decode(text).decode(errors="replace")

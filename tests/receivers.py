@@ -70,6 +70,11 @@ class Receiver:
         return [request.headers["webhook-id"] for request in self.requests]
 
     @property
+    def event_ids(self) -> list[str]:
+        """The ID of each request's event."""
+        return [request.json()["id"] for request in self.requests]
+
+    @property
     def last_at(self) -> float:
         """The time of the last request in Unix seconds, or 0 without requests."""
         return self.requests[-1].at if self.requests else 0

@@ -5,5 +5,7 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="api-keys:verify")
 def handler(request: Request, body: VerifyApiKey) -> Verification:
-    """Check a key for a request to one of the platform's own APIs, and count the request if it is valid."""
+    """Verify an API key for a request to one of the platform's own APIs, and count the request if the
+    key is valid.
+    """
     return service.verify(request.principal, body)

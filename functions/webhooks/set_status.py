@@ -6,5 +6,5 @@ from patchbay.webhooks.models import SetWebhookStatus, Webhook
 
 @endpoint(scope="webhooks:write")
 def handler(request: Request, id: WebhookId, body: SetWebhookStatus) -> Webhook:
-    """Activate, pause or deactivate a webhook."""
+    """Set the status of a webhook: active, paused or inactive."""
     return service.set_status(request.principal, id, body, request.if_match)

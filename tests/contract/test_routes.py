@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 
 import pytest
@@ -11,7 +10,7 @@ from local import gateway
 from local.settings import ROOT
 from local.template import Template
 from patchbay.http.response import EXPOSED_HEADERS
-from tests.conftest import Api, routes_of
+from tests.conftest import Api, handler_of, routes_of
 from tests.problems import assert_problem
 from tools import routes
 
@@ -40,12 +39,11 @@ def test_every_get_route_has_a_head_route_with_the_same_function() -> None:
 
 
 def test_endpoint_that_creates_names_the_location_of_a_get_route() -> None:
-    handlers = TEMPLATE.functions()
+    functions = TEMPLATE.functions()
     gets = {re.sub(r"{\w+}", "{}", route.path) for route in routes_of(TEMPLATE) if route.method == "GET"}
     located = set()
     for route in routes_of(TEMPLATE):
-        module = handlers[route.function].handler.rpartition(".")[0]
-        endpoint = importlib.import_module(module).handler.endpoint
+        endpoint = handler_of(functions[route.function]).endpoint
         if endpoint["located"] is not None:
             located.add(route.key)
             assert re.sub(r"{\w+}", "{}", endpoint["located"]) in gets, route.key

@@ -24,7 +24,7 @@ from local.template import Resource, Template
 from patchbay import vault
 from patchbay.settings import Settings
 from patchbay.version import VERSION
-from tests.conftest import Api, Backend, routes_of
+from tests.conftest import Api, Backend, handler_of, routes_of
 from tests.faults import one_at_a_time
 from tests.tour import Driver, tour
 from tests.wire import Params, around_calls
@@ -139,8 +139,7 @@ def test_route_requires_the_scope_of_the_contract(route: gateway.Route) -> None:
 
 
 def required_scope(route: gateway.Route) -> str | None:
-    module = FUNCTIONS[route.function].handler.rpartition(".")[0]
-    endpoint = importlib.import_module(module).handler.endpoint
+    endpoint = handler_of(FUNCTIONS[route.function]).endpoint
     if endpoint["scope"] is None and not endpoint["public"]:
         return ANY
     scope: str | None = endpoint["scope"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -14,7 +13,7 @@ from local import gateway
 from local.settings import ROOT
 from local.template import Function, Template
 from local.testing import RunningStack
-from tests.conftest import routes_of
+from tests.conftest import handler_of, routes_of
 
 PLACEHOLDER = re.compile(r"<make token WORKSPACE=(\w+)>")  # see events/README.md
 TEMPLATE = Template(
@@ -56,8 +55,7 @@ def test_endpoint_handles_its_sample(name: str, running: RunningStack) -> None:
     elif any(re.match("[a-z]{3}_", value) for value in parameters) or not route.path:
         expected, content_type = 404, "application/problem+json"
     else:
-        module = importlib.import_module(FUNCTIONS[name].handler.rpartition(".")[0])
-        expected, content_type = module.handler.endpoint["status"], "application/json"
+        expected, content_type = handler_of(FUNCTIONS[name]).endpoint["status"], "application/json"
     assert answer["statusCode"] == expected, answer
     if FUNCTIONS[name].handler.startswith("docs."):  # files: see test_reference
         media_type = "application/json" if route.path.endswith("openapi.json") else "text/html"

@@ -78,6 +78,12 @@ class Pipeline:
             health_store.mark_fast(webhook_key("acme", answer.json()["id"]), Health(), self.clock.now)
         return answer.json()
 
+    def set_status(self, webhook: Any, status: str, **more: Any) -> Any:
+        """Set the status of a webhook, and return the webhook."""
+        answer = self.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": status, **more})
+        assert answer.status == 200, answer.text
+        return answer.json()
+
     def publish(self, data: Any = None) -> str:
         """Publish and fan out, so that the deliveries are in their queue. Returns the event's ID.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import io
 import json
 import os
@@ -35,6 +34,7 @@ from tests.conftest import (
     Api,
     Backend,
     clear_caches,
+    handler_of,
     jwt_for,
     routes_of,
 )
@@ -627,8 +627,7 @@ def routes(backend: Backend) -> list[Route]:
     functions = backend.template.functions()
     result = []
     for route in routes_of(backend.template):
-        module, _, name = functions[route.function].handler.rpartition(".")
-        handler = getattr(importlib.import_module(module), name)
+        handler = handler_of(functions[route.function])
         line = re.sub(r"{\w+}", "x", route.key) if route.path else "GET /no-such-route"
         if line != WHO_AM_I:
             result.append(Route(line, handler.endpoint["scope"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import inspect
 import io
 import json
@@ -26,7 +25,17 @@ from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events.models import EventMessage
 from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, WebhookId
 from tests.catalogued import POST
-from tests.conftest import OWNER, REDIRECT_URI, Answer, Api, Backend, clear_caches, jwt_for, routes_of
+from tests.conftest import (
+    OWNER,
+    REDIRECT_URI,
+    Answer,
+    Api,
+    Backend,
+    clear_caches,
+    handler_of,
+    jwt_for,
+    routes_of,
+)
 from tests.integration.conftest import fan_out
 from tests.problems import assert_problem
 from tests.stored_attempts import stored_attempt
@@ -1133,8 +1142,7 @@ def gets(backend: Backend) -> Iterator[tuple[str, Callable[..., Any]]]:
     functions = backend.template.functions()
     for route in routes_of(backend.template):
         if route.method == "GET":
-            module, _, name = functions[route.function].handler.rpartition(".")
-            yield route.path, getattr(importlib.import_module(module), name)
+            yield route.path, handler_of(functions[route.function])
 
 
 def parameters_of(handler: Callable[..., Any]) -> dict[str, inspect.Parameter]:

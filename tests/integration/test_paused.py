@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -14,14 +13,8 @@ from patchbay.receivers import health_store
 from tests.faults import dying, watched
 from tests.integration.conftest import DAY, WEBHOOKS, Pipeline, health
 from tests.problems import assert_problem
-from tests.receivers import Receiver, receiver
+from tests.receivers import receiver
 from tests.wire import around_calls
-
-
-def set_status(pipeline: Pipeline, webhook: Any, status: str, **more: Any) -> Any:
-    answer = pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": status, **more})
-    assert answer.status == 200, answer.text
-    return answer.json()
 
 
 def publish_held(pipeline: Pipeline, count: int) -> list[str]:
@@ -31,14 +24,9 @@ def publish_held(pipeline: Pipeline, count: int) -> list[str]:
     return events
 
 
-def received(r: Receiver) -> list[str]:
-    """The IDs of the events that a receiver got, in order."""
-    return [json.loads(request.body)["id"] for request in r.requests]
-
-
 def resume(pipeline: Pipeline, webhook: Any) -> None:
     """Resume, and let the sweeper release what it finds."""
-    set_status(pipeline, webhook, "ACTIVE")
+    pipeline.set_status(webhook, "ACTIVE")
     pipeline.clock.move(1)
     pipeline.sweep()
     while pipeline.poll():
@@ -49,24 +37,24 @@ def test_paused_webhook_keeps_its_events_and_gets_the_oldest_first_on_resume(pip
     with receiver() as r, receiver() as other:
         webhook = pipeline.webhook(r.url)
         pipeline.webhook(other.url)
-        paused = set_status(pipeline, webhook, "PAUSED", statusReason="maintenance until 5")
+        paused = pipeline.set_status(webhook, "PAUSED", statusReason="maintenance until 5")
         assert (paused["status"], paused["statusReason"]) == ("PAUSED", "maintenance until 5")
         events = publish_held(pipeline, 4)
         shown = pipeline.shown(webhook, events[0])
         assert (shown["status"], shown["statusReason"], shown["attempts"]) == ("HELD", "held:paused", [])
         assert pipeline.deliveries.waits == []  # no message waits
-        assert sorted(received(other)) == sorted(events)
+        assert sorted(other.event_ids) == sorted(events)
         pipeline.clock.move(3 * DAY)
         pipeline.sweep()
-        assert received(r) == []
+        assert r.event_ids == []
         assert [item["id"] for item in pipeline.api(f"GET {WEBHOOKS}?status=PAUSED").json()["items"]] == [
             webhook["id"]
         ]
         resume(pipeline, webhook)
-        assert sorted(received(r)) == sorted(events)
+        assert sorted(r.event_ids) == sorted(events)
         sent = [request.headers["webhook-id"] for request in r.requests]
         assert len(set(sent)) == 4
-        set_status(pipeline, webhook, "PAUSED")
+        pipeline.set_status(webhook, "PAUSED")
         assert pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}").json()["statusReason"] is None
     assert [row["status"] for row in pipeline.rows] == ["DELIVERED"] * 8
 
@@ -75,9 +63,9 @@ def test_paused_webhook_keeps_its_events_and_gets_the_oldest_first_on_resume(pip
 def test_release_is_paced_from_old_to_new(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
-        set_status(pipeline, webhook, "PAUSED")
+        pipeline.set_status(webhook, "PAUSED")
         events = publish_held(pipeline, 5)
-        set_status(pipeline, webhook, "ACTIVE")
+        pipeline.set_status(webhook, "ACTIVE")
         batches = []
         for _ in range(3):
             pipeline.clock.move(60)
@@ -85,7 +73,7 @@ def test_release_is_paced_from_old_to_new(pipeline: Pipeline) -> None:
             before = len(r.requests)
             while pipeline.poll():
                 pass
-            batches.append(sorted(received(r)[before:]))
+            batches.append(sorted(r.event_ids[before:]))
     assert batches == [sorted(events[:2]), sorted(events[2:4]), events[4:]]
 
 
@@ -95,7 +83,7 @@ def test_pending_retries_are_held_instead_of_attempted(pipeline: Pipeline, delay
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": delay})
         event = pipeline.publish()
         pipeline.deliveries.poll()
-        set_status(pipeline, webhook, "PAUSED")
+        pipeline.set_status(webhook, "PAUSED")
         for _ in range(3):
             pipeline.clock.move(delay)
             pipeline.sweep()
@@ -116,7 +104,7 @@ def test_delivery_held_for_its_receiver_outlives_a_pause(pipeline: Pipeline) -> 
         health_store.open_breaker(key, pipeline.clock.now, pipeline.clock.now + 3600_000)
         event = publish_held(pipeline, 1)[0]
         assert pipeline.shown(webhook, event)["statusReason"] == "held:timeouts"
-        set_status(pipeline, webhook, "PAUSED")
+        pipeline.set_status(webhook, "PAUSED")
         pipeline.clock.move(DAY + 60)
         pipeline.sweep()
         shown = pipeline.shown(webhook, event)
@@ -125,18 +113,18 @@ def test_delivery_held_for_its_receiver_outlives_a_pause(pipeline: Pipeline) -> 
         pipeline.sweep()
         # Held again after the release, because the rate limit has no slot. It has another day.
         health_store.reserve_slots(key, 900, 1, now=pipeline.clock.now, health=health(key))
-        set_status(pipeline, webhook, "ACTIVE")
+        pipeline.set_status(webhook, "ACTIVE")
         pipeline.clock.move(1)
         for row in pipeline.rows:
             assert row["status"] == "HELD"
         pipeline.sweep()
         pipeline.run(days=1)
-        assert received(r) == [event]
+        assert r.event_ids == [event]
 
 
 def test_hold_of_a_paused_webhook_ends_with_the_retention(pipeline: Pipeline) -> None:
     webhook = pipeline.webhook("http://127.0.0.1:1024/")
-    set_status(pipeline, webhook, "PAUSED")
+    pipeline.set_status(webhook, "PAUSED")
     event = publish_held(pipeline, 1)[0]
     assert pipeline.row["dueAt"] == pipeline.row["heldAt"] + 30 * DAY * 1000
     pipeline.clock.move(30 * DAY)
@@ -149,12 +137,12 @@ def test_ending_a_paused_webhook_cancels_what_it_holds(
     pipeline: Pipeline, status: str | None, reason: str
 ) -> None:
     webhook = pipeline.webhook("http://127.0.0.1:1024/")
-    set_status(pipeline, webhook, "PAUSED")
+    pipeline.set_status(webhook, "PAUSED")
     publish_held(pipeline, 2)
     pipeline.clock.move(61)
     pipeline.sweep()
     if status:
-        set_status(pipeline, webhook, status, statusReason="over")
+        pipeline.set_status(webhook, status, statusReason="over")
         pipeline.clock.move(1)
     else:
         pipeline.api(f"DELETE {WEBHOOKS}/{webhook['id']}")
@@ -168,7 +156,7 @@ def test_ending_a_paused_webhook_cancels_what_it_holds(
 def test_manual_retry_of_a_paused_webhook_makes_one_attempt(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
         webhook = pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 1, "backoffMultiplier": 1})
-        set_status(pipeline, webhook, "PAUSED")
+        pipeline.set_status(webhook, "PAUSED")
         event = publish_held(pipeline, 1)[0]
         path = f"{WEBHOOKS}/{webhook['id']}/deliveries/{pipeline.shown(webhook, event)['id']}/retry"
         assert pipeline.api(f"POST {path}").status == 202
@@ -188,7 +176,7 @@ def test_manual_retry_of_a_paused_webhook_makes_one_attempt(pipeline: Pipeline) 
 def test_failures_do_not_disable_a_paused_webhook(pipeline: Pipeline) -> None:
     with receiver([410]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=1)
-        set_status(pipeline, webhook, "PAUSED")
+        pipeline.set_status(webhook, "PAUSED")
         event = publish_held(pipeline, 1)[0]
         id = pipeline.shown(webhook, event)["id"]
         pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/deliveries/{id}/retry")
@@ -203,7 +191,7 @@ def test_recovery_waits_during_a_pause(pipeline: Pipeline) -> None:
         body = {"since": iso(from_ms(pipeline.clock.now))}
         event = publish_held(pipeline, 1)[0]
         assert pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/recover", json=body).json() == {"queued": 1}
-        set_status(pipeline, webhook, "PAUSED")
+        pipeline.set_status(webhook, "PAUSED")
         for _ in range(3):
             pipeline.clock.move(20 * 60)
             pipeline.sweep()
@@ -217,17 +205,17 @@ def test_paused_hook_is_resumed_by_a_subscription(pipeline: Pipeline) -> None:
     with receiver() as r:
         wanted = {"url": r.url, "eventType": "POST_PUBLISHED"}
         hook = pipeline.api("POST /api/automations/n8n/hooks", json=wanted).json()
-        set_status(pipeline, hook, "PAUSED")
+        pipeline.set_status(hook, "PAUSED")
         assert pipeline.api(f"GET /api/automations/n8n/hooks/{hook['id']}").json()["status"] == "PAUSED"
         events = publish_held(pipeline, 2)
-        assert received(r) == []
+        assert r.event_ids == []
         answer = pipeline.api("POST /api/automations/n8n/hooks", json=wanted)
         assert (answer.status, answer.json()) == (200, {"id": hook["id"], "secret": None})
         pipeline.clock.move(1)
         pipeline.sweep()
         while pipeline.poll():
             pass
-        assert sorted(received(r)) == sorted(events)
+        assert sorted(r.event_ids) == sorted(events)
 
 
 # ── what a pause costs ───────────────────────────────────────────────────────────────────────────────
@@ -235,7 +223,7 @@ def test_paused_hook_is_resumed_by_a_subscription(pipeline: Pipeline) -> None:
 
 def test_deliveries_to_a_paused_webhook_are_received_once_and_cost_one_write(pipeline: Pipeline) -> None:
     webhook = pipeline.webhook("http://127.0.0.1:1024/", is_fast=False)
-    set_status(pipeline, webhook, "PAUSED")
+    pipeline.set_status(webhook, "PAUSED")
     calls: list[Counter[str]] = []
     for _ in range(2):
         for _ in range(10):
@@ -261,7 +249,7 @@ def test_pause_and_resume_leave_subscriptions_as_they_are(pipeline: Pipeline) ->
     webhook = pipeline.webhook("http://127.0.0.1:1024/")
     with watched("dynamodb.TransactWriteItems") as transactions:
         for status in ("PAUSED", "ACTIVE"):
-            set_status(pipeline, webhook, status)
+            pipeline.set_status(webhook, status)
     assert len(transactions) == 2
     keys = {
         row["sk"]["S"]
@@ -275,7 +263,7 @@ def test_pause_and_resume_leave_subscriptions_as_they_are(pipeline: Pipeline) ->
 
 def test_sweeper_seldom_visits_a_paused_webhook(pipeline: Pipeline) -> None:
     webhook = pipeline.webhook("http://127.0.0.1:1024/")
-    set_status(pipeline, webhook, "PAUSED")
+    pipeline.set_status(webhook, "PAUSED")
     publish_held(pipeline, 1)
     visits = 0
     for _ in range(15):
@@ -293,18 +281,18 @@ def test_sweeper_seldom_visits_a_paused_webhook(pipeline: Pipeline) -> None:
 def test_crash_during_hold_and_release_loses_none(pipeline: Pipeline, call: int) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
-        set_status(pipeline, webhook, "PAUSED")
+        pipeline.set_status(webhook, "PAUSED")
         events = [pipeline.publish(), pipeline.publish()]
         records = pipeline.deliveries.receive()
         with dying(call) as process:
             pipeline.deliveries.invoke(records)
-            set_status(pipeline, webhook, "ACTIVE")
+            pipeline.set_status(webhook, "ACTIVE")
             pipeline.clock.move(1)
             pipeline.sweep()
-        set_status(pipeline, webhook, "ACTIVE")
+        pipeline.set_status(webhook, "ACTIVE")
         pipeline.run(days=1)
         assert process.died is (call <= process.calls)
-    assert sorted(received(r)) == sorted(events)
+    assert sorted(r.event_ids) == sorted(events)
     assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 

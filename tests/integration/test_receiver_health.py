@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -425,7 +424,7 @@ def test_deliveries_beyond_the_horizon_are_held_and_released_in_order(pipeline: 
         pipeline.clock.move(500)
         assert pipeline.sweep() == 5
         pipeline.run()
-        order = [json.loads(request.body)["id"] for request in r.requests]
+        order = r.event_ids
     assert order == held
     assert statuses(pipeline) == {"DELIVERED": 5}
 

@@ -15,7 +15,7 @@ from tests.conftest import jwt_for
 from tests.faults import dying, failing, killed, meanwhile
 from tests.integration.conftest import WEBHOOKS, Pipeline
 from tests.problems import assert_problem
-from tests.receivers import Receiver, receiver
+from tests.receivers import receiver
 
 NO_RETRIES = {"maxRetries": 0}
 
@@ -64,15 +64,6 @@ def run(pipeline: Pipeline) -> None:
         pass
 
 
-def set_status(pipeline: Pipeline, webhook: Any, status: str) -> None:
-    answer = pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": status})
-    assert answer.status == 200, answer.text
-
-
-def received(r: Receiver) -> list[str]:
-    return [json.loads(request.body)["id"] for request in r.requests]
-
-
 # ── what is sent ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -103,7 +94,7 @@ def test_replay_sends_failed_deliveries_of_a_time_range(pipeline: Pipeline) -> N
             "missing": False,
         }
         run(pipeline)
-        assert sorted(received(r)[4:]) == sorted(failed)
+        assert sorted(r.event_ids[4:]) == sorted(failed)
         ended = shown(pipeline, task)
         assert (ended["status"], ended["done"], ended["error"]) == ("SUCCEEDED", 2, None)
         assert ended["endedAt"] == now(pipeline)
@@ -147,18 +138,18 @@ def test_missing_events_are_matched_and_sent(pipeline: Pipeline) -> None:
         filters = [{"path": "network", "op": "equals", "value": "x"}]
         webhook = pipeline.webhook(r.url, filters=filters)
         had = deliver(pipeline, data={"network": "x"})
-        set_status(pipeline, webhook, "INACTIVE")
+        pipeline.set_status(webhook, "INACTIVE")
         meanwhile_ = deliver(pipeline, data={"network": "x"})
         deliver(pipeline, data={"network": "linkedin"})
         body = {"type": "CAMPAIGN_STARTED", "data": {"campaignId": "c", "name": "n"}}
         assert pipeline.api("POST /api/events", json=body).status == 202
-        set_status(pipeline, webhook, "ACTIVE")
-        assert received(r) == had
+        pipeline.set_status(webhook, "ACTIVE")
+        assert r.event_ids == had
         assert count(pipeline, webhook, since, missing=True)["total"] == 2
         task = start(pipeline, webhook, since, missing=True)
         run(pipeline)
         assert progress(pipeline, task) == ("SUCCEEDED", 2, 2)
-        assert sorted(received(r)[1:]) == sorted([*before, *meanwhile_])
+        assert sorted(r.event_ids[1:]) == sorted([*before, *meanwhile_])
         delivery = pipeline.shown(webhook, before[0])
         assert delivery["id"] == DeliveryId.derived(EventId(before[0]), webhook["id"])
         assert [attempt["trigger"] for attempt in delivery["attempts"]] == ["REPLAY"]
@@ -182,7 +173,7 @@ def test_missing_and_statuses_are_sent_in_one_pass(pipeline: Pipeline) -> None:
         task = start(pipeline, webhook, since, missing=True, statuses=["FAILED"])
         run(pipeline)
         assert progress(pipeline, task) == ("SUCCEEDED", 2, 2)
-        assert sorted(received(r)) == sorted([failed, delivered, *missed, failed])
+        assert sorted(r.event_ids) == sorted([failed, delivered, *missed, failed])
 
 
 def test_event_types_limit_a_replay(pipeline: Pipeline) -> None:
@@ -210,7 +201,7 @@ def test_delivery_whose_message_was_lost_counts_as_missing(pipeline: Pipeline) -
         pipeline.backend.client("sqs").purge_queue(QueueUrl=pipeline.deliveries.url)
         start(pipeline, webhook, since, missing=True)
         run(pipeline)
-        assert received(r) == [event]
+        assert r.event_ids == [event]
 
 
 def test_message_in_the_queue_is_obsolete_after_its_replay(pipeline: Pipeline) -> None:
@@ -243,7 +234,7 @@ def test_replay_is_paced_and_ordered_by_age(pipeline: Pipeline, missing: bool) -
             before = len(r.requests)
             run(pipeline)
             done.append(progress(pipeline, task))
-            batches.append(sorted(received(r)[before:]))
+            batches.append(sorted(r.event_ids[before:]))
     assert done == [("RUNNING", 2, 5), ("RUNNING", 4, 5), ("SUCCEEDED", 5, 5)]
     assert batches == [sorted(events[:2]), sorted(events[2:4]), events[4:]]
 
@@ -269,12 +260,12 @@ def test_replay_waits_while_the_webhook_is_paused(pipeline: Pipeline) -> None:
         webhook = pipeline.webhook(r.url)
         since = now(pipeline)
         deliver(pipeline)
-        set_status(pipeline, webhook, "PAUSED")
+        pipeline.set_status(webhook, "PAUSED")
         task = start(pipeline, webhook, since)
         pipeline.clock.move(10 * 60)
         pipeline.sweep()
         assert progress(pipeline, task) == ("RUNNING", 0, 1)
-        set_status(pipeline, webhook, "ACTIVE")
+        pipeline.set_status(webhook, "ACTIVE")
         pipeline.run(days=1)
         assert (len(r.requests), progress(pipeline, task)) == (2, ("SUCCEEDED", 1, 1))
 
@@ -287,7 +278,7 @@ def test_replay_fails_when_its_webhook_ends(pipeline: Pipeline, status: str | No
         deliver(pipeline)
         task = start(pipeline, webhook, since)
         if status:
-            set_status(pipeline, webhook, status)
+            pipeline.set_status(webhook, status)
             body = {"since": since}
             assert_problem(pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/replay", json=body), 409)
         else:
@@ -338,7 +329,7 @@ def test_replay_of_missing_events_is_exact_despite_crash(pipeline: Pipeline, cal
             pass
         pipeline.run(days=1)
         assert progress(pipeline, task) == ("SUCCEEDED", 4, 4)
-        assert sorted(received(r)) == sorted([failed, delivered, *missed, failed, delivered])
+        assert sorted(r.event_ids) == sorted([failed, delivered, *missed, failed, delivered])
         event = pipeline.api(f"GET /api/events/{missed[0]}").json()
         assert [each["webhookId"] for each in event["deliveries"]] == [webhook["id"]]
 
@@ -357,7 +348,7 @@ def test_replay_of_deliveries_sends_each_once_despite_crash(pipeline: Pipeline, 
             pass
         pipeline.run(days=1)
         assert progress(pipeline, task)[0] == "SUCCEEDED"
-        assert sorted(received(r)) == sorted(events * 2)
+        assert sorted(r.event_ids) == sorted(events * 2)
 
 
 def test_two_slices_at_once_send_each_delivery_once(pipeline: Pipeline) -> None:
@@ -375,7 +366,7 @@ def test_two_slices_at_once_send_each_delivery_once(pipeline: Pipeline) -> None:
             replay.advance("acme", task["id"])
         pipeline.run(days=1)
         assert progress(pipeline, task)[0] == "SUCCEEDED"
-        assert sorted(received(r)) == sorted(events * 2)
+        assert sorted(r.event_ids) == sorted(events * 2)
 
 
 def test_task_whose_slices_fail_ends(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -494,6 +485,6 @@ def test_delivered_delivery_is_sent_again_on_purpose(pipeline: Pipeline) -> None
         assert_problem(pipeline.api(path, json={"force": "yes"}), 422, paths=["force"])
         assert pipeline.api(path, json={"force": True}).json()["status"] == "RETRYING"
         pipeline.run(days=1)
-        assert received(r) == [event] * 2
+        assert r.event_ids == [event] * 2
         attempts = pipeline.shown(webhook, event)["attempts"]
         assert [(each["number"], each["trigger"]) for each in attempts] == [(1, "AUTO"), (2, "MANUAL")]

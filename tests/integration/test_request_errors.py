@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from local import gateway
 from patchbay.api_model import validate
 from patchbay.errors import ValidationFailed
 from patchbay.field_errors import _INVALID
-from tests.conftest import Backend
+from tests.conftest import Backend, handler_of
 
 VALUES: list[Any] = [
     *(None, True, 0, -1, 1.5, 10**30, 1e300, "", "x", "X", "1", " ", "é", "a\u0000b", "x" * 5000),
@@ -35,8 +34,7 @@ def models(backend: Backend) -> set[type[BaseModel]]:
     """The models of all bodies and queries."""
     functions, found = backend.template.functions(), set()
     for route in gateway.read(backend.template).routes:
-        module, _, name = functions[route.function].handler.rpartition(".")
-        handler = getattr(importlib.import_module(module), name)
+        handler = handler_of(functions[route.function])
         for parameter in inspect.signature(handler, eval_str=True).parameters.values():
             if parameter.name in ("body", "query"):
                 found.add(parameter.annotation)

@@ -20,6 +20,7 @@ from local.settings import ROOT
 from local.testing import RunningStack
 from tests.e2e.test_readme import API_PORT
 from tests.receivers import receiver
+from tests.sdks.reference import code_samples
 
 SOURCE = ROOT / "sdks" / "python"
 README = (SOURCE / "README.md").read_text()
@@ -115,6 +116,13 @@ def test_packages_have_what_they_need_and_no_more(packages: Path) -> None:
         inside = {name.partition("/")[2] for name in archive.getnames()}
     assert {"README.md", "LICENSE", "pyproject.toml", "src/patchbay_sdk/py.typed"} <= inside
     print(f"\nwheel: {wheel.stat().st_size:,} bytes")
+
+
+def test_samples_of_the_reference_are_typed(tmp_path: Path) -> None:
+    for number, sample in enumerate(code_samples("python")):
+        (tmp_path / f"sample_{number}.py").write_text(sample + "\n")
+    environment = {"MYPYPATH": str(SOURCE / "src")}
+    run(sys.executable, "-m", "mypy", "--strict", ".", folder=tmp_path, settings=environment)
 
 
 def test_quick_start_delivers_a_verified_event(

@@ -17,6 +17,7 @@ import pytest
 from local.settings import ROOT
 from local.testing import RunningStack
 from tests.e2e.test_readme import API_PORT, RECEIVER_PORT, free_port
+from tests.sdks.reference import code_samples
 
 SOURCE = ROOT / "sdks" / "typescript"
 PACKAGES = ROOT / ".tools" / "node" / "sdk" / "node_modules"
@@ -111,12 +112,12 @@ def test_types_are_generated_from_the_present_api(package: Path) -> None:
     )
 
 
-def test_code_and_readme_are_formatted_and_typed(package: Path) -> None:
+def test_code_readme_and_samples_of_the_reference_are_typed(package: Path) -> None:
     run(package, "npm", "run", "lint")
     blocks = [block for language, block in CODE.findall(README) if language == "ts"]
     assert blocks
-    for number, block in enumerate(blocks):
-        (package / "test" / f"readme-{number}.ts").write_text(block + "\nexport {};\n")
+    for number, block in enumerate([*blocks, *code_samples("typescript")]):
+        (package / "test" / f"shown-{number}.ts").write_text(block + "\nexport {};\n")
     run(package, "tsc", "-p", "test")  # the build checked src alone
 
 

@@ -21,6 +21,7 @@ from tools.openapi.examples import Examples
 from tools.openapi.operations import Model, Operation, operations
 from tools.openapi.schemas import PREFIX, Schemas, parameters_of, unwrapped
 from tools.openapi.texts import TEXTS, introduction
+from tools.sdk import samples
 
 Json = dict[str, Any]
 
@@ -47,7 +48,7 @@ def build(examples: Examples | None = None) -> Json:
     components = {**schemas.components(), **TEXTS["schemas"], **events.schemas(), **_path_enums(found)}
     components = _described(components)
     enums.name_enums(components, _own_parameters(paths))
-    return {
+    document = {
         "openapi": "3.1.0",
         "info": {
             "title": "Patchbay API",
@@ -69,6 +70,8 @@ def build(examples: Examples | None = None) -> Json:
             "securitySchemes": TEXTS["security"],
         },
     }
+    samples.add(document)
+    return document
 
 
 def _own_parameters(paths: Mapping[str, Json]) -> Iterator[Json]:

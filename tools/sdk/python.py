@@ -116,7 +116,7 @@ class _Writer:
         return "\n".join(body) + "\n"
 
     def _attribute(self, wire: str, property: Schema, required: bool) -> str:
-        name, type = _snake(wire), self._type(property)
+        name, type = snake(wire), self._type(property)
         if not required and "None" not in type.split(" | "):
             type += " | None"
         options = [] if required else ["default=None"]
@@ -239,7 +239,7 @@ class _Writer:
         if " | " in element:
             returns = returns.replace("return", f"result: {element} =")
         lines = [
-            f"    {prefix} {_snake(operation.method)}(",
+            f"    {prefix} {snake(operation.method)}(",
             f"        self, {self._signature(operation)}",
             f"    ) -> {result}:",
             _docstring(_method_text(operation), indent=8),
@@ -258,17 +258,15 @@ class _Writer:
         return "\n".join(lines)
 
     def _signature(self, operation: Operation) -> str:
-        parts = [
-            f"{_snake(field.name)}: {self._parameter_type(field)}" for field in operation.path_parameters
-        ]
+        parts = [f"{snake(field.name)}: {self._parameter_type(field)}" for field in operation.path_parameters]
         keywords = []
         fields = [*(operation.body or ()), *operation.query]
         for field in sorted(fields, key=lambda field: not field.required):
             type = self._parameter_type(field)
             keywords.append(
-                f"{_snake(field.name)}: {type}"
+                f"{snake(field.name)}: {type}"
                 if field.required
-                else f"{_snake(field.name)}: {_union([type, 'Unset'])} = UNSET"
+                else f"{snake(field.name)}: {_union([type, 'Unset'])} = UNSET"
             )
         if operation.takes_idempotency_key:
             keywords.append("idempotency_key: str | None = None")
@@ -291,7 +289,7 @@ def _client(groups: Iterable[str], is_async: bool) -> str:
     for group in sorted(groups):
         lines += [
             "    @cached_property",
-            f"    def {_snake(group)}(self) -> {_class_name(group, is_async)}:",
+            f"    def {snake(group)}(self) -> {_class_name(group, is_async)}:",
             f'        """{GROUPS[group]}"""',
             f"        return {_class_name(group, is_async)}(self._http)\n",
         ]
@@ -306,7 +304,7 @@ def _method_text(operation: Operation) -> str:
     """The text of a method: what the operation does, and its parameters."""
     text = operation.text
     fields = [*operation.path_parameters, *(operation.body or ()), *operation.query]
-    described = [f"{_snake(field.name)}: {field.description}" for field in fields if field.description]
+    described = [f"{snake(field.name)}: {field.description}" for field in fields if field.description]
     if operation.takes_idempotency_key:
         described.append(
             "idempotency_key: Identifies the request, so that a repeat has no effect; random by default."
@@ -324,7 +322,7 @@ def _operation_source(operation: Operation) -> str:
 
 
 def _arguments(fields: Iterable[Field]) -> str:
-    return ", ".join(f'"{field.name}": {_snake(field.name)}' for field in fields)
+    return ", ".join(f'"{field.name}": {snake(field.name)}' for field in fields)
 
 
 def _references(node: object) -> Iterator[str]:
@@ -346,7 +344,7 @@ def _union(types: Iterable[str]) -> str:
     return " | ".join(sorted(parts, key=lambda part: part == "None"))
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     if name in _RENAMED:
         return _RENAMED[name]
     text = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name.replace("-", "_")).lower()

@@ -52,6 +52,7 @@ class Operation:
     response: Schema
     takes_idempotency_key: bool
     takes_if_match: bool
+    example: Mapping[str, Any]
 
     @property
     def text(self) -> str:
@@ -83,6 +84,16 @@ class Document:
                 ):
                     yield operation
 
+    def path_example(self, field: Field) -> str:
+        """The example of a parameter in a path: its own, or that of another operation."""
+        for item in self._content["paths"].values():
+            for node in item.values():
+                for parameter in node.get("parameters", ()):
+                    if parameter.get("example") and _parameter(parameter) == field:
+                        example: str = parameter["example"]
+                        return example
+        raise KeyError(f"openapi.json has no example of the path parameter {field.name}: {field.description}")
+
     def event_schemas(self) -> Mapping[str, Schema]:
         """The schema of each event that a receiver gets, by event type."""
         return {
@@ -112,6 +123,7 @@ class Document:
             response=response,
             takes_idempotency_key="idempotency-key" in headers,
             takes_if_match="if-match" in headers,
+            example=self._body_example(node),
         )
 
     def _json_response(self, node: Schema) -> Schema | None:
@@ -136,6 +148,12 @@ class Document:
                     property = {"anyOf": [fields[name].schema, property]}
                 fields[name] = Field(name, property, required, property.get("description", ""))
         return tuple(field for name, field in fields.items() if name not in without)
+
+    def _body_example(self, node: Schema) -> Schema:
+        """The first example of the request's body; empty without one."""
+        content = self.resolve(node.get("requestBody", {})).get("content", {}).get("application/json", {})
+        examples: Mapping[str, Schema] = content.get("examples", {})
+        return next((example["value"] for example in examples.values()), {})
 
     def _lookup(self, reference: str) -> Schema:
         node: Any = self._content

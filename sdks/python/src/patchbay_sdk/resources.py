@@ -263,8 +263,8 @@ class ApiKeys:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.ApiKeyWithSecret:
-        """Create a new key with the same terms; the old one keeps working for `overlapSeconds`. Only this
-        response contains `key`.
+        """Rotate an API key: create one with the same terms; the old one keeps working for
+        `overlapSeconds`. Only this response contains `key`.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -286,8 +286,8 @@ class ApiKeys:
     def verify(
         self, *, key: str, scopes: Sequence[str] | Unset = UNSET, cost: int | Unset = UNSET
     ) -> models.Verification:
-        """Check a key for a request to one of the platform's own APIs, and count the request if it is
-        valid.
+        """Verify an API key for a request to one of the platform's own APIs, and count the request if the
+        key is valid.
 
         Args:
             key: The key to check.
@@ -464,8 +464,8 @@ class AsyncApiKeys:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.ApiKeyWithSecret:
-        """Create a new key with the same terms; the old one keeps working for `overlapSeconds`. Only this
-        response contains `key`.
+        """Rotate an API key: create one with the same terms; the old one keeps working for
+        `overlapSeconds`. Only this response contains `key`.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -487,8 +487,8 @@ class AsyncApiKeys:
     async def verify(
         self, *, key: str, scopes: Sequence[str] | Unset = UNSET, cost: int | Unset = UNSET
     ) -> models.Verification:
-        """Check a key for a request to one of the platform's own APIs, and count the request if it is
-        valid.
+        """Verify an API key for a request to one of the platform's own APIs, and count the request if the
+        key is valid.
 
         Args:
             key: The key to check.
@@ -2119,7 +2119,7 @@ class Integrations:
         )
 
     def install(self, id: str, *, idempotency_key: str | None = None) -> models.Integration:
-        """Copy a public integration or a template into the caller's workspace.
+        """Install a public integration or a template: copy it into the caller's workspace.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -2458,7 +2458,7 @@ class AsyncIntegrations:
         )
 
     async def install(self, id: str, *, idempotency_key: str | None = None) -> models.Integration:
-        """Copy a public integration or a template into the caller's workspace.
+        """Install a public integration or a template: copy it into the caller's workspace.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -2864,7 +2864,7 @@ class Webhooks:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Activate, pause or deactivate a webhook.
+        """Set the status of a webhook: active, paused or inactive.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -2890,8 +2890,8 @@ class Webhooks:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
-        """Create a signing secret, shown only in this response. Older ones keep signing for
-        `overlapSeconds`.
+        """Rotate the signing secret of a webhook: create one, shown only in this response. Older ones keep
+        signing for `overlapSeconds`.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3354,7 +3354,7 @@ class AsyncWebhooks:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Activate, pause or deactivate a webhook.
+        """Set the status of a webhook: active, paused or inactive.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -3380,8 +3380,8 @@ class AsyncWebhooks:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
-        """Create a signing secret, shown only in this response. Older ones keep signing for
-        `overlapSeconds`.
+        """Rotate the signing secret of a webhook: create one, shown only in this response. Older ones keep
+        signing for `overlapSeconds`.
 
         Args:
             id: The webhook's ID, `whk_…`.

@@ -80,8 +80,8 @@ export class ApiKeys {
   }
 
   /**
-   * Create a new key with the same terms; the old one keeps working for `overlapSeconds`. Only this response contains
-   * `key`.
+   * Rotate an API key: create one with the same terms; the old one keeps working for `overlapSeconds`. Only this
+   * response contains `key`.
    */
   rotate(id: string, body: Body<"rotateApiKey"> = {}, options?: WriteOptions): Promise<models.ApiKeyWithSecret> {
     return this.#http.request("POST", "/api/integrations/api-keys/{id}/rotate", {
@@ -92,7 +92,7 @@ export class ApiKeys {
     });
   }
 
-  /** Check a key for a request to one of the platform's own APIs, and count the request if it is valid. */
+  /** Verify an API key for a request to one of the platform's own APIs, and count the request if the key is valid. */
   verify(body: Body<"verifyApiKey">, options?: Options): Promise<models.Verification> {
     return this.#http.request("POST", "/api/integrations/api-keys/verify", { body, options });
   }
@@ -434,7 +434,7 @@ export class Integrations {
     return this.#http.page("GET", "/api/integrations/{id}/logs", { path: { id }, query, options });
   }
 
-  /** Copy a public integration or a template into the caller's workspace. */
+  /** Install a public integration or a template: copy it into the caller's workspace. */
   install(id: string, options?: IdempotentOptions): Promise<models.Integration> {
     return this.#http.request("POST", "/api/integrations/{id}/install", { path: { id }, idempotent: true, options });
   }
@@ -533,12 +533,15 @@ export class Webhooks {
     return this.#http.page("GET", "/api/integrations/webhooks/{id}/logs", { path: { id }, query, options });
   }
 
-  /** Activate, pause or deactivate a webhook. */
+  /** Set the status of a webhook: active, paused or inactive. */
   setStatus(id: string, body: Body<"setWebhookStatus">, options?: ConditionalOptions): Promise<models.Webhook> {
     return this.#http.request("PUT", "/api/integrations/webhooks/{id}/status", { path: { id }, body, options });
   }
 
-  /** Create a signing secret, shown only in this response. Older ones keep signing for `overlapSeconds`. */
+  /**
+   * Rotate the signing secret of a webhook: create one, shown only in this response. Older ones keep signing for
+   * `overlapSeconds`.
+   */
   rotateSecret(
     id: string,
     body: Body<"rotateWebhookSecret"> = {},
