@@ -749,6 +749,16 @@ def test_expired_webhook_is_gone_at_once_and_removed_by_the_sweeper(
     assert number["webhooks"] == 0
 
 
+def test_expired_webhook_is_not_among_the_unmatched(api: Api, clock: Clock) -> None:
+    cold_start()
+    filters = [{"path": "network", "op": "equals", "value": "linkedin"}]
+    feed = Feed(api, clock, expiresInSeconds=60, filters=filters)
+    line = f"GET {EVENTS}/{feed.publish()}"
+    assert [each["webhookId"] for each in feed.call(line).json()["unmatched"]] == [feed.webhook["id"]]
+    clock.move(61)
+    assert feed.call(line).json()["unmatched"] == []
+
+
 def test_update_extends_the_time(api: Api, backend: Backend, clock: Clock) -> None:
     feed = Feed(api, clock, expiresInSeconds=60)
     clock.move(50)

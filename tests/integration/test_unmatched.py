@@ -47,6 +47,7 @@ def test_event_shows_which_webhooks_were_not_matched_and_why(api: Api) -> None:
     service.disable("acme", WebhookId(disabled), "endpoint_gone", lambda _: (), requested_at=now_ms())
     id = publish(api)
     service.disable("acme", WebhookId(later_disabled), "http", lambda _: (), requested_at=now_ms())
+    api(f"PUT {WEBHOOKS}/{disabled}", json={"filters": network("x")})  # it was disabled before the event
     api(f"PUT {WEBHOOKS}/{changed}", json={"filters": []})
     api(f"PUT {WEBHOOKS}/{resumed}/status", json={"status": "ACTIVE"})
     created = create(api, "created")
