@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Event
+from threading import Condition, Event, local
 from types import SimpleNamespace
 from typing import Any
 
@@ -362,6 +362,37 @@ def test_writer_that_is_slower_than_the_gap_loses_nothing(feed: Feed, clock: Clo
     assert feed.events(f"cursor={seen['page']['cursor']}") == [slow]
 
 
+def test_gap_is_as_old_as_the_numbers_that_were_taken_with_it(feed: Feed, clock: Clock) -> None:
+    event = feed.publish()
+    clock.move(60)
+    first, before = store.take_numbers(feed.key, 2, clock.now)
+    late = [NewEntry(EventId.new(), "POST_PUBLISHED", 1) for _ in range(2)]
+    store.write_entry(feed.key, late[1], first + 1, first=first, at=clock.now, before=before)
+    assert (feed.events(), feed.read()["cursor"]) == ([event], "1")
+    store.write_entry(feed.key, late[0], first, first=first, at=clock.now, before=before)  # not closed
+
+
+def test_closed_gap_does_not_delay_a_reader_that_is_behind(feed: Feed, clock: Clock) -> None:
+    store.take_numbers(feed.key, 3, clock.now)
+    clock.move(31)
+    assert feed.read("cursor=2")["cursor"] == "3"
+    assert feed.read()["cursor"] == "3"
+
+
+def test_number_with_the_entry_of_another_event_is_not_used(feed: Feed) -> None:
+    other = NewEntry(EventId.new(), "POST_PUBLISHED", 1)
+    store.write_entry(feed.key, other, 1, first=1, at=1, before=0)
+    event = feed.publish()
+    assert [item["sequence"] for item in feed.read("cursor=1")["items"]] == [2]
+    assert feed.events("cursor=1") == [event]
+
+
+def test_numbers_do_not_start_again_after_the_entries_expire(feed: Feed, backend: Backend) -> None:
+    feed.publish()
+    ttl = {row["sk"]: row["ttl"] for row in backend.rows("FeedsTable")}
+    assert ttl.pop(HEAD) > max(ttl.values()) + 300 * 86_400
+
+
 def test_gap_at_the_end_is_closed_so_that_the_lag_ends(feed: Feed, clock: Clock, source: Source) -> None:
     feed.queue()
     with killed(WRITE, where=ENTRY):
@@ -444,10 +475,24 @@ def test_concurrent_copies_have_the_same_id(feed: Feed, source: Source) -> None:
 def test_reader_misses_nothing_while_it_closes_gaps_of_writers(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that is far too impatient, so that many writers find their number closed."""
+    """A reader that is far too impatient. Each writer waits for it once before each write, and so finds its
+    numbers closed.
+    """
     one_at_a_time(monkeypatch)
     monkeypatch.setattr(service, "_GAP_MS", 0)
     monkeypatch.setattr(append, "_MAX_TRIES", 1000)
+    take, was_read, writer = store.take_numbers, Condition(), local()
+
+    def take_and_wait(key: str, count: int, now: int) -> tuple[int, int]:
+        taken = take(key, count, now)
+        if writer.waits:
+            writer.waits = False
+            with was_read:
+                for _ in range(2):  # the first reading may have begun before
+                    assert was_read.wait(30)
+        return taken
+
+    monkeypatch.setattr(store, "take_numbers", take_and_wait)
     ids = [EventId.new() for _ in range(24)]
     found: list[EventId] = []
     is_done = Event()
@@ -455,6 +500,7 @@ def test_reader_misses_nothing_while_it_closes_gaps_of_writers(
     def write(own: list[EventId]) -> None:
         for at in range(0, len(own), 2):
             pair = [NewEntry(id, "POST_PUBLISHED", 100) for id in own[at : at + 2]]
+            writer.waits = True
             assert append.append({feed.key: pair}, resumed=frozenset()) == set()
 
     def read() -> int:
@@ -465,15 +511,19 @@ def test_reader_misses_nothing_while_it_closes_gaps_of_writers(
             found.extend(entry.event_id for entry in reading.entries if entry.event_id)
             closed += reading.closed
             position = reading.position
+            with was_read:
+                was_read.notify_all()
             if was_done and not reading.has_more:
                 return closed
 
     with ThreadPoolExecutor(5) as pool:
         reader = pool.submit(read)
-        for writer in [pool.submit(write, ids[start::3]) for start in range(3)]:
-            writer.result()
-        is_done.set()
-        assert reader.result() > 0
+        try:
+            for written in [pool.submit(write, ids[start::3]) for start in range(3)]:
+                written.result()
+        finally:
+            is_done.set()
+        assert reader.result() >= len(ids)
     assert sorted(found) == sorted(ids)
 
 
@@ -637,15 +687,29 @@ def test_event_that_is_there_is_returned_without_a_wait(
 
 
 def test_waits_of_a_workspace_are_limited(
-    feed: Feed, clock: Clock, pauses: list[Callable[[], object]]
+    feed: Feed, backend: Backend, clock: Clock, pauses: list[Callable[[], object]]
 ) -> None:
     for _ in range(10):
         assert store.acquire_wait("acme", clock.now, 30_000)
     page = feed.read("wait=20")
     assert (page["items"], page["nextPollMs"], slept()) == ([], 5000, [])
+    (row,) = backend.rows("FeedsTable")
+    assert row["ttl"] * 1000 < clock.now + 2 * DAY_MS
     clock.move(31)  # those that held the permits have died
     feed.read("wait=20")
     assert sum(slept()) == 20
+
+
+def test_permit_lasts_as_long_as_the_wait(
+    feed: Feed, backend: Backend, clock: Clock, pauses: list[Callable[[], object]]
+) -> None:
+    permits: list[str] = []
+    pauses += [
+        lambda: permits.extend(*(row["permits"] for row in backend.rows("FeedsTable") if "permits" in row))
+    ]
+    feed.read("wait=20")
+    (permit,) = permits
+    assert int(permit.partition("#")[0]) >= clock.now + 20_000
 
 
 def test_deletion_ends_a_wait_with_404(feed: Feed, pauses: list[Callable[[], object]]) -> None:
@@ -683,6 +747,16 @@ def test_expired_webhook_is_gone_at_once_and_removed_by_the_sweeper(
     assert [row for row in backend.rows("HealthTable") if "dueAt" in row] == []
     (number,) = [row for row in backend.rows("WebhooksTable") if row["sk"] == "count"]
     assert number["webhooks"] == 0
+
+
+def test_expired_webhook_is_not_among_the_unmatched(api: Api, clock: Clock) -> None:
+    cold_start()
+    filters = [{"path": "network", "op": "equals", "value": "linkedin"}]
+    feed = Feed(api, clock, expiresInSeconds=60, filters=filters)
+    line = f"GET {EVENTS}/{feed.publish()}"
+    assert [each["webhookId"] for each in feed.call(line).json()["unmatched"]] == [feed.webhook["id"]]
+    clock.move(61)
+    assert feed.call(line).json()["unmatched"] == []
 
 
 def test_update_extends_the_time(api: Api, backend: Backend, clock: Clock) -> None:

@@ -42,11 +42,14 @@ def test_event_shows_which_webhooks_were_not_matched_and_why(api: Api) -> None:
     create(api, "of another type", eventTypes=["POST_FAILED"])
     api(f"PUT {WEBHOOKS}/{changed}", json={"filters": network("linkedin")})
     api(f"PUT {WEBHOOKS}/{later_disabled}", json={"filters": network("x")})
+    for status in ("INACTIVE", "ACTIVE"):  # before the event, so it is not the reason
+        api(f"PUT {WEBHOOKS}/{changed}/status", json={"status": status})
     for id in (inactive, resumed):
         api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "INACTIVE"})
     service.disable("acme", WebhookId(disabled), "endpoint_gone", lambda _: (), requested_at=now_ms())
     id = publish(api)
     service.disable("acme", WebhookId(later_disabled), "http", lambda _: (), requested_at=now_ms())
+    api(f"PUT {WEBHOOKS}/{disabled}", json={"filters": network("x")})  # it was disabled before the event
     api(f"PUT {WEBHOOKS}/{changed}", json={"filters": []})
     api(f"PUT {WEBHOOKS}/{resumed}/status", json={"status": "ACTIVE"})
     created = create(api, "created")

@@ -180,6 +180,23 @@ def test_help_has_names_instead_of_types(patchbay: Patchbay) -> None:
     assert "<" not in out
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_what_a_receiver_answered_does_not_control_the_terminal(
+    api: Api, patchbay: Patchbay, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    attempt = {"number": 1, "trigger": "AUTO", "startedAt": "2026-11-27T09:29:59.123Z", "durationMs": 5,
+               "statusCode": 500, "error": None, "requestHeaders": {}, "responseHeaders": {},
+               "responseBody": "\x1b]0;owned\x07\x1b[2J \x9b31mred", "withheld": None, "truncated": False}  # fmt: skip
+    api.answers[f"GET {HOOKS}/whk_1/deliveries/dlv_1"] = {
+        "id": "dlv_1", "webhookId": "whk_1", "eventId": "evt_1", "eventType": "POST_PUBLISHED", "status": "FAILED",
+        "statusReason": "exhausted", "nextAttemptAt": None, "deliveredAt": None, "attempts": [attempt],
+    }  # fmt: skip
+    monkeypatch.setattr(output, "console", Console(force_terminal=is_terminal, width=120, color_system=None))
+    _, out, _ = patchbay("deliveries", "show", "whk_1", "dlv_1")
+    assert "red" in out
+    assert not set(out) & set("\x1b\x07\x9b")
+
+
 def test_an_empty_list_says_what_to_do(api: Api, patchbay: Patchbay) -> None:
     api.answers[f"GET {KEYS}"] = page()
     code, out, err = patchbay("keys", "list")
@@ -406,10 +423,9 @@ def test_verify_without_a_secret_and_a_terminal_says_how_to_pass_one(patchbay: P
 @pytest.mark.parametrize("name", ["default", "con_0355200000000000000001"])
 def test_a_connection_is_refreshed_by_its_name_or_id(api: Api, patchbay: Patchbay, name: str) -> None:
     connection = {"id": "con_0355200000000000000001", "connectionId": "default", "status": "ACTIVE"}
-    api.answers[f"GET /api/integrations/int_1/connections/{name}"] = connection
     api.answers["POST /api/integrations/int_1/oauth/refresh"] = {**connection, "expiresAt": None}
     assert patchbay("connections", "refresh", "int_1", name, "--json")[0] == 0
-    assert api.requests[-1][1] == {"connectionId": "default"}
+    assert api.requests[-1][1] == {"connectionId": name}
 
 
 def test_times_and_filters_as_people_write_them() -> None:

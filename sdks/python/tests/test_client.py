@@ -108,6 +108,42 @@ def test_request_has_credentials_body_and_idempotency_key() -> None:
     assert webhook.created_at == dt.datetime(2026, 11, 27, 9, 29, 59, tzinfo=dt.timezone.utc)
 
 
+@pytest.mark.parametrize("id", [".", ".."])
+def test_an_id_cannot_lead_to_another_path(id: str) -> None:
+    script = Script()
+    with pytest.raises(ValueError, match="connectionId must not be"):
+        script.client.connections.delete("int_0355200000000000000001", id)
+    assert not script.requests, "httpx resolves dot segments: this would delete the integration"
+
+
+@pytest.mark.parametrize("key", ["sk_test_a\nsecret", "sk_test_\x00secret", "sk_test secret", "sk_test_s\u00e9cret"])
+def test_an_impossible_key_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(ValueError, match="API key") as refused:
+        Patchbay(key, base_url=URL)
+    assert "cret" not in str(refused.value)
+    assert type(refused.value) is ValueError, "a UnicodeError has the key"
+
+
+def test_no_representation_has_the_key() -> None:
+    """Error reports show the local variables of each frame."""
+    script = Script(*[httpx.ReadError] * 3)
+    with pytest.raises(ConnectionFailed) as failed:
+        script.client.webhooks.create(name="Posts", event_types=["POST_PUBLISHED"])
+    frame, shown = failed.value.__traceback__, [repr(failed.value), repr(script.client)]
+    while frame is not None:
+        shown += map(repr, frame.tb_frame.f_locals.values())
+        frame = frame.tb_next
+    assert "sk_test" not in "".join(shown)
+
+
+def test_space_around_the_key_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHBAY_API_KEY", "sk_test\r\n")
+    script = Script((200, {}, {**WEBHOOK}))
+    client = Patchbay(base_url=URL, http_client=httpx.Client(transport=httpx.MockTransport(script)))
+    client.webhooks.get("whk_1")
+    assert script.requests[0].headers["authorization"] == "Bearer sk_test"
+
+
 def test_iteration_loads_all_pages() -> None:
     first: Reply = (200, {}, {"items": [WEBHOOK, WEBHOOK], "nextCursor": "c/2"})
     script = Script(

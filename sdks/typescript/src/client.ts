@@ -20,9 +20,11 @@ export interface PatchbayOptions {
  */
 export class Patchbay extends Resources {
   constructor(options: PatchbayOptions = {}) {
-    const token = options.apiKey ?? environment("PATCHBAY_API_KEY");
+    const token = (options.apiKey ?? environment("PATCHBAY_API_KEY"))?.trim();
     const baseUrl = options.baseUrl ?? environment("PATCHBAY_URL");
     if (!token) throw new TypeError("No API key: pass apiKey, or set PATCHBAY_API_KEY.");
+    // Otherwise, the error for the invalid header would show it.
+    if (!/^[!-~]+$/.test(token)) throw new TypeError("The API key has characters that no key has. Copy it again.");
     if (!baseUrl) throw new TypeError("No address: pass baseUrl (the ApiUrl of your deployment), or set PATCHBAY_URL.");
     // A path is one of the page's own origin, in a browser.
     if (!/^(https?:\/)?\//.test(baseUrl)) {

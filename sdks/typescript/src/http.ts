@@ -113,6 +113,8 @@ export class Http {
     const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
       const value = parameters[name];
       if (!value) throw new TypeError(`${name} must not be empty`);
+      // URLs resolve them, so the path would be another one.
+      if (value === "." || value === "..") throw new TypeError(`${name} must not be "${value}"`);
       return encodeURIComponent(value);
     });
     const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);

@@ -49,6 +49,26 @@ test("iteration loads all pages, and awaiting a page loads one", async () => {
   assert.equal(first.items[0]!.name, "Posts");
 });
 
+test("an ID cannot lead to another path", async () => {
+  const { client, sent } = scripted();
+  for (const id of [".", ".."]) await assert.rejects(client.connections.delete("int_1", id), /must not be "\./);
+  assert.deepEqual(sent, [], "URLs resolve dot segments: this would delete the integration");
+});
+
+test("an impossible key is refused and not repeated, and space around a key is ignored", async () => {
+  for (const apiKey of ["sk_test_a\nsecret", "sk_test_\u0000secret", "sk_test secret", "sk_test_s\u00e9cret"]) {
+    const isDiscreet = (error: Error) => error.message.includes("API key") && !error.message.includes("cret");
+    assert.throws(() => new Patchbay({ apiKey, baseUrl: URL_ }), isDiscreet);
+  }
+  const authorization: unknown[] = [];
+  const fetch = async (_: string, { headers }: RequestInit) => {
+    authorization.push((headers as Record<string, string>).authorization);
+    return new Response("{}");
+  };
+  await new Patchbay({ apiKey: "sk_test\r\n", baseUrl: URL_, fetch }).me.get();
+  assert.deepEqual(authorization, ["Bearer sk_test"]);
+});
+
 test("path parameters are escaped and not empty", async () => {
   const { client, sent } = scripted(problem(404, "not_found"));
   await assert.rejects(client.webhooks.get("../api-keys?x"), ApiError);

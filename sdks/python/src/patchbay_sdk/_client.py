@@ -83,10 +83,13 @@ class AsyncPatchbay(AsyncResources):
 
 
 def _settings(api_key: str | None, base_url: str | None, max_retries: int) -> Settings:
-    token = api_key or os.environ.get("PATCHBAY_API_KEY")
+    token = (api_key or os.environ.get("PATCHBAY_API_KEY") or "").strip()
     address = base_url or os.environ.get("PATCHBAY_URL")
     if not token:
         raise ValueError("No API key: pass api_key, or set PATCHBAY_API_KEY.")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        # Otherwise, the error for the invalid header would show it.
+        raise ValueError("The API key has characters that no key has. Copy it again.")
     if not address:
         raise ValueError("No address: pass base_url (the ApiUrl of your deployment), or set PATCHBAY_URL.")
     if not address.startswith(("https://", "http://")):

@@ -70,7 +70,7 @@ class _Content(TypedDict):
 class _Request:
     method: str
     url: str
-    content: _Content
+    content: _Content = field(repr=False)  # its headers have the token
     repeatable: bool
 
 
@@ -192,6 +192,8 @@ def _build(
     for name, value in path.items():
         if not value:
             raise ValueError(f"{name} must not be empty")
+        if value in (".", ".."):  # HTTP clients resolve them, so the path would be another one
+            raise ValueError(f"{name} must not be {value!r}")
         url = url.replace(f"{{{name}}}", quote(value, safe=""))
     return _Request(
         method=operation.method,

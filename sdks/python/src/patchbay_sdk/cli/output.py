@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
@@ -24,6 +25,8 @@ console = Console(highlight=False)
 notes = Console(stderr=True, highlight=False)
 
 _NOTHING = "–"
+# A terminal obeys escape sequences, and receivers could send them in their answers.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LONGEST_WORD = 28  # an ID
 _COLORS = {
     "ACTIVE": "green",
@@ -200,9 +203,13 @@ def cell(value: object) -> Text:
     if isinstance(value, datetime):
         return Text(ago(value))
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return Text(", ".join(str(item) for item in value))
-    text = str(value)
+        return Text(_printable(", ".join(str(item) for item in value)))
+    text = _printable(str(value))
     return Text(text, style=_COLORS.get(text, ""))
+
+
+def _printable(text: str) -> str:
+    return _CONTROL.sub("�", text)
 
 
 def ago(time: datetime, now: datetime | None = None) -> str:
@@ -242,13 +249,13 @@ def fail(error: Exception) -> None:
         text = str(error)
         if isinstance(error, OSError) and error.filename is not None:
             text = f"{error.filename}: {error.strerror}"
-        notes.print(f"[red]✗[/] {escape(text)}", soft_wrap=True)
+        notes.print(f"[red]✗[/] {escape(_printable(text))}", soft_wrap=True)
         return
     if len(error.errors) > 1:
         text = "\n".join([f"{error.title}:", *(f"  {field.path}: {field.message}" for field in error.errors)])
     else:
         text = f"{error.title}: {error.detail}"
-    notes.print(f"[red]✗[/] {escape(text)}", soft_wrap=True)
+    notes.print(f"[red]✗[/] {escape(_printable(text))}", soft_wrap=True)
     request = f", request {error.request_id}" if error.request_id else ""
     notes.print(f"  {error.status} {error.code}{request}", style="dim", markup=False, soft_wrap=True)
 
