@@ -46,7 +46,15 @@ def test_file_is_sent_once_and_then_revalidated(api: Api, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("accepted", "is_compressed"),
-    [("gzip, deflate, br", True), ("*", True), ("identity", False), ("gzip;q=0", False), ("br", False)],
+    [
+        ("gzip, deflate, br", True),
+        ("*", True),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0, *", False),
+        ("identity, *;q=0.1", True),
+        ("br", False),
+    ],
 )
 def test_file_is_compressed_for_clients_that_accept_it(api: Api, accepted: str, is_compressed: bool) -> None:
     answer = get(api, OPENAPI, accept_encoding=accepted)

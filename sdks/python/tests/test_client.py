@@ -254,12 +254,16 @@ def test_unknown_attributes_and_values_are_kept() -> None:
     changed = {
         **WEBHOOK,
         "status": "MELTED",
-        "filters": [{"path": "a", "op": "later", "size": 3}],
+        "filters": [{"path": "b", "op": "equals", "value": "c"}, {"path": "a", "op": "later", "size": 3}],
         "newField": {"a": 1},
     }
     webhook = Script((200, {}, {**changed, "recentDeliveries": []})).client.webhooks.get("whk_1")
     assert webhook.status == "MELTED"  # type: ignore[comparison-overlap]
-    assert webhook.filters == [{"path": "a", "op": "later", "size": 3}]
+    known, later = webhook.filters
+    assert (known, later) == (
+        models.EqualsFilter(path="b", op="equals", value="c"),
+        {"path": "a", "op": "later", "size": 3},
+    )
     assert webhook.retry_config.max_retries == 3, "the attributes that fit keep their types"
     assert webhook.created_at.year == 2026
     assert webhook.model_extra is not None

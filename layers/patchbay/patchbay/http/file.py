@@ -104,9 +104,10 @@ def _uncompressed(gzipped: bytes) -> bytes:
 
 
 def _accepts_gzip(header: str) -> bool:
-    """Whether `Accept-Encoding` names gzip (or `*`) without the weight 0."""
+    """Whether `Accept-Encoding` accepts gzip, by its name or else by `*`, with a weight that is not 0."""
+    weights = {}
     for item in header.lower().split(","):
-        coding, _, parameters = item.partition(";")
-        if coding.strip() in ("gzip", "*") and not _NO_WEIGHT.fullmatch(parameters.replace(" ", "")):
-            return True
-    return False
+        coding, _, weight = item.replace(" ", "").partition(";")
+        weights[coding] = weight
+    accepted = weights.get("gzip", weights.get("*"))
+    return accepted is not None and not _NO_WEIGHT.fullmatch(accepted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 from functools import cache
-from typing import Any, cast, get_args
+from typing import Any, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
@@ -34,6 +34,8 @@ def parse(type: Any, value: Any) -> Any:
     try:
         return _adapter(type).validate_python(value)
     except ValidationError:
+        if isinstance(value, list) and (items := _items_of(type)):
+            return [parse(items[0], item) for item in value]
         model = _nearest(type, value) if isinstance(value, dict) else None
     if model is None:
         return value
@@ -43,6 +45,11 @@ def parse(type: Any, value: Any) -> Any:
         name, annotation = fields.get(key, (key, Any))
         attributes[name] = parse(annotation, item)
     return model.model_construct(**attributes)
+
+
+def _items_of(type: Any) -> tuple[Any, ...]:
+    """The type of a list's items, in a tuple; empty for other types. `type` may be a union with a list."""
+    return next((get_args(variant) for variant in (type, *get_args(type)) if get_origin(variant) is list), ())
 
 
 def _nearest(type: Any, value: dict[str, Any]) -> builtins.type[Model] | None:
