@@ -122,6 +122,26 @@ def test_delivery_held_for_its_receiver_outlives_a_pause(pipeline: Pipeline) -> 
         assert r.event_ids == [event]
 
 
+@pytest.mark.parametrize("hours", [23, 25], ids=["before", "after"])
+def test_pause_does_not_count_if_it_ends_around_the_end_of_a_hold(pipeline: Pipeline, hours: int) -> None:
+    """Resumed an hour before the hold would have ended, or after that, but before the sweeper noticed."""
+    with receiver() as r:
+        webhook = pipeline.webhook(r.url, rateLimitPerSecond=1)
+        key = webhook_key("acme", webhook["id"])
+        health_store.open_breaker(key, pipeline.clock.now, pipeline.clock.now + 3600_000)
+        event = publish_held(pipeline, 1)[0]
+        pipeline.set_status(webhook, "PAUSED")
+        pipeline.clock.move(hours * 3600)
+        pipeline.set_status(webhook, "ACTIVE")
+        for _ in range(9):  # for the next hour, the rate limit has no slot
+            health_store.reserve_slots(key, 600, 1, now=pipeline.clock.now, health=health(key))
+            pipeline.sweep()
+            pipeline.clock.move(450)
+            assert pipeline.row["status"] == "HELD"
+        pipeline.run(days=1)
+        assert r.event_ids == [event]
+
+
 def test_hold_of_a_paused_webhook_ends_with_the_retention(pipeline: Pipeline) -> None:
     webhook = pipeline.webhook("http://127.0.0.1:1024/")
     pipeline.set_status(webhook, "PAUSED")

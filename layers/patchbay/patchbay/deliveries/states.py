@@ -235,12 +235,14 @@ def released(delivery: StoredDelivery, now: int) -> StoredDelivery | None:
     return _queued(delivery, now, RESEND_AFTER_MS)._replace(held_at=held_at)
 
 
-def kept(delivery: StoredDelivery, now: int, max_hold_ms: int) -> StoredDelivery | None:
-    """Held for an unhealthy receiver when its webhook was paused: it may be held for longer now."""
-    until = (delivery.held_at or now) + max_hold_ms
-    if delivery.status is not Status.HELD or until <= now:
+def kept(
+    delivery: StoredDelivery, now: int, *, since: int, max_hold_ms: int, reason: str | None
+) -> StoredDelivery | None:
+    """Held for longer, because its webhook is or was paused: the hold counts from `since`."""
+    if delivery.status is not Status.HELD or since + max_hold_ms <= now:
         return None
-    return delivery._replace(**_stamp(delivery, now), **_due(delivery, until), reason=HELD_PAUSED)
+    after = delivery._replace(**_stamp(delivery, now), **_due(delivery, since + max_hold_ms))
+    return after._replace(reason=reason, held_at=since)
 
 
 def restarted(

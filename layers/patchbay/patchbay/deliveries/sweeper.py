@@ -23,7 +23,7 @@ from itertools import islice
 from patchbay import queues
 from patchbay.clock import now_ms
 from patchbay.deliveries import replay, requeue, states, store
-from patchbay.deliveries.models import Status
+from patchbay.deliveries.models import HELD_PAUSED, Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.events import service as events
 from patchbay.events import store as events_store
@@ -119,27 +119,42 @@ def _resume_fan_out(workspace_id: str, id: EventId) -> int:
 
 
 def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
-    """Queue parked deliveries, and fail deliveries that were held too long. While a webhook is paused, its
-    deliveries can be held for as long as their events are kept.
-    """
+    """Queue parked deliveries, and fail deliveries that were held too long."""
     now = now_ms()
 
     @cache
-    def is_paused(key: str) -> bool:
-        webhook = webhooks_store.get(*parse_webhook_key(key))
-        return webhook is not None and webhook.is_paused
+    def webhook_of(key: str) -> StoredWebhook | None:
+        return webhooks_store.get(*parse_webhook_key(key))
 
     def transition(delivery: StoredDelivery) -> StoredDelivery | None:
         if delivery.status is Status.HELD and (delivery.due_at or 0) <= now:
-            if is_paused(delivery.webhook_key):
-                longer = states.kept(delivery, now, settings().retention_ms)
-                if longer is not None:
-                    return longer
+            longer = _kept(delivery, webhook_of(delivery.webhook_key), now)
+            if longer is not None:
+                return longer
             logger.warning("delivery held too long", webhook=delivery.webhook_key, delivery_id=delivery.id)
             return states.abandoned(delivery, Status.FAILED, "held_too_long", now)
         return states.requeued(delivery, now)
 
     return requeue.send(requeue.apply_transition(keys, transition))
+
+
+def _kept(delivery: StoredDelivery, webhook: StoredWebhook | None, now: int) -> StoredDelivery | None:
+    """The delivery, held for longer. While a webhook is paused, its deliveries can be held for as long as
+    their events are kept. When it is resumed, the time that they wait for their receiver begins again.
+    """
+    held_at = delivery.held_at or now
+    if webhook is None:
+        return None
+    if webhook.is_paused:
+        return states.kept(
+            delivery, now, since=held_at, max_hold_ms=settings().retention_ms, reason=HELD_PAUSED
+        )
+    if delivery.reason == HELD_PAUSED or webhook.resumed_at <= held_at:
+        return None
+    max_hold_ms = settings().max_hold_seconds * 1000
+    return states.kept(
+        delivery, now, since=webhook.resumed_at, max_hold_ms=max_hold_ms, reason=delivery.reason
+    )
 
 
 # ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────
