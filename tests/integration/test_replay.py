@@ -239,6 +239,19 @@ def test_replay_is_paced_and_ordered_by_age(pipeline: Pipeline, missing: bool) -
     assert batches == [sorted(events[:2]), sorted(events[2:4]), events[4:]]
 
 
+def test_slow_reads_do_not_stop_a_replay(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slice gets past one delivery, even if reading that takes all of its time."""
+    monkeypatch.setattr(replay, "_SLICE_SECONDS", -1)
+    with receiver([404, 404, 200]) as r:
+        webhook = pipeline.webhook(r.url)
+        since = now(pipeline)
+        events = deliver(pipeline, 2)
+        task = start(pipeline, webhook, since)
+        for _ in events:
+            run(pipeline)
+        assert (r.event_ids[2:], progress(pipeline, task)) == (events, ("SUCCEEDED", 2, 2))
+
+
 def test_replay_provides_the_probe_of_an_open_breaker(pipeline: Pipeline) -> None:
     with receiver([404, 404, 200]) as r:
         webhook = pipeline.webhook(r.url)

@@ -202,13 +202,14 @@ def _take(
     considered: Iterator[Considered], limit: int, seconds: float
 ) -> tuple[list[Considered], str | None, bool]:
     """Up to `limit` deliveries on which the replay acts, found within about this time; the place that was
-    reached; and whether that is the end.
+    reached; and whether that is the end. However long the first one takes, it is considered: otherwise, a
+    task could never get past it.
     """
     found: list[Considered] = []
     reached: str | None = None
     ends_at = time.monotonic() + seconds
     for delivery in considered:
-        if len(found) == limit or time.monotonic() > ends_at:
+        if len(found) == limit or (reached is not None and time.monotonic() > ends_at):
             return found, reached, False
         reached = delivery.reached
         if delivery.action is not None:
