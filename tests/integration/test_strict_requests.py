@@ -70,6 +70,10 @@ def test_every_route_refuses_an_unknown_parameter(
             assert error["message"].startswith("unknown parameter; this route takes ")
 
 
+# Its first 100 bytes are an empty value.
+LATE_BODY = b"{}" + b" " * 98 + b"x"
+
+
 def test_every_route_without_a_body_refuses_one(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
@@ -77,7 +81,7 @@ def test_every_route_without_a_body_refuses_one(
         if "body" in reads:
             continue
         without = api(line, token=token)
-        for body in (b'{"status": "ACTIVE"}', b"[1]", b"not JSON", b"\xff", b"0", b" x "):
+        for body in (b'{"status": "ACTIVE"}', b"[1]", b"not JSON", b"\xff", b"0", b" x ", LATE_BODY):
             with subtests.test(f"{line} {body!r}"):
                 (error,) = assert_problem(api(line, token=token, body=body), 422, paths=["body"])["errors"]
                 assert error["message"] == "this route takes no body; send the request without one"

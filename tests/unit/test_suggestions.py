@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -30,6 +31,7 @@ EVENT_QUERY = {"cursor", "limit", "since", "type", "until"}
         ("starting_after", EVENT_QUERY, "cursor"),
         ("from", EVENT_QUERY, "since"),
         ("tpye", EVENT_QUERY, "type"),
+        ("per.page", {"limit"}, "limit"),
         ("post.published", catalogue.ALL, "POST_PUBLISHED"),
         ("POST_PUBLISHD", catalogue.ALL, "POST_PUBLISHED"),
         ("colour", WEBHOOK, None),
@@ -45,9 +47,11 @@ def test_nearest_finds_spellings_words_of_other_apis_and_typos(
     assert did_you_mean(name, known) == (f"; did you mean `{expected}`?" if expected else "")
 
 
-def test_nearest_of_a_long_name_takes_no_time() -> None:
+@pytest.mark.parametrize("find", [nearest, misspelled])
+def test_search_for_a_long_name_takes_no_time(find: Callable[[str, set[str]], str | None]) -> None:
     started = time.perf_counter()
-    assert nearest("eventTypes" * 100_000, WEBHOOK) is None
+    assert find("eventTypes" * 7, {"eventTypes" * 7 + "s"}) is None
+    assert find("eventTypes" * 100_000, WEBHOOK) is None
     assert time.perf_counter() - started < 5, "comparing names takes quadratic time"
 
 
