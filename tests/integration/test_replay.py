@@ -11,9 +11,12 @@ from patchbay.clock import from_ms, iso
 from patchbay.deliveries import replay
 from patchbay.ids import DeliveryId, EventId, webhook_key
 from patchbay.receivers import health_store
+from patchbay.tasks import service as tasks
+from tests.catalogued import POST
 from tests.conftest import jwt_for
 from tests.faults import dying, failing, killed, meanwhile
-from tests.integration.conftest import WEBHOOKS, Pipeline
+from tests.integration.conftest import DAY, WEBHOOKS, Pipeline
+from tests.integration.test_bus import DETAIL, envelope
 from tests.problems import assert_problem
 from tests.receivers import receiver
 
@@ -141,6 +144,10 @@ def test_missing_events_are_matched_and_sent(pipeline: Pipeline) -> None:
         pipeline.set_status(webhook, "INACTIVE")
         meanwhile_ = deliver(pipeline, data={"network": "x"})
         deliver(pipeline, data={"network": "linkedin"})
+        pipeline.clock.move(1)  # the bus has whole seconds
+        rejected = {**DETAIL, "data": {**POST, "network": "x"}, "extra": "no event has this"}
+        pipeline.events.send(envelope(pipeline.clock, rejected))
+        pipeline.events.run()
         body = {"type": "CAMPAIGN_STARTED", "data": {"campaignId": "c", "name": "n"}}
         assert pipeline.api("POST /api/events", json=body).status == 202
         pipeline.set_status(webhook, "ACTIVE")
@@ -199,6 +206,9 @@ def test_delivery_whose_message_was_lost_counts_as_missing(pipeline: Pipeline) -
         since = now(pipeline)
         event = pipeline.publish()
         pipeline.backend.client("sqs").purge_queue(QueueUrl=pipeline.deliveries.url)
+        # The event matched when it was published, so it has a delivery.
+        other_types = {"eventTypes": ["CAMPAIGN_STARTED"]}
+        assert pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}", json=other_types).status == 200
         start(pipeline, webhook, since, missing=True)
         run(pipeline)
         assert r.event_ids == [event]
@@ -380,6 +390,27 @@ def test_two_slices_at_once_send_each_delivery_once(pipeline: Pipeline) -> None:
         pipeline.run(days=1)
         assert progress(pipeline, task)[0] == "SUCCEEDED"
         assert sorted(r.event_ids) == sorted(events * 2)
+
+
+def test_late_slice_changes_nothing(pipeline: Pipeline) -> None:
+    """It ends after the next one has recorded that it got further."""
+    webhook = pipeline.webhook("http://127.0.0.1:1024/")
+    id = start(pipeline, webhook, now(pipeline))["id"]
+    late = tasks.claim("acme", id)
+    pipeline.clock.move(61)
+    next_ = tasks.claim("acme", id)
+    assert late is not None
+    assert next_ is not None
+    tasks.advance(next_, "dlv_2", 2)
+    tasks.advance(late, "dlv_1", 1)
+    tasks.succeed(late, 1)
+    assert progress(pipeline, {"id": id}) == ("RUNNING", 2, 0)
+    pipeline.clock.move(61)
+    claimed = tasks.claim("acme", id)
+    assert claimed is not None
+    assert (claimed.reached, claimed.claims) == ("dlv_2", 1)
+    (ttl,) = (row["ttl"] for row in pipeline.backend.rows("TasksTable") if row["id"] == id)
+    assert ttl == pipeline.clock.now // 1000 + 30 * DAY  # so a task that waits for a resume is kept
 
 
 def test_task_whose_slices_fail_ends(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
