@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from patchbay.clock import from_ms, iso
 from patchbay.deliveries import replay
+from patchbay.events import service as events_service
 from patchbay.ids import DeliveryId, EventId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.tasks import service as tasks
 from tests.catalogued import POST
 from tests.conftest import jwt_for
-from tests.faults import dying, failing, killed, meanwhile
+from tests.faults import dying, failing, killed, meanwhile, watched
 from tests.integration.conftest import DAY, WEBHOOKS, Pipeline
 from tests.integration.test_bus import DETAIL, envelope
 from tests.problems import assert_problem
@@ -262,6 +265,27 @@ def test_slow_reads_do_not_stop_a_replay(pipeline: Pipeline, monkeypatch: pytest
         assert (r.event_ids[2:], progress(pipeline, task)) == (events, ("SUCCEEDED", 2, 2))
 
 
+def test_time_of_a_slice_begins_after_its_first_read(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events are read a hundred at a time. All of them count, however long that read takes."""
+    read = events_service.oldest_first
+
+    def slow(*arguments: str) -> Iterator[Any]:
+        time.sleep(0.3)
+        return read(*arguments)
+
+    with receiver() as r:
+        since = now(pipeline)
+        missed = deliver(pipeline, 3)
+        webhook = pipeline.webhook(r.url)
+        task = start(pipeline, webhook, since, missing=True)
+        monkeypatch.setattr(replay, "_SLICE_SECONDS", 0.2)
+        monkeypatch.setattr(events_service, "oldest_first", slow)
+        run(pipeline)
+        assert (sorted(r.event_ids), progress(pipeline, task)) == (sorted(missed), ("SUCCEEDED", 3, 3))
+
+
 def test_replay_provides_the_probe_of_an_open_breaker(pipeline: Pipeline) -> None:
     with receiver([404, 404, 200]) as r:
         webhook = pipeline.webhook(r.url)
@@ -287,6 +311,8 @@ def test_replay_waits_while_the_webhook_is_paused(pipeline: Pipeline) -> None:
         task = start(pipeline, webhook, since)
         pipeline.clock.move(10 * 60)
         pipeline.sweep()
+        (row,) = (row for row in pipeline.backend.rows("TasksTable") if "dueAt" in row)
+        assert row["dueAt"] == pipeline.clock.now + 5 * 60_000  # a sweep a minute reads nothing for it
         assert progress(pipeline, task) == ("RUNNING", 0, 1)
         pipeline.set_status(webhook, "ACTIVE")
         pipeline.run(days=1)
@@ -392,6 +418,27 @@ def test_two_slices_at_once_send_each_delivery_once(pipeline: Pipeline) -> None:
         assert sorted(r.event_ids) == sorted(events * 2)
 
 
+def test_delivery_that_is_delivered_during_a_slice_counts_once(pipeline: Pipeline) -> None:
+    """The index still lists it as FAILED, and the table already as DELIVERED."""
+    with receiver([404, 200]) as r:
+        webhook = pipeline.webhook(r.url)
+        since = now(pipeline)
+        event = deliver(pipeline)[0]
+        task = start(pipeline, webhook, since, statuses=["FAILED", "DELIVERED"])
+        path = f"{WEBHOOKS}/{webhook['id']}/deliveries/{pipeline.shown(webhook, event)['id']}/retry"
+
+        def retry() -> None:
+            assert pipeline.api(f"POST {path}").status == 202
+            pipeline.poll()
+
+        with meanwhile("dynamodb.Query", retry, at=3), watched("sqs.SendMessageBatch") as sent:
+            replay.advance("acme", task["id"])
+        assert [len(batch["Entries"]) for batch in sent] == [1]
+        assert progress(pipeline, task) == ("SUCCEEDED", 1, 1)
+        pipeline.run(days=1)
+        assert r.event_ids == [event] * 3
+
+
 def test_late_slice_changes_nothing(pipeline: Pipeline) -> None:
     """It ends after the next one has recorded that it got further."""
     webhook = pipeline.webhook("http://127.0.0.1:1024/")
@@ -474,6 +521,8 @@ def test_idempotency_key_starts_one_replay(pipeline: Pipeline) -> None:
     assert first.headers["location"] == f"/api/tasks/{first.json()['id']}"
     assert pipeline.api(line, json=body, headers=once).json() == first.json()
     assert pipeline.api(line, json={**body, "missing": True}, headers=once).status == 422
+    other = pipeline.webhook("http://127.0.0.1:1024/")
+    assert pipeline.api(f"POST {WEBHOOKS}/{other['id']}/replay", json=body, headers=once).status == 422
     assert len(pipeline.api("GET /api/tasks").json()["items"]) == 1
     dry = {"idempotency-key": "two"}
     assert pipeline.api(line, json={**body, "dryRun": True}, headers=dry).status == 200

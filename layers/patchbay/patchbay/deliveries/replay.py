@@ -202,15 +202,17 @@ def _take(
     considered: Iterator[Considered], limit: int, seconds: float
 ) -> tuple[list[Considered], str | None, bool]:
     """Up to `limit` deliveries on which the replay acts, found within about this time; the place that was
-    reached; and whether that is the end. However long the first one takes, it is considered: otherwise, a
-    task could never get past it.
+    reached; and whether that is the end. The time begins with the first one. Reading it can take longer, with
+    the 99 events after it, and a task must get past all of them.
     """
     found: list[Considered] = []
     reached: str | None = None
-    ends_at = time.monotonic() + seconds
+    ends_at: float | None = None
     for delivery in considered:
-        if len(found) == limit or (reached is not None and time.monotonic() > ends_at):
+        now = time.monotonic()
+        if len(found) == limit or (ends_at is not None and now > ends_at):
             return found, reached, False
+        ends_at = now + seconds if ends_at is None else ends_at
         reached = delivery.reached
         if delivery.action is not None:
             found.append(delivery)

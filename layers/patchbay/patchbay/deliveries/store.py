@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, NamedTuple, Required, TypedDict
 
 from patchbay.deliveries.models import DeliveryMessage, Status
@@ -297,12 +297,13 @@ def find_recoverable(key: str, after: str, until: str) -> Iterator[DeliveryId]:
 
 def find_ended(key: str, statuses: Collection[Status], after: str, until: str) -> Iterator[ListedDelivery]:
     """A webhook's deliveries that were in one of these final statuses, after `after`, up to `until`, oldest
-    first; eventually consistent. Delivered ones have no index: with them, every delivery is read.
+    first; eventually consistent. Delivered ones have no index: with them, every delivery is read. One whose
+    status changes meanwhile can be in several sources, so each is returned once.
     """
     sources = [_list_by_status(key, status, after, until) for status in statuses if status in INDEXED]
     if Status.DELIVERED in statuses:
         sources.append(_list_delivered(key, after, until))
-    return heapq.merge(*sources)
+    return (listed for listed, _ in groupby(heapq.merge(*sources)))
 
 
 def find_oldest(key: str, status: Status, limit: int) -> list[DeliveryId]:
