@@ -18,7 +18,7 @@ from patchbay.storage import dynamo
 from patchbay.storage.due_index import IncompleteRun
 from tests.api_keys import ADA, AMPLE_TIME_MS, PATH, key_count, use_weak_hashes
 from tests.conftest import OWNER, Api, Backend, jwt_for
-from tests.faults import _no_backoff, failing, meanwhile, refusal
+from tests.faults import _no_backoff, meanwhile, refusal
 from tests.problems import assert_problem
 from tests.wire import around_tries
 
@@ -136,13 +136,6 @@ def test_throttled_change_returns_429_and_changes_nothing(api: Api, code: str) -
     with throttled("TransactWriteItems", code, "count#acme"):
         assert api(f"POST {PATH}/{key['id']}/rotate").status == 429
     assert len(api(f"GET {PATH}").json()["items"]) == 1
-
-
-def test_edit_whose_response_is_lost_does_not_conflict_with_itself(api: Api) -> None:
-    key = create(api)
-    with failing("dynamodb.TransactWriteItems", lost=True, tries=1, where=":nm"):
-        answer = api(f"PUT {PATH}/{key['id']}", json={"name": "mine"}, headers={"If-Match": "1"})
-    assert (answer.status, answer.json()["version"]) == (200, 2), answer
 
 
 def test_schedule_continues_after_a_failing_key(api: Api, backend: Backend) -> None:
