@@ -11,15 +11,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from types import UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
 
 from patchbay.api_model import Listing
 from patchbay.http.file import File
 from patchbay.ids import ConnectionId, ConnectionRef, Id
-from tools.openapi.operations import Model, Operation
+from tools.openapi.operations import Model, Operation, members_of
 
 Json = dict[str, Any]
 # The field of a response that is a field of another operation's body: source, target, field of both.
@@ -147,7 +146,7 @@ def _filter_by(target: Operation, kind: type) -> str | None:
     """The parameter of the target's query that filters by this kind of ID."""
     fields = target.query.model_fields if target.query and issubclass(kind, Id) else {}
     for name, field in fields.items():
-        if kind in _members(field.annotation) and not target.path_types:
+        if kind in members_of(field.annotation) and not target.path_types:
             return field.alias or name
     return None
 
@@ -168,19 +167,15 @@ def _values(model: Model) -> dict[str, Value]:
 def _item_of(model: Model) -> Model | None:
     """The model of a list's items: `items`, or the whole body. Of a union, it is the first: the success."""
     field = model.model_fields.get("root" if issubclass(model, RootModel) else "items")
-    for kind in _members(field.annotation) if field else ():
+    for kind in members_of(field.annotation) if field else ():
         if get_origin(kind) in (list, tuple):
-            member = _members(get_args(kind)[0])[0]
+            member = members_of(get_args(kind)[0])[0]
             return member if isinstance(member, type) and issubclass(member, BaseModel) else None
     return None
 
 
 def _texts(model: Model) -> Iterator[tuple[str, type]]:
     for name, field in model.model_fields.items():
-        for kind in _members(field.annotation):
+        for kind in members_of(field.annotation):
             if isinstance(kind, type) and issubclass(kind, str) and not issubclass(model, File):
                 yield field.alias or name, kind
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)

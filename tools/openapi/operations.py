@@ -132,11 +132,16 @@ def _summary_of(function: Callable[..., Any]) -> tuple[str, str]:
     return heading, rest if heading == sentence.removesuffix(".") else text
 
 
+def members_of(kind: Any) -> tuple[Any, ...]:
+    """The members of a union; of another type, the type itself."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
 def _answers(kind: object, status: int) -> dict[int, tuple[Model, ...]]:
     """The models of each status. A model with its own `http_status` is another answer: one of a union, or a
     subclass of the declared model.
     """
-    declared = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    declared = members_of(kind)
     variants = [
         variant for model in declared for variant in model.__subclasses__() if "http_status" in vars(variant)
     ]

@@ -226,13 +226,13 @@ class _Writer:
         return "\n".join(lines)
 
     def _method(self, operation: Operation, is_async: bool) -> str:
-        response = self._document.resolve(operation.response)
-        properties = response.get("properties", {})
-        is_page = "nextCursor" in properties
+        kind = self._document.result_of(operation)
+        is_page = kind == "page"
         if is_page:
-            element = self._type(properties["items"]["items"], prefix="models.")
+            items = self._document.resolve(operation.response)["properties"]["items"]["items"]
+            element = self._type(items, prefix="models.")
             result = f"{'AsyncPage' if is_async else 'Page'}[{element}]"
-        elif response.get("type") == "object" and not properties:
+        elif kind == "nothing":
             element = result = "None"
         else:
             element = result = self._type(operation.response, prefix="models.")

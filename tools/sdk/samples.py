@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from tools.sdk import python, typescript
+from tools.sdk import python
 from tools.sdk.schema import Document, Operation, Schema
 
 # What fits beside the text of the reference page.
@@ -52,10 +52,10 @@ def _python(document: Document, operation: Operation) -> str:
     imports = "from patchbay_sdk import Patchbay" + (", models" if "models." in call else "")
     if "datetime." in call:
         imports = f"from datetime import datetime\n\n{imports}"
-    result, is_page = typescript.result_of(document, operation)
-    if is_page:
+    kind = document.result_of(operation)
+    if kind == "page":
         call = f"for item in {call}:\n    print(item)"
-    elif result != "void":
+    elif kind == "object":
         call = f"result = {call}\nprint(result)"
     return f"{imports}\n\nclient = Patchbay()\n{call}"
 
@@ -114,10 +114,10 @@ def _typescript(document: Document, operation: Operation) -> str:
     if body := {name: value for name, value in operation.example.items() if name in fields}:
         call += _typescript_value(body, "", before=len(f"const result = await {call}"))
     call = f"{call.removesuffix(', ')})"
-    result, is_page = typescript.result_of(document, operation)
-    if is_page:
+    kind = document.result_of(operation)
+    if kind == "page":
         call = f"for await (const item of {call}) {{\n  console.log(item);\n}}"
-    elif result == "void":
+    elif kind == "nothing":
         call = f"await {call};"
     else:
         call = f"const result = await {call};\nconsole.log(result);"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 Schema = Mapping[str, Any]
 # The groups of methods (`x-sdk-group`), with a description of each.
@@ -83,6 +83,14 @@ class Document:
                     operation := self._operation(path, http_method, item[http_method])
                 ):
                     yield operation
+
+    def result_of(self, operation: Operation) -> Literal["page", "object", "nothing"]:
+        """What a method returns: a page of a list, an object, or nothing for an object without fields."""
+        response = self.resolve(operation.response)
+        properties = response.get("properties", {})
+        if "nextCursor" in properties:
+            return "page"
+        return "nothing" if response.get("type") == "object" and not properties else "object"
 
     def path_example(self, field: Field) -> str:
         """The example of a parameter in a path: its own, or that of another operation."""

@@ -82,7 +82,7 @@ def _resource(document: Document, group: str, operations: Sequence[Operation]) -
 
 
 def _method(document: Document, operation: Operation) -> list[str]:
-    result, is_page = result_of(document, operation)
+    result, is_page = _result(document, operation)
     parameters = [f"{field.name}: string" for field in operation.path_parameters]
     given = []
     if operation.path_parameters:
@@ -124,12 +124,13 @@ def _wrapped(start: str, items: Sequence[str], end: str, indent: str, *, padding
     return [f"{indent}{start}", *(f"{indent}  {item}," for item in items), f"{indent}{end}"]
 
 
-def result_of(document: Document, operation: Operation) -> tuple[str, bool]:
+def _result(document: Document, operation: Operation) -> tuple[str, bool]:
     """The type of the result or of a page's items, and whether the result is a page."""
-    properties = document.resolve(operation.response).get("properties", {})
-    if "nextCursor" in properties:
-        return f"models.{properties['items']['items']['$ref'].rpartition('/')[2]}", True
-    if not properties and document.resolve(operation.response).get("type") == "object":
+    kind = document.result_of(operation)
+    if kind == "page":
+        items = document.resolve(operation.response)["properties"]["items"]["items"]
+        return f"models.{items['$ref'].rpartition('/')[2]}", True
+    if kind == "nothing":
         return "void", False
     variants = operation.response.get("anyOf") or operation.response.get("oneOf") or [operation.response]
     return " | ".join(f"models.{variant['$ref'].rpartition('/')[2]}" for variant in variants), False

@@ -174,12 +174,13 @@ class ConnectionRef(str):
 
     __slots__ = ()
     PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
+    MEANING = "a connection's name (1 to 64 letters, digits, _, . or -) or its ID"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError if `text` is neither."""
         if not re.fullmatch(cls.PATTERN, text):
-            raise ValueError("must be a connection's name (1 to 64 letters, digits, _, . or -) or its ID")
+            raise ValueError(f"must be {cls.MEANING}")
         return cls(text)
 
     @property

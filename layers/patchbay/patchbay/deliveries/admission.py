@@ -60,6 +60,11 @@ class Defer:
 Admission = SendNow | MoveToSlowLane | WaitForSlot | Hold | Defer
 
 
+def max_hold_ms(reason: str | None) -> int:
+    """How long a delivery can be held: while its webhook is paused, as long as its event is kept."""
+    return settings().retention_ms if reason == HELD_PAUSED else settings().max_hold_seconds * 1000
+
+
 def calls_aws(batch: WebhookBatch) -> bool:
     """Whether `admit` makes AWS calls."""
     return batch.is_active and (

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from patchbay.clock import from_ms
-from patchbay.deliveries import roll_up
 from patchbay.ids import parse_webhook_key
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
 from patchbay.receivers.lanes import Traffic
+from patchbay.settings import settings
+from patchbay.storage import dynamo
 from patchbay.webhooks.models import Receiver
 
 
 def load(workspace_id: str, keys: Sequence[str]) -> tuple[Traffic, list[Health]]:
     """The traffic of a workspace, and the health of its webhooks; eventually consistent."""
-    table_keys = [health_store.table_key(*parse_webhook_key(key)) for key in keys]
-    first, *rows = roll_up.read([health_store.traffic_table_key(workspace_id), *table_keys])
+    table_keys = [
+        health_store.traffic_table_key(workspace_id),
+        *(health_store.table_key(*parse_webhook_key(key)) for key in keys),
+    ]
+    first, *rows = dynamo.batch_get(table_keys, eventually_consistent={settings().health_table})
     return health_store.traffic_from_row(first), [health_store.health_from_row(row) for row in rows]
 
 

@@ -157,7 +157,7 @@ def _do_slice(task: StoredTask, scan: Scan, capacity: int) -> int:
     done = 0
     remaining = iter(found)
     while batch := list(islice(remaining, requeue.BATCH)):
-        done += _queue(scan, batch)
+        done += _queue(scan, task.id, batch)
     if is_last:
         tasks.succeed(task, done)
     else:
@@ -262,11 +262,10 @@ def _action(scan: Scan, delivery: StoredDelivery | None) -> Literal["restart", "
 # ── write ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _queue(scan: Scan, batch: Sequence[Considered]) -> int:
+def _queue(scan: Scan, task: TaskId, batch: Sequence[Considered]) -> int:
     """Queue up to 100 deliveries, oldest first. Returns how many were queued, now or by a slice that died."""
-    assert scan.task is not None  # noqa: S101
     restarts = [delivery.id for delivery in batch if delivery.action == "restart"]
-    restarted = {delivery.id: delivery for delivery in _restart(scan, restarts, scan.task)}
+    restarted = {delivery.id: delivery for delivery in _restart(scan, restarts, task)}
     _mark_active_hours(scan, batch)
     queued: list[StoredDelivery] = []
     counted = 0
@@ -274,7 +273,7 @@ def _queue(scan: Scan, batch: Sequence[Considered]) -> int:
         delivery = restarted.get(considered.id)
         event = considered.event
         if considered.action == "create" and event is not None:
-            delivery = _create(scan, considered.id, event, scan.task)
+            delivery = _create(scan, considered.id, event, task)
         if delivery is not None:
             queued.append(delivery)
         counted += considered.action == "count"

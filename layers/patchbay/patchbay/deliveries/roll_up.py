@@ -151,7 +151,8 @@ def load_statistics(workspace_id: str, keys: Sequence[str], now: int) -> list[We
     ]
     for key in keys:
         table_keys += (health_store.table_key(*parse_webhook_key(key)), *stats_store.table_keys(key, window))
-    rows = iter(read(table_keys))
+    tables = {table for table, _ in table_keys}
+    rows = iter(dynamo.batch_get(table_keys, eventually_consistent=tables))
     through = stats_store.rolled_through(next(rows))
     traffic = health_store.traffic_from_row(next(rows))
     if through is None:
@@ -213,15 +214,6 @@ def _add_newest(keys: Sequence[str], statistics: Sequence[WebhookStatistics], st
                         last_delivered_at=counts.last_success_at,
                     )
                 )
-
-
-def read(keys: Sequence[tuple[str, dynamo.Row]]) -> list[dynamo.Row | None]:
-    """The rows of any number of table keys, in their order; eventually consistent."""
-    tables = {table for table, _ in keys}
-    rows: list[dynamo.Row | None] = []
-    for start in range(0, len(keys), 100):
-        rows += dynamo.batch_get(keys[start : start + 100], eventually_consistent=tables)
-    return rows
 
 
 def _id_range(first: int, last: int) -> tuple[DeliveryId, DeliveryId]:

@@ -22,7 +22,7 @@ from itertools import islice
 
 from patchbay import queues
 from patchbay.clock import now_ms
-from patchbay.deliveries import replay, requeue, states, store
+from patchbay.deliveries import admission, replay, requeue, states, store
 from patchbay.deliveries.models import HELD_PAUSED, Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.events import service as events
@@ -142,19 +142,16 @@ def _kept(delivery: StoredDelivery, webhook: StoredWebhook | None, now: int) -> 
     """The delivery, held for longer. While a webhook is paused, its deliveries can be held for as long as
     their events are kept. When it is resumed, the time that they wait for their receiver begins again.
     """
-    held_at = delivery.held_at or now
+    held_at, reason = delivery.held_at or now, delivery.reason
     if webhook is None:
         return None
     if webhook.is_paused:
-        return states.kept(
-            delivery, now, since=held_at, max_hold_ms=settings().retention_ms, reason=HELD_PAUSED
-        )
-    if delivery.reason == HELD_PAUSED or webhook.resumed_at <= held_at:
+        since, reason = held_at, HELD_PAUSED
+    elif reason != HELD_PAUSED and webhook.resumed_at > held_at:
+        since = webhook.resumed_at
+    else:
         return None
-    max_hold_ms = settings().max_hold_seconds * 1000
-    return states.kept(
-        delivery, now, since=webhook.resumed_at, max_hold_ms=max_hold_ms, reason=delivery.reason
-    )
+    return states.kept(delivery, now, since=since, max_hold_ms=admission.max_hold_ms(reason), reason=reason)
 
 
 # ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────

@@ -399,7 +399,7 @@ def _postpone(
             reason=decision.reason,
             now=now,
             max_attempts=max_attempts,
-            max_hold_ms=_max_hold_ms(decision.reason),
+            max_hold_ms=admission.max_hold_ms(decision.reason),
         )
 
     applied = _apply_transition(queued, transition)
@@ -410,13 +410,6 @@ def _postpone(
     if decision.reason != HELD_PAUSED:  # a pause is no sign of trouble
         metrics().add_metric("DeliveriesHeld", "Count", 1)
     return Ack()
-
-
-def _max_hold_ms(reason: str) -> int:
-    """How long a delivery can be held: while its webhook is paused, as long as its event is kept."""
-    if reason == HELD_PAUSED:
-        return settings().retention_ms
-    return settings().max_hold_seconds * 1000
 
 
 # ── attempt ──────────────────────────────────────────────────────────────────────────────────────────

@@ -195,7 +195,7 @@ def get(workspace_id: str, id: EventId) -> StoredEvent | None:
 
 
 def get_many(workspace_id: str, ids: Iterable[EventId]) -> list[StoredEvent]:
-    """Those of these events that are stored. The IDs must be distinct, in no particular order."""
+    """The events with these IDs that are stored, in no particular order. The IDs must be distinct."""
     keys = [_key(workspace_id, id) for id in ids]
     return [from_row(row) for row in dynamo.get_many(settings().events_table, keys, consistent=True)]
 

@@ -333,9 +333,6 @@ def _find_consumer(row: dynamo.Row, name: str) -> StoredConsumer | None:
 def _to_consumers(row: dynamo.Row | None, now: int) -> list[StoredConsumer]:
     """The consumers of a row that have committed within the retention period, by name."""
     oldest = now - settings().retention_ms
-    found = (
-        StoredConsumer(name, position["seq"], position["at"])
-        for name in sorted((row or {}).get("members", ()))
-        for position in [(row or {})[f"c:{name}"]]
-    )
-    return [consumer for consumer in found if consumer.committed_at > oldest]
+    row = row or {}
+    found = (_find_consumer(row, name) for name in sorted(row.get("members", ())))
+    return [consumer for consumer in found if consumer and consumer.committed_at > oldest]

@@ -12,11 +12,12 @@ from patchbay.http.request import Request
 from patchbay.http.response import Response
 
 _MAX_AGE_SECONDS = 300
+_MAX_UNCOMPRESSED = 3 * 1024 * 1024
 _NO_WEIGHT = re.compile(r"q=0(\.0{0,3})?")  # RFC 9110, 12.4.2
 
 
 class File(BaseModel):
-    """A file, compressed with gzip. `etag` identifies its content; a browser asks again after 5
+    """A file, compressed with gzip. `etag` identifies its content; a browser asks again after five
     minutes.
     """
 
@@ -89,9 +90,6 @@ def file_response(file: File, request: Request) -> Response:
 def _opaque(etag: str) -> str:
     """The part of an ETag that a weak comparison compares (RFC 9110, 8.8.3.2)."""
     return etag.strip().removeprefix("W/")
-
-
-_MAX_UNCOMPRESSED = 3 * 1024 * 1024
 
 
 def _uncompressed(gzipped: bytes) -> bytes:

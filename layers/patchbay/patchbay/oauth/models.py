@@ -93,12 +93,7 @@ class RefreshConnection(ApiModel):
     """`connectionId` is the connection's name or its ID."""
 
     connection_id: Annotated[
-        str,
-        StringConstraints(
-            pattern=pattern(
-                ConnectionRef.PATTERN, "a connection's name (1 to 64 letters, digits, _, . or -) or its ID"
-            )
-        ),
+        str, StringConstraints(pattern=pattern(ConnectionRef.PATTERN, ConnectionRef.MEANING))
     ] = DEFAULT_NAME
 
 

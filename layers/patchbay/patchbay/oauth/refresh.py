@@ -54,7 +54,7 @@ REFUSED = "refresh_refused"
 CLIENT_CHANGED = "client_changed"
 CLIENT_CHANGED_DETAIL = "the integration's client or URLs have changed since the connection was made"
 TOKEN_EXPIRED = "access_token_expired"  # noqa: S105  # a reason, not a token
-_TOKEN_EXPIRED_DETAIL = "the access token has expired, and the provider issued no refresh token"  # noqa: S105
+_TOKEN_EXPIRED_DETAIL = "the access token has expired, and the provider issued no refresh token"  # noqa: S105  # as above
 
 _random = random.SystemRandom().random
 

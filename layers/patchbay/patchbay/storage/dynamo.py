@@ -157,10 +157,13 @@ def get_many(table: str, keys: Sequence[Row], *, consistent: bool) -> list[Row]:
 def batch_get(
     keys: Sequence[tuple[str, Row]], *, eventually_consistent: Container[str] = ()
 ) -> list[Row | None]:
-    """The rows of up to 100 keys (table, key) in one call, each at its key's position. Keys may repeat. Reads
-    are strongly consistent, except in the tables that are `eventually_consistent`, at half the price. Raises
-    Throttled.
+    """The rows of keys (table, key), each at its key's position. Keys may repeat. Reads 100 rows per call
+    (BatchGetItem's limit). Reads are strongly consistent, except in the tables that are
+    `eventually_consistent`, at half the price. Raises Throttled.
     """
+    if len(keys) > 100:
+        first = batch_get(keys[:100], eventually_consistent=eventually_consistent)
+        return first + batch_get(keys[100:], eventually_consistent=eventually_consistent)
     keys_by_table: dict[str, list[Item]] = {}
     positions: dict[tuple[str, frozenset[tuple[str, Any]]], list[int]] = {}
     for position, (table, key) in enumerate(keys):

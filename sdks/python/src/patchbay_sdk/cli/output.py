@@ -164,7 +164,7 @@ def _print_records(columns: Sequence[Sequence[Text]]) -> None:
 
 
 def _wrapped(contents: Iterable[Text], width: int) -> list[list[Text]]:
-    """The contents in lines of the width, with two spaces between them. One that is longer has a line of its own."""
+    """Lay out the contents in lines of at most `width`, separated by two spaces. A longer one gets its own line."""
     lines: list[list[Text]] = []
     for content in contents:
         if lines and sum(part.cell_len + 2 for part in lines[-1]) + content.cell_len <= width:
