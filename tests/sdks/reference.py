@@ -1,4 +1,4 @@
-"""The samples of code that the reference shows."""
+"""The code samples that the reference shows."""
 
 from __future__ import annotations
 

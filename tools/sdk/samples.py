@@ -1,4 +1,4 @@
-"""Samples of code that call each operation with an SDK: `x-codeSamples`, which the reference page shows.
+"""Code samples that call each operation with an SDK: `x-codeSamples`, which the reference page shows.
 
 Their values are those of the document's examples. `tests/sdks` checks their types.
 """

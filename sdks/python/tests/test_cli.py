@@ -236,7 +236,7 @@ def test_exit_codes_say_what_failed(api: Api, patchbay: Patchbay, answer: Any, c
     [
         ((401, problem("unauthenticated", 401)), "patchbay login"),
         ((403, problem("forbidden", 403)), "patchbay whoami"),
-        ((404, problem("not_found", 404)), "The IDs: patchbay webhooks list"),
+        ((404, problem("not_found", 404)), "To see the IDs, run: patchbay webhooks list"),
         (httpx.ConnectError, "Check the address"),
     ],
 )

@@ -79,10 +79,10 @@ async def follow_async(
     wait: int = _WAIT_SECONDS,
     on_interruption: Callable[[PatchbayError], None] | None = None,
 ) -> AsyncGenerator[FeedItem, None]:
-    """The events of a pull webhook, as `follow` has them, for asyncio.
+    """`follow` for asyncio.
 
-    Python does not end an asynchronous generator together with a loop that you leave. To commit the last event then,
-    write `async with aclosing(follow_async(…)) as items` (contextlib), and the loop inside.
+    Python does not close an asynchronous generator when you leave its loop early. To commit the last event in that
+    case, put the loop into `async with aclosing(follow_async(…)) as items` (contextlib).
     """
     position = _Position(on_interruption or _log)
 

@@ -99,7 +99,7 @@ def run() -> NoReturn:
 
 
 def _described(command: Any) -> Any:
-    """The command, whose help has names of values instead of Python's types, and nothing for a flag."""
+    """Let the help of a command show the names of values instead of Python's types. Returns the command."""
     get_help_option = command.get_help_option
     command.get_help_option = lambda context: _named(get_help_option(context))  # Typer makes --help on demand
     for parameter in command.params:
@@ -120,16 +120,16 @@ def _named(parameter: Any) -> Any:
 
 
 def _advice(error: Exception) -> str:
-    """What to do now, where the error does not say it."""
+    """What to do next, if the error does not say it."""
     match error:
         case AuthenticationFailed():
-            return "Log in with a key that is valid: patchbay login. PATCHBAY_API_KEY comes before it."
+            return "Log in with a valid key: patchbay login. If PATCHBAY_API_KEY is set, it takes precedence."
         case Forbidden():
-            return "The scopes that you have: patchbay whoami"
+            return "To see your scopes, run: patchbay whoami"
         case NotFound() if group := next((name for name in sys.argv[1:] if name in _GROUPS), None):
-            return f"The IDs: patchbay {group} list"
+            return f"To see the IDs, run: patchbay {group} list"
         case ConnectionFailed():
-            return "Check the address: --url, PATCHBAY_URL, or that of patchbay login."
+            return "Check the address in --url, in PATCHBAY_URL, or that you logged in to."
     return ""
 
 

@@ -213,7 +213,7 @@ def _printable(text: str) -> str:
 
 
 def ago(time: datetime, now: datetime | None = None) -> str:
-    """A time as people say it: `12 s ago`, `in 3 h`, or the date if it is more than two weeks away."""
+    """A time relative to now: `12 s ago`, `in 3 h`, or the date if it is more than two weeks away."""
     seconds = ((now or datetime.now(timezone.utc)) - time).total_seconds()
     size, sign = abs(seconds), seconds >= 0
     for unit, length, limit in (
