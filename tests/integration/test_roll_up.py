@@ -43,6 +43,7 @@ class Ledger:
             row: dict[str, Any] = {
                 "webhookKey": self.key(webhook),
                 "sk": DeliveryId.new(time_ms),
+                "eventType": "POST_PUBLISHED",
                 "status": "DELIVERED",
             }
             success = {"durationMs": 40, "startedAt": time_ms, "statusCode": 200}
@@ -57,7 +58,7 @@ class Ledger:
     def count(self, time_ms: int, *, reason: str | None = None) -> None:
         """Count an attempt, as the worker does."""
         counts = AttemptCounts()
-        counts.add(time_ms, 200, reason=reason, ended=True)
+        counts.add(time_ms, 200, event_type="POST_FAILED", reason=reason, ended=True)
         stats_store.add_counts(self.key(), counts)
 
     def stats(self) -> list[Any]:
