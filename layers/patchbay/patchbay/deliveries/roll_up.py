@@ -10,11 +10,11 @@ counters. A webhook without deliveries costs one read unit, and a workspace with
 Each write adds the sums and advances `rolledTo` in one step, on the condition that `rolledTo` is still where
 the read started. So no success is counted twice if a run dies, repeats another run, or overlaps with it. Then
 the totals of integrations and workspaces are stored (`totals`), and last the progress. If a run dies:
-    before a webhook's sums     the next run reads its deliveries after `rolledTo`, again or for the first time
+    before a webhook's sums     the next run reads its deliveries after `rolledTo`, again or at first
     after them                  the next run finds `rolledTo` at the end of the hour, and reads nothing
     between two totals          the next run stores all totals of the hour again, with the same values
     before the progress         as above; until then, analytics end before the hour
-    after it                    the hour is done: the worker counts what comes later in the hour in which it comes
+    after it                    the hour is done: what comes later counts in the hour when it comes
 """
 
 from __future__ import annotations

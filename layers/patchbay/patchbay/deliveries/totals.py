@@ -1,8 +1,9 @@
 """The totals of an hour: of each integration, of each automation platform's hooks, and of each workspace.
 
-A total is the sum of rows that no longer change: the hour's counters of webhooks and connections. So it is stored
-as a whole, in place of an earlier one, and a run that repeats or overlaps with another stores the same. It costs
-a read of each row, a read of each webhook to find its integration, and one write for each total.
+A total is the sum of rows that no longer change: the hour's counters of webhooks and connections. So it is
+stored as a whole, in place of an earlier one, and a run that repeats or overlaps with another stores the
+same. It costs a read of each row, a read of each webhook to find its integration, and one write for each
+total.
 
 A webhook that was deleted before the roll-up counts for its workspace only.
 """
@@ -28,8 +29,8 @@ def owner_of(source: str, integration_id: IntegrationId | None) -> str | None:
 
 
 def add_up(hour: int, written: Iterable[str], check_time: Callable[[], None]) -> None:
-    """Store the totals of an hour. The index lacks rows of the last seconds, so `written` has the keys that this
-    run has written or read. `check_time` is called before each workspace.
+    """Store the totals of an hour. The index lacks rows of the last seconds, so `written` has the keys that
+    this run has written or read. `check_time` is called before each workspace.
     """
     keys_by_workspace: defaultdict[str, set[str]] = defaultdict(set)
     for keys in (written, stats_store.keys_of_hour(hour)):

@@ -409,8 +409,8 @@ def _log_activity(
 
 
 def _count_refresh(leased: StoredConnection, error: str | None) -> None:
-    """Add the refresh under this lease to the connection's counters, with the time since the lease was taken. A
-    refresh whose process dies before this is not counted.
+    """Add the refresh under this lease to the connection's counters, with the time since the lease was taken.
+    A refresh whose process dies before this is not counted.
     """
     now = now_ms()
     duration_ms = max(now - (leased.lease_until or now) + LEASE_MS, 0)

@@ -11,7 +11,8 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, Never
 
 # The upper bounds of the buckets, in milliseconds. The last bucket is open. Rows hold bucket numbers, so
 # bounds can be added only at the end.
@@ -25,9 +26,11 @@ _COUNTED_BY_ROLL_UP_MS = 10 * 60_000
 _ROLLED_UP_AFTER_MS = 15 * 60_000
 
 
-# A tally counts attempts of one kind: `d` those that succeeded, `f` those that failed and ended their delivery,
-# and `0`, `1` … all attempts by the bucket of their latency. Tallies add up, name by name, and nothing is lost.
+# A tally counts attempts of one kind: `d` those that succeeded, `f` those that failed and ended their
+# delivery, and `0`, `1` … all attempts by the bucket of their latency. Tallies add up, name by name, and
+# nothing is lost.
 Tally = Mapping[str, int]
+_NONE: Mapping[str, Never] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -84,9 +87,9 @@ class HourCounters(NamedTuple):
     delivered: int = 0
     failed: int = 0
     latency: Sequence[int] = (0,) * BUCKETS
-    types: Mapping[str, Tally] = {}
-    rolled_types: Mapping[str, Tally] = {}
-    refreshes: Tally = {}
+    types: Mapping[str, Tally] = _NONE
+    rolled_types: Mapping[str, Tally] = _NONE
+    refreshes: Tally = _NONE
     last_attempt_at: int = 0
     last_delivered_at: int = 0
     last_error: tuple[int, str] | None = None

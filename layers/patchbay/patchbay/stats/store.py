@@ -1,14 +1,16 @@
 """The counters by the hour: rows of the health table.
 
-    <workspace>#<whk_…>, hour#<nnnnnnn>   a webhook's attempts, delivered, failed, l<bucket> (latency) …; hours
-                                          since the epoch. By event type: what workers add in `<TYPE>_<name>`,
-                                          and what the roll-up adds in `types`; names as in `counters.Tally`
-    <workspace>#<con_…>, hour#<nnnnnnn>   a connection's refreshes, in the same attributes, and its `owner`
-    <workspace>#<int_…>, hour#<nnnnnnn>   the total of an integration; likewise of an automation platform's hooks
-    <workspace>#, hour#<nnnnnnn>          the total of a workspace
-    roll-up, progress                     the last hour that was rolled up completely
-Rows of webhooks and connections are in the index `due`: dueShard is beyond those of the sweeper, and dueAt is the
-hour, not a time. So the roll-up finds all rows of an hour. Rows expire by TTL. Times are Unix milliseconds.
+    <workspace>#<whk_…>, hour#<nnnnnnn>     a webhook's attempts, delivered, failed, l<bucket> (latency) …. By
+                                            type: workers add `<TYPE>_<name>`, the roll-up `types`; the names
+                                            are those of `counters.Tally`
+    <workspace>#<con_…>, hour#<nnnnnnn>     a connection's refreshes, in the same attributes, and its `owner`
+    <workspace>#<int_…>, hour#<nnnnnnn>     the total of an integration
+    <workspace>#<platform>, hour#<nnnnnnn>  the total of an automation platform's hooks
+    <workspace>#, hour#<nnnnnnn>            the total of a workspace
+    roll-up, progress                       the last hour that was rolled up completely
+Hours are since the epoch. Rows of webhooks and connections are in the index `due`: dueShard is beyond those of
+the sweeper, and dueAt is the hour, not a time. So the roll-up finds all rows of an hour. Rows expire by
+TTL. Times are Unix milliseconds.
 """
 
 from __future__ import annotations
@@ -165,8 +167,8 @@ def add_rolled_up(key: str, hour: int, old: HourCounters, counts: AttemptCounts,
     """Add the successes after `old.rolled_to`, up to the delivery `until`, and return the new counters.
     Raises ConditionFailed with the row if another run has added them.
 
-    Only the roll-up writes `types`, so the condition also protects the sums that it replaces. As one value, it
-    does not make the expression longer, which may have 4 KB.
+    Only the roll-up writes `types`, so the condition also protects the sums that it replaces. As one value,
+    it does not make the expression longer, which may have 4 KB.
     """
     types = counters.add_types([old.rolled_types, counts.types])
     changes: dict[str, object] = {
@@ -212,6 +214,12 @@ def _add(
 def progress_table_key() -> tuple[str, dynamo.Row]:
     """The table key of the roll-up's progress."""
     return settings().health_table, _key("roll-up", "progress")
+
+
+def last_rolled_up() -> int | None:
+    """The last hour that was rolled up completely, or None before the first run; eventually consistent."""
+    table, key = progress_table_key()
+    return rolled_through(dynamo.get(table, key, consistent=False))
 
 
 def rolled_through(row: dynamo.Row | None) -> int | None:

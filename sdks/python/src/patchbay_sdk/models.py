@@ -56,6 +56,24 @@ class ActionInfo(Model):
     """An example of input and output."""
 
 
+class Analytics(Model):
+    """One series without `groupBy`, and otherwise one for each group: integrations, webhooks and
+    connections newest first, event types by their number of attempts. `since` and `until` are the
+    period that the series cover: it ends with the last hour that was added up, which happens 15 minutes
+    after the hour's end.
+    """
+
+    items: list[Series]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+    since: datetime
+    """Only from this time on."""
+    until: datetime
+    """Only up to this time."""
+    by: Literal["hour", "day"]
+
+
 class ApiKey(Model):
     """A key without its secret. `rotatedFrom` is the key that this one replaces."""
 
@@ -598,6 +616,73 @@ class Health(Model):
     """The version of the deployment."""
 
 
+class HealthItem(Model):
+    """The health of one integration, automation platform (its hooks), webhook or connection.
+
+    `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is
+    when the state began, as far as that is known. A webhook has `deliveries`, a connection has
+    `refreshes`, and an integration has both, in total, besides the number of its `webhooks` and
+    `connections` by state. An automation platform has `deliveries` and `webhooks`.
+    """
+
+    kind: Literal["integration", "automation", "webhook", "connection"]
+    """Who publishes it: `publishable`, `operational` or `platform`."""
+    id: str
+    """The ID."""
+    name: str
+    """The name for people."""
+    integration_id: str | None
+    """The integration that it belongs to."""
+    state: Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]
+    reason: (
+        Literal[
+            "breaker_open",
+            "consecutive_failures",
+            "success_rate",
+            "retries",
+            "backlog",
+            "slow",
+            "disabled",
+            "paused",
+            "inactive",
+            "pull",
+            "no_attempts",
+            "expired",
+            "refresh_fails",
+            "revoked",
+            "pending_setup",
+            "error",
+            "parts",
+        ]
+        | None
+    )
+    detail: str | None
+    """What happened, for people."""
+    since: datetime | None
+    """Only from this time on."""
+    deliveries: Trend | None
+    refreshes: Trend | None
+    webhooks: Parts | None
+    connections: Parts | None
+    last_error: LastError | None
+    """The most recent error, or null."""
+
+
+class HealthList(Model):
+    """Integrations, automation platforms, webhooks and connections, in this order, each newest first.
+    States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15
+    minutes after their end. A page of a filtered list can be short or empty, and still have a
+    `nextCursor`.
+    """
+
+    items: list[HealthItem]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+    checked_at: datetime
+    measured_until: datetime | None
+
+
 class Hook(Model):
     id: str
     """The ID."""
@@ -784,6 +869,23 @@ class Me(Model):
     """The workspace."""
     label: str
     """The name of the connection in the automation platform."""
+
+
+class Parts(Model):
+    """How many of an integration's webhooks or connections have each state; states of none are left out."""
+
+    total: int
+    """How many there are."""
+    states: dict[str, int]
+
+
+class Point(Model):
+    """One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point."""
+
+    at: datetime
+    """When it happened."""
+    deliveries: Volume | None
+    refreshes: Volume | None
 
 
 class Provider(Model):
@@ -1083,6 +1185,23 @@ class Sample(Model):
     """The event's content."""
 
 
+class Series(Model):
+    """The volumes of a workspace, or of one of its groups: in total, and by hour or day, oldest first.
+    `id` is null for the workspace, and the type itself for an event type. `deliveries` is null for a
+    connection, and `refreshes` for a webhook, an automation platform and an event type.
+    """
+
+    kind: Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
+    """Who publishes it: `publishable`, `operational` or `platform`."""
+    id: str | None
+    """The ID."""
+    name: str
+    """The name for people."""
+    deliveries: Volume | None
+    refreshes: Volume | None
+    points: list[Point]
+
+
 class SubscribedHook(Model):
     """`secret` signs the hook's deliveries (Standard Webhooks); null if the hook already existed."""
 
@@ -1140,6 +1259,24 @@ class TaskList(Model):
     """The items of this page."""
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
+
+
+class Trend(Model):
+    """Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend`
+    is null without a rate in both, and STEADY within one percentage point.
+    """
+
+    attempts: int
+    """The attempts, oldest first; the last 100."""
+    succeeded: int
+    failed: int
+    """The deliveries that failed."""
+    success_rate: float | None
+    """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
+    previous_success_rate: float | None
+    trend: Literal["BETTER", "STEADY", "WORSE"] | None
+    latency_ms: Latency
+    """How long attempts took."""
 
 
 class Trigger(Model):
@@ -1218,6 +1355,23 @@ class Verification(Model):
     """The scopes of the key."""
     rate_limit: RateLimit | None
     """The state of the key's limit."""
+
+
+class Volume(Model):
+    """`attempts` are requests: of deliveries, or of refreshes to the provider. `succeeded` and `failed`
+    count those deliveries or refreshes that ended so, and `successRate` is `succeeded` of both (0 to 1;
+    null if none ended). `latencyMs` covers all attempts.
+    """
+
+    attempts: int
+    """The attempts, oldest first; the last 100."""
+    succeeded: int
+    failed: int
+    """The deliveries that failed."""
+    success_rate: float | None
+    """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
+    latency_ms: Latency
+    """How long attempts took."""
 
 
 class Webhook(Model):
@@ -1416,6 +1570,8 @@ class WebhookWithSecret(Model):
 
 Actions: TypeAlias = list[ActionInfo]
 
+AnalyticsBy: TypeAlias = Literal["hour", "day"]
+
 AttemptTrigger: TypeAlias = Literal["AUTO", "MANUAL", "TEST", "RECOVER", "REPLAY"]
 
 AuthType: TypeAlias = Literal["OAUTH2", "API_KEY", "BASIC"]
@@ -1431,6 +1587,30 @@ ConnectionStatus: TypeAlias = Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"]
 EventStatus: TypeAlias = Literal["ACCEPTED", "REJECTED"]
 
 EventTypeInfoKind: TypeAlias = Literal["publishable", "operational", "platform"]
+
+HealthItemKind: TypeAlias = Literal["integration", "automation", "webhook", "connection"]
+
+HealthReason: TypeAlias = Literal[
+    "breaker_open",
+    "consecutive_failures",
+    "success_rate",
+    "retries",
+    "backlog",
+    "slow",
+    "disabled",
+    "paused",
+    "inactive",
+    "pull",
+    "no_attempts",
+    "expired",
+    "refresh_fails",
+    "revoked",
+    "pending_setup",
+    "error",
+    "parts",
+]
+
+HealthState: TypeAlias = Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]
 
 HookStatus: TypeAlias = Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
 
@@ -1457,6 +1637,8 @@ ReviewStatus: TypeAlias = Literal["PENDING", "APPROVED", "REJECTED"]
 RunStatus: TypeAlias = Literal["PENDING", "SUCCEEDED", "FAILED"]
 
 Samples: TypeAlias = list[Sample]
+
+SeriesKind: TypeAlias = Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
 
 TaskStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 

@@ -1895,6 +1895,72 @@ class Integrations:
             idempotency_key=idempotency_key,
         )
 
+    def health(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        kind: Sequence[Literal["integration", "automation", "webhook", "connection"]] | Unset = UNSET,
+        state: Sequence[Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]]
+        | Unset = UNSET,
+        integration_id: str | Unset = UNSET,
+    ) -> Page[models.HealthItem]:
+        """List which integrations, webhooks and connections work, why others do not, and what to do.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            kind: Who publishes it: `publishable`, `operational` or `platform`.
+            integration_id: The integration that it belongs to.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/health"),
+            models.HealthItem,
+            path={},
+            query={"limit": limit, "cursor": cursor, "kind": kind, "state": state, "integrationId": integration_id},
+        )
+
+    def analytics(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        by: Literal["hour", "day"] | Unset = UNSET,
+        group_by: Literal["integration", "automation", "webhook", "connection", "eventType"] | Unset = UNSET,
+        integration_id: str | Unset = UNSET,
+        webhook_id: str | Unset = UNSET,
+        event_type: str | Unset = UNSET,
+    ) -> Page[models.Series]:
+        """Get volumes, success rates and latencies of a period, by hour or day.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            integration_id: The integration that it belongs to.
+            webhook_id: The webhook.
+            event_type: Only items of this event type.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/analytics"),
+            models.Series,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "by": by,
+                "groupBy": group_by,
+                "integrationId": integration_id,
+                "webhookId": webhook_id,
+                "eventType": event_type,
+            },
+        )
+
     def marketplace(
         self,
         *,
@@ -2232,6 +2298,72 @@ class AsyncIntegrations:
                 "metadata": metadata,
             },
             idempotency_key=idempotency_key,
+        )
+
+    def health(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        kind: Sequence[Literal["integration", "automation", "webhook", "connection"]] | Unset = UNSET,
+        state: Sequence[Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]]
+        | Unset = UNSET,
+        integration_id: str | Unset = UNSET,
+    ) -> AsyncPage[models.HealthItem]:
+        """List which integrations, webhooks and connections work, why others do not, and what to do.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            kind: Who publishes it: `publishable`, `operational` or `platform`.
+            integration_id: The integration that it belongs to.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/health"),
+            models.HealthItem,
+            path={},
+            query={"limit": limit, "cursor": cursor, "kind": kind, "state": state, "integrationId": integration_id},
+        )
+
+    def analytics(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        by: Literal["hour", "day"] | Unset = UNSET,
+        group_by: Literal["integration", "automation", "webhook", "connection", "eventType"] | Unset = UNSET,
+        integration_id: str | Unset = UNSET,
+        webhook_id: str | Unset = UNSET,
+        event_type: str | Unset = UNSET,
+    ) -> AsyncPage[models.Series]:
+        """Get volumes, success rates and latencies of a period, by hour or day.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            integration_id: The integration that it belongs to.
+            webhook_id: The webhook.
+            event_type: Only items of this event type.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/analytics"),
+            models.Series,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "by": by,
+                "groupBy": group_by,
+                "integrationId": integration_id,
+                "webhookId": webhook_id,
+                "eventType": event_type,
+            },
         )
 
     def marketplace(
