@@ -101,7 +101,7 @@ def _receiver_fails(webhook: Webhook, health: Health, recent: Tally) -> Verdict 
         return Verdict(
             HealthState.FAILING,
             HealthReason.CONSECUTIVE_FAILURES,
-            f"{_many(failures, 'delivery', 'deliveries')} in a row failed. At {webhook.disable_after} of them, "
+            f"{_many(failures, 'delivery', 'deliveries')} in a row failed. At {webhook.disable_after}, "
             "Patchbay disables the webhook. Look at the failed ones: "
             "GET /api/deliveries?status=FAILED&webhookId=….",
             _first_failure(health, resumed_at),

@@ -1,15 +1,15 @@
 """The counters by the hour: rows of the health table.
 
-    <workspace>#<whk_…>, hour#<nnnnnnn>     a webhook's attempts, delivered, failed, l<bucket> (latency) …. By
-                                            type: workers add `<TYPE>_<name>`, the roll-up `types`; the names
-                                            are those of `counters.Tally`
-    <workspace>#<con_…>, hour#<nnnnnnn>     a connection's refreshes, in the same attributes, and its `owner`
+    <workspace>#<whk_…>, hour#<nnnnnnn>     a webhook's attempts, delivered, failed, l<bucket> (latency) ….
+                                            Workers add `<TYPE>_<name>`, and the roll-up `types`: a tally for
+                                            each event type (see `counters.Tally`)
+    <workspace>#<con_…>, hour#<nnnnnnn>     a connection's refreshes, likewise, and its `owner`
     <workspace>#<int_…>, hour#<nnnnnnn>     the total of an integration
     <workspace>#<platform>, hour#<nnnnnnn>  the total of an automation platform's hooks
     <workspace>#, hour#<nnnnnnn>            the total of a workspace
     roll-up, progress                       the last hour that was rolled up completely
-Hours are since the epoch. Rows of webhooks and connections are in the index `due`: dueShard is beyond those of
-the sweeper, and dueAt is the hour, not a time. So the roll-up finds all rows of an hour. Rows expire by
+Hours are since the epoch. Rows of webhooks and connections are in the index `due`: dueShard is beyond those
+of the sweeper, and dueAt is the hour, not a time. So the roll-up finds all rows of an hour. Rows expire by
 TTL. Times are Unix milliseconds.
 """
 
