@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="analytics:read")
 def handler(request: Request, query: AnalyticsQuery) -> Analytics:
-    """Get volumes, success rates and latencies of a period, by hour or day."""
+    """Get the analytics of a period: volumes, success rates and latencies, by hour or day."""
     return analytics.analyze(request.principal, query)

@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="analytics:read")
 def handler(request: Request, query: HealthQuery) -> HealthList:
-    """List which integrations, webhooks and connections work, why others do not, and what to do."""
+    """List the health of integrations: what works, what does not, why, and what to do about it."""
     return service.list_health(request.principal, query)

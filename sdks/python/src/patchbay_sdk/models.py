@@ -64,14 +64,15 @@ class Analytics(Model):
     """
 
     items: list[Series]
-    """The items of this page."""
+    """The series of this page."""
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
     since: datetime
-    """Only from this time on."""
+    """The start of the first hour that was counted."""
     until: datetime
-    """Only up to this time."""
+    """The end of the last hour that was counted: at most that of the last hour that was added up."""
     by: Literal["hour", "day"]
+    """The length of a point."""
 
 
 class ApiKey(Model):
@@ -626,14 +627,18 @@ class HealthItem(Model):
     """
 
     kind: Literal["integration", "automation", "webhook", "connection"]
-    """Who publishes it: `publishable`, `operational` or `platform`."""
+    """What it is."""
     id: str
-    """The ID."""
+    """The ID of the integration, webhook or connection, or the key of the automation platform."""
     name: str
-    """The name for people."""
+    """The name for people; of a connection, its `connectionId`."""
     integration_id: str | None
-    """The integration that it belongs to."""
+    """The integration that a webhook or connection belongs to."""
     state: Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]
+    """`HEALTHY`; `DEGRADED` if part of its work fails or waits; `FAILING` if all or most of it fails;
+    `DISABLED` by Patchbay after failures; `PAUSED` or `INACTIVE` by a user; `UNKNOWN` if there is
+    nothing to judge by.
+    """
     reason: (
         Literal[
             "breaker_open",
@@ -656,14 +661,19 @@ class HealthItem(Model):
         ]
         | None
     )
+    """Why it has its state: a code."""
     detail: str | None
-    """What happened, for people."""
+    """What is wrong, and what to do about it; null if nothing is."""
     since: datetime | None
-    """Only from this time on."""
+    """When the state began, if that is known."""
     deliveries: Trend | None
+    """The volume of deliveries of the last 24 hours."""
     refreshes: Trend | None
+    """The volume of refreshes of the last 24 hours."""
     webhooks: Parts | None
+    """The webhooks of an integration, or the hooks of an automation platform, by state."""
     connections: Parts | None
+    """An integration's connections by state."""
     last_error: LastError | None
     """The most recent error, or null."""
 
@@ -680,7 +690,9 @@ class HealthList(Model):
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
     checked_at: datetime
+    """The time of the states."""
     measured_until: datetime | None
+    """The end of the 24 hours of the volumes; null before the first roll-up."""
 
 
 class Hook(Model):
@@ -875,17 +887,20 @@ class Parts(Model):
     """How many of an integration's webhooks or connections have each state; states of none are left out."""
 
     total: int
-    """How many there are."""
+    """The number of them."""
     states: dict[str, int]
+    """The number of them by state; states of none are left out."""
 
 
 class Point(Model):
     """One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point."""
 
     at: datetime
-    """When it happened."""
+    """The start of the hour or day."""
     deliveries: Volume | None
+    """The volume of deliveries; null for a connection."""
     refreshes: Volume | None
+    """The volume of refreshes; null for what has none."""
 
 
 class Provider(Model):
@@ -1192,14 +1207,17 @@ class Series(Model):
     """
 
     kind: Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
-    """Who publishes it: `publishable`, `operational` or `platform`."""
+    """What the series is about."""
     id: str | None
-    """The ID."""
+    """The ID or key of the group; null for the workspace."""
     name: str
     """The name for people."""
     deliveries: Volume | None
+    """The volume of deliveries in the whole period; null for a connection."""
     refreshes: Volume | None
+    """The volume of refreshes in the whole period; null for what has none."""
     points: list[Point]
+    """The volumes by hour or day, oldest first, without those in which nothing happened."""
 
 
 class SubscribedHook(Model):
@@ -1267,14 +1285,17 @@ class Trend(Model):
     """
 
     attempts: int
-    """The attempts, oldest first; the last 100."""
+    """The requests, of which each delivery or refresh can take several."""
     succeeded: int
+    """The deliveries or refreshes that succeeded."""
     failed: int
-    """The deliveries that failed."""
+    """The deliveries or refreshes that failed."""
     success_rate: float | None
     """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
     previous_success_rate: float | None
+    """The success rate of the 24 hours before."""
     trend: Literal["BETTER", "STEADY", "WORSE"] | None
+    """How the success rate changed by more than one percentage point: `BETTER`, `WORSE`, or else `STEADY`."""
     latency_ms: Latency
     """How long attempts took."""
 
@@ -1364,10 +1385,11 @@ class Volume(Model):
     """
 
     attempts: int
-    """The attempts, oldest first; the last 100."""
+    """The requests, of which each delivery or refresh can take several."""
     succeeded: int
+    """The deliveries or refreshes that succeeded."""
     failed: int
-    """The deliveries that failed."""
+    """The deliveries or refreshes that failed."""
     success_rate: float | None
     """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
     latency_ms: Latency

@@ -1905,13 +1905,14 @@ class Integrations:
         | Unset = UNSET,
         integration_id: str | Unset = UNSET,
     ) -> Page[models.HealthItem]:
-        """List which integrations, webhooks and connections work, why others do not, and what to do.
+        """List the health of integrations: what works, what does not, why, and what to do about it.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            kind: Who publishes it: `publishable`, `operational` or `platform`.
-            integration_id: The integration that it belongs to.
+            kind: Only items of these kinds, separated by commas.
+            state: Only items with these states, separated by commas.
+            integration_id: Only this integration, its webhooks and its connections.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/health"),
@@ -1933,16 +1934,18 @@ class Integrations:
         webhook_id: str | Unset = UNSET,
         event_type: str | Unset = UNSET,
     ) -> Page[models.Series]:
-        """Get volumes, success rates and latencies of a period, by hour or day.
+        """Get the analytics of a period: volumes, success rates and latencies, by hour or day.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
-            integration_id: The integration that it belongs to.
-            webhook_id: The webhook.
-            event_type: Only items of this event type.
+            since: The start of the period, at most 7 days before its end; 31 days with `by=day`.
+            until: The end of the period.
+            by: The length of a point: an hour or a day (UTC).
+            group_by: Return a series for each of these instead of one for all.
+            integration_id: Count only what belongs to this integration.
+            webhook_id: Count only the deliveries of this webhook.
+            event_type: Count only deliveries of this event type.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/analytics"),
@@ -2310,13 +2313,14 @@ class AsyncIntegrations:
         | Unset = UNSET,
         integration_id: str | Unset = UNSET,
     ) -> AsyncPage[models.HealthItem]:
-        """List which integrations, webhooks and connections work, why others do not, and what to do.
+        """List the health of integrations: what works, what does not, why, and what to do about it.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            kind: Who publishes it: `publishable`, `operational` or `platform`.
-            integration_id: The integration that it belongs to.
+            kind: Only items of these kinds, separated by commas.
+            state: Only items with these states, separated by commas.
+            integration_id: Only this integration, its webhooks and its connections.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/health"),
@@ -2338,16 +2342,18 @@ class AsyncIntegrations:
         webhook_id: str | Unset = UNSET,
         event_type: str | Unset = UNSET,
     ) -> AsyncPage[models.Series]:
-        """Get volumes, success rates and latencies of a period, by hour or day.
+        """Get the analytics of a period: volumes, success rates and latencies, by hour or day.
 
         Args:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
-            integration_id: The integration that it belongs to.
-            webhook_id: The webhook.
-            event_type: Only items of this event type.
+            since: The start of the period, at most 7 days before its end; 31 days with `by=day`.
+            until: The end of the period.
+            by: The length of a point: an hour or a day (UTC).
+            group_by: Return a series for each of these instead of one for all.
+            integration_id: Count only what belongs to this integration.
+            webhook_id: Count only the deliveries of this webhook.
+            event_type: Count only deliveries of this event type.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/analytics"),

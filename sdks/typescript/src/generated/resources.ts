@@ -381,12 +381,12 @@ export class Integrations {
     return this.#http.request("POST", "/api/integrations", { body, idempotent: true, options });
   }
 
-  /** List which integrations, webhooks and connections work, why others do not, and what to do. */
+  /** List the health of integrations: what works, what does not, why, and what to do about it. */
   health(query: Query<"integrationHealth"> = {}, options?: Options): Page<models.HealthItem> {
     return this.#http.page("GET", "/api/integrations/health", { query, options });
   }
 
-  /** Get volumes, success rates and latencies of a period, by hour or day. */
+  /** Get the analytics of a period: volumes, success rates and latencies, by hour or day. */
   analytics(query: Query<"integrationAnalytics"> = {}, options?: Options): Page<models.Series> {
     return this.#http.page("GET", "/api/integrations/analytics", { query, options });
   }
