@@ -81,7 +81,7 @@ def analyze(principal: Principal, query: AnalyticsQuery) -> Analytics:
         until=_start(hours.stop),
         by=query.by,
     )
-    result._cursors = [cursor for _, cursor in page.entries]
+    result._cursors = [cursor for _, cursor in page.entries if cursor]  # none for groups on one page
     return result
 
 
