@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from patchbay import catalogue
 from patchbay.clock import from_ms, iso
 from patchbay.deliveries import roll_up, store
 from patchbay.settings import settings
 from patchbay.stats import store as stats_store
-from patchbay.stats.counters import HOUR_MS
+from patchbay.stats.counters import HOUR_MS, AttemptCounts
 from patchbay.storage import dynamo
 from patchbay.storage.due_index import IncompleteRun
 from tests.conftest import LAMBDA_CONTEXT
@@ -218,9 +219,21 @@ def test_counters_with_a_lost_response_count_once(ledger: Ledger) -> None:
     assert ledger.total() == {"attempts": 1, "delivered": 0, "failed": 1}
 
 
+def test_counters_of_failures_of_five_types_take_one_write_unit(ledger: Ledger) -> None:
+    counts = AttemptCounts()
+    for number, event_type in enumerate(sorted(catalogue.ALL)[:5]):
+        for ms in (90, 3000, 15_000):
+            counts.add(ledger.clock.now, ms, event_type=event_type, reason="http_500", ended=bool(number))
+    ledger.pipeline.backend.calls.clear()
+    stats_store.add_counts(ledger.key(), counts)
+    assert ledger.pipeline.backend.calls.count == {"dynamodb.UpdateItem": 1}
+    (row,) = (row for row in ledger.pipeline.backend.rows("HealthTable") if row["sk"].startswith("hour#"))
+    assert dynamo.size_of(row) <= 1024
+
+
 def test_delivery_that_ends_after_its_hour_was_rolled_up_counts_when_it_ends(pipeline: Pipeline) -> None:
     with receiver([500, 200]) as r:
-        pipeline.clock.now = (pipeline.clock.now // HOUR_MS + 1) * HOUR_MS + 50 * MINUTE
+        pipeline.clock.now = (pipeline.clock.now // HOUR_MS + 1) * HOUR_MS + 30 * MINUTE
         stats_store.set_rolled_through(pipeline.clock.now // HOUR_MS - 1)
         pipeline.webhook(r.url, retryConfig={"maxRetries": 1, "initialDelaySeconds": 3600})
         pipeline.publish()
@@ -229,6 +242,7 @@ def test_delivery_that_ends_after_its_hour_was_rolled_up_counts_when_it_ends(pip
         pipeline.clock.move(3600)
         roll_up.roll_up(lambda: 900_000)
         assert total_of(failed) == {"attempts": 1, "delivered": 0, "failed": 0}
+        pipeline.clock.move(20 * 60)  # the delay has jitter
         pipeline.sweep()
         pipeline.poll()
         pipeline.clock.move(3600)
