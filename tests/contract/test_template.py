@@ -288,7 +288,7 @@ class Right(NamedTuple):
     """An action on a resource, which a statement grants (both may be patterns) or a call needs.
 
     `attributes` and `partitions` are the values of `dynamodb:Attributes` and `dynamodb:LeadingKeys`: those to
-    which a grant is limited (None: all), or those that a call names.
+    which a grant is limited (None: all; partitions may be patterns), or those that a call names.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """
 
@@ -307,7 +307,9 @@ class Right(NamedTuple):
 
 
 def _within(named: frozenset[str] | None, allowed: frozenset[str] | None) -> bool:
-    return allowed is None or (named is not None and named <= allowed)
+    if allowed is None:
+        return True
+    return named is not None and all(any(fnmatchcase(name, each) for each in allowed) for name in named)
 
 
 @dataclass(frozen=True)
@@ -345,8 +347,8 @@ def _rights(policy: Mapping[str, Any]) -> Iterator[Right]:
         assert statement.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}, statement
         assert statement["Effect"] == "Allow"
         condition = statement.get("Condition", {})
-        assert condition.keys() <= {"ForAllValues:StringEquals"}, condition
-        limits = condition.get("ForAllValues:StringEquals", {})
+        assert condition.keys() <= {"ForAllValues:StringEquals", "ForAllValues:StringLike"}, condition
+        limits = {name: value for names in condition.values() for name, value in names.items()}
         assert limits.keys() <= {"dynamodb:Attributes", "dynamodb:LeadingKeys"}, limits
         attributes, partitions = (
             frozenset(limits[name]) if name in limits else None
