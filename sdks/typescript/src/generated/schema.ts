@@ -180,6 +180,41 @@ export interface components {
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
         };
+        /** @description The data of a `API_KEY_CREATED` event. */
+        ApiKeyCreatedData: {
+            /** @description Who created it, as id of GET /api/me shows it. */
+            createdBy: string;
+            /**
+             * Format: date-time
+             * @description When it expires; null for never.
+             */
+            expiresAt: string | null;
+            /** @description The key. */
+            keyId: string;
+            /** @description The first characters of the key. */
+            maskedKey: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What it may do. */
+            scopes: string[];
+        };
+        /** @description Triggers when an API key is created. */
+        ApiKeyCreatedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ApiKeyCreatedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "API_KEY_CREATED";
+        };
         /** @description The data of a `API_KEY_EXPIRING` event. */
         ApiKeyExpiringData: {
             /** @description How many days before the expiry the notice was due. */
@@ -218,6 +253,74 @@ export interface components {
             items: components["schemas"]["ApiKey"][];
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
+        };
+        /** @description The data of a `API_KEY_REVOKED` event. */
+        ApiKeyRevokedData: {
+            /** @description The key. */
+            keyId: string;
+            /** @description The first characters of the key. */
+            maskedKey: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was revoked.
+             */
+            revokedAt: string;
+            /** @description Who revoked it, as id of GET /api/me shows it. */
+            revokedBy: string | null;
+        };
+        /** @description Triggers when an API key is revoked. */
+        ApiKeyRevokedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ApiKeyRevokedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "API_KEY_REVOKED";
+        };
+        /** @description The data of a `API_KEY_ROTATED` event. */
+        ApiKeyRotatedData: {
+            /**
+             * Format: date-time
+             * @description When it stops working.
+             */
+            endsAt: string;
+            /** @description The key. */
+            keyId: string;
+            /** @description The first characters of the key. */
+            maskedKey: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Who rotated it, as id of GET /api/me shows it. */
+            rotatedBy: string;
+            /** @description The key that replaces it. */
+            successorId: string;
+        };
+        /** @description Triggers when an API key gets a successor. */
+        ApiKeyRotatedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ApiKeyRotatedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "API_KEY_ROTATED";
         };
         /** @description The response to the creation of a key, the only one that contains it. */
         ApiKeyWithSecret: {
@@ -624,6 +727,38 @@ export interface components {
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
         };
+        /** @description The data of a `CONNECTION_CREATED` event. */
+        ConnectionCreatedData: {
+            /** @description The account's name at the provider. */
+            accountLabel: string | null;
+            /** @description The connection, by its name. */
+            connectionId: string;
+            /** @description Who connected it, as id of GET /api/me shows it. */
+            createdBy: string;
+            /** @description The connection, by Patchbay's own id. */
+            id: string;
+            /** @description The integration that it belongs to. */
+            integrationId: string;
+            /** @description The provider of the account. */
+            provider: string | null;
+        };
+        /** @description Triggers when an account is connected. */
+        ConnectionCreatedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ConnectionCreatedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "CONNECTION_CREATED";
+        };
         /** @description The credentials of a connection without OAuth. */
         ConnectionCredentials: {
             /** @description The credentials by name, such as `apiKey`. */
@@ -668,6 +803,74 @@ export interface components {
             items: components["schemas"]["Connection"][];
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
+        };
+        /** @description The data of a `CONNECTION_RECOVERED` event. */
+        ConnectionRecoveredData: {
+            /** @description The account's name at the provider. */
+            accountLabel: string | null;
+            /** @description The connection, by its name. */
+            connectionId: string;
+            /** @description The connection, by Patchbay's own id. */
+            id: string;
+            /** @description The integration that it belongs to. */
+            integrationId: string;
+            /** @description What it was before: EXPIRED or ERROR. */
+            previousStatus: components["schemas"]["ConnectionRecoveredDataPreviousStatus"];
+            /** @description The provider of the account. */
+            provider: string | null;
+        };
+        /** @enum {string} */
+        ConnectionRecoveredDataPreviousStatus: "EXPIRED" | "ERROR";
+        /** @description Triggers when a connection that had expired or failed works again. */
+        ConnectionRecoveredEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ConnectionRecoveredData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "CONNECTION_RECOVERED";
+        };
+        /** @description The data of a `CONNECTION_REVOKED` event. */
+        ConnectionRevokedData: {
+            /** @description The account's name at the provider. */
+            accountLabel: string | null;
+            /** @description The connection, by its name. */
+            connectionId: string;
+            /** @description The connection, by Patchbay's own id. */
+            id: string;
+            /** @description The integration that it belongs to. */
+            integrationId: string;
+            /** @description The provider of the account. */
+            provider: string | null;
+            /** @description Why: connection_deleted or integration_deleted. */
+            statusReason: components["schemas"]["ConnectionRevokedDataStatusReason"];
+        };
+        /** @enum {string} */
+        ConnectionRevokedDataStatusReason: "connection_deleted" | "integration_deleted";
+        /** @description Triggers when a connection is deleted, or its integration. */
+        ConnectionRevokedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ConnectionRevokedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "CONNECTION_REVOKED";
         };
         /**
          * @description ERROR: the provider refuses for a reason other than the grant; Patchbay retries. EXPIRED: the user must connect again. REVOKED: being removed.
@@ -916,6 +1119,48 @@ export interface components {
             version: number;
             /** @description The webhook. */
             webhookId: string;
+        };
+        /** @description The data of a `DELIVERY_FAILED` event. */
+        DeliveryFailedData: {
+            /** @description The first delivery of the webhook that failed in this hour. */
+            deliveryId: string;
+            /** @description The event that was not delivered. */
+            eventId: string;
+            /** @description The event's type. */
+            eventType: string;
+            /**
+             * Format: date-time
+             * @description When it failed.
+             */
+            failedAt: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Why it failed, as a code. */
+            statusReason: string;
+            /**
+             * Format: uri
+             * @description Where its deliveries go.
+             */
+            url: string;
+            /** @description The webhook. */
+            webhookId: string;
+        };
+        /** @description Triggers when a delivery fails for good, once an hour for each webhook. */
+        DeliveryFailedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["DeliveryFailedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "DELIVERY_FAILED";
         };
         DeliveryList: {
             /** @description The items of this page. */
@@ -1760,6 +2005,45 @@ export interface components {
              */
             resetAt: string | null;
         };
+        /** @description The data of a `RATE_LIMIT_NEAR` event. */
+        RateLimitNearData: {
+            /** @description The key. */
+            keyId: string;
+            /** @description The limit, in requests. */
+            limit: number;
+            /** @description The first characters of the key. */
+            maskedKey: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the hour or the day ends.
+             */
+            resetsAt: string;
+            /** @description How much of it was used. */
+            used: number;
+            /** @description The limit's length: hour or day. */
+            window: components["schemas"]["RateLimitNearDataWindow"];
+        };
+        /** @enum {string} */
+        RateLimitNearDataWindow: "hour" | "day";
+        /** @description Triggers when an API key has used 80 percent of a limit, once in each hour or day. */
+        RateLimitNearEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["RateLimitNearData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "RATE_LIMIT_NEAR";
+        };
         /**
          * @description The receiver as the delivery engine sees it now.
          *
@@ -2448,6 +2732,43 @@ export interface components {
              */
             type: "WEBHOOK_DISABLED";
         };
+        /** @description The data of a `WEBHOOK_FAILING` event. */
+        WebhookFailingData: {
+            /** @description How many deliveries in a row have failed. */
+            consecutiveFailures: number;
+            /** @description How many failures in a row disable the webhook. */
+            disableAfter: number;
+            /** @description Its name. */
+            name: string;
+            /** @description The part of disableAfter that is reached: 50 or 80. */
+            percent: number;
+            /** @description Why the last of them failed, as a code. */
+            statusReason: string;
+            /**
+             * Format: uri
+             * @description Where its deliveries go.
+             */
+            url: string;
+            /** @description The webhook. */
+            webhookId: string;
+        };
+        /** @description Triggers when half, and again when 80 percent, of the failures in a row that disable a webhook are reached. */
+        WebhookFailingEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["WebhookFailingData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "WEBHOOK_FAILING";
+        };
         /** @enum {string} */
         WebhookKind: "push" | "pull";
         WebhookList: {
@@ -2455,6 +2776,45 @@ export interface components {
             items: components["schemas"]["Webhook"][];
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
+        };
+        /** @description The data of a `WEBHOOK_RECOVERED` event. */
+        WebhookRecoveredData: {
+            /**
+             * Format: date-time
+             * @description When it was last announced as failing.
+             */
+            failingSince: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the delivery succeeded.
+             */
+            recoveredAt: string;
+            /**
+             * Format: uri
+             * @description Where its deliveries go.
+             */
+            url: string;
+            /** @description The webhook. */
+            webhookId: string;
+        };
+        /** @description Triggers when a webhook that was failing takes a delivery again. */
+        WebhookRecoveredEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["WebhookRecoveredData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "WEBHOOK_RECOVERED";
         };
         /** @description The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts. */
         WebhookStats: {
