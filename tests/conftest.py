@@ -259,6 +259,7 @@ def clear_caches() -> None:
     from patchbay.api_keys import guard
     from patchbay.auth import jwt as auth_jwt
     from patchbay.deliveries import limits as delivery_limits
+    from patchbay.http import auditing
     from patchbay.oauth import limits
     from patchbay.publishing import fan_out
     from patchbay.rate_limits import ceilings
@@ -269,6 +270,7 @@ def clear_caches() -> None:
     vault.clear_cache()
     auth_jwt.clear_cache()
     guard.clear_cache()
+    auditing.clear_cache()
     ceilings.clear_cache()
     limits.clear_cache()
     delivery_limits.clear_cache()

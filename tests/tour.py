@@ -211,6 +211,7 @@ def tour(driver: Driver) -> None:
     driver.api(f"DELETE {KEYS}/{publisher['id']}", 200)
     _automations(driver)
     _integrations(driver)
+    assert driver.api("GET /api/audit", 200)["items"]
 
 
 def echo(status: int) -> Step:
@@ -442,15 +443,21 @@ def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retr
 
 
 def _scheduled_runs(driver: Driver, stopped_event: str, delivered_to: str) -> None:
-    """The sweeper with a parked retry, a delivery that was held too long, announcements and a stopped fan-out,
-    and the roll-up with an hour to count.
+    """The sweeper with a parked retry, a delivery that was held too long, announcements, and a stopped
+    fan-out; and the roll-up with an hour to count.
     """
     backend = driver.backend
     (waiting,) = [row for row in backend.rows("DeliveriesTable") if "dueAt" in row]
     set_attributes(
         backend, "DeliveriesTable", {name: waiting[name] for name in ("webhookKey", "sk")}, dueAt=1
     )
-    held = {"sk": DeliveryId.new(), "status": "HELD", "reason": "held:backlog", "heldAt": now_ms(), "dueAt": 1}
+    held = {
+        "sk": DeliveryId.new(),
+        "status": "HELD",
+        "reason": "held:backlog",
+        "heldAt": now_ms(),
+        "dueAt": 1,
+    }
     put_row(backend, "DeliveriesTable", {**waiting, **held})
     stopped = {"workspaceId": "acme", "id": stopped_event}
     set_attributes(backend, "EventsTable", stopped, dueAt=1, dueShard=0)

@@ -32,7 +32,7 @@ from workers.expire_keys import handler as expire_keys
 __all__ = ["connected"]
 
 HOUR = 3_600
-NO_RETRIES = {"retryConfig": {"maxRetries": 0}}
+NO_RETRIES: dict[str, Any] = {"retryConfig": {"maxRetries": 0}}
 LADDER = ["DELIVERY_FAILED", "WEBHOOK_FAILING", "WEBHOOK_RECOVERED", "WEBHOOK_DISABLED"]
 
 

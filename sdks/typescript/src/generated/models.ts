@@ -64,6 +64,16 @@ export type Attempt = Schemas["Attempt"];
 /** Why there was no response. `code` is stable, such as `timeout` or `dns_failed`. */
 export type AttemptError = Schemas["AttemptError"];
 export type AttemptTrigger = Schemas["AttemptTrigger"];
+/**
+ * A request for a change or for a secret. Kept for 400 days.
+ *
+ * `action` is the route, such as `webhooks.update`. `target` is what the request's path names, or what it created.
+ * `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do
+ * that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
+ */
+export type AuditEntry = Schemas["AuditEntry"];
+export type AuditEntryList = Schemas["AuditEntryList"];
+export type AuditEntryOutcome = Schemas["AuditEntryOutcome"];
 /** How a connection gets access: an OAuth grant, or credentials that its owner enters. */
 export type AuthType = Schemas["AuthType"];
 /** Where to send the user. The provider returns `state` with them. */
@@ -257,7 +267,7 @@ export type KnownHook = Schemas["KnownHook"];
 export type LastError = Schemas["LastError"];
 /** Percentiles in milliseconds, from a histogram; null if there were no attempts. */
 export type Latency = Schemas["Latency"];
-/** An action, its actor and its outcome. Kept for 90 days. */
+/** An action, its actor and its outcome. Kept for at least 90 days. */
 export type LogEntry = Schemas["LogEntry"];
 export type LogEntryList = Schemas["LogEntryList"];
 export type LogEntryOutcome = Schemas["LogEntryOutcome"];
