@@ -23,7 +23,7 @@ _SIDE_EFFECTS = frozenset({"token.refreshed", "connection.expired", "connection.
 @dataclass(slots=True)
 class Trail:
     """A request that is audited. `target` is what its path names, or None. `fields` are the names of the
-    fields that its body sets.
+    fields that its body sets. `is_followed` says that it got as far as the endpoint's function.
     """
 
     workspace_id: str
@@ -33,6 +33,7 @@ class Trail:
     ip: str | None
     target: str | None
     fields: Sequence[str] = ()
+    is_followed: bool = False
     _carries: tuple[str, str] | None = None
     _carrier: dynamo.TransactItem | None = None
     _is_logged: bool = False
@@ -87,6 +88,7 @@ def current() -> Trail | None:
 @contextmanager
 def follow(trail: Trail) -> Iterator[None]:
     """Make entries of the activity log that are written in this block the request's audit entry."""
+    trail.is_followed = True
     tokens = _current.set(trail), dynamo.executed.set(trail._executed)
     try:
         yield

@@ -2,8 +2,8 @@
 
 Recorded: every request that is not GET or HEAD, and every request for a secret, unless the endpoint says why
 not (`unaudited`). Of all other requests, those that are refused. A request has an actor if its credentials
-are valid, or are those of an API key that has ended. Not recorded: 429, because a limit must not cost more
-than it saves.
+are valid, or are those of an API key that has ended. Not recorded: a request above the limit of its API key
+or its workspace, because a limit must not cost more than it saves.
 
 The entry is written before the response is sent, if no transaction of the request has written it. If that
 fails, a request for a secret fails too. Any other response is sent, and the log says what is missing. A
@@ -119,7 +119,8 @@ def finish(rule: Rule, trail: Trail, event: Event, response: Response) -> Respon
     """Write the entry of a request, if it is recorded and has none yet. Returns the response to send."""
     status = response["statusCode"]
     is_refused = status in (401, 403)
-    if trail.is_written or status == 429 or not (is_refused or rule.records(event)):
+    is_limited = status == 429 and not trail.is_followed
+    if trail.is_written or is_limited or not (is_refused or rule.records(event)):
         return response
     reason = None if status < 400 else json.loads(response["body"])["code"]
     if is_refused and _was_recorded(trail, str(reason)):
