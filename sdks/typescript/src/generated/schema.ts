@@ -502,6 +502,44 @@ export interface components {
         };
         /** @enum {string} */
         AttemptTrigger: "AUTO" | "MANUAL" | "TEST" | "RECOVER" | "REPLAY";
+        /**
+         * @description A request for a change or for a secret. Kept for 400 days.
+         *
+         *     `action` is the route, such as `webhooks.update`. `target` is what the request's path names, or what it created. `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
+         */
+        AuditEntry: {
+            /** @description The route, such as `webhooks.update`. */
+            action: string;
+            /** @description Who asked: `user:…`, or `key_…` for an API key. */
+            actor: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description The names of the fields that the body sets. */
+            fields: string[];
+            /** @description The ID. */
+            id: string;
+            /** @description The address that the request came from. */
+            ip: string | null;
+            /** @description Whether it `SUCCEEDED`, was `REFUSED` for lack of rights, or `FAILED`. */
+            outcome: components["schemas"]["AuditEntryOutcome"];
+            /** @description The code of the problem, or null. */
+            reason: string | null;
+            /** @description The `x-request-id` of the response. */
+            requestId: string;
+            /** @description What the path names, such as `int_…/sales`, or what the request created. */
+            target: string | null;
+        };
+        AuditEntryList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["AuditEntry"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
+        /** @enum {string} */
+        AuditEntryOutcome: "SUCCEEDED" | "REFUSED" | "FAILED";
         /** @description Where to send the user. The provider returns `state` with them. */
         Authorization: {
             /** @description Where to send the user's browser. */
@@ -1582,7 +1620,7 @@ export interface components {
             /** @description 99% of the attempts took at most this long. */
             p99: number | null;
         };
-        /** @description An action, its actor and its outcome. Kept for 90 days. */
+        /** @description An action, its actor and its outcome. Kept for at least 90 days. */
         LogEntry: {
             /** @description What happened, such as `integration.updated`. */
             action: string;
@@ -2967,6 +3005,33 @@ export interface operations {
                 "application/json": components["schemas"]["AnswerRun"];
             };
         };
+        responses: never;
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Only entries of this action, such as `webhooks.update`. */
+                action?: string;
+                /** @description Only entries of this actor: `user:…` or `key_…`. */
+                actor?: string;
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only entries with this outcome. */
+                outcome?: components["schemas"]["AuditEntryOutcome"];
+                /** @description Only from this time on. */
+                since?: string;
+                /** @description Only entries of this target, and of everything below it. */
+                target?: string;
+                /** @description Only up to this time. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: never;
     };
     listActions: {
