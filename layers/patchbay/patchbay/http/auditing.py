@@ -23,7 +23,6 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from patchbay import aws
 from patchbay.activity import trail as trails
 from patchbay.activity.trail import Trail
 from patchbay.api_keys.guard import InvalidKey
@@ -132,7 +131,8 @@ def finish(rule: Rule, trail: Trail, event: Event, response: Response) -> Respon
 
     try:
         audit.write(trail, "SUCCEEDED" if reason is None else "REFUSED" if is_refused else "FAILED", reason)
-    except aws.CallFailed as error:
+    except Exception as error:
+        # An AWS failure or our own bug: the change is made, and its caller must learn that.
         logger.exception("failed to write audit entry", action=trail.action, actor=trail.actor)
         if status < 400 and rule.asks_for_secret(event):
             return problem_response(problem_of(error, trail.request_id), event)
