@@ -1094,7 +1094,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 29
+    assert len(foreign) == 30
     forged: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),

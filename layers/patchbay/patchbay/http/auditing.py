@@ -104,7 +104,8 @@ def note_fields(arguments: Mapping[str, object]) -> None:
     trail, body = trails.current(), arguments.get("body")
     if trail is not None and isinstance(body, BaseModel):
         fields = type(body).model_fields
-        trail.fields = sorted(fields[name].alias or name for name in body.model_fields_set)
+        known = body.model_fields_set & fields.keys()  # a callback may have any others
+        trail.fields = sorted(fields[name].alias or name for name in known)
 
 
 def actor_of(error: Exception) -> Principal | None:
