@@ -124,6 +124,11 @@ class Backend:
         return records
 
 
+def is_audit_row(row: dict[str, Any]) -> bool:
+    """Whether a row is an entry of the audit log that no change carries."""
+    return str(row.get("integrationKey", "")).startswith("audit#")
+
+
 def _encoded(attributes: dict[str, Any]) -> dict[str, Any]:
     """Attributes as they are on the wire: moto stores some bytes undecoded."""
     return {
@@ -259,6 +264,7 @@ def clear_caches() -> None:
     from patchbay.api_keys import guard
     from patchbay.auth import jwt as auth_jwt
     from patchbay.deliveries import limits as delivery_limits
+    from patchbay.http import auditing
     from patchbay.oauth import limits
     from patchbay.publishing import fan_out
     from patchbay.rate_limits import ceilings
@@ -269,6 +275,7 @@ def clear_caches() -> None:
     vault.clear_cache()
     auth_jwt.clear_cache()
     guard.clear_cache()
+    auditing.clear_cache()
     ceilings.clear_cache()
     limits.clear_cache()
     delivery_limits.clear_cache()

@@ -211,6 +211,7 @@ def tour(driver: Driver) -> None:
     driver.api(f"DELETE {KEYS}/{publisher['id']}", 200)
     _automations(driver)
     _integrations(driver)
+    assert driver.api("GET /api/audit", 200)["items"]
 
 
 def echo(status: int) -> Step:
@@ -253,7 +254,12 @@ def _api_keys(driver: Driver) -> Any:
     assert not api(f"POST {KEYS}/verify", 200, json={"key": successor["key"][:-1] + "!"})["valid"]
     set_attributes(backend, "ApiKeysTable", {"id": expiring["id"]}, d=1, x=1)
     set_attributes(backend, "ApiKeysTable", {"id": successor["id"]}, d=1, x=now_ms() + 3_600_000)
-    assert driver.worker("ExpireKeysFunction") == {"announced": 1, "retired": 1}
+    # A key whose revocation was interrupted. Its only request of the hour has used up its limit.
+    revoked = api(f"POST {KEYS}", 201, json={**body, "rateLimitPerHour": 1})
+    api("GET /api/nothing", 404, token=revoked["key"])
+    api(f"DELETE {KEYS}/{revoked['id']}", 200)
+    set_attributes(backend, "ApiKeysTable", {"id": revoked["id"]}, d=1, k=0)
+    assert driver.worker("ExpireKeysFunction") == {"announced": 1, "retired": 2}
     assert len(driver.receive("EventsQueue")) == 1
     set_attributes(backend, "RateLimitsTable", {"id": "of a deleted workspace"}, ttl=1)
     assert driver.worker("SweepWindowsFunction") == {"deleted": 1}
@@ -437,17 +443,30 @@ def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retr
 
 
 def _scheduled_runs(driver: Driver, stopped_event: str, delivered_to: str) -> None:
-    """The sweeper with a parked retry and a stopped fan-out, and the roll-up with an hour to count."""
+    """The sweeper with a parked retry, a delivery that was held too long, announcements, and a stopped
+    fan-out; and the roll-up with an hour to count.
+    """
     backend = driver.backend
     (waiting,) = [row for row in backend.rows("DeliveriesTable") if "dueAt" in row]
     set_attributes(
         backend, "DeliveriesTable", {name: waiting[name] for name in ("webhookKey", "sk")}, dueAt=1
     )
+    held = {
+        "sk": DeliveryId.new(),
+        "status": "HELD",
+        "reason": "held:backlog",
+        "heldAt": now_ms(),
+        "dueAt": 1,
+    }
+    put_row(backend, "DeliveriesTable", {**waiting, **held})
     stopped = {"workspaceId": "acme", "id": stopped_event}
     set_attributes(backend, "EventsTable", stopped, dueAt=1, dueShard=0)
     assert driver.worker("SweepDeliveriesFunction") == {"queued": 1}
     types = [json.loads(message["body"])["type"] for message in driver.receive("EventsQueue")]
-    assert types == ["WEBHOOK_DISABLED", "CAMPAIGN_STARTED"]
+    assert set(types) == {
+        *("API_KEY_CREATED", "API_KEY_REVOKED", "API_KEY_ROTATED", "RATE_LIMIT_NEAR"),
+        *("DELIVERY_FAILED", "WEBHOOK_DISABLED", "CAMPAIGN_STARTED"),
+    }, types
 
     # Two hours ago, so that there is something to roll up, and now, so that there is something to read.
     key = f"acme#{delivered_to}"

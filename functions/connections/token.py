@@ -4,7 +4,7 @@ from patchbay.oauth import connections
 from patchbay.oauth.models import AccessToken, ConnectionCredentials
 
 
-@endpoint(scope="credentials:read")
+@endpoint(scope="credentials:read", reads_secret=True)
 def handler(
     request: Request, id: IntegrationId, connection_id: ConnectionRef
 ) -> AccessToken | ConnectionCredentials:

@@ -3,7 +3,11 @@ from patchbay.events.models import PublishedEvents, PublishEvents
 from patchbay.http import Request, endpoint
 
 
-@endpoint(scope="events:publish", status=202)
+@endpoint(
+    scope="events:publish",
+    status=202,
+    unaudited="the events themselves are the record, and publishing is most of the traffic",
+)
 def handler(request: Request, body: PublishEvents) -> PublishedEvents:
     """Publish up to 100 events. Each item of the response is a published event, or why it was rejected."""
     key = request.headers.get("idempotency-key")

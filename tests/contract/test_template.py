@@ -127,6 +127,7 @@ SCOPES: list[tuple[str, str | None]] = [
     (r"\w+ /api/automations/.*", "automations:use"),
     (r"PUT /api/actions/.*", "actions:handle"),
     (r"\w+ /api/tasks(/.*)?", "webhooks:*"),
+    (r"GET /api/audit", "audit:read"),
 ]
 
 
@@ -288,7 +289,7 @@ class Right(NamedTuple):
     """An action on a resource, which a statement grants (both may be patterns) or a call needs.
 
     `attributes` and `partitions` are the values of `dynamodb:Attributes` and `dynamodb:LeadingKeys`: those to
-    which a grant is limited (None: all), or those that a call names.
+    which a grant is limited (None: all; partitions may be patterns), or those that a call names.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
     """
 
@@ -307,7 +308,9 @@ class Right(NamedTuple):
 
 
 def _within(named: frozenset[str] | None, allowed: frozenset[str] | None) -> bool:
-    return allowed is None or (named is not None and named <= allowed)
+    if allowed is None:
+        return True
+    return named is not None and all(any(fnmatchcase(name, each) for each in allowed) for name in named)
 
 
 @dataclass(frozen=True)
@@ -345,8 +348,8 @@ def _rights(policy: Mapping[str, Any]) -> Iterator[Right]:
         assert statement.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}, statement
         assert statement["Effect"] == "Allow"
         condition = statement.get("Condition", {})
-        assert condition.keys() <= {"ForAllValues:StringEquals"}, condition
-        limits = condition.get("ForAllValues:StringEquals", {})
+        assert condition.keys() <= {"ForAllValues:StringEquals", "ForAllValues:StringLike"}, condition
+        limits = {name: value for names in condition.values() for name, value in names.items()}
         assert limits.keys() <= {"dynamodb:Attributes", "dynamodb:LeadingKeys"}, limits
         attributes, partitions = (
             frozenset(limits[name]) if name in limits else None
@@ -432,6 +435,12 @@ def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Ri
             raise NotImplementedError(f"add the rights that {service}.{operation} needs")
 
 
+_HASH_NAMES = {
+    TEMPLATE.name(name): key["AttributeName"]
+    for name, table in TABLES.items()
+    for key in table["KeySchema"]
+    if key["KeyType"] == "HASH"
+}
 _WORD = re.compile(r"[#:]?[A-Za-z_]\w*")
 _SYNTAX = {"SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "IN", "BETWEEN"}
 _SYNTAX |= {"attribute_exists", "attribute_not_exists", "begins_with", "contains", "size", "if_not_exists"}
@@ -446,11 +455,13 @@ def _named(call: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str] | No
     names = call.get("ExpressionAttributeNames", {})
     attributes = {names.get(word, word) for word in words if not word.startswith(":")}
     row = {**call.get("Key", {}), **call.get("Item", {})}
+    hash_name = _HASH_NAMES[call["TableName"]]
     if condition := call.get("KeyConditionExpression"):
         name, value = re.findall(r"(#?\w+) = (:\w+)", condition)[0]
-        row[names.get(name, name)] = call["ExpressionAttributeValues"][value]
-    partition = row.get("workspaceId")
-    return frozenset(attributes | row.keys()), frozenset([partition["S"]]) if partition else None
+        hash_name = names.get(name, name)
+        row[hash_name] = call["ExpressionAttributeValues"][value]
+    partition = row.get(hash_name, {}).get("S")
+    return frozenset(attributes | row.keys()), frozenset([partition]) if partition else None
 
 
 def _table(name: str, index: str | None = None) -> str:
@@ -490,11 +501,15 @@ def recorder(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Cal
 
 
 def test_unknown_route_counts_a_key_with_the_rights_of_every_endpoint() -> None:
-    """All rights to count the request of a key, but not the one to read the key of JWTs."""
+    """All rights to count the request of a key, but neither the one to read the key of JWTs, nor the one to
+    write the audit log, which does not record requests to no route.
+    """
     grants = granted(TEMPLATE)
     endpoint = set(grants["GetApiKeyFunction"].shared["AuthenticatePolicy"])
     assert set(grants["NotFoundFunction"].own) == {
-        right for right in endpoint if not right.action.startswith("secretsmanager:")
+        right
+        for right in endpoint
+        if not right.action.startswith("secretsmanager:") and right.partitions != frozenset({"audit#*"})
     }
 
 

@@ -105,7 +105,7 @@ class Pipeline:
         while True:
             parked = [
                 row["dueAt"] - self.clock.now
-                for table in ("DeliveriesTable", "HealthTable", "TasksTable")
+                for table in ("DeliveriesTable", "EventsTable", "HealthTable", "TasksTable")
                 for row in self.backend.rows(table)
                 if row.get("dueShard") in due_index.SHARDS
             ]

@@ -597,6 +597,7 @@ MEMBER = VIEWER | {"connections:write", "webhooks:write", "automations:use"}
 ADMIN = MEMBER | {
     *("integrations:write", "integrations:publish", "events:publish"),
     *("api-keys:read", "api-keys:write", "api-keys:verify"),
+    "audit:read",
 }
 OWNER = ADMIN | {"credentials:read", "credentials:write", "workspace:delete", "workspace:export"}
 ROLES = {"viewer": VIEWER, "member": MEMBER, "admin": ADMIN, "owner": OWNER}

@@ -201,7 +201,8 @@ def test_duplicate_message_is_one_read(backend: Backend, pipeline: Pipeline) -> 
 
 def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
     """Subscribing an existing hook takes two reads and a write that records it. An action takes a write and a
-    send; its result takes two writes in one transaction, a send, and a write that marks it as done.
+    send; its result takes two writes in one transaction, a send, and a write that marks it as done. Each also
+    takes a write of the audit log.
     """
     platform = jwt_for("platform", claims={"exp": pipeline.clock.now // 1000 + 600})
 
@@ -215,10 +216,10 @@ def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
     hook = {"url": "https://example.com/", "eventType": "POST_PUBLISHED"}
     for _ in range(2):
         cost(f"POST {base}/hooks", json=hook)
-    assert backend.calls.count == {"dynamodb.GetItem": 2, "dynamodb.UpdateItem": 1}
+    assert backend.calls.count == {"dynamodb.GetItem": 2, "dynamodb.UpdateItem": 1, "dynamodb.PutItem": 1}
     action = {"input": {"name": "Spring"}, "callbackUrl": "https://example.com/"}
     run = cost(f"POST {base}/actions/create_campaign", json=action)
-    assert backend.calls.count == {"dynamodb.PutItem": 1, "sqs.SendMessage": 1}
+    assert backend.calls.count == {"dynamodb.PutItem": 2, "sqs.SendMessage": 1}
     result = {"status": "FAILED", "error": {"detail": "no"}}
     cost(f"PUT /api/actions/runs/{run['id']}", json=result)
     assert backend.calls.count == {
@@ -226,6 +227,7 @@ def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
         "dynamodb.TransactWriteItems": 1,
         "sqs.SendMessage": 1,
         "dynamodb.UpdateItem": 1,
+        "dynamodb.PutItem": 1,
     }
     cost("GET /api/automations/runs")
     assert backend.calls.count == {"dynamodb.Query": 3, "dynamodb.BatchGetItem": 1}

@@ -33,6 +33,7 @@ from tests.conftest import (
     Backend,
     clear_caches,
     handler_of,
+    is_audit_row,
     jwt_for,
     routes_of,
 )
@@ -58,12 +59,15 @@ MB, KB = 1024 * 1024, 1024
 
 
 def stored(backend: Backend) -> dict[str, Any]:
-    """The rows of all tables except the rate limits, and the number of messages in each queue."""
+    """The rows of all tables except the rate limits and the audit log of refused requests, and the number of
+    messages in each queue.
+    """
     tables = {table.logical_id for table in backend.template.of_type("AWS::DynamoDB::Table")}
     queues = [queue.logical_id for queue in backend.template.of_type("AWS::SQS::Queue")]
     sqs = backend.client("sqs")
     contents: dict[str, Any] = {
-        table: sorted(map(repr, backend.rows(table))) for table in tables - {"RateLimitsTable"}
+        table: sorted(repr(row) for row in backend.rows(table) if not is_audit_row(row))
+        for table in tables - {"RateLimitsTable"}
     }
     for queue in queues:
         name = "ApproximateNumberOfMessages"
@@ -752,7 +756,7 @@ class Filled:
 
 HOOKS, RUNS = "/api/automations/n8n/hooks", "/api/automations/n8n/runs"
 ALL_RUNS, ALL_DELIVERIES, TASKS = "/api/automations/runs", "/api/deliveries", "/api/tasks"
-ALL_CONNECTIONS = "/api/connections"
+ALL_CONNECTIONS, AUDIT = "/api/connections", "/api/audit"
 TYPES = ("POST_PUBLISHED", "POST_FAILED")
 ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Status.SENDING)
 
@@ -762,7 +766,7 @@ def filled(api: Api, backend: Backend) -> Filled:
     """4 hooks and runs of n8n, a run of each other platform, 7 webhooks, 5 API keys, 10 events on ten days,
     each with a delivery to the first webhook, and queued ones to others; 4 integrations, 5 connections of the
     first one; the activity logs of the first integration and webhook, and of an API key; 4 tasks, of which
-    the last 2 are cancelled.
+    the last 2 are cancelled; and the audit log of all this.
     """
     ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: [], ALL_RUNS: []}
     create_hooks_and_runs(api, ids)
@@ -781,6 +785,8 @@ def filled(api: Api, backend: Backend) -> Filled:
         for name in "ab":
             assert api(f"PUT {path}", json={"name": name}).status == 200
         ids[f"{path}/logs"] = logged(backend, path.rpartition("/")[2])
+    audited = [row for row in backend.rows("ActivityTable") if row.get("workspaceId") == "acme"]
+    ids[AUDIT] = sorted((row["id"] for row in audited), reverse=True)
     return Filled(webhook, ids[INTEGRATIONS][-1], ids, rival_webhook, rival_integration)
 
 
@@ -1088,7 +1094,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 29
+    assert len(foreign) == 30
     forged: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),

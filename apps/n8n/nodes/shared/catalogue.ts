@@ -5,9 +5,24 @@ import { choices } from './api';
 
 export const events: INodePropertyOptions[] = [
   {
+    "name": "API Key Created",
+    "value": "API_KEY_CREATED",
+    "description": "Triggers when an API key is created"
+  },
+  {
     "name": "API Key Expiring",
     "value": "API_KEY_EXPIRING",
     "description": "Triggers when an API key is about to expire, 7 days and 1 day before"
+  },
+  {
+    "name": "API Key Revoked",
+    "value": "API_KEY_REVOKED",
+    "description": "Triggers when an API key is revoked"
+  },
+  {
+    "name": "API Key Rotated",
+    "value": "API_KEY_ROTATED",
+    "description": "Triggers when an API key gets a successor"
   },
   {
     "name": "Alert Triggered",
@@ -35,14 +50,34 @@ export const events: INodePropertyOptions[] = [
     "description": "Triggers when a campaign starts"
   },
   {
+    "name": "Connection Created",
+    "value": "CONNECTION_CREATED",
+    "description": "Triggers when an account is connected"
+  },
+  {
     "name": "Connection Expired",
     "value": "CONNECTION_EXPIRED",
     "description": "Triggers when a connected account has to be connected again"
   },
   {
+    "name": "Connection Recovered",
+    "value": "CONNECTION_RECOVERED",
+    "description": "Triggers when a connection that had expired or failed works again"
+  },
+  {
+    "name": "Connection Revoked",
+    "value": "CONNECTION_REVOKED",
+    "description": "Triggers when a connection is deleted, or its integration"
+  },
+  {
     "name": "Conversation Assigned",
     "value": "CONVERSATION_ASSIGNED",
     "description": "Triggers when a conversation is assigned to a member or a team"
+  },
+  {
+    "name": "Delivery Failed",
+    "value": "DELIVERY_FAILED",
+    "description": "Triggers when a delivery fails for good, once an hour for each webhook"
   },
   {
     "name": "Mention Received",
@@ -70,9 +105,24 @@ export const events: INodePropertyOptions[] = [
     "description": "Triggers when a post is scheduled or rescheduled"
   },
   {
+    "name": "Rate Limit Near",
+    "value": "RATE_LIMIT_NEAR",
+    "description": "Triggers when an API key has used 80 percent of a limit, once in each hour or day"
+  },
+  {
     "name": "Webhook Disabled",
     "value": "WEBHOOK_DISABLED",
     "description": "Triggers when a webhook is disabled because its receiver is gone or keeps failing"
+  },
+  {
+    "name": "Webhook Failing",
+    "value": "WEBHOOK_FAILING",
+    "description": "Triggers when half, and again when 80 percent, of the failures in a row that disable a webhook are reached"
+  },
+  {
+    "name": "Webhook Recovered",
+    "value": "WEBHOOK_RECOVERED",
+    "description": "Triggers when a webhook that was failing takes a delivery again"
   }
 ];
 
@@ -205,6 +255,15 @@ export const eventFields: Record<string, Record<string, string>> = {
     "scheduledFor": "string",
     "scheduledBy": "string"
   },
+  "API_KEY_CREATED": {
+    "keyId": "string",
+    "name": "string",
+    "maskedKey": "string",
+    "scopes": "list",
+    "scopes.*": "string",
+    "expiresAt": "string",
+    "createdBy": "string"
+  },
   "API_KEY_EXPIRING": {
     "keyId": "string",
     "name": "string",
@@ -212,13 +271,71 @@ export const eventFields: Record<string, Record<string, string>> = {
     "expiresAt": "string",
     "daysLeft": "number"
   },
+  "API_KEY_REVOKED": {
+    "keyId": "string",
+    "name": "string",
+    "maskedKey": "string",
+    "revokedBy": "string",
+    "revokedAt": "string"
+  },
+  "API_KEY_ROTATED": {
+    "keyId": "string",
+    "name": "string",
+    "maskedKey": "string",
+    "successorId": "string",
+    "endsAt": "string",
+    "rotatedBy": "string"
+  },
+  "CONNECTION_CREATED": {
+    "connectionId": "string",
+    "id": "string",
+    "integrationId": "string",
+    "provider": "string",
+    "accountLabel": "string",
+    "createdBy": "string"
+  },
   "CONNECTION_EXPIRED": {
     "connectionId": "string",
     "id": "string",
     "integrationId": "string",
     "provider": "string",
+    "accountLabel": "string",
+    "statusReason": "string"
+  },
+  "CONNECTION_RECOVERED": {
+    "connectionId": "string",
+    "id": "string",
+    "integrationId": "string",
+    "provider": "string",
+    "accountLabel": "string",
+    "previousStatus": "string"
+  },
+  "CONNECTION_REVOKED": {
+    "connectionId": "string",
+    "id": "string",
+    "integrationId": "string",
+    "provider": "string",
+    "accountLabel": "string",
+    "statusReason": "string"
+  },
+  "DELIVERY_FAILED": {
+    "deliveryId": "string",
+    "webhookId": "string",
+    "name": "string",
+    "url": "string",
+    "eventId": "string",
+    "eventType": "string",
     "statusReason": "string",
-    "accountLabel": "string"
+    "failedAt": "string"
+  },
+  "RATE_LIMIT_NEAR": {
+    "keyId": "string",
+    "name": "string",
+    "maskedKey": "string",
+    "window": "string",
+    "limit": "number",
+    "used": "number",
+    "resetsAt": "string"
   },
   "WEBHOOK_DISABLED": {
     "webhookId": "string",
@@ -227,6 +344,22 @@ export const eventFields: Record<string, Record<string, string>> = {
     "statusReason": "string",
     "consecutiveFailures": "number",
     "disabledAt": "string"
+  },
+  "WEBHOOK_FAILING": {
+    "webhookId": "string",
+    "name": "string",
+    "url": "string",
+    "percent": "number",
+    "consecutiveFailures": "number",
+    "disableAfter": "number",
+    "statusReason": "string"
+  },
+  "WEBHOOK_RECOVERED": {
+    "webhookId": "string",
+    "name": "string",
+    "url": "string",
+    "failingSince": "string",
+    "recoveredAt": "string"
   }
 };
 
@@ -1014,6 +1147,51 @@ export const filterFields: INodeProperties[] = [
     "displayOptions": {
       "show": {
         "event": [
+          "API_KEY_CREATED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Created By",
+        "name": "createdBy",
+        "type": "string",
+        "default": "",
+        "description": "Who created it, as id of GET /api/me shows it"
+      },
+      {
+        "displayName": "Key ID",
+        "name": "keyId",
+        "type": "string",
+        "default": "",
+        "description": "The key"
+      },
+      {
+        "displayName": "Masked Key",
+        "name": "maskedKey",
+        "type": "string",
+        "default": "",
+        "description": "The first characters of the key"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
           "API_KEY_EXPIRING"
         ]
       }
@@ -1046,6 +1224,162 @@ export const filterFields: INodeProperties[] = [
         "type": "string",
         "default": "",
         "description": "Its name"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "API_KEY_REVOKED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Key ID",
+        "name": "keyId",
+        "type": "string",
+        "default": "",
+        "description": "The key"
+      },
+      {
+        "displayName": "Masked Key",
+        "name": "maskedKey",
+        "type": "string",
+        "default": "",
+        "description": "The first characters of the key"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      },
+      {
+        "displayName": "Revoked By",
+        "name": "revokedBy",
+        "type": "string",
+        "default": "",
+        "description": "Who revoked it, as id of GET /api/me shows it"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "API_KEY_ROTATED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Key ID",
+        "name": "keyId",
+        "type": "string",
+        "default": "",
+        "description": "The key"
+      },
+      {
+        "displayName": "Masked Key",
+        "name": "maskedKey",
+        "type": "string",
+        "default": "",
+        "description": "The first characters of the key"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      },
+      {
+        "displayName": "Rotated By",
+        "name": "rotatedBy",
+        "type": "string",
+        "default": "",
+        "description": "Who rotated it, as id of GET /api/me shows it"
+      },
+      {
+        "displayName": "Successor ID",
+        "name": "successorId",
+        "type": "string",
+        "default": "",
+        "description": "The key that replaces it"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "CONNECTION_CREATED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Account Label",
+        "name": "accountLabel",
+        "type": "string",
+        "default": "",
+        "description": "The account's name at the provider"
+      },
+      {
+        "displayName": "Connection ID",
+        "name": "connectionId",
+        "type": "string",
+        "default": "",
+        "description": "The connection, by its name"
+      },
+      {
+        "displayName": "Created By",
+        "name": "createdBy",
+        "type": "string",
+        "default": "",
+        "description": "Who connected it, as id of GET /api/me shows it"
+      },
+      {
+        "displayName": "ID",
+        "name": "id",
+        "type": "string",
+        "default": "",
+        "description": "The connection, by Patchbay's own id"
+      },
+      {
+        "displayName": "Integration ID",
+        "name": "integrationId",
+        "type": "string",
+        "default": "",
+        "description": "The integration that it belongs to"
+      },
+      {
+        "displayName": "Provider",
+        "name": "provider",
+        "type": "string",
+        "default": "",
+        "description": "The provider of the account"
       }
     ]
   },
@@ -1118,6 +1452,279 @@ export const filterFields: INodeProperties[] = [
     "displayOptions": {
       "show": {
         "event": [
+          "CONNECTION_RECOVERED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Account Label",
+        "name": "accountLabel",
+        "type": "string",
+        "default": "",
+        "description": "The account's name at the provider"
+      },
+      {
+        "displayName": "Connection ID",
+        "name": "connectionId",
+        "type": "string",
+        "default": "",
+        "description": "The connection, by its name"
+      },
+      {
+        "displayName": "ID",
+        "name": "id",
+        "type": "string",
+        "default": "",
+        "description": "The connection, by Patchbay's own id"
+      },
+      {
+        "displayName": "Integration ID",
+        "name": "integrationId",
+        "type": "string",
+        "default": "",
+        "description": "The integration that it belongs to"
+      },
+      {
+        "displayName": "Previous Status",
+        "name": "previousStatus",
+        "type": "options",
+        "default": "ERROR",
+        "description": "What it was before: EXPIRED or ERROR",
+        "options": [
+          {
+            "name": "Error",
+            "value": "ERROR"
+          },
+          {
+            "name": "Expired",
+            "value": "EXPIRED"
+          }
+        ]
+      },
+      {
+        "displayName": "Provider",
+        "name": "provider",
+        "type": "string",
+        "default": "",
+        "description": "The provider of the account"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "CONNECTION_REVOKED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Account Label",
+        "name": "accountLabel",
+        "type": "string",
+        "default": "",
+        "description": "The account's name at the provider"
+      },
+      {
+        "displayName": "Connection ID",
+        "name": "connectionId",
+        "type": "string",
+        "default": "",
+        "description": "The connection, by its name"
+      },
+      {
+        "displayName": "ID",
+        "name": "id",
+        "type": "string",
+        "default": "",
+        "description": "The connection, by Patchbay's own id"
+      },
+      {
+        "displayName": "Integration ID",
+        "name": "integrationId",
+        "type": "string",
+        "default": "",
+        "description": "The integration that it belongs to"
+      },
+      {
+        "displayName": "Provider",
+        "name": "provider",
+        "type": "string",
+        "default": "",
+        "description": "The provider of the account"
+      },
+      {
+        "displayName": "Status Reason",
+        "name": "statusReason",
+        "type": "options",
+        "default": "connection_deleted",
+        "description": "Why: connection_deleted or integration_deleted",
+        "options": [
+          {
+            "name": "Connection Deleted",
+            "value": "connection_deleted"
+          },
+          {
+            "name": "Integration Deleted",
+            "value": "integration_deleted"
+          }
+        ]
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "DELIVERY_FAILED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Delivery ID",
+        "name": "deliveryId",
+        "type": "string",
+        "default": "",
+        "description": "The first delivery of the webhook that failed in this hour"
+      },
+      {
+        "displayName": "Event ID",
+        "name": "eventId",
+        "type": "string",
+        "default": "",
+        "description": "The event that was not delivered"
+      },
+      {
+        "displayName": "Event Type",
+        "name": "eventType",
+        "type": "string",
+        "default": "",
+        "description": "The event's type"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      },
+      {
+        "displayName": "Status Reason",
+        "name": "statusReason",
+        "type": "string",
+        "default": "",
+        "description": "Why it failed, as a code"
+      },
+      {
+        "displayName": "URL",
+        "name": "url",
+        "type": "string",
+        "default": "",
+        "description": "Where its deliveries go"
+      },
+      {
+        "displayName": "Webhook ID",
+        "name": "webhookId",
+        "type": "string",
+        "default": "",
+        "description": "The webhook"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "RATE_LIMIT_NEAR"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Key ID",
+        "name": "keyId",
+        "type": "string",
+        "default": "",
+        "description": "The key"
+      },
+      {
+        "displayName": "Limit",
+        "name": "limit",
+        "type": "number",
+        "default": 0,
+        "description": "The limit, in requests"
+      },
+      {
+        "displayName": "Masked Key",
+        "name": "maskedKey",
+        "type": "string",
+        "default": "",
+        "description": "The first characters of the key"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      },
+      {
+        "displayName": "Used",
+        "name": "used",
+        "type": "number",
+        "default": 0,
+        "description": "How much of it was used"
+      },
+      {
+        "displayName": "Window",
+        "name": "window",
+        "type": "options",
+        "default": "day",
+        "description": "The limit's length: hour or day",
+        "options": [
+          {
+            "name": "Day",
+            "value": "day"
+          },
+          {
+            "name": "Hour",
+            "value": "hour"
+          }
+        ]
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
           "WEBHOOK_DISABLED"
         ]
       }
@@ -1150,6 +1757,110 @@ export const filterFields: INodeProperties[] = [
         "type": "string",
         "default": "",
         "description": "Where its deliveries went"
+      },
+      {
+        "displayName": "Webhook ID",
+        "name": "webhookId",
+        "type": "string",
+        "default": "",
+        "description": "The webhook"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "WEBHOOK_FAILING"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Consecutive Failures",
+        "name": "consecutiveFailures",
+        "type": "number",
+        "default": 0,
+        "description": "How many deliveries in a row have failed"
+      },
+      {
+        "displayName": "Disable After",
+        "name": "disableAfter",
+        "type": "number",
+        "default": 0,
+        "description": "How many failures in a row disable the webhook"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      },
+      {
+        "displayName": "Percent",
+        "name": "percent",
+        "type": "number",
+        "default": 0,
+        "description": "The part of disableAfter that is reached: 50 or 80"
+      },
+      {
+        "displayName": "Status Reason",
+        "name": "statusReason",
+        "type": "string",
+        "default": "",
+        "description": "Why the last of them failed, as a code"
+      },
+      {
+        "displayName": "URL",
+        "name": "url",
+        "type": "string",
+        "default": "",
+        "description": "Where its deliveries go"
+      },
+      {
+        "displayName": "Webhook ID",
+        "name": "webhookId",
+        "type": "string",
+        "default": "",
+        "description": "The webhook"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "WEBHOOK_RECOVERED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      },
+      {
+        "displayName": "URL",
+        "name": "url",
+        "type": "string",
+        "default": "",
+        "description": "Where its deliveries go"
       },
       {
         "displayName": "Webhook ID",

@@ -3,12 +3,16 @@
 Table: integrationKey (`<workspace>#<int_…, whk_… or key_…>`; integrations had a log first), id (`log_…`,
 ordered by time). Rows expire by TTL after 90 days. A change and its entry are one transaction; the entry for
 a use is written before the response is sent.
+
+A row with `workspaceId` is also an entry of the audit log (`trail`, `audit`), and expires after 400 days.
+Index, sparse: `byWorkspace` (workspaceId, id).
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+from patchbay.activity import trail as trails
 from patchbay.ids import ApiKeyId, IntegrationId, LogId, WebhookId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
@@ -34,9 +38,11 @@ def log_action(
     """An entry, as an action of the transaction that makes the change. A repeat with the same `id` is the
     same entry.
     """
-    return dynamo.put_action(
-        settings().activity_table, _row(workspace_id, subject, action, actor, detail, outcome, id)
-    )
+    row, trail = _row(workspace_id, subject, action, actor, detail, outcome, id)
+    put = dynamo.put_action(settings().activity_table, row)
+    if trail is not None:
+        trail.is_in(put)
+    return put
 
 
 def log(
@@ -48,7 +54,10 @@ def log(
     outcome: Outcome = "SUCCEEDED",
 ) -> None:
     """Write an entry."""
-    dynamo.put(settings().activity_table, _row(workspace_id, subject, action, actor, detail, outcome, None))
+    row, trail = _row(workspace_id, subject, action, actor, detail, outcome, None)
+    dynamo.put(settings().activity_table, row)
+    if trail is not None:
+        trail.is_logged()
 
 
 def partition_key(workspace_id: str, subject: SubjectId) -> str:
@@ -64,9 +73,10 @@ def _row(
     detail: str | None,
     outcome: Outcome,
     id: LogId | None,
-) -> dynamo.Row:
+) -> tuple[dynamo.Row, trails.Trail | None]:
+    """The row, and the trail of the request if the row is also its audit entry."""
     id = id or LogId.new()
-    return {
+    row: dynamo.Row = {
         "integrationKey": partition_key(workspace_id, subject),
         "id": id,
         "action": action,
@@ -75,3 +85,7 @@ def _row(
         "detail": detail,
         "ttl": id.time_ms // 1000 + _KEEP_SECONDS,
     }
+    trail = trails.current()
+    if trail is None or not trail.takes(workspace_id, subject, action, actor, outcome):
+        return row, None
+    return row | trail.attributes() | {"ttl": id.time_ms // 1000 + trails.KEEP_SECONDS}, trail

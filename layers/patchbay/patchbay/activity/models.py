@@ -1,4 +1,4 @@
-"""The activity log in the API."""
+"""The activity log and the audit log in the API."""
 
 from __future__ import annotations
 
@@ -25,11 +25,54 @@ class LogQuery(PeriodQuery):
 
 
 class LogEntry(ApiModel):
-    """An action, its actor and its outcome. Kept for 90 days."""
+    """An action, its actor and its outcome. Kept for at least 90 days."""
 
     id: LogId
     action: str
     actor: str
     outcome: Literal["SUCCEEDED", "FAILED"]
     detail: str | None
+    created_at: Timestamp
+
+
+AuditOutcome = Literal["SUCCEEDED", "REFUSED", "FAILED"]
+
+_AuditAction = Annotated[
+    str,
+    StringConstraints(
+        pattern=pattern(
+            r"^[a-z_]{1,32}\.[a-z_]{1,32}$", "an action of the audit log, such as webhooks.update"
+        )
+    ),
+]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class AuditQuery(PeriodQuery):
+    """`target` also finds everything below it: an integration's ID finds the entries of its connections."""
+
+    actor: _Name | None = None
+    action: _AuditAction | None = None
+    target: _Name | None = None
+    outcome: AuditOutcome | None = None
+
+
+class AuditEntry(ApiModel):
+    """A request for a change or for a secret. Kept for 400 days.
+
+    `action` is the route, such as `webhooks.update`. `target` is what the request's path names, or what it
+    created. `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the
+    caller may not do that, or that their API key has ended. `reason` is the code of the problem of a request
+    that was REFUSED or FAILED.
+    """
+
+    id: LogId
+    action: str
+    actor: str
+    target: str | None
+    fields: list[str]
+    outcome: AuditOutcome
+    reason: str | None
+    request_id: str
+    ip: str | None
     created_at: Timestamp

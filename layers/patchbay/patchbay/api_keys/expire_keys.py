@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from patchbay import aws
-from patchbay.api_keys import expiry, key_format, store
+from patchbay.api_keys import announcements, expiry, store
 from patchbay.api_keys.stored_key import StoredKey
 from patchbay.clock import from_ms, iso, now_ms
 from patchbay.events import service as events
 from patchbay.ids import EventId
 from patchbay.observability import logger
-from patchbay.settings import settings
 from patchbay.storage.due_index import IncompleteRun
 
 # Enough to finish the key in progress. The next run continues.
@@ -54,9 +53,7 @@ def _process(key: StoredKey, summary: ExpirySummary, now: int) -> ExpirySummary:
         key.workspace_id,
         "API_KEY_EXPIRING",
         {
-            "keyId": key.id,
-            "name": key.terms.name,
-            "maskedKey": key_format.mask(settings().api_key_prefix, key.id),
+            **announcements.describe(key),
             "expiresAt": iso(from_ms(expires_ms)),
             "daysLeft": notice.days,
         },

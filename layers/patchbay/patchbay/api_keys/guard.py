@@ -20,13 +20,15 @@ from collections.abc import Callable, Collection, Sequence
 from functools import cached_property, partial
 from typing import Literal, NamedTuple
 
-from patchbay.api_keys import hashing, key_format, store
+from patchbay import aws
+from patchbay.api_keys import announcements, hashing, key_format, store
 from patchbay.api_keys.stored_key import KeyState, StoredKey
 from patchbay.auth.principal import KeyLimits, Principal
 from patchbay.auth.scopes import PLATFORM_ONLY
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import CostExceedsLimit, Forbidden, RateLimited, Unauthenticated
 from patchbay.ids import ApiKeyId
+from patchbay.observability import logger
 from patchbay.rate_limits import sliding_window
 from patchbay.rate_limits.headers import rate_limit_headers, retry_after
 from patchbay.rate_limits.lru_cache import LruCache
@@ -151,6 +153,8 @@ class Guard:
         self._rejections: LruCache[bytes, _Rejection] = LruCache(_CACHE_SIZE)
         # For keys that got wrong secrets: their hash and fingerprint, which never change.
         self._fingerprints: LruCache[ApiKeyId, tuple[str, int]] = LruCache(_CACHE_SIZE)
+        # The limits that were announced as nearly used up, in their hour or day.
+        self._announced: LruCache[str, bool] = LruCache(_CACHE_SIZE)
 
     def admit(
         self,
@@ -177,7 +181,7 @@ class Guard:
             raise
 
     def clear(self) -> None:
-        for cache in (self._keys, self._rejections, self._fingerprints):
+        for cache in (self._keys, self._rejections, self._fingerprints, self._announced):
             cache.clear()
 
     def _authenticate(self, token: str, now: int) -> tuple[bytes, _CachedKey]:
@@ -250,10 +254,27 @@ class Guard:
             cached = cached._replace(counts=counts)
             self._keys.put(digest, cached)
             statuses = cached.statuses(now)
+            self._announce_near(cached.key, statuses)
             if successor_statuses:
                 statuses = _more_restrictive(statuses, successor_statuses)
             return AdmittedRequest(cached.principal, statuses)
         raise _throttled(cached, now)
+
+    def _announce_near(self, key: StoredKey, statuses: Sequence[QuotaStatus]) -> None:
+        """Announce limits that are nearly used up: one write for each process, hour or day. The request is
+        admitted even if that fails, and a later one announces them.
+        """
+        for status in statuses:
+            if not announcements.is_near(status):
+                continue
+            near = announcements.near_key(key, status)
+            if self._announced.get(near):
+                continue
+            try:
+                announcements.announce_near(key, status)
+                self._announced.put(near, True)
+            except aws.CallFailed:
+                logger.exception("failed to announce rate limit", key_id=key.id)
 
     def _count_shared(
         self, id: ApiKeyId, digest: bytes, cached: _CachedKey, cost: int, now: int

@@ -19,14 +19,14 @@ Times are Unix milliseconds (`ttl`: seconds). A slot of u is day × 10⁸ + coun
 not mistaken for today's. Windows: rate_limits.sliding_window.
 
 When a key ends, it gets r and ttl (it is retired), and is then removed from the workspace's count, which also
-logs its end. k and d, which no request changes, keep it in the index `due` while work remains: announce its
-expiry, retire it, remove it from the count.
+logs its end and announces a revocation. k and d, which no request changes, keep it in the index `due` while
+work remains: announce its expiry, retire it, remove it from the count.
 
 Changes are one transaction with their entry of the activity log, except a revocation, which must not wait
 for a busy key: a transaction conflicts with the requests that count their use. Crash between any two lines:
     not revoked yet             the key works; the caller repeats the request
     revoked, still counted      refused from now on. The schedule removes it from the count and logs its end
-    removed and logged          done: both are one transaction, which happens once
+    removed, logged, announced  done: that is one transaction, which happens once
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from itertools import islice
 
 from patchbay import idempotency
 from patchbay.activity.log import SYSTEM, log_action
-from patchbay.api_keys import expiry
+from patchbay.api_keys import announcements, expiry
 from patchbay.api_keys.stored_key import KeyState, StoredKey, Terms
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict
@@ -123,10 +123,10 @@ def _count(key: StoredKey, update: Update, usage: str, condition: str, **values:
 
 
 def create(key: StoredKey, extra_actions: Sequence[dynamo.TransactItem]) -> None:
-    """Store a new key in one transaction with `extra_actions`, which record the response. Raises Conflict at
-    the workspace's ceiling.
+    """Store a new key, and announce it, in one transaction with `extra_actions`, which record the response.
+    Raises Conflict at the workspace's ceiling.
     """
-    actions = [_count_action(key.workspace_id), _put_action(key)]
+    actions = [_count_action(key.workspace_id), _put_action(key), announcements.created(key)]
     try:
         dynamo.transact([*actions, *extra_actions])
     except dynamo.TransactionCanceled as error:
@@ -220,8 +220,8 @@ def rotate(
     extra_actions: Sequence[dynamo.TransactItem],
     initial_counts: Sequence[Count] | None = None,
 ) -> None:
-    """Store `new` and let `old` end at `ends_ms`. Until then, the workspace's count includes both. Raises
-    KeyChanged, or Conflict at the workspace's ceiling.
+    """Store `new` and let `old` end at `ends_ms`, and announce it. Until then, the workspace's count includes
+    both. Raises KeyChanged, or Conflict at the workspace's ceiling.
 
     If the key rotates itself, `initial_counts` are the counts that `new` starts with. Raises KeyChanged if
     `old` has counted more by the time of the write.
@@ -253,6 +253,7 @@ def rotate(
         ),
         _put_action(new, initial_counts or ()),
         *([] if ends_now else [_count_action(new.workspace_id)]),
+        announcements.rotated(old, new, ends_ms),
     ]
     try:
         dynamo.transact([*actions, *extra_actions])
@@ -331,8 +332,8 @@ def _retire(key_id: ApiKeyId, assignments: str, condition: str, now: int, **valu
 
 
 def _remove_from_count(key: StoredKey) -> bool:
-    """Remove a retired key from the workspace's count, and log its end. Returns False if it was removed
-    before.
+    """Remove a retired key from the workspace's count, log its end, and announce it if it was revoked.
+    Returns False if it was removed before.
     """
     actions = [
         dynamo.update_action(
@@ -345,6 +346,7 @@ def _remove_from_count(key: StoredKey) -> bool:
             settings().api_keys_table, {"id": _count_id(key.workspace_id)}, "ADD n :less", less=-1
         ),
         _log_end_action(key),
+        *([announcements.revoked(key)] if key.is_revoked else []),
     ]
     try:
         dynamo.transact(actions)

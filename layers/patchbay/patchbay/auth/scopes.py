@@ -27,6 +27,7 @@ _ADMIN = _MEMBER | {
     "api-keys:read",
     "api-keys:write",
     "api-keys:verify",
+    "audit:read",
 }
 _OWNER = _ADMIN | {
     "credentials:read",

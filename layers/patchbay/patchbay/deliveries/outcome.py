@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from patchbay import catalogue
-from patchbay.clock import from_ms, iso, now_ms
-from patchbay.deliveries import store
+from patchbay.clock import now_ms
+from patchbay.deliveries import ladder, store
 from patchbay.deliveries.batch import WebhookBatch
-from patchbay.ids import EventId, WebhookId, parse_webhook_key
+from patchbay.ids import WebhookId, parse_webhook_key
 from patchbay.observability import logger, metrics
 from patchbay.receivers import health_store
 from patchbay.receivers.health import TIMEOUTS_TO_OPEN, probe_delay_seconds, trailing_timeouts
@@ -30,9 +30,17 @@ CONSECUTIVE_FAILURES = "consecutive_failures"
 _MARK_SLOW_AGAIN_MS = 30_000
 
 
-def on_failed(batch: WebhookBatch, message: DeliveryMessage, at: int, requested_at: int) -> None:
+def on_failed(
+    batch: WebhookBatch,
+    message: DeliveryMessage,
+    reason: str,
+    at: int,
+    requested_at: int,
+    *,
+    is_announced: bool,
+) -> None:
     """Count a failed delivery against its webhook, and disable the webhook at `disableAfter` failures in a
-    row.
+    row. Announces the failure where `ladder` says so, if `is_announced`.
 
     Call this before the delivery is recorded as FAILED: a repeat has no effect, but a failure that is missed
     is never counted. A callback is a single delivery, so it is not counted. `requested_at` is when the last
@@ -45,13 +53,31 @@ def on_failed(batch: WebhookBatch, message: DeliveryMessage, at: int, requested_
         health_store.remove_failures(batch.key, stale)
     # A local variable, because concurrent attempts also set `batch.health`, and not always to the latest.
     health = batch.health = health_store.record_failure(batch.key, at, message.id)
-    limit = batch.webhook.disable_after if batch.webhook else 0
-    if not batch.is_active or health.consecutive_failures(batch.resumed_at) < limit:
+    if batch.webhook is None or not batch.is_active:
         return
-    # The health row may not have the latest success yet.
-    since = max(batch.resumed_at, batch.last_success_at, store.last_success_at(batch.key))
-    if health.consecutive_failures(since) >= limit:
+    limit, failures = batch.webhook.disable_after, health.consecutive_failures(batch.resumed_at)
+    if failures >= limit or health.next_warning(failures, limit, batch.resumed_at):
+        # The health row may not have the latest success yet.
+        since = max(batch.resumed_at, batch.last_success_at, store.last_success_at(batch.key))
+        failures = health.consecutive_failures(since)
+    if is_announced:
+        health = batch.health = ladder.announce_failure(
+            batch.webhook, health, _failed(message, reason, at), failures
+        )
+    if failures >= limit:
         disable(batch, message, CONSECUTIVE_FAILURES, health, requested_at)
+
+
+def on_failed_without_attempt(batch: WebhookBatch, message: DeliveryMessage, reason: str, at: int) -> None:
+    """Announce a delivery that fails for a reason that is not its receiver's. Call this before it is recorded
+    as FAILED.
+    """
+    if batch.webhook is not None and not batch.is_callback:
+        batch.health = ladder.announce_failure(batch.webhook, batch.health, _failed(message, reason, at))
+
+
+def _failed(message: DeliveryMessage, reason: str, at: int) -> ladder.FailedDelivery:
+    return ladder.FailedDelivery(message.id, message.event_id, message.event_type, reason, at)
 
 
 def on_gone(batch: WebhookBatch, message: DeliveryMessage, reason: str, requested_at: int) -> None:
@@ -79,34 +105,20 @@ def on_gone(batch: WebhookBatch, message: DeliveryMessage, reason: str, requeste
 def disable(
     batch: WebhookBatch, message: DeliveryMessage, reason: str, health: Health, requested_at: int
 ) -> None:
-    """Stop the webhook's deliveries. The sweeper cancels those that wait, and notifies the owner once, unless
-    the failed delivery was itself an operational event.
+    """Stop the webhook's deliveries, and announce it, unless the failed delivery was itself an operational
+    event. The sweeper cancels those that wait.
     """
     notifies = message.event_type not in catalogue.OPERATIONAL
     failures = health.consecutive_failures(batch.resumed_at)
 
     def extra_actions(webhook: StoredWebhook) -> list[dynamo.TransactItem]:
-        announcement = _announcement(webhook, failures) if notifies else None
-        return [health_store.sweep_now_action(batch.key, now_ms(), announcement)]
+        sweep = health_store.sweep_now_action(batch.key, now_ms())
+        return [sweep, ladder.disabled_action(webhook, failures)] if notifies else [sweep]
 
     workspace_id, webhook_id = parse_webhook_key(batch.key)
     if webhooks.disable(workspace_id, webhook_id, reason, extra_actions, requested_at=requested_at):
         logger.warning("webhook disabled", reason=reason, webhook_id=webhook_id, failures=failures)
         metrics().add_metric("WebhooksDisabled", "Count", 1)
-
-
-def _announcement(webhook: StoredWebhook, failures: int) -> dict[str, str | int | None]:
-    """The data of a WEBHOOK_DISABLED event, with the event's `id`."""
-    disabled_at = webhook.disabled_at or 0
-    return {
-        "id": EventId.new(disabled_at),
-        "webhookId": webhook.id,
-        "name": webhook.name,
-        "url": webhook.url,
-        "statusReason": webhook.status_reason,
-        "consecutiveFailures": failures,
-        "disabledAt": iso(from_ms(disabled_at)),
-    }
 
 
 def needs_finish(batch: WebhookBatch) -> bool:
@@ -133,12 +145,20 @@ def finish_batch(batch: WebhookBatch) -> None:
     if health.proves_fast(now) and not batch.was_slow:
         health_store.mark_fast(batch.key, health, now)
     if batch.last_success_at and not health.is_clean():
-        health_store.record_success(batch.key, batch.last_success_at, health)
+        _record_success(batch, health)
     if not batch.has_queued_retries or health.has_backlog(batch.resumed_at):
         return
     if store.count_queued_retries(batch.key) >= settings().max_waiting_per_webhook:
         health_store.set_backlog(batch.key, now)
         logger.warning("backlog started, further deliveries are held", webhook=batch.key)
+
+
+def _record_success(batch: WebhookBatch, health: Health) -> None:
+    is_announced = batch.webhook is not None and ladder.announce_recovery(
+        batch.webhook, health, batch.last_success_at
+    )
+    if not is_announced:
+        health_store.record_success(batch.key, batch.last_success_at, health)
 
 
 def _update_breaker(batch: WebhookBatch) -> None:

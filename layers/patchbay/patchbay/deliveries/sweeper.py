@@ -6,6 +6,7 @@ concurrently.
                         the oldest is queued as a probe; kept if the webhook is paused, and cancelled if it
                         is not active. Recoveries: continued. Temporary webhooks that have expired: removed
     held deliveries     those that were not released in time: failed
+    announcements       Patchbay's own events that a transition has announced: queued
     fan-outs            those that stalled: their events are queued
     tasks               replays that are running: advanced by a slice (`replay.advance`)
 
@@ -22,12 +23,12 @@ from itertools import islice
 
 from patchbay import queues
 from patchbay.clock import now_ms
-from patchbay.deliveries import admission, replay, requeue, states, store
+from patchbay.deliveries import admission, ladder, replay, requeue, states, store
 from patchbay.deliveries.models import HELD_PAUSED, Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
-from patchbay.events import service as events
+from patchbay.events import announcements
 from patchbay.events import store as events_store
-from patchbay.ids import DeliveryId, EventId, parse_webhook_key
+from patchbay.ids import DeliveryId, EventId, RunId, parse_webhook_key
 from patchbay.observability import logger
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
@@ -55,6 +56,8 @@ _QUIET_MS = 600_000
 # How many deliveries of each status one visit cancels for a webhook that is not active.
 _MAX_CANCELLED = 500
 
+_HELD_TOO_LONG = "held_too_long"
+
 # One piece of due work. It returns the number of deliveries that it queued.
 Job = Callable[[], int]
 
@@ -71,7 +74,7 @@ def sweep(remaining_ms: Callable[[], int]) -> int:
     sources = [
         *map(_webhook_jobs, due_index.SHARDS),
         *map(_delivery_jobs, due_index.SHARDS),
-        *map(_fan_out_jobs, due_index.SHARDS),
+        *map(_event_jobs, due_index.SHARDS),
         *(_task_jobs(shard, lambda: remaining_ms() > tasks_end_at) for shard in due_index.SHARDS),
     ]
     for job in due_index.round_robin(sources, remaining_ms, _RESERVE_MS):
@@ -105,8 +108,23 @@ def _delivery_jobs(shard: int) -> Iterator[Job]:
         yield partial(_requeue, keys)
 
 
-def _fan_out_jobs(shard: int) -> Iterator[Job]:
-    return (partial(_resume_fan_out, *stalled) for stalled in events_store.stalled(shard, now_ms()))
+def _event_jobs(shard: int) -> Iterator[Job]:
+    for partition, id in events_store.due(shard, now_ms()):
+        announced_by = announcements.workspace_of(partition)
+        if announced_by is not None:
+            yield partial(_publish_announcement, announced_by, id)
+        else:
+            yield partial(_resume_fan_out, partition, EventId(id))
+
+
+def _publish_announcement(workspace_id: str, id: str) -> int:
+    """Queue an announced event. Returns 0, because no delivery is queued yet."""
+    now = now_ms()
+    event = events_store.claim_announcement(workspace_id, id, now)
+    if event is not None:
+        queues.send(settings().events_queue_url, queues.Message.from_value(event.fields(), workspace_id))
+        events_store.finish_announcement(workspace_id, id, now)
+    return 0
 
 
 def _resume_fan_out(workspace_id: str, id: EventId) -> int:
@@ -126,16 +144,33 @@ def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
     def webhook_of(key: str) -> StoredWebhook | None:
         return webhooks_store.get(*parse_webhook_key(key))
 
+    healths: dict[str, Health] = {}
+
     def transition(delivery: StoredDelivery) -> StoredDelivery | None:
         if delivery.status is Status.HELD and (delivery.due_at or 0) <= now:
             longer = _kept(delivery, webhook_of(delivery.webhook_key), now)
             if longer is not None:
                 return longer
             logger.warning("delivery held too long", webhook=delivery.webhook_key, delivery_id=delivery.id)
-            return states.abandoned(delivery, Status.FAILED, "held_too_long", now)
+            _announce_held_too_long(delivery, webhook_of(delivery.webhook_key), healths, now)
+            return states.abandoned(delivery, Status.FAILED, _HELD_TOO_LONG, now)
         return states.requeued(delivery, now)
 
     return requeue.send(requeue.apply_transition(keys, transition))
+
+
+def _announce_held_too_long(
+    delivery: StoredDelivery, webhook: StoredWebhook | None, healths: dict[str, Health], now: int
+) -> None:
+    """Announce a delivery that ends in the table. `healths` has the health of webhooks that this run has
+    read.
+    """
+    if webhook is None or isinstance(webhook.id, RunId):
+        return
+    key = delivery.webhook_key
+    health = healths.get(key) or health_store.get(key)
+    failed = ladder.FailedDelivery(delivery.id, delivery.event_id, delivery.event_type, _HELD_TOO_LONG, now)
+    healths[key] = ladder.announce_failure(webhook, health, failed)
 
 
 def _kept(delivery: StoredDelivery, webhook: StoredWebhook | None, now: int) -> StoredDelivery | None:
@@ -164,11 +199,6 @@ def _visit_webhook(key: str) -> int:
     if health is None:
         return 0
     workspace_id, webhook_id = parse_webhook_key(key)
-    for announcement in health.announce:
-        data = dict(announcement)
-        events.announce(workspace_id, "WEBHOOK_DISABLED", data, id=EventId(data.pop("id")))
-    if health.announce:
-        health_store.clear_announcements(key, health.announce)
     webhook = webhooks_store.get(workspace_id, webhook_id)
     if webhook is not None and webhook.is_pull:
         return _visit_pull(key, health, webhook, now)

@@ -452,14 +452,14 @@ def _start_claimed(batch: WebhookBatch, queued: QueuedDelivery) -> PreparedAttem
     if isinstance(leased, Redeliver | Ack):
         return leased
     if reason := webhooks.inactive_reason(batch.webhook):
-        return _end_without_attempt(message, leased, Status.CANCELLED, reason)
+        return _end_without_attempt(batch, message, leased, Status.CANCELLED, reason)
     if leased.unrecorded_claims > _MAX_LOST_CLAIMS:
         logger.error("too many lost claims", extra=_log_fields(message))
-        return _end_without_attempt(message, leased, Status.FAILED, "internal")
+        return _end_without_attempt(batch, message, leased, Status.FAILED, "internal")
     if body is None:
-        return _end_without_attempt(message, leased, Status.FAILED, "event_expired")
+        return _end_without_attempt(batch, message, leased, Status.FAILED, "event_expired")
     if batch.receiver is None:
-        return _end_without_attempt(message, leased, Status.FAILED, "secret_unreadable")
+        return _end_without_attempt(batch, message, leased, Status.FAILED, "secret_unreadable")
     return PreparedAttempt(batch, queued, batch.receiver, body.encode(), leased)
 
 
@@ -515,8 +515,10 @@ def _visibility_seconds(ms: int) -> int:
 
 
 def _end_without_attempt(
-    message: DeliveryMessage, leased: StoredDelivery, status: Status, reason: str
+    batch: WebhookBatch, message: DeliveryMessage, leased: StoredDelivery, status: Status, reason: str
 ) -> Ack:
+    if status is Status.FAILED:
+        outcome.on_failed_without_attempt(batch, message, reason, now_ms())
     store.write(leased, states.ended(leased, status=status, reason=reason, attempted=False, now=now_ms()))
     logger.info("delivery ended", status=status, reason=reason, extra=_log_fields(message))
     return Ack()
@@ -624,7 +626,15 @@ def _on_failure(result: BatchResult, prepared: PreparedAttempt, completed: Compl
             # Before the record, because these effects must not be lost. If the worker dies in between, the
             # delivery is sent again, or CANCELLED.
             if completed.trigger != "MANUAL":
-                outcome.on_failed(batch, message, now, completed.started_at)
+                outcome.on_failed(
+                    batch,
+                    message,
+                    reason,
+                    now,
+                    completed.started_at,
+                    # The end of the webhook is announced instead, if it is not a subscription.
+                    is_announced=isinstance(plan, retry.Fail),
+                )
             if isinstance(plan, retry.DisableWebhook):
                 outcome.on_gone(batch, message, reason, completed.started_at)
             after = states.ended(leased, status=Status.FAILED, reason=reason, attempted=True, now=now)

@@ -1,8 +1,9 @@
 """The events table: one row for each event, written by its fan-out.
 
 Key: workspaceId, id. Index: `due` (dueShard, dueAt), sparse: fan-outs that take several sends, until they are
-done. A rejected event also has `status` and `reason`. A partition `active#<hour>` (a workspace ID has no `#`)
-holds a row for each workspace that has deliveries of events of that hour. Rows expire by TTL.
+done, and announcements. A rejected event also has `status` and `reason`. A partition `active#<hour>` (a
+workspace ID has no `#`) holds a row for each workspace that has deliveries of events of that hour, and
+`announced#<workspace>` holds the announcements (`announcements`). Rows expire by TTL.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pydantic import JsonValue
 
 from patchbay import compact_json
 from patchbay.clock import now_ms
+from patchbay.events import announcements
 from patchbay.events.models import EventMessage, EventStatus, MatchedEvent
 from patchbay.ids import EventId, WebhookId
 from patchbay.settings import settings
@@ -24,6 +26,10 @@ from patchbay.storage.records import retention_ttl
 # SQS redelivers the message of an interrupted fan-out within minutes. After this time the message is lost, or
 # in the dead-letter queue.
 _STALLED_AFTER_MS = 15 * 60_000
+# After this time, the sweeper that claimed an announcement has died.
+_ANNOUNCED_AFTER_MS = 60_000
+# How long a published announcement is remembered. Keys of `announcements.once` have a day at most.
+_REMEMBERED_SECONDS = 2 * 86_400
 _HOUR_MS = 3_600_000
 _MATCHED_READ = 100
 
@@ -146,10 +152,51 @@ def finish_fan_out(event: EventMessage) -> None:
     )
 
 
-def stalled(shard: int, now: int) -> Iterator[tuple[str, EventId]]:
-    """The fan-outs (workspace, event) that were started and not finished in time, oldest first."""
+def due(shard: int, now: int) -> Iterator[tuple[str, str]]:
+    """The keys (partition, id) of announcements, and of fan-outs that were started and not finished in time,
+    oldest first.
+    """
     for row in due_index.due_keys(settings().events_table, shard, now):
-        yield row["workspaceId"], EventId(row["id"])
+        yield row["workspaceId"], row["id"]
+
+
+def claim_announcement(workspace_id: str, id: str, now: int) -> EventMessage | None:
+    """Claim an announcement and return its event, or None if it is published, or another sweeper has it. It
+    is due again in a minute.
+    """
+    try:
+        row = dynamo.update(
+            settings().events_table,
+            announcements.key(workspace_id, id),
+            "SET dueAt = :next",
+            condition="dueAt <= :now",
+            next=now + _ANNOUNCED_AFTER_MS,
+            now=now,
+        )
+    except dynamo.ConditionFailed:
+        return None
+    event_id = EventId(row["eventId"])
+    return EventMessage(
+        id=event_id,
+        workspace_id=workspace_id,
+        type=row["type"],
+        timestamp=event_id.time_ms,
+        data=compact_json.loads(row["data"]),
+        source="patchbay",
+        correlation_id=event_id,
+    )
+
+
+def finish_announcement(workspace_id: str, id: str, now: int) -> None:
+    """Record that an announcement is published. Idempotent."""
+    dynamo.update(
+        settings().events_table,
+        announcements.key(workspace_id, id),
+        "SET #ttl = :ttl REMOVE dueShard, dueAt, #data",
+        names={"#ttl": "ttl", "#data": "data"},
+        returning="NONE",
+        ttl=now // 1000 + _REMEMBERED_SECONDS,
+    )
 
 
 def claim_stalled(workspace_id: str, id: EventId, now: int) -> EventMessage | None:

@@ -1,4 +1,4 @@
-"""`@endpoint`: authenticate → authorize → limit → parse → call the service → respond.
+"""`@endpoint`: authenticate → authorize → limit → parse → call the service → audit → respond.
 
 A handler's annotations declare its arguments: `body` and `query` are models, a parameter whose type has
 `parse` is the path variable of that name, and one of type `Request` is the whole request. It returns a model.
@@ -16,9 +16,10 @@ from functools import wraps
 from pydantic import BaseModel
 
 from patchbay import aws, idempotency
+from patchbay.activity.trail import Trail
 from patchbay.auth.principal import Principal
 from patchbay.errors import Problem
-from patchbay.http import credentials
+from patchbay.http import auditing, credentials
 from patchbay.http.arguments import Reader, check_unread, readers_of
 from patchbay.http.file import File, file_response
 from patchbay.http.request import Event, Request
@@ -60,6 +61,9 @@ def endpoint(
     idempotent: bool = False,
     located: str | None = None,
     optional_body: bool = False,
+    reads_secret: bool = False,
+    revealed_by: str | None = None,
+    unaudited: str | None = None,
 ) -> Callable[[EndpointFunction], LambdaHandler]:
     """Turn a function into a Lambda handler.
 
@@ -72,6 +76,9 @@ def endpoint(
     - `located`: the path of the resource that a response with `status` has created, for `Location`. Its
       variables are fields of the response, or else path variables: "/api/integrations/webhooks/{id}".
     - `optional_body`: accept an empty body as `{}`.
+    - `reads_secret`: a GET that responds with a secret, so the audit log records it. With `revealed_by`, it
+      does so only if this query parameter asks for it.
+    - `unaudited`: why the audit log does not record the requests (see `auditing`).
 
     A body's model may name a list in `validated_per_item`: malformed JSON in one item is then an error of
     that item, not of the request.
@@ -87,6 +94,12 @@ def endpoint(
         identify: Identify = _anonymous if public else credentials.authenticate
         if recognizes_keys:
             identify = credentials.recognize_key
+        rule = auditing.Rule(
+            auditing.action_of(function.__module__),
+            unaudited,
+            reads_secret=reads_secret,
+            revealed_by=revealed_by,
+        )
 
         @wraps(function)
         def handler(event: Event, context: object) -> Response:
@@ -96,18 +109,24 @@ def endpoint(
             caller: Principal | None = None
             rate_limit_headers: Mapping[str, str] = {}
             request: Request | None = None
+            trail: Trail | None = None
             try:
                 # Before anything else is read, so that every response to an API key has its limits.
                 caller, rate_limit_headers = identify(event.get("headers", {}))
+                trail = None if public else auditing.begin(rule, event, caller)
                 _authorize_and_limit(caller, scope)
                 request = Request.from_event(event)
                 request.caller = caller
-                response = _call_function(function, readers, request, status, idempotent=idempotent)
+                with auditing.following(rule, trail, event):
+                    response = _call_function(function, readers, request, status, idempotent=idempotent)
                 if located is not None and response["statusCode"] == status:
                     response["headers"]["location"] = _location(located, response, request)
                 check_size(response)
             except Exception as error:
                 response = problem_response(problem_of(error, request_id), event)
+                trail = trail or auditing.begin(rule, event, auditing.actor_of(error))
+            if trail is not None:
+                response = auditing.finish(rule, trail, event, response)
             headers = {**_HEADERS, "x-request-id": request_id, **rate_limit_headers, **response["headers"]}
             response["headers"] = with_quota_items(headers, request.used_quotas if request else {})
             if event["requestContext"]["http"]["method"] == "HEAD":
@@ -131,6 +150,7 @@ def endpoint(
             "idempotent": idempotent,
             "located": located,
             "optional_body": optional_body,
+            "audit": None if public else rule,
         }
         return handler
 
@@ -162,6 +182,7 @@ def _call_function(
 ) -> Response:
     idempotency_key = request.headers.get("idempotency-key") if idempotent else None
     arguments = {name: read(request) for name, read in readers.items()}
+    auditing.note_fields(arguments)
     # Links to public routes may carry other parameters, and a path without a route is a 404 in any case.
     if request.caller is not None and request.route != "$default":
         check_unread(request, readers)

@@ -3,6 +3,8 @@
 ROUTES = (
     ("PUT", "/api/actions/choices/{resource}"),
     ("PUT", "/api/actions/runs/{id}"),
+    ("GET", "/api/audit"),
+    ("HEAD", "/api/audit"),
     ("GET", "/api/automations/runs"),
     ("HEAD", "/api/automations/runs"),
     ("GET", "/api/automations/{platform}/actions"),

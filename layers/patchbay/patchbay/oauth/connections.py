@@ -262,7 +262,7 @@ def delete(
             principal.workspace_id, integration_id, "connection.deleted", principal.id, connection.name
         )
         try:
-            connection = store.start_removal(connection, now_ms(), [log_action])
+            connection = store.start_removal(connection, now_ms(), "connection_deleted", [log_action])
         except store.ConnectionChanged:
             continue
         with suppress(provider_calls.ProvidersBusy):  # maintenance finishes the removal

@@ -299,7 +299,7 @@ def _remove_integration(task: Task, time_left_ms: Callable[[], int]) -> bool:
         is_empty = False
         if connection.status != ConnectionStatus.REVOKED:
             with suppress(store.ConnectionChanged):  # by a refresh; the next run starts it
-                store.start_removal(connection, now_ms(), [])
+                store.start_removal(connection, now_ms(), "integration_deleted")
     if is_empty:
         integrations.finish_deletion(integration)
     return is_empty

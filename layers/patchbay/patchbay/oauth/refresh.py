@@ -29,7 +29,7 @@ from patchbay.events import service as events
 from patchbay.ids import EventId, webhook_key
 from patchbay.integrations.client import OAuthClient, client_for
 from patchbay.integrations.stored_integration import StoredIntegration
-from patchbay.oauth import provider_calls, refresh_policy, store, token_endpoint
+from patchbay.oauth import announcements, provider_calls, refresh_policy, store, token_endpoint
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.oauth.refresh_policy import Expire, Fail, FailReason, Refresh, Serve, Wait
 from patchbay.oauth.store import ProviderCallState, StoredConnection
@@ -130,14 +130,7 @@ def announce_expiry(connection: StoredConnection) -> None:
     events.announce(
         connection.workspace_id,
         "CONNECTION_EXPIRED",
-        {
-            "connectionId": connection.name,
-            "id": connection.id,
-            "integrationId": connection.integration_id,
-            "provider": connection.provider,
-            "statusReason": connection.error_code,
-            "accountLabel": connection.account_label,
-        },
+        {**announcements.describe(connection), "statusReason": connection.error_code},
         id=EventId.derived(
             connection.id, "expired", str(connection.tokens_version), at_ms=connection.updated_at
         ),

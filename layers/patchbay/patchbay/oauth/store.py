@@ -25,6 +25,7 @@ from patchbay.errors import Conflict
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
 from patchbay.integrations import store as integrations_store
 from patchbay.integrations.stored_integration import StoredIntegration
+from patchbay.oauth import announcements
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
@@ -40,6 +41,8 @@ _CLEANUP_SHARD = len(due_index.SHARDS)
 _ENDED = (ConnectionStatus.EXPIRED, ConnectionStatus.REVOKED)
 # How many calls a workspace with slow providers can have open.
 _MAX_SLOW_CALLS = 4
+# How often a write of tokens follows a changed status: they exist nowhere else.
+_MAX_STORE_TRIES = 5
 
 
 class LastError(TypedDict):
@@ -317,6 +320,8 @@ def connect(
 ) -> None:
     """Store a new connection, in place of `old` if there is one of that name, and end any lease on `old`.
 
+    The same transaction announces a connection that is new or that recovers.
+
     Raises ConnectionChanged if another process was faster; Conflict if the integration's client has changed
     since the connection was made, or at the workspace's ceiling. Replacing a connection is always possible.
     """
@@ -324,9 +329,15 @@ def connect(
     condition, names = "attribute_not_exists(id)", {}
     values: dict[str, object] = {}
     if old is not None:
-        condition = "id = :id AND tokensVersion = :known AND #status <> :revoked"
+        # With another status, another event would be due.
+        condition = "id = :id AND tokensVersion = :known AND #status = :status AND #status <> :revoked"
         names = {"#status": "status"}
-        values = {"id": old.id, "known": old.tokens_version, "revoked": ConnectionStatus.REVOKED}
+        values = {
+            "id": old.id,
+            "known": old.tokens_version,
+            "status": old.status,
+            "revoked": ConnectionStatus.REVOKED,
+        }
     idempotency_actions = (
         [once.complete_action(response)] if once is not None and response is not None else []
     )
@@ -342,6 +353,7 @@ def connect(
             new.workspace_id, new.integration_id, 1 if old is None else 0, new.generation
         ),
         *extra_actions,
+        *announcements.connected(new, old),
         *idempotency_actions,
     ]
     if old is None or not old.counted:
@@ -408,25 +420,48 @@ def acquire_lease(connection: StoredConnection, owner: str, now: int, until: int
 
 def store_tokens(old: StoredConnection, new: StoredConnection) -> StoredConnection:
     """Store fresh tokens in place of those that they were requested with, whoever holds the lease by now:
-    losing them would be worse. Raises ConnectionChanged if the tokens have changed or the connection is being
-    removed.
+    losing them would be worse. If the connection had expired or failed, the same transaction announces its
+    recovery. Raises ConnectionChanged if the tokens have changed or the connection is being removed.
     """
-    row = _to_row(new)
+    row, status = _to_row(new), old.status
+    for _ in range(_MAX_STORE_TRIES):
+        try:
+            _put_tokens(row, old, announcements.recovered(new, status), status)
+        except dynamo.ConditionFailed as refused:
+            current = refused.row
+            if current is not None and current["sealed"] == row["sealed"]:
+                return new  # our own write: its response was lost, and the client retried
+            if current is None or current["tokensVersion"] != old.tokens_version or current["id"] != old.id:
+                raise _changed(current) from None
+            if current["status"] in (status, ConnectionStatus.REVOKED):
+                raise _changed(current) from None
+            status = current["status"]  # another process only recorded a failure
+        else:
+            return new
+    raise dynamo.Throttled("the connection's status kept changing")
+
+
+def _put_tokens(
+    row: dynamo.Row,
+    old: StoredConnection,
+    announced: Sequence[dynamo.TransactItem],
+    status: str,
+) -> None:
+    """Store the row of fresh tokens if it has that status. A transaction only if there is something to
+    announce. Raises ConditionFailed with the row.
+    """
+    condition = "id = :id AND tokensVersion = :known AND #status = :status"
+    names, values = {"#status": "status"}, {"id": old.id, "known": old.tokens_version, "status": status}
+    table = settings().connections_table
+    if not announced:
+        dynamo.put(table, row, condition=condition, names=names, **values)
+        return
     try:
-        dynamo.put(
-            settings().connections_table,
-            row,
-            condition="id = :id AND tokensVersion = :known AND #status <> :revoked",
-            names={"#status": "status"},
-            id=old.id,
-            known=old.tokens_version,
-            revoked=ConnectionStatus.REVOKED,
+        dynamo.transact(
+            [dynamo.put_action(table, row, condition=condition, names=names, **values), *announced]
         )
-    except dynamo.ConditionFailed as refused:
-        if refused.row is not None and refused.row["sealed"] == row["sealed"]:
-            return new  # our own write: its response was lost, and the client retried
-        raise _changed(refused.row) from None
-    return new
+    except dynamo.TransactionCanceled as refused:
+        raise dynamo.ConditionFailed(refused.rows[0]) from None
 
 
 def release_lease(leased: StoredConnection, new: StoredConnection) -> StoredConnection:
@@ -471,10 +506,13 @@ def reschedule(connection: StoredConnection, due_at: int | None) -> None:
 
 
 def start_removal(
-    connection: StoredConnection, now: int, extra_actions: Sequence[dynamo.TransactItem]
+    connection: StoredConnection,
+    now: int,
+    reason: announcements.RemovalReason,
+    extra_actions: Sequence[dynamo.TransactItem] = (),
 ) -> StoredConnection:
-    """Mark a connection as revoked: it serves no tokens from now on, and is due at once, so maintenance
-    finishes the removal if this process does not. Raises ConnectionChanged.
+    """Mark a connection as revoked, and announce it: it serves no tokens from now on, and is due at once, so
+    maintenance finishes the removal if this process does not. Raises ConnectionChanged.
     """
     new = replace(
         connection, status=ConnectionStatus.REVOKED, updated_at=now, version=connection.version + 1
@@ -492,8 +530,10 @@ def start_removal(
         id=connection.id,
         known=connection.version,
     )
+    is_first = connection.status != ConnectionStatus.REVOKED
+    announced = [announcements.revoked(connection, reason)] if is_first else []
     try:
-        dynamo.transact([action, *extra_actions])
+        dynamo.transact([action, *announced, *extra_actions])
     except dynamo.TransactionCanceled as refused:
         raise _changed(refused.rows[0]) from None
     return new

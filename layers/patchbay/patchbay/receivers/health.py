@@ -10,19 +10,26 @@ receiver is written once, when it proves fast, and after that only read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from pydantic import JsonValue
+from typing import NamedTuple
 
 from patchbay.ids import DeliveryId
 from patchbay.permits import expired
 from patchbay.receivers.lanes import Traffic, proving_ms
 
 TIMEOUTS_TO_OPEN = 3
+_WARNING_PERCENTS = (80, 50)
 _LONGEST_PROBE_DELAY_SECONDS = 900
 # If a webhook was fast for this long, its next slowdown counts as the first.
 _FORGIVEN_AFTER_MS = 86_400_000
+
+
+class FailureWarning(NamedTuple):
+    """A webhook has reached this part of the failures in a row that disable it, and their number."""
+
+    percent: int
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +38,9 @@ class Health:
 
     `failures` holds `<time>#<delivery>`; a delivery that is recorded twice counts once. `fast_at` is when the
     webhook proved fast, `slow_at` when an attempt was last slow, `slowdowns` how often it became slow.
-    `next_slot` is in microseconds. `announce` has the data of each WEBHOOK_DISABLED event that is not
-    published yet, with its `id`. `recover` is the delivery ID that a running recovery has reached,
-    `recover_until` the one that it ends at.
+    `next_slot` is in microseconds. `warned` is the number of failures in a row that WEBHOOK_FAILING was last
+    announced for, `warned_at` when, and `failed_hour` the last hour (since the epoch) with a DELIVERY_FAILED.
+    `recover` is the delivery ID that a running recovery has reached, `recover_until` the one that it ends at.
     """
 
     failures: frozenset[str] = frozenset()
@@ -49,7 +56,9 @@ class Health:
     next_slot: int = 0
     held_at: int = 0
     due_at: int = 0
-    announce: Sequence[Mapping[str, JsonValue]] = ()
+    warned: int = 0
+    warned_at: int = 0
+    failed_hour: int = 0
     recover: DeliveryId | None = None
     recover_until: DeliveryId | None = None
 
@@ -89,7 +98,18 @@ class Health:
 
     def is_clean(self) -> bool:
         """Whether a success has nothing to reset in this row."""
-        return not (self.timeouts or self.opened_at or self.consecutive_failures(0))
+        return not (self.timeouts or self.opened_at or self.warned or self.consecutive_failures(0))
+
+    def next_warning(self, failures: int, limit: int, resumed_at: int) -> FailureWarning | None:
+        """The warning to announce now that `failures` deliveries in a row have failed, of the `limit` that
+        disables the webhook: the highest that is reached, unless it, or one for more failures, was announced
+        since the webhook last recovered or was resumed.
+        """
+        if failures >= limit:
+            return None
+        warned = self.warned if self.warned_at > resumed_at else 0
+        reached = (FailureWarning(percent, -(-limit * percent // 100)) for percent in _WARNING_PERCENTS)
+        return next((each for each in reached if warned < each.failures <= failures), None)
 
     def stale_failures(self, since: int) -> frozenset[str]:
         """The failures that do not count, because they are not after the last success and `since`."""

@@ -14,17 +14,15 @@ wins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-
-from pydantic import JsonValue
 
 from patchbay import permits
 from patchbay.clock import now_ms
 from patchbay.ids import DeliveryId, RunId, WebhookId, parse_webhook_key, webhook_key
 from patchbay.permits import expired
 from patchbay.receivers import slots
-from patchbay.receivers.health import Health, failure_entry
+from patchbay.receivers.health import FailureWarning, Health, failure_entry
 from patchbay.receivers.lanes import RECENT_MS, Traffic, max_permits
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
@@ -88,6 +86,50 @@ def record_success(key: str, time_ms: int, health: Health) -> None:
             time=time_ms,
             stale=stale,
         )
+
+
+def announced_action(
+    key: str, at: int, *, failed_hour: int | None, warning: FailureWarning | None, resumed_at: int
+) -> dynamo.TransactItem:
+    """Mark what a failure at this time announces, for the transaction that announces it. Its condition fails
+    if any of that was announced before; a warning from before `resumed_at` does not count.
+    """
+    assignments, conditions = ["#ttl = :ttl"], []
+    values: dict[str, int] = {"ttl": retention_ttl(now_ms())}
+    if failed_hour is not None:
+        assignments.append("failedHour = :hour")
+        conditions.append("(attribute_not_exists(failedHour) OR failedHour < :hour)")
+        values["hour"] = failed_hour
+    if warning is not None:
+        assignments.append("warned = :warned, warnedAt = :at")
+        conditions.append("(attribute_not_exists(warned) OR warned < :warned OR warnedAt <= :resumed)")
+        values |= {"warned": warning.failures, "at": at, "resumed": resumed_at}
+    return dynamo.update_action(
+        settings().health_table,
+        _key(key, _HEALTH),
+        f"SET {', '.join(assignments)}",
+        condition=" AND ".join(conditions),
+        names={"#ttl": "ttl"},
+        **values,
+    )
+
+
+def recovery_action(key: str, time_ms: int, health: Health) -> dynamo.TransactItem:
+    """`record_success` for a webhook with a warning, for the transaction that announces its recovery. The
+    condition fails if there is no warning from before the success, or a later success was recorded.
+    """
+    stale = health.stale_failures(time_ms)
+    return dynamo.update_action(
+        settings().health_table,
+        _key(key, _HEALTH),
+        "SET #ttl = :ttl, succeededAt = :time REMOVE warned, warnedAt"
+        + (" DELETE failures :stale" if stale else ""),
+        condition="warnedAt < :time AND (attribute_not_exists(succeededAt) OR succeededAt < :time)",
+        names={"#ttl": "ttl"},
+        ttl=retention_ttl(now_ms()),
+        time=time_ms,
+        **({"stale": stale} if stale else {}),
+    )
 
 
 def add_timeouts(key: str, count: int) -> Health:
@@ -240,24 +282,19 @@ def schedule_sweep(key: str, now: int, due_at: int) -> None:
     )
 
 
-def sweep_now_action(
-    key: str, now: int, announce: Mapping[str, JsonValue] | None = None
-) -> dynamo.TransactItem:
+def sweep_now_action(key: str, now: int) -> dynamo.TransactItem:
     """The write for a transaction that ends, disables or resumes a webhook. It makes the sweeper cancel or
-    release the waiting deliveries, and publish `announce`, the data of a WEBHOOK_DISABLED event.
+    release the waiting deliveries.
     """
-    append = ", announce = list_append(if_not_exists(announce, :nothing), :announce)" if announce else ""
-    values: dict[str, object] = {"announce": [announce], "nothing": []} if announce else {}
     return dynamo.update_action(
         settings().health_table,
         _key(key, _HEALTH),
-        f"SET heldAt = :now, dueShard = :shard, dueAt = :now, #ttl = :ttl{append}",
+        "SET heldAt = :now, dueShard = :shard, dueAt = :now, #ttl = :ttl",
         condition=None,
         names={"#ttl": "ttl"},
         now=now,
         shard=due_index.shard_of(key),
         ttl=retention_ttl(now),
-        **values,
     )
 
 
@@ -284,13 +321,6 @@ def schedule_next_visit(key: str, health: Health, due_at: int | None) -> None:
         _try_update(key, "REMOVE dueShard, dueAt", condition="dueAt = :claimed", claimed=claimed)
     else:
         _try_update(key, "SET dueAt = :due", condition="dueAt = :claimed", claimed=claimed, due=due_at)
-
-
-def clear_announcements(key: str, published: Sequence[Mapping[str, JsonValue]]) -> None:
-    """Remove announcements that were published. If another one was added since, all stay and are published
-    again, which has no effect, because their IDs are the same.
-    """
-    _try_update(key, "REMOVE announce", condition="announce = :published", published=published)
 
 
 def start_recovery(
@@ -376,13 +406,11 @@ def claim_due(key: str, now: int, next_due_at: int) -> Health | None:
 
 
 def mark_idle(key: str, health: Health) -> None:
-    """Stop the sweeper's visits, unless a hold, a recovery or an announcement was added since `health` was
-    read.
-    """
+    """Stop the sweeper's visits, unless a hold or a recovery was added since `health` was read."""
     _try_update(
         key,
         "REMOVE dueShard, dueAt",
-        condition="heldAt = :held AND attribute_not_exists(recover) AND attribute_not_exists(announce)",
+        condition="heldAt = :held AND attribute_not_exists(recover)",
         held=health.held_at,
     )
 

@@ -13,6 +13,7 @@ import random
 import secrets
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -49,6 +50,9 @@ class TransactionCanceled(Exception):
 class Throttled(aws.CallFailed):
     """DynamoDB still throttled a request, a part of it, or a transaction at the last try."""
 
+
+# If this is a list, `transact` adds the actions of each transaction that was executed.
+executed: ContextVar[list[TransactItem] | None] = ContextVar("executed", default=None)
 
 # Reasons of a canceled transaction that are worth a retry.
 _TRANSIENT = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
@@ -388,6 +392,9 @@ def transact(actions: Sequence[TransactItem]) -> None:
         params: Params = {"TransactItems": list(actions), "ClientRequestToken": secrets.token_hex(16)}
         try:
             aws.call("dynamodb", "TransactWriteItems", params)
+            collected = executed.get()
+            if collected is not None:
+                collected += actions
             return
         except aws.ServiceError as error:
             if error.code != "TransactionCanceledException":

@@ -79,6 +79,36 @@ class AlertTriggeredEvent(Model):
     """The event's content."""
 
 
+class ApiKeyCreatedData(Model):
+    """The data of a `API_KEY_CREATED` event."""
+
+    key_id: str
+    """The key."""
+    name: str
+    """Its name."""
+    masked_key: str
+    """The first characters of the key."""
+    scopes: list[str]
+    """What it may do."""
+    expires_at: datetime | None
+    """When it expires; null for never."""
+    created_by: str
+    """Who created it, as id of GET /api/me shows it."""
+
+
+class ApiKeyCreatedEvent(Model):
+    """Triggers when an API key is created."""
+
+    id: str
+    """The ID."""
+    type: Literal["API_KEY_CREATED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ApiKeyCreatedData
+    """The event's content."""
+
+
 class ApiKeyExpiringData(Model):
     """The data of a `API_KEY_EXPIRING` event."""
 
@@ -104,6 +134,64 @@ class ApiKeyExpiringEvent(Model):
     timestamp: datetime
     """When the event was published."""
     data: ApiKeyExpiringData
+    """The event's content."""
+
+
+class ApiKeyRevokedData(Model):
+    """The data of a `API_KEY_REVOKED` event."""
+
+    key_id: str
+    """The key."""
+    name: str
+    """Its name."""
+    masked_key: str
+    """The first characters of the key."""
+    revoked_by: str | None
+    """Who revoked it, as id of GET /api/me shows it."""
+    revoked_at: datetime
+    """When it was revoked."""
+
+
+class ApiKeyRevokedEvent(Model):
+    """Triggers when an API key is revoked."""
+
+    id: str
+    """The ID."""
+    type: Literal["API_KEY_REVOKED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ApiKeyRevokedData
+    """The event's content."""
+
+
+class ApiKeyRotatedData(Model):
+    """The data of a `API_KEY_ROTATED` event."""
+
+    key_id: str
+    """The key."""
+    name: str
+    """Its name."""
+    masked_key: str
+    """The first characters of the key."""
+    successor_id: str
+    """The key that replaces it."""
+    ends_at: datetime
+    """When it stops working."""
+    rotated_by: str
+    """Who rotated it, as id of GET /api/me shows it."""
+
+
+class ApiKeyRotatedEvent(Model):
+    """Triggers when an API key gets a successor."""
+
+    id: str
+    """The ID."""
+    type: Literal["API_KEY_ROTATED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ApiKeyRotatedData
     """The event's content."""
 
 
@@ -241,6 +329,36 @@ class CampaignStartedEvent(Model):
     """The event's content."""
 
 
+class ConnectionCreatedData(Model):
+    """The data of a `CONNECTION_CREATED` event."""
+
+    connection_id: str
+    """The connection, by its name."""
+    id: str
+    """The connection, by Patchbay's own id."""
+    integration_id: str
+    """The integration that it belongs to."""
+    provider: str | None
+    """The provider of the account."""
+    account_label: str | None
+    """The account's name at the provider."""
+    created_by: str
+    """Who connected it, as id of GET /api/me shows it."""
+
+
+class ConnectionCreatedEvent(Model):
+    """Triggers when an account is connected."""
+
+    id: str
+    """The ID."""
+    type: Literal["CONNECTION_CREATED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ConnectionCreatedData
+    """The event's content."""
+
+
 class ConnectionExpiredData(Model):
     """The data of a `CONNECTION_EXPIRED` event."""
 
@@ -252,10 +370,10 @@ class ConnectionExpiredData(Model):
     """The integration that it belongs to."""
     provider: str | None
     """The provider of the account."""
-    status_reason: str | None
-    """Why it expired, as a code."""
     account_label: str | None
     """The account's name at the provider."""
+    status_reason: str | None
+    """Why it expired, as a code."""
 
 
 class ConnectionExpiredEvent(Model):
@@ -268,6 +386,66 @@ class ConnectionExpiredEvent(Model):
     timestamp: datetime
     """When the event was published."""
     data: ConnectionExpiredData
+    """The event's content."""
+
+
+class ConnectionRecoveredData(Model):
+    """The data of a `CONNECTION_RECOVERED` event."""
+
+    connection_id: str
+    """The connection, by its name."""
+    id: str
+    """The connection, by Patchbay's own id."""
+    integration_id: str
+    """The integration that it belongs to."""
+    provider: str | None
+    """The provider of the account."""
+    account_label: str | None
+    """The account's name at the provider."""
+    previous_status: Literal["EXPIRED", "ERROR"]
+    """What it was before: EXPIRED or ERROR."""
+
+
+class ConnectionRecoveredEvent(Model):
+    """Triggers when a connection that had expired or failed works again."""
+
+    id: str
+    """The ID."""
+    type: Literal["CONNECTION_RECOVERED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ConnectionRecoveredData
+    """The event's content."""
+
+
+class ConnectionRevokedData(Model):
+    """The data of a `CONNECTION_REVOKED` event."""
+
+    connection_id: str
+    """The connection, by its name."""
+    id: str
+    """The connection, by Patchbay's own id."""
+    integration_id: str
+    """The integration that it belongs to."""
+    provider: str | None
+    """The provider of the account."""
+    account_label: str | None
+    """The account's name at the provider."""
+    status_reason: Literal["connection_deleted", "integration_deleted"]
+    """Why: connection_deleted or integration_deleted."""
+
+
+class ConnectionRevokedEvent(Model):
+    """Triggers when a connection is deleted, or its integration."""
+
+    id: str
+    """The ID."""
+    type: Literal["CONNECTION_REVOKED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ConnectionRevokedData
     """The event's content."""
 
 
@@ -304,6 +482,40 @@ class ConversationAssignedEvent(Model):
     timestamp: datetime
     """When the event was published."""
     data: ConversationAssignedData
+    """The event's content."""
+
+
+class DeliveryFailedData(Model):
+    """The data of a `DELIVERY_FAILED` event."""
+
+    delivery_id: str
+    """The first delivery of the webhook that failed in this hour."""
+    webhook_id: str
+    """The webhook."""
+    name: str
+    """Its name."""
+    url: str
+    """Where its deliveries go."""
+    event_id: str
+    """The event that was not delivered."""
+    event_type: str
+    """The event's type."""
+    status_reason: str
+    """Why it failed, as a code."""
+    failed_at: datetime
+    """When it failed."""
+
+
+class DeliveryFailedEvent(Model):
+    """Triggers when a delivery fails for good, once an hour for each webhook."""
+
+    id: str
+    """The ID."""
+    type: Literal["DELIVERY_FAILED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: DeliveryFailedData
     """The event's content."""
 
 
@@ -497,6 +709,38 @@ class PostScheduledEvent(Model):
     """The event's content."""
 
 
+class RateLimitNearData(Model):
+    """The data of a `RATE_LIMIT_NEAR` event."""
+
+    key_id: str
+    """The key."""
+    name: str
+    """Its name."""
+    masked_key: str
+    """The first characters of the key."""
+    window: Literal["hour", "day"]
+    """The limit's length: hour or day."""
+    limit: int
+    """The limit, in requests."""
+    used: int
+    """How much of it was used."""
+    resets_at: datetime
+    """When the hour or the day ends."""
+
+
+class RateLimitNearEvent(Model):
+    """Triggers when an API key has used 80 percent of a limit, once in each hour or day."""
+
+    id: str
+    """The ID."""
+    type: Literal["RATE_LIMIT_NEAR"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: RateLimitNearData
+    """The event's content."""
+
+
 class WebhookDisabledData(Model):
     """The data of a `WEBHOOK_DISABLED` event."""
 
@@ -527,13 +771,81 @@ class WebhookDisabledEvent(Model):
     """The event's content."""
 
 
+class WebhookFailingData(Model):
+    """The data of a `WEBHOOK_FAILING` event."""
+
+    webhook_id: str
+    """The webhook."""
+    name: str
+    """Its name."""
+    url: str
+    """Where its deliveries go."""
+    percent: int
+    """The part of disableAfter that is reached: 50 or 80."""
+    consecutive_failures: int
+    """How many deliveries in a row have failed."""
+    disable_after: int
+    """How many failures in a row disable the webhook."""
+    status_reason: str
+    """Why the last of them failed, as a code."""
+
+
+class WebhookFailingEvent(Model):
+    """Triggers when half, and again when 80 percent, of the failures in a row that disable a webhook are
+    reached.
+    """
+
+    id: str
+    """The ID."""
+    type: Literal["WEBHOOK_FAILING"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: WebhookFailingData
+    """The event's content."""
+
+
+class WebhookRecoveredData(Model):
+    """The data of a `WEBHOOK_RECOVERED` event."""
+
+    webhook_id: str
+    """The webhook."""
+    name: str
+    """Its name."""
+    url: str
+    """Where its deliveries go."""
+    failing_since: datetime
+    """When it was last announced as failing."""
+    recovered_at: datetime
+    """When the delivery succeeded."""
+
+
+class WebhookRecoveredEvent(Model):
+    """Triggers when a webhook that was failing takes a delivery again."""
+
+    id: str
+    """The ID."""
+    type: Literal["WEBHOOK_RECOVERED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: WebhookRecoveredData
+    """The event's content."""
+
+
 ActionRequestedDataPlatform: TypeAlias = Literal["zapier", "make", "n8n"]
 
 AlertTriggeredDataSeverity: TypeAlias = Literal["info", "warning", "critical"]
 
 ApprovalCompletedDataDecision: TypeAlias = Literal["approved", "rejected"]
 
+ConnectionRecoveredDataPreviousStatus: TypeAlias = Literal["EXPIRED", "ERROR"]
+
+ConnectionRevokedDataStatusReason: TypeAlias = Literal["connection_deleted", "integration_deleted"]
+
 MessageReceivedDataKind: TypeAlias = Literal["direct_message", "comment", "review"]
+
+RateLimitNearDataWindow: TypeAlias = Literal["hour", "day"]
 
 
 class UnknownEvent(Model):
@@ -553,19 +865,29 @@ class UnknownEvent(Model):
 EVENT_TYPES: dict[str, type[Model]] = {
     "ACTION_REQUESTED": ActionRequestedEvent,
     "ALERT_TRIGGERED": AlertTriggeredEvent,
+    "API_KEY_CREATED": ApiKeyCreatedEvent,
     "API_KEY_EXPIRING": ApiKeyExpiringEvent,
+    "API_KEY_REVOKED": ApiKeyRevokedEvent,
+    "API_KEY_ROTATED": ApiKeyRotatedEvent,
     "APPROVAL_COMPLETED": ApprovalCompletedEvent,
     "APPROVAL_REQUESTED": ApprovalRequestedEvent,
     "CAMPAIGN_COMPLETED": CampaignCompletedEvent,
     "CAMPAIGN_STARTED": CampaignStartedEvent,
+    "CONNECTION_CREATED": ConnectionCreatedEvent,
     "CONNECTION_EXPIRED": ConnectionExpiredEvent,
+    "CONNECTION_RECOVERED": ConnectionRecoveredEvent,
+    "CONNECTION_REVOKED": ConnectionRevokedEvent,
     "CONVERSATION_ASSIGNED": ConversationAssignedEvent,
+    "DELIVERY_FAILED": DeliveryFailedEvent,
     "MENTION_RECEIVED": MentionReceivedEvent,
     "MESSAGE_RECEIVED": MessageReceivedEvent,
     "POST_FAILED": PostFailedEvent,
     "POST_PUBLISHED": PostPublishedEvent,
     "POST_SCHEDULED": PostScheduledEvent,
+    "RATE_LIMIT_NEAR": RateLimitNearEvent,
     "WEBHOOK_DISABLED": WebhookDisabledEvent,
+    "WEBHOOK_FAILING": WebhookFailingEvent,
+    "WEBHOOK_RECOVERED": WebhookRecoveredEvent,
 }
 
-Event: TypeAlias = "ActionRequestedEvent | AlertTriggeredEvent | ApiKeyExpiringEvent | ApprovalCompletedEvent | ApprovalRequestedEvent | CampaignCompletedEvent | CampaignStartedEvent | ConnectionExpiredEvent | ConversationAssignedEvent | MentionReceivedEvent | MessageReceivedEvent | PostFailedEvent | PostPublishedEvent | PostScheduledEvent | WebhookDisabledEvent | UnknownEvent"
+Event: TypeAlias = "ActionRequestedEvent | AlertTriggeredEvent | ApiKeyCreatedEvent | ApiKeyExpiringEvent | ApiKeyRevokedEvent | ApiKeyRotatedEvent | ApprovalCompletedEvent | ApprovalRequestedEvent | CampaignCompletedEvent | CampaignStartedEvent | ConnectionCreatedEvent | ConnectionExpiredEvent | ConnectionRecoveredEvent | ConnectionRevokedEvent | ConversationAssignedEvent | DeliveryFailedEvent | MentionReceivedEvent | MessageReceivedEvent | PostFailedEvent | PostPublishedEvent | PostScheduledEvent | RateLimitNearEvent | WebhookDisabledEvent | WebhookFailingEvent | WebhookRecoveredEvent | UnknownEvent"

@@ -851,7 +851,7 @@ class Latency(Model):
 
 
 class LogEntry(Model):
-    """An action, its actor and its outcome. Kept for 90 days."""
+    """An action, its actor and its outcome. Kept for at least 90 days."""
 
     id: str
     """The ID."""

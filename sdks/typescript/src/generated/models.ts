@@ -33,11 +33,23 @@ export type AnalyticsBy = Schemas["AnalyticsBy"];
 export type AnswerRun = Schemas["AnswerRun"];
 /** A key without its secret. `rotatedFrom` is the key that this one replaces. */
 export type ApiKey = Schemas["ApiKey"];
+/** The data of a `API_KEY_CREATED` event. */
+export type ApiKeyCreatedData = Schemas["ApiKeyCreatedData"];
+/** Triggers when an API key is created. */
+export type ApiKeyCreatedEvent = Schemas["ApiKeyCreatedEvent"];
 /** The data of a `API_KEY_EXPIRING` event. */
 export type ApiKeyExpiringData = Schemas["ApiKeyExpiringData"];
 /** Triggers when an API key is about to expire, 7 days and 1 day before. */
 export type ApiKeyExpiringEvent = Schemas["ApiKeyExpiringEvent"];
 export type ApiKeyList = Schemas["ApiKeyList"];
+/** The data of a `API_KEY_REVOKED` event. */
+export type ApiKeyRevokedData = Schemas["ApiKeyRevokedData"];
+/** Triggers when an API key is revoked. */
+export type ApiKeyRevokedEvent = Schemas["ApiKeyRevokedEvent"];
+/** The data of a `API_KEY_ROTATED` event. */
+export type ApiKeyRotatedData = Schemas["ApiKeyRotatedData"];
+/** Triggers when an API key gets a successor. */
+export type ApiKeyRotatedEvent = Schemas["ApiKeyRotatedEvent"];
 /** The response to the creation of a key, the only one that contains it. */
 export type ApiKeyWithSecret = Schemas["ApiKeyWithSecret"];
 /** The data of a `APPROVAL_COMPLETED` event. */
@@ -59,6 +71,16 @@ export type Attempt = Schemas["Attempt"];
 /** Why there was no response. `code` is stable, such as `timeout` or `dns_failed`. */
 export type AttemptError = Schemas["AttemptError"];
 export type AttemptTrigger = Schemas["AttemptTrigger"];
+/**
+ * A request for a change or for a secret. Kept for 400 days.
+ *
+ * `action` is the route, such as `webhooks.update`. `target` is what the request's path names, or what it created.
+ * `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do
+ * that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
+ */
+export type AuditEntry = Schemas["AuditEntry"];
+export type AuditEntryList = Schemas["AuditEntryList"];
+export type AuditEntryOutcome = Schemas["AuditEntryOutcome"];
 /** How a connection gets access: an OAuth grant, or credentials that its owner enters. */
 export type AuthType = Schemas["AuthType"];
 /** Where to send the user. The provider returns `state` with them. */
@@ -91,6 +113,10 @@ export type Choices = Schemas["Choices"];
 export type Commit = Schemas["Commit"];
 /** `connectionId` is the name that the caller chose. */
 export type Connection = Schemas["Connection"];
+/** The data of a `CONNECTION_CREATED` event. */
+export type ConnectionCreatedData = Schemas["ConnectionCreatedData"];
+/** Triggers when an account is connected. */
+export type ConnectionCreatedEvent = Schemas["ConnectionCreatedEvent"];
 /** The credentials of a connection without OAuth. */
 export type ConnectionCredentials = Schemas["ConnectionCredentials"];
 /** The data of a `CONNECTION_EXPIRED` event. */
@@ -98,6 +124,16 @@ export type ConnectionExpiredData = Schemas["ConnectionExpiredData"];
 /** Triggers when a connected account has to be connected again. */
 export type ConnectionExpiredEvent = Schemas["ConnectionExpiredEvent"];
 export type ConnectionList = Schemas["ConnectionList"];
+/** The data of a `CONNECTION_RECOVERED` event. */
+export type ConnectionRecoveredData = Schemas["ConnectionRecoveredData"];
+export type ConnectionRecoveredDataPreviousStatus = Schemas["ConnectionRecoveredDataPreviousStatus"];
+/** Triggers when a connection that had expired or failed works again. */
+export type ConnectionRecoveredEvent = Schemas["ConnectionRecoveredEvent"];
+/** The data of a `CONNECTION_REVOKED` event. */
+export type ConnectionRevokedData = Schemas["ConnectionRevokedData"];
+export type ConnectionRevokedDataStatusReason = Schemas["ConnectionRevokedDataStatusReason"];
+/** Triggers when a connection is deleted, or its integration. */
+export type ConnectionRevokedEvent = Schemas["ConnectionRevokedEvent"];
 /**
  * ERROR: the provider refuses for a reason other than the grant; Patchbay retries. EXPIRED: the user must connect
  * again. REVOKED: being removed.
@@ -136,6 +172,10 @@ export type Delivery = Schemas["Delivery"];
  * their responses do not all fit into one API response, the oldest ones are withheld.
  */
 export type DeliveryDetail = Schemas["DeliveryDetail"];
+/** The data of a `DELIVERY_FAILED` event. */
+export type DeliveryFailedData = Schemas["DeliveryFailedData"];
+/** Triggers when a delivery fails for good, once an hour for each webhook. */
+export type DeliveryFailedEvent = Schemas["DeliveryFailedEvent"];
 export type DeliveryList = Schemas["DeliveryList"];
 /** `{}`, the response to a DELETE: Zapier's client cannot read a 204. */
 export type Empty = Schemas["Empty"];
@@ -257,7 +297,7 @@ export type KnownHook = Schemas["KnownHook"];
 export type LastError = Schemas["LastError"];
 /** Percentiles in milliseconds, from a histogram; null if there were no attempts. */
 export type Latency = Schemas["Latency"];
-/** An action, its actor and its outcome. Kept for 90 days. */
+/** An action, its actor and its outcome. Kept for at least 90 days. */
 export type LogEntry = Schemas["LogEntry"];
 export type LogEntryList = Schemas["LogEntryList"];
 export type LogEntryOutcome = Schemas["LogEntryOutcome"];
@@ -331,6 +371,11 @@ export type Publisher = Schemas["Publisher"];
  * `remaining`, when the cost is admitted. It is null if the cost is above `limit`: waiting does not help.
  */
 export type RateLimit = Schemas["RateLimit"];
+/** The data of a `RATE_LIMIT_NEAR` event. */
+export type RateLimitNearData = Schemas["RateLimitNearData"];
+export type RateLimitNearDataWindow = Schemas["RateLimitNearDataWindow"];
+/** Triggers when an API key has used 80 percent of a limit, once in each hour or day. */
+export type RateLimitNearEvent = Schemas["RateLimitNearEvent"];
 /**
  * The receiver as the delivery engine sees it now.
  *
@@ -502,8 +547,16 @@ export type WebhookDetail = Schemas["WebhookDetail"];
 export type WebhookDisabledData = Schemas["WebhookDisabledData"];
 /** Triggers when a webhook is disabled because its receiver is gone or keeps failing. */
 export type WebhookDisabledEvent = Schemas["WebhookDisabledEvent"];
+/** The data of a `WEBHOOK_FAILING` event. */
+export type WebhookFailingData = Schemas["WebhookFailingData"];
+/** Triggers when half, and again when 80 percent, of the failures in a row that disable a webhook are reached. */
+export type WebhookFailingEvent = Schemas["WebhookFailingEvent"];
 export type WebhookKind = Schemas["WebhookKind"];
 export type WebhookList = Schemas["WebhookList"];
+/** The data of a `WEBHOOK_RECOVERED` event. */
+export type WebhookRecoveredData = Schemas["WebhookRecoveredData"];
+/** Triggers when a webhook that was failing takes a delivery again. */
+export type WebhookRecoveredEvent = Schemas["WebhookRecoveredEvent"];
 /**
  * The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the
  * share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
@@ -520,17 +573,27 @@ export type WebhookWithSecret = Schemas["WebhookWithSecret"];
 export interface EventTypes {
   ACTION_REQUESTED: ActionRequestedEvent;
   ALERT_TRIGGERED: AlertTriggeredEvent;
+  API_KEY_CREATED: ApiKeyCreatedEvent;
   API_KEY_EXPIRING: ApiKeyExpiringEvent;
+  API_KEY_REVOKED: ApiKeyRevokedEvent;
+  API_KEY_ROTATED: ApiKeyRotatedEvent;
   APPROVAL_COMPLETED: ApprovalCompletedEvent;
   APPROVAL_REQUESTED: ApprovalRequestedEvent;
   CAMPAIGN_COMPLETED: CampaignCompletedEvent;
   CAMPAIGN_STARTED: CampaignStartedEvent;
+  CONNECTION_CREATED: ConnectionCreatedEvent;
   CONNECTION_EXPIRED: ConnectionExpiredEvent;
+  CONNECTION_RECOVERED: ConnectionRecoveredEvent;
+  CONNECTION_REVOKED: ConnectionRevokedEvent;
   CONVERSATION_ASSIGNED: ConversationAssignedEvent;
+  DELIVERY_FAILED: DeliveryFailedEvent;
   MENTION_RECEIVED: MentionReceivedEvent;
   MESSAGE_RECEIVED: MessageReceivedEvent;
   POST_FAILED: PostFailedEvent;
   POST_PUBLISHED: PostPublishedEvent;
   POST_SCHEDULED: PostScheduledEvent;
+  RATE_LIMIT_NEAR: RateLimitNearEvent;
   WEBHOOK_DISABLED: WebhookDisabledEvent;
+  WEBHOOK_FAILING: WebhookFailingEvent;
+  WEBHOOK_RECOVERED: WebhookRecoveredEvent;
 }

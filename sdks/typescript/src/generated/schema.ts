@@ -201,6 +201,41 @@ export interface components {
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
         };
+        /** @description The data of a `API_KEY_CREATED` event. */
+        ApiKeyCreatedData: {
+            /** @description Who created it, as id of GET /api/me shows it. */
+            createdBy: string;
+            /**
+             * Format: date-time
+             * @description When it expires; null for never.
+             */
+            expiresAt: string | null;
+            /** @description The key. */
+            keyId: string;
+            /** @description The first characters of the key. */
+            maskedKey: string;
+            /** @description Its name. */
+            name: string;
+            /** @description What it may do. */
+            scopes: string[];
+        };
+        /** @description Triggers when an API key is created. */
+        ApiKeyCreatedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ApiKeyCreatedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "API_KEY_CREATED";
+        };
         /** @description The data of a `API_KEY_EXPIRING` event. */
         ApiKeyExpiringData: {
             /** @description How many days before the expiry the notice was due. */
@@ -239,6 +274,74 @@ export interface components {
             items: components["schemas"]["ApiKey"][];
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
+        };
+        /** @description The data of a `API_KEY_REVOKED` event. */
+        ApiKeyRevokedData: {
+            /** @description The key. */
+            keyId: string;
+            /** @description The first characters of the key. */
+            maskedKey: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it was revoked.
+             */
+            revokedAt: string;
+            /** @description Who revoked it, as id of GET /api/me shows it. */
+            revokedBy: string | null;
+        };
+        /** @description Triggers when an API key is revoked. */
+        ApiKeyRevokedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ApiKeyRevokedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "API_KEY_REVOKED";
+        };
+        /** @description The data of a `API_KEY_ROTATED` event. */
+        ApiKeyRotatedData: {
+            /**
+             * Format: date-time
+             * @description When it stops working.
+             */
+            endsAt: string;
+            /** @description The key. */
+            keyId: string;
+            /** @description The first characters of the key. */
+            maskedKey: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Who rotated it, as id of GET /api/me shows it. */
+            rotatedBy: string;
+            /** @description The key that replaces it. */
+            successorId: string;
+        };
+        /** @description Triggers when an API key gets a successor. */
+        ApiKeyRotatedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ApiKeyRotatedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "API_KEY_ROTATED";
         };
         /** @description The response to the creation of a key, the only one that contains it. */
         ApiKeyWithSecret: {
@@ -420,6 +523,44 @@ export interface components {
         };
         /** @enum {string} */
         AttemptTrigger: "AUTO" | "MANUAL" | "TEST" | "RECOVER" | "REPLAY";
+        /**
+         * @description A request for a change or for a secret. Kept for 400 days.
+         *
+         *     `action` is the route, such as `webhooks.update`. `target` is what the request's path names, or what it created. `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
+         */
+        AuditEntry: {
+            /** @description The route, such as `webhooks.update`. */
+            action: string;
+            /** @description Who asked: `user:…`, or `key_…` for an API key. */
+            actor: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description The names of the fields that the body sets. */
+            fields: string[];
+            /** @description The ID. */
+            id: string;
+            /** @description The address that the request came from. */
+            ip: string | null;
+            /** @description Whether it `SUCCEEDED`, was `REFUSED` for lack of rights, or `FAILED`. */
+            outcome: components["schemas"]["AuditEntryOutcome"];
+            /** @description The code of the problem, or null. */
+            reason: string | null;
+            /** @description The `x-request-id` of the response. */
+            requestId: string;
+            /** @description What the path names, such as `int_…/sales`, or what the request created. */
+            target: string | null;
+        };
+        AuditEntryList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["AuditEntry"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
+        /** @enum {string} */
+        AuditEntryOutcome: "SUCCEEDED" | "REFUSED" | "FAILED";
         /** @description Where to send the user. The provider returns `state` with them. */
         Authorization: {
             /** @description Where to send the user's browser. */
@@ -645,6 +786,38 @@ export interface components {
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
         };
+        /** @description The data of a `CONNECTION_CREATED` event. */
+        ConnectionCreatedData: {
+            /** @description The account's name at the provider. */
+            accountLabel: string | null;
+            /** @description The connection, by its name. */
+            connectionId: string;
+            /** @description Who connected it, as id of GET /api/me shows it. */
+            createdBy: string;
+            /** @description The connection, by Patchbay's own id. */
+            id: string;
+            /** @description The integration that it belongs to. */
+            integrationId: string;
+            /** @description The provider of the account. */
+            provider: string | null;
+        };
+        /** @description Triggers when an account is connected. */
+        ConnectionCreatedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ConnectionCreatedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "CONNECTION_CREATED";
+        };
         /** @description The credentials of a connection without OAuth. */
         ConnectionCredentials: {
             /** @description The credentials by name, such as `apiKey`. */
@@ -689,6 +862,74 @@ export interface components {
             items: components["schemas"]["Connection"][];
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
+        };
+        /** @description The data of a `CONNECTION_RECOVERED` event. */
+        ConnectionRecoveredData: {
+            /** @description The account's name at the provider. */
+            accountLabel: string | null;
+            /** @description The connection, by its name. */
+            connectionId: string;
+            /** @description The connection, by Patchbay's own id. */
+            id: string;
+            /** @description The integration that it belongs to. */
+            integrationId: string;
+            /** @description What it was before: EXPIRED or ERROR. */
+            previousStatus: components["schemas"]["ConnectionRecoveredDataPreviousStatus"];
+            /** @description The provider of the account. */
+            provider: string | null;
+        };
+        /** @enum {string} */
+        ConnectionRecoveredDataPreviousStatus: "EXPIRED" | "ERROR";
+        /** @description Triggers when a connection that had expired or failed works again. */
+        ConnectionRecoveredEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ConnectionRecoveredData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "CONNECTION_RECOVERED";
+        };
+        /** @description The data of a `CONNECTION_REVOKED` event. */
+        ConnectionRevokedData: {
+            /** @description The account's name at the provider. */
+            accountLabel: string | null;
+            /** @description The connection, by its name. */
+            connectionId: string;
+            /** @description The connection, by Patchbay's own id. */
+            id: string;
+            /** @description The integration that it belongs to. */
+            integrationId: string;
+            /** @description The provider of the account. */
+            provider: string | null;
+            /** @description Why: connection_deleted or integration_deleted. */
+            statusReason: components["schemas"]["ConnectionRevokedDataStatusReason"];
+        };
+        /** @enum {string} */
+        ConnectionRevokedDataStatusReason: "connection_deleted" | "integration_deleted";
+        /** @description Triggers when a connection is deleted, or its integration. */
+        ConnectionRevokedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ConnectionRevokedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "CONNECTION_REVOKED";
         };
         /**
          * @description ERROR: the provider refuses for a reason other than the grant; Patchbay retries. EXPIRED: the user must connect again. REVOKED: being removed.
@@ -937,6 +1178,48 @@ export interface components {
             version: number;
             /** @description The webhook. */
             webhookId: string;
+        };
+        /** @description The data of a `DELIVERY_FAILED` event. */
+        DeliveryFailedData: {
+            /** @description The first delivery of the webhook that failed in this hour. */
+            deliveryId: string;
+            /** @description The event that was not delivered. */
+            eventId: string;
+            /** @description The event's type. */
+            eventType: string;
+            /**
+             * Format: date-time
+             * @description When it failed.
+             */
+            failedAt: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Why it failed, as a code. */
+            statusReason: string;
+            /**
+             * Format: uri
+             * @description Where its deliveries go.
+             */
+            url: string;
+            /** @description The webhook. */
+            webhookId: string;
+        };
+        /** @description Triggers when a delivery fails for good, once an hour for each webhook. */
+        DeliveryFailedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["DeliveryFailedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "DELIVERY_FAILED";
         };
         DeliveryList: {
             /** @description The items of this page. */
@@ -1423,7 +1706,7 @@ export interface components {
             /** @description 99% of the attempts took at most this long. */
             p99: number | null;
         };
-        /** @description An action, its actor and its outcome. Kept for 90 days. */
+        /** @description An action, its actor and its outcome. Kept for at least 90 days. */
         LogEntry: {
             /** @description What happened, such as `integration.updated`. */
             action: string;
@@ -1866,6 +2149,45 @@ export interface components {
              * @description When the window ends.
              */
             resetAt: string | null;
+        };
+        /** @description The data of a `RATE_LIMIT_NEAR` event. */
+        RateLimitNearData: {
+            /** @description The key. */
+            keyId: string;
+            /** @description The limit, in requests. */
+            limit: number;
+            /** @description The first characters of the key. */
+            maskedKey: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the hour or the day ends.
+             */
+            resetsAt: string;
+            /** @description How much of it was used. */
+            used: number;
+            /** @description The limit's length: hour or day. */
+            window: components["schemas"]["RateLimitNearDataWindow"];
+        };
+        /** @enum {string} */
+        RateLimitNearDataWindow: "hour" | "day";
+        /** @description Triggers when an API key has used 80 percent of a limit, once in each hour or day. */
+        RateLimitNearEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["RateLimitNearData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "RATE_LIMIT_NEAR";
         };
         /**
          * @description The receiver as the delivery engine sees it now.
@@ -2602,6 +2924,43 @@ export interface components {
              */
             type: "WEBHOOK_DISABLED";
         };
+        /** @description The data of a `WEBHOOK_FAILING` event. */
+        WebhookFailingData: {
+            /** @description How many deliveries in a row have failed. */
+            consecutiveFailures: number;
+            /** @description How many failures in a row disable the webhook. */
+            disableAfter: number;
+            /** @description Its name. */
+            name: string;
+            /** @description The part of disableAfter that is reached: 50 or 80. */
+            percent: number;
+            /** @description Why the last of them failed, as a code. */
+            statusReason: string;
+            /**
+             * Format: uri
+             * @description Where its deliveries go.
+             */
+            url: string;
+            /** @description The webhook. */
+            webhookId: string;
+        };
+        /** @description Triggers when half, and again when 80 percent, of the failures in a row that disable a webhook are reached. */
+        WebhookFailingEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["WebhookFailingData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "WEBHOOK_FAILING";
+        };
         /** @enum {string} */
         WebhookKind: "push" | "pull";
         WebhookList: {
@@ -2609,6 +2968,45 @@ export interface components {
             items: components["schemas"]["Webhook"][];
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
+        };
+        /** @description The data of a `WEBHOOK_RECOVERED` event. */
+        WebhookRecoveredData: {
+            /**
+             * Format: date-time
+             * @description When it was last announced as failing.
+             */
+            failingSince: string;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When the delivery succeeded.
+             */
+            recoveredAt: string;
+            /**
+             * Format: uri
+             * @description Where its deliveries go.
+             */
+            url: string;
+            /** @description The webhook. */
+            webhookId: string;
+        };
+        /** @description Triggers when a webhook that was failing takes a delivery again. */
+        WebhookRecoveredEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["WebhookRecoveredData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "WEBHOOK_RECOVERED";
         };
         /** @description The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts. */
         WebhookStats: {
@@ -2761,6 +3159,33 @@ export interface operations {
                 "application/json": components["schemas"]["AnswerRun"];
             };
         };
+        responses: never;
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Only entries of this action, such as `webhooks.update`. */
+                action?: string;
+                /** @description Only entries of this actor: `user:…` or `key_…`. */
+                actor?: string;
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only entries with this outcome. */
+                outcome?: components["schemas"]["AuditEntryOutcome"];
+                /** @description Only from this time on. */
+                since?: string;
+                /** @description Only entries of this target, and of everything below it. */
+                target?: string;
+                /** @description Only up to this time. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: never;
     };
     listActions: {

@@ -1,0 +1,53 @@
+"""The events of a connection that the transaction of its transition announces: CONNECTION_CREATED, _RECOVERED
+and _REVOKED. (CONNECTION_EXPIRED: `refresh.announce_expiry`.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from patchbay.events import announcements
+from patchbay.oauth.models import ConnectionStatus
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from patchbay.oauth.store import StoredConnection
+    from patchbay.storage import dynamo
+
+RemovalReason = Literal["connection_deleted", "integration_deleted"]
+
+
+def describe(connection: StoredConnection) -> dict[str, JsonValue]:
+    """The connection in the data of its events."""
+    return {
+        "connectionId": connection.name,
+        "id": connection.id,
+        "integrationId": connection.integration_id,
+        "provider": connection.provider,
+        "accountLabel": connection.account_label,
+    }
+
+
+def connected(new: StoredConnection, replaced: StoredConnection | None) -> list[dynamo.TransactItem]:
+    """For a connection that was made: it is new, or it recovers, or it replaces one that worked, which is no
+    transition.
+    """
+    if replaced is not None:
+        return recovered(new, replaced.status)
+    data = {**describe(new), "createdBy": new.created_by}
+    return [announcements.action(new.workspace_id, "CONNECTION_CREATED", data)]
+
+
+def recovered(connection: StoredConnection, previous_status: str) -> list[dynamo.TransactItem]:
+    """For a connection that has become ACTIVE."""
+    if previous_status not in (ConnectionStatus.EXPIRED, ConnectionStatus.ERROR):
+        return []
+    data = {**describe(connection), "previousStatus": str(previous_status)}
+    return [announcements.action(connection.workspace_id, "CONNECTION_RECOVERED", data)]
+
+
+def revoked(connection: StoredConnection, reason: RemovalReason) -> dynamo.TransactItem:
+    """For a connection that serves no tokens any more."""
+    data = {**describe(connection), "statusReason": reason}
+    return announcements.action(connection.workspace_id, "CONNECTION_REVOKED", data)
