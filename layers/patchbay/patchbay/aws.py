@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from patchbay import aws_http, sigv4, tls
+from patchbay import aws_http, metrics, sigv4, tls
 from patchbay.version import USER_AGENT
 
 JsonObject = dict[str, Any]
@@ -46,6 +46,10 @@ _THROTTLING = frozenset(
     }
 )
 _TRANSIENT = frozenset({"RequestTimeout", "RequestTimeoutException"})
+# These say that a row has changed. That is a result, not a failure.
+_CONDITIONS = frozenset(
+    {"ConditionalCheckFailedException", "TransactionCanceledException", "TransactionConflictException"}
+)
 
 
 class CallFailed(Exception):
@@ -116,10 +120,13 @@ def call(service: str, operation: str, params: Mapping[str, object]) -> JsonObje
             return _attempt(service, operation, body)
         except ServiceError as error:
             if attempt == _MAX_ATTEMPTS or not error.is_transient:
+                if error.code not in _CONDITIONS:
+                    metrics.add(metrics.AWS_CALLS_FAILED, by=service)
                 raise
             pause = _THROTTLED_SECONDS if error.is_throttling else _FAULT_SECONDS
         except OSError as error:
             if attempt == _MAX_ATTEMPTS:
+                metrics.add(metrics.AWS_CALLS_FAILED, by=service)
                 raise NoResponse(f"{service}.{operation}: {type(error).__name__}: {error}") from error
             pause = _FAULT_SECONDS
         _pause(pause * 2 ** (attempt - 1))

@@ -131,7 +131,12 @@ def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
             longer = _kept(delivery, webhook_of(delivery.webhook_key), now)
             if longer is not None:
                 return longer
-            logger.warning("delivery held too long", webhook=delivery.webhook_key, delivery_id=delivery.id)
+            logger.warning(
+                "delivery held too long",
+                webhook=delivery.webhook_key,
+                delivery_id=delivery.id,
+                event_id=delivery.event_id,
+            )
             return states.abandoned(delivery, Status.FAILED, "held_too_long", now)
         return states.requeued(delivery, now)
 
