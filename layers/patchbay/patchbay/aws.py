@@ -112,6 +112,15 @@ def call(service: str, operation: str, params: Mapping[str, object]) -> JsonObje
     """Call an operation of one of the `SERVICES`. Binary values are base64 in both directions. Retries after
     throttling, server errors, and lost responses. Raises ServiceError, NoResponse.
     """
+    try:
+        return _call(service, operation, params)
+    except CallFailed as error:
+        if not (isinstance(error, ServiceError) and error.code in _CONDITIONS):
+            metrics.add(metrics.AWS_CALLS_FAILED, by=service)
+        raise
+
+
+def _call(service: str, operation: str, params: Mapping[str, object]) -> JsonObject:
     body = _encode(params).encode()
     attempt = 0
     while True:
@@ -120,13 +129,10 @@ def call(service: str, operation: str, params: Mapping[str, object]) -> JsonObje
             return _attempt(service, operation, body)
         except ServiceError as error:
             if attempt == _MAX_ATTEMPTS or not error.is_transient:
-                if error.code not in _CONDITIONS:
-                    metrics.add(metrics.AWS_CALLS_FAILED, by=service)
                 raise
             pause = _THROTTLED_SECONDS if error.is_throttling else _FAULT_SECONDS
         except OSError as error:
             if attempt == _MAX_ATTEMPTS:
-                metrics.add(metrics.AWS_CALLS_FAILED, by=service)
                 raise NoResponse(f"{service}.{operation}: {type(error).__name__}: {error}") from error
             pause = _FAULT_SECONDS
         _pause(pause * 2 ** (attempt - 1))
