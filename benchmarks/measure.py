@@ -167,7 +167,7 @@ def _row_bytes(workspace: str, event_id: str, webhook_id: str) -> dict[str, int]
 
 
 def _metrics(lines: Iterable[str]) -> set[tuple[str, ...]]:
-    """The custom metrics in the log lines (CloudWatch embedded metric format): names with their dimensions."""
+    """The custom metrics in the log lines (CloudWatch embedded metric format): their names and dimensions."""
     names = set()
     for line in lines:
         if '"_aws"' in line:

@@ -304,10 +304,11 @@ def test_each_schedule_has_an_alarm_for_errors_and_a_heartbeat() -> None:
 def test_parameters_decide_about_alarms_and_dashboard() -> None:
     kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SNS::Topic")
 
-    def resources(**parameters: str) -> dict[str, Any]:
+    def resources(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
         """The alarms, dashboards and topics with these parameters. References resolve to logical IDs."""
         values = {**TEMPLATE.parameters, **parameters}
-        resolve = Resolver(TEMPLATE.document, values, TEMPLATE.resolve.pseudo, lambda id, _: id)
+        pseudo = {**TEMPLATE.resolve.pseudo, "AWS::Region": region}
+        resolve = Resolver(TEMPLATE.document, values, pseudo, lambda id, _: id)
         resolve.check_rules()
         return {
             name: resolve(each["Properties"])
@@ -323,7 +324,9 @@ def test_parameters_decide_about_alarms_and_dashboard() -> None:
     assert mailed.pop("OperationsDashboard")
     assert {str(each["AlarmActions"]) for each in mailed.values()} == {"['AlarmTopic']"}
     assert not any("AlarmActions" in each for each in resources(AlarmTopicArn="").values())
-    assert "BillAlarm" not in resources(MonthlyBillUsd="0")
+    assert "BillAlarm" not in resources(MonthlyBillUsd="0", region="eu-central-1")
+    with pytest.raises(Problem, match="only in us-east-1"):
+        resources(region="eu-central-1")
     with pytest.raises(Problem, match="not both"):
         resources(AlarmEmail="ops@example.com")
 
