@@ -19,7 +19,8 @@ from local import schedules
 from local.intrinsics import Resolver
 from local.settings import ROOT, Problem
 from local.template import Template
-from patchbay import metrics
+from patchbay import aws, metrics
+from patchbay.receivers.lanes import Lane
 from tests.conftest import routes_of
 
 PARAMETERS = {
@@ -158,6 +159,15 @@ def test_own_metrics_are_few_and_documented_and_on_the_dashboard() -> None:
     }
     made = {used.name: ((), "Count") for used in series if not used.dimensions}
     assert documented == declared | made
+
+
+def test_each_own_metric_is_added_somewhere() -> None:
+    library = ROOT / "layers/patchbay/patchbay"
+    sources = "".join(file.read_text() for file in library.rglob("*.py") if file.name != "metrics.py")
+    names = [name for name, value in vars(metrics).items() if isinstance(value, metrics.Metric)]
+    assert [name for name in names if f"metrics.{name}" not in sources] == []
+    assert set(metrics.AWS_CALLS_FAILED.values) == aws.SERVICES.keys()
+    assert set(metrics.DELIVERED.values) == {lane.name for lane in Lane}
 
 
 def test_filters_match_the_lines_that_they_count() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from patchbay import metrics
+from patchbay.clock import from_ms, iso
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.settings import settings
 from tests.catalogued import POST
@@ -108,6 +109,22 @@ def test_batch_prints_one_line_for_each_dimension(
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["DeliveriesDelivered"] == 10
     assert len(line) < 600  # docs/observability.md and docs/costs.md
+
+
+def test_disabled_webhook_and_its_replay_are_counted(pipeline: Pipeline, printed: Printed) -> None:
+    with receiver([410, 200]) as r:
+        webhook = pipeline.webhook(r.url)
+        since = iso(from_ms(pipeline.clock.now))
+        pipeline.publish()
+        pipeline.run()
+        assert printed()["WebhooksDisabled", "patchbay"] == [1]
+        pipeline.set_status(webhook, "ACTIVE")
+        pipeline.clock.move(1)
+        path = f"/api/integrations/webhooks/{webhook['id']}/replay"
+        assert pipeline.api(f"POST {path}", json={"since": since}).status == 202
+        pipeline.clock.move(61)
+        pipeline.run()
+    assert sum(printed()["TaskItemsDone", "patchbay"]) == 1
 
 
 def test_failed_run_prints_its_metrics(pipeline: Pipeline, printed: Printed) -> None:

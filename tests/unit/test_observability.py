@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
+from aws_lambda_powertools.metrics import Metrics
 
 from patchbay import metrics, observability
 from patchbay.settings import settings
@@ -103,6 +104,21 @@ def test_metrics_have_the_embedded_format(capsys: pytest.CaptureFixture[str]) ->
     assert [len(line["AttemptMilliseconds"]) for line in lane] == [100, 100, 50]
     assert [value for line in lane for value in line["AttemptMilliseconds"]] == list(range(250))
     assert [line.get("DeliveriesDelivered") for line in lane] == [250, None, None]
+
+
+def test_metrics_have_the_format_of_powertools(capsys: pytest.CaptureFixture[str]) -> None:
+    """An independent implementation, whose import takes too long for the functions."""
+    powertools = Metrics(namespace="Patchbay", service="unused")
+    powertools.provider.dimension_set = {}  # without the default dimension
+    for value in (3, 4):
+        metrics.add(metrics.ATTEMPT_MILLISECONDS, value, by="SLOW")
+        powertools.add_metric("AttemptMilliseconds", "Milliseconds", value)
+    expected = powertools.serialize_metric_set(dimensions={"Lane": "SLOW"})
+    metrics.flush()
+    line = json.loads(capsys.readouterr().out)
+    line["_aws"].pop("Timestamp")
+    expected["_aws"].pop("Timestamp")
+    assert line == expected
 
 
 def test_worker_prints_metrics_of_a_failed_invocation(capsys: pytest.CaptureFixture[str]) -> None:
