@@ -1,4 +1,4 @@
-"""Metrics, alarms, dashboard and runbooks: the template, the code and the documents agree.
+"""Metrics, alarms, dashboard, runbooks and schedules: the template, code, tests and documents agree.
 
 No emulator evaluates alarms, so a metric that nothing publishes would show only as an alarm that never rings.
 Here each metric must be one that the code prints, that a filter of the template makes, or that AWS publishes
@@ -7,10 +7,12 @@ for a resource of the template.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
@@ -387,3 +389,122 @@ def test_query_groups_all_routes_of_the_access_log() -> None:
     groups = {match["group"] for match in found if match}
     assert {"events", "integrations", "integrations/webhooks", "integrations/{id}/oauth"} <= groups
     assert len(groups) <= 20
+
+
+# ── schedules ────────────────────────────────────────────────────────────────────────────────────────
+
+# The tests that move a clock past a schedule's due times are with their feature. Here is the list of them.
+# Function → what it does when the clock has moved: file under tests/integration, test.
+PROOFS: dict[str, dict[str, tuple[str, str]]] = {
+    "SweepDeliveriesFunction": {
+        "queues a parked retry when it is due, and not before": (
+            "test_delivery.py",
+            "test_long_wait_is_parked_in_table",
+        ),
+        "visits a webhook again at the next run": (
+            "test_delivery.py",
+            "test_webhook_is_due_again_at_next_sweep",
+        ),
+        "queues a stalled fan-out again": ("test_fan_out.py", "test_sweeper_requeues_a_stalled_fan_out"),
+        "fails a delivery that was held too long": (
+            "test_receiver_health.py",
+            "test_hold_time_counts_from_the_first_hold",
+        ),
+        "removes a temporary webhook that has expired": (
+            "test_feeds.py",
+            "test_expired_webhook_is_gone_at_once_and_removed_by_the_sweeper",
+        ),
+        "advances a replay": ("test_replay.py", "test_replay_sends_failed_deliveries_of_a_time_range"),
+    },
+    "RollUpStatsFunction": {
+        "rolls up an hour 15 minutes after its end": (
+            "test_roll_up.py",
+            "test_hour_is_rolled_up_15_minutes_after_its_end",
+        ),
+    },
+    "RefreshConnectionsFunction": {
+        "refreshes a token when it is due, and not before": (
+            "test_refresh.py",
+            "test_maintenance_refreshes_only_what_is_due",
+        ),
+    },
+    "SweepRunsFunction": {
+        "ends a run without an answer after 15 minutes, not after 14": (
+            "test_runs.py",
+            "test_run_without_an_answer_fails",
+        ),
+        "announces a run again after a minute": (
+            "test_runs.py",
+            "test_sweep_repeats_a_failed_announcement",
+        ),
+    },
+    "ExpireKeysFunction": {
+        "announces an expiry 7 days and 1 day before it": (
+            "test_api_key_expiry.py",
+            "test_hourly_schedule_announces_expiry_once_7_days_and_1_day_before",
+        ),
+        "removes an expired key from the count": (
+            "test_api_key_expiry.py",
+            "test_expired_key_is_uncounted_and_stays_listed_for_30_days",
+        ),
+    },
+    "SweepWindowsFunction": {
+        "deletes windows two days after they expired": (
+            "test_window_sweep.py",
+            "test_rows_of_real_requests_are_deleted_two_days_after_expiry",
+        ),
+    },
+}
+
+
+def test_each_schedule_has_a_proof() -> None:
+    assert PROOFS.keys() == {each.function for each in schedules.read(TEMPLATE)}
+
+
+class Part(NamedTuple):
+    """A function or class of a test module: its source, and the names in it."""
+
+    source: str
+    names: frozenset[str]
+    is_own: bool  # not of the conftest
+
+
+@cache
+def _parts(file: str) -> dict[str, Part]:
+    """The functions and classes of a test module, and of its conftest."""
+    found: dict[str, Part] = {}
+    for name in (file, "conftest.py"):
+        text = (ROOT / "tests/integration" / name).read_text()
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+                source = "\n".join(lines)
+                part = Part(source, frozenset(re.findall(r"\w+", source)), name == file)
+                found.setdefault(node.name, part)
+    return found
+
+
+def _reachable(file: str, test: str) -> list[Part]:
+    """A test and everything in its module and its conftest that it names."""
+    parts, names = _parts(file), [test]
+    taken: dict[str, Part] = {}
+    while names:
+        name = names.pop()
+        if name not in taken and name in parts:
+            taken[name] = parts[name]
+            names += parts[name].names
+    return list(taken.values())
+
+
+@pytest.mark.parametrize(
+    ("function", "what"), [(function, what) for function, proofs in PROOFS.items() for what in proofs]
+)
+def test_proof_moves_a_clock_and_runs_the_schedule(function: str, what: str) -> None:
+    file, test = PROOFS[function][what]
+    assert test in _parts(file), f"{file} has no {test}"
+    parts = _reachable(file, test)
+    moved = [part for part in parts if part.is_own and re.search(r"clock\.(move\(|now [+-]?=)", part.source)]
+    assert moved, f"{test} moves no clock"
+    module = TEMPLATE.functions()[function].handler.removesuffix(".handler")
+    text = (ROOT / "tests/integration" / file).read_text() + "".join(part.source for part in parts)
+    assert module in text, f"{file} does not run {module}"

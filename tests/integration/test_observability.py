@@ -158,12 +158,14 @@ def lines_of(logs: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in logs.getvalue().splitlines()]
 
 
-@pytest.mark.parameters(MaxVisibilityWaitSeconds=60, SuccessLogPercent=100)
 @pytest.mark.parametrize("traced", [True, False])
 def test_correlation_id_lasts_from_the_request_to_each_attempt(
-    pipeline: Pipeline, logs: io.StringIO, traced: bool
+    pipeline: Pipeline, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch, traced: bool
 ) -> None:
-    """A retry in the queue, a parked one, one that a held delivery gets, and a retry by hand."""
+    """A retry in the queue, a parked one, and a retry by hand."""
+    monkeypatch.setenv("MAX_VISIBILITY_WAIT_SECONDS", "60")
+    monkeypatch.setenv("SUCCESS_LOG_PERCENT", "100")
+    settings.cache_clear()
     retries = {"initialDelaySeconds": 40, "backoffMultiplier": 4, "maxRetries": 2}
     with receiver([500, 500, 500, 200]) as r:
         webhook = pipeline.webhook(r.url, retryConfig=retries)

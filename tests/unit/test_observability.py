@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -113,7 +114,7 @@ def test_metrics_have_the_format_of_powertools(capsys: pytest.CaptureFixture[str
     for value in (3, 4):
         metrics.add(metrics.ATTEMPT_MILLISECONDS, value, by="SLOW")
         powertools.add_metric("AttemptMilliseconds", "Milliseconds", value)
-    expected = powertools.serialize_metric_set(dimensions={"Lane": "SLOW"})
+    expected: Any = powertools.serialize_metric_set(dimensions={"Lane": "SLOW"})
     metrics.flush()
     line = json.loads(capsys.readouterr().out)
     line["_aws"].pop("Timestamp")
