@@ -200,8 +200,7 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
         "DynamoDB, 30 days of rows, recovery": stored * (p.dynamodb_storage + p.dynamodb_recovery),
         "KMS, requests": keys / MILLION * p.kms_requests,
         "CloudWatch, logs": logged / GB * (p.logs_ingested + p.logs_stored),
-        # Plus DeliveriesDelivered, of the hourly roll-up.
-        "CloudWatch, metrics": (measured["metrics"] + 1) * p.metric,
+        "CloudWatch, metrics": measured["metrics"] * p.metric,
         "CloudWatch, alarms of autoscaling": (
             facts["scaling_policies"] * a.alarms_per_policy * p.alarm if month.provisioned else 0.0
         ),
@@ -275,7 +274,8 @@ def idle(p: Prices, a: Assumptions) -> dict[str, float]:
     )
     return {
         f"KMS: {facts['keys']} key, not yet rotated": facts["keys"] * p.kms_key,
-        f"CloudWatch: {facts['alarms']} alarms": facts["alarms"] * p.alarm,
+        f"CloudWatch: {facts['alarm_metrics']} metrics in {facts['alarms']} alarms": facts["alarm_metrics"]
+        * p.alarm,
         f"SQS: {polls / MILLION:.2f} million empty polls of {facts['queues']} queues": polls
         / MILLION
         * p.sqs,
@@ -293,6 +293,7 @@ def template_facts() -> dict[str, Any]:
     parameters = {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"}
     template = Template(ROOT / "template.yaml", parameters)
     provisioned = Template(ROOT / "template.yaml", {**parameters, "TableCapacity": "provisioned"})
+    alarms = [alarm.properties for alarm in template.of_type("AWS::CloudWatch::Alarm")]
     return {
         "memory_mb": {name: function.memory for name, function in template.functions().items()},
         "runs": {
@@ -300,7 +301,12 @@ def template_facts() -> dict[str, Any]:
             for schedule in schedules.read(template)
         },
         "keys": len(list(template.of_type("AWS::KMS::Key"))),
-        "alarms": len(list(template.of_type("AWS::CloudWatch::Alarm"))),
+        "alarms": len(alarms),
+        # An alarm on an expression is billed for each metric in it.
+        "alarm_metrics": sum(
+            sum("MetricStat" in metric for metric in alarm["Metrics"]) if "Metrics" in alarm else 1
+            for alarm in alarms
+        ),
         "queues": len(list(template.of_type("AWS::Lambda::EventSourceMapping"))),
         "key_cache_seconds": int(template.parameters["DataKeyCacheSeconds"]),
         "success_log": int(template.parameters["SuccessLogPercent"]) / 100,

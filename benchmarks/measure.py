@@ -166,11 +166,14 @@ def _row_bytes(workspace: str, event_id: str, webhook_id: str) -> dict[str, int]
     return {"event": item_bytes(dynamo.pack_row(event)), "delivery": item_bytes(dynamo.pack_row(delivery))}
 
 
-def _metrics(lines: Iterable[str]) -> set[str]:
-    """The names of the custom metrics in the log lines (CloudWatch embedded metric format)."""
+def _metrics(lines: Iterable[str]) -> set[tuple[str, ...]]:
+    """The custom metrics in the log lines (CloudWatch embedded metric format): their names and dimensions."""
     names = set()
     for line in lines:
         if '"_aws"' in line:
-            for group in json.loads(line)["_aws"]["CloudWatchMetrics"]:
-                names |= {metric["Name"] for metric in group["Metrics"]}
+            record = json.loads(line)
+            for group in record["_aws"]["CloudWatchMetrics"]:
+                for dimensions in group["Dimensions"]:
+                    values = [record[dimension] for dimension in dimensions]
+                    names |= {(metric["Name"], *values) for metric in group["Metrics"]}
     return names

@@ -260,7 +260,7 @@ def logs() -> Iterator[io.StringIO]:
 
 def clear_caches() -> None:
     """Clear all state that a process keeps between invocations, as a cold start does."""
-    from patchbay import vault
+    from patchbay import metrics, vault
     from patchbay.api_keys import guard
     from patchbay.auth import jwt as auth_jwt
     from patchbay.deliveries import limits as delivery_limits
@@ -271,6 +271,7 @@ def clear_caches() -> None:
     from patchbay.settings import settings
 
     settings.cache_clear()
+    metrics.clear()
     aws.clear_cache()
     vault.clear_cache()
     auth_jwt.clear_cache()

@@ -208,7 +208,9 @@ def test_queue_retains_messages_and_has_alarmed_dead_letter_queue(name: str) -> 
         assert dead_letters is not None
         assert "RedrivePolicy" not in QUEUES[dead_letters]
         watched = [
-            alarm.properties["Dimensions"][0]["Value"] for alarm in TEMPLATE.of_type("AWS::CloudWatch::Alarm")
+            dimension["Value"]
+            for alarm in TEMPLATE.of_type("AWS::CloudWatch::Alarm")
+            for dimension in alarm.properties.get("Dimensions", [])
         ]
         assert TEMPLATE.name(dead_letters) in watched
 

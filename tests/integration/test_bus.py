@@ -199,7 +199,7 @@ def test_invalid_event_is_stored_with_the_reason_and_not_delivered(
     assert (source.waits, take_deliveries(backend)) == ([], [])
     assert backend.messages("EventsDeadLetterQueue") == []
     counted = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "EventsRejected" in line]
-    assert [line["EventsRejected"] for line in counted] == [[1.0]]
+    assert [line["EventsRejected"] for line in counted] == [1]
 
     (event,) = listed(api)
     assert (event["status"], event["source"]) == ("REJECTED", "bus")

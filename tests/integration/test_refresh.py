@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -32,6 +33,7 @@ from tests.faults import THROTTLED, Clock, failing, killed, meanwhile, one_at_a_
 from tests.problems import assert_problem
 from tests.receivers import Answer as Reply
 from tests.receivers import Receiver, Request, receiver
+from workers.refresh_connections import handler
 
 INTEGRATIONS = "/api/integrations"
 JSON = {"content-type": "application/json"}
@@ -883,6 +885,17 @@ def test_maintenance_refreshes_only_what_is_due(connected: ConnectedIntegration)
     connected.clock.move(1)
     assert connected.run_maintenance() == {"connections": 1, "tasks": 0}
     assert connected.provider.refreshes == ["refresh-token-1"]
+
+
+def test_refreshes_are_counted(connected: ConnectedIntegration, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the schedule, and of a request for a token."""
+    connected.clock.move(HOUR)
+    handler({}, SimpleNamespace(get_remaining_time_in_millis=lambda: 90_000))
+    assert '"RefreshesSucceeded":1}' in capsys.readouterr().out
+    connected.clock.move(2 * HOUR)
+    connected.provider.ended = True
+    connected.token()
+    assert '"RefreshesFailed":1}' in capsys.readouterr().out
 
 
 def test_two_concurrent_runs_refresh_once(connected: ConnectedIntegration) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from patchbay import queues, vault
+from patchbay import metrics, queues, vault
 from patchbay.api_keys import guard, key_format, service, store
 from patchbay.api_keys.models import CreateApiKey, Verification, VerifyApiKey
 from patchbay.auth.principal import Principal
@@ -27,7 +27,7 @@ from patchbay.auth.scopes import ROLES
 from patchbay.clock import from_ms, iso
 from patchbay.http import Request
 from patchbay.ids import ApiKeyId
-from patchbay.observability import flush_metrics, logger, metrics
+from patchbay.observability import logger
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from tests.catalogued import minimal_data
@@ -593,9 +593,7 @@ def test_the_hunt_finds_a_planted_key_in_each_place(hunt: KeyHunt, monkeypatch: 
     def leaks(principal: Principal, body: VerifyApiKey) -> Verification:
         logger.debug("verify", body=body.model_dump())
         logging.getLogger("another").debug("%s", {"authorization": f"Bearer {body.key}"})
-        metrics().add_metric("Verified", "Count", 1)
-        metrics().add_metadata("key", body.key)
-        flush_metrics()
+        metrics.add(metrics.HELD, by=body.key)
         verification = verify(principal, body)
         return verification.model_copy(update={"scopes": [hashlib.sha256(body.key.encode()).hexdigest()]})
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from patchbay import aws_http, sigv4, tls
+from patchbay import aws_http, metrics, sigv4, tls
 from patchbay.version import USER_AGENT
 
 JsonObject = dict[str, Any]
@@ -46,6 +46,10 @@ _THROTTLING = frozenset(
     }
 )
 _TRANSIENT = frozenset({"RequestTimeout", "RequestTimeoutException"})
+# These say that a row has changed. That is a result, not a failure.
+_CONDITIONS = frozenset(
+    {"ConditionalCheckFailedException", "TransactionCanceledException", "TransactionConflictException"}
+)
 
 
 class CallFailed(Exception):
@@ -108,6 +112,15 @@ def call(service: str, operation: str, params: Mapping[str, object]) -> JsonObje
     """Call an operation of one of the `SERVICES`. Binary values are base64 in both directions. Retries after
     throttling, server errors, and lost responses. Raises ServiceError, NoResponse.
     """
+    try:
+        return _call(service, operation, params)
+    except CallFailed as error:
+        if not (isinstance(error, ServiceError) and error.code in _CONDITIONS):
+            metrics.add(metrics.AWS_CALLS_FAILED, by=service)
+        raise
+
+
+def _call(service: str, operation: str, params: Mapping[str, object]) -> JsonObject:
     body = _encode(params).encode()
     attempt = 0
     while True:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from patchbay import aws, compact_json
+from patchbay import aws, compact_json, metrics
 from patchbay.observability import logger
 
 # SQS quotas of SendMessageBatch: 10 messages, 1 MiB in total.
@@ -104,6 +104,7 @@ def move_to_dlq(dlq_url: str, record: Mapping[str, Any]) -> bool:
     except aws.CallFailed:
         logger.exception("failed to move unreadable message", message_id=record["messageId"])
         return False
+    metrics.add(metrics.MESSAGES_SET_ASIDE)
     logger.error("unreadable message moved to the dead-letter queue", message_id=record["messageId"])
     return True
 

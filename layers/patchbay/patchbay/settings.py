@@ -40,6 +40,7 @@ class Settings:
     deliveries_dlq_url: str
     kms_key_id: str
     environment: str = "dev"
+    metrics_namespace: str = "Patchbay"
 
     jwks_url: str = ""
     jwt_secret_arn: str = ""

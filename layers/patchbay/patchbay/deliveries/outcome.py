@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from patchbay import catalogue
+from patchbay import catalogue, metrics
 from patchbay.clock import now_ms
 from patchbay.deliveries import ladder, store
 from patchbay.deliveries.batch import WebhookBatch
 from patchbay.ids import WebhookId, parse_webhook_key
-from patchbay.observability import logger, metrics
+from patchbay.observability import logger
 from patchbay.receivers import health_store
 from patchbay.receivers.health import TIMEOUTS_TO_OPEN, probe_delay_seconds, trailing_timeouts
 from patchbay.settings import settings
@@ -118,7 +118,7 @@ def disable(
     workspace_id, webhook_id = parse_webhook_key(batch.key)
     if webhooks.disable(workspace_id, webhook_id, reason, extra_actions, requested_at=requested_at):
         logger.warning("webhook disabled", reason=reason, webhook_id=webhook_id, failures=failures)
-        metrics().add_metric("WebhooksDisabled", "Count", 1)
+        metrics.add(metrics.WEBHOOKS_DISABLED)
 
 
 def needs_finish(batch: WebhookBatch) -> bool:

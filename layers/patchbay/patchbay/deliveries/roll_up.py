@@ -29,7 +29,7 @@ from patchbay.deliveries import store, totals
 from patchbay.deliveries.stored_delivery import DeliveryOutcome
 from patchbay.events import store as events_store
 from patchbay.ids import DeliveryId, parse_webhook_key, webhook_key
-from patchbay.observability import flush_metrics, logger, metrics
+from patchbay.observability import logger
 from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
@@ -75,14 +75,9 @@ def roll_up(remaining_ms: Callable[[], int]) -> int:
     """
     run = _Run(remaining_ms)
     through = stats_store.rolled_through(dynamo.get(*stats_store.progress_table_key()))
-    try:
-        for hour in counters.hours_to_roll_up(through, now_ms(), settings().retention_days):
-            run.roll_up_hour(hour)
-            stats_store.set_rolled_through(hour)
-    finally:
-        if run.rolled_up:
-            metrics().add_metric("DeliveriesDelivered", "Count", run.rolled_up)
-            flush_metrics()
+    for hour in counters.hours_to_roll_up(through, now_ms(), settings().retention_days):
+        run.roll_up_hour(hour)
+        stats_store.set_rolled_through(hour)
     return run.rolled_up
 
 

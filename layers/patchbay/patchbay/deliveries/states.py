@@ -335,6 +335,7 @@ def _new(message: DeliveryMessage, now: int) -> StoredDelivery:
         updated_at=now,
         version=0,
         ttl=retention_ttl(now),  # not from its ID: an event from the bus may be weeks old
+        correlation_id=None if message.correlation_id == message.event_id else message.correlation_id,
     )
 
 

@@ -56,7 +56,8 @@ class StoredDelivery(NamedTuple):
     `claims` counts the leases, and `earlier_attempts` the attempts before the delivery was last restarted.
     `not_registered_at` is when the current unbroken series of NOT_REGISTERED responses began. `counted` says
     that the worker counted the success, so the roll-up does not. `task` is the replay that last sent the
-    delivery, so that it does not send it twice. `token` identifies this state of the row.
+    delivery, so that it does not send it twice. `token` identifies this state of the row. A waiting
+    delivery has the `correlation_id` of its first message, unless that is the event's ID.
     `ttl` is in Unix seconds. `unknown` has the attributes that a later release added, so that a write keeps
     them.
     """
@@ -90,6 +91,7 @@ class StoredDelivery(NamedTuple):
     success: StoredAttempt | None = None
     counted: bool | None = None
     task: TaskId | None = None
+    correlation_id: str | None = None
     unknown: Mapping[str, object] | None = None
 
     @classmethod
@@ -146,7 +148,7 @@ class StoredDelivery(NamedTuple):
             event_type=self.event_type,
             body=None,
             generation=self.generation,
-            correlation_id=self.event_id,
+            correlation_id=self.correlation_id or self.event_id,
         )
 
 

@@ -151,7 +151,12 @@ def _requeue(keys: Iterable[tuple[str, DeliveryId]]) -> int:
             longer = _kept(delivery, webhook_of(delivery.webhook_key), now)
             if longer is not None:
                 return longer
-            logger.warning("delivery held too long", webhook=delivery.webhook_key, delivery_id=delivery.id)
+            logger.warning(
+                "delivery held too long",
+                webhook=delivery.webhook_key,
+                delivery_id=delivery.id,
+                event_id=delivery.event_id,
+            )
             _announce_held_too_long(delivery, webhook_of(delivery.webhook_key), healths, now)
             return states.abandoned(delivery, Status.FAILED, _HELD_TOO_LONG, now)
         return states.requeued(delivery, now)

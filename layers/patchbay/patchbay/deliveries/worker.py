@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypedDict
 
-from patchbay import aws, queues, vault
+from patchbay import aws, metrics, queues, vault
 from patchbay.clock import from_ms, now_ms
 from patchbay.deliveries import admission, attempt, outcome, states, store
 from patchbay.deliveries.attempt import CompletedAttempt, Receiver
@@ -34,7 +34,7 @@ from patchbay.deliveries.models import HELD_PAUSED, DeliveryMessage, Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.events import store as events
 from patchbay.events.models import payload
-from patchbay.observability import flush_metrics, logger, metrics, sampled
+from patchbay.observability import logger, sampled
 from patchbay.receivers import health_store
 from patchbay.receivers.lanes import SLOW_AFTER_SECONDS, Lane
 from patchbay.settings import settings
@@ -55,7 +55,7 @@ _MAX_CROWDED_WAIT_SECONDS = 300
 _MAX_TRIES = 3
 # A delivery whose attempts all kill their worker must end.
 _MAX_LOST_CLAIMS = 10
-# The names of plans in logs and metrics.
+# The names of plans in logs.
 _DECISIONS: dict[type[retry.Plan], str] = {
     retry.Delivered: "Delivered",
     retry.Retry: "Retry",
@@ -172,7 +172,6 @@ def deliver_batch(records: Iterable[SqsRecord], lane: Lane) -> list[str]:
         # An AWS failure. Raising it would make Lambda run fewer batches at a time, for every receiver.
         logger.exception("batch failed")
         result.redeliver(deliveries)
-    flush_metrics()
     return result.redeliver_ids
 
 
@@ -408,7 +407,7 @@ def _postpone(
     if isinstance(decision, admission.WaitForSlot):
         return Redeliver(_visibility_seconds(decision.until - now))
     if decision.reason != HELD_PAUSED:  # a pause is no sign of trouble
-        metrics().add_metric("DeliveriesHeld", "Count", 1)
+        metrics.add(metrics.HELD)
     return Ack()
 
 
@@ -418,11 +417,16 @@ def _postpone(
 async def _make_attempt(result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery) -> Disposition:
     prepared: PreparedAttempt | Disposition | None = _start_new(result, batch, queued)
     if prepared is None:
-        prepared = await asyncio.to_thread(_start_claimed, batch, queued)
+        prepared = await asyncio.to_thread(_start_claimed, result, batch, queued)
     if not isinstance(prepared, PreparedAttempt):
         return prepared
     completed = await _send(prepared)
+    metrics.add(metrics.ATTEMPT_MILLISECONDS, completed.result.duration_ms, by=result.lane.name)
+    if queued.is_new and prepared.message.generation == 0:
+        delay = max(completed.started_at - prepared.message.id.time_ms, 0)
+        metrics.add(metrics.FIRST_ATTEMPT_DELAY, delay, by=result.lane.name)
     if retry.is_success(_classify(prepared, completed, now_ms())):
+        metrics.add(metrics.DELIVERED, by=result.lane.name)
         return _on_success(prepared, completed)
     return await asyncio.to_thread(_on_failure, result, prepared, completed)
 
@@ -443,7 +447,9 @@ def _start_new(result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery)
     return PreparedAttempt(batch, queued, batch.receiver, body.encode())
 
 
-def _start_claimed(batch: WebhookBatch, queued: QueuedDelivery) -> PreparedAttempt | Disposition:
+def _start_claimed(
+    result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery
+) -> PreparedAttempt | Disposition:
     """An attempt under this worker's lease, or the message's disposition if there is none."""
     message = queued.message
     # Read before the claim, so that an outage of the events table does not use up claims.
@@ -455,11 +461,11 @@ def _start_claimed(batch: WebhookBatch, queued: QueuedDelivery) -> PreparedAttem
         return _end_without_attempt(batch, message, leased, Status.CANCELLED, reason)
     if leased.unrecorded_claims > _MAX_LOST_CLAIMS:
         logger.error("too many lost claims", extra=_log_fields(message))
-        return _end_without_attempt(batch, message, leased, Status.FAILED, "internal")
+        return _fail_without_attempt(result, batch, message, leased, "internal")
     if body is None:
-        return _end_without_attempt(batch, message, leased, Status.FAILED, "event_expired")
+        return _fail_without_attempt(result, batch, message, leased, "event_expired")
     if batch.receiver is None:
-        return _end_without_attempt(batch, message, leased, Status.FAILED, "secret_unreadable")
+        return _fail_without_attempt(result, batch, message, leased, "secret_unreadable")
     return PreparedAttempt(batch, queued, batch.receiver, body.encode(), leased)
 
 
@@ -512,6 +518,13 @@ def _apply_transition(
 def _visibility_seconds(ms: int) -> int:
     """A wait as a visibility timeout: whole seconds, never early."""
     return max(-(-ms // 1000), 1)
+
+
+def _fail_without_attempt(
+    result: BatchResult, batch: WebhookBatch, message: DeliveryMessage, leased: StoredDelivery, reason: str
+) -> Ack:
+    metrics.add(metrics.FAILED, by=result.lane.name)
+    return _end_without_attempt(batch, message, leased, Status.FAILED, reason)
 
 
 def _end_without_attempt(
@@ -606,7 +619,7 @@ def _on_failure(result: BatchResult, prepared: PreparedAttempt, completed: Compl
         batch.retry_policy,
         not_registered_seconds=0 if not_registered_since is None else (now - not_registered_since) // 1000,
     )
-    _count_failure(prepared, completed, attempt_outcome, plan, now)
+    _count_failure(result, prepared, completed, attempt_outcome, plan, now)
     failed_attempt = completed.to_stored(prepared.receiver.headers)._replace(number=prepared.number)
     match plan:
         case retry.Retry(delay_seconds, reason):
@@ -643,6 +656,7 @@ def _on_failure(result: BatchResult, prepared: PreparedAttempt, completed: Compl
 
 
 def _count_failure(
+    worked: BatchResult,
     prepared: PreparedAttempt,
     completed: CompletedAttempt,
     attempt_outcome: retry.Outcome,
@@ -651,9 +665,9 @@ def _count_failure(
 ) -> None:
     batch, result, decision = prepared.batch, completed.result, _DECISIONS[type(plan)]
     _log_attempt(prepared, completed, decision)
-    metrics().add_metric(f"Attempt{decision}", "Count", 1)
     batch.timed_out.append(result.error_kind is retry.ErrorKind.TIMEOUT)
     has_ended = not isinstance(plan, retry.Retry)
+    metrics.add(metrics.FAILED if has_ended else metrics.RETRIED, by=worked.lane.name)
     batch.counts.add(
         now,
         result.duration_ms,

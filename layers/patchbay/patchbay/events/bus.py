@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
-from patchbay import compact_json, strict_json
+from patchbay import compact_json, metrics, strict_json
 from patchbay.api_model import Timestamp, WorkspaceId, validate
 from patchbay.auth.principal import Principal
 from patchbay.clock import now_ms, to_ms
@@ -22,7 +22,7 @@ from patchbay.errors import IdempotencyMismatch, MalformedJson, PayloadTooLarge,
 from patchbay.events import service, store
 from patchbay.events.models import EventMessage, EventType, PublishEvent
 from patchbay.ids import EventId
-from patchbay.observability import logger, metrics
+from patchbay.observability import logger
 from patchbay.settings import settings
 
 _SOURCE = "bus"
@@ -131,7 +131,7 @@ def _reject(envelope: Envelope, reason: str) -> None:
         correlation_id=envelope.id,
     )
     if store.reject(event, reason):
-        metrics().add_metric("EventsRejected", "Count", 1)
+        metrics.add(metrics.EVENTS_REJECTED)
     logger.warning(
         "bus event rejected",
         event_id=event.id,

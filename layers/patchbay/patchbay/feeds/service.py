@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from patchbay import metrics
 from patchbay.api_model import Empty
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
@@ -31,7 +32,7 @@ from patchbay.feeds.models import (
 )
 from patchbay.feeds.store import Entry, Head
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
-from patchbay.observability import flush_metrics, logger, metrics
+from patchbay.observability import logger
 from patchbay.settings import settings
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import signing
@@ -92,7 +93,6 @@ def read(principal: Principal, id: WebhookId, query: FeedQuery) -> Feed:
         next_poll_ms = 0
     elif reading.is_blocked:
         next_poll_ms = min(next_poll_ms, _BLOCKED_POLL_MS)
-    flush_metrics()
     return Feed(
         items=list(_items(webhook, reading.entries, payloads)),
         cursor=str(reading.position),
@@ -300,5 +300,5 @@ def _close_gap(key: str, reading: _Reading, number: int, taken_at: int, now: int
         return
     reading.position = number
     reading.closed += 1
-    metrics().add_metric("FeedGapsClosed", "Count", 1)
+    metrics.add(metrics.FEED_GAPS_CLOSED)
     logger.warning("gap in a feed closed", webhook=key, sequence=number)

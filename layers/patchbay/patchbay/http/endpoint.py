@@ -15,7 +15,7 @@ from functools import wraps
 
 from pydantic import BaseModel
 
-from patchbay import aws, idempotency
+from patchbay import aws, idempotency, metrics
 from patchbay.activity.trail import Trail
 from patchbay.auth.principal import Principal
 from patchbay.errors import Problem
@@ -32,7 +32,7 @@ from patchbay.http.response import (
     problem_of,
     problem_response,
 )
-from patchbay.observability import logger, sampled
+from patchbay.observability import correlation_id, logger, sampled
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.headers import with_quota_items
 from patchbay.settings import reject_encryption_key
@@ -105,7 +105,8 @@ def endpoint(
         def handler(event: Event, context: object) -> Response:
             started = time.perf_counter()
             request_id = event["requestContext"]["requestId"]
-            logger.set_correlation_id(request_id)
+            correlation = correlation_id(event.get("headers", {}), request_id)
+            logger.set_correlation_id(correlation)
             caller: Principal | None = None
             rate_limit_headers: Mapping[str, str] = {}
             request: Request | None = None
@@ -132,14 +133,16 @@ def endpoint(
             if event["requestContext"]["http"]["method"] == "HEAD":
                 response["body"] = ""
             # Publishing is most of the traffic, and the access log has every request.
-            if response["statusCode"] >= 400 or scope != "events:publish" or sampled(request_id):
+            if response["statusCode"] >= 400 or scope != "events:publish" or sampled(correlation):
                 logger.info(
                     event["routeKey"],
                     status=response["statusCode"],
                     workspace=caller.workspace_id if caller else None,
                     caller=caller.id if caller else None,
+                    **({} if correlation == request_id else {"request_id": request_id}),
                     ms=round((time.perf_counter() - started) * 1000, 1),
                 )
+            metrics.flush()
             return response
 
         # For the tests, and for the OpenAPI description.

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from patchbay import aws, vault
+from patchbay import aws, metrics, vault
 from patchbay.activity import log as activity
 from patchbay.clock import now_ms
 from patchbay.errors import ConnectionExpired, NotFound, Problem, UpstreamFailed
@@ -259,6 +259,7 @@ def _store_tokens(
         connection = _require(changed.current)
         _check_usable(connection)
         return connection
+    metrics.add(metrics.REFRESHES_SUCCEEDED)
     _log_activity(new, "token.refreshed", actor)
     _count_refresh(leased, None)
     return new
@@ -289,6 +290,7 @@ def _record_failure(
     Enough refusals without a known reason end the connection.
     """
     now = now_ms()
+    metrics.add(metrics.REFRESHES_FAILED)
     failures = leased.failures + 1
     refusals, refused_since = refresh_policy.count_refusals(
         leased.refusals, leased.refused_since, now, has_unknown_reason=error.grant_may_have_ended
@@ -340,6 +342,7 @@ def _expire_ended_grant(
     """Expire a connection whose grant the provider has ended. Raises ConnectionExpired, unless the connection
     has been replaced in the meantime.
     """
+    metrics.add(metrics.REFRESHES_FAILED)
     if not in_doubt:
         return _expire_leased(leased, refusal.code, str(refusal), actor)
     detail = f"the response to a refresh was lost, and then the provider returned {refusal}"

@@ -57,7 +57,7 @@ from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage
 from patchbay.ids import DeliveryId, WebhookId, webhook_key
-from patchbay.observability import flush_metrics, logger
+from patchbay.observability import logger
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.settings import settings
@@ -149,7 +149,6 @@ def fan_out_batch(records: Iterable[Record], remaining_ms: Callable[[], int]) ->
     failed_records += [record for fan_out in failed for record in fan_out.records]
     postponed_records += [record for fan_out in postponed for record in fan_out.records]
     _return_to_queue(postponed_records)
-    flush_metrics()
     return [record["messageId"] for record in (*failed_records, *postponed_records)]
 
 

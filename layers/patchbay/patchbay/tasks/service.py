@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from patchbay import idempotency
+from patchbay import idempotency, metrics
 from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
@@ -126,6 +126,7 @@ def advance(task: StoredTask, reached: str | None, done: int) -> None:
     """Record a slice that ended at `reached` and queued `done` deliveries. More is left."""
     now = now_ms()
     store.advance(task, reached, done, now, now + _DUE_AGAIN_MS)
+    metrics.add(metrics.TASK_ITEMS_DONE, done)
 
 
 def wait(task: StoredTask, ms: int = _DUE_AGAIN_MS) -> None:
@@ -137,12 +138,14 @@ def wait(task: StoredTask, ms: int = _DUE_AGAIN_MS) -> None:
 def succeed(task: StoredTask, done: int) -> None:
     """End a task whose last slice queued `done` deliveries."""
     if store.end(task, "SUCCEEDED", now_ms(), done=done):
+        metrics.add(metrics.TASK_ITEMS_DONE, done)
         logger.info("task succeeded", task=task.id, workspace=task.workspace_id, done=task.done + done)
 
 
 def fail(task: StoredTask, code: str, detail: str) -> None:
     """End a task that cannot be completed."""
     if store.end(task, "FAILED", now_ms(), error=(code, detail)):
+        metrics.add(metrics.TASKS_FAILED)
         logger.warning("task failed", task=task.id, workspace=task.workspace_id, code=code)
 
 
