@@ -10,8 +10,8 @@ tests ?= tests sdks/python/tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos \
-	test-contract bench load simulate validate build release-check derived sdks examples lint-openapi api-changes lock clean need-dev \
-	need-ministack need-sam need-lock need-schemathesis need-load need-oidc need-openapi need-apps need-sdks
+	test-contract test-load bench load simulate validate build release-check derived sdks examples lint-openapi \
+	api-changes lock clean need-dev need-ministack need-sam need-lock need-schemathesis need-load need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -33,7 +33,7 @@ token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 test: need-dev need-ministack need-sam need-schemathesis lint validate unit ## Run everything that must pass before a release
 
 unit: need-dev need-ministack need-sam need-schemathesis ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/sdks $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/load --ignore=tests/sdks $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
@@ -66,8 +66,14 @@ fmt: need-dev ## Fix format and style
 bench: need-dev need-ministack ## Measure imports, requests, deliveries, neighbours; 20 minutes: [AGAINST=]
 	@$(python) -m benchmarks
 
-load: need-dev need-load ## Publish, read and deliver like users, with a report: [URL= REMOTE= USERS= RATE= MINUTES= RECEIVER=]
+load: need-dev need-load ## Load a stack like users do, with a report: [URL= REMOTE= USERS= RATE= MINUTES= RECEIVER=]
 	@$(if $(filter command,$(firstword $(origin TOKEN))),$(error $(subst SECRET,TOKEN,$(on_command_line))))$(python) -m benchmarks.load
+
+test-load: need-dev need-ministack need-load ## Test `make load` on the local stack; 30 seconds
+	@$(python) -m pytest tests/load $(ARGS)
+
+simulate: need-dev ## Simulate 1 million deliveries an hour and 100 million a day, for docs/scaling.md: [ARGS=]
+	@PYTHONPATH=layers/patchbay $(python) -m benchmarks.scaling $(ARGS)
 
 validate: need-sam ## Validate template.yaml against CloudFormation and SAM
 	@$(sam) validate

@@ -1,4 +1,5 @@
-"""`make load`: users publish to a stack and read from it, and every delivery is timed. README.md lists its settings.
+"""`make load`: users publish to a stack and read from it, and every delivery is timed. docs/scaling.md lists
+its settings.
 
 Creates webhooks and an API key in the token's workspace, and removes them at the end, also after Ctrl-C. The
 events and deliveries stay for the stack's `RetentionDays`.
@@ -22,8 +23,17 @@ from typing import Any
 import httpx
 
 from benchmarks.load import report
-from benchmarks.load.options import DEFAULTS, EVENT_TYPE, HOST, NAME, Options, Refused, is_local
-from benchmarks.load.options import other_subscribers, read
+from benchmarks.load.options import (
+    DEFAULTS,
+    EVENT_TYPE,
+    HOST,
+    NAME,
+    Options,
+    Refused,
+    is_local,
+    other_subscribers,
+    read,
+)
 from local.settings import ROOT, running_stack, state_dir
 from local.token import mint
 
@@ -46,7 +56,7 @@ def main() -> int:
         print(f"error: {refused}", file=sys.stderr)
         return 2
     except httpx.HTTPError as error:
-        print(f"error: no response from {options.url}: {error or type(error).__name__}", file=sys.stderr)
+        print(f"error: no response from {options.url}: {str(error) or type(error).__name__}", file=sys.stderr)
         return 1
 
 
@@ -100,14 +110,13 @@ def _test(options: Options, token: str, api: httpx.Client) -> int:
 
 
 def _refuse_other_webhooks(api: httpx.Client, workspace: str) -> None:
-    others = other_subscribers(
-        list(_pages(api, "/api/integrations/webhooks?status=ACTIVE&limit=100"))
-    )
+    others = other_subscribers(list(_pages(api, "/api/integrations/webhooks?status=ACTIVE&limit=100")))
     if others:
         names = ", ".join(others[:3]) + (" …" if len(others) > 3 else "")
         raise Refused(
-            f"the events of the test ({EVENT_TYPE}) would also go to other webhooks of the workspace {workspace}: "
-            f"{names}. Use a token of a workspace without them, or delete them if an interrupted test left them"
+            f"the events of the test ({EVENT_TYPE}) would also go to other webhooks of the workspace "
+            f"{workspace}: {names}. Use a token of a workspace without them, or delete those that an "
+            "interrupted test left"
         )
 
 

@@ -1,14 +1,14 @@
 """The users of a load test, as locust runs them: `.tools/load/bin/python -m benchmarks.load.journeys`.
 
-Reads one JSON object from stdin (the fields of `Options`, and `token`, `publish_token` and `webhook_ids`), so that no
-token is in the arguments or the environment. Writes one JSON line a second to stdout, and the result last. Half of
-the users publish at the given rate; the others read what users read on a page: the webhooks, the
-deliveries of a webhook, an event, and the deliveries of that event.
+Reads one JSON object from stdin (the fields of `Options`, and `token`, `publish_token`, `webhook_ids` …), so
+that no token is in the arguments or the environment. Writes one JSON line a second to stdout, and the result
+last. Half of the users publish at the given rate. The others read what users read on a page: the webhooks,
+the deliveries of a webhook, an event, and the deliveries of that event.
 
 How long a delivery takes is measured in one of two ways:
     arrival   at our own receiver: from just before the publish request to the arrival, by one clock
-    record    in the API: from the event's timestamp to `deliveredAt`, by the stack's clocks, for the deliveries
-              that readers happen to see
+    record    in the API: from the delivery's `createdAt` to `deliveredAt`, by the stack's clocks, for the
+              deliveries that readers happen to see
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def users_of(settings: dict[str, Any], measured: Measured) -> list[type[FastHttp
     publishers, readers = settings["publishers"], settings["readers"]
     by_record = settings["receiver_port"] is None
 
-    class Publisher(FastHttpUser):
+    class Publisher(FastHttpUser):  # type: ignore[misc]  # locust is in another environment
         """Publishes events with an API key, as a platform does."""
 
         host = settings["url"]
@@ -128,7 +128,13 @@ def users_of(settings: dict[str, Any], measured: Measured) -> list[type[FastHttp
 
         @task
         def publish(self) -> None:
-            data = {"postId": "post_1", "network": "load", "run": measured.run, "text": _TEXT, "at": time.time()}
+            data = {
+                "postId": "post_1",
+                "network": "load",
+                "run": measured.run,
+                "text": _TEXT,
+                "at": time.time(),
+            }
             with self.client.post(
                 "/api/events",
                 json={"type": EVENT_TYPE, "data": data},
@@ -143,7 +149,7 @@ def users_of(settings: dict[str, Any], measured: Measured) -> list[type[FastHttp
                 else:
                     response.failure(_problem(response))
 
-    class Reader(FastHttpUser):
+    class Reader(FastHttpUser):  # type: ignore[misc]  # as above
         """Looks at webhooks and deliveries, as a person does on a page."""
 
         host = settings["url"]
@@ -213,7 +219,13 @@ def _problem(response: Any) -> str:
 def run(settings: dict[str, Any], listener: Any, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Run the test; `emit` gets a sample every second. Returns the result."""
     measured = Measured(settings["run"], len(settings["webhook_ids"]))
-    environment = Environment(events=events, user_classes=users_of(settings, measured), host=settings["url"])
+    # Users finish the request that they are in, so that every event that was published is counted.
+    environment = Environment(
+        events=events,
+        user_classes=users_of(settings, measured),
+        host=settings["url"],
+        stop_timeout=_TIMEOUT_SECONDS,
+    )
     runner = environment.create_local_runner()
     receiver = _Receiver(measured, listener) if listener is not None else None
 

@@ -1,5 +1,4 @@
-"""The settings of a load test, and what it measured. Both environments import this module, so it uses only the
-standard library."""
+"""The settings of a load test. Both environments import this module, so it uses only the standard library."""
 
 from __future__ import annotations
 
@@ -14,7 +13,6 @@ HOST = "127.0.0.1"
 # Of the catalogue. A test refuses to run if other webhooks of the workspace would get events of this type.
 EVENT_TYPE = "POST_PUBLISHED"
 NAME = "Load test"
-# Each workspace has ceilings per minute, and an event, a request and a reading all count.
 DEFAULTS = {"USERS": 10, "RATE": 10, "MINUTES": 1, "WEBHOOKS": 2}
 
 
@@ -24,9 +22,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """`rate` is in events per second, for all users together. Each event goes to each of `webhooks`. `receiver` is
-    the URL that deliveries go to; None for one on this machine. `receiver_port` is where they arrive here;
-    None if they do not, 0 for a free port.
+    """`rate` is in events per second, for all users together. Each event goes to each of `webhooks`.
+    `receiver` is the URL that deliveries go to; None for one on this machine. `receiver_port` is where they
+    arrive here; None if they do not, 0 for a free port.
     """
 
     url: str
@@ -59,14 +57,14 @@ def read(environment: Mapping[str, str], default_url: str | None) -> Options:
     local = is_local(parts.hostname)
     if not local and environment.get("REMOTE") != parts.hostname:
         raise Refused(
-            f"{parts.hostname} is not this machine. A load test costs money there, and uses up the limits of the "
-            f"workspace and of the AWS account. If that is what you want, add REMOTE={parts.hostname}"
+            f"{parts.hostname} is not this machine. A load test costs money there, and uses up the limits of "
+            f"the workspace and of the AWS account. If that is what you want, add REMOTE={parts.hostname}"
         )
     receiver = environment.get("RECEIVER") or None
     port = environment.get("RECEIVER_PORT")
     if not local and not receiver:
         raise Refused(
-            f"{parts.hostname} cannot reach a receiver on {HOST}: set RECEIVER=https://… to a receiver that it can "
+            f"{parts.hostname} cannot reach a receiver on {HOST}: set RECEIVER=https://… to one that it can "
             "reach. If that address forwards to this machine, also set RECEIVER_PORT=… to the port here"
         )
     if port and not port.isdecimal():
@@ -103,9 +101,7 @@ def _number(environment: Mapping[str, str], name: str, low: float, high: float) 
 
 def other_subscribers(webhooks: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of a workspace's webhooks that would get the events of the test."""
-    return [
-        webhook["name"] for webhook in webhooks if {EVENT_TYPE, "*"} & set(webhook["eventTypes"])
-    ]
+    return [webhook["name"] for webhook in webhooks if {EVENT_TYPE, "*"} & set(webhook["eventTypes"])]
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float | None:

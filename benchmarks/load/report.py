@@ -1,9 +1,10 @@
-"""The report of a load test: a page with plots, a summary for the terminal, and the progress line. It uses only the
-standard library, and the page loads nothing."""
+"""The report of a load test: a page with plots, a summary for the terminal, and the progress line. It uses
+only the standard library, and the page loads nothing."""
 
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,14 +12,17 @@ Sample = Mapping[str, Any]
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 860, 220, 56, 26
 _COLORS = ("#1f6feb", "#d1480f", "#1a7f37")
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1f2328;
-  background: #fff }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1f2328; background: #fff }
 h1 { font-size: 1.6rem; margin-bottom: 0 } h2 { font-size: 1.1rem; margin: 2rem 0 .4rem }
-.facts { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.2rem 0 }
-.facts div { border: 1px solid #d0d7de; border-radius: 6px; padding: .5rem .9rem; min-width: 7rem }
-.facts b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums } .facts span { color: #59636e }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: .8rem;
+  margin: 1.2rem 0 }
+.facts div { border: 1px solid #d0d7de; border-radius: 6px; padding: .5rem .9rem }
+.facts b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums }
+.facts span { color: #59636e }
 table { border-collapse: collapse; width: 100% } td, th { padding: .3rem .6rem; border-bottom: 1px solid #d0d7de;
-  text-align: right; font-variant-numeric: tabular-nums } td:first-child, th:first-child { text-align: left }
+  text-align: right; font-variant-numeric: tabular-nums }
+td:first-child, th:first-child { text-align: left }
 svg { width: 100%; height: auto; display: block } text { font: 12px system-ui, sans-serif; fill: #59636e }
 .note { color: #59636e } .bad { color: #b42318 } .legend { display: flex; gap: 1.2rem; color: #59636e }
 .legend i { display: inline-block; width: .9rem; height: .2rem; vertical-align: middle; margin-right: .4rem }
@@ -72,7 +76,8 @@ def progress(samples: Sequence[Sample]) -> str:
     return (
         f"{int(now['at']) // 60}:{int(now['at']) % 60:02}  users {now['users']}  requests {rate('requests')} "
         f"p95 {_ms(now['response_p95'])}  published {now['published']:,} ({rate('published')})  "
-        f"delivered {now['arrived']:,} ({rate('arrived')}) p95 {_ms(now['delivery_p95'])}  failed {now['failures']:,}"
+        f"delivered {now['arrived']:,} ({rate('arrived')}) p95 {_ms(now['delivery_p95'])}  "
+        f"failed {now['failures']:,}"
     )
 
 
@@ -89,13 +94,16 @@ def page(measured: Mapping[str, Any], samples: Sequence[Sample]) -> str:
         "failed requests": f"{measured['failures']:,}",
     }
     waiting = [
-        {**sample, "waiting": sample["published"] * options["webhooks"] - sample["arrived"]} for sample in samples
+        {**sample, "waiting": sample["published"] * options["webhooks"] - sample["arrived"]}
+        for sample in samples
     ]
     parts = [
         f"<h1>Load test of {html.escape(options['url'])}</h1>",
-        f'<p class="note">{html.escape(measured["at"])} · {options["users"]} users · {options["rate"]:g} events a '
-        f"second asked for · each to {options['webhooks']} webhooks · {measured['seconds']:.0f} s</p>",
-        '<div class="facts">' + "".join(f"<div><b>{v}</b><span>{k}</span></div>" for k, v in facts.items()) + "</div>",
+        f'<p class="note">{html.escape(measured["at"])} · {options["users"]} users · '
+        f"{options['rate']:g} events a second asked for · each to {options['webhooks']} webhooks · {measured['seconds']:.0f} s</p>",
+        '<div class="facts">'
+        + "".join(f"<div><b>{v}</b><span>{k}</span></div>" for k, v in facts.items())
+        + "</div>",
         "".join(f'<p class="bad">{html.escape(problem)}</p>' for problem in problems(measured)),
         f"<p>{html.escape(_arrived(measured))}. Times are {html.escape(_how(measured))}.</p>",
         "<h2>Events and deliveries a second</h2>",
@@ -104,7 +112,10 @@ def page(measured: Mapping[str, Any], samples: Sequence[Sample]) -> str:
         _plot(samples, {"delivery_p50": "p50", "delivery_p95": "p95"}, " ms"),
     ]
     if measured["expected"] is not None:
-        parts += ["<h2>Deliveries on their way</h2>", _plot(waiting, {"waiting": "published and not yet arrived"}, "")]
+        parts += [
+            "<h2>Deliveries on their way</h2>",
+            _plot(waiting, {"waiting": "published and not yet arrived"}, ""),
+        ]
     parts += [
         "<h2>Responses of the API, ms</h2>",
         _plot(samples, {"response_p50": "p50", "response_p95": "p95"}, " ms"),
@@ -113,13 +124,12 @@ def page(measured: Mapping[str, Any], samples: Sequence[Sample]) -> str:
         "".join(
             f'<p class="bad">{count:,} × {html.escape(error)}</p>' for error, count in measured["errors"]
         ),
-        '<p class="note">More about the requests: <a href="requests.html">requests.html</a>, made by locust.</p>',
+        '<p class="note">More: <a href="requests.html">requests.html</a>, made by locust.</p>',
     ]
     title = f"Load test of {html.escape(options['url'])}"
     return (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>\n'
-        + "\n".join(parts)
-        + "</html>\n"
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
+        f"<title>{title}</title><style>{_STYLE}</style>\n" + "\n".join(parts) + "</html>\n"
     )
 
 
@@ -130,7 +140,9 @@ def _table(measured: Mapping[str, Any]) -> str:
         + "</tr>"
         for route in measured["routes"]
     )
-    head = "".join(f"<th>{name}</th>" for name in ("Route", "Requests", "Failed", "p50", "p95", "p99", "Longest"))
+    head = "".join(
+        f"<th>{name}</th>" for name in ("Route", "Requests", "Failed", "p50", "p95", "p99", "Longest")
+    )
     return f"<table><tr>{head}</tr>{rows}</table>"
 
 
@@ -167,7 +179,7 @@ def _plot(samples: Sequence[Sample], series: Mapping[str, str], unit: str) -> st
         )
         at = end * step / 4
         anchor = "start" if step == 0 else "end" if step == 4 else "middle"
-        parts.append(f'<text x="{x(at):.1f}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{at:.0f} s</text>')
+        parts.append(f'<text x="{x(at):.1f}" y="{_HEIGHT - 6}" text-anchor="{anchor}">{at:.3g} s</text>')
     for name, color in zip(series, _COLORS, strict=False):
         for line in _segments([(sample["at"], sample[name]) for sample in samples]):
             points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in line)
@@ -195,13 +207,13 @@ def _segments(points: Sequence[tuple[float, float | None]]) -> list[list[tuple[f
 
 
 def _round_up(value: float) -> float:
-    """The next larger of 1, 2, 4 and 8 times a power of ten, so that quarters are round."""
-    power = 1.0
-    while power * 8 < value:
-        power *= 10
-    while power > value > 0:
-        power /= 10
-    return next((power * factor for factor in (1, 2, 4, 8) if power * factor >= value), power * 8) or 1.0
+    """The next larger of some multiples of a power of ten whose quarters are round."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(
+        power * factor for factor in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if power * factor >= value
+    )
 
 
 def _arrived(measured: Mapping[str, Any]) -> str:
@@ -209,13 +221,15 @@ def _arrived(measured: Mapping[str, Any]) -> str:
     if expected is None:
         return f"{measured['arrived']:,} deliveries seen in the API"
     extra = f", {measured['duplicates']:,} of them twice" if measured["duplicates"] else ""
+    if measured["arrived"] > expected:
+        extra += "; the others are of events whose publish request got no response"
     foreign = f"; {measured['foreign']:,} other requests" if measured["foreign"] else ""
     return f"{measured['arrived']:,} of {expected:,} arrived{extra}{foreign}"
 
 
 def _how(measured: Mapping[str, Any]) -> str:
     if measured["expected"] is None:
-        return "from the event's timestamp to deliveredAt, by the stack's clocks"
+        return "from createdAt to deliveredAt of the delivery, by the stack's clocks"
     return "from just before the publish request to the arrival, by one clock"
 
 
