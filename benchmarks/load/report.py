@@ -20,8 +20,9 @@ h1 { font-size: 1.6rem; margin-bottom: 0 } h2 { font-size: 1.1rem; margin: 2rem 
 .facts div { border: 1px solid #d0d7de; border-radius: 6px; padding: .5rem .9rem }
 .facts b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums }
 .facts span { color: #59636e }
-table { border-collapse: collapse; width: 100% } td, th { padding: .3rem .6rem; border-bottom: 1px solid #d0d7de;
-  text-align: right; font-variant-numeric: tabular-nums }
+table { border-collapse: collapse; width: 100% }
+td, th { padding: .3rem .6rem; border-bottom: 1px solid #d0d7de; text-align: right;
+  font-variant-numeric: tabular-nums }
 td:first-child, th:first-child { text-align: left }
 svg { width: 100%; height: auto; display: block } text { font: 12px system-ui, sans-serif; fill: #59636e }
 .note { color: #59636e } .bad { color: #b42318 } .legend { display: flex; gap: 1.2rem; color: #59636e }
@@ -100,7 +101,8 @@ def page(measured: Mapping[str, Any], samples: Sequence[Sample]) -> str:
     parts = [
         f"<h1>Load test of {html.escape(options['url'])}</h1>",
         f'<p class="note">{html.escape(measured["at"])} · {options["users"]} users · '
-        f"{options['rate']:g} events a second asked for · each to {options['webhooks']} webhooks · {measured['seconds']:.0f} s</p>",
+        f"{options['rate']:g} events a second asked for · each to {options['webhooks']} webhooks · "
+        f"{measured['seconds']:.0f} s</p>",
         '<div class="facts">'
         + "".join(f"<div><b>{v}</b><span>{k}</span></div>" for k, v in facts.items())
         + "</div>",

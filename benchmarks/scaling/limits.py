@@ -1,6 +1,5 @@
-"""How much of each limit a load uses, from rates, the measured counts and the model of times. Closed forms; the
-tests compare them with the simulation where both have a value.
-
+"""How much of each limit a load uses, from rates, the measured counts and the model of times. Closed forms;
+the tests compare them with the simulation where both have a value.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from benchmarks.scaling.model import BATCH, Load, Source, Stack, measured, quota
 from benchmarks.scaling.simulation import SWEEP_SECONDS, SWEEP_WORK_SECONDS
 from patchbay.api_keys.models import MAX_PER_HOUR
 from patchbay.storage import due_index
+from patchbay.webhooks.retry import SCHEDULES
 
 # The largest tenant's share of a load, for the limits of one tenant.
 LARGEST = 0.1
@@ -22,8 +22,8 @@ NO_PARAMETER = "–"
 
 @dataclass(frozen=True)
 class Use:
-    """`used` of `limit`, both in `unit`. `parameter` is the template's parameter, or AWS's quota, that moves the
-    limit; `simulated` says whether the simulation has it too.
+    """`used` of `limit`, both in `unit`. `parameter` is what moves the limit, such as a parameter of the
+    template. `simulated` says whether the simulation has the limit, too.
     """
 
     name: str
@@ -62,8 +62,8 @@ def first(load: Load, stack: Stack, largest: float = LARGEST) -> Use:
 
 
 def longest_attempt(count: int, mean: float, timeout: float) -> float:
-    """The mean of the longest of `count` attempts that take exponentially distributed times, each cut off at the
-    timeout: the integral of 1 − (1 − e^(−x/mean))^count up to the timeout, by Simpson's rule.
+    """The mean of the longest of `count` attempts that take exponentially distributed times, each cut off at
+    the timeout: the integral of 1 − (1 − e^(−x/mean))^count up to the timeout, by Simpson's rule.
     """
     steps = 400
     width = timeout / steps
@@ -172,31 +172,41 @@ def writes(source: Source) -> dict[str, float]:
         "delivered after 1 retry": (1 - mix.slow - mix.dead) * mix.errors,
     }
     shares["delivered at the first attempt"] = 1 - sum(shares.values())
-    found = {
+    return {
         "EventsTable": source.events_per_second * measured()["publish"]["writes"]["EventsTable"],
         "ApiKeysTable": requests * measured()["publish"]["writes"]["ApiKeysTable"],
         "DeliveriesTable": sum(d * share * by_outcome[name]["rows"] for name, share in shares.items()),
-        "DeliveriesTable, indexes": sum(d * share * by_outcome[name]["indexes"] for name, share in shares.items()),
+        "DeliveriesTable, indexes": sum(
+            d * share * by_outcome[name]["indexes"] for name, share in shares.items()
+        ),
         "HealthTable": sum(
             d * share * by_outcome[name]["others"].get("HealthTable", 0) for name, share in shares.items()
         ),
     }
-    return found
 
 
 def _tables(source: Source) -> list[Use]:
     q, d, e = quotas(), source.deliveries_per_second, source.events_per_second
     unit = "write units a second"
     found = [
-        Use(f"{table}, new", units, q.dynamodb_new_table_writes, unit, "warm throughput; TableCapacity")
+        Use(f"{table}, new", units, q.dynamodb_new_table_writes, unit, "`TableCapacity`, or warm throughput")
         for table, units in writes(source).items()
         if "indexes" not in table
     ]
-    reads = e * measured()["publish"]["reads"]["WebhooksTable"] + d * measured()["batches"]["1"]["reads"]["WebhooksTable"]
+    reads = (
+        e * measured()["publish"]["reads"]["WebhooksTable"]
+        + d * measured()["batches"]["1"]["reads"]["WebhooksTable"]
+    )
     unit = "read units a second"
     return [
         *found,
-        Use("WebhooksTable, new", reads, q.dynamodb_new_table_reads, unit, "warm throughput; TableCapacity"),
+        Use(
+            "WebhooksTable, new",
+            reads,
+            q.dynamodb_new_table_reads,
+            unit,
+            "`TableCapacity`, or warm throughput",
+        ),
     ]
 
 
@@ -249,17 +259,17 @@ def _messages(source: Source, stack: Stack) -> list[Use]:
     swept = SWEEP_WORK_SECONDS / times(stack).call / SWEEP_SECONDS
     return [
         Use("fast lane, messages in flight", in_flight, q.sqs_in_flight, "messages", "AWS's quota", True),
-        Use("deliveries that end in the table, by the sweeper", d * mix.dead, swept, "a second", NO_PARAMETER),
+        Use(
+            "deliveries that end in the table, by the sweeper", d * mix.dead, swept, "a second", NO_PARAMETER
+        ),
     ]
 
 
 def in_flight_of_outage(webhooks: int, failing: float, deliveries_per_second: float, stack: Stack) -> float:
-    """The most messages in flight while a share of the receivers answers 503 for long, with the schedule
-    `standard`: each delivery waits for the steps that stay in the queue, up to `MaxWaitingPerWebhook` for each
-    webhook.
+    """The most messages in flight while a share of the receivers answers 503 for hours, with the schedule
+    `standard`: each delivery waits for the steps that stay in the queue, up to `MaxWaitingPerWebhook` for
+    each webhook.
     """
-    from patchbay.webhooks.retry import SCHEDULES
-
     in_queue = sum(step for step in SCHEDULES["standard"] if step <= stack.max_visibility_wait_seconds)
     waiting = deliveries_per_second * failing * in_queue
     return min(waiting, webhooks * failing * stack.max_waiting_per_webhook)
@@ -283,9 +293,11 @@ class _Simulated(costs.Assumptions):
         return costs.Batches(deliver=self.batch, received=self.batch)
 
 
-def cost_per_month(deliveries_per_second: float, batch: float, workspaces: int, *, provisioned: bool) -> float:
-    """Dollars for 30 days, if every first attempt succeeds: the calculation of docs/costs.md, with the measured
-    batch size (1, 2, 5 or 10) that is nearest to the simulated one.
+def cost_per_month(
+    deliveries_per_second: float, batch: float, workspaces: int, *, provisioned: bool
+) -> float:
+    """Dollars for 30 days, if every first attempt succeeds: the calculation of docs/costs.md, with the
+    measured batch size (1, 2, 5 or 10) that is nearest to the simulated one.
     """
     nearest = min((1, 2, 5, 10), key=lambda size: abs(size - batch))
     month = costs.Month(round(deliveries_per_second * costs.MONTH_SECONDS), provisioned=provisioned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -10,13 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from benchmarks import costs
 from local.settings import ROOT
-from local.template import Template
 
 QUOTAS = Path(__file__).with_name("quotas.toml")
 BATCH = 10  # messages of an invocation (BatchSize in template.yaml)
-_REQUIRED = {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Stack:
         """This stack with parameters of the template changed: `DeliveryConcurrency=200`. `AccountConcurrency`
         is AWS's quota.
         """
-        return replace(self, **{_field(name): value for name, value in values.items()})
+        changed: dict[str, Any] = {_field(name): value for name, value in values.items()}
+        return replace(self, **changed)
 
 
 def _field(parameter: str) -> str:
@@ -82,17 +84,35 @@ def _field(parameter: str) -> str:
     return name
 
 
+class _Loader(yaml.CSafeLoader):
+    """Reads template.yaml without the SAM transform, which takes seconds. `!Ref` and the like become None."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
+
+
+@cache
+def _template() -> dict[str, Any]:
+    text = (ROOT / "template.yaml").read_text("utf-8")
+    found: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506  # a safe loader
+    return found
+
+
 @cache
 def default_stack() -> Stack:
     """The defaults of template.yaml."""
-    defaults = Template(ROOT / "template.yaml", _REQUIRED).parameters
     values: dict[str, Any] = {"account_concurrency": quotas().lambda_concurrency}
-    for name, value in defaults.items():
-        try:
-            values[_field(name)] = float(value) if "." in str(value) else int(value)
-        except ValueError:
-            continue  # not one of ours, or a text
+    for name, parameter in _template()["Parameters"].items():
+        with contextlib.suppress(ValueError):  # not one of ours
+            values[_field(name)] = parameter.get("Default")
     return Stack(**values)
+
+
+def _memory(function: str) -> int:
+    """The MB of a function whose memory is no parameter."""
+    template = _template()
+    shared = template["Globals"]["Function"]["MemorySize"]
+    return int(template["Resources"][function]["Properties"].get("MemorySize", shared))
 
 
 # ── what one operation takes ─────────────────────────────────────────────────────────────────────────
@@ -126,17 +146,17 @@ def measured() -> dict[str, Any]:
 
 def times(stack: Stack) -> Times:
     """The times of this stack's functions, from the CPU that was measured and the memory that they have."""
-    a, cpu, memory = costs.Assumptions(), measured()["cpu_ms"], costs.template_facts()["memory_mb"]
+    a, cpu = costs.Assumptions(), measured()["cpu_ms"]
 
     def seconds(cpu_ms: float, memory_mb: int, calls: int) -> float:
         return costs.duration(cpu_ms, memory_mb, calls, a) / 1000
 
-    fan_out, deliver = memory["FanOutFunction"], stack.delivery_memory
+    fan_out, deliver = _memory("FanOutFunction"), stack.delivery_memory
     ten, one = seconds(10 * cpu["10"], deliver, 2), seconds(cpu["1"], deliver, 2)
     ten_events = seconds(10 * cpu["fan-out"], fan_out, 4)
     one_event = seconds(cpu["fan-out alone"], fan_out, 3)
     return Times(
-        publish=seconds(cpu["publish"], memory["PublishEventFunction"], measured()["publish"]["calls"]),
+        publish=seconds(cpu["publish"], _memory("PublishEventFunction"), measured()["publish"]["calls"]),
         publish_batch_call=a.aws_wait_ms / 1000,
         fan_out_alone=one_event,
         fan_out_next=(ten_events - one_event) / 9,
@@ -166,9 +186,9 @@ class Receivers:
 
 @dataclass(frozen=True)
 class Source:
-    """Tenants that publish alike, evenly and at random: `events_per_second` of all of them together. Each event
-    goes to all `webhooks` of its tenant. With `events_per_request` above 1, they use POST /api/events/batch.
-    Between `burst_from` and `burst_until`, the rate is `burst_factor` times as high.
+    """Tenants that publish alike, evenly and at random: `events_per_second` of all of them together. Each
+    event goes to all `webhooks` of its tenant. With `events_per_request` above 1, they use
+    POST /api/events/batch. Between `burst_from` and `burst_until`, the rate is `burst_factor` times as high.
     """
 
     name: str
@@ -222,5 +242,6 @@ def facts() -> Mapping[str, Any]:
     return {
         "stack": {field.name: getattr(default_stack(), field.name) for field in fields(Stack)},
         "quotas": {field.name: getattr(quotas(), field.name) for field in fields(Quotas)},
+        "prices": {field.name: getattr(costs.read_prices(), field.name) for field in fields(costs.Prices)},
         "times": {field.name: getattr(times(default_stack()), field.name) for field in fields(Times)},
     }

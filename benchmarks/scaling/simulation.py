@@ -1,19 +1,19 @@
 """A discrete-event simulation from the publish request to the delivery.
 
-Simulated, second by second: API Gateway's throttle, the ceiling of events of each workspace, the account's
-concurrent executions, the events queue with its fan-out, both lanes with Lambda's scaling of an SQS mapping, SQS's
-fair queues and messages in flight, batches that take as long as their slowest attempt, the move to the slow lane
-after two seconds, permits, deferrals, holds, the breaker and its probes, retries in the queue and parked ones,
-backlogs, disabled webhooks, and the sweeper with the time that it has.
+Simulated: API Gateway's throttle, the ceiling of events of each workspace, the account's concurrent
+executions, the events queue with its fan-out, both lanes with Lambda's scaling for a queue, SQS's fair
+queues and messages in flight, batches that take as long as their slowest attempt, the move to the slow lane
+after two seconds, permits, deferrals, holds, the breaker and its probes, retries in the queue and parked
+ones, backlogs, disabled webhooks, and the sweeper with the time that it has.
 
 The decisions are the engine's own code where that is pure: `retry.plan`, `Health`, `Traffic`, `lanes` and
-`sliding_window`, and its constants. `admission`, `worker`, `outcome` and `sweeper` call AWS, so their order of steps
-is written again here, in a few lines each. Not simulated: failures of AWS, throttled tables (see
-`limits`), duplicates, cold starts, webhooks with a rate limit, pull webhooks, and the differences between a model
-of AWS and AWS.
+`sliding_window`, and its constants. `admission`, `worker`, `outcome` and `sweeper` call AWS, so their order
+of steps is written again here, in a few lines each. Not simulated: failures of AWS, throttled tables (see
+`limits`), duplicates, cold starts, webhooks with a rate limit, pull webhooks, and the ways in which AWS
+differs from this model of it.
 
-Time is in seconds from 0. The same load, stack and seed give the same result. A heap of events is enough: simpy,
-tried on the same machine, runs a fifth as many events a second.
+Time is in seconds from 0. The same load, stack and seed give the same result. A heap of events is enough:
+simpy, tried on the same machine, runs a fifth as many events a second.
 """
 
 from __future__ import annotations
@@ -102,10 +102,16 @@ class Delivery:
     is_probe: bool = False
 
 
+def nearest_rank(values: Sequence[float], percent: int) -> float | None:
+    """The value that `percent` % of the values do not exceed; None without values."""
+    ordered = sorted(values)
+    return ordered[max(-(-len(ordered) * percent // 100) - 1, 0)] if ordered else None
+
+
 @dataclass
 class Outcome:
-    """What became of a source's events and deliveries. Latencies are in seconds, of deliveries to receivers that
-    are fast.
+    """What became of a source's events and deliveries. `latencies` are in seconds from publish to delivery,
+    to fast receivers, and `slow_latencies` to slow ones.
     """
 
     name: str
@@ -117,21 +123,19 @@ class Outcome:
     cancelled: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
+    slow_latencies: list[float] = field(default_factory=list)
 
-    def percentile(self, percent: float) -> float | None:
-        """Seconds from publish to delivery (nearest rank)."""
-        ordered = sorted(self.latencies)
-        if not ordered:
-            return None
-        return ordered[max(-(-len(ordered) * int(percent * 10) // 1000) - 1, 0)]
+    def percentile(self, percent: int) -> float | None:
+        """Seconds from publish to delivery, to fast receivers (nearest rank)."""
+        return nearest_rank(self.latencies, percent)
 
 
 # ── queues ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 class FairQueue(Generic[Item]):
-    """A standard queue of SQS with a group for each tenant: messages of quiet tenants first, one of each in turn;
-    then those of the noisy tenant with the fewest in flight.
+    """A standard queue of SQS with a group for each tenant: messages of quiet tenants first, one of each in
+    turn; then those of the noisy tenant with the fewest in flight.
     """
 
     def __init__(self) -> None:
@@ -562,8 +566,10 @@ class Simulation:
         match retry.plan(done.outcome, delivery.attempts, self._policy, self._random.random):
             case retry.Delivered():
                 webhook.failures = 0
-                if webhook.is_fast_receiver and delivery.published >= self.load.warm_up:
-                    webhook.tenant.outcome.latencies.append(ended - delivery.published)
+                if delivery.published >= self.load.warm_up:
+                    outcome = webhook.tenant.outcome
+                    times = outcome.latencies if webhook.is_fast_receiver else outcome.slow_latencies
+                    times.append(ended - delivery.published)
                 self._end(lane, delivery, "delivered")
             case retry.Retry(seconds, _):
                 webhook.waiting += 1
