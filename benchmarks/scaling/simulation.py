@@ -460,10 +460,12 @@ class Simulation:
         for webhook, own in attempts.items():
             if any(each.seconds > SLOW_AFTER_SECONDS for each in own):
                 self._at(self.now + SLOW_AFTER_SECONDS, self._mark_slow, webhook)
-        took = self._times.deliver(len(batch)) + longest
+        # Our own time counts before the attempts: most of it is the read, the admission and the claims.
+        own = self._times.deliver(len(batch))
         if permits is not None:
-            took += 3 * self._times.call  # a permit, its return, and claims at the same time
-        self._occupy(lane, took, self._delivered, lane, attempts, permits or ())
+            own += 3 * self._times.call  # a permit, its return, and claims at the same time
+        sent = self.now + own
+        self._occupy(lane, own + longest, self._delivered, lane, sent, attempts, permits or ())
 
     def _permits(self, webhooks: Iterable[Webhook]) -> set[Tenant]:
         """The tenants of a batch of the slow lane that got a permit."""
@@ -546,6 +548,7 @@ class Simulation:
     def _delivered(
         self,
         lane: SqsMapping[Delivery],
+        sent: float,
         attempts: dict[Webhook, list[_Attempt]],
         permits: Iterable[Tenant],
     ) -> None:
@@ -554,7 +557,7 @@ class Simulation:
         for webhook, own in attempts.items():
             own.sort(key=lambda each: each.seconds)
             for each in own:
-                self._record(lane, webhook, each, ended=self.now - own[-1].seconds + each.seconds)
+                self._record(lane, webhook, each, ended=sent + each.seconds)
             self._finish(webhook, own)
 
     def _record(self, lane: SqsMapping[Delivery], webhook: Webhook, done: _Attempt, *, ended: float) -> None:
