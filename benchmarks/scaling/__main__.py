@@ -1,7 +1,8 @@
 """`make simulate`: run the scenarios and write the tables of docs/scaling.md. Takes some minutes.
 
 `make simulate ARGS="--load 2000000 DeliveryConcurrency=100"` simulates a load of your own: deliveries an
-hour, and parameters of the template. It writes nothing.
+hour, and parameters of the template. It writes nothing. `ARGS=--tables` writes the tables from the stored
+results.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks.scaling import limits, model, page, scenarios
 from benchmarks.scaling.simulation import simulate
+from local.settings import ROOT
 from tools import generated_files
 
 
@@ -22,6 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
     parser.add_argument("--load", type=float, metavar="DELIVERIES", help="deliveries an hour, on average")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tables", action="store_true", help="write the tables from the stored results")
     parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
     arguments = parser.parse_args()
     try:
@@ -30,7 +33,10 @@ def main() -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if arguments.load:
+    if arguments.tables:
+        stored = json.loads((ROOT / page.RESULTS).read_text("utf-8"))
+        generated_files.write({page.PAGE: page.render(stored)})
+    elif arguments.load:
         _one(arguments.load, stack, arguments.seed)
     elif changed:
         parser.error("parameters need --load")

@@ -9,14 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from benchmarks import costs
-from benchmarks.scaling.model import BATCH, Load, Source, Stack, measured, quotas, times
+from benchmarks.scaling.model import BATCH, Load, Source, Stack, measured, memory, quotas, times
 from benchmarks.scaling.simulation import SWEEP_SECONDS, SWEEP_WORK_SECONDS
 from patchbay.api_keys.models import MAX_PER_HOUR
+from patchbay.deliveries import worker
 from patchbay.storage import due_index
 from patchbay.webhooks.retry import SCHEDULES
 
 # The largest tenant's share of a load, for the limits of one tenant.
 LARGEST = 0.1
+# Of RollUpStatsFunction: the CPU for one delivery, as `python -m benchmarks.scaling.roll_up` measured it on
+# the machine of measured.json, and the timeout.
+ROLL_UP_CPU_MS = 0.0075
+ROLL_UP_SECONDS = 900
+# The share of receivers that answer 503 for hours, for the limit of messages in flight.
+OUTAGE = 0.05
 NO_PARAMETER = "–"
 
 
@@ -260,9 +267,23 @@ def _messages(source: Source, stack: Stack) -> list[Use]:
     return [
         Use("fast lane, messages in flight", in_flight, q.sqs_in_flight, "messages", "AWS's quota", True),
         Use(
-            "deliveries that end in the table, by the sweeper", d * mix.dead, swept, "a second", NO_PARAMETER
+            f"messages in flight while {OUTAGE:.0%} of the receivers answer 503 for hours",
+            in_flight_of_outage(source.tenants * source.webhooks, OUTAGE, d, stack),
+            worker._MANY_IN_FLIGHT,
+            "messages",
+            "MaxWaitingPerWebhook",
         ),
+        Use(
+            "deliveries that wait in the table, by the sweeper", d * mix.dead, swept, "a second", NO_PARAMETER
+        ),
+        Use("the hourly roll-up, its CPU", _roll_up_seconds(d), ROLL_UP_SECONDS, "s", NO_PARAMETER),
     ]
+
+
+def _roll_up_seconds(deliveries_per_second: float) -> float:
+    """The time of a run that reads an hour's deliveries: its CPU, on its share of a vCPU."""
+    cpu_ms = deliveries_per_second * 3600 * ROLL_UP_CPU_MS
+    return costs.duration(cpu_ms, memory("RollUpStatsFunction"), 0, costs.Assumptions()) / 1000
 
 
 def in_flight_of_outage(webhooks: int, failing: float, deliveries_per_second: float, stack: Stack) -> float:

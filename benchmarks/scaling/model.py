@@ -108,7 +108,7 @@ def default_stack() -> Stack:
     return Stack(**values)
 
 
-def _memory(function: str) -> int:
+def memory(function: str) -> int:
     """The MB of a function whose memory is no parameter."""
     template = _template()
     shared = template["Globals"]["Function"]["MemorySize"]
@@ -151,12 +151,12 @@ def times(stack: Stack) -> Times:
     def seconds(cpu_ms: float, memory_mb: int, calls: int) -> float:
         return costs.duration(cpu_ms, memory_mb, calls, a) / 1000
 
-    fan_out, deliver = _memory("FanOutFunction"), stack.delivery_memory
+    fan_out, deliver = memory("FanOutFunction"), stack.delivery_memory
     ten, one = seconds(10 * cpu["10"], deliver, 2), seconds(cpu["1"], deliver, 2)
     ten_events = seconds(10 * cpu["fan-out"], fan_out, 4)
     one_event = seconds(cpu["fan-out alone"], fan_out, 3)
     return Times(
-        publish=seconds(cpu["publish"], _memory("PublishEventFunction"), measured()["publish"]["calls"]),
+        publish=seconds(cpu["publish"], memory("PublishEventFunction"), measured()["publish"]["calls"]),
         publish_batch_call=a.aws_wait_ms / 1000,
         fan_out_alone=one_event,
         fan_out_next=(ten_events - one_event) / 9,

@@ -12,7 +12,7 @@ from tools.page import with_tables
 
 PAGE = "docs/scaling.md"
 RESULTS = "benchmarks/scaling/results.json"
-_MOST_ROWS = 12
+_MOST_ROWS = 16
 Run = Mapping[str, Any]
 
 
@@ -184,7 +184,8 @@ def _bursts(results: Mapping[str, Run]) -> list[str]:
         "burst: ThrottlingRate=1000": "burst, `ThrottlingRate=1000`",
         "burst: ThrottlingRate=1000, DeliveryConcurrency=200": "burst, also `DeliveryConcurrency=200`",
         "outage: defaults": "a fifth of the receivers stop to answer, defaults",
-        "outage: DeliveryConcurrency=200, SlowDeliveryConcurrency=100": "the same, "
+        "outage: AttemptTimeoutSeconds=5": "the same, `AttemptTimeoutSeconds=5`",
+        "outage: DeliveryConcurrency=200, SlowDeliveryConcurrency=100": "the same outage, "
         "`DeliveryConcurrency=200`, `SlowDeliveryConcurrency=100`",
     }
     rows = []

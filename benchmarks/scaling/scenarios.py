@@ -84,6 +84,7 @@ def all_scenarios() -> dict[str, Scenario]:
     outage = per_hour(1_000_000, name="an outage", seconds=240, receivers=_OUTAGE)
     more = {"DeliveryConcurrency": 200, "SlowDeliveryConcurrency": 100}
     found["outage: defaults"] = Scenario(outage)
+    found["outage: AttemptTimeoutSeconds=5"] = Scenario(outage, {"AttemptTimeoutSeconds": 5})
     found["outage: DeliveryConcurrency=200, SlowDeliveryConcurrency=100"] = Scenario(outage, more)
     return found
 

@@ -461,11 +461,11 @@ class Simulation:
             if any(each.seconds > SLOW_AFTER_SECONDS for each in own):
                 self._at(self.now + SLOW_AFTER_SECONDS, self._mark_slow, webhook)
         # Our own time counts before the attempts: most of it is the read, the admission and the claims.
-        own = self._times.deliver(len(batch))
+        overhead = self._times.deliver(len(batch))
         if permits is not None:
-            own += 3 * self._times.call  # a permit, its return, and claims at the same time
-        sent = self.now + own
-        self._occupy(lane, own + longest, self._delivered, lane, sent, attempts, permits or ())
+            overhead += 3 * self._times.call  # a permit, its return, and claims at the same time
+        sent = self.now + overhead
+        self._occupy(lane, overhead + longest, self._delivered, lane, sent, attempts, permits or ())
 
     def _permits(self, webhooks: Iterable[Webhook]) -> set[Tenant]:
         """The tenants of a batch of the slow lane that got a permit."""

@@ -6,6 +6,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -214,7 +215,21 @@ def test_recommended_parameters_have_room_in_every_limit() -> None:
     for name, changed in scenarios.RECOMMENDED.items():
         found = limits.uses(scenarios.LOADS[name], default_stack().with_parameters(**changed))
 
-        assert found[0].share < 0.7, (name, found[0])
+        assert found[0].share < 0.9, (name, found[0])
+
+
+def test_failing_receivers_fill_the_queue_up_to_their_backlog() -> None:
+    """As `limits.in_flight_of_outage` says. A batch that is under way can exceed the backlog."""
+    load = short(40, tenants=10, receivers=Receivers(slow=0, dead=0, errors=1), seconds=400)
+    load = replace(load, retry_schedule="standard")
+    stack = default_stack().with_parameters(MaxWaitingPerWebhook=20)
+
+    result = simulate(load, stack)
+
+    bound = limits.in_flight_of_outage(20, 1.0, 40, stack)
+    assert bound == 20 * 20
+    assert bound * 0.8 < result.lanes["fast lane"].most_in_flight < bound * 1.5
+    assert result.waiting["held"] > 0
 
 
 def simulated() -> dict[str, Any]:
