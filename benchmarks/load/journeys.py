@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import sys
 import time
 from collections import Counter, deque
@@ -29,6 +30,7 @@ from locust.html import get_html_report
 
 # locust replaces blocking calls when it is imported, so these come after it.
 import gevent  # isort: skip
+from gevent.event import Event  # isort: skip
 from gevent.pywsgi import WSGIServer  # isort: skip
 
 from benchmarks.load.options import EVENT_TYPE, percentile
@@ -241,17 +243,14 @@ def run(settings: dict[str, Any], listener: Any, emit: Callable[[dict[str, Any]]
         receiver.start()
     started, seconds = time.time(), settings["minutes"] * 60
     runner.start(settings["publishers"] + settings["readers"], spawn_rate=max(settings["users"] / 3, 1))
-    try:
-        while (elapsed := time.time() - started) < seconds:
-            gevent.sleep(min(1, seconds - elapsed))
-            emit(measured.sample(time.time() - started, runner.user_count))
-        published_until = time.time() - started
-        runner.stop()
-        if receiver:
-            _drain(measured, started, emit)
-    except KeyboardInterrupt:
-        published_until = time.time() - started
-        runner.stop()
+    interrupts = _Interrupts()
+    while (elapsed := time.time() - started) < seconds and not interrupts.count:
+        interrupts.wait(min(1, seconds - elapsed))
+        emit(measured.sample(time.time() - started, runner.user_count))
+    published_until = time.time() - started
+    runner.stop()
+    if receiver:
+        _drain(measured, started, emit, interrupts)
     with open(settings["html"], "w", encoding="utf-8") as file:
         file.write(get_html_report(environment))
     if receiver:
@@ -260,14 +259,35 @@ def run(settings: dict[str, Any], listener: Any, emit: Callable[[dict[str, Any]]
     return _result(measured, environment, published_until, measures_all=receiver is not None)
 
 
-def _drain(measured: Measured, started: float, emit: Callable[[dict[str, Any]], None]) -> None:
+class _Interrupts:
+    """Ctrl-C ends the publishing, and again the wait for deliveries."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._changed = Event()
+        gevent.signal_handler(signal.SIGINT, self._interrupt)
+
+    def wait(self, seconds: float) -> None:
+        self._changed.wait(seconds)
+        self._changed.clear()
+
+    def _interrupt(self) -> None:
+        self.count += 1
+        self._changed.set()
+
+
+def _drain(
+    measured: Measured, started: float, emit: Callable[[dict[str, Any]], None], interrupts: _Interrupts
+) -> None:
     """Wait for the deliveries of the last events."""
     stopped = time.time()
     while len(measured.arrived) < measured.published * measured.webhooks:
         now = time.time()
         if now - stopped > _DRAIN_SECONDS or now - max(measured.last_arrival, stopped) > _QUIET_SECONDS:
             return
-        gevent.sleep(0.5)
+        if interrupts.count > 1:
+            return
+        interrupts.wait(0.5)
         emit(measured.sample(time.time() - started, 0))
 
 
