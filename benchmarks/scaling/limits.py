@@ -22,7 +22,7 @@ LARGEST = 0.1
 # the machine of measured.json, and the timeout.
 ROLL_UP_CPU_MS = 0.0075
 ROLL_UP_SECONDS = 900
-# The share of receivers that answer 503 for hours, for the limit of messages in flight.
+# The share of receivers that respond with 503 for hours, for the limit of messages in flight.
 OUTAGE = 0.05
 NO_PARAMETER = "–"
 
@@ -229,6 +229,7 @@ def _keys(source: Source, largest: float) -> list[Use]:
         "DeliveriesTable, the largest tenant's busiest webhook": d * largest / source.webhooks,
         "ApiKeysTable, the largest tenant's key": requests * largest,
         "RateLimitsTable, the largest tenant's ceiling of events": e * largest / block,
+        "FeedsTable, a pull webhook of the largest tenant (head and entry)": 2 * e * largest,
         "HealthTable, the largest tenant's permits": 2 * d * mix.slow * largest,
         "HealthTable, the counters of a webhook that fails": d * largest / source.webhooks * mix.errors * 2,
         "EventsTable, the hour's active workspaces, at the start of an hour": e,
@@ -267,7 +268,7 @@ def _messages(source: Source, stack: Stack) -> list[Use]:
     return [
         Use("fast lane, messages in flight", in_flight, q.sqs_in_flight, "messages", "AWS's quota", True),
         Use(
-            f"messages in flight while {OUTAGE:.0%} of the receivers answer 503 for hours",
+            f"messages in flight while {OUTAGE:.0%} of the receivers respond with 503 for hours",
             in_flight_of_outage(source.tenants * source.webhooks, OUTAGE, d, stack),
             worker._MANY_IN_FLIGHT,
             "messages",
@@ -287,7 +288,7 @@ def _roll_up_seconds(deliveries_per_second: float) -> float:
 
 
 def in_flight_of_outage(webhooks: int, failing: float, deliveries_per_second: float, stack: Stack) -> float:
-    """The most messages in flight while a share of the receivers answers 503 for hours, with the schedule
+    """The most messages in flight while a share of the receivers responds with 503 for hours, with the schedule
     `standard`: each delivery waits for the steps that stay in the queue, up to `MaxWaitingPerWebhook` for
     each webhook.
     """

@@ -171,9 +171,9 @@ def times(stack: Stack) -> Times:
 
 @dataclass(frozen=True)
 class Receivers:
-    """The mix of receivers, as shares of webhooks: the rest is fast. Answers take exponentially distributed
+    """The mix of receivers, as shares of webhooks: the rest is fast. Responses take exponentially distributed
     times with these means. `errors` is the share of attempts at fast receivers that get a 503. Dead receivers
-    never answer; `dead_at` is when they stop to, 0 for a breaker that is already open.
+    never respond; `dead_at` is when they stop, 0 for a breaker that is already open.
     """
 
     slow: float = 0.02

@@ -149,7 +149,7 @@ def _tenants(results: Mapping[str, Run]) -> list[str]:
         "quiet: alone": "alone",
         "quiet: beside fast receivers": "one publishes 100 events a second to ten fast receivers",
         "quiet: beside slow receivers": "the same, to ten slow receivers",
-        "quiet: beside receivers that die": "to ten fast receivers that stop to answer after 90 s",
+        "quiet: beside receivers that die": "to ten fast receivers that stop responding after 90 s",
         "quiet: the same, DeliveryConcurrency=200": "the same, `DeliveryConcurrency=200`",
     }
     rows = []
@@ -183,7 +183,7 @@ def _bursts(results: Mapping[str, Run]) -> list[str]:
         "burst: defaults": "burst, defaults",
         "burst: ThrottlingRate=1000": "burst, `ThrottlingRate=1000`",
         "burst: ThrottlingRate=1000, DeliveryConcurrency=200": "burst, also `DeliveryConcurrency=200`",
-        "outage: defaults": "a fifth of the receivers stop to answer, defaults",
+        "outage: defaults": "a fifth of the receivers stop responding, defaults",
         "outage: AttemptTimeoutSeconds=5": "the same, `AttemptTimeoutSeconds=5`",
         "outage: DeliveryConcurrency=200, SlowDeliveryConcurrency=100": "the same outage, "
         "`DeliveryConcurrency=200`, `SlowDeliveryConcurrency=100`",

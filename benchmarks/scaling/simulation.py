@@ -61,7 +61,7 @@ def _ms(at: float) -> int:
 @dataclass(slots=True, eq=False)
 class Webhook:
     """A webhook and what the health table knows about it. `mean` is the receiver's mean response time in
-    seconds; None for one that does not answer. `dies_at` is when a receiver stops to answer.
+    seconds; `dies_at` is when a receiver stops responding; None for one that does not.
     """
 
     tenant: Tenant

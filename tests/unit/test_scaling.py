@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from benchmarks import costs
 from benchmarks.scaling import limits, model, page, scenarios
 from benchmarks.scaling.model import Load, Receivers, Source, default_stack, per_hour, quotas
 from benchmarks.scaling.simulation import (
+    Delivery,
     FairQueue,
     Outcome,
     Result,
@@ -22,9 +25,14 @@ from benchmarks.scaling.simulation import (
     SqsMapping,
     Tenant,
     Webhook,
+    _ms,
     simulate,
 )
 from local.settings import ROOT
+from patchbay.deliveries import admission
+from patchbay.receivers import health_store
+from patchbay.receivers.health import Health
+from patchbay.receivers.lanes import Lane, Traffic
 
 FAST = Receivers(slow=0, dead=0, errors=0)
 UPDATE = "run `make simulate`"
@@ -145,6 +153,65 @@ def test_one_tenant_uses_a_quarter_of_the_slow_lane() -> None:
 
     assert most == default_stack().slow_delivery_concurrency // 4
     assert result.waiting["held"] > 0
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+@pytest.mark.parametrize("attempts", [0, 1])
+@pytest.mark.parametrize(
+    "health",
+    [
+        pytest.param(Health(fast_at=1), id="fast"),
+        pytest.param(Health(slow_at=1, slowdowns=1), id="slow"),
+        pytest.param(Health(), id="new"),
+        pytest.param(Health(fast_at=1, backlog_at=1), id="backlog"),
+        pytest.param(Health(slow_at=1, backlog_at=1), id="slow, backlog"),
+        pytest.param(Health(fast_at=1, opened_at=1, probe_at=1), id="a probe is due"),
+        pytest.param(Health(fast_at=1, opened_at=1, probe_at=10**15), id="breaker is open"),
+    ],
+)
+def test_admission_is_that_of_the_engine(
+    lane: Lane, attempts: int, health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of steps that the simulation has again, against `admission.admit`."""
+    run = Simulation(short(1, tenants=1, receivers=FAST), default_stack())
+    webhook = run._tenants[0][0].webhooks[0]
+    webhook.health, webhook.waiting = health, 3 * attempts
+    mapping = run.fast if lane is Lane.FAST else run.slow
+    deliveries = [Delivery(webhook, 0.0, attempts) for _ in range(3)]
+    for delivery in deliveries:
+        mapping.queue.put(webhook.tenant, delivery)
+    mapping.queue.take(3)
+    monkeypatch.setattr(admission, "now_ms", lambda: _ms(0))
+    monkeypatch.setattr(admission, "settings", lambda: SimpleNamespace(attempt_timeout_seconds=15))
+    monkeypatch.setattr(health_store, "claim_probe", lambda *_: True)
+    monkeypatch.setattr(health_store, "schedule_sweep", lambda *_: None)
+    batch: Any = SimpleNamespace(
+        key="workspace#webhook",
+        health=health,
+        resumed_at=0,
+        is_active=True,
+        is_paused=False,
+        rate_limit_per_second=None,
+        takes_fast_lane=health.takes_fast_lane(Traffic(), _ms(0)),
+        deliveries=[
+            SimpleNamespace(
+                message_id=str(number),
+                message=SimpleNamespace(by_hand=False),
+                delivery=SimpleNamespace(attempts=1, slot_at=None) if attempts else None,
+            )
+            for number in range(3)
+        ],
+    )
+
+    sent = len(run._admit(mapping, webhook, deliveries))
+
+    engine = Counter(type(each) for each in admission.admit(batch, lane))
+    moved = run.slow.queue.size
+    assert (sent, moved, run.held) == (
+        engine[admission.SendNow],
+        engine[admission.MoveToSlowLane],
+        engine[admission.Hold],
+    )
 
 
 def test_dead_receivers_are_held_and_do_not_occupy_workers() -> None:
