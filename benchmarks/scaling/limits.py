@@ -288,9 +288,9 @@ def _roll_up_seconds(deliveries_per_second: float) -> float:
 
 
 def in_flight_of_outage(webhooks: int, failing: float, deliveries_per_second: float, stack: Stack) -> float:
-    """The most messages in flight while a share of the receivers responds with 503 for hours, with the schedule
-    `standard`: each delivery waits for the steps that stay in the queue, up to `MaxWaitingPerWebhook` for
-    each webhook.
+    """The most messages in flight while a share of the receivers responds with 503 for hours, with the
+    schedule `standard`: each delivery waits for the steps that stay in the queue, up to
+    `MaxWaitingPerWebhook` for each webhook.
     """
     in_queue = sum(step for step in SCHEDULES["standard"] if step <= stack.max_visibility_wait_seconds)
     waiting = deliveries_per_second * failing * in_queue

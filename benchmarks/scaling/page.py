@@ -128,6 +128,8 @@ def _moves(results: Mapping[str, Run]) -> list[str]:
         _move("1 million an hour by one tenant, defaults", results["one tenant: defaults"]),
         _move("the same, `MaxEventsPerMinute=12000`", results["one tenant: MaxEventsPerMinute=12000"]),
     ]
+    title = "10,000 an hour on a new account (`AccountConcurrency=10`), the three concurrencies set to 2"
+    rows.append(_move(title, results["new account: all set to 2"]))
     head = ["Simulated", "Refused", "Fast lane grows, a second", "Slow lane grows, a second", "p50", "p95"]
     return _table(head, rows)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.scaling.model import Load, Receivers, Source, Stack, default_stack, per_hour
+from benchmarks.scaling.model import Load, Receivers, Source, Stack, default_stack, per_hour, quotas
 from benchmarks.scaling.simulation import Result, nearest_rank, simulate
 
 DAY = 100_000_000 / 24
@@ -69,6 +69,10 @@ def all_scenarios() -> dict[str, Scenario]:
     one_tenant = per_hour(1_000_000, tenants=1, webhooks=2, seconds=180)
     found["one tenant: defaults"] = Scenario(one_tenant)
     found["one tenant: MaxEventsPerMinute=12000"] = Scenario(one_tenant, {"MaxEventsPerMinute": 12_000})
+    two = {"FanOutConcurrency": 2, "DeliveryConcurrency": 2, "SlowDeliveryConcurrency": 2}
+    found["new account: all set to 2"] = Scenario(
+        SMALL, {**two, "AccountConcurrency": quotas().lambda_new_account_concurrency}
+    )
     found["quiet: alone"] = Scenario(Load("quiet tenants", (_QUIET,), seconds=180))
     found["quiet: beside fast receivers"] = Scenario(_with_noisy(receivers=_FAST))
     found["quiet: beside slow receivers"] = Scenario(_with_noisy(receivers=_SLOW))
