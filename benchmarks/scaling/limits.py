@@ -20,7 +20,7 @@ from patchbay.webhooks.retry import SCHEDULES
 LARGEST = 0.1
 # Of RollUpStatsFunction: the CPU for one delivery, as `python -m benchmarks.scaling.roll_up` measured it on
 # the machine of measured.json, and the timeout.
-ROLL_UP_CPU_MS = 0.0075
+ROLL_UP_CPU_MS = 0.012
 ROLL_UP_SECONDS = 900
 # The share of receivers that respond with 503 for hours, for the limit of messages in flight.
 OUTAGE = 0.05

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks import costs
-from benchmarks.scaling import limits, model, page, scenarios
+from benchmarks.scaling import limits, model, page, roll_up, scenarios
 from benchmarks.scaling.model import Load, Receivers, Source, default_stack, per_hour, quotas
 from benchmarks.scaling.simulation import (
     Delivery,
@@ -359,3 +359,7 @@ def test_simulation_can_be_stopped_and_counted_at_any_second() -> None:
 
         created, accounted = totals(run.run())
         assert created == accounted
+
+
+def test_roll_up_reads_the_rows_that_its_cost_was_measured_with() -> None:
+    assert roll_up.measure(rows=10, rounds=1) > 0
