@@ -10,8 +10,8 @@ tests ?= tests sdks/python/tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos \
-	test-contract bench validate build release-check derived sdks examples lint-openapi api-changes lock clean need-dev \
-	need-ministack need-sam need-lock need-schemathesis need-oidc need-openapi need-apps need-sdks
+	test-contract test-load bench load simulate validate build release-check derived sdks examples lint-openapi \
+	api-changes lock clean need-dev need-ministack need-sam need-lock need-schemathesis need-load need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -33,7 +33,7 @@ token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 test: need-dev need-ministack need-sam need-schemathesis lint validate unit ## Run everything that must pass before a release
 
 unit: need-dev need-ministack need-sam need-schemathesis ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/sdks $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/load --ignore=tests/sdks $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
@@ -65,6 +65,15 @@ fmt: need-dev ## Fix format and style
 
 bench: need-dev need-ministack ## Measure imports, requests, deliveries, neighbours; 20 minutes: [AGAINST=]
 	@$(python) -m benchmarks
+
+load: need-dev need-load ## Load a stack like users do, with a report: [URL= REMOTE= USERS= RATE= MINUTES= RECEIVER=]
+	@$(if $(filter command,$(firstword $(origin TOKEN))),$(error $(subst SECRET,TOKEN,$(on_command_line))))$(python) -m benchmarks.load
+
+test-load: need-dev need-ministack need-load ## Test `make load` on the local stack; 30 seconds
+	@$(python) -m pytest tests/load $(ARGS)
+
+simulate: need-dev ## Simulate 1 million deliveries an hour and 100 million a day, for docs/scaling.md: [ARGS=]
+	@PYTHONPATH=layers/patchbay $(python) -m benchmarks.scaling $(ARGS)
 
 validate: need-sam ## Validate template.yaml against CloudFormation and SAM
 	@$(sam) validate
@@ -101,7 +110,7 @@ api-changes: need-dev ## List what changed in openapi.json, breaking changes fir
 lock: need-lock ## Update the lock files: [UPGRADE=1]
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
 		layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
-	@for name in dev ministack sam lock schemathesis; do \
+	@for name in dev ministack sam lock schemathesis load; do \
 		$(compile) --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt \
 		|| exit 1; done
 
@@ -111,7 +120,7 @@ clean: ## Remove what was built and installed; the local stack's state (.patchba
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 on_command_line = SECRET is on the command line, where ps shows it to every user of this machine: \
-	put it in a file (make receiver SECRET_FILE=…) or in the environment (SECRET=… make receiver)
+	put it in a file (make $@ SECRET_FILE=…) or in the environment (SECRET=… make $@)
 
 # One more than the processors, because some tests wait. Each worker takes about 300 MB.
 workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
@@ -124,7 +133,7 @@ compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-ind
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 # A PYTHON from the command line or the environment also replaces the Python of an installed environment.
-need-dev need-ministack need-sam need-lock need-schemathesis: need-%:
+need-dev need-ministack need-sam need-lock need-schemathesis need-load: need-%:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
 		echo "patchbay: $(PYTHON) not found; install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
 		exit 1; }

@@ -156,11 +156,11 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
     times = {  # (invocations, ms of one)
         "PublishEventFunction": (
             events,
-            _duration(cpu["publish"], memory["PublishEventFunction"], measured["publish"]["calls"], a),
+            duration(cpu["publish"], memory["PublishEventFunction"], measured["publish"]["calls"], a),
         ),
         "DeliverFunction": (
             batches,
-            a.attempt_ms * harmonic(size.deliver) + _duration(deliver_cpu, memory["DeliverFunction"], 2, a),
+            a.attempt_ms * harmonic(size.deliver) + duration(deliver_cpu, memory["DeliverFunction"], 2, a),
         ),
     }
     invocations = sum(count for count, _ in times.values())
@@ -228,7 +228,7 @@ def _units(
     )
 
 
-def _duration(cpu_ms: float, memory_mb: int, calls: int, a: Assumptions) -> float:
+def duration(cpu_ms: float, memory_mb: int, calls: int, a: Assumptions) -> float:
     """ms of an invocation: its CPU on its memory's share of a vCPU, and its AWS calls in sequence."""
     share = min(1.0, memory_mb / a.vcpu_mb)
     return cpu_ms * a.cpu_factor / share + calls * a.aws_wait_ms

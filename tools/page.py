@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from local.settings import ROOT
 
 
-def with_tables(path: str, name: str, lines: Iterable[str]) -> str:
-    """Return the page with these lines between its markers. Raises ValueError if it has no such markers."""
-    page = (ROOT / path).read_text("utf-8")
+def with_tables(path: str, name: str, lines: Iterable[str], page: str | None = None) -> str:
+    """Return the page with these lines between its markers. `page` is its text, if that is not the file's.
+    Raises ValueError if it has no such markers.
+    """
+    page = (ROOT / path).read_text("utf-8") if page is None else page
     start, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
     match = re.fullmatch(f"(.*?{re.escape(start)}).*?({re.escape(end)}.*)", page, re.DOTALL)
     if match is None:

@@ -132,9 +132,9 @@ def test_batch_takes_as_long_as_its_slowest_attempt() -> None:
 
 def test_duration_depends_on_the_memorys_share_of_a_vcpu() -> None:
     still = replace(ASSUMED, aws_wait_ms=0)
-    assert costs._duration(10, 1769, 9, still) == costs._duration(10, 10_240, 9, still) == 10
-    assert costs._duration(10, 1769 // 2, 9, still) == pytest.approx(20, rel=0.01)
-    assert costs._duration(10, 1769, 3, replace(ASSUMED, aws_wait_ms=5)) == 25
+    assert costs.duration(10, 1769, 9, still) == costs.duration(10, 10_240, 9, still) == 10
+    assert costs.duration(10, 1769 // 2, 9, still) == pytest.approx(20, rel=0.01)
+    assert costs.duration(10, 1769, 3, replace(ASSUMED, aws_wait_ms=5)) == 25
 
 
 def test_cpu_per_message_is_interpolated() -> None:
