@@ -156,6 +156,9 @@ def _kept(delivery: StoredDelivery, webhook: StoredWebhook | None, now: int) -> 
 
 # ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────
 
+# The data of WEBHOOK_DISABLED, in this order: DynamoDB keeps no order of the keys of a map.
+_ANNOUNCED_FIELDS = ("webhookId", "name", "url", "statusReason", "consecutiveFailures", "disabledAt")
+
 
 def _visit_webhook(key: str) -> int:
     """Do everything that is due for a webhook. Returns the number of its deliveries that were queued."""
@@ -165,8 +168,8 @@ def _visit_webhook(key: str) -> int:
         return 0
     workspace_id, webhook_id = parse_webhook_key(key)
     for announcement in health.announce:
-        data = dict(announcement)
-        events.announce(workspace_id, "WEBHOOK_DISABLED", data, id=EventId(data.pop("id")))
+        data = {field: announcement[field] for field in _ANNOUNCED_FIELDS}
+        events.announce(workspace_id, "WEBHOOK_DISABLED", data, id=EventId(str(announcement["id"])))
     if health.announce:
         health_store.clear_announcements(key, health.announce)
     webhook = webhooks_store.get(workspace_id, webhook_id)
