@@ -10,8 +10,8 @@ tests ?= tests sdks/python/tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos \
-	test-contract bench validate build release-check derived sdks examples lint-openapi api-changes lock clean need-dev \
-	need-ministack need-sam need-lock need-schemathesis need-oidc need-openapi need-apps need-sdks
+	test-contract test-deploy bench validate build release-check deploy smoke derived sdks examples lint-openapi api-changes lock clean need-dev \
+	need-ministack need-sam need-lock need-deploy need-schemathesis need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -33,7 +33,7 @@ token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 test: need-dev need-ministack need-sam need-schemathesis lint validate unit ## Run everything that must pass before a release
 
 unit: need-dev need-ministack need-sam need-schemathesis ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/sdks $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/deploy --ignore=tests/sdks $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
@@ -49,6 +49,9 @@ test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and o
 
 test-chaos: need-dev need-ministack ## Test the delivery engine while its dependencies fail: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
+
+test-deploy: need-dev need-sam need-deploy ## Deploy two stacks with SAM into an emulator, update and delete them; 4 minutes
+	@$(python) -m pytest tests/deploy $(ARGS)
 
 test-contract: need-dev need-ministack need-schemathesis ## Test openapi.json with generated requests; 20 minutes: [EXAMPLES=100] [SEED=1]
 	@CONTRACT_EXAMPLES=$(or $(EXAMPLES),100) CONTRACT_SEED=$(SEED) $(python) -m pytest tests/conformance $(ARGS)
@@ -74,6 +77,9 @@ build: need-dev need-sam ## Build for AWS into .aws-sam/build; python3.13 or PYT
 
 release-check: need-dev ## Check that the build can be deployed
 	@$(python) -m tools.release_check .aws-sam/build
+
+deploy: need-dev need-sam ## Build, check and deploy to AWS, without questions: ENV=dev|prod [PARAMETERS=]
+	@PYTHONPATH=layers/patchbay $(python) -m tools.deploy
 
 derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SDKs, and the Zapier, Make and n8n apps
 	@$(python) -m tools.routes
@@ -101,7 +107,7 @@ api-changes: need-dev ## List what changed in openapi.json, breaking changes fir
 lock: need-lock ## Update the lock files: [UPGRADE=1]
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
 		layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
-	@for name in dev ministack sam lock schemathesis; do \
+	@for name in dev ministack sam deploy lock schemathesis; do \
 		$(compile) --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt \
 		|| exit 1; done
 
@@ -124,7 +130,7 @@ compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-ind
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 # A PYTHON from the command line or the environment also replaces the Python of an installed environment.
-need-dev need-ministack need-sam need-lock need-schemathesis: need-%:
+need-dev need-ministack need-sam need-lock need-deploy need-schemathesis: need-%:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
 		echo "patchbay: $(PYTHON) not found; install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
 		exit 1; }

@@ -21,6 +21,7 @@ ENVIRONMENTS = {
     "ministack": (".tools/ministack", "requirements/ministack.txt", 10, "the local data services"),
     "sam": (".tools/sam", "requirements/sam.txt", 40, "the SAM CLI"),
     "schemathesis": (".tools/schemathesis", "requirements/schemathesis.txt", 10, "the generator of requests"),
+    "deploy": (".tools/deploy", "requirements/deploy.txt", 15, "the emulator that stacks are deployed into"),
     "lock": (".tools/lock", "requirements/lock.txt", 5, "the tool that writes lock files"),
 }
 
