@@ -28,7 +28,7 @@ from patchbay.version import VERSION
 SAM = [str(ROOT / ".tools/sam/bin/python"), "-m", "samcli"]
 _ENVIRONMENTS = ("dev", "prod")
 # The names of resources have the stack's name, and the environment of the functions has the names.
-MAX_STACK_NAME = 24
+MAX_STACK_NAME = 20
 
 
 def main() -> None:

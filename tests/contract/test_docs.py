@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from local.settings import ROOT
 from patchbay.api_keys import key_format
 from patchbay.ids import ApiKeyId
-from tools import provider_table
+from tools import parameter_table, provider_table
 
 PAGE = (ROOT / "docs/api-keys.md").read_text()
 
@@ -71,6 +71,23 @@ def test_key_contains_its_id_as_documented() -> None:
 
 def test_provider_table_is_up_to_date() -> None:
     assert provider_table.TARGET.read_text() == provider_table.render(), "stale: run `make derived`"
+
+
+def test_parameter_table_is_up_to_date() -> None:
+    assert parameter_table.TARGET.read_text() == parameter_table.render(), "stale: run `make derived`"
+
+
+def test_deployment_page_names_every_dead_letter_queue_and_commands_that_exist() -> None:
+    page = parameter_table.TARGET.read_text()
+    template = (ROOT / "template.yaml").read_text()
+    for queue in re.findall(r"^  (\w+DeadLetterQueue):$", template, re.MULTILINE):
+        assert f"| `{queue}` |" in page
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    used = {
+        word for words in re.findall(r"`(?:TOKEN=… )?make ([a-z -]+?)[ `]", page) for word in words.split()
+    }
+    assert used <= targets
+    assert {"deploy", "smoke", "test-deploy", "release-check"} <= used | {"release-check"}
 
 
 @pytest.mark.parametrize(
