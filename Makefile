@@ -81,6 +81,9 @@ release-check: need-dev ## Check that the build can be deployed
 deploy: need-dev need-sam ## Build, check and deploy to AWS, without questions: ENV=dev|prod [PARAMETERS=]
 	@PYTHONPATH=layers/patchbay $(python) -m tools.deploy
 
+smoke: need-dev ## Try a deployed stack: URL= [RECEIVER=] [ORIGIN=], and TOKEN or TOKEN_FILE in the environment
+	@$(if $(filter command,$(firstword $(origin TOKEN))),$(error $(subst receiver,smoke,$(subst SECRET,TOKEN,$(on_command_line)))))$(python) -m tools.smoke
+
 derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SDKs, and the Zapier, Make and n8n apps
 	@$(python) -m tools.routes
 	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.openapi
