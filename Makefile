@@ -75,8 +75,8 @@ validate: need-sam ## Validate template.yaml against CloudFormation and SAM
 build: need-dev need-sam ## Build for AWS into .aws-sam/build; python3.13 or PYTHON313= compiles bytecode
 	@$(sam_build)
 
-release-check: need-dev ## Check that the build can be deployed
-	@$(python) -m tools.release_check .aws-sam/build
+release-check: need-dev need-sam need-deploy ## Check that the build can be deployed: [BASE=the release before]
+	@PYTHONPATH=layers/patchbay $(python) -m tools.release_check .aws-sam/build --lint
 
 deploy: need-dev need-sam ## Build, check and deploy to AWS, without questions: ENV=dev|prod [PARAMETERS=]
 	@PYTHONPATH=layers/patchbay $(python) -m tools.deploy

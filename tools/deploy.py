@@ -24,11 +24,10 @@ from samtranslator.yaml_helper import yaml_parse
 from local.intrinsics import Resolver, parameter_values
 from local.settings import ROOT, Problem
 from patchbay.version import VERSION
+from tools.stack_check import MAX_STACK_NAME
 
 SAM = [str(ROOT / ".tools/sam/bin/python"), "-m", "samcli"]
 _ENVIRONMENTS = ("dev", "prod")
-# The names of resources have the stack's name, and the environment of the functions has the names.
-MAX_STACK_NAME = 20
 
 
 def main() -> None:
