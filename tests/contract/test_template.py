@@ -24,6 +24,9 @@ from local import gateway
 from local.settings import ACCOUNT, REGION, ROOT
 from local.template import Resource, Template
 from patchbay import vault
+from patchbay.auth.principal import in_process
+from patchbay.events import service as events
+from patchbay.events.models import PublishEvent
 from patchbay.settings import Settings
 from patchbay.version import VERSION
 from tests.conftest import Api, Backend, handler_of, routes_of
@@ -636,6 +639,28 @@ def test_functions_have_exactly_the_rights_that_they_use(recorder: CallRecorder,
     assert [right for right in idle if right[:2] not in UNUSED] == []
     # Other functions only decrypt, and cannot create data keys.
     assert {function for function, g in grants.items() if "VaultPolicy" in g.shared} == recorder.encrypted
+
+
+def test_function_of_another_stack_publishes_with_the_two_exported_policies(
+    backend: Backend, api: Api
+) -> None:
+    webhook = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
+    api("POST /api/integrations/webhooks", json=webhook)
+    api("POST /api/integrations/webhooks", json={**webhook, "kind": "pull", "url": None})
+    used: set[Right] = set()
+
+    def record(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        used.update(needed(service, operation, params))
+        return call(params)
+
+    publication = PublishEvent(type="POST_PUBLISHED", data={"postId": "post_42", "network": "instagram"})
+    with around_calls(record):
+        events.publish(in_process("acme"), publication)
+        events.publish(in_process("acme"), publication.model_copy(update={"idempotency_key": "once"}))
+    exported = granted(backend.template)["PublishEventFunction"].shared
+    policies = {name: exported[name] for name in ("PublishPolicy", "FanOutPolicy")}
+    assert used
+    assert [right for right in used if not Grants((), policies).allow(right)] == []
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
