@@ -229,6 +229,50 @@ def _schedule_policy() -> dict[str, Any]:
     return policy
 
 
+# ── domain and WAF ───────────────────────────────────────────────────────────────────────────────────
+
+CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/0a1b2c3d"
+WEB_ACL = f"arn:aws:wafv2:us-east-1:000000000000:global/webacl/web/{'0' * 8}-0000-0000-0000-{'0' * 12}"
+DOMAIN = {"DomainName": "api.example.com", "CertificateArn": CERTIFICATE, "HostedZoneId": "Z012345"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "made", "target"),
+    [
+        ({}, set(), None),
+        (DOMAIN, {"Domain", "DomainMapping", "DomainRecord"}, "Domain.RegionalDomainName"),
+        ({"WebAclArn": WEB_ACL}, {"Distribution"}, None),
+        ({**DOMAIN, "WebAclArn": WEB_ACL}, {"Distribution", "DomainRecord"}, "Distribution.DomainName"),
+    ],
+    ids=["neither", "domain", "WAF", "both"],
+)
+def test_domain_and_web_acl_are_optional(
+    parameters: dict[str, str], made: set[str], target: str | None
+) -> None:
+    template = Template(ROOT / "template.yaml", {**TEMPLATE.parameters, **parameters})
+    kinds = ("ApiGatewayV2::DomainName", "ApiGatewayV2::ApiMapping", "Route53::RecordSet")
+    found = {
+        resource.logical_id: resource.properties
+        for kind in (*kinds, "CloudFront::Distribution")
+        for resource in template.of_type(f"AWS::{kind}")
+    }
+    assert found.keys() == made
+    if target:
+        assert found["DomainRecord"]["AliasTarget"]["DNSName"] == target
+    if "Distribution" in made:
+        config = found["Distribution"]["DistributionConfig"]
+        assert config["WebACLId"] == WEB_ACL
+        assert ("Aliases" in config) is ("ViewerCertificate" in config) is ("DomainName" in parameters)
+
+
+@pytest.mark.parametrize("reserved", [0, 7])
+def test_concurrency_is_reserved_only_if_asked_for(reserved: int) -> None:
+    values = {"PublishReservedConcurrency": str(reserved), "FeedReservedConcurrency": str(reserved)}
+    functions = Template(ROOT / "template.yaml", {**TEMPLATE.parameters, **values}).functions()
+    having = {name for name, function in functions.items() if function.reserved_concurrency}
+    assert having == ({"PublishEventFunction", "ReadFeedFunction"} if reserved else set())
+
+
 # ── updates ──────────────────────────────────────────────────────────────────────────────────────────
 
 HOT = {"PublishEventFunction", "FanOutFunction", "DeliverFunction", "DeliverSlowFunction"}
