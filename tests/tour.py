@@ -620,6 +620,12 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     api(f"GET {INTEGRATIONS}/{plain}/connections", 200)
     api("GET /api/connections", 200)
     api(f"GET /api/connections?integrationId={plain}", 200)
+    api(f"GET {INTEGRATIONS}/health?limit=100", 200)
+    api(f"GET {INTEGRATIONS}/health?integrationId={plain}&state=UNKNOWN,HEALTHY", 200)
+    for group in ("integration", "automation", "webhook", "connection", "eventType"):
+        api(f"GET {INTEGRATIONS}/analytics?groupBy={group}", 200)
+    for part in (f"integrationId={plain}", f"webhookId={webhook_id}"):
+        api(f"GET {INTEGRATIONS}/analytics?{part}", 200)
     return plain, published["id"], [copy["id"] for copy in copies]
 
 

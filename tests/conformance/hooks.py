@@ -493,13 +493,15 @@ REFUSALS = {
 # By "field: message" of a 422 `validation_failed`:
 SEMANTIC = {
     r".+: is not (an event type|the event type of a trigger|a built-in provider)": "the catalogue has them",
-    r".+: no integration (with|of)": "it has to exist",
+    r".+: no (integration|webhook) (with|of)": "it has to exist",
+    r"(integrationId|webhookId|eventType): cannot be combined": "parameters exclude each other",
     r".+: must be [a-z]+_ followed by 22 letters or digits": "the pattern has IDs of more than 128 bits",
     r"(data|input|output)\b.*: ": "the catalogue has the schema of each type",
     r"cursor: .*is not a cursor": "a cursor is from another response",
     r"(state|redirectUri|logoUrl|url|callbackUrl|config\..*|credentials.*|headers): ": "the service decides",
     r"returnUrl: ": "the deployment has the origins",
-    r"since: must (not be in the future|be within)|expiresAt: must not be in the past": "the clock decides",
+    r"since: must (not be in the future|be within|be at most)": "the clock decides",
+    r"expiresAt: must not be in the past": "the clock decides",
     r"until: must not be before since|body: must contain either": "fields depend on each other",
     r"statusReason: ": "fields depend on each other",
     r"(url|kind|expiresInSeconds|secret|retryConfig.*): ": "some fields are for push, others for pull",

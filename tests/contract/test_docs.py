@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from local.settings import ROOT
 from patchbay.api_keys import key_format
+from patchbay.health import states
+from patchbay.health.models import HealthReason
 from patchbay.ids import ApiKeyId
+from patchbay.stats import counters
 from tools import parameter_table, provider_table
 
 PAGE = (ROOT / "docs/api-keys.md").read_text()
@@ -114,6 +117,20 @@ def test_page_lists_every_action_of_the_activity_log(page: str, folders: list[st
         for name in namespace.split(" · ")
     }
     assert documented == recorded
+
+
+def test_health_page_has_every_reason_and_limit() -> None:
+    text = (ROOT / "docs/health.md").read_text()
+    rules = set(
+        re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| [A-Z, ]+ \|([^|]*)\|", text, re.MULTILINE)))
+    )
+    assert rules == {reason.value for reason in HealthReason}
+    assert f"less than {states.FAILING_BELOW:.0%}".replace("%", " %") in text
+    assert f"less than {states.DEGRADED_BELOW:.0%}".replace("%", " %") in text
+    assert f"more than {states.MANY_RETRIES:.0%}".replace("%", " %") in text
+    assert f"at least {states.MIN_COUNT} deliveries" in text
+    bounds = ", ".join(map(str, counters.BOUNDS_MS[:-1]))
+    assert f"{bounds} and {counters.BOUNDS_MS[-1]} ms" in " ".join(text.split())
 
 
 def test_security_page_names_existing_tests() -> None:

@@ -15,7 +15,7 @@ from patchbay.ids import DeliveryId, EventId, parse_webhook_key, webhook_key
 from patchbay.publishing.fan_out import fan_out_batch
 from patchbay.receivers import health_store
 from patchbay.receivers.health import Health
-from patchbay.storage import dynamo
+from patchbay.storage import due_index, dynamo
 from patchbay.webhooks import filter_paths
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
@@ -107,7 +107,7 @@ class Pipeline:
                 row["dueAt"] - self.clock.now
                 for table in ("DeliveriesTable", "HealthTable", "TasksTable")
                 for row in self.backend.rows(table)
-                if "dueAt" in row
+                if row.get("dueShard") in due_index.SHARDS
             ]
             minutes = [-(-max(wait, 0) // 60_000) * 60 for wait in parked]
             waits = sorted([*self.deliveries.waits, *self.slow.waits, *minutes])

@@ -321,6 +321,17 @@ def all_failed_deliveries(filler: Filler) -> FilledList:
     return "GET /api/deliveries?status=FAILED", ids
 
 
+def health(filler: Filler) -> FilledList:
+    filler.webhook()
+    ids = filler.copies("WebhooksTable", WebhookId, 101, name=NUL * 60 * KB)
+    return f"GET {INTEGRATIONS}/health?kind=webhook", ids
+
+
+def analytics(filler: Filler) -> FilledList:
+    _, ids = health(filler)
+    return f"GET {INTEGRATIONS}/analytics?groupBy=webhook", ids
+
+
 def tasks(filler: Filler) -> FilledList:
     body = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
     filler.made(f"POST {WEBHOOKS}/{filler.webhook()}/replay", body)
@@ -338,7 +349,9 @@ LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/deliveries": [all_failed_deliveries],
     "GET /api/events": [events],
     "GET /api/integrations": [integrations_with_public],
+    "GET /api/integrations/analytics": [analytics],
     "GET /api/integrations/api-keys": [api_keys],
+    "GET /api/integrations/health": [health],
     "GET /api/integrations/marketplace": [marketplace],
     "GET /api/integrations/webhooks": [webhooks],
     "GET /api/integrations/webhooks/{id}/deliveries": [deliveries, failed_deliveries],

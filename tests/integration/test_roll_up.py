@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
+from patchbay import catalogue
 from patchbay.clock import from_ms, iso
 from patchbay.deliveries import roll_up, store
-from patchbay.ids import DeliveryId, webhook_key
 from patchbay.settings import settings
-from patchbay.stats import counters
 from patchbay.stats import store as stats_store
 from patchbay.stats.counters import HOUR_MS, AttemptCounts
 from patchbay.storage import dynamo
@@ -19,64 +15,9 @@ from patchbay.storage.due_index import IncompleteRun
 from tests.conftest import LAMBDA_CONTEXT
 from tests.faults import REFUSED, dying, failing, killed, meanwhile
 from tests.integration.conftest import WEBHOOKS, Pipeline
+from tests.integration.ledger import MINUTE, Ledger, total_of
+from tests.receivers import receiver
 from workers.roll_up_stats import handler
-
-MINUTE = 60_000
-
-
-class Ledger:
-    """A workspace's deliveries as the worker writes them, and their statistics in the API."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline, self.clock = pipeline, pipeline.clock
-        self.clock.now = (self.clock.now // HOUR_MS + 1) * HOUR_MS + 20 * MINUTE
-        self.hour = counters.hour_of(self.clock.now)
-        self.webhooks = [pipeline.webhook("https://example.com/")["id"] for _ in range(2)]
-
-    def key(self, number: int = 0) -> str:
-        return webhook_key("acme", self.webhooks[number])
-
-    def deliver(self, count: int, hour: int, *, webhook: int = 0, **extra: Any) -> None:
-        """Add `count` deliveries of events of this hour, one each minute."""
-        for number in range(count):
-            time_ms = hour * HOUR_MS + number * MINUTE
-            row: dict[str, Any] = {
-                "webhookKey": self.key(webhook),
-                "sk": DeliveryId.new(time_ms),
-                "status": "DELIVERED",
-            }
-            success = {"durationMs": 40, "startedAt": time_ms, "statusCode": 200}
-            row |= {"attempts": 1, "deliveredAt": time_ms + 40, "success": success, **extra}
-            dynamo.put(settings().deliveries_table, row)
-        self.mark(hour)
-
-    def mark(self, hour: int) -> None:
-        """Mark the workspace as active in this hour, as the fan-out does."""
-        dynamo.put(settings().events_table, {"workspaceId": f"active#{hour}", "id": "acme"})
-
-    def count(self, time_ms: int, *, reason: str | None = None) -> None:
-        """Count an attempt, as the worker does."""
-        counts = AttemptCounts()
-        counts.add(time_ms, 200, reason=reason, ended=True)
-        stats_store.add_counts(self.key(), counts)
-
-    def stats(self) -> list[Any]:
-        """The statistics of both webhooks."""
-        items = self.pipeline.api(f"GET {WEBHOOKS}?include=stats").json()["items"]
-        return sorted((item["stats"] for item in items), key=lambda stats: -stats["deliveries"])
-
-    def delivered(self) -> int:
-        return sum(stats["delivered"] for stats in self.stats())
-
-    def roll_up(self, remaining_ms: Callable[[], int] = lambda: 900_000) -> int:
-        return roll_up.roll_up(remaining_ms)
-
-    def rows(self) -> list[dict[str, Any]]:
-        rows = self.pipeline.backend.rows("HealthTable")
-        return [row for row in rows if row["sk"].startswith("hour#") and "rolledTo" in row]
-
-    def rolled_through(self) -> int | None:
-        return stats_store.rolled_through(dynamo.get(*stats_store.progress_table_key()))
 
 
 @pytest.fixture
@@ -121,7 +62,7 @@ def test_hour_is_rolled_up_15_minutes_after_its_end(ledger: Ledger) -> None:
     assert ledger.delivered() == 2
 
 
-@pytest.mark.parametrize("call", range(1, 12))
+@pytest.mark.parametrize("call", range(1, 19))
 def test_run_that_crashes_before_a_call_counts_every_success_once(ledger: Ledger, call: int) -> None:
     ledger.deliver(7, ledger.hour - 1)
     ledger.deliver(2, ledger.hour - 1, webhook=1)
@@ -132,6 +73,7 @@ def test_run_that_crashes_before_a_call_counts_every_success_once(ledger: Ledger
     ledger.roll_up()
     assert ledger.delivered() == 9
     assert ledger.rolled_through() == ledger.hour - 1
+    assert ledger.total() == {"attempts": 9, "delivered": 9, "failed": 0}
 
 
 @pytest.mark.parametrize("write", range(1, 6))
@@ -145,6 +87,16 @@ def test_run_that_crashes_after_a_write_counts_every_success_once(ledger: Ledger
     assert ledger.delivered() == 9
 
 
+def test_run_that_crashes_after_a_total_stores_it_again(ledger: Ledger) -> None:
+    ledger.deliver(7, ledger.hour - 1)
+    with killed("dynamodb.PutItem", at=1, after=True):
+        ledger.roll_up()
+    assert ledger.rolled_through() == ledger.hour - 2
+    ledger.roll_up()
+    assert ledger.total() == {"attempts": 7, "delivered": 7, "failed": 0}
+    assert ledger.rolled_through() == ledger.hour - 1
+
+
 @pytest.mark.parametrize("write", range(1, 6))
 def test_concurrent_runs_count_every_success_once(ledger: Ledger, write: int) -> None:
     ledger.deliver(7, ledger.hour - 1)
@@ -154,6 +106,7 @@ def test_concurrent_runs_count_every_success_once(ledger: Ledger, write: int) ->
         rolled_up.append(ledger.roll_up())
     assert sum(rolled_up) == 9
     assert ledger.delivered() == 9
+    assert ledger.total() == {"attempts": 9, "delivered": 9, "failed": 0}
 
 
 def test_write_with_a_lost_response_counts_once(ledger: Ledger) -> None:
@@ -259,23 +212,64 @@ def test_stats_of_a_busy_webhook_are_cached_for_30_seconds(
     assert ledger.delivered() == 9
 
 
+def test_counters_with_a_lost_response_count_once(ledger: Ledger) -> None:
+    with failing("dynamodb.UpdateItem", lost=True, tries=1):
+        ledger.count((ledger.hour - 1) * HOUR_MS, reason="http_500")
+    ledger.roll_up()
+    assert ledger.total() == {"attempts": 1, "delivered": 0, "failed": 1}
+
+
+def test_counters_of_failures_of_five_types_take_one_write_unit(ledger: Ledger) -> None:
+    counts = AttemptCounts()
+    for number, event_type in enumerate(sorted(catalogue.ALL)[:5]):
+        for ms in (90, 3000, 15_000):
+            counts.add(ledger.clock.now, ms, event_type=event_type, reason="http_500", ended=bool(number))
+    ledger.pipeline.backend.calls.clear()
+    stats_store.add_counts(ledger.key(), counts)
+    assert ledger.pipeline.backend.calls.count == {"dynamodb.UpdateItem": 1}
+    (row,) = (row for row in ledger.pipeline.backend.rows("HealthTable") if row["sk"].startswith("hour#"))
+    assert dynamo.size_of(row) <= 1024
+
+
+def test_delivery_that_ends_after_its_hour_was_rolled_up_counts_when_it_ends(pipeline: Pipeline) -> None:
+    with receiver([500, 200]) as r:
+        pipeline.clock.now = (pipeline.clock.now // HOUR_MS + 1) * HOUR_MS + 30 * MINUTE
+        stats_store.set_rolled_through(pipeline.clock.now // HOUR_MS - 1)
+        pipeline.webhook(r.url, retryConfig={"maxRetries": 1, "initialDelaySeconds": 3600})
+        pipeline.publish()
+        pipeline.poll()
+        failed, delivered = pipeline.clock.now // HOUR_MS, pipeline.clock.now // HOUR_MS + 1
+        pipeline.clock.move(3600)
+        roll_up.roll_up(lambda: 900_000)
+        assert total_of(failed) == {"attempts": 1, "delivered": 0, "failed": 0}
+        pipeline.clock.move(20 * 60)  # the delay has jitter
+        pipeline.sweep()
+        pipeline.poll()
+        pipeline.clock.move(3600)
+        roll_up.roll_up(lambda: 900_000)
+        assert total_of(failed) == {"attempts": 1, "delivered": 0, "failed": 0}
+        assert total_of(delivered) == {"attempts": 1, "delivered": 1, "failed": 0}
+
+
 def test_number_of_aws_calls_of_a_roll_up(ledger: Ledger) -> None:
-    """An hour without events: the progress, the active workspaces, and the progress again. For a workspace
-    with events: its webhooks, their counters, a query for each webhook, and a write for each with deliveries.
+    """An hour without events: the progress, the active workspaces, the four shards of counters, and the
+    progress again. For a workspace with events: its webhooks, their counters, a query for each webhook, and a
+    write for each with deliveries. Then its counters again, their webhooks, and a write of the total.
     """
     calls = ledger.pipeline.backend.calls
     ledger.deliver(2, ledger.hour)
     calls.clear()
     assert ledger.roll_up() == 0
-    assert calls.count == {"dynamodb.GetItem": 1, "dynamodb.Query": 1, "dynamodb.UpdateItem": 1}
+    assert calls.count == {"dynamodb.GetItem": 1, "dynamodb.Query": 1 + 4, "dynamodb.UpdateItem": 1}
     ledger.clock.move(3600)
     calls.clear()
     assert ledger.roll_up() == 2
     assert calls.count == {
         "dynamodb.GetItem": 1,
-        "dynamodb.Query": 1 + 1 + 2,
-        "dynamodb.BatchGetItem": 1,
+        "dynamodb.Query": 1 + 1 + 2 + 4,
+        "dynamodb.BatchGetItem": 1 + 2,
         "dynamodb.UpdateItem": 1 + 1,
+        "dynamodb.PutItem": 1,
     }
 
 

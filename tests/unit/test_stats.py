@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from patchbay.clock import from_ms
 from patchbay.deliveries import roll_up
 from patchbay.deliveries.stored_delivery import DeliveryOutcome
-from patchbay.stats import counters, store
+from patchbay.stats import counters, store, summary
 from patchbay.stats.counters import BOUNDS_MS, BUCKETS, HOUR_MS, AttemptCounts, HourCounters
 
 NOW = 1_700_000_000_000
@@ -24,9 +24,9 @@ def hour(**row: object) -> HourCounters:
 
 def test_add_counts_attempts_and_ended_deliveries() -> None:
     counts = AttemptCounts()
-    counts.add(1, 40, reason=None, ended=True)
-    counts.add(2, 70, reason="http_500", ended=False)
-    counts.add(3, 70, reason="timeout", ended=True)
+    counts.add(1, 40, event_type="POST_PUBLISHED", reason=None, ended=True)
+    counts.add(2, 70, event_type="POST_PUBLISHED", reason="http_500", ended=False)
+    counts.add(3, 70, event_type="POST_FAILED", reason="timeout", ended=True)
     assert (counts.attempts, counts.delivered, counts.failed) == (3, 1, 1)
     assert counts.latency == {counters.bucket(40): 1, counters.bucket(70): 2}
     assert (counts.last_attempt_at, counts.last_success_at, counts.last_error) == (3, 1, (3, "timeout"))
@@ -58,7 +58,7 @@ def test_percentile_of_an_empty_histogram_and_of_the_open_bucket() -> None:
 
 
 def test_summarize_adds_up_the_hours() -> None:
-    summary = counters.summarize(
+    result = summary.summarize(
         [
             hour(attempts=3, delivered=2, l3=3, lastAttemptAt=NOW - 5, lastError=[NOW - 9, "http_500"]),
             hour(attempts=2, delivered=1, failed=1, l4=2, lastAttemptAt=NOW - 1, lastError=[NOW, "timeout"]),
@@ -67,38 +67,58 @@ def test_summarize_adds_up_the_hours() -> None:
         NOW,
         pending=4,
     )
-    assert (summary.deliveries, summary.delivered, summary.failed, summary.pending) == (8, 3, 1, 4)
-    assert summary.success_rate == 0.75
-    assert summary.last_delivery_at == from_ms(NOW)
-    assert summary.last_error is not None
-    assert (summary.last_error.at, summary.last_error.code) == (from_ms(NOW), "timeout")
-    assert summary.since is not None
-    assert 23 * 3600 < (from_ms(NOW) - summary.since).total_seconds() <= 24 * 3600
-    assert summary.latency_ms.p50 is not None
-    assert 50 < summary.latency_ms.p50 <= 75
+    assert (result.deliveries, result.delivered, result.failed, result.pending) == (8, 3, 1, 4)
+    assert result.success_rate == 0.75
+    assert result.last_delivery_at == from_ms(NOW)
+    assert result.last_error is not None
+    assert (result.last_error.at, result.last_error.code) == (from_ms(NOW), "timeout")
+    assert result.since is not None
+    assert 23 * 3600 < (from_ms(NOW) - result.since).total_seconds() <= 24 * 3600
+    assert result.latency_ms.p50 is not None
+    assert 50 < result.latency_ms.p50 <= 75
 
 
 def test_summarize_without_hours_has_no_rates() -> None:
-    summary = counters.summarize([], NOW)
-    assert (summary.deliveries, summary.success_rate, summary.last_error) == (0, None, None)
-    assert summary.latency_ms.p99 is None
+    result = summary.summarize([], NOW)
+    assert (result.deliveries, result.success_rate, result.last_error) == (0, None, None)
+    assert result.latency_ms.p99 is None
 
 
 def test_count_successes_skips_those_that_a_worker_counted() -> None:
     rows: list[dict[str, Any]] = [
-        {"sk": "dlv_1", "status": "DELIVERED", "deliveredAt": 7, "success": {"durationMs": 40}},
-        {"sk": "dlv_1", "status": "DELIVERED", "deliveredAt": 5, "success": {"durationMs": 70}},
         {
             "sk": "dlv_1",
+            "eventType": "POST_PUBLISHED",
+            "status": "DELIVERED",
+            "deliveredAt": 7,
+            "success": {"durationMs": 40},
+        },
+        {
+            "sk": "dlv_1",
+            "eventType": "POST_PUBLISHED",
+            "status": "DELIVERED",
+            "deliveredAt": 5,
+            "success": {"durationMs": 70},
+        },
+        {
+            "sk": "dlv_1",
+            "eventType": "POST_PUBLISHED",
             "status": "DELIVERED",
             "deliveredAt": 9,
             "success": {"durationMs": 40},
             "counted": True,
         },
         # Written by the release before the roll-up, whose worker counted it.
-        {"sk": "dlv_1", "status": "DELIVERED", "deliveredAt": 9, "success": {"durationMs": 40}, "claims": 1},
-        {"sk": "dlv_1", "status": "FAILED"},
-        {"sk": "dlv_1", "status": "SENDING"},
+        {
+            "sk": "dlv_1",
+            "eventType": "POST_PUBLISHED",
+            "status": "DELIVERED",
+            "deliveredAt": 9,
+            "success": {"durationMs": 40},
+            "claims": 1,
+        },
+        {"sk": "dlv_1", "eventType": "POST_PUBLISHED", "status": "FAILED"},
+        {"sk": "dlv_1", "eventType": "POST_PUBLISHED", "status": "SENDING"},
     ]
     counts = roll_up.count_successes(map(DeliveryOutcome.from_row, rows))
     latency = {f"l{counters.bucket(ms)}": 1 for ms in (40, 70)}

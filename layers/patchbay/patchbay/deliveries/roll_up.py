@@ -8,7 +8,13 @@ with n deliveries of b bytes, that costs one write and n * b / 8192 read units, 
 counters. A webhook without deliveries costs one read unit, and a workspace without events costs nothing.
 
 Each write adds the sums and advances `rolledTo` in one step, on the condition that `rolledTo` is still where
-the read started. So no success is counted twice if a run dies, repeats another run, or overlaps with it.
+the read started. So no success is counted twice if a run dies, repeats another run, or overlaps with it. Then
+the totals of integrations and workspaces are stored (`totals`), and last the progress. If a run dies:
+    before a webhook's sums     the next run reads its deliveries after `rolledTo`, again or at first
+    after them                  the next run finds `rolledTo` at the end of the hour, and reads nothing
+    between two totals          the next run stores all totals of the hour again, with the same values
+    before the progress         as above; until then, analytics end before the hour
+    after it                    the hour is done: what comes later counts in the hour when it comes
 """
 
 from __future__ import annotations
@@ -19,7 +25,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from patchbay.clock import from_ms, now_ms
-from patchbay.deliveries import store
+from patchbay.deliveries import store, totals
 from patchbay.deliveries.stored_delivery import DeliveryOutcome
 from patchbay.events import store as events_store
 from patchbay.ids import DeliveryId, parse_webhook_key, webhook_key
@@ -87,13 +93,16 @@ class _Run:
 
     def roll_up_hour(self, hour: int) -> None:
         failed = 0
+        counted: set[str] = set()
         for workspace_id in events_store.active_workspaces(hour):
             ids = webhooks_store.ids(workspace_id)
             while keys := [webhook_key(workspace_id, id) for id in islice(ids, 100)]:
                 stored = stats_store.get_hour(keys, hour)
+                counted.update(stored)
                 for key in keys:
                     try:
-                        self._roll_up_webhook(key, hour, stored.get(key, HourCounters()))
+                        if self._roll_up_webhook(key, hour, stored.get(key, HourCounters())):
+                            counted.add(key)
                     except IncompleteRun:
                         raise
                     except Exception:
@@ -102,19 +111,24 @@ class _Run:
                         failed += 1
         if failed:
             raise IncompleteRun(f"the roll-up failed for {failed} webhooks; the next run retries them")
+        totals.add_up(hour, counted, self._check_time)
 
-    def _roll_up_webhook(self, key: str, hour: int, stored: HourCounters) -> None:
+    def _check_time(self) -> None:
+        if self._remaining_ms() < _RESERVE_MS:
+            raise IncompleteRun("no time left; the next run continues")
+
+    def _roll_up_webhook(self, key: str, hour: int, stored: HourCounters) -> bool:
+        """Add a webhook's successes of the hour. Returns whether it has any."""
         start, end = _id_range(hour, hour)
         reached = stored.rolled_to or start
         rows = store.outcomes(key, reached, end)
         while reached < end:
-            if self._remaining_ms() < _RESERVE_MS:
-                raise IncompleteRun("no time left; the next run continues")
+            self._check_time()
             chunk = list(islice(rows, _CHUNK))
             counts = count_successes(chunk)
             until = str(chunk[-1].id) if len(chunk) == _CHUNK else end
             if until == end and not counts.attempts and stored.rolled_to is None:
-                return
+                return False
             try:
                 stored = stats_store.add_rolled_up(key, hour, stored, counts, until)
                 self.rolled_up += counts.delivered
@@ -123,6 +137,7 @@ class _Run:
                 stored = stats_store.from_row(failure.row or {})
                 rows = store.outcomes(key, stored.rolled_to or start, end)
             reached = stored.rolled_to or start
+        return True
 
 
 # ── read ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,7 +199,13 @@ def count_successes(deliveries: Iterable[DeliveryOutcome]) -> AttemptCounts:
     counts = AttemptCounts()
     for delivery in deliveries:
         if delivery.is_success and not delivery.is_counted:
-            counts.add(delivery.delivered_at, delivery.duration_ms, reason=None, ended=True)
+            counts.add(
+                delivery.delivered_at,
+                delivery.duration_ms,
+                event_type=delivery.event_type,
+                reason=None,
+                ended=True,
+            )
     return counts
 
 

@@ -33,7 +33,7 @@ from patchbay.events.models import Event, EventDelivery, EventFeed, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.settings import settings
-from patchbay.stats import counters
+from patchbay.stats import counters, summary
 from patchbay.storage import dynamo
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import Part, SetWebhookStatus, Webhook, WebhookQuery
@@ -347,7 +347,7 @@ def _with_parts(workspace_id: str, models: Sequence[AnyWebhook], parts: Collecti
             changes["receiver"] = receiver_state.describe(health, traffic, resumed_at, held, now)
         if "stats" in parts:
             retrying = store.count_retrying(key) if may_have_pending else 0
-            changes["stats"] = counters.summarize(hours, now, retrying + held)
+            changes["stats"] = summary.summarize(hours, now, retrying + held)
         complete.append(webhook.model_copy(update=changes))
     return complete
 

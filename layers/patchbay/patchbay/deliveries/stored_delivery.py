@@ -156,6 +156,7 @@ class DeliveryOutcome(NamedTuple):
     """
 
     id: DeliveryId
+    event_type: str
     is_success: bool
     is_counted: bool
     delivered_at: int
@@ -166,6 +167,7 @@ class DeliveryOutcome(NamedTuple):
         is_success = row["status"] == Status.DELIVERED
         return cls(
             id=DeliveryId(row["sk"]),
+            event_type=row["eventType"],
             is_success=is_success,
             # An earlier release counted all of its successes; their rows still have `claims`.
             is_counted="counted" in row or "claims" in row,
@@ -187,4 +189,4 @@ _DELIVERY_FIELDS = {
     if field != "unknown"
 }
 # The attributes that `DeliveryOutcome.from_row` reads.
-OUTCOME_ATTRIBUTES = ("sk", "status", "counted", "claims", "deliveredAt", "success.durationMs")
+OUTCOME_ATTRIBUTES = ("sk", "eventType", "status", "counted", "claims", "deliveredAt", "success.durationMs")

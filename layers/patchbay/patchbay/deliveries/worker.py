@@ -575,7 +575,9 @@ def _on_success(prepared: PreparedAttempt, completed: CompletedAttempt) -> Recor
         _log_attempt(prepared, completed, _DECISIONS[retry.Delivered])
     is_counted_by_roll_up = prepared.number == 1 and counters.is_counted_by_roll_up(message.id.time_ms, now)
     if not is_counted_by_roll_up:
-        batch.counts.add(now, completed.result.duration_ms, reason=None, ended=True)
+        batch.counts.add(
+            now, completed.result.duration_ms, event_type=message.event_type, reason=None, ended=True
+        )
     return RecordSuccess(
         states.delivered(
             prepared.leased,
@@ -644,7 +646,13 @@ def _count_failure(
     metrics().add_metric(f"Attempt{decision}", "Count", 1)
     batch.timed_out.append(result.error_kind is retry.ErrorKind.TIMEOUT)
     has_ended = not isinstance(plan, retry.Retry)
-    batch.counts.add(now, result.duration_ms, reason=attempt_outcome.reason, ended=has_ended)
+    batch.counts.add(
+        now,
+        result.duration_ms,
+        event_type=prepared.message.event_type,
+        reason=attempt_outcome.reason,
+        ended=has_ended,
+    )
 
 
 def _log_attempt(prepared: PreparedAttempt, completed: CompletedAttempt, decision: str) -> None:

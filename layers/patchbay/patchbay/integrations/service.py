@@ -88,15 +88,7 @@ def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[
     """
 
     def own(limit: int, cursor: str | None) -> Page[Integration]:
-        page = store.list_integrations(
-            principal.workspace_id,
-            type=query.type,
-            status=query.status,
-            provider=query.provider,
-            limit=limit,
-            cursor=cursor,
-        )
-        return page.map(to_api)
+        return page_own(principal.workspace_id, query, limit, cursor)
 
     def public(limit: int, cursor: str | None) -> Page[Integration]:
         page = store.list_listings(
@@ -110,6 +102,19 @@ def list_integrations(principal: Principal, query: IntegrationQuery) -> Listing[
         return marketplace.to_api(listing) if matches else None
 
     return marketplace.chain_sources([own, public] if query.include_public else [own], query)
+
+
+def page_own(workspace_id: str, query: IntegrationQuery, limit: int, cursor: str | None) -> Page[Integration]:
+    """One page of a workspace's own integrations, newest first."""
+    page = store.list_integrations(
+        workspace_id,
+        type=query.type,
+        status=query.status,
+        provider=query.provider,
+        limit=limit,
+        cursor=cursor,
+    )
+    return page.map(to_api)
 
 
 def get(principal: Principal, id: IntegrationId, *, reveal: bool = False) -> Integration:

@@ -74,13 +74,17 @@ def list_connections(
 
 
 def list_all(principal: Principal, query: WorkspaceConnectionQuery) -> Listing[Connection]:
+    """The connections of all integrations of the workspace: see `page_all`."""
+    return Listing.from_page(page_all(principal.workspace_id, query))
+
+
+def page_all(workspace_id: str, query: WorkspaceConnectionQuery) -> Page[Connection]:
     """The connections of all integrations of the workspace, newest first. Raises ValidationFailed for an
     integration that the workspace does not have.
 
     The table has a partition for each integration, so a page costs a query of the keys for each integration
     that has connections, besides the rows that it shows. A page with a filter reads at most 1,000 rows.
     """
-    workspace_id = principal.workspace_id
     integrations_by_id = {
         integration.id: integration for integration in _integrations_of(workspace_id, query.integration_id)
     }
@@ -107,10 +111,20 @@ def list_all(principal: Principal, query: WorkspaceConnectionQuery) -> Listing[C
                 entries.append((shown, dynamo.encode_cursor([last])))
             if len(entries) == query.limit:
                 is_last = position == len(batch) and next(named, None) is None
-                return Listing.from_page(Page(entries, None if is_last else dynamo.encode_cursor([entry.id])))
+                return Page(entries, None if is_last else dynamo.encode_cursor([entry.id]))
         if len(batch) < count:
-            return Listing.from_page(Page(entries, None))
-    return Listing.from_page(Page(entries, None if last is None else dynamo.encode_cursor([last])))
+            return Page(entries, None)
+    return Page(entries, None if last is None else dynamo.encode_cursor([last]))
+
+
+def list_of_integration(workspace_id: str, id: IntegrationId) -> list[Connection]:
+    """All connections of an integration, or none if it is deleted; the workspace's ceiling bounds their
+    number.
+    """
+    integration = integrations.find_stored(workspace_id, id)
+    if integration is None:
+        return []
+    return [to_api(integration, connection) for connection in store.iter_connections(workspace_id, id)]
 
 
 def _integrations_of(workspace_id: str, id: IntegrationId | None) -> Iterator[StoredIntegration]:

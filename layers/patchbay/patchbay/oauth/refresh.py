@@ -26,7 +26,7 @@ from patchbay.activity import log as activity
 from patchbay.clock import now_ms
 from patchbay.errors import ConnectionExpired, NotFound, Problem, UpstreamFailed
 from patchbay.events import service as events
-from patchbay.ids import EventId
+from patchbay.ids import EventId, webhook_key
 from patchbay.integrations.client import OAuthClient, client_for
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import provider_calls, refresh_policy, store, token_endpoint
@@ -38,6 +38,7 @@ from patchbay.oauth.tokens import Encrypt, decrypt_tokens, with_tokens
 from patchbay.observability import logger
 from patchbay.providers.provider import RefreshStrategy
 from patchbay.rate_limits.headers import retry_after
+from patchbay.stats import store as stats
 
 # Longer than a refresh (10 s), one repeat after a lost response, and the writes.
 LEASE_MS = 25_000
@@ -266,6 +267,7 @@ def _store_tokens(
         _check_usable(connection)
         return connection
     _log_activity(new, "token.refreshed", actor)
+    _count_refresh(leased, None)
     return new
 
 
@@ -330,6 +332,7 @@ def _record_failure(
             return new
         # Only the lease was lost: the refresh of these tokens has still failed.
     _log_activity(new, "token.refreshed", actor, f"{code}: {detail}", outcome="FAILED")
+    _count_refresh(leased, code)
     if can_serve_current:
         return new
     raise UpstreamFailed(
@@ -365,6 +368,7 @@ def _expire_leased(leased: StoredConnection, code: str, detail: str, actor: str)
         # Only the lease was lost: the grant of these tokens has still ended, and the next refresh records it.
         raise expired_error(expired) from None
     _log_activity(expired, "connection.expired", actor, f"{code}: {detail}", outcome="FAILED")
+    _count_refresh(leased, code)
     _try_announce_expiry(expired)
     raise expired_error(expired)
 
@@ -402,6 +406,19 @@ def _log_activity(
 ) -> None:
     text = connection.name if detail is None else f"{connection.name}: {detail}"
     activity.log(connection.workspace_id, connection.integration_id, action, actor, text, outcome)
+
+
+def _count_refresh(leased: StoredConnection, error: str | None) -> None:
+    """Add the refresh under this lease to the connection's counters, with the time since the lease was taken.
+    A refresh whose process dies before this is not counted.
+    """
+    now = now_ms()
+    duration_ms = max(now - (leased.lease_until or now) + LEASE_MS, 0)
+    try:
+        key = webhook_key(leased.workspace_id, leased.id)
+        stats.add_refresh(key, leased.integration_id, now, duration_ms, error)
+    except aws.CallFailed:
+        logger.exception("failed to count a refresh", connection_id=leased.id)
 
 
 def _check_usable(connection: StoredConnection) -> None:

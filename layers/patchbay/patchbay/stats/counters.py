@@ -8,15 +8,11 @@ roll-up counts all other successes by reading their rows.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-from patchbay.api_model import LastError
-from patchbay.clock import from_ms
-from patchbay.webhooks import failures
-from patchbay.webhooks.models import Latency, WebhookStats
+from types import MappingProxyType
+from typing import NamedTuple, Never
 
 # The upper bounds of the buckets, in milliseconds. The last bucket is open. Rows hold bucket numbers, so
 # bounds can be added only at the end.
@@ -30,29 +26,46 @@ _COUNTED_BY_ROLL_UP_MS = 10 * 60_000
 _ROLLED_UP_AFTER_MS = 15 * 60_000
 
 
+# A tally counts attempts of one kind: `d` those that succeeded, `f` those that failed and ended their
+# delivery, and `0`, `1` … all attempts by the bucket of their latency. Tallies add up, name by name, and
+# nothing is lost.
+Tally = Mapping[str, int]
+_NONE: Mapping[str, Never] = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class AttemptCounts:
-    """One webhook's attempts of a batch. `last_error` is (time, reason). Times are Unix milliseconds."""
+    """One webhook's attempts of a batch, in total and as a tally for each event type. `last_error` is (time,
+    reason). Times are Unix milliseconds.
+    """
 
     attempts: int = 0
     delivered: int = 0
     failed: int = 0
     latency: Counter[int] = field(default_factory=Counter)
+    types: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     last_attempt_at: int = 0
     last_success_at: int = 0
     last_error: tuple[int, str] | None = None
 
-    def add(self, time_ms: int, duration_ms: int, *, reason: str | None, ended: bool) -> None:
+    def add(
+        self, time_ms: int, duration_ms: int, *, event_type: str, reason: str | None, ended: bool
+    ) -> None:
         """Add an attempt. `reason` is None for a success; `ended` says whether it ended the delivery."""
+        tally, number = self.types[event_type], bucket(duration_ms)
         self.attempts += 1
-        self.latency[bucket(duration_ms)] += 1
+        self.latency[number] += 1
+        tally[str(number)] += 1
         self.last_attempt_at = max(self.last_attempt_at, time_ms)
         if reason is None:
             self.delivered += 1
+            tally["d"] += 1
             self.last_success_at = max(self.last_success_at, time_ms)
-        else:
-            self.failed += ended
-            self.last_error = (time_ms, reason)
+            return
+        self.last_error = (time_ms, reason)
+        if ended:
+            self.failed += 1
+            tally["f"] += 1
 
     def sums(self) -> dict[str, int]:
         """The counters under their names in a row, without zeros."""
@@ -62,18 +75,74 @@ class AttemptCounts:
 
 
 class HourCounters(NamedTuple):
-    """A webhook's counters of one hour. `latency` has the attempts by bucket, `last_error` (time, reason).
-    `rolled_to` is the delivery ID up to which the roll-up has added successes, None before the first.
+    """The counters of one hour: of a webhook's attempts, of a connection's refreshes, or the total of an
+    integration or a workspace. `latency` has the attempts by bucket, `last_error` (time, reason).
+
+    `types` has a tally for each event type, and `rolled_types` the part of it that the roll-up has added.
+    `refreshes` is the tally of the connections of a total. `rolled_to` is the delivery ID up to which the
+    roll-up has added successes, None before the first. `owner` is the integration of a connection.
     """
 
     attempts: int = 0
     delivered: int = 0
     failed: int = 0
     latency: Sequence[int] = (0,) * BUCKETS
+    types: Mapping[str, Tally] = _NONE
+    rolled_types: Mapping[str, Tally] = _NONE
+    refreshes: Tally = _NONE
     last_attempt_at: int = 0
     last_delivered_at: int = 0
     last_error: tuple[int, str] | None = None
     rolled_to: str | None = None
+    owner: str | None = None
+
+    @property
+    def tally(self) -> Counter[str]:
+        """Its attempts as a tally."""
+        tally = Counter({str(number): count for number, count in enumerate(self.latency) if count})
+        tally.update({name: count for name, count in self._ended() if count})
+        return tally
+
+    def _ended(self) -> Sequence[tuple[str, int]]:
+        return ("d", self.delivered), ("f", self.failed)
+
+
+def total(hours: Iterable[HourCounters], refreshes: Iterable[HourCounters]) -> HourCounters:
+    """The sum of the counters of webhooks, with those of connections as its `refreshes`."""
+    hours = list(hours)
+    return HourCounters(
+        attempts=sum(hour.attempts for hour in hours),
+        delivered=sum(hour.delivered for hour in hours),
+        failed=sum(hour.failed for hour in hours),
+        latency=[sum(hour.latency[number] for hour in hours) for number in range(BUCKETS)],
+        types=add_types(hour.types for hour in hours),
+        refreshes=add_tallies(hour.tally for hour in refreshes),
+        last_attempt_at=max((hour.last_attempt_at for hour in hours), default=0),
+        last_delivered_at=max((hour.last_delivered_at for hour in hours), default=0),
+        last_error=max((hour.last_error for hour in hours if hour.last_error), default=None),
+    )
+
+
+def add_tallies(tallies: Iterable[Tally]) -> Counter[str]:
+    """The sum of tallies."""
+    result: Counter[str] = Counter()
+    for tally in tallies:
+        result.update(tally)
+    return result
+
+
+def add_types(hours: Iterable[Mapping[str, Tally]]) -> dict[str, Counter[str]]:
+    """The sum of the tallies of each event type."""
+    result: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for types in hours:
+        for event_type, tally in types.items():
+            result[event_type].update(tally)
+    return dict(result)
+
+
+def histogram_of(tally: Tally) -> list[int]:
+    """The attempts of a tally by bucket."""
+    return [tally.get(str(number), 0) for number in range(BUCKETS)]
 
 
 def is_counted_by_roll_up(event_time: int, now: int) -> bool:
@@ -121,32 +190,6 @@ def percentile(histogram: Sequence[int], share: float) -> int | None:
             return round(low + (high - low) * (rank - seen) / count)
         seen += count
     return None
-
-
-def summarize(hours: Sequence[HourCounters], now: int, pending: int = 0) -> WebhookStats:
-    """The hours of a window as the API returns them."""
-    delivered = sum(hour.delivered for hour in hours)
-    failed = sum(hour.failed for hour in hours)
-    histogram = [sum(bucket) for bucket in zip(*(hour.latency for hour in hours), strict=True)]
-    last_error = max((hour.last_error for hour in hours if hour.last_error), default=None)
-    last = max((max(hour.last_attempt_at, hour.last_delivered_at) for hour in hours), default=0)
-    return WebhookStats(
-        since=from_ms(window(now).start * HOUR_MS),
-        deliveries=delivered + failed + pending,
-        delivered=delivered,
-        failed=failed,
-        pending=pending,
-        success_rate=round(delivered / (delivered + failed), 4) if delivered + failed else None,
-        latency_ms=Latency(
-            p50=percentile(histogram, 0.5), p95=percentile(histogram, 0.95), p99=percentile(histogram, 0.99)
-        ),
-        last_delivery_at=from_ms(last) if last else None,
-        last_error=(
-            LastError(code=last_error[1], detail=failures.describe(last_error[1]), at=from_ms(last_error[0]))
-            if last_error
-            else None
-        ),
-    )
 
 
 def may_have_pending(hours: Iterable[HourCounters]) -> bool:

@@ -438,6 +438,12 @@ def list_ids(workspace_id: str) -> list[WebhookId]:
     return list(store.ids(workspace_id))
 
 
+def list_all(workspace_id: str) -> list[Webhook]:
+    """All webhooks of a workspace, oldest first; its ceiling bounds their number."""
+    now = now_ms()
+    return [_to_api(stored) for stored in store.iter_webhooks(workspace_id) if not stored.has_expired(now)]
+
+
 def max_attempts(workspace_id: str, ids: Iterable[WebhookId]) -> dict[WebhookId, int]:
     """The number of attempts of a new delivery, for each of the webhooks that exists."""
     found = store.get_many(workspace_id, ids)

@@ -56,6 +56,25 @@ class ActionInfo(Model):
     """An example of input and output."""
 
 
+class Analytics(Model):
+    """One series without `groupBy`, and otherwise one for each group: integrations, webhooks and
+    connections newest first, event types by their number of attempts. `since` and `until` are the
+    period that the series cover: it ends with the last hour that was added up, which happens 15 minutes
+    after the hour's end.
+    """
+
+    items: list[Series]
+    """The series of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+    since: datetime
+    """The start of the first hour that was counted."""
+    until: datetime
+    """The end of the last hour that was counted: at most that of the last hour that was added up."""
+    by: Literal["hour", "day"]
+    """The length of a point."""
+
+
 class ApiKey(Model):
     """A key without its secret. `rotatedFrom` is the key that this one replaces."""
 
@@ -598,6 +617,84 @@ class Health(Model):
     """The version of the deployment."""
 
 
+class HealthItem(Model):
+    """The health of one integration, automation platform (its hooks), webhook or connection.
+
+    `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is
+    when the state began, as far as that is known. A webhook has `deliveries`, a connection has
+    `refreshes`, and an integration has both, in total, besides the number of its `webhooks` and
+    `connections` by state. An automation platform has `deliveries` and `webhooks`.
+    """
+
+    kind: Literal["integration", "automation", "webhook", "connection"]
+    """What it is."""
+    id: str
+    """The ID of the integration, webhook or connection, or the key of the automation platform."""
+    name: str
+    """The name for people; of a connection, its `connectionId`."""
+    integration_id: str | None
+    """The integration that a webhook or connection belongs to."""
+    state: Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]
+    """`HEALTHY`; `DEGRADED` if part of its work fails or waits; `FAILING` if all or most of it fails;
+    `DISABLED` by Patchbay after failures; `PAUSED` or `INACTIVE` by a user; `UNKNOWN` if there is
+    nothing to judge by.
+    """
+    reason: (
+        Literal[
+            "breaker_open",
+            "consecutive_failures",
+            "success_rate",
+            "retries",
+            "backlog",
+            "slow",
+            "disabled",
+            "paused",
+            "inactive",
+            "pull",
+            "no_attempts",
+            "expired",
+            "refresh_fails",
+            "revoked",
+            "pending_setup",
+            "error",
+            "parts",
+        ]
+        | None
+    )
+    """Why it has its state: a code."""
+    detail: str | None
+    """What is wrong, and what to do about it; null if nothing is."""
+    since: datetime | None
+    """When the state began, if that is known."""
+    deliveries: Trend | None
+    """The volume of deliveries of the last 24 hours."""
+    refreshes: Trend | None
+    """The volume of refreshes of the last 24 hours."""
+    webhooks: Parts | None
+    """The webhooks of an integration, or the hooks of an automation platform, by state."""
+    connections: Parts | None
+    """An integration's connections by state."""
+    last_error: LastError | None
+    """The most recent error, or null."""
+
+
+class HealthList(Model):
+    """Integrations, automation platforms, webhooks and connections, in this order, each newest first.
+    States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15
+    minutes after their end. A page of a filtered list can be short or empty, and still have a
+    `nextCursor`.
+    """
+
+    items: list[HealthItem]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+    checked_at: datetime
+    """The time of the states."""
+    measured_until: datetime | None
+    """The end of the 24 hours of the volumes; null before the first roll-up."""
+
+
 class Hook(Model):
     id: str
     """The ID."""
@@ -784,6 +881,26 @@ class Me(Model):
     """The workspace."""
     label: str
     """The name of the connection in the automation platform."""
+
+
+class Parts(Model):
+    """How many of an integration's webhooks or connections have each state; states of none are left out."""
+
+    total: int
+    """The number of them."""
+    states: dict[str, int]
+    """The number of them by state; states of none are left out."""
+
+
+class Point(Model):
+    """One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point."""
+
+    at: datetime
+    """The start of the hour or day."""
+    deliveries: Volume | None
+    """The volume of deliveries; null for a connection."""
+    refreshes: Volume | None
+    """The volume of refreshes; null for what has none."""
 
 
 class Provider(Model):
@@ -1083,6 +1200,26 @@ class Sample(Model):
     """The event's content."""
 
 
+class Series(Model):
+    """The volumes of a workspace, or of one of its groups: in total, and by hour or day, oldest first.
+    `id` is null for the workspace, and the type itself for an event type. `deliveries` is null for a
+    connection, and `refreshes` for a webhook, an automation platform and an event type.
+    """
+
+    kind: Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
+    """What the series is about."""
+    id: str | None
+    """The ID or key of the group; null for the workspace."""
+    name: str
+    """The name for people."""
+    deliveries: Volume | None
+    """The volume of deliveries in the whole period; null for a connection."""
+    refreshes: Volume | None
+    """The volume of refreshes in the whole period; null for what has none."""
+    points: list[Point]
+    """The volumes by hour or day, oldest first, without those in which nothing happened."""
+
+
 class SubscribedHook(Model):
     """`secret` signs the hook's deliveries (Standard Webhooks); null if the hook already existed."""
 
@@ -1140,6 +1277,27 @@ class TaskList(Model):
     """The items of this page."""
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
+
+
+class Trend(Model):
+    """Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend`
+    is null without a rate in both, and STEADY within one percentage point.
+    """
+
+    attempts: int
+    """The requests, of which each delivery or refresh can take several."""
+    succeeded: int
+    """The deliveries or refreshes that succeeded."""
+    failed: int
+    """The deliveries or refreshes that failed."""
+    success_rate: float | None
+    """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
+    previous_success_rate: float | None
+    """The success rate of the 24 hours before."""
+    trend: Literal["BETTER", "STEADY", "WORSE"] | None
+    """How the success rate changed by more than one percentage point: `BETTER`, `WORSE`, or else `STEADY`."""
+    latency_ms: Latency
+    """How long attempts took."""
 
 
 class Trigger(Model):
@@ -1218,6 +1376,24 @@ class Verification(Model):
     """The scopes of the key."""
     rate_limit: RateLimit | None
     """The state of the key's limit."""
+
+
+class Volume(Model):
+    """`attempts` are requests: of deliveries, or of refreshes to the provider. `succeeded` and `failed`
+    count those deliveries or refreshes that ended so, and `successRate` is `succeeded` of both (0 to 1;
+    null if none ended). `latencyMs` covers all attempts.
+    """
+
+    attempts: int
+    """The requests, of which each delivery or refresh can take several."""
+    succeeded: int
+    """The deliveries or refreshes that succeeded."""
+    failed: int
+    """The deliveries or refreshes that failed."""
+    success_rate: float | None
+    """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
+    latency_ms: Latency
+    """How long attempts took."""
 
 
 class Webhook(Model):
@@ -1416,6 +1592,8 @@ class WebhookWithSecret(Model):
 
 Actions: TypeAlias = list[ActionInfo]
 
+AnalyticsBy: TypeAlias = Literal["hour", "day"]
+
 AttemptTrigger: TypeAlias = Literal["AUTO", "MANUAL", "TEST", "RECOVER", "REPLAY"]
 
 AuthType: TypeAlias = Literal["OAUTH2", "API_KEY", "BASIC"]
@@ -1431,6 +1609,30 @@ ConnectionStatus: TypeAlias = Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"]
 EventStatus: TypeAlias = Literal["ACCEPTED", "REJECTED"]
 
 EventTypeInfoKind: TypeAlias = Literal["publishable", "operational", "platform"]
+
+HealthItemKind: TypeAlias = Literal["integration", "automation", "webhook", "connection"]
+
+HealthReason: TypeAlias = Literal[
+    "breaker_open",
+    "consecutive_failures",
+    "success_rate",
+    "retries",
+    "backlog",
+    "slow",
+    "disabled",
+    "paused",
+    "inactive",
+    "pull",
+    "no_attempts",
+    "expired",
+    "refresh_fails",
+    "revoked",
+    "pending_setup",
+    "error",
+    "parts",
+]
+
+HealthState: TypeAlias = Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]
 
 HookStatus: TypeAlias = Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
 
@@ -1457,6 +1659,8 @@ ReviewStatus: TypeAlias = Literal["PENDING", "APPROVED", "REJECTED"]
 RunStatus: TypeAlias = Literal["PENDING", "SUCCEEDED", "FAILED"]
 
 Samples: TypeAlias = list[Sample]
+
+SeriesKind: TypeAlias = Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
 
 TaskStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 

@@ -1895,6 +1895,75 @@ class Integrations:
             idempotency_key=idempotency_key,
         )
 
+    def health(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        kind: Sequence[Literal["integration", "automation", "webhook", "connection"]] | Unset = UNSET,
+        state: Sequence[Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]]
+        | Unset = UNSET,
+        integration_id: str | Unset = UNSET,
+    ) -> Page[models.HealthItem]:
+        """List the health of integrations: what works, what does not, why, and what to do about it.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            kind: Only items of these kinds, separated by commas.
+            state: Only items with these states, separated by commas.
+            integration_id: Only this integration, its webhooks and its connections.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/health"),
+            models.HealthItem,
+            path={},
+            query={"limit": limit, "cursor": cursor, "kind": kind, "state": state, "integrationId": integration_id},
+        )
+
+    def analytics(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        by: Literal["hour", "day"] | Unset = UNSET,
+        group_by: Literal["integration", "automation", "webhook", "connection", "eventType"] | Unset = UNSET,
+        integration_id: str | Unset = UNSET,
+        webhook_id: str | Unset = UNSET,
+        event_type: str | Unset = UNSET,
+    ) -> Page[models.Series]:
+        """Get the analytics of a period: volumes, success rates and latencies, by hour or day.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: The start of the period, at most 7 days before its end; 31 days with `by=day`.
+            until: The end of the period.
+            by: The length of a point: an hour or a day (UTC).
+            group_by: Return a series for each of these instead of one for all.
+            integration_id: Count only what belongs to this integration.
+            webhook_id: Count only the deliveries of this webhook.
+            event_type: Count only deliveries of this event type.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/analytics"),
+            models.Series,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "by": by,
+                "groupBy": group_by,
+                "integrationId": integration_id,
+                "webhookId": webhook_id,
+                "eventType": event_type,
+            },
+        )
+
     def marketplace(
         self,
         *,
@@ -2232,6 +2301,75 @@ class AsyncIntegrations:
                 "metadata": metadata,
             },
             idempotency_key=idempotency_key,
+        )
+
+    def health(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        kind: Sequence[Literal["integration", "automation", "webhook", "connection"]] | Unset = UNSET,
+        state: Sequence[Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]]
+        | Unset = UNSET,
+        integration_id: str | Unset = UNSET,
+    ) -> AsyncPage[models.HealthItem]:
+        """List the health of integrations: what works, what does not, why, and what to do about it.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            kind: Only items of these kinds, separated by commas.
+            state: Only items with these states, separated by commas.
+            integration_id: Only this integration, its webhooks and its connections.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/health"),
+            models.HealthItem,
+            path={},
+            query={"limit": limit, "cursor": cursor, "kind": kind, "state": state, "integrationId": integration_id},
+        )
+
+    def analytics(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        by: Literal["hour", "day"] | Unset = UNSET,
+        group_by: Literal["integration", "automation", "webhook", "connection", "eventType"] | Unset = UNSET,
+        integration_id: str | Unset = UNSET,
+        webhook_id: str | Unset = UNSET,
+        event_type: str | Unset = UNSET,
+    ) -> AsyncPage[models.Series]:
+        """Get the analytics of a period: volumes, success rates and latencies, by hour or day.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: The start of the period, at most 7 days before its end; 31 days with `by=day`.
+            until: The end of the period.
+            by: The length of a point: an hour or a day (UTC).
+            group_by: Return a series for each of these instead of one for all.
+            integration_id: Count only what belongs to this integration.
+            webhook_id: Count only the deliveries of this webhook.
+            event_type: Count only deliveries of this event type.
+        """
+        return self._http.page(
+            Operation("GET", "/api/integrations/analytics"),
+            models.Series,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "by": by,
+                "groupBy": group_by,
+                "integrationId": integration_id,
+                "webhookId": webhook_id,
+                "eventType": event_type,
+            },
         )
 
     def marketplace(

@@ -22,6 +22,13 @@ export type AlertTriggeredData = Schemas["AlertTriggeredData"];
 export type AlertTriggeredDataSeverity = Schemas["AlertTriggeredDataSeverity"];
 /** Triggers when an alert's condition is met, such as a sudden rise in mentions. */
 export type AlertTriggeredEvent = Schemas["AlertTriggeredEvent"];
+/**
+ * One series without `groupBy`, and otherwise one for each group: integrations, webhooks and connections newest first,
+ * event types by their number of attempts. `since` and `until` are the period that the series cover: it ends with the
+ * last hour that was added up, which happens 15 minutes after the hour's end.
+ */
+export type Analytics = Schemas["Analytics"];
+export type AnalyticsBy = Schemas["AnalyticsBy"];
 /** The platform's answer to a run. */
 export type AnswerRun = Schemas["AnswerRun"];
 /** A key without its secret. `rotatedFrom` is the key that this one replaces. */
@@ -190,6 +197,29 @@ export type FeedItem = Schemas["FeedItem"];
 /** An invalid field of the request. */
 export type FieldError = Schemas["FieldError"];
 export type Health = Schemas["Health"];
+/**
+ * The health of one integration, automation platform (its hooks), webhook or connection.
+ *
+ * `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state
+ * began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has
+ * both, in total, besides the number of its `webhooks` and `connections` by state. An automation platform has
+ * `deliveries` and `webhooks`.
+ */
+export type HealthItem = Schemas["HealthItem"];
+export type HealthItemKind = Schemas["HealthItemKind"];
+/**
+ * Integrations, automation platforms, webhooks and connections, in this order, each newest first. States are those of
+ * `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after their end. A page of a
+ * filtered list can be short or empty, and still have a `nextCursor`.
+ */
+export type HealthList = Schemas["HealthList"];
+/** Why something has its state; docs/health.md has the rules, with their numbers. */
+export type HealthReason = Schemas["HealthReason"];
+/**
+ * HEALTHY: it works. DEGRADED: part of its work fails or waits. FAILING: all or most of it fails. DISABLED: Patchbay
+ * has stopped it after failures. PAUSED and INACTIVE: a user has stopped it. UNKNOWN: nothing to judge by.
+ */
+export type HealthState = Schemas["HealthState"];
 export type Hook = Schemas["Hook"];
 export type HookList = Schemas["HookList"];
 export type HookStatus = Schemas["HookStatus"];
@@ -242,6 +272,10 @@ export type MessageReceivedData = Schemas["MessageReceivedData"];
 export type MessageReceivedDataKind = Schemas["MessageReceivedDataKind"];
 /** Triggers when a direct message or a comment is received. */
 export type MessageReceivedEvent = Schemas["MessageReceivedEvent"];
+/** How many of an integration's webhooks or connections have each state; states of none are left out. */
+export type Parts = Schemas["Parts"];
+/** One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point. */
+export type Point = Schemas["Point"];
 /** The data of a `POST_FAILED` event. */
 export type PostFailedData = Schemas["PostFailedData"];
 /** Triggers when a post could not be published. */
@@ -368,6 +402,13 @@ export type Sample = Schemas["Sample"];
 export type Samples = Schemas["Samples"];
 /** `eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first type. */
 export type SendTestEvent = Schemas["SendTestEvent"];
+/**
+ * The volumes of a workspace, or of one of its groups: in total, and by hour or day, oldest first. `id` is null for the
+ * workspace, and the type itself for an event type. `deliveries` is null for a connection, and `refreshes` for a
+ * webhook, an automation platform and an event type.
+ */
+export type Series = Schemas["Series"];
+export type SeriesKind = Schemas["SeriesKind"];
 /** A workspace's whole list of choices, in display order; replaces the previous list. */
 export type SetChoices = Schemas["SetChoices"];
 export type SetIntegrationStatus = Schemas["SetIntegrationStatus"];
@@ -394,6 +435,11 @@ export type Task = Schemas["Task"];
 export type TaskError = Schemas["TaskError"];
 export type TaskList = Schemas["TaskList"];
 export type TaskStatus = Schemas["TaskStatus"];
+/**
+ * Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is null without
+ * a rate in both, and STEADY within one percentage point.
+ */
+export type Trend = Schemas["Trend"];
 /** An event type as a trigger. `schema` and `sample` describe an event's `data`. */
 export type Trigger = Schemas["Trigger"];
 /** A bare array, as the automation platforms require. */
@@ -438,6 +484,12 @@ export type VerificationCode = Schemas["VerificationCode"];
  * have scopes that are refused for new keys.
  */
 export type VerifyApiKey = Schemas["VerifyApiKey"];
+/**
+ * `attempts` are requests: of deliveries, or of refreshes to the provider. `succeeded` and `failed` count those
+ * deliveries or refreshes that ended so, and `successRate` is `succeeded` of both (0 to 1; null if none ended).
+ * `latencyMs` covers all attempts.
+ */
+export type Volume = Schemas["Volume"];
 /**
  * `source` is `api` or the automation platform that created it; header values are masked. A list has `stats`,
  * `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.

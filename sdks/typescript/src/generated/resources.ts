@@ -381,6 +381,16 @@ export class Integrations {
     return this.#http.request("POST", "/api/integrations", { body, idempotent: true, options });
   }
 
+  /** List the health of integrations: what works, what does not, why, and what to do about it. */
+  health(query: Query<"integrationHealth"> = {}, options?: Options): Page<models.HealthItem> {
+    return this.#http.page("GET", "/api/integrations/health", { query, options });
+  }
+
+  /** Get the analytics of a period: volumes, success rates and latencies, by hour or day. */
+  analytics(query: Query<"integrationAnalytics"> = {}, options?: Options): Page<models.Series> {
+    return this.#http.page("GET", "/api/integrations/analytics", { query, options });
+  }
+
   /** List the integrations that can be installed: public integrations, then the built-in templates. */
   marketplace(query: Query<"browseMarketplace"> = {}, options?: Options): Page<models.Integration> {
     return this.#http.page("GET", "/api/integrations/marketplace", { query, options });

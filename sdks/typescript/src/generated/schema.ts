@@ -133,6 +133,27 @@ export interface components {
              */
             type: "ALERT_TRIGGERED";
         };
+        /** @description One series without `groupBy`, and otherwise one for each group: integrations, webhooks and connections newest first, event types by their number of attempts. `since` and `until` are the period that the series cover: it ends with the last hour that was added up, which happens 15 minutes after the hour's end. */
+        Analytics: {
+            /** @description The length of a point. */
+            by: components["schemas"]["AnalyticsBy"];
+            /** @description The series of this page. */
+            items: components["schemas"]["Series"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+            /**
+             * Format: date-time
+             * @description The start of the first hour that was counted.
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description The end of the last hour that was counted: at most that of the last hour that was added up.
+             */
+            until: string;
+        };
+        /** @enum {string} */
+        AnalyticsBy: "hour" | "day";
         /** @description The platform's answer to a run. */
         AnswerRun: components["schemas"]["Succeeded"] | components["schemas"]["Failed"];
         /** @description A key without its secret. `rotatedFrom` is the key that this one replaces. */
@@ -1155,6 +1176,71 @@ export interface components {
             /** @description The version of the deployment. */
             version: string;
         };
+        /**
+         * @description The health of one integration, automation platform (its hooks), webhook or connection.
+         *
+         *     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, besides the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`.
+         */
+        HealthItem: {
+            /** @description An integration's connections by state. */
+            connections: components["schemas"]["Parts"] | null;
+            /** @description The volume of deliveries of the last 24 hours. */
+            deliveries: components["schemas"]["Trend"] | null;
+            /** @description What is wrong, and what to do about it; null if nothing is. */
+            detail: string | null;
+            /** @description The ID of the integration, webhook or connection, or the key of the automation platform. */
+            id: string;
+            /** @description The integration that a webhook or connection belongs to. */
+            integrationId: string | null;
+            /** @description What it is. */
+            kind: components["schemas"]["HealthItemKind"];
+            /** @description The most recent error, or null. */
+            lastError: components["schemas"]["LastError"] | null;
+            /** @description The name for people; of a connection, its `connectionId`. */
+            name: string;
+            /** @description Why it has its state: a code. */
+            reason: components["schemas"]["HealthReason"] | null;
+            /** @description The volume of refreshes of the last 24 hours. */
+            refreshes: components["schemas"]["Trend"] | null;
+            /**
+             * Format: date-time
+             * @description When the state began, if that is known.
+             */
+            since: string | null;
+            /** @description `HEALTHY`; `DEGRADED` if part of its work fails or waits; `FAILING` if all or most of it fails; `DISABLED` by Patchbay after failures; `PAUSED` or `INACTIVE` by a user; `UNKNOWN` if there is nothing to judge by. */
+            state: components["schemas"]["HealthState"];
+            /** @description The webhooks of an integration, or the hooks of an automation platform, by state. */
+            webhooks: components["schemas"]["Parts"] | null;
+        };
+        /** @enum {string} */
+        HealthItemKind: "integration" | "automation" | "webhook" | "connection";
+        /** @description Integrations, automation platforms, webhooks and connections, in this order, each newest first. States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after their end. A page of a filtered list can be short or empty, and still have a `nextCursor`. */
+        HealthList: {
+            /**
+             * Format: date-time
+             * @description The time of the states.
+             */
+            checkedAt: string;
+            /** @description The items of this page. */
+            items: components["schemas"]["HealthItem"][];
+            /**
+             * Format: date-time
+             * @description The end of the 24 hours of the volumes; null before the first roll-up.
+             */
+            measuredUntil: string | null;
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
+        /**
+         * @description Why something has its state; docs/health.md has the rules, with their numbers.
+         * @enum {string}
+         */
+        HealthReason: "breaker_open" | "consecutive_failures" | "success_rate" | "retries" | "backlog" | "slow" | "disabled" | "paused" | "inactive" | "pull" | "no_attempts" | "expired" | "refresh_fails" | "revoked" | "pending_setup" | "error" | "parts";
+        /**
+         * @description HEALTHY: it works. DEGRADED: part of its work fails or waits. FAILING: all or most of it fails. DISABLED: Patchbay has stopped it after failures. PAUSED and INACTIVE: a user has stopped it. UNKNOWN: nothing to judge by.
+         * @enum {string}
+         */
+        HealthState: "HEALTHY" | "DEGRADED" | "FAILING" | "DISABLED" | "PAUSED" | "INACTIVE" | "UNKNOWN";
         Hook: {
             /**
              * Format: date-time
@@ -1464,6 +1550,27 @@ export interface components {
              * @constant
              */
             type: "MESSAGE_RECEIVED";
+        };
+        /** @description How many of an integration's webhooks or connections have each state; states of none are left out. */
+        Parts: {
+            /** @description The number of them by state; states of none are left out. */
+            states: {
+                [key: string]: number;
+            };
+            /** @description The number of them. */
+            total: number;
+        };
+        /** @description One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point. */
+        Point: {
+            /**
+             * Format: date-time
+             * @description The start of the hour or day.
+             */
+            at: string;
+            /** @description The volume of deliveries; null for a connection. */
+            deliveries: components["schemas"]["Volume"] | null;
+            /** @description The volume of refreshes; null for what has none. */
+            refreshes: components["schemas"]["Volume"] | null;
         };
         /** @description The data of a `POST_FAILED` event. */
         PostFailedData: {
@@ -2011,6 +2118,23 @@ export interface components {
             /** @description The type of the event. */
             eventType?: string | null;
         };
+        /** @description The volumes of a workspace, or of one of its groups: in total, and by hour or day, oldest first. `id` is null for the workspace, and the type itself for an event type. `deliveries` is null for a connection, and `refreshes` for a webhook, an automation platform and an event type. */
+        Series: {
+            /** @description The volume of deliveries in the whole period; null for a connection. */
+            deliveries: components["schemas"]["Volume"] | null;
+            /** @description The ID or key of the group; null for the workspace. */
+            id: string | null;
+            /** @description What the series is about. */
+            kind: components["schemas"]["SeriesKind"];
+            /** @description The name for people. */
+            name: string;
+            /** @description The volumes by hour or day, oldest first, without those in which nothing happened. */
+            points: components["schemas"]["Point"][];
+            /** @description The volume of refreshes in the whole period; null for what has none. */
+            refreshes: components["schemas"]["Volume"] | null;
+        };
+        /** @enum {string} */
+        SeriesKind: "workspace" | "integration" | "automation" | "webhook" | "connection" | "eventType";
         /** @description A workspace's whole list of choices, in display order; replaces the previous list. */
         SetChoices: {
             /** @description The items of this page. */
@@ -2132,6 +2256,23 @@ export interface components {
         };
         /** @enum {string} */
         TaskStatus: "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+        /** @description Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is null without a rate in both, and STEADY within one percentage point. */
+        Trend: {
+            /** @description The requests, of which each delivery or refresh can take several. */
+            attempts: number;
+            /** @description The deliveries or refreshes that failed. */
+            failed: number;
+            /** @description How long attempts took. */
+            latencyMs: components["schemas"]["Latency"];
+            /** @description The success rate of the 24 hours before. */
+            previousSuccessRate: number | null;
+            /** @description The deliveries or refreshes that succeeded. */
+            succeeded: number;
+            /** @description The share of ended deliveries that succeeded, 0 to 1; null if none ended. */
+            successRate: number | null;
+            /** @description How the success rate changed by more than one percentage point: `BETTER`, `WORSE`, or else `STEADY`. */
+            trend: ("BETTER" | "STEADY" | "WORSE") | null;
+        };
         /** @description An event type as a trigger. `schema` and `sample` describe an event's `data`. */
         Trigger: {
             /** @description What it is, in a sentence or two. */
@@ -2278,6 +2419,19 @@ export interface components {
             key: string;
             /** @description The scopes that the request needs. */
             scopes?: string[];
+        };
+        /** @description `attempts` are requests: of deliveries, or of refreshes to the provider. `succeeded` and `failed` count those deliveries or refreshes that ended so, and `successRate` is `succeeded` of both (0 to 1; null if none ended). `latencyMs` covers all attempts. */
+        Volume: {
+            /** @description The requests, of which each delivery or refresh can take several. */
+            attempts: number;
+            /** @description The deliveries or refreshes that failed. */
+            failed: number;
+            /** @description How long attempts took. */
+            latencyMs: components["schemas"]["Latency"];
+            /** @description The deliveries or refreshes that succeeded. */
+            succeeded: number;
+            /** @description The share of ended deliveries that succeeded, 0 to 1; null if none ended. */
+            successRate: number | null;
         };
         /**
          * @description `source` is `api` or the automation platform that created it; header values are masked. A list has `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
@@ -3435,6 +3589,35 @@ export interface operations {
         };
         responses: never;
     };
+    integrationAnalytics: {
+        parameters: {
+            query?: {
+                /** @description The length of a point: an hour or a day (UTC). */
+                by?: "hour" | "day";
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Count only deliveries of this event type. */
+                eventType?: string;
+                /** @description Return a series for each of these instead of one for all. */
+                groupBy?: "integration" | "automation" | "webhook" | "connection" | "eventType";
+                /** @description Count only what belongs to this integration. */
+                integrationId?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description The start of the period, at most 7 days before its end; 31 days with `by=day`. */
+                since?: string;
+                /** @description The end of the period. */
+                until?: string;
+                /** @description Count only the deliveries of this webhook. */
+                webhookId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
     listApiKeys: {
         parameters: {
             query?: {
@@ -3604,6 +3787,27 @@ export interface operations {
                 "application/json": components["schemas"]["VerifyApiKey"];
             };
         };
+        responses: never;
+    };
+    integrationHealth: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description Only this integration, its webhooks and its connections. */
+                integrationId?: string;
+                /** @description Only items of these kinds, separated by commas. */
+                kind?: ("integration" | "automation" | "webhook" | "connection")[];
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only items with these states, separated by commas. */
+                state?: components["schemas"]["HealthState"][];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: never;
     };
     browseMarketplace: {
