@@ -10,8 +10,9 @@ tests ?= tests sdks/python/tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos \
-	test-contract test-load bench load simulate validate build release-check derived sdks examples lint-openapi \
-	api-changes lock clean need-dev need-ministack need-sam need-lock need-schemathesis need-load need-oidc need-openapi need-apps need-sdks
+	test-contract test-load test-deploy bench load simulate validate build release-check deploy smoke derived sdks \
+	examples lint-openapi api-changes lock clean need-dev need-ministack need-sam need-lock need-deploy \
+	need-schemathesis need-load need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -33,7 +34,7 @@ token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 test: need-dev need-ministack need-sam need-schemathesis lint validate unit ## Run everything that must pass before a release
 
 unit: need-dev need-ministack need-sam need-schemathesis ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/load --ignore=tests/sdks $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/deploy --ignore=tests/load --ignore=tests/sdks $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
@@ -49,6 +50,9 @@ test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and o
 
 test-chaos: need-dev need-ministack ## Test the delivery engine while its dependencies fail: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
+
+test-deploy: need-dev need-sam need-deploy ## Deploy two stacks with SAM into an emulator, update and delete them; 4 minutes
+	@$(python) -m pytest tests/deploy $(ARGS)
 
 test-contract: need-dev need-ministack need-schemathesis ## Test openapi.json with generated requests; 20 minutes: [EXAMPLES=100] [SEED=1]
 	@CONTRACT_EXAMPLES=$(or $(EXAMPLES),100) CONTRACT_SEED=$(SEED) $(python) -m pytest tests/conformance $(ARGS)
@@ -81,13 +85,20 @@ validate: need-sam ## Validate template.yaml against CloudFormation and SAM
 build: need-dev need-sam ## Build for AWS into .aws-sam/build; python3.13 or PYTHON313= compiles bytecode
 	@$(sam_build)
 
-release-check: need-dev ## Check that the build can be deployed
-	@$(python) -m tools.release_check .aws-sam/build
+release-check: need-dev need-sam need-deploy ## Check that the build can be deployed: [BASE=the release before]
+	@PYTHONPATH=layers/patchbay $(python) -m tools.release_check .aws-sam/build --lint
+
+deploy: need-dev need-sam ## Build, check and deploy to AWS, without questions: ENV=dev|prod [PARAMETERS=]
+	@PYTHONPATH=layers/patchbay $(python) -m tools.deploy
+
+smoke: need-dev ## Try a deployed stack: URL= [RECEIVER=] [ORIGIN=], and TOKEN or TOKEN_FILE in the environment
+	@$(if $(filter command,$(firstword $(origin TOKEN))),$(error $(subst receiver,smoke,$(subst SECRET,TOKEN,$(on_command_line)))))$(python) -m tools.smoke
 
 derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SDKs, and the Zapier, Make and n8n apps
 	@$(python) -m tools.routes
 	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.openapi
 	@PYTHONPATH=layers/patchbay $(python) -m tools.provider_table
+	@$(python) -m tools.parameter_table
 	@PYTHONPATH=layers/patchbay $(python) -m tools.apps
 	@$(python) -m tools.sdk
 
@@ -110,7 +121,7 @@ api-changes: need-dev ## List what changed in openapi.json, breaking changes fir
 lock: need-lock ## Update the lock files: [UPGRADE=1]
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
 		layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
-	@for name in dev ministack sam lock schemathesis load; do \
+	@for name in dev ministack sam deploy lock schemathesis load; do \
 		$(compile) --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt \
 		|| exit 1; done
 
@@ -133,7 +144,7 @@ compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-ind
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 # A PYTHON from the command line or the environment also replaces the Python of an installed environment.
-need-dev need-ministack need-sam need-lock need-schemathesis need-load: need-%:
+need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load: need-%:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
 		echo "patchbay: $(PYTHON) not found; install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
 		exit 1; }

@@ -290,7 +290,7 @@ def template_facts() -> dict[str, Any]:
     """The billed facts of template.yaml: memory of functions, scheduled runs a month, keys, alarms, polled
     queues, logging, and the effects of TableCapacity=provisioned.
     """
-    parameters = {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"}
+    parameters = {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
     template = Template(ROOT / "template.yaml", parameters)
     provisioned = Template(ROOT / "template.yaml", {**parameters, "TableCapacity": "provisioned"})
     alarms = [alarm.properties for alarm in template.of_type("AWS::CloudWatch::Alarm")]

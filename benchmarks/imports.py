@@ -30,7 +30,8 @@ def run() -> None:
     compileall.compile_dir(ROOT / "layers/patchbay/patchbay", quiet=2)
     compileall.compile_dir(ROOT / "functions", quiet=2)
     functions = Template(
-        ROOT / "template.yaml", {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"}
+        ROOT / "template.yaml",
+        {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"},
     ).functions()
     statements = {f.handler.rpartition(".")[0]: "" for f in functions.values()}
     cases = {module: f"import {module}" for module in sorted(statements)} | _PARTS

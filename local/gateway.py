@@ -204,8 +204,9 @@ class Gateway:
         preflight = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
         body = await read_body(receive, MAX_BODY)
         request_id = uuid.uuid4().hex[:16]
-        if cors and preflight and not (found and found[0].method == "OPTIONS"):
-            status, answered, content = 204, cors.preflight(origin), b""
+        # An OPTIONS route and $default get preflight requests even if the API has CORS settings.
+        if cors and preflight and not (found and (found[0].method == "OPTIONS" or not found[0].path)):
+            status, answered, content = 204, list[tuple[str, str]](), b""
         elif body is None:
             status, answered, content = _message(413, "Request Entity Too Large")
         elif found is None:
@@ -213,9 +214,9 @@ class Gateway:
         else:
             event = payload(scope, headers, body, *found, request_id)
             status, answered, content = await self._invoke(found[0], json.dumps(event).encode())
-        if cors and origin and not preflight:  # the API's own settings replace the function's headers
+        if cors and origin:  # the API's own settings replace the function's headers
             answered = [item for item in answered if not item[0].startswith("access-control-")]
-            answered += cors.answer(origin)
+            answered += cors.preflight(origin) if preflight else cors.answer(origin)
         answered.append(("apigw-requestid", request_id))
         await respond(send, status, answered, content)
         duration = (time.perf_counter() - started) * 1000

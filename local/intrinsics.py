@@ -137,6 +137,10 @@ def parameter_values(declared: Mapping[str, Mapping[str, Any]], given: Mapping[s
                 raise Problem(f"parameter {name} is not a number: {value!r}") from None
             if not float(rules.get("MinValue", number)) <= number <= float(rules.get("MaxValue", number)):
                 raise Problem(f"parameter {name} is out of range: {value}")
+        if len(value) > rules.get("MaxLength", len(value)):
+            raise Problem(
+                f"parameter {name} is longer than {rules['MaxLength']} characters: it has {len(value)}"
+            )
         if "AllowedValues" in rules and value not in map(str, rules["AllowedValues"]):
             raise Problem(f"parameter {name} does not allow {value!r}")
         if "AllowedPattern" in rules and not re.fullmatch(rules["AllowedPattern"], value):

@@ -22,6 +22,7 @@ _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _HORIZON_DAYS = 12 * 366  # February 29 occurs at least every 8 years
+_RETRY_SECONDS = (60, 120)  # Lambda's waits before it repeats an asynchronous invocation
 _LATE = timedelta(minutes=1)  # times that were missed during the machine's sleep are skipped
 
 
@@ -36,6 +37,8 @@ class Schedule:
     input: str | None
     arn: str
     source: str
+    retries: int  # how often Lambda repeats a failed run, and for how long
+    max_age_seconds: int
 
     def event(self, at: datetime) -> str:
         """The payload of the invocation at this time."""
@@ -102,6 +105,7 @@ def _read_one(
         input=target.get("Input"),
         arn=template.arn(logical_id),
         source="aws.events" if rule else "aws.scheduler",
+        **_asynchronous(template, function),
     )
     try:
         next_time(schedule.expression, datetime.now(ZoneInfo(schedule.timezone)))
@@ -109,6 +113,18 @@ def _read_one(
         raise Problem(f"{logical_id}: {schedule.expression}: {error}") from None
     if properties.get("State", "ENABLED") == "ENABLED":
         yield schedule
+
+
+def _asynchronous(template: Template, function: str) -> dict[str, int]:
+    """How Lambda repeats the function's asynchronous invocations. Its defaults: twice, within six hours.
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
+    for config in template.of_type("AWS::Lambda::EventInvokeConfig"):
+        if template.function_named(config.properties["FunctionName"]) == function:
+            return {
+                "retries": int(config.properties.get("MaximumRetryAttempts", 2)),
+                "max_age_seconds": int(config.properties.get("MaximumEventAgeInSeconds", 21_600)),
+            }
+    return {"retries": 2, "max_age_seconds": 21_600}
 
 
 def next_time(expression: str, after: datetime) -> datetime | None:
@@ -207,6 +223,15 @@ class Schedules:
             invocation.add_done_callback(self._invocations.discard)
 
     async def _fire(self, schedule: Schedule, at: datetime) -> None:
-        answer = await self._runtime.invoke(schedule.function, schedule.event(at).encode())
-        if answer.fault:
+        """Invoke asynchronously: a failed run is repeated with the same event, if the function allows it."""
+        event = schedule.event(at).encode()
+        for repeat in range(schedule.retries + 1):
+            answer = await self._runtime.invoke(schedule.function, event)
+            if not answer.fault:
+                return
             self._logs.note(schedule.function, f"schedule {schedule.name} failed ({answer.fault})")
+            wait = _RETRY_SECONDS[min(repeat, len(_RETRY_SECONDS) - 1)]
+            age = (datetime.now(at.tzinfo) - at).total_seconds()
+            if repeat == schedule.retries or age + wait > schedule.max_age_seconds:
+                return
+            await asyncio.sleep(wait)

@@ -223,7 +223,9 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
         **(marker.kwargs if marker else {}),
     }
     if "JwksUrl" not in values:
-        values["JwtSecretArn"] = "jwt"
+        values["JwtSecretArn"] = (
+            f"arn:aws:secretsmanager:{local_settings.REGION}:{local_settings.ACCOUNT}:secret:jwt"
+        )
     parameters = tuple(sorted((name, str(value)) for name, value in values.items()))
     with _moto(parameters) as reused:
         endpoints: dict[str, Any] = {"*": None}

@@ -1,7 +1,9 @@
-"""Rejects a build that cannot be deployed: `python -m tools.release_check .aws-sam/build`.
+"""Rejects a build that cannot be deployed: `python -m tools.release_check .aws-sam/build [--lint]`.
 
 It finds what `sam build` accepts and only AWS, or the bill, would show: modules without bytecode for the
-runtime, libraries for another processor, packages over Lambda's limit, and a stack over CloudFormation's.
+runtime, libraries for another processor, packages over Lambda's limit, and a stack over CloudFormation's. The
+rules for the template itself are in stack_check.py. With --lint, cfn-lint and parliament check it too, from
+.tools/sam and .tools/deploy. BASE names the release before; by default it is the last tag.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from typing import Any
 
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
+
+from tools import stack_check
 
 # Lambda quotas: a function with its layers, unzipped. CloudFormation quotas: resources of a stack.
 MAX_UNZIPPED = 250 * 1024 * 1024
@@ -140,7 +144,13 @@ def main() -> None:
         build = read(Path(sys.argv[1]))
     except FileNotFoundError as error:
         sys.exit(f"release-check: {error.filename} not found; run `make build`")
-    if found := problems(build):
+    template = Path(sys.argv[1]) / "template.yaml"
+    base = stack_check.template_of(os.environ.get("BASE", ""))
+    found = [*problems(build), *stack_check.problems(template, base)]
+    if "--lint" in sys.argv:
+        found += stack_check.lint_template(template)
+        found += stack_check.lint_policies(stack_check.longest(template))
+    if found:
         sys.exit("\n".join(f"release-check: {problem}" for problem in found))
     sizes = unzipped(build)
     largest = max(sizes, key=lambda name: sizes[name])
@@ -149,6 +159,8 @@ def main() -> None:
         f"{megabytes(sizes[largest])} of 250 MB with its layers; "
         f"{len(stack_resources(build))} of {MAX_RESOURCES} resources"
     )
+    if base is None:
+        print("release-check: no release before to compare indexes with; name one with BASE=")
 
 
 if __name__ == "__main__":

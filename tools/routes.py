@@ -21,7 +21,10 @@ ROUTES = (
 def render() -> str:
     """Return the source of the module."""
     api = gateway.read(
-        Template(ROOT / "template.yaml", {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"})
+        Template(
+            ROOT / "template.yaml",
+            {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"},
+        )
     )
     routes = sorted((route.path, route.method) for route in api.routes if route.path)
     return _HEADER + "".join(f'    ("{method}", "{path}"),\n' for path, method in routes) + ")\n"

@@ -152,7 +152,10 @@ def build(tmp_path: Path) -> Path:
         "Transform": "AWS::Serverless-2016-10-31",
         "Globals": {"Function": {"Runtime": "python3.13", "Layers": [{"Ref": "Layer"}]}},
         "Resources": {
-            "Layer": {"Type": serverless + "LayerVersion", "Properties": {"ContentUri": "Layer"}},
+            "Layer": {
+                "Type": serverless + "LayerVersion",
+                "Properties": {"ContentUri": "Layer", "LayerName": {"Fn::Sub": "${AWS::StackName}-library"}},
+            },
             "Function": {
                 "Type": serverless + "Function",
                 "Properties": {"CodeUri": "Function", "Handler": "hello.handler"},

@@ -20,7 +20,7 @@ from patchbay.http.auditing import Rule
 from patchbay.ids import ApiKeyId
 from patchbay.stats import counters
 from tests.conftest import handler_of, routes_of
-from tools import provider_table
+from tools import parameter_table, provider_table
 
 PAGE = (ROOT / "docs/api-keys.md").read_text()
 
@@ -78,6 +78,21 @@ def test_key_contains_its_id_as_documented() -> None:
 
 def test_provider_table_is_up_to_date() -> None:
     assert provider_table.TARGET.read_text() == provider_table.render(), "stale: run `make derived`"
+
+
+def test_parameter_table_is_up_to_date() -> None:
+    assert parameter_table.TARGET.read_text() == parameter_table.render(), "stale: run `make derived`"
+
+
+def test_deployment_page_names_every_dead_letter_queue_and_commands_that_exist() -> None:
+    page = parameter_table.TARGET.read_text()
+    template = (ROOT / "template.yaml").read_text()
+    for queue in re.findall(r"^  (\w+DeadLetterQueue):$", template, re.MULTILINE):
+        assert f"| `{queue}` |" in page
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    used = set(re.findall(r"\bmake ([a-z-]+)", page))
+    assert {"deploy", "smoke", "test-deploy", "build"} <= used
+    assert used <= targets
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ PUBLISHED: dict[str, dict[str, set[tuple[str, ...]]]] = {
     "AWS/ApiGateway": {name: {_API} for name in ("4xx", "5xx", "Count", "IntegrationLatency", "Latency")},
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     "AWS/Lambda": {
-        name: {_FUNCTION, ()}
+        name: {_FUNCTION, (*_FUNCTION, "Resource"), ()}
         for name in ("ConcurrentExecutions", "Duration", "Errors", "Invocations", "Throttles")
     },
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
@@ -139,6 +139,8 @@ def test_metric_is_published(where: str, used: Used) -> None:
         if name in _RESOURCES:
             assert value in {TEMPLATE.name(each.logical_id) for each in TEMPLATE.of_type(_RESOURCES[name])}
     assert dict(used.dimensions).get("Stage", "$default") == "$default"
+    function, resource = (dict(used.dimensions).get(name) for name in ("FunctionName", "Resource"))
+    assert resource in (None, f"{function}:live")
 
 
 def test_own_metrics_are_few_and_documented_and_on_the_dashboard() -> None:
@@ -325,11 +327,12 @@ def test_parameters_decide_about_alarms_and_dashboard() -> None:
         return {
             name: resolve(each["Properties"])
             for name, each in TEMPLATE.document["Resources"].items()
-            if each["Type"] in kinds and resolve.condition(each["Condition"])
+            if each["Type"] in kinds and ("Condition" not in each or resolve.condition(each["Condition"]))
         }
 
     mail = {"AlarmTopicArn": "", "AlarmEmail": "ops@example.com"}
-    assert resources(Alarms="off", Dashboard="off", **mail) == {}
+    rollbacks = {f"{name}ErrorsAlarm" for name in ("PublishEvent", "FanOut", "Deliver", "DeliverSlow")}
+    assert resources(Alarms="off", Dashboard="off", **mail).keys() == rollbacks
     mailed = resources(**mail)
     (subscription,) = mailed.pop("AlarmTopic")["Subscription"]
     assert subscription == {"Protocol": "email", "Endpoint": "ops@example.com"}

@@ -81,6 +81,14 @@ def test_unknown_method_is_rejected_with_the_allowed_methods(api: Api, line: str
     assert answer.headers["allow"] == allow
 
 
+def test_preflight_request_gets_an_empty_response(api: Api) -> None:
+    """With CorsOrigins, API Gateway adds its headers. It sends preflight requests to $default."""
+    asked = {"origin": "https://app.example", "access-control-request-method": "POST"}
+    answer = api("OPTIONS /api/events", token=None, headers=asked)
+    assert (answer.status, answer.text) == (204, "")
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
 @pytest.mark.parametrize(
     "line", ["GET /", "GET /api", "GET /api/events/a/b", "DELETE /api/health/x", "GET //", "GET /api/x/"]
 )

@@ -8,12 +8,14 @@ and each statement must be used.
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -22,6 +24,9 @@ from local import gateway
 from local.settings import ACCOUNT, REGION, ROOT
 from local.template import Resource, Template
 from patchbay import vault
+from patchbay.auth.principal import in_process
+from patchbay.events import service as events
+from patchbay.events.models import PublishEvent
 from patchbay.settings import Settings
 from patchbay.version import VERSION
 from tests.conftest import Api, Backend, handler_of, routes_of
@@ -80,9 +85,12 @@ def test_environment_variables_match_settings() -> None:
 
 def test_no_resource_name_prevents_a_second_stack() -> None:
     """Names of these types are unique per account and region. The SAM transform names a schedule after its
-    logical id unless OmitName is set.
+    logical id unless OmitName is set, and a layer after its logical id unless LayerName is set.
     """
-    assert len(list(TEMPLATE.of_type("AWS::Scheduler::Schedule"))) == 6
+    layers = {layer.properties["LayerName"] for layer in TEMPLATE.of_type("AWS::Lambda::LayerVersion")}
+    assert layers == {"patchbay-dependencies", "patchbay-patchbay", "patchbay-reference"}
+    parameters = {parameter.properties["Name"] for parameter in TEMPLATE.of_type("AWS::SSM::Parameter")}
+    assert all(name.startswith("/patchbay/") for name in parameters)
     for kind, name in (
         ("AWS::Scheduler::Schedule", "Name"),
         ("AWS::DynamoDB::Table", "TableName"),
@@ -192,6 +200,136 @@ def test_visibility_timeout_is_six_function_timeouts() -> None:
     # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
     for function, queue in SOURCES.items():
         assert int(QUEUES[str(queue)]["VisibilityTimeout"]) >= 6 * FUNCTIONS[str(function)].timeout, function
+
+
+SCHEDULES = list(TEMPLATE.of_type("AWS::Scheduler::Schedule"))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.logical_id)
+def test_failed_run_of_a_schedule_is_not_repeated_and_goes_to_a_dead_letter_queue(schedule: Resource) -> None:
+    dead_letters = TEMPLATE.arn("SchedulesDeadLetterQueue")
+    target = schedule.properties["Target"]
+    assert target["DeadLetterConfig"] == {"Arn": dead_letters}
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 60
+    [config] = [
+        config.properties
+        for config in TEMPLATE.of_type("AWS::Lambda::EventInvokeConfig")
+        if TEMPLATE.name(str(TEMPLATE.function_named(target["Arn"]))) == config.properties["FunctionName"]
+    ]
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
+    assert config["DestinationConfig"] == {"OnFailure": {"Destination": dead_letters}}
+    assert "SchedulesDeadLetterQueue" in {
+        TEMPLATE.queue_named(right.resource) for right in _rights(_schedule_policy())
+    }
+    assert target["Arn"] in {right.resource for right in _rights(_schedule_policy())}
+
+
+def _schedule_policy() -> dict[str, Any]:
+    [role] = [role for role in TEMPLATE.of_type("AWS::IAM::Role") if role.logical_id == "ScheduleRole"]
+    policy: dict[str, Any] = role.properties["Policies"][0]
+    return policy
+
+
+# ── domain and WAF ───────────────────────────────────────────────────────────────────────────────────
+
+CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/0a1b2c3d"
+WEB_ACL = f"arn:aws:wafv2:us-east-1:000000000000:global/webacl/web/{'0' * 8}-0000-0000-0000-{'0' * 12}"
+DOMAIN = {"DomainName": "api.example.com", "CertificateArn": CERTIFICATE, "HostedZoneId": "Z012345"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "made", "target"),
+    [
+        ({}, set(), None),
+        (DOMAIN, {"Domain", "DomainMapping", "DomainRecord"}, "Domain.RegionalDomainName"),
+        ({"WebAclArn": WEB_ACL}, {"Distribution"}, None),
+        ({**DOMAIN, "WebAclArn": WEB_ACL}, {"Distribution", "DomainRecord"}, "Distribution.DomainName"),
+    ],
+    ids=["neither", "domain", "WAF", "both"],
+)
+def test_domain_and_web_acl_are_optional(
+    parameters: dict[str, str], made: set[str], target: str | None
+) -> None:
+    template = Template(ROOT / "template.yaml", {**TEMPLATE.parameters, **parameters})
+    kinds = ("ApiGatewayV2::DomainName", "ApiGatewayV2::ApiMapping", "Route53::RecordSet")
+    found = {
+        resource.logical_id: resource.properties
+        for kind in (*kinds, "CloudFront::Distribution")
+        for resource in template.of_type(f"AWS::{kind}")
+    }
+    assert found.keys() == made
+    if target:
+        assert found["DomainRecord"]["AliasTarget"]["DNSName"] == target
+    if "Distribution" in made:
+        config = found["Distribution"]["DistributionConfig"]
+        assert config["WebACLId"] == WEB_ACL
+        assert ("Aliases" in config) is ("ViewerCertificate" in config) is ("DomainName" in parameters)
+
+
+@pytest.mark.parametrize("reserved", [0, 7])
+def test_concurrency_is_reserved_only_if_asked_for(reserved: int) -> None:
+    values = {"PublishReservedConcurrency": str(reserved), "FeedReservedConcurrency": str(reserved)}
+    functions = Template(ROOT / "template.yaml", {**TEMPLATE.parameters, **values}).functions()
+    having = {name for name, function in functions.items() if function.reserved_concurrency}
+    assert having == ({"PublishEventFunction", "ReadFeedFunction"} if reserved else set())
+
+
+# ── updates ──────────────────────────────────────────────────────────────────────────────────────────
+
+HOT = {"PublishEventFunction", "FanOutFunction", "DeliverFunction", "DeliverSlowFunction"}
+
+
+def test_hot_functions_run_behind_an_alias_that_an_alarm_guards() -> None:
+    aliases = {
+        TEMPLATE.function_named(alias.properties["FunctionName"])
+        for alias in TEMPLATE.of_type("AWS::Lambda::Alias")
+    }
+    assert aliases == HOT
+    alarms = {alarm.logical_id: alarm.properties for alarm in TEMPLATE.of_type("AWS::CloudWatch::Alarm")}
+    groups = list(TEMPLATE.of_type("AWS::CodeDeploy::DeploymentGroup"))
+    assert {group.logical_id.removesuffix("DeploymentGroup") for group in groups} == HOT
+    for function in HOT:
+        alarm = alarms[f"{function.removesuffix('Function')}ErrorsAlarm"]
+        dimensions = {item["Name"]: item["Value"] for item in alarm["Dimensions"]}
+        name = TEMPLATE.name(function)
+        assert dimensions == {"FunctionName": name, "Resource": f"{name}:live"}
+    # The queues and the route invoke the alias, not the latest code.
+    sources = [s.properties["FunctionName"] for s in TEMPLATE.of_type("AWS::Lambda::EventSourceMapping")]
+    assert all(name.endswith(":live") for name in sources)
+
+
+def versions(template: Template) -> set[str]:
+    return {version.logical_id for version in template.of_type("AWS::Lambda::Version")}
+
+
+def test_release_is_a_new_version_of_every_hot_function() -> None:
+    """The version is replaced when its description changes, and Lambda publishes it because the function's
+    own description changes too. SAM alone does not see a changed parameter.
+    """
+    template = Template(ROOT / "template.yaml", {**TEMPLATE.parameters, "Release": "1.2.3 0a1b2c"})
+    published = [version.properties["Description"] for version in template.of_type("AWS::Lambda::Version")]
+    assert published == ["1.2.3 0a1b2c"] * len(HOT)
+    described = {
+        f.logical_id for f in template.of_type("AWS::Lambda::Function") if "Description" in f.properties
+    }
+    assert described == HOT
+
+
+def test_changed_layer_is_a_new_version_of_every_hot_function(tmp_path: Path) -> None:
+    before = versions(TEMPLATE)
+    assert len(before) == len(HOT)
+    # `sam deploy` names the content of a layer by its hash.
+    text = (ROOT / "template.yaml").read_text()
+    changed = tmp_path / "template.yaml"
+    changed.write_text(text.replace("ContentUri: layers/patchbay/", "ContentUri: s3://artifacts/0123456789"))
+    assert not before & versions(Template(changed, TEMPLATE.parameters))
+
+
+def test_shared_settings_are_the_environment_of_the_functions() -> None:
+    [shared] = [p for p in TEMPLATE.of_type("AWS::SSM::Parameter") if p.logical_id == "SharedSettings"]
+    environment = dict(FUNCTIONS["HealthFunction"].environment)
+    own = {name: value for name, value in environment.items() if not name.startswith("POWERTOOLS_")}
+    assert json.loads(shared.properties["Value"]) == own
 
 
 # ── queues and tables ────────────────────────────────────────────────────────────────────────────────
@@ -328,7 +466,7 @@ class Grants:
 
 
 def granted(template: Template) -> dict[str, Grants]:
-    """Grants by function, without the AWS managed policies (logs, reading the queue) that SAM adds."""
+    """Grants by function, without the AWS managed policy for logs that SAM adds."""
     shared = {
         template.name(policy.logical_id): (policy.logical_id, tuple(_rights(policy.properties)))
         for policy in template.of_type("AWS::IAM::ManagedPolicy")
@@ -519,10 +657,24 @@ def test_unknown_route_counts_a_key_with_the_rights_of_every_endpoint() -> None:
 UNUSED: dict[tuple[str, str], str] = {}
 
 
+def used_by_lambda(template: Template) -> Iterator[tuple[str, Right]]:
+    """The rights that Lambda itself uses with a function's role: to poll a queue, to report a failed run."""
+    for source in template.of_type("AWS::Lambda::EventSourceMapping"):
+        function = template.function_named(source.properties["FunctionName"])
+        for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
+            yield str(function), Right(f"sqs:{action}", source.properties["EventSourceArn"])
+    for config in template.of_type("AWS::Lambda::EventInvokeConfig"):
+        function = template.function_named(config.properties["FunctionName"])
+        destination = config.properties["DestinationConfig"]["OnFailure"]["Destination"]
+        yield str(function), Right("sqs:SendMessage", destination)
+
+
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
 def test_functions_have_exactly_the_rights_that_they_use(recorder: CallRecorder, backend: Backend) -> None:
     grants = granted(backend.template)
     assert recorder.untried == set(), "add a request for it to tests/tour.py"
+    for function, right in used_by_lambda(backend.template):
+        recorder.used[function].add(right)
 
     missing = [
         f"{function} may not {right.action} on {right.resource}"
@@ -548,6 +700,28 @@ def test_functions_have_exactly_the_rights_that_they_use(recorder: CallRecorder,
     assert [right for right in idle if right[:2] not in UNUSED] == []
     # Other functions only decrypt, and cannot create data keys.
     assert {function for function, g in grants.items() if "VaultPolicy" in g.shared} == recorder.encrypted
+
+
+def test_function_of_another_stack_publishes_with_the_two_exported_policies(
+    backend: Backend, api: Api
+) -> None:
+    webhook = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
+    api("POST /api/integrations/webhooks", json=webhook)
+    api("POST /api/integrations/webhooks", json={**webhook, "kind": "pull", "url": None})
+    used: set[Right] = set()
+
+    def record(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        used.update(needed(service, operation, params))
+        return call(params)
+
+    publication = PublishEvent(type="POST_PUBLISHED", data={"postId": "post_42", "network": "instagram"})
+    with around_calls(record):
+        events.publish(in_process("acme"), publication)
+        events.publish(in_process("acme"), publication.model_copy(update={"idempotency_key": "once"}))
+    exported = granted(backend.template)["PublishEventFunction"].shared
+    policies = {name: exported[name] for name in ("PublishPolicy", "FanOutPolicy")}
+    assert used
+    assert [right for right in used if not Grants((), policies).allow(right)] == []
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.faults import Clock, cold_start, watched
 from tests.integration.conftest import Pipeline
 from tests.problems import assert_problem
 from tests.receivers import Answer, receiver
+from tests.wire import Params, around_calls
 
 EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "n": 1}}
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem")
@@ -95,6 +97,25 @@ def test_event_with_unmatched_webhooks_takes_one_more_query(backend: Backend, ap
         assert api(line, token=jwt_for("acme", scope=scope)).status == 200
         assert backend.calls.count["dynamodb.Query"] == queries
     assert backend.calls.count.total() == 3
+
+
+def test_list_of_events_does_not_read_their_data(backend: Backend, api: Api) -> None:
+    """Up to 256 KB each, which the list does not show."""
+    data = {**POST, "text": "x" * 10_000}
+    for _ in range(3):
+        api("POST /api/events", json={**EVENT, "data": data})
+    received: list[int] = []
+
+    def measure(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        response = call(params)
+        if operation == "Query":
+            received.append(len(json.dumps(response)))
+        return response
+
+    with around_calls(measure):
+        page = api("GET /api/events").json()
+    assert len(page["items"]) == 3
+    assert sum(received) < 5_000
 
 
 def test_warm_publish_with_jwt_writes_only_event(backend: Backend, api: Api) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from local import gateway
+from local import schedules as schedules_module
 from local.intrinsics import Resolver, parameter_values
 from local.logs import Logs
-from local.schedules import next_time
+from local.runtime import Answer, Runtime
+from local.schedules import Schedule, Schedules, next_time
 from local.settings import Problem
 
 TEMPLATE = {
@@ -114,6 +118,92 @@ def test_schedule_expressions(expression: str, after: str, expected: str | None)
 def test_invalid_schedule_expressions_are_rejected(expression: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         next_time(expression, datetime.now(ZoneInfo("UTC")))
+
+
+@pytest.mark.parametrize(
+    ("retries", "max_age_seconds", "late_seconds", "runs"),
+    [(0, 60, 0, 1), (2, 21_600, 0, 3), (2, 60, 0, 2), (2, 60, 30, 1)],
+    ids=["never", "twice", "while it is young", "too old"],
+)
+def test_failed_run_of_a_schedule_is_repeated_as_often_as_its_function_allows(
+    monkeypatch: pytest.MonkeyPatch, retries: int, max_age_seconds: int, late_seconds: int, runs: int
+) -> None:
+    started = datetime.now(ZoneInfo("UTC")) - timedelta(seconds=late_seconds)
+    invoked: list[bytes] = []
+    clock = FakeSleep(monkeypatch, started + timedelta(seconds=late_seconds))
+
+    class Failing:
+        async def invoke(self, _: str, event: bytes) -> Answer:
+            invoked.append(event)
+            return Answer(b"{}", "Unhandled")
+
+    schedule = Schedule(
+        "EveryMinute",
+        "Fn",
+        "rate(1 minute)",
+        "UTC",
+        None,
+        "arn",
+        "aws.scheduler",
+        retries=retries,
+        max_age_seconds=max_age_seconds,
+    )
+    schedules = Schedules(cast(Runtime, Failing()), Logs(io.StringIO(), False))
+    asyncio.run(schedules._fire(schedule, started))
+    assert len(invoked) == runs
+    assert len(set(invoked)) == 1, "a repeated run gets the same event"
+    assert clock.slept == [60, 120][: runs - 1]
+
+
+class FakeSleep:
+    """A clock of local.schedules that only sleeping moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+        self.slept: list[float] = []
+        self.moment = now
+        monkeypatch.setattr(schedules_module, "datetime", self)
+        monkeypatch.setattr(schedules_module.asyncio, "sleep", self.sleep)
+
+    def now(self, _: object) -> datetime:
+        return self.moment
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.moment += timedelta(seconds=seconds)
+
+
+def test_preflight_request_goes_to_the_default_route_and_gets_the_headers_of_cors() -> None:
+    async def send_request() -> dict[str, Any]:
+        answered: dict[str, Any] = {}
+
+        class Function:
+            async def invoke(self, *_: object) -> Answer:
+                value = {"statusCode": 204, "headers": {"access-control-allow-origin": "*", "x-own": "1"}}
+                return Answer(json.dumps(value).encode())
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            answered.update(message)
+
+        api = gateway.Gateway(cast(Runtime, Function()), lambda *_: None)
+        cors = gateway.Cors(("https://a.example",), ("GET", "POST"), ("authorization",), (), False, 600)
+        routes = (
+            gateway.Route("ANY", "", "NotFound", 30),
+            gateway.Route("POST", "/api/events", "Publish", 30),
+        )
+        api.api = gateway.Api(routes, cors)
+        headers = [(b"origin", b"https://a.example"), (b"access-control-request-method", b"POST")]
+        scope = {"method": "OPTIONS", "path": "/api/events", "raw_path": b"/api/events"}
+        await api({**scope, "headers": headers, "query_string": b"", "http_version": "1.1"}, receive, send)
+        return answered
+
+    answered = asyncio.run(send_request())
+    headers = {name.decode(): value.decode() for name, value in answered["headers"]}
+    assert headers["x-own"] == "1", "it came from the function"
+    assert headers["access-control-allow-origin"] == "https://a.example"
+    assert headers["access-control-allow-methods"] == "GET,POST"
 
 
 def formatted(line: str, verbose: bool = False) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for field in dataclasses.fields(Settings):
         monkeypatch.delenv(field.name.upper(), raising=False)
     monkeypatch.delenv("ENCRYPTION_KEY", raising=False)
+    monkeypatch.delenv("PATCHBAY_SETTINGS", raising=False)
     for name in REQUIRED:
         monkeypatch.setenv(name, f"the {name}")
     settings.cache_clear()
@@ -58,6 +60,26 @@ def test_defaults_are_safe() -> None:
     assert read.https_only is True
     assert read.patchbay_allow_loopback_targets is False
     assert (read.jwks_url, read.jwt_secret_arn) == ("", "")
+
+
+def test_function_of_another_stack_has_all_variables_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in REQUIRED:
+        monkeypatch.delenv(name)
+    shared = {name: f"shared {name}" for name in REQUIRED} | {"MAX_WEBHOOKS": "7"}
+    monkeypatch.setenv("PATCHBAY_SETTINGS", json.dumps(shared))
+    monkeypatch.setenv("EVENTS_TABLE", "its own")
+    assert settings().webhooks_table == "shared WEBHOOKS_TABLE"
+    assert settings().max_webhooks == 7
+    assert settings().events_table == "its own"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"MAX_WEBHOOKS": 7}', "{"])
+def test_malformed_shared_settings_are_rejected(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("PATCHBAY_SETTINGS", text)
+    with pytest.raises(
+        ConfigurationError, match="PATCHBAY_SETTINGS must be the JSON object of the SSM parameter"
+    ):
+        settings()
 
 
 def test_settings_are_read_once_and_immutable(monkeypatch: pytest.MonkeyPatch) -> None:

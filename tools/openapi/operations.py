@@ -69,7 +69,10 @@ class Operation:
 @cache
 def operations() -> tuple[Operation, ...]:
     """Every operation, in the order of the template."""
-    template = Template(ROOT / "template.yaml", {"JwtSecretArn": "arn", "PlatformWorkspaceId": "platform"})
+    template = Template(
+        ROOT / "template.yaml",
+        {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"},
+    )
     functions = template.functions()
     order = list(functions)
     routes = [route for route in gateway.read(template).routes if route.path and route.method != "HEAD"]

@@ -27,6 +27,8 @@ _MAX_ATTEMPTS = 4
 # four attempts without a response still end within the shortest function timeout (10 s).
 _FAULT_SECONDS = 0.1
 _THROTTLED_SECONDS = 0.5
+# The system's randomness: processes that SnapStart restores have one state of the module's own generator.
+_random = random.SystemRandom()
 _THROTTLING = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -191,7 +193,7 @@ def _service_error(status: int, headers: dict[str, str], response: JsonObject) -
 
 def _pause(max_seconds: float) -> None:
     """Sleep with full jitter."""
-    time.sleep(random.uniform(0, max_seconds))  # noqa: S311  # jitter is not a secret
+    time.sleep(_random.uniform(0, max_seconds))
 
 
 def _region() -> str:

@@ -1,7 +1,12 @@
-"""The environment variables, typed. `template.yaml` sets them, and only this module reads them."""
+"""The environment variables, typed. `template.yaml` sets them, and only this module reads them.
+
+A function of another stack has all of them in one variable, PATCHBAY_SETTINGS: the JSON object in the stack's
+SSM parameter `/<stack>/settings`. Its own variables take precedence.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -112,9 +117,10 @@ def settings() -> Settings:
     reject_encryption_key()
     values: dict[str, object] = {}
     hints = get_type_hints(Settings)
+    shared = _shared_settings()
     for field in fields(Settings):
         name = field.name.upper()
-        text = os.environ.get(name)
+        text = os.environ.get(name, shared.get(name))
         if text is None:
             continue
         try:
@@ -126,6 +132,20 @@ def settings() -> Settings:
     except TypeError as error:
         missing = str(error).partition(": ")[2]
         raise ConfigurationError(f"environment variables are missing: {missing.upper()}") from None
+
+
+def _shared_settings() -> dict[str, str]:
+    """The variables in PATCHBAY_SETTINGS, if it is set."""
+    try:
+        shared = json.loads(os.environ.get("PATCHBAY_SETTINGS", "{}"))
+    except ValueError:
+        shared = None
+    if not isinstance(shared, dict) or not all(isinstance(value, str) for value in shared.values()):
+        raise ConfigurationError(
+            "PATCHBAY_SETTINGS must be the JSON object of the SSM parameter /<stack>/settings: "
+            "its values are strings"
+        )
+    return shared
 
 
 def reject_encryption_key() -> None:

@@ -196,6 +196,9 @@ def _kept(delivery: StoredDelivery, webhook: StoredWebhook | None, now: int) -> 
 
 # ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────
 
+# The data of WEBHOOK_DISABLED, in this order: DynamoDB keeps no order of the keys of a map.
+_ANNOUNCED_FIELDS = ("webhookId", "name", "url", "statusReason", "consecutiveFailures", "disabledAt")
+
 
 def _visit_webhook(key: str) -> int:
     """Do everything that is due for a webhook. Returns the number of its deliveries that were queued."""

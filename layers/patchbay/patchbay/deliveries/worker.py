@@ -51,6 +51,8 @@ _COPY_SECONDS = 5
 # SQS allows 120,000 messages in flight. Above half of that, only retries with short delays wait in the queue.
 _MANY_IN_FLIGHT = 60_000
 _MAX_CROWDED_WAIT_SECONDS = 300
+# The system's randomness: processes that SnapStart restores have one state of the module's own generator.
+_random = random.SystemRandom()
 # If other workers change the row before each try, the message is redelivered.
 _MAX_TRIES = 3
 # A delivery whose attempts all kill their worker must end.
@@ -372,7 +374,7 @@ async def _act_on_admission(
         case admission.MoveToSlowLane():
             return Move()
         case admission.Defer(seconds):
-            return Redeliver(seconds + random.randint(0, 2))  # noqa: S311  # jitter needs no cryptographic randomness
+            return Redeliver(seconds + _random.randint(0, 2))
         case admission.Hold() | admission.WaitForSlot():
             return await asyncio.to_thread(_postpone, batch, queued, decision)
         case admission.SendNow(at):

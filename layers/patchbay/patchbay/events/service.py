@@ -138,7 +138,7 @@ def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary
     return Listing.from_page(page.map(_to_summary))
 
 
-def _to_summary(event: store.StoredEvent) -> EventSummary:
+def _to_summary(event: store.ListedEvent) -> EventSummary:
     return EventSummary(
         id=event.id,
         type=event.type,

@@ -34,6 +34,22 @@ _HOUR_MS = 3_600_000
 _MATCHED_READ = 100
 
 
+# What a list shows: without the data, which is up to 256 KB for each event.
+_LISTED = ("workspaceId", "id", "type", "timestamp", "source", "status", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEvent:
+    """The part of an event's row that a list shows. Its fields are those of `StoredEvent`."""
+
+    id: EventId
+    type: str
+    timestamp: int
+    source: str
+    status: EventStatus
+    reason: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     """An event's row. `timestamp` is in Unix milliseconds, `webhook_ids` are the webhooks that the event
@@ -256,9 +272,19 @@ def page(
     source: str | None,
     limit: int,
     cursor: str | None,
-) -> Page[StoredEvent]:
+) -> Page[ListedEvent]:
     """Events, newest first. A page with a filter can be short, because it is filtered from all events."""
-    return dynamo.page(_query(workspace_id, between, type, status, source, limit, cursor)).map(from_row)
+    query = _query(workspace_id, between, type, status, source, limit, cursor)
+    return dynamo.page(replace(query, attributes=_LISTED)).map(
+        lambda row: ListedEvent(
+            id=EventId(row["id"]),
+            type=row["type"],
+            timestamp=row["timestamp"],
+            source=row["source"],
+            status=row.get("status", "ACCEPTED"),
+            reason=row.get("reason"),
+        )
+    )
 
 
 def newest(workspace_id: str, type: str, count: int) -> list[StoredEvent]:

@@ -7,7 +7,7 @@
 - `routes`, `not_found`: the routes of the template, and the 404 or 405 for requests that match none.
 """
 
-from patchbay.http.endpoint import Redirect, endpoint
+from patchbay.http.endpoint import NoContent, Redirect, endpoint
 from patchbay.http.request import Request
 
-__all__ = ["Redirect", "Request", "endpoint"]
+__all__ = ["NoContent", "Redirect", "Request", "endpoint"]

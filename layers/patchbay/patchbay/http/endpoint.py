@@ -51,6 +51,10 @@ class Redirect(BaseModel):
     location: str
 
 
+class NoContent(BaseModel):
+    """The response to a preflight request: 204, without a body."""
+
+
 def endpoint(
     *,
     scope: str | None = None,
@@ -194,6 +198,8 @@ def _call_function(
     result = function(**arguments)
     if isinstance(result, Redirect):
         return json_response(status, "", {"location": result.location})
+    if isinstance(result, NoContent):
+        return {"statusCode": 204, "headers": {}, "body": "", "isBase64Encoded": False}
     if isinstance(result, File):
         return file_response(result, request)
     return model_response(result, status)

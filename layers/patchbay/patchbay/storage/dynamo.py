@@ -57,6 +57,8 @@ executed: ContextVar[list[TransactItem] | None] = ContextVar("executed", default
 # Reasons of a canceled transaction that are worth a retry.
 _TRANSIENT = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _MAX_TRIES = 5
+# The system's randomness: processes that SnapStart restores have one state of the module's own generator.
+_random = random.SystemRandom()
 
 
 # ── rows and items ───────────────────────────────────────────────────────────────────────────────────
@@ -414,7 +416,7 @@ def transact(actions: Sequence[TransactItem]) -> None:
 
 def _pause(try_number: int) -> None:
     """Exponential backoff with full jitter: at most 0.1 s, 0.2 s, 0.4 s …"""
-    time.sleep(random.uniform(0, 0.05 * 2**try_number))  # noqa: S311  # jitter needs no cryptographic randomness
+    time.sleep(_random.uniform(0, 0.05 * 2**try_number))
 
 
 # ── queries and scans ────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,60 @@
+"""`make smoke` against the local stack: it passes, leaves nothing, and says what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.conftest import WEBHOOKS, Workspace
+from tests.receivers import receiver
+from tools import smoke
+
+
+def deployment(workspace: Workspace, token: str | None = None, **options: str) -> smoke.Smoke:
+    token = workspace.stack.token(workspace.name) if token is None else token
+    return smoke.Smoke(workspace.stack.url, token, options.get("receiver"), options.get("origin"))
+
+
+@pytest.mark.parametrize("own_receiver", [False, True], ids=["API as receiver", "own receiver"])
+def test_smoke_test_passes_and_leaves_no_webhook(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], own_receiver: bool
+) -> None:
+    with receiver() as inbox:
+        deployment(workspace, **({"receiver": inbox.url} if own_receiver else {})).run()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 11
+    assert all(line.startswith("  ok  ") for line in lines)
+    assert len(inbox.requests) == own_receiver
+    assert workspace(f"GET {WEBHOOKS}")["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("token", "options", "text"),
+    [
+        ("wrong", {}, "the token is accepted: GET /api/me answered 401"),
+        (
+            None,
+            {"origin": "https://app.example"},
+            "https://app.example is not allowed; add it to CorsOrigins",
+        ),
+    ],
+    ids=["token", "origin"],
+)
+def test_smoke_test_names_what_is_wrong(
+    workspace: Workspace, token: str | None, options: dict[str, str], text: str
+) -> None:
+    with pytest.raises(smoke.Failure, match=text):
+        deployment(workspace, token, **options).run()
+
+
+def test_smoke_test_removes_its_webhooks_after_a_failure(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smoke, "SECONDS", 0)
+    with pytest.raises(smoke.Failure, match="is not in the feed after 0 s; see FanOutFunction's log"):
+        deployment(workspace).run()
+    assert workspace(f"GET {WEBHOOKS}")["items"] == []
+
+
+def test_smoke_test_of_an_unreachable_deployment_fails() -> None:
+    with pytest.raises(smoke.Failure, match="the API is healthy"):
+        smoke.Smoke("http://127.0.0.1:9", "token", None, None).run()

@@ -1,0 +1,122 @@
+"""tools/deploy.py: parameters are checked before anything is built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from local.settings import ROOT, Problem
+from tools import deploy
+
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+REQUIRED = {"PlatformWorkspaceId": "platform", "JwksUrl": "https://platform.example/jwks"}
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:jwt-AbCdEf"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/1234abcd-12ab-34cd-56ef-1234567890ab"
+WEB_ACL = f"arn:aws:wafv2:us-east-1:123456789012:global/webacl/web/{'0' * 8}-0000-0000-0000-{'0' * 12}"
+
+
+def check(environment: str = "dev", **values: str) -> dict[str, str]:
+    given = {"Environment": environment, **REQUIRED, **values}
+    return deploy.checked_values(TEMPLATE, given, f"patchbay-{environment}", environment)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"Environment": "prod"},
+        {"JwksUrl": "", "JwtSecretArn": SECRET, "JwtSecretKmsKeyArn": KEY},
+        {"DeliverFunctionTimeoutSeconds": "40", "DeliveryVisibilitySeconds": "240", "Environment": "prod"},
+        {"DomainName": "api.example.com", "CertificateArn": CERTIFICATE, "HostedZoneId": "Z0123456789"},
+        {"WebAclArn": WEB_ACL, "PublishReservedConcurrency": "50", "FeedReservedConcurrency": "20"},
+        {"SnapStart": "PublishedVersions", "DeploymentType": "Linear10PercentEvery1Minute"},
+        {"FanOutConcurrency": "2", "DeliveryConcurrency": "2", "SlowDeliveryConcurrency": "2"},
+    ],
+)
+def test_good_values_are_accepted(values: dict[str, str]) -> None:
+    environment = values.pop("Environment", "dev")
+    checked = check(environment, **values)
+    assert checked.items() >= values.items()
+    assert checked.keys() == TEMPLATE["Parameters"].keys()
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"MaxWebhook": "7"}, "the template has no parameter MaxWebhook"),
+        ({"JwksUrl": "http://platform.example"}, "parameter JwksUrl does not match"),
+        ({"JwksUrl": "https://platform.example/" + "x" * 200}, "parameter JwksUrl is longer than 200"),
+        ({"JwtSecretArn": SECRET}, "Set JwksUrl or JwtSecretArn, not both"),
+        ({"JwksUrl": "", "JwtSecretArn": "jwt"}, "parameter JwtSecretArn does not match"),
+        ({"JwtSecretKmsKeyArn": KEY}, "Set JwtSecretArn, or remove it"),
+        ({"LogRetentionDays": "45"}, "parameter LogRetentionDays does not allow '45'"),
+        ({"DeliveryConcurrency": "1001"}, "parameter DeliveryConcurrency is out of range"),
+        ({"FanOutConcurrency": "1"}, "parameter FanOutConcurrency is out of range"),
+        ({"MinTableCapacity": "101"}, "parameter MinTableCapacity is out of range"),
+        ({"BatchWindowSeconds": "61"}, "parameter BatchWindowSeconds is out of range"),
+        (
+            {"AllowedRedirectUris": ",".join(["https://a.example/callback"] * 28)},
+            "longer than 320 characters",
+        ),
+        ({"DeliveryLeaseSeconds": "30"}, "must ascend, and they are 15, 30, 30, 180"),
+        ({"DeliverFunctionTimeoutSeconds": "35"}, "DeliveryVisibilitySeconds must be at least 210"),
+        ({"DomainName": "api.example.com"}, "DomainName needs a certificate"),
+        ({"CertificateArn": CERTIFICATE}, "Set DomainName, or remove them"),
+        ({"WebAclArn": WEB_ACL.replace("global", "regional")}, "parameter WebAclArn does not match"),
+    ],
+)
+def test_wrong_values_are_rejected(values: dict[str, str], text: str) -> None:
+    with pytest.raises(Problem) as rejected:
+        check(**values)
+    assert text in str(rejected.value)
+
+
+def test_delivery_times_of_prod_are_a_rule_of_the_template() -> None:
+    """Also a deployment without this tool checks it."""
+    with pytest.raises(Problem, match="In prod, DeliveryVisibilitySeconds must be 180, 240"):
+        check("prod", DeliveryVisibilitySeconds="179")
+
+
+def test_missing_values_are_named_with_their_meaning() -> None:
+    with pytest.raises(Problem) as rejected:
+        deploy.checked_values(TEMPLATE, {"Environment": "dev"}, "patchbay-dev", "dev")
+    text = str(rejected.value)
+    assert "PlatformWorkspaceId: The platform's own workspace" in text
+    assert "or JwtSecretArn: ARN of the Secrets Manager secret" in text
+    assert text.endswith('make deploy ENV=dev PARAMETERS="PlatformWorkspaceId=… JwksUrl=…"')
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("", {}),
+        ("A=1  B=2", {"A": "1", "B": "2"}),
+        ("A='x y' B=", {"A": "x y", "B": ""}),
+        ("A=https://a.example/?b=c", {"A": "https://a.example/?b=c"}),
+    ],
+)
+def test_parameters_are_pairs(text: str, values: dict[str, str]) -> None:
+    assert deploy.read_pairs(text) == values
+
+
+@pytest.mark.parametrize("text", ["A", "=1", "A='x"])
+def test_other_parameters_are_rejected(text: str) -> None:
+    with pytest.raises(Problem, match="PARAMETERS"):
+        deploy.read_pairs(text)
+
+
+@pytest.mark.parametrize("name", ["", "staging"])
+def test_environment_is_dev_or_prod(name: str) -> None:
+    with pytest.raises(Problem, match="make deploy ENV=dev, or ENV=prod"):
+        deploy.read_environment(name)
+
+
+def test_release_changes_with_each_value_and_not_with_itself() -> None:
+    values = check()
+    first = deploy.release_text(values)
+    assert deploy.release_text({**values, "Release": "anything"}) == first
+    assert deploy.release_text({**values, "MaxWebhooks": "7"}) != first
+    assert check(Release=first)["Release"] == first
