@@ -21,6 +21,7 @@ from urllib.parse import unquote
 import boto3
 import botocore.loaders
 import hypothesis
+import moto.core.responses
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
@@ -146,6 +147,10 @@ def _serialize_attribute_value(self: Any, serialized: Any, value: Any, shape: An
 _serialize_structure = BaseJSONSerializer._serialize_type_structure
 BaseJSONSerializer._serialize_type_structure = _serialize_attribute_value  # type: ignore[method-assign]
 
+# moto computes these for every request, from names of classes and operations.
+for _name in ("camelcase_to_underscores", "method_names_from_class"):
+    setattr(moto.core.responses, _name, cache(getattr(moto.core.responses, _name)))
+
 
 @cache
 def _client(service: str) -> Any:
@@ -156,6 +161,24 @@ def _client(service: str) -> Any:
 @cache
 def _template(parameters: tuple[tuple[str, str], ...]) -> Template:
     return Template(ROOT / "template.yaml", dict(parameters))
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """What tests read from a template. To resolve it takes longer than most tests."""
+
+    functions: dict[str, Function]
+    api: gateway.Api
+
+
+_parsed: dict[int, _Parsed] = {}  # by the identity of a template, which `_template` keeps
+
+
+def parsed(template: Template) -> _Parsed:
+    """The functions and routes of the backend's template."""
+    if id(template) not in _parsed:
+        _parsed[id(template)] = _Parsed(template.functions(), gateway.read(template))
+    return _parsed[id(template)]
 
 
 def _account(backends: Any) -> Any:
@@ -230,7 +253,8 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
             template.identities = services.identify(template, endpoints)
             template.endpoints["sqs"] = f"https://sqs.{local_settings.REGION}.amazonaws.com"
             services.create(template, endpoints)
-        environment = dict(template.functions()["DeliverFunction"].environment)
+            _parsed.pop(id(template), None)  # its keys and secrets have new IDs
+        environment = dict(parsed(template).functions["DeliverFunction"].environment)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "1")
@@ -319,8 +343,8 @@ class Api:
     """
 
     def __init__(self, template: Template) -> None:
-        self._routes = gateway.read(template)
-        self._functions = template.functions()
+        self._routes = parsed(template).api
+        self._functions = parsed(template).functions
 
     def __call__(
         self,
