@@ -7,6 +7,7 @@ import importlib
 import io
 import json
 import json as _json  # `json` is a parameter's name, as in httpx
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,10 @@ hypothesis.settings.load_profile("shared")
 
 ROOT = Path(__file__).resolve().parent.parent
 JWT_SECRET = "a-shared-secret-for-tests-of-48-bytes-and-no-less"
+# The URL of another engine for DynamoDB, which `make test-engines` sets. It keeps the tables of each access key
+# apart, so each worker has its own.
+ENGINE = os.environ.get(local_settings.ENDPOINT_VARIABLES["dynamodb"])
+ACCESS_KEY = f"test{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 ISSUER, AUDIENCE = "https://platform.test", "patchbay"
 OWNER = "owner"
 HOST = "api.patchbay.test"
@@ -93,13 +98,8 @@ class Backend:
         return _client(service)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table, by its logical ID (`WebhooksTable`). Read from moto's memory, because scans
-        through a client would take much of the time of a test that moves the clock.
-        """
-        from patchbay.storage.dynamo import unpack_row
-
-        items = list(_account(dynamodb_backends).tables[self.template.name(table)].all_items())
-        return [unpack_row(_encoded(item.to_json()["Attributes"])) for item in items]
+        """All rows of a table, by its logical ID (`WebhooksTable`)."""
+        return rows_of(self.template.name(table))
 
     def events(self) -> list[dict[str, Any]]:
         """The stored events, without the rows that mark active workspaces."""
@@ -123,6 +123,19 @@ class Backend:
                     }
                 )
         return records
+
+
+def rows_of(table: str) -> list[dict[str, Any]]:
+    """All rows of a table, by its name. Read from moto's memory, because scans through a client would take
+    much of the time of a test that moves the clock.
+    """
+    from patchbay.storage.dynamo import unpack_row
+
+    if ENGINE:
+        pages = _client("dynamodb").get_paginator("scan").paginate(TableName=table)
+        return [unpack_row(_encoded(item)) for page in pages for item in page["Items"]]
+    items = list(_account(dynamodb_backends).tables[table].all_items())
+    return [unpack_row(_encoded(item.to_json()["Attributes"])) for item in items]
 
 
 def _encoded(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -185,6 +198,36 @@ def _account(backends: Any) -> Any:
     return backends[local_settings.ACCOUNT][local_settings.REGION]
 
 
+def _empty_tables() -> None:
+    """Delete the rows of the engine's tables that a request named since the last call."""
+    dynamodb, bodies = _client("dynamodb"), b"".join(wire.sent)
+    is_first = not _engine_tables.cache_info().currsize  # the calls of `client` are not noted yet
+    for name, keys in _engine_tables().items():
+        if name.encode() not in bodies and not is_first:
+            continue
+        names = {f"#{index}": key for index, key in enumerate(keys)}
+        shown = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+        for page in dynamodb.get_paginator("scan").paginate(TableName=name, **shown):
+            for first in range(0, len(page["Items"]), 25):
+                requests = [{"DeleteRequest": {"Key": key}} for key in page["Items"][first : first + 25]]
+                dynamodb.batch_write_item(RequestItems={name: requests})
+    wire.sent.clear()
+
+
+@cache
+def _engine_tables() -> dict[str, list[str]]:
+    """The attributes of the primary key of each table of the engine, which this worker has just created."""
+    dynamodb = _client("dynamodb")
+    dynamodb.meta.events.register(
+        "before-call.dynamodb", lambda params, **_: wire.sent.append(params["body"])
+    )
+    tables = {name: dynamodb.describe_table(TableName=name) for name in dynamodb.list_tables()["TableNames"]}
+    return {
+        name: [key["AttributeName"] for key in described["Table"]["KeySchema"]]
+        for name, described in tables.items()
+    }
+
+
 # The template parameters of the last test, and the tables and queues that it left.
 _last: dict[str, Any] = {}
 
@@ -206,6 +249,8 @@ def _moto(parameters: tuple[tuple[str, str], ...]) -> Iterator[bool]:
                 queue._pending_messages.clear()
                 queue.deleted_messages.clear()
         yield reused
+        if ENGINE:
+            _empty_tables()
         _last.update(parameters=parameters, resources=_resource_ids())
     finally:
         mock.stop(remove_data=False)
@@ -223,7 +268,7 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     for name, value in {
         "AWS_DEFAULT_REGION": local_settings.REGION,
         "AWS_REGION": local_settings.REGION,
-        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": "test",
         "MOTO_ACCOUNT_ID": local_settings.ACCOUNT,
     }.items():
