@@ -43,7 +43,7 @@ hypothesis.settings.load_profile("shared")
 
 ROOT = Path(__file__).resolve().parent.parent
 JWT_SECRET = "a-shared-secret-for-tests-of-48-bytes-and-no-less"
-# The URL of another engine for DynamoDB, which `make test-engines` sets. It keeps the tables of each access key
+# The URL of another engine for DynamoDB, set by `make test-engines`. It keeps the tables of each access key
 # apart, so each worker has its own.
 ENGINE = os.environ.get(local_settings.ENDPOINT_VARIABLES["dynamodb"])
 ACCESS_KEY = f"test{os.environ.get('PYTEST_XDIST_WORKER', '')}"

@@ -28,7 +28,7 @@ from local.settings import ENDPOINT_VARIABLES, HOST, ROOT, Problem, client
 
 # The race needs a DynamoDB that counts correctly; the others use every table and every function. The README's
 # quick start is left out: it tests the README. All stacks of a run share the tables of one engine; each test
-# has its own workspace, which keeps them apart. The tests of the local runner are left out: they test ministack.
+# has its own workspace, which keeps them apart. The local runner's tests are left out: they test ministack.
 TESTS = [
     *(f"tests/e2e/test_{name}.py" for name in ("race", "publish_to_receiver", "kill", "samples")),
     "tests/integration",
