@@ -36,7 +36,7 @@ test: need-dev need-ministack need-sam need-schemathesis lint validate unit ## R
 unit: need-dev need-ministack need-sam need-schemathesis ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
 	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/deploy --ignore=tests/load --ignore=tests/sdks $(tests) $(ARGS)
 
-test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
+test-engines: need-dev need-ministack ## Run integration and end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
 
 test-oidc: need-dev need-ministack need-oidc ## Test OAuth against a certified authorization server; needs Node 20

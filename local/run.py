@@ -156,6 +156,7 @@ async def serve(options: Options, logs: Logs) -> None:
         url = "http://{}:{}".format(*listener.getsockname())
         async with data_services(options, logs, url) as parts:
             logs.say("creating tables and queues from the template …")
+            await parts.runtime.prepare()
             stack = await asyncio.to_thread(read, options, parts.endpoints)
             if unknown := sorted(parameters.read().keys() - stack.template.declared):
                 logs.say(f"note: the template has no {', '.join(unknown)} ({parameters.FILE.name})")

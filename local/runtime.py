@@ -14,13 +14,14 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from local.services import child
+from local.processes import ForkServer, Process, new_interpreter
 from local.settings import CREDENTIALS, ENDPOINT_VARIABLES, HOST, REGION, Problem
 from local.template import Function
 
@@ -34,6 +35,8 @@ _HEADER_LIMIT = 2 * 1024 * 1024  # an error's X-Ray header alone can have 1 MB
 _LINE_LIMIT = 256 * 1024
 
 Output = Callable[[str, str], None]
+# Starts a process of a function: with its environment, and the file descriptor that it writes to.
+Start = Callable[[Function, Mapping[str, str], int], Awaitable[Process]]
 
 
 @dataclass(frozen=True)
@@ -68,20 +71,17 @@ class Worker:
         self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
-    async def spawn(self) -> None:
+    async def spawn(self, start: Start) -> None:
         """Start the process."""
         self._server = await asyncio.start_server(self._serve, HOST, 0, limit=_HEADER_LIMIT)
         address = "{}:{}".format(*self._server.sockets[0].getsockname())
-        self.process = await asyncio.create_subprocess_exec(
-            *child(signal.SIGKILL, sys.executable, "-m", "awslambdaric", self.function.handler),
-            env={**self._environment, "AWS_LAMBDA_RUNTIME_API": address},
-            cwd=self.function.code,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-        self._logs = asyncio.create_task(self._read_logs())
+        environment = {**self._environment, "AWS_LAMBDA_RUNTIME_API": address}
+        reading, writing = os.pipe()
+        try:
+            self.process = await start(self.function, environment, writing)
+        finally:
+            os.close(writing)
+            self._logs = asyncio.create_task(self._read_logs(reading))
         self._exit = asyncio.create_task(self._exited())
 
     async def ready(self) -> None:
@@ -195,10 +195,13 @@ class Worker:
         if not self._answer.done():
             self._answer.set_result(answer)
 
-    async def _read_logs(self) -> None:
-        assert self.process.stdout is not None
+    async def _read_logs(self, pipe: int) -> None:
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), FileIO(pipe)
+        )
         rest = b""
-        while chunk := await self.process.stdout.read(65536):
+        while chunk := await reader.read(65536):
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > _LINE_LIMIT:
                 lines, rest = [*lines, rest], b""
@@ -206,6 +209,7 @@ class Worker:
                 self._output(self.function.logical_id, line.decode(errors="replace"))
         if rest:
             self._output(self.function.logical_id, rest.decode(errors="replace"))
+        transport.close()
 
 
 class InitError(Exception):
@@ -225,9 +229,11 @@ class Pool:
         environment: Mapping[str, str],
         output: Output,
         changed: Callable[[], None],
+        start: Start,
     ) -> None:
         self.function = function
         self.environment = environment
+        self._start_process = start
         self.capacity = min(function.reserved_concurrency or MAX_PROCESSES, MAX_PROCESSES)
         self.workers: set[Worker] = set()
         self.closing = False  # no process is reused
@@ -271,7 +277,7 @@ class Pool:
 
     async def _start(self) -> Worker:
         worker = Worker(self.function, self.environment, self._output, self._gone)
-        await worker.spawn()
+        await worker.spawn(self._start_process)
         self.workers.add(worker)
         self._changed()
         return worker
@@ -292,6 +298,13 @@ class Runtime:
         self._output = output
         self._closing: set[Pool] = set()
         self._reaper = asyncio.create_task(self._reap())
+        self._fork_server: ForkServer | None = None
+
+    async def prepare(self) -> None:
+        """Start what makes the start of functions faster. Without it, each one is a new interpreter."""
+        if sys.platform == "linux":  # on macOS, system libraries do not allow `fork` without `exec`
+            self._fork_server = ForkServer(_same_for_all())
+            await self._fork_server.launch()
 
     def update(
         self, functions: Mapping[str, Function], endpoints: Mapping[str, str], changed: set[Path]
@@ -306,7 +319,8 @@ class Runtime:
             touched = any(path.is_relative_to(folder) for path in changed for folder in folders)
             pool = old.get(logical_id)
             if pool is None or touched or (pool.function, pool.environment) != (function, environment):
-                pool = Pool(function, environment, self._output, self._processes_changed)
+                start = self._fork_server.start if self._fork_server else new_interpreter
+                pool = Pool(function, environment, self._output, self._processes_changed, start)
             self.pools[logical_id] = pool
         for logical_id, pool in old.items():
             if self.pools.get(logical_id) is not pool:
@@ -333,6 +347,8 @@ class Runtime:
         self._reaper.cancel()
         workers = [worker for pool in (*self.pools.values(), *self._closing) for worker in pool.workers]
         await asyncio.gather(*(worker.kill() for worker in workers))
+        if self._fork_server:
+            await self._fork_server.stop()
 
     def _processes_changed(self) -> None:
         self._closing = {pool for pool in self._closing if pool.workers}
@@ -359,21 +375,28 @@ def environment_of(function: Function, endpoints: Mapping[str, str]) -> dict[str
         **CREDENTIALS,
         **{variable: endpoints[service] for service, variable in ENDPOINT_VARIABLES.items()},
         **dict(function.environment),
+        **_same_for_all(),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+        "LAMBDA_TASK_ROOT": str(function.code),
+        "_HANDLER": function.handler,
+        "PYTHONPATH": os.pathsep.join(_import_path(function)),
+    }
+
+
+def _same_for_all() -> dict[str, str]:
+    """The environment variables that have the same value in all functions."""
+    return {
         "AWS_CONFIG_FILE": os.devnull,  # never use the developer's own account
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info.major}.{sys.version_info.minor}",
-        "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": "local",
-        "LAMBDA_TASK_ROOT": str(function.code),
-        "_HANDLER": function.handler,
-        "PYTHONPATH": os.pathsep.join(_import_path(function)),
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",

@@ -6,18 +6,15 @@ to leave out is a `Problem`.
 
 from __future__ import annotations
 
-import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from local.intrinsics import Resolver, parameter_values
 from local.settings import ACCOUNT, REGION, STACK_NAME, Problem
+from local.transform import transformed
 
 # Types without a function on one machine: permissions, logs, alarms and deployment.
 LEFT_OUT = {
@@ -73,8 +70,6 @@ EMULATED = {
     "AWS::SQS::Queue": ("QueueName", "sqs", "{}"),
 }
 
-_LOCAL_URI = "s3://local/"
-
 
 @dataclass(frozen=True)
 class Function:
@@ -101,24 +96,16 @@ class Resource:
     properties: dict[str, Any]
 
 
-class _NoPolicies:
-    """The transform looks up managed policies by name; permissions are not enforced here."""
-
-    def load(self) -> dict[str, str]:
-        return {}
-
-
 class Template:
     """A transformed template with its parameters. `identities` are the IDs that services assign (KMS keys,
     secrets) by logical ID, and `endpoints` are the URLs by service."""
 
     def __init__(self, path: Path, given: Mapping[str, str]) -> None:
         self.path = path
-        document = _read(path)
-        self.declared = set(document.get("Parameters", {}))
+        declared, self.document = transformed(path, given)
+        self.declared = set(declared)
         known = {name: value for name, value in given.items() if name in self.declared}
-        self.parameters = parameter_values(document.get("Parameters", {}), known)
-        self.document = _transform(document, {**known})
+        self.parameters = parameter_values(declared, known)
         self.identities: dict[str, str] = {}
         self.endpoints: dict[str, str] = {"*": "", "sqs": "", "http": ""}
         self.resolve = Resolver(self.document, self.parameters, _PSEUDO, self._attribute)
@@ -250,41 +237,3 @@ _PSEUDO = {
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    from samtranslator.yaml_helper import yaml_parse
-
-    try:
-        document = yaml_parse(path.read_text())
-    except FileNotFoundError:
-        raise Problem(f"{path} not found") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise Problem(f"{path.name} does not parse: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict) or not isinstance(document.get("Resources"), dict):
-        raise Problem(f"{path.name} is not a template: it has no Resources")
-    return document
-
-
-def _transform(document: dict[str, Any], given: dict[str, str]) -> dict[str, Any]:
-    """Transform the template with AWS's own translator, offline."""
-    os.environ.setdefault("AWS_DEFAULT_REGION", REGION)  # the translator needs a region from boto3
-    from samtranslator.model.exceptions import InvalidDocumentException
-    from samtranslator.translator.transform import transform
-
-    logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
-    shared = document.get("Globals", {}).get("Function", {})
-    owners = [shared] + [
-        resource.get("Properties", {})
-        for resource in document["Resources"].values()
-        if isinstance(resource, dict)
-    ]
-    for owner in owners:  # `sam build` would upload these folders; the S3 key keeps the path
-        for name in ("CodeUri", "ContentUri"):
-            if isinstance(owner.get(name), str) and not owner[name].startswith("s3://"):
-                owner[name] = _LOCAL_URI + owner[name]
-    try:
-        transformed: dict[str, Any] = transform(document, given, _NoPolicies())
-    except InvalidDocumentException as error:
-        raise Problem("; ".join(cause.message for cause in error.causes)) from None
-    return transformed

@@ -7,6 +7,7 @@ import importlib
 import io
 import json
 import json as _json  # `json` is a parameter's name, as in httpx
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from urllib.parse import unquote
 import boto3
 import botocore.loaders
 import hypothesis
+import moto.core.responses
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
@@ -41,6 +43,10 @@ hypothesis.settings.load_profile("shared")
 
 ROOT = Path(__file__).resolve().parent.parent
 JWT_SECRET = "a-shared-secret-for-tests-of-48-bytes-and-no-less"
+# The URL of another engine for DynamoDB, set by `make test-engines`. It keeps the tables of each access key
+# apart, so each worker has its own.
+ENGINE = os.environ.get(local_settings.ENDPOINT_VARIABLES["dynamodb"])
+ACCESS_KEY = f"test{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 ISSUER, AUDIENCE = "https://platform.test", "patchbay"
 OWNER = "owner"
 HOST = "api.patchbay.test"
@@ -92,13 +98,8 @@ class Backend:
         return _client(service)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table, by its logical ID (`WebhooksTable`). Read from moto's memory, because scans
-        through a client would take much of the time of a test that moves the clock.
-        """
-        from patchbay.storage.dynamo import unpack_row
-
-        items = list(_account(dynamodb_backends).tables[self.template.name(table)].all_items())
-        return [unpack_row(_encoded(item.to_json()["Attributes"])) for item in items]
+        """All rows of a table, by its logical ID (`WebhooksTable`)."""
+        return rows_of(self.template.name(table))
 
     def events(self) -> list[dict[str, Any]]:
         """The stored events, without the rows that mark active workspaces."""
@@ -129,6 +130,19 @@ def is_audit_row(row: dict[str, Any]) -> bool:
     return str(row.get("integrationKey", "")).startswith("audit#")
 
 
+def rows_of(table: str) -> list[dict[str, Any]]:
+    """All rows of a table, by its name. Read from moto's memory, because scans through a client would take
+    much of the time of a test that moves the clock.
+    """
+    from patchbay.storage.dynamo import unpack_row
+
+    if ENGINE:
+        pages = _client("dynamodb").get_paginator("scan").paginate(TableName=table)
+        return [unpack_row(_encoded(item)) for page in pages for item in page["Items"]]
+    items = list(_account(dynamodb_backends).tables[table].all_items())
+    return [unpack_row(_encoded(item.to_json()["Attributes"])) for item in items]
+
+
 def _encoded(attributes: dict[str, Any]) -> dict[str, Any]:
     """Attributes as they are on the wire: moto stores some bytes undecoded."""
     return {
@@ -151,6 +165,10 @@ def _serialize_attribute_value(self: Any, serialized: Any, value: Any, shape: An
 _serialize_structure = BaseJSONSerializer._serialize_type_structure
 BaseJSONSerializer._serialize_type_structure = _serialize_attribute_value  # type: ignore[method-assign]
 
+# moto computes these for every request, from names of classes and operations.
+for _name in ("camelcase_to_underscores", "method_names_from_class"):
+    setattr(moto.core.responses, _name, cache(getattr(moto.core.responses, _name)))
+
 
 @cache
 def _client(service: str) -> Any:
@@ -163,8 +181,56 @@ def _template(parameters: tuple[tuple[str, str], ...]) -> Template:
     return Template(ROOT / "template.yaml", dict(parameters))
 
 
+@dataclass(frozen=True)
+class _Parsed:
+    """What tests read from a template. To resolve it takes longer than most tests."""
+
+    functions: dict[str, Function]
+    api: gateway.Api
+
+
+_parsed: dict[int, _Parsed] = {}  # by the identity of a template, which `_template` keeps
+
+
+def parsed(template: Template) -> _Parsed:
+    """The functions and routes of the backend's template."""
+    if id(template) not in _parsed:
+        _parsed[id(template)] = _Parsed(template.functions(), gateway.read(template))
+    return _parsed[id(template)]
+
+
 def _account(backends: Any) -> Any:
     return backends[local_settings.ACCOUNT][local_settings.REGION]
+
+
+def _empty_tables() -> None:
+    """Delete the rows of the engine's tables that a request named since the last call."""
+    dynamodb, bodies = _client("dynamodb"), b"".join(wire.sent)
+    is_first = not _engine_tables.cache_info().currsize  # the calls of `client` are not noted yet
+    for name, keys in _engine_tables().items():
+        if name.encode() not in bodies and not is_first:
+            continue
+        names = {f"#{index}": key for index, key in enumerate(keys)}
+        shown = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+        for page in dynamodb.get_paginator("scan").paginate(TableName=name, **shown):
+            for first in range(0, len(page["Items"]), 25):
+                requests = [{"DeleteRequest": {"Key": key}} for key in page["Items"][first : first + 25]]
+                dynamodb.batch_write_item(RequestItems={name: requests})
+    wire.sent.clear()
+
+
+@cache
+def _engine_tables() -> dict[str, list[str]]:
+    """The attributes of the primary key of each table of the engine, which this worker has just created."""
+    dynamodb = _client("dynamodb")
+    dynamodb.meta.events.register(
+        "before-call.dynamodb", lambda params, **_: wire.sent.append(params["body"])
+    )
+    tables = {name: dynamodb.describe_table(TableName=name) for name in dynamodb.list_tables()["TableNames"]}
+    return {
+        name: [key["AttributeName"] for key in described["Table"]["KeySchema"]]
+        for name, described in tables.items()
+    }
 
 
 # The template parameters of the last test, and the tables and queues that it left.
@@ -188,6 +254,8 @@ def _moto(parameters: tuple[tuple[str, str], ...]) -> Iterator[bool]:
                 queue._pending_messages.clear()
                 queue.deleted_messages.clear()
         yield reused
+        if ENGINE:
+            _empty_tables()
         _last.update(parameters=parameters, resources=_resource_ids())
     finally:
         mock.stop(remove_data=False)
@@ -205,7 +273,7 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     for name, value in {
         "AWS_DEFAULT_REGION": local_settings.REGION,
         "AWS_REGION": local_settings.REGION,
-        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": "test",
         "MOTO_ACCOUNT_ID": local_settings.ACCOUNT,
     }.items():
@@ -237,7 +305,8 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
             template.identities = services.identify(template, endpoints)
             template.endpoints["sqs"] = f"https://sqs.{local_settings.REGION}.amazonaws.com"
             services.create(template, endpoints)
-        environment = dict(template.functions()["DeliverFunction"].environment)
+            _parsed.pop(id(template), None)  # its keys and secrets have new IDs
+        environment = dict(parsed(template).functions["DeliverFunction"].environment)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "1")
@@ -292,7 +361,7 @@ def jwt_for(workspace: str, *, claims: dict[str, Any] | None = None, **role_or_s
         "aud": AUDIENCE,
         "sub": "someone",
         "workspace_id": workspace,
-        "exp": int(time.time()) + 600,
+        "exp": int(time.time()) + 7200,  # some tokens are made when tests are collected
         **(role_or_scope or {"role": "owner"}),
         **(claims or {}),
     }
@@ -329,8 +398,8 @@ class Api:
     """
 
     def __init__(self, template: Template) -> None:
-        self._routes = gateway.read(template)
-        self._functions = template.functions()
+        self._routes = parsed(template).api
+        self._functions = parsed(template).functions
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""Runs end-to-end tests on Amazon's DynamoDB Local instead of ministack's DynamoDB: `make test-engines`.
+"""Runs tests on Amazon's DynamoDB Local instead of moto's and ministack's DynamoDB: `make test-engines`.
 
 Amazon's license forbids redistribution, so this project does not include DynamoDB Local. Set
 `DYNAMODB_LOCAL` to the folder of Amazon's download; otherwise Maven downloads it.
@@ -28,8 +28,12 @@ from local.settings import ENDPOINT_VARIABLES, HOST, ROOT, Problem, client
 
 # The race needs a DynamoDB that counts correctly; the others use every table and every function. The README's
 # quick start is left out: it tests the README. All stacks of a run share the tables of one engine; each test
-# has its own workspace, which keeps them apart.
-TESTS = [f"tests/e2e/test_{name}.py" for name in ("race", "main_job", "kill", "samples")]
+# has its own workspace, which keeps them apart. The local runner's tests are left out: they test ministack.
+TESTS = [
+    *(f"tests/e2e/test_{name}.py" for name in ("race", "publish_to_receiver", "kill", "samples")),
+    "tests/integration",
+    "--ignore-glob=tests/integration/test_local_*",
+]
 
 VERSION = "3.1.0"
 OLDEST_JAVA = 17
@@ -158,7 +162,7 @@ def command(folder: Path, java: int, port: int, policy: Path) -> list[str]:
         line += [f"-Djava.library.path={folder / 'DynamoDBLocal_lib'}", "-jar", str(jar)]
     else:
         line += ["-cp", str(folder / "*"), MAIN_CLASS]
-    return [*line, "-port", str(port), "-inMemory", "-sharedDb", "-disableTelemetry"]
+    return [*line, "-port", str(port), "-inMemory", "-disableTelemetry"]
 
 
 @contextlib.contextmanager

@@ -23,9 +23,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from moto.dynamodb.models import dynamodb_backends
 
-from local import settings as local_settings
 from patchbay.api_keys import service
 from patchbay.api_keys.expire_keys import expire_keys
 from patchbay.api_keys.guard import Guard, InsufficientScopes, InvalidKey
@@ -54,7 +52,7 @@ from tests.api_keys import (
     use_test_clock,
     use_weak_hashes,
 )
-from tests.conftest import OWNER, Answer, Api, Backend, jwt_for
+from tests.conftest import OWNER, Answer, Api, Backend, jwt_for, rows_of
 from tests.faults import Clock, failing, killed, meanwhile
 from tests.problems import assert_problem
 from tests.wire import Params, around_calls, around_tries
@@ -1400,10 +1398,7 @@ class KeyLifecycles(RuleBasedStateMachine):
                     known.admit(key.key)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows from moto's memory: they are checked after every step, and a scan is slow."""
-        tables = dynamodb_backends[local_settings.ACCOUNT][local_settings.REGION].tables
-        items = tables[configuration().api_keys_table].all_items()
-        return [dynamo.unpack_row(item.to_json()["Attributes"]) for item in items]
+        return rows_of(configuration().api_keys_table)
 
     @invariant()
     def the_rows_are_right(self) -> None:

@@ -186,7 +186,7 @@ def test_stop_ends_all_processes(tmp_path: Path, number: int) -> None:
         with pytest.raises(httpx.ReadTimeout):  # a function is busy
             httpx.post(f"{running.url}/act", json={"act": "sleep"}, timeout=0.3)
         processes = tree(running)
-        assert len(processes) == 3  # runner, ministack, function
+        assert len(processes) == 4  # runner, ministack, fork server, function
         assert running.stop(number) == 0
     assert psutil.wait_procs(processes, timeout=5)[1] == []
     assert not (tmp_path / "stack.json").exists()

@@ -110,7 +110,7 @@ def test_security_manager_limits_connections_up_to_java_23(
 
 
 def test_command_line_of_amazons_download_and_of_mavens(tmp_path: Path) -> None:
-    options = ["-port", "8000", "-inMemory", "-sharedDb", "-disableTelemetry"]
+    options = ["-port", "8000", "-inMemory", "-disableTelemetry"]
     mavens = dynamodb_local.command(tmp_path, 24, 8000, tmp_path)
     assert mavens == ["java", "-cp", f"{tmp_path}/*", dynamodb_local.MAIN_CLASS, *options]
     jar = tmp_path / "DynamoDBLocal.jar"
