@@ -678,7 +678,7 @@ def test_samples_do_not_include_rejected_events(pipeline: Pipeline) -> None:
     from patchbay.events.models import EventMessage
 
     event = EventMessage(EventId.new(), "acme", "POST_PUBLISHED", pipeline.clock.now, {}, "bus", "c")
-    assert store.reject(event, "no")
+    assert store.reject(event, "no", None)
     (catalogue_sample,) = pipeline.api("GET /api/automations/n8n/triggers/POST_PUBLISHED/samples").json()
     assert catalogue_sample["id"] == EventId.built_in("sample", "POST_PUBLISHED")
 

@@ -75,3 +75,16 @@ def _row(
         "detail": detail,
         "ttl": id.time_ms // 1000 + _KEEP_SECONDS,
     }
+
+
+def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
+    """The keys of a workspace's entries in the next 1 MB of the table, and the key to go on after; None at
+    the end. The log of a deleted subject stays for 90 days, so no list of subjects is complete.
+    """
+    return dynamo.scan_page(
+        settings().activity_table,
+        "begins_with(integrationKey, :workspace)",
+        after,
+        attributes=("integrationKey", "id"),
+        workspace=f"{workspace_id}#",
+    )

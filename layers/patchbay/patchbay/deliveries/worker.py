@@ -23,14 +23,14 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
-from patchbay import aws, queues, vault
+from patchbay import aws, erasure_mark, queues, vault
 from patchbay.clock import from_ms, now_ms
 from patchbay.deliveries import admission, attempt, outcome, states, store
 from patchbay.deliveries.attempt import CompletedAttempt, Receiver
 from patchbay.deliveries.batch import QueuedDelivery, WebhookBatch, group_by_workspace, load_batches
-from patchbay.deliveries.models import HELD_PAUSED, DeliveryMessage, Status
+from patchbay.deliveries.models import EVENT_ERASED, HELD_PAUSED, DeliveryMessage, Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.events import store as events
 from patchbay.events.models import payload
@@ -66,6 +66,7 @@ _DECISIONS: dict[type[retry.Plan], str] = {
 
 class SqsAttributes(TypedDict):
     ApproximateReceiveCount: str
+    SentTimestamp: NotRequired[str]
 
 
 class SqsRecord(TypedDict):
@@ -162,7 +163,12 @@ def deliver_batch(records: Iterable[SqsRecord], lane: Lane) -> list[str]:
         receive_count = int(record["attributes"]["ApproximateReceiveCount"])
         deliveries.append(
             QueuedDelivery(
-                record["messageId"], record["receiptHandle"], receive_count, record["body"], message
+                record["messageId"],
+                record["receiptHandle"],
+                receive_count,
+                record["body"],
+                message,
+                erasure_mark.sent_at(message.event_id.time_ms, record),
             )
         )
     try:
@@ -186,8 +192,9 @@ async def _deliver_all(result: BatchResult, deliveries: Sequence[QueuedDelivery]
     # Nothing else runs on the event loop at the start and the end, so these calls need no thread.
     batches = _load_batches(result, list(firsts.values()))
     for batch in batches:
-        result.dispositions += [(queued, Ack()) for queued in batch.deliveries if queued.is_obsolete]
-        batch.deliveries = [queued for queued in batch.deliveries if not queued.is_obsolete]
+        dropped = [queued for queued in batch.deliveries if batch.drops(queued)]
+        result.dispositions += [(queued, Ack()) for queued in dropped]
+        batch.deliveries = [queued for queued in batch.deliveries if queued not in dropped]
     workspaces = group_by_workspace(batch for batch in batches if batch.deliveries)
     pending = {asyncio.ensure_future(_deliver_workspace(result, workspace)) for workspace in workspaces}
     while pending:
@@ -457,7 +464,11 @@ def _start_claimed(batch: WebhookBatch, queued: QueuedDelivery) -> PreparedAttem
         logger.error("too many lost claims", extra=_log_fields(message))
         return _end_without_attempt(message, leased, Status.FAILED, "internal")
     if body is None:
-        return _end_without_attempt(message, leased, Status.FAILED, "event_expired")
+        event = events.get(message.workspace_id, message.event_id)
+        is_erased = event is not None and event.erased_at is not None
+        return _end_without_attempt(
+            message, leased, Status.FAILED, EVENT_ERASED if is_erased else "event_expired"
+        )
     if batch.receiver is None:
         return _end_without_attempt(message, leased, Status.FAILED, "secret_unreadable")
     return PreparedAttempt(batch, queued, batch.receiver, body.encode(), leased)
@@ -469,7 +480,9 @@ def _callback_body(batch: WebhookBatch) -> str | None:
 
 def _event_body(message: DeliveryMessage) -> str | None:
     event = events.get(message.workspace_id, message.event_id)
-    return payload(event.id, event.type, event.timestamp, event.data) if event else None
+    if event is None or event.erased_at is not None:
+        return None
+    return payload(event.id, event.type, event.timestamp, event.data)
 
 
 def _claim(batch: WebhookBatch, queued: QueuedDelivery) -> StoredDelivery | Redeliver | Ack:

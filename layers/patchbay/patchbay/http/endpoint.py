@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from patchbay import aws, idempotency
 from patchbay.auth.principal import Principal
-from patchbay.errors import Problem
+from patchbay.errors import Problem, WorkspaceErasing
 from patchbay.http import credentials
 from patchbay.http.arguments import Reader, check_unread, readers_of
 from patchbay.http.file import File, file_response
@@ -60,6 +60,7 @@ def endpoint(
     idempotent: bool = False,
     located: str | None = None,
     optional_body: bool = False,
+    during_erasure: bool = False,
 ) -> Callable[[EndpointFunction], LambdaHandler]:
     """Turn a function into a Lambda handler.
 
@@ -72,6 +73,7 @@ def endpoint(
     - `located`: the path of the resource that a response with `status` has created, for `Location`. Its
       variables are fields of the response, or else path variables: "/api/integrations/webhooks/{id}".
     - `optional_body`: accept an empty body as `{}`.
+    - `during_erasure`: also for a workspace that is being erased. All others answer it with a 409.
 
     A body's model may name a list in `validated_per_item`: malformed JSON in one item is then an error of
     that item, not of the request.
@@ -99,7 +101,7 @@ def endpoint(
             try:
                 # Before anything else is read, so that every response to an API key has its limits.
                 caller, rate_limit_headers = identify(event.get("headers", {}))
-                _authorize_and_limit(caller, scope)
+                _authorize_and_limit(caller, scope, during_erasure=during_erasure)
                 request = Request.from_event(event)
                 request.caller = caller
                 response = _call_function(function, readers, request, status, idempotent=idempotent)
@@ -141,15 +143,20 @@ def _anonymous(headers: Mapping[str, str]) -> tuple[None, Mapping[str, str]]:
     return None, {}
 
 
-def _authorize_and_limit(caller: Principal | None, scope: str | None) -> None:
-    """Raises Forbidden, and RateLimited at the workspace's ceiling."""
+def _authorize_and_limit(caller: Principal | None, scope: str | None, *, during_erasure: bool) -> None:
+    """Raises Forbidden, RateLimited at the workspace's ceiling, and WorkspaceErasing."""
     if caller is None:
         return
     if scope is not None:
         caller.require(scope)
     # The ceiling protects workspaces from each other. The platform acts for all of them.
-    if not caller.is_platform:
+    if caller.is_platform:
+        return
+    try:
         ceilings.admit(caller.workspace_id, "requests")
+    except WorkspaceErasing:
+        if not during_erasure:
+            raise
 
 
 def _call_function(
