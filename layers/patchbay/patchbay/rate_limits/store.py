@@ -20,7 +20,7 @@ def count(row_id: str, update: Update, *, keep_until_ms: int) -> dynamo.Row:
         f"SET {update.assignments}, #ttl = :ttl",
         returning="UPDATED_NEW",
         # A workspace that is being erased (see erasure_mark).
-        condition=f"({update.condition}) AND attribute_not_exists(erasing)",
+        condition=f"{update.condition} AND attribute_not_exists(erasing)",
         names={"#ttl": "ttl"},
         ttl=keep_until_ms // 1000,
         **update.values,
