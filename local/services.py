@@ -281,7 +281,12 @@ def _buckets(template: Template, endpoints: dict[str, str]) -> None:
 def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
     """A rule as the API of S3 takes it."""
     days = int(rule["ExpirationInDays"])
-    return {"ID": rule["Id"], "Status": rule["Status"], "Filter": {"Prefix": ""}, "Expiration": {"Days": days}}
+    return {
+        "ID": rule["Id"],
+        "Status": rule["Status"],
+        "Filter": {"Prefix": ""},
+        "Expiration": {"Days": days},
+    }
 
 
 def _queues(template: Template, endpoints: dict[str, str]) -> None:

@@ -274,7 +274,7 @@ def page_with_attempts(
         dynamo.PageQuery(
             settings().deliveries_table,
             partition=("webhookKey", key),
-            sort_range=("sk", "", "~"),
+            sort_range=("sk", "!", "~"),
             limit=limit,
             cursor=cursor,
         )

@@ -57,7 +57,7 @@ def get_task(principal: Principal, id: TaskId) -> Task:
     """
     task = _get(principal, id)
     response = _to_api(task)
-    if task.size is None or EXPORT_SCOPE not in principal.scopes:
+    if task.file_bytes is None or EXPORT_SCOPE not in principal.scopes:
         return response
     now = now_ms()
     expires_at = (task.ended_at or task.updated_at) + objects.KEPT_DAYS * 86_400_000
@@ -71,7 +71,7 @@ def get_task(principal: Principal, id: TaskId) -> Task:
         url=url,
         url_expires_at=from_ms(now + link_seconds * 1000),
         expires_at=from_ms(expires_at),
-        bytes=task.size,
+        bytes=task.file_bytes,
     )
     return response.model_copy(update={"file": file})
 

@@ -38,7 +38,7 @@ class TooManyRunning(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTask:
     """A task's row. `reached` is where the last slice ended; its feature defines it. `claims` counts the
-    slices that were started since one ended. `size` is that of an export's file in bytes.
+    slices that were started since one ended. `file_bytes` is the size of an export's file.
     """
 
     workspace_id: str
@@ -51,7 +51,7 @@ class StoredTask:
     total: int | None = None
     reached: str | None = None
     claims: int = 0
-    size: int | None = None
+    file_bytes: int | None = None
     error_code: str | None = None
     error_detail: str | None = None
     created_by: str
@@ -218,7 +218,7 @@ def end(
     result = ", errorCode = :code, errorDetail = :detail" if error else ""
     values: dict[str, object] = {"code": error[0], "detail": error[1]} if error else {}
     if size is not None:
-        result, values["size"] = f"{result}, size = :size", size
+        result, values["size"] = f"{result}, fileBytes = :size", size
     if not seen.is_counted:
         result, values["nobody"] = f"{result}, createdBy = :nobody", ERASED
     ended = dynamo.update_action(
