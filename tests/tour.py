@@ -211,6 +211,7 @@ def tour(driver: Driver) -> None:
     driver.api(f"DELETE {KEYS}/{publisher['id']}", 200)
     _automations(driver)
     _integrations(driver)
+    _workspace(driver)
 
 
 def echo(status: int) -> Step:
@@ -258,6 +259,49 @@ def _api_keys(driver: Driver) -> Any:
     set_attributes(backend, "RateLimitsTable", {"id": "of a deleted workspace"}, ttl=1)
     assert driver.worker("SweepWindowsFunction") == {"deleted": 1}
     return publisher
+
+
+# ── workspaces ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _workspace(driver: Driver) -> None:
+    """The settings and the export of `acme`, and the erasure of another workspace."""
+    api, once = driver.api, {"idempotency-key": "one"}
+    api("GET /api/workspace", 200)
+    api("PUT /api/workspace", 200, json={"retainDays": 29})
+    task = api("POST /api/workspace/export", 202, headers=once)
+    assert api("POST /api/workspace/export", 202, headers=once) == task
+    assert driver.worker("RunWorkspaceTasksFunction") == {"advanced": 1}
+    assert api(f"GET /api/tasks/{task['id']}", 200)["file"]["bytes"]
+    tried = max(api("GET /api/deliveries?limit=100", 200)["items"], key=lambda item: item["attemptCount"])
+    api(f"DELETE {EVENTS}/{tried['eventId']}/data", 200)
+    _erasure(driver)
+
+
+def _erasure(driver: Driver) -> None:
+    """A workspace with an integration, whose provider is slow to answer, and the files of two exports."""
+    api, backend, acme = driver.api, driver.backend, driver.owner
+    driver.owner = driver.secrets["leaver's JWT"] = jwt_for("leaver")
+    integration = {"name": "Mail", "type": "CUSTOM"}
+    path = f"{INTEGRATIONS}/{api(f'POST {INTEGRATIONS}', 201, json=integration)['id']}"
+    api(f"POST {path}/connections", 201, json={"credentials": CREDENTIALS})
+    export = api("POST /api/workspace/export", 202)
+    assert driver.worker("RunWorkspaceTasksFunction") == {"advanced": 1}
+    assert api(f"GET /api/tasks/{export['id']}", 200)["file"]
+    s3, bucket = backend.client("s3"), backend.environment["EXPORTS_BUCKET"]
+    s3.create_multipart_upload(Bucket=bucket, Key="leaver/unfinished")
+    erasure = "DELETE /api/workspace?confirm=leaver"
+    task = api(erasure, 202)
+    assert api(erasure, 202) == task
+    key = {"workspaceId": "leaver", "id": task["id"]}
+    # The waits are over: at the start, for the providers, and until no process has a data key.
+    for step in ("settle", "integrations", "forget"):
+        place = json.dumps({"step": step, "since": 0})
+        set_attributes(backend, "TasksTable", key, dueAt=1, reached=place)
+        assert driver.worker("RunWorkspaceTasksFunction") == {"advanced": 1}
+    assert api(f"GET /api/tasks/{task['id']}", 200)["status"] == "SUCCEEDED"
+    assert s3.list_objects_v2(Bucket=bucket, Prefix="leaver/")["KeyCount"] == 0
+    driver.owner = acme
 
 
 # ── webhooks, events and deliveries ──────────────────────────────────────────────────────────────────

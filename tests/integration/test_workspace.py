@@ -165,7 +165,7 @@ def test_delivery_that_waits_is_cancelled(pipeline: Pipeline, waits: str) -> Non
 
 def test_fan_out_of_an_erased_event_is_dropped(pipeline: Pipeline) -> None:
     body = {"type": "POST_PUBLISHED", "data": POST}
-    once = {"headers": {"idempotency-key": "one"}}
+    once: Any = {"headers": {"idempotency-key": "one"}}
     event = pipeline.api("POST /api/events", json=body, **once).json()["id"]
     erase(pipeline, event)
     with receiver([Reply(200)]) as target:
@@ -230,7 +230,7 @@ def test_export_has_everything_except_secrets(pipeline: Pipeline) -> None:
     ).json()
     removed = pipeline.webhook("https://r.example")
     pipeline.api(f"DELETE {WEBHOOKS}/{removed['id']}")
-    once = {"headers": {"idempotency-key": "one"}}
+    once: Any = {"headers": {"idempotency-key": "one"}}
     task = pipeline.api(f"POST {WORKSPACE}/export", **once).json()
     assert pipeline.api(f"POST {WORKSPACE}/export", **once).json() == task
     assert_problem(pipeline.api(f"POST {WORKSPACE}/export"), 409, "conflict")

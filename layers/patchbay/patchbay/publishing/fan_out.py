@@ -207,7 +207,8 @@ def _accept(envelope: Envelope) -> EventMessage | None:
 
 
 def _retention(workspace_id: str, time_ms: int) -> tuple[bool, int | None]:
-    workspace = webhooks.get_workspace_state(workspace_id)
+    (row,) = dynamo.batch_get([webhooks.workspace_state_key(workspace_id)])
+    workspace = webhooks.workspace_state(row)
     return not workspace.mark.covers(time_ms), workspace.retain_days
 
 

@@ -318,7 +318,7 @@ def workspace_state(row: dynamo.Row | None) -> WorkspaceState:
 
 
 def get_workspace_state(workspace_id: str) -> WorkspaceState:
-    return workspace_state(dynamo.batch_get([workspace_state_key(workspace_id)])[0])
+    return workspace_state(dynamo.get(*workspace_state_key(workspace_id)))
 
 
 def set_retention(workspace_id: str, seen: WorkspaceState, retain_days: int | None, now: int) -> bool:
@@ -492,9 +492,13 @@ def _gone_action(webhook: StoredWebhook) -> dynamo.TransactItem:
     """Keep the ID of a deleted webhook until its deliveries, entries and counters have expired. A delivery
     can be written some time after the deletion, from a message that waited in the queue.
     """
-    row = {"workspaceId": webhook.workspace_id, "sk": f"gone#{webhook.id}"}
-    ttl = retention_ttl(now_ms()) + erasure_mark.KEPT_SECONDS
-    return dynamo.put_action(settings().webhooks_table, {**row, "ttl": ttl})
+    return dynamo.update_action(
+        settings().webhooks_table,
+        {"workspaceId": webhook.workspace_id, "sk": f"gone#{webhook.id}"},
+        "SET #ttl = :ttl",
+        names={"#ttl": "ttl"},
+        ttl=retention_ttl(now_ms()) + erasure_mark.KEPT_SECONDS,
+    )
 
 
 def _hook_key(workspace_id: str, hook_key: str) -> dynamo.Row:
