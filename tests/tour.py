@@ -290,6 +290,12 @@ def _erasure(driver: Driver) -> None:
     assert api(f"GET /api/tasks/{export['id']}", 200)["file"]
     s3, bucket = backend.client("s3"), backend.environment["EXPORTS_BUCKET"]
     s3.create_multipart_upload(Bucket=bucket, Key="leaver/unfinished")
+    webhook = "whk_032asvoIJDDiQMG9VZzHw8"
+    put_row(backend, "WebhooksTable", {"workspaceId": "leaver", "sk": f"gone#{webhook}", "ttl": 1})
+    for table in ("DeliveriesTable", "FeedsTable", "HealthTable"):
+        put_row(backend, table, {"webhookKey": f"leaver#{webhook}", "sk": "row", "ttl": 1})
+    for table in ("OAuthStatesTable", "IdempotencyTable"):
+        put_row(backend, table, {"id": "of leaver", "workspaceId": "leaver", "ttl": 1})
     erasure = "DELETE /api/workspace?confirm=leaver"
     task = api(erasure, 202)
     assert api(erasure, 202) == task
