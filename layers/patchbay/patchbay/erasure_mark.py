@@ -27,7 +27,7 @@ class ErasureMark(NamedTuple):
 
     def covers(self, time_ms: int) -> bool:
         """Whether something from this time must be dropped."""
-        return self.task is not None or time_ms <= self.erased_at
+        return self.task is not None or (self.erased_at > 0 and time_ms <= self.erased_at)
 
 
 NONE = ErasureMark()
