@@ -144,6 +144,7 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
         f"{KEYS}/{{id}}/rotate": {"id": key["id"]},
         f"{KEYS}/{{id}}/logs": {"id": key["id"]},
         f"{EVENTS}/{{id}}": {"id": event_id},
+        f"{EVENTS}/{{id}}/data": {"id": event_id},
         **{f"/api/tasks/{{id}}{rest}": {"id": task} for rest in ("", "/cancel")},
         f"{INTEGRATIONS}/{{id}}/oauth/initiate": {"id": oauth},
         **{
