@@ -414,6 +414,7 @@ class Event(Model):
     data: dict[str, Any]
     """The event's content."""
     erased_at: datetime | None
+    """When the data was erased; null unless it was."""
     deliveries: list[EventDelivery]
     """The event's deliveries, one for each webhook that it matched."""
     feeds: list[EventFeed]

@@ -945,7 +945,10 @@ export interface components {
             };
             /** @description The event's deliveries, one for each webhook that it matched. */
             deliveries: components["schemas"]["EventDelivery"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the data was erased; null unless it was.
+             */
             erasedAt: string | null;
             /** @description The pull webhooks whose feeds have the event. */
             feeds: components["schemas"]["EventFeed"][];
@@ -3095,7 +3098,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The event's ID, `evt_…`. */
+                /**
+                 * @description The event's ID, `evt_…`.
+                 * @example evt_0355200000000000000001
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4090,7 +4096,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000006
+                 * @example whk_0355200000000000000007
                  */
                 id: string;
             };
@@ -4242,7 +4248,7 @@ export interface operations {
             path: {
                 /**
                  * @description The task's ID, `tsk_…`.
-                 * @example tsk_0355200000000000000002
+                 * @example tsk_0355200000000000000004
                  */
                 id: string;
             };
