@@ -23,7 +23,17 @@ from typing import Any
 import httpx
 from botocore.exceptions import ClientError
 
-from local.settings import ACCOUNT, HOST, JWT_SECRET_NAME, REGION, ROOT, STACK_NAME, Problem, client
+from local.settings import (
+    ACCOUNT,
+    CREDENTIALS,
+    HOST,
+    JWT_SECRET_NAME,
+    REGION,
+    ROOT,
+    STACK_NAME,
+    Problem,
+    client,
+)
 from local.template import Resource, Template
 
 START_SECONDS = 30
@@ -68,6 +78,7 @@ class Ministack:
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "LOG_LEVEL": "WARNING",
+            **CREDENTIALS,  # those that sign links to files
         }
         log = home / "log"
         with log.open("wb") as output:
