@@ -2601,6 +2601,8 @@ export interface components {
         };
         /** @enum {string} */
         TaskStatus: "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+        /** @enum {string} */
+        TaskType: "webhook.replay" | "workspace.erase" | "workspace.export";
         /** @description Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is null without a rate in both, and STEADY within one percentage point. */
         Trend: {
             /** @description The requests, of which each delivery or refresh can take several. */
