@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos \
 	test-contract bench validate build release-check derived sdks examples lint-openapi api-changes lock clean need-dev \
-	need-ministack need-sam need-lock need-schemathesis need-oidc need-openapi need-apps need-sdks
+	need-ministack need-sam need-lock need-schemathesis need-python313 need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -19,7 +19,7 @@ export SAM_CLI_TELEMETRY := 0
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-setup: need-dev need-ministack need-sam need-schemathesis ## Install everything now instead of on first use
+setup: need-dev need-ministack need-sam need-schemathesis need-python313 ## Install everything now instead of on first use
 
 run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
 	@$(python) -m local run
@@ -30,9 +30,9 @@ receiver: need-dev ## Print the webhooks that 127.0.0.1:8788 receives: SECRET_FI
 token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 	@$(python) -m local token
 
-test: need-dev need-ministack need-sam need-schemathesis lint validate unit ## Run everything that must pass before a release
+test: need-dev need-ministack need-sam need-schemathesis need-python313 lint validate unit ## Run everything that must pass before a release
 
-unit: need-dev need-ministack need-sam need-schemathesis ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
+unit: need-dev need-ministack need-sam need-schemathesis need-python313 ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
 	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/sdks $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
@@ -69,8 +69,9 @@ bench: need-dev need-ministack ## Measure imports, requests, deliveries, neighbo
 validate: need-sam ## Validate template.yaml against CloudFormation and SAM
 	@$(sam) validate
 
-build: need-dev need-sam ## Build for AWS into .aws-sam/build; python3.13 or PYTHON313= compiles bytecode
+build: need-dev need-sam need-python313 ## Build for AWS into .aws-sam/build: [ARCHITECTURE=x86_64] [PYTHON313=]
 	@$(sam_build)
+	@$(python) -m tools.architecture .aws-sam/build/template.yaml $(architecture)
 
 release-check: need-dev ## Check that the build can be deployed
 	@$(python) -m tools.release_check .aws-sam/build
@@ -119,7 +120,9 @@ workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 redocly = REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true .tools/node/openapi/node_modules/.bin/redocly
 
 # SAM runs make itself: as a separate make, and with a Python that has pip.
-sam_build = env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS PYTHON="$(CURDIR)/$(python)" $(sam) build
+sam_build = env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS PYTHON="$(CURDIR)/$(python)" ARCHITECTURE=$(architecture) \
+	$(sam) build --parameter-overrides Architecture=$(architecture)
+architecture = $(or $(ARCHITECTURE),arm64)
 compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
@@ -129,6 +132,9 @@ need-dev need-ministack need-sam need-lock need-schemathesis: need-%:
 		echo "patchbay: $(PYTHON) not found; install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
 		exit 1; }
 	@$(PYTHON) tools/environment.py $(if $(filter file,$(origin PYTHON)),,--same-python) $*
+
+need-python313: need-dev
+	@$(python) -m tools.python313
 
 need-oidc: need-dev
 	@$(python) -m tools.node_packages oidc
