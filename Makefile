@@ -9,8 +9,8 @@ tests ?= tests sdks/python/tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos \
-	test-contract bench validate build release-check derived sdks examples lint-openapi api-changes lock clean need-dev \
+.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-chaos \
+	test-contract bench validate build sam-local release-check derived sdks examples lint-openapi api-changes lock clean need-dev \
 	need-ministack need-sam need-lock need-schemathesis need-python313 need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
@@ -33,7 +33,7 @@ token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 test: need-dev need-ministack need-sam need-schemathesis need-python313 lint validate unit ## Run everything that must pass before a release
 
 unit: need-dev need-ministack need-sam need-schemathesis need-python313 ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/sdks $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/sam --ignore=tests/sdks $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Run end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
@@ -43,6 +43,9 @@ test-oidc: need-dev need-ministack need-oidc ## Test OAuth against a certified a
 
 test-apps: need-dev need-ministack need-apps ## Test the Zapier, Make and n8n apps with their platforms' tools; needs Node 20
 	@$(python) -m pytest tests/apps $(ARGS)
+
+test-sam: need-dev need-ministack need-sam need-python313 ## Test every function in Lambda's container; needs Docker: [ARGS=]
+	@$(python) -m pytest tests/sam $(ARGS)
 
 test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and on the local stack; needs Node 20
 	@$(python) -m pytest tests/sdks $(ARGS)
@@ -70,8 +73,12 @@ validate: need-sam ## Validate template.yaml against CloudFormation and SAM
 	@$(sam) validate
 
 build: need-dev need-sam need-python313 ## Build for AWS into .aws-sam/build: [ARCHITECTURE=x86_64] [PYTHON313=]
-	@$(sam_build)
-	@$(python) -m tools.architecture .aws-sam/build/template.yaml $(architecture)
+	@$(python) -m tools.sam_build .aws-sam/build $(or $(ARCHITECTURE),arm64)
+
+sam-local: need-dev need-sam need-python313 ## Let `sam local` use the stack that `make run` runs; needs Docker
+	@$(python) -m tools.lambda_image
+	@$(python) -m tools.sam_build .aws-sam/local
+	@$(python) -m local containers
 
 release-check: need-dev ## Check that the build can be deployed
 	@$(python) -m tools.release_check .aws-sam/build
@@ -119,10 +126,6 @@ workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
 redocly = REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true .tools/node/openapi/node_modules/.bin/redocly
 
-# SAM runs make itself: as a separate make, and with a Python that has pip.
-sam_build = env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS PYTHON="$(CURDIR)/$(python)" ARCHITECTURE=$(architecture) \
-	$(sam) build --parameter-overrides Architecture=$(architecture)
-architecture = $(or $(ARCHITECTURE),arm64)
 compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from tools import debian, environment
 
 COMMAND = Path(environment.ROOT, ".tools/python3.13/python3.13")
+VARIABLES = {"PYENV_VERSION": "3.13"}  # pyenv's python3.13 needs the version
 _SECONDS = 15
 
 
@@ -29,9 +30,10 @@ def find() -> str | None:
 
 def _runs(command: str) -> bool:
     probe = "import sys; sys.exit(sys.version_info[:2] != (3, 13))"
-    variables = {**os.environ, "PYENV_VERSION": "3.13"}  # pyenv's python3.13 needs the version
     try:
-        return not subprocess.run([command, "-c", probe], env=variables, capture_output=True).returncode
+        return not subprocess.run(
+            [command, "-c", probe], env=os.environ | VARIABLES, capture_output=True
+        ).returncode
     except OSError:
         return False
 

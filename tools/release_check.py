@@ -19,7 +19,7 @@ from typing import Any
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from tools import architecture
+from tools.sam_build import PARAMETER
 
 # Lambda quotas: a function with its layers, unzipped. CloudFormation quotas: resources of a stack.
 MAX_UNZIPPED = 250 * 1024 * 1024
@@ -81,16 +81,16 @@ def has_bytecode(module: Path) -> bool:
 
 
 def architecture_open(build: Build) -> Iterator[str]:
-    parameter = build.template["Parameters"][architecture.PARAMETER]
+    parameter = build.template["Parameters"][PARAMETER]
     if parameter["AllowedValues"] != [parameter["Default"]]:
         yield (
-            f"the parameter {architecture.PARAMETER} can be another than the one that the layers are built for; "
+            f"the parameter {PARAMETER} can be another than the one that the layers are built for; "
             "build with `make build`"
         )
 
 
 def libraries_for_other_machines(build: Build) -> Iterator[str]:
-    name = build.template["Parameters"][architecture.PARAMETER]["Default"]
+    name = build.template["Parameters"][PARAMETER]["Default"]
     for folder in build.folders.values():
         for library in sorted(folder.rglob("*.so*")):
             header = library.read_bytes()[:20]
