@@ -27,6 +27,7 @@ from local.token import mint
 
 BUILD = ROOT / ".aws-sam/local"
 VARIABLES = "env.json"
+NETWORK = "patchbay"  # also in samconfig.toml
 # The name of this machine in Docker Desktop, which relays connections itself.
 _DESKTOP = "host.docker.internal"
 _TOKEN = re.compile(r"<make token WORKSPACE=(\w+)>")  # see events/README.md
@@ -75,17 +76,23 @@ def _declare_endpoints(template: Path) -> None:
     template.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
 
 
-def gateway(network: str = "bridge") -> str:
-    """This machine's address in a network of Docker. Raises `Problem` if Docker does not run."""
-    template = "{{range .IPAM.Config}}{{.Gateway}}{{end}}"
+def ensure_network(name: str, *options: str) -> str:
+    """This machine's address in a network of Docker, which is created if needed. Raises `Problem`."""
+    inspect = ["network", "inspect", "--format", "{{range .IPAM.Config}}{{.Gateway}}{{end}}", name]
+    found = _docker(*inspect)
+    if found.returncode:
+        created = _docker("network", "create", *options, name)
+        if created.returncode:
+            raise Problem(f"`sam local` needs a running Docker: {created.stderr.strip()}")
+        found = _docker(*inspect)
+    return found.stdout.strip()
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
     try:
-        command = ["docker", "network", "inspect", "--format", template, network]
-        inspected = subprocess.run(command, capture_output=True, text=True)
+        return subprocess.run(["docker", *arguments], capture_output=True, text=True)
     except FileNotFoundError:
         raise Problem("`sam local` needs Docker: install it and start it") from None
-    if inspected.returncode:
-        raise Problem(f"`sam local` needs a running Docker: {inspected.stderr.strip()}")
-    return inspected.stdout.strip()
 
 
 @contextlib.asynccontextmanager
@@ -139,7 +146,7 @@ async def serve(state: Path) -> None:
         )
     if not (BUILD / "template.yaml").is_file():
         raise Problem(f"no build in {BUILD.relative_to(ROOT)}: run `make sam-local`")
-    async with relayed(described, gateway()) as host:
+    async with relayed(described, ensure_network(NETWORK)) as host:
         prepare(BUILD, state, described, host)
         print(welcome(), flush=True)
         await asyncio.Event().wait()
