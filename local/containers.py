@@ -1,8 +1,8 @@
 """Lets the containers of `sam local` use the running stack: `python -m local containers`.
 
-Needs a build for this machine (`make sam-local` makes it). Writes next to the built template: the values of the
-functions' environment variables, and the sample events with tokens that the stack accepts. Containers have
-addresses of their own, but the stack listens only on 127.0.0.1, so this program relays their connections.
+Needs a build for this machine (`make sam-local` makes it). Writes next to the built template: the values of
+the functions' environment variables, and the sample events with tokens that the stack accepts. Containers
+have addresses of their own, but the stack listens only on 127.0.0.1, so this program relays connections.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import re
 import subprocess
 from collections.abc import AsyncIterator, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,14 +79,16 @@ def _declare_endpoints(template: Path) -> None:
 
 def ensure_network(name: str, *options: str) -> str:
     """This machine's address in a network of Docker, which is created if needed. Raises `Problem`."""
-    inspect = ["network", "inspect", "--format", "{{range .IPAM.Config}}{{.Gateway}}{{end}}", name]
+    addresses = "{{range .IPAM.Config}}{{.Subnet}} {{.Gateway}}{{end}}"
+    inspect = ["network", "inspect", "--format", addresses, name]
     found = _docker(*inspect)
     if found.returncode:
         created = _docker("network", "create", *options, name)
         if created.returncode:
             raise Problem(f"`sam local` needs a running Docker: {created.stderr.strip()}")
         found = _docker(*inspect)
-    return found.stdout.strip()
+    subnet, *address = found.stdout.split()
+    return address[0] if address else str(ip_network(subnet)[1])  # Docker's default
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:

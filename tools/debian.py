@@ -1,8 +1,8 @@
 """Unpacks packages of Debian 13 into a folder, without installing them and without root.
 
-Debian 13 has Python 3.13, the version of the Lambda runtime. apt resolves, downloads and verifies the packages,
-with its state in a folder of its own: it does not touch the packages of this machine. The mirror is this
-machine's own.
+Debian 13 has Python 3.13, the version of the Lambda runtime. apt resolves, downloads and verifies the
+packages, with its state in a folder of its own: it does not touch the packages of this machine. The mirror is
+this machine's own.
 """
 
 from __future__ import annotations

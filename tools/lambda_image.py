@@ -1,8 +1,8 @@
 """Provides the image that `sam local` runs functions in: `python -m tools.lambda_image [arm64] [x86_64]`.
 
-AWS's own image is used where Docker has it or can pull it. Elsewhere, this program makes a stand-in with the same
-name: Python 3.13 from Debian 13 with AWS's runtime client, at the paths of Lambda. It has none of AWS's own packages,
-so a function that needs boto3 from the runtime fails in it; ours have it in a layer.
+AWS's own image is used where Docker has it or can pull it. Elsewhere, this program makes a stand-in with the
+same name: Python 3.13 from Debian 13 with AWS's runtime client, at the paths of Lambda. It has no boto3,
+which our functions have in a layer.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tools import debian, environment, python313
 
 REGISTRY = "public.ecr.aws"
 LOCK = Path(environment.ROOT, "requirements/lambda.txt")
-# libstdc++ is for the runtime client. `sam local` builds on the image with a Dockerfile whose commands need a shell
-# and coreutils.
+# libstdc++ is for the runtime client. `sam local` builds on the image, with commands that need a shell and
+# coreutils.
 PACKAGES = ["python3.13", "libstdc++6", "base-files", "coreutils", "dash"]
 LABEL = "patchbay.stand-in"
 _SECONDS = 40
@@ -123,7 +123,7 @@ def _install_client(architecture: str, runtime: Path) -> None:
 
 
 def _compile(root: Path, *folders: str) -> None:
-    """Debian compiles when it installs a package. Without bytecode, each container compiles what it imports."""
+    """Debian compiles when it installs. Without bytecode, each container compiles what it imports."""
     python313.main()
     if python := python313.find():
         command = [python, "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash"]
@@ -165,7 +165,7 @@ def main(architectures: list[str]) -> None:
             environment.say(f"{tag(architecture)} is {provide(architecture)}")
         except debian.Unavailable as reason:
             sys.exit(
-                f"patchbay: no image for `sam local` ({reason}); on a machine that reaches {REGISTRY}, SAM pulls it"
+                f"patchbay: no image for `sam local` ({reason}), and {REGISTRY} cannot be reached either"
             )
 
 

@@ -95,7 +95,7 @@ def libraries_for_other_machines(build: Build) -> Iterator[str]:
         for library in sorted(folder.rglob("*.so*")):
             header = library.read_bytes()[:20]
             if header[:4] != ELF_MAGIC or header[18:] != ELF_MACHINES[name]:
-                yield f"{library} is not built for Linux on {name}; build with `make build ARCHITECTURE={name}`"
+                yield f"{library} is not built for Linux on {name}; run `make build ARCHITECTURE={name}`"
 
 
 def packages_too_large(build: Build) -> Iterator[str]:
