@@ -109,6 +109,8 @@ api-changes: need-dev ## List what changed in openapi.json, breaking changes fir
 lock: need-lock ## Update the lock files: [UPGRADE=1]
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
 		layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
+	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
+		requirements/lambda.in -o requirements/lambda.txt
 	@for name in dev ministack sam lock schemathesis; do \
 		$(compile) --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt \
 		|| exit 1; done

@@ -91,6 +91,9 @@ def endpoint(
         @wraps(function)
         def handler(event: Event, context: object) -> Response:
             started = time.perf_counter()
+            # API Gateway sends names in lower case, `sam local start-api` as the client wrote them.
+            headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
+            event = {**event, "headers": headers}
             request_id = event["requestContext"]["requestId"]
             logger.set_correlation_id(request_id)
             caller: Principal | None = None
@@ -98,7 +101,7 @@ def endpoint(
             request: Request | None = None
             try:
                 # Before anything else is read, so that every response to an API key has its limits.
-                caller, rate_limit_headers = identify(event.get("headers", {}))
+                caller, rate_limit_headers = identify(headers)
                 _authorize_and_limit(caller, scope)
                 request = Request.from_event(event)
                 request.caller = caller
