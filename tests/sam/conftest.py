@@ -109,13 +109,13 @@ class Artifact:
         ]
 
     @contextlib.contextmanager
-    def serving(self, kind: str, log: Path) -> Iterator[str]:
+    def serving(self, kind: str, log: Path, *options: str) -> Iterator[str]:
         """Run `sam local start-api` or `start-lambda` during the block. Yields its URL."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         with log.open("wb") as output:
-            command = self.command(kind, "--port", str(port))
+            command = self.command(kind, *options, "--port", str(port))
             process = subprocess.Popen(
                 command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
             )
