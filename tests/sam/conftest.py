@@ -115,7 +115,8 @@ class Artifact:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         with log.open("wb") as output:
-            command = self.command(kind, *options, "--port", str(port))
+            command = [*self.command(kind, *options), "--port", str(port)]
+            command[: len(sam_build.SAM)] = [sam_build.SAM[0], str(Path(__file__).with_name("sam_cli.py"))]
             process = subprocess.Popen(
                 command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
             )
