@@ -110,8 +110,11 @@ def endpoint(
         @wraps(function)
         def handler(event: Event, context: object) -> Response:
             started = time.perf_counter()
+            # API Gateway sends names in lower case, `sam local start-api` as the client wrote them.
+            headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
+            event = {**event, "headers": headers}
             request_id = event["requestContext"]["requestId"]
-            correlation = correlation_id(event.get("headers", {}), request_id)
+            correlation = correlation_id(headers, request_id)
             logger.set_correlation_id(correlation)
             caller: Principal | None = None
             rate_limit_headers: Mapping[str, str] = {}
@@ -119,7 +122,7 @@ def endpoint(
             trail: Trail | None = None
             try:
                 # Before anything else is read, so that every response to an API key has its limits.
-                caller, rate_limit_headers = identify(event.get("headers", {}))
+                caller, rate_limit_headers = identify(headers)
                 is_erasing = _authorize_and_limit(caller, scope, during_erasure=during_erasure)
                 # During an erasure, the entries of the workspace are being deleted.
                 trail = None if public or is_erasing else auditing.begin(rule, event, caller)
