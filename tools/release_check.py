@@ -3,7 +3,8 @@
 It finds what `sam build` accepts and only AWS, or the bill, would show: modules without bytecode for the
 runtime, libraries for another processor than the functions', packages over Lambda's limit, and a stack over
 CloudFormation's. The rules for the template itself are in stack_check.py. With --lint, cfn-lint and
-parliament check it too, from .tools/sam and .tools/deploy. BASE names the release before; by default it is the last tag.
+parliament check it too, from .tools/sam and .tools/deploy. BASE names the release before; by default it is
+the last tag.
 """
 
 from __future__ import annotations
