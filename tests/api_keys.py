@@ -8,10 +8,15 @@ from types import SimpleNamespace
 import pytest
 
 from patchbay import ids
-from patchbay.api_keys import hashing, models
+from patchbay.activity import log
+from patchbay.api_keys import announcements as key_announcements
+from patchbay.api_keys import guard, hashing, models, service, store
+from patchbay.auth import principal
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
 from patchbay.clock import from_ms, now_ms
+from patchbay.events import announcements
+from patchbay.storage import dynamo, records
 from tests.conftest import Backend
 from tests.faults import Clock
 
@@ -24,10 +29,19 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 CONFIG = SimpleNamespace(
     api_keys_table="keys",
     activity_table="activity",
+    events_table="events",
+    retention_days=30,
     api_key_prefix="sk_test",
     platform_workspace_id="platform",
     max_api_keys=100,
 )
+
+
+def use_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the settings, and the announcement of limits that are nearly used up, for keys in memory."""
+    for module in (guard, store, service, principal, log, key_announcements, announcements, records):
+        monkeypatch.setattr(module, "settings", lambda: CONFIG)
+    monkeypatch.setattr(dynamo, "put", lambda *_, **__: None)
 
 
 def use_weak_hashes(monkeypatch: pytest.MonkeyPatch) -> None:

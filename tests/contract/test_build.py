@@ -149,7 +149,7 @@ def build(tmp_path: Path) -> Path:
     serverless = "AWS::Serverless::"
     template = {
         "Transform": "AWS::Serverless-2016-10-31",
-        "Parameters": {"Architecture": {"Default": "arm64", "AllowedValues": ["arm64"]}},
+        "Parameters": {"Architecture": {"Type": "String", "Default": "arm64", "AllowedValues": ["arm64"]}},
         "Globals": {"Function": {"Runtime": "python3.13", "Layers": [{"Ref": "Layer"}]}},
         "Resources": {
             "Layer": {

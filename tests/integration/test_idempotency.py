@@ -240,7 +240,7 @@ def test_stored_response_is_encrypted(api: Api, backend: Backend) -> None:
     assert "a-header-secret" not in rows
     for row in backend.rows("IdempotencyTable"):
         assert re.fullmatch(r"v1\.\d+\.[\w=-]+", row["answer"])
-        assert set(row) == {"id", "bodyHash", "owner", "ttl", "answer"}
+        assert set(row) == {"id", "workspaceId", "bodyHash", "owner", "ttl", "answer"}
         assert re.fullmatch("[0-9a-f]{64}", row["id"])  # nothing of the caller's key
 
 

@@ -110,6 +110,7 @@ def test_messages_are_grouped_by_workspace(pipeline: Pipeline) -> None:
     assert {url: urls.count(url) for url in urls} == {
         pipeline.deliveries.url: 2,  # publish, sweeper
         pipeline.slow.url: 2,  # the move, by hand
+        settings().events_queue_url: 1,  # the announced failure
     }
 
 

@@ -392,9 +392,9 @@ def test_workspace_is_marked_slow_while_the_call_hangs_and_recovers_in_five_minu
         backend.calls.clear()
         with watched("dynamodb.UpdateItem") as updates:
             assert refresh(api, id, "default").status == 200
-        # A healthy refresh writes the lease, the tokens and the log. A permit is two more writes.
+        # A healthy refresh writes the lease, the tokens and both logs. A permit is two more writes.
         table = backend.template.name("ConnectionsTable")
         assert [call["TableName"] for call in updates].count(table) == 1 + permit_writes
         assert backend.calls.count["dynamodb.BatchGetItem"] == 1
-        assert backend.calls.count["dynamodb.PutItem"] == 2
+        assert backend.calls.count["dynamodb.PutItem"] == 3
     assert backend.calls.count["dynamodb.GetItem"] == 0

@@ -299,6 +299,15 @@ def key_logs(filler: Filler) -> FilledList:
     return f"GET /api/integrations/api-keys/{key}/logs", ids
 
 
+def audit(filler: Filler) -> FilledList:
+    filler.made("POST /api/integrations/api-keys", {"name": "a", "scopes": ["events:read"]})
+    fields = ["x" * 50] * 70
+    ids = filler.copies(
+        "ActivityTable", LogId, 101, key="id", actor=NUL * 6 * KB, target=QUOTE * 200, fields=fields
+    )
+    return "GET /api/audit", ids
+
+
 def event_types(filler: Filler) -> FilledList:
     line = f"GET {WEBHOOKS}/event-types"
     return line, [item["type"] for item in filler.made(line)["items"]]
@@ -342,6 +351,7 @@ def tasks(filler: Filler) -> FilledList:
 
 
 LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
+    "GET /api/audit": [audit],
     "GET /api/automations/{platform}/hooks": [hooks],
     "GET /api/automations/{platform}/runs": [runs],
     "GET /api/automations/runs": [all_runs],
@@ -510,6 +520,11 @@ def test_response_of_many_rows_fits(
 # with the list's largest rows; a POST or PUT returns the same row in the same shape.
 ONE_ROW = {
     "$default",
+    "DELETE /api/events/{id}/data",
+    "DELETE /api/workspace",
+    "GET /api/workspace",
+    "POST /api/workspace/export",
+    "PUT /api/workspace",
     # files, whose sizes test_reference checks
     "GET /api/docs",
     "GET /api/docs/{file}",

@@ -48,6 +48,8 @@ def targets(backend: Backend) -> Iterator[Target]:
         handler = getattr(importlib.import_module(module), name)
         if handler.endpoint["public"] or route.method == "HEAD":  # which is a GET without its body
             continue
+        if route.key == "DELETE /api/workspace":  # it needs a parameter: see test_workspace_erasure
+            continue
         kind = KINDS.get(route.path.split("/{id}")[0].rpartition("/")[2], IntegrationId)
 
         def value(variable: re.Match[str], kind: Any = kind) -> str:
@@ -85,6 +87,8 @@ def test_every_route_without_a_body_refuses_one(
             with subtests.test(f"{line} {body!r}"):
                 (error,) = assert_problem(api(line, token=token, body=body), 422, paths=["body"])["errors"]
                 assert error["message"] == "this route takes no body; send the request without one"
+        if line == "POST /api/workspace/export":
+            continue  # only the first of these would start an export
         for body in (b"", b"{}", b" {\n} ", b"null", b"[]", b'""'):
             with subtests.test(f"{line} {body!r}"):
                 assert api(line, token=token, body=body).status == without.status

@@ -114,7 +114,8 @@ def update_models(backend: Backend) -> Iterator[tuple[str, type[Update]]]:
 
 def test_every_resource_that_can_be_read_and_updated_is_here(backend: Backend) -> None:
     models = dict(update_models(backend))
-    assert models.keys() == {path for path, _ in RESOURCES}
+    # The settings of a workspace have no version: see test_workspace.
+    assert models.keys() - {"/api/workspace"} == {path for path, _ in RESOURCES}
     assert all(issubclass(model, Update) for model in models.values())
 
 

@@ -341,6 +341,13 @@ def test_erasure_must_be_confirmed_by_the_id_of_the_workspace(empty: World, quer
     assert empty.api("GET /api/workspace").json()["status"] == "ACTIVE"
 
 
+def test_erasure_takes_no_other_parameter_and_no_body(empty: World) -> None:
+    line = f"DELETE /api/workspace?confirm={ERASED}"
+    assert_problem(empty.api(f"{line}&zzz=1"), 422, paths=["zzz"])
+    assert_problem(empty.api(line, json={"confirm": ERASED}), 422, paths=["body"])
+    assert empty.api("GET /api/workspace").json()["status"] == "ACTIVE"
+
+
 def test_platform_workspace_cannot_be_erased(empty: World) -> None:
     answer = empty.api("DELETE /api/workspace?confirm=platform", "platform")
     assert_problem(answer, 409, "conflict")

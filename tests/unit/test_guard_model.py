@@ -15,7 +15,6 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from patchbay.activity import log
 from patchbay.api_keys import guard, key_format, service, store
 from patchbay.api_keys.guard import (
     AdmittedRequest,
@@ -26,14 +25,13 @@ from patchbay.api_keys.guard import (
     KeyRateLimited,
 )
 from patchbay.api_keys.models import CreateApiKey, UpdateApiKey
-from patchbay.auth import principal
 from patchbay.clock import from_ms
 from patchbay.errors import Conflict, NotFound
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, HOUR, NO_COUNT, QuotaStatus, Window
 from patchbay.rate_limits.throttling import THROTTLED_DETAIL
 from patchbay.storage import dynamo
-from tests.api_keys import ADA, CONFIG, use_fast_hashes
+from tests.api_keys import ADA, use_config, use_fast_hashes
 from tests.fake_rows import FakeRows
 
 # Half an hour before the end of a day, in a future year, because the models reject an expiry in the past.
@@ -160,8 +158,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
         self.patch = patch = pytest.MonkeyPatch()
         for name in ("get", "update", "transact"):
             patch.setattr(dynamo, name, getattr(self.table, name))
-        for module in (guard, store, service, principal, log):
-            patch.setattr(module, "settings", lambda: CONFIG)
+        use_config(patch)
         for module in (service, store):
             patch.setattr(module, "now_ms", lambda: self.now)
         use_fast_hashes(patch)

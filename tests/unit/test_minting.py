@@ -12,17 +12,15 @@ from typing import Any
 import pytest
 
 from patchbay import ids
-from patchbay.activity import log
-from patchbay.api_keys import guard, service, store
+from patchbay.api_keys import service, store
 from patchbay.api_keys.guard import Guard, InvalidKey, KeyCostExceedsLimit, KeyRateLimited
 from patchbay.api_keys.models import ApiKeyWithSecret, CreateApiKey, RotateApiKey, UpdateApiKey
-from patchbay.auth import principal
 from patchbay.auth.principal import Principal
 from patchbay.errors import Conflict, Forbidden
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY, HOUR
 from patchbay.storage import dynamo
-from tests.api_keys import ADA, CONFIG, MINUTE, use_fast_hashes
+from tests.api_keys import ADA, MINUTE, use_config, use_fast_hashes
 from tests.fake_rows import FakeRows
 
 START = 50_000 * DAY.length_ms + 10 * HOUR.length_ms
@@ -40,8 +38,7 @@ class World:
         monkeypatch.setattr(dynamo, "get", self.table.get)
         monkeypatch.setattr(dynamo, "update", self.table.update)
         monkeypatch.setattr(dynamo, "transact", self.transact)
-        for module in (guard, store, service, principal, log):
-            monkeypatch.setattr(module, "settings", lambda: CONFIG)
+        use_config(monkeypatch)
         for module in (service, store):
             monkeypatch.setattr(module, "now_ms", lambda: self.now)
         monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: self.now * 1_000_000))

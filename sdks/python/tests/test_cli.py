@@ -370,6 +370,8 @@ def test_replay_follows_its_task(api: Api, patchbay: Patchbay) -> None:
         "parameters": {},
         "done": 0,
         "total": 7,
+        "step": None,
+        "file": None,
         "error": None,
         "createdBy": "user:me",
         "createdAt": "2026-11-27T09:30:00.000Z",
