@@ -479,6 +479,7 @@ def test_refresh_of_a_working_connection_costs_no_transaction(connected: Connect
 
 
 def test_connections_of_a_deleted_integration_are_announced(connected: ConnectedIntegration) -> None:
+    connected.clock.move(1)  # IDs of one millisecond have no order
     connected.api(f"DELETE {connected.path}")
     for _ in range(3):
         connected.run_maintenance()
