@@ -31,9 +31,7 @@ def stack_of(backend: Backend, sqs: Any = None) -> Stack:
 
 
 class Tasks:
-    """moto's SQS, with tasks that move messages as AWS describes them. A task moves them when somebody asks for
-    its state.
-    """
+    """moto's SQS, with tasks that move messages as AWS describes. Each look at a task lets it work."""
 
     def __init__(self, sqs: Any, urls: dict[str, str], running: bool = False) -> None:
         self._sqs, self._urls = sqs, urls

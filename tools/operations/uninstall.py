@@ -1,9 +1,9 @@
 """Deletes a stack and everything that it leaves: `make uninstall STACK=patchbay-dev CONFIRM=patchbay-dev`.
 
 Without CONFIRM it only lists. The steps are in this order: the stack, the kept tables, the bucket of exports
-with its files, log groups and layers, the artifacts of `make deploy`, and the KMS key last. Each can be repeated: what
-is gone is skipped. After the stack, CloudFormation still lists the resources of a deleted stack for 90 days,
-so a run that was interrupted, or one after `sam delete`, finds what is left.
+with its files, log groups and layers, the artifacts of `make deploy`, and the KMS key last. Each can be
+repeated, because what is gone is skipped. CloudFormation lists the resources of a deleted stack for 90 days,
+so a run after one that was interrupted, or after `sam delete`, finds what is left.
 
 A resource that another stack owns now (an import) is not touched.
 """
@@ -90,7 +90,7 @@ def uninstall(name: str, is_confirmed: bool, days: int, client: Callable[[str], 
 
 
 def find(client: Callable[[str], Any], name: str) -> Found:
-    """What there is of the stack, and of deleted ones with its name. Raises Problem if there never was one."""
+    """What there is of the stack, and of deleted ones with its name. Raises Problem if there was none."""
     cloudformation = client("cloudformation")
     live, ids = stack_ids(cloudformation, name)
     if not ids:
@@ -221,9 +221,7 @@ def describe(name: str, found: Found, artifacts: str | None, days: int) -> None:
         for each in sorted(names):
             say(f"  {kind} {each}{f', {days} days after this command' if kind == 'key' else ''}")
     for layer, version in sorted(found.layers):
-        say(
-            f"  version {version} of layer {layer}; functions of other stacks that use it keep it until their update"
-        )
+        say(f"  version {version} of layer {layer}; functions of other stacks keep it until their update")
     if artifacts:
         say(f"  the artifacts in s3://{artifacts}/{name}/")
 
@@ -304,9 +302,7 @@ def report(client: Callable[[str], Any], name: str, artifacts: str | None) -> in
     say("  the secret with the key for tokens (JwtSecretArn), certificates, and an SNS topic of your own")
     if artifacts:
         say(f"  {artifacts}, the bucket of the SAM CLI, which all stacks of the region share")
-    say(
-        "  for 35 days, the backup that DynamoDB makes of a deleted table with point-in-time recovery; it is free"
-    )
+    say("  for 35 days, without cost, the backups that DynamoDB makes of deleted tables")
     for each in sorted(remaining):
         say(f"STILL THERE: {each}")
     return int(bool(remaining or left.live))
