@@ -9,10 +9,10 @@ tests ?= tests sdks/python/tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sdks test-chaos \
-	test-contract test-load test-deploy bench load simulate validate build release-check deploy smoke derived sdks \
-	examples lint-openapi api-changes redrive backup-check uninstall lock clean need-dev need-ministack need-sam need-lock need-deploy \
-	need-schemathesis need-load need-oidc need-openapi need-apps need-sdks
+.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-chaos \
+	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
+	sdks examples lint-openapi api-changes redrive backup-check uninstall lock clean need-dev need-ministack \
+	need-sam need-lock need-deploy need-schemathesis need-load need-python313 need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -20,7 +20,7 @@ export SAM_CLI_TELEMETRY := 0
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-setup: need-dev need-ministack need-sam need-schemathesis ## Install everything now instead of on first use
+setup: need-dev need-ministack need-sam need-schemathesis need-python313 ## Install everything now instead of on first use
 
 run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
 	@$(python) -m local run
@@ -31,10 +31,10 @@ receiver: need-dev ## Print the webhooks that 127.0.0.1:8788 receives: SECRET_FI
 token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 	@$(python) -m local token
 
-test: need-dev need-ministack need-sam need-schemathesis lint validate unit ## Run everything that must pass before a release
+test: need-dev need-ministack need-sam need-schemathesis need-python313 lint validate unit ## Run everything that must pass before a release
 
-unit: need-dev need-ministack need-sam need-schemathesis ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/deploy --ignore=tests/load --ignore=tests/sdks $(tests) $(ARGS)
+unit: need-dev need-ministack need-sam need-schemathesis need-python313 ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/deploy --ignore=tests/load --ignore=tests/sam --ignore=tests/sdks $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Run integration and end-to-end tests on Amazon's DynamoDB Local: [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.dynamodb_local $(ARGS)
@@ -44,6 +44,9 @@ test-oidc: need-dev need-ministack need-oidc ## Test OAuth against a certified a
 
 test-apps: need-dev need-ministack need-apps ## Test the Zapier, Make and n8n apps with their platforms' tools; needs Node 20
 	@$(python) -m pytest tests/apps $(ARGS)
+
+test-sam: need-dev need-ministack need-sam need-python313 ## Test every function in Lambda's container; needs Docker: [ARGS=]
+	@$(python) -m pytest tests/sam $(ARGS)
 
 test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and on the local stack; needs Node 20
 	@$(python) -m pytest tests/sdks $(ARGS)
@@ -82,8 +85,13 @@ simulate: need-dev ## Simulate 1 million deliveries an hour and 100 million a da
 validate: need-sam ## Validate template.yaml against CloudFormation and SAM
 	@$(sam) validate
 
-build: need-dev need-sam ## Build for AWS into .aws-sam/build; python3.13 or PYTHON313= compiles bytecode
-	@$(sam_build)
+build: need-dev need-sam need-python313 ## Build for AWS into .aws-sam/build: [ARCHITECTURE=x86_64] [PYTHON313=]
+	@$(python) -m tools.sam_build .aws-sam/build $(or $(ARCHITECTURE),arm64)
+
+sam-local: need-dev need-sam need-python313 ## Let `sam local` use the stack that `make run` runs; needs Docker
+	@$(python) -m tools.lambda_image
+	@$(python) -m tools.sam_build .aws-sam/local
+	@$(python) -m local containers
 
 release-check: need-dev need-sam need-deploy ## Check that the build can be deployed: [BASE=the release before]
 	@PYTHONPATH=layers/patchbay $(python) -m tools.release_check .aws-sam/build --lint
@@ -130,6 +138,8 @@ api-changes: need-dev ## List what changed in openapi.json, breaking changes fir
 lock: need-lock ## Update the lock files: [UPGRADE=1]
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
 		layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
+	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
+		requirements/lambda.in -o requirements/lambda.txt
 	@for name in dev ministack sam deploy lock schemathesis load; do \
 		$(compile) --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt \
 		|| exit 1; done
@@ -149,8 +159,6 @@ operation = PYTHONPATH=layers/patchbay $(python) -m tools.operations
 
 redocly = REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true .tools/node/openapi/node_modules/.bin/redocly
 
-# SAM runs make itself: as a separate make, and with a Python that has pip.
-sam_build = env -u MAKELEVEL -u MAKEFLAGS -u MFLAGS PYTHON="$(CURDIR)/$(python)" $(sam) build
 compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
@@ -160,6 +168,9 @@ need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-lo
 		echo "patchbay: $(PYTHON) not found; install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
 		exit 1; }
 	@$(PYTHON) tools/environment.py $(if $(filter file,$(origin PYTHON)),,--same-python) $*
+
+need-python313: need-dev
+	@$(python) -m tools.python313
 
 need-oidc: need-dev
 	@$(python) -m tools.node_packages oidc

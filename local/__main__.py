@@ -1,4 +1,4 @@
-"""`python -m local run | invoke | token | receiver`; see README.md, "Running it"."""
+"""`python -m local run | invoke | token | receiver | containers`; see README.md, "Running it"."""
 
 from __future__ import annotations
 
@@ -53,6 +53,9 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser(
         "receiver", help="print the webhooks that arrive (SECRET_FILE or SECRET, STATUS)"
     ).set_defaults(command=lambda _: receiver.main())
+    commands.add_parser(
+        "containers", help="let the containers of `sam local` use the running stack"
+    ).set_defaults(command=_containers)
     return parser.parse_args()
 
 
@@ -107,6 +110,13 @@ def _invoke(arguments: argparse.Namespace) -> int:
     payload, failed = answer
     print(payload.decode())
     return int(failed)
+
+
+def _containers(_: argparse.Namespace) -> int:
+    from local.containers import serve
+
+    asyncio.run(_until_signal(serve(state_dir())))
+    return 0
 
 
 async def _until_signal(work: Coroutine[Any, Any, Any]) -> Any:

@@ -23,12 +23,22 @@ from typing import Any
 import httpx
 from botocore.exceptions import ClientError
 
-from local.settings import ACCOUNT, HOST, JWT_SECRET_NAME, REGION, ROOT, STACK_NAME, Problem, client
+from local.settings import (
+    ACCOUNT,
+    CREDENTIALS,
+    HOST,
+    JWT_SECRET_NAME,
+    REGION,
+    ROOT,
+    STACK_NAME,
+    Problem,
+    client,
+)
 from local.template import Resource, Template
 
 START_SECONDS = 30
 STOP_SECONDS = 15  # ministack writes its state before it exits
-SERVICES = "dynamodb,sqs,kms,secretsmanager,events"
+SERVICES = "dynamodb,sqs,kms,secretsmanager,events,s3"
 
 
 def child(number: int, *command: str) -> list[str]:
@@ -68,6 +78,7 @@ class Ministack:
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "LOG_LEVEL": "WARNING",
+            **CREDENTIALS,  # those that sign links to files
         }
         log = home / "log"
         with log.open("wb") as output:
@@ -138,6 +149,7 @@ def create(template: Template, endpoints: dict[str, str]) -> None:
     dynamodb = client("dynamodb", endpoints)
     for table in template.of_type("AWS::DynamoDB::Table"):
         _table(dynamodb, template.name(table.logical_id), table.properties)
+    _buckets(template, endpoints)
     _queues(template, endpoints)
     _buses(template, endpoints)
 
@@ -269,6 +281,35 @@ def _new_indexes(dynamodb: Any, name: str, there: dict[str, Any], properties: di
                 AttributeDefinitions=properties["AttributeDefinitions"],
                 GlobalSecondaryIndexUpdates=[{"Create": index}],
             )
+
+
+def _buckets(template: Template, endpoints: dict[str, str]) -> None:
+    buckets = list(template.of_type("AWS::S3::Bucket"))
+    if not buckets:
+        return
+    s3 = client("s3", endpoints)
+    there = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    for bucket in buckets:
+        name = template.name(bucket.logical_id)
+        if name not in there:
+            where = {} if REGION == "us-east-1" else {"LocationConstraint": REGION}
+            s3.create_bucket(Bucket=name, **({"CreateBucketConfiguration": where} if where else {}))
+        rules = bucket.properties.get("LifecycleConfiguration", {}).get("Rules", [])
+        if rules:
+            s3.put_bucket_lifecycle_configuration(
+                Bucket=name, LifecycleConfiguration={"Rules": [_lifecycle_rule(rule) for rule in rules]}
+            )
+
+
+def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
+    """A rule as the API of S3 takes it."""
+    days = int(rule["ExpirationInDays"])
+    return {
+        "ID": rule["Id"],
+        "Status": rule["Status"],
+        "Filter": {"Prefix": ""},
+        "Expiration": {"Days": days},
+    }
 
 
 def _queues(template: Template, endpoints: dict[str, str]) -> None:

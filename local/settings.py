@@ -21,6 +21,7 @@ ENDPOINT_VARIABLES = {
     "events": "AWS_ENDPOINT_URL_EVENTBRIDGE",
     "kms": "AWS_ENDPOINT_URL_KMS",
     "lambda": "AWS_ENDPOINT_URL_LAMBDA",
+    "s3": "AWS_ENDPOINT_URL_S3",
     "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "sqs": "AWS_ENDPOINT_URL_SQS",
 }

@@ -50,6 +50,7 @@ LEFT_OUT = {
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
+    "AWS::S3::BucketPolicy",
     "AWS::SQS::QueuePolicy",
     "AWS::SSM::Parameter",
 }
@@ -67,6 +68,7 @@ EMULATED = {
     "AWS::Lambda::LayerVersion": ("", "lambda", "layer:{}:1"),
     "AWS::Scheduler::Schedule": ("Name", "scheduler", "schedule/default/{}"),
     "AWS::SecretsManager::Secret": ("Name", "secretsmanager", "secret:{}"),
+    "AWS::S3::Bucket": ("BucketName", "s3", "{}"),
     "AWS::SQS::Queue": ("QueueName", "sqs", "{}"),
 }
 
@@ -137,7 +139,8 @@ class Template:
         if given:
             return str(self.resolve(given))
         fifo = kind == "AWS::SQS::Queue" and resource.get("Properties", {}).get("FifoQueue")
-        return f"{STACK_NAME}-{logical_id}{'.fifo' if fifo else ''}"
+        name = f"{STACK_NAME}-{logical_id}{'.fifo' if fifo else ''}"
+        return name.lower() if kind == "AWS::S3::Bucket" else name  # names of buckets have no capitals
 
     def arn(self, logical_id: str) -> str:
         kind = self._resources[logical_id]["Type"]
@@ -145,6 +148,8 @@ class Template:
         if identity.startswith("arn:"):
             return identity
         _, service, resource = EMULATED.get(kind, ("", "local", "{}"))
+        if service == "s3":
+            return f"arn:aws:s3:::{identity}"
         return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource.format(identity)}"
 
     def queue_url(self, logical_id: str) -> str:

@@ -29,6 +29,7 @@ from joserfc.jwk import OctKey
 from moto import mock_aws
 from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models import dynamodb_backends
+from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
 from local import gateway, services
@@ -253,6 +254,9 @@ def _moto(parameters: tuple[tuple[str, str], ...]) -> Iterator[bool]:
                 queue._messages.clear()
                 queue._pending_messages.clear()
                 queue.deleted_messages.clear()
+            for bucket in s3_backends[local_settings.ACCOUNT]["aws"].buckets.values():
+                bucket.keys.clear()
+                bucket.multiparts.clear()
         yield reused
         if ENGINE:
             _empty_tables()

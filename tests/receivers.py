@@ -102,11 +102,13 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiver(script: Sequence[Step] = (200,), *, port: int = 0) -> Iterator[Receiver]:
-    """A receiver on 127.0.0.1, by default at a free port."""
+def receiver(
+    script: Sequence[Step] = (200,), *, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[Receiver]:
+    """A receiver, by default on 127.0.0.1 at a free port."""
     receiver = Receiver(script)
-    with _Server(receiver, port) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
+    with _Server(receiver, host, port) as server:
+        receiver.url = f"http://{host}:{server.server_port}/hook"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
@@ -122,10 +124,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, receiver: Receiver, port: int) -> None:
+    def __init__(self, receiver: Receiver, host: str, port: int) -> None:
         self.receiver = receiver
         self._open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__((host, port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)

@@ -212,6 +212,7 @@ def tour(driver: Driver) -> None:
     _automations(driver)
     _integrations(driver)
     assert driver.api("GET /api/audit", 200)["items"]
+    _workspace(driver)
 
 
 def echo(status: int) -> Step:
@@ -264,6 +265,55 @@ def _api_keys(driver: Driver) -> Any:
     set_attributes(backend, "RateLimitsTable", {"id": "of a deleted workspace"}, ttl=1)
     assert driver.worker("SweepWindowsFunction") == {"deleted": 1}
     return publisher
+
+
+# ── workspaces ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _workspace(driver: Driver) -> None:
+    """The settings and the export of `acme`, and the erasure of another workspace."""
+    api, once = driver.api, {"idempotency-key": "one"}
+    api("GET /api/workspace", 200)
+    api("PUT /api/workspace", 200, json={"retainDays": 29})
+    task = api("POST /api/workspace/export", 202, headers=once)
+    assert api("POST /api/workspace/export", 202, headers=once) == task
+    assert driver.worker("RunWorkspaceTasksFunction") == {"advanced": 1}
+    assert api(f"GET /api/tasks/{task['id']}", 200)["file"]["bytes"]
+    tried = max(api("GET /api/deliveries?limit=100", 200)["items"], key=lambda item: item["attemptCount"])
+    api(f"DELETE {EVENTS}/{tried['eventId']}/data", 200)
+    _erasure(driver)
+
+
+def _erasure(driver: Driver) -> None:
+    """A workspace with an integration, whose provider is slow to answer, and the files of two exports."""
+    api, backend, acme = driver.api, driver.backend, driver.owner
+    driver.owner = driver.secrets["leaver's JWT"] = jwt_for("leaver")
+    integration = {"name": "Mail", "type": "CUSTOM"}
+    path = f"{INTEGRATIONS}/{api(f'POST {INTEGRATIONS}', 201, json=integration)['id']}"
+    api(f"POST {path}/connections", 201, json={"credentials": CREDENTIALS})
+    export = api("POST /api/workspace/export", 202)
+    assert driver.worker("RunWorkspaceTasksFunction") == {"advanced": 1}
+    assert api(f"GET /api/tasks/{export['id']}", 200)["file"]
+    s3, bucket = backend.client("s3"), backend.environment["EXPORTS_BUCKET"]
+    s3.create_multipart_upload(Bucket=bucket, Key="leaver/unfinished")
+    webhook = "whk_032asvoIJDDiQMG9VZzHw8"
+    put_row(backend, "WebhooksTable", {"workspaceId": "leaver", "sk": f"gone#{webhook}", "ttl": 1})
+    for table in ("DeliveriesTable", "FeedsTable", "HealthTable"):
+        put_row(backend, table, {"webhookKey": f"leaver#{webhook}", "sk": "row", "ttl": 1})
+    for table in ("OAuthStatesTable", "IdempotencyTable"):
+        put_row(backend, table, {"id": "of leaver", "workspaceId": "leaver", "ttl": 1})
+    erasure = "DELETE /api/workspace?confirm=leaver"
+    task = api(erasure, 202)
+    assert api(erasure, 202) == task
+    key = {"workspaceId": "leaver", "id": task["id"]}
+    # The waits are over: at the start, for the providers, and until no process has a data key.
+    for step in ("settle", "integrations", "forget"):
+        place = json.dumps({"step": step, "since": 0})
+        set_attributes(backend, "TasksTable", key, dueAt=1, reached=place)
+        assert driver.worker("RunWorkspaceTasksFunction") == {"advanced": 1}
+    assert api(f"GET /api/tasks/{task['id']}", 200)["status"] == "SUCCEEDED"
+    assert s3.list_objects_v2(Bucket=bucket, Prefix="leaver/")["KeyCount"] == 0
+    driver.owner = acme
 
 
 # ── webhooks, events and deliveries ──────────────────────────────────────────────────────────────────

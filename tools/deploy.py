@@ -73,7 +73,7 @@ def deploy(environment: str, given: Mapping[str, str]) -> None:
     )
     release = release_text(values)
     say(f"stack {stack}, {'an update' if deployed else 'its first deployment'}, release {release}")
-    run("make", "build")
+    run("make", "build", f"ARCHITECTURE={values['Architecture']}")
     run("make", "release-check")
     overrides = [f'{name}="{value}"' for name, value in {**chosen, "Release": release}.items()]
     run(

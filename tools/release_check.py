@@ -1,9 +1,10 @@
 """Rejects a build that cannot be deployed: `python -m tools.release_check .aws-sam/build [--lint]`.
 
 It finds what `sam build` accepts and only AWS, or the bill, would show: modules without bytecode for the
-runtime, libraries for another processor, packages over Lambda's limit, and a stack over CloudFormation's. The
-rules for the template itself are in stack_check.py. With --lint, cfn-lint and parliament check it too, from
-.tools/sam and .tools/deploy. BASE names the release before; by default it is the last tag.
+runtime, libraries for another processor than the functions', packages over Lambda's limit, and a stack over
+CloudFormation's. The rules for the template itself are in stack_check.py. With --lint, cfn-lint and
+parliament check it too, from .tools/sam and .tools/deploy. BASE names the release before; by default it is
+the last tag.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 from tools import stack_check
+from tools.sam_build import PARAMETER
 
 # Lambda quotas: a function with its layers, unzipped. CloudFormation quotas: resources of a stack.
 MAX_UNZIPPED = 250 * 1024 * 1024
@@ -31,7 +33,7 @@ PYC_SUFFIX = ".cpython-313.pyc"
 PYC_HEADER = (3571).to_bytes(2, "little") + b"\r\n" + (1).to_bytes(4, "little")
 # The ELF header; the machine is the 16-bit word at byte 18.
 ELF_MAGIC = b"\x7fELF"
-ELF_AARCH64 = (183).to_bytes(2, "little")
+ELF_MACHINES = {"arm64": (183).to_bytes(2, "little"), "x86_64": (62).to_bytes(2, "little")}
 
 URIS = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 
@@ -59,6 +61,7 @@ def problems(build: Build) -> list[str]:
     """Return the build's faults, one sentence each."""
     return [
         *modules_without_bytecode(build),
+        *architecture_open(build),
         *libraries_for_other_machines(build),
         *packages_too_large(build),
         *resources_too_many(build),
@@ -71,7 +74,7 @@ def modules_without_bytecode(build: Build) -> Iterator[str]:
     if uncompiled:
         yield (
             f"{len(uncompiled)} of {len(modules)} modules have no bytecode of Python 3.13, "
-            f"such as {uncompiled[0]}; install python3.13 or name it with PYTHON313=, and build again"
+            f"such as {uncompiled[0]}; build with `make build`, or name a Python 3.13 with PYTHON313="
         )
 
 
@@ -80,12 +83,22 @@ def has_bytecode(module: Path) -> bool:
     return compiled.is_file() and compiled.read_bytes().startswith(PYC_HEADER)
 
 
+def architecture_open(build: Build) -> Iterator[str]:
+    parameter = build.template["Parameters"][PARAMETER]
+    if parameter["AllowedValues"] != [parameter["Default"]]:
+        yield (
+            f"the parameter {PARAMETER} can be another than the one that the layers are built for; "
+            "build with `make build`"
+        )
+
+
 def libraries_for_other_machines(build: Build) -> Iterator[str]:
+    name = build.template["Parameters"][PARAMETER]["Default"]
     for folder in build.folders.values():
         for library in sorted(folder.rglob("*.so*")):
             header = library.read_bytes()[:20]
-            if header[:4] != ELF_MAGIC or header[18:] != ELF_AARCH64:
-                yield f"{library} is not built for Linux on arm64"
+            if header[:4] != ELF_MAGIC or header[18:] != ELF_MACHINES[name]:
+                yield f"{library} is not built for Linux on {name}; run `make build ARCHITECTURE={name}`"
 
 
 def packages_too_large(build: Build) -> Iterator[str]:

@@ -200,6 +200,7 @@ PATHS: list[tuple[str, Resources]] = [
     (r"DELETE .*/webhooks/\{id\}", Resources(_push, 1)),
     (r".*/webhooks/\{id\}", PUSH),
     (r"GET /api/events/\{id\}", EVENT),
+    (r"DELETE /api/events/\{id\}/data", Resources(_event)),
     (r"POST /api/tasks/\{id\}", Resources(_task, 1)),
     (r".*/tasks/\{id\}", TASK),
     (r"(DELETE .*/api-keys/\{id\}|.*/rotate$)", Resources(_key, 1)),
@@ -362,6 +363,11 @@ def _mend_secret(body: Json) -> None:
     body["secret"] = "whsec_QW5FeGFtcGxlT2ZBU2lnbmluZ1NlY3JldDMyQnl0ZXM="
 
 
+def _mend_workspace(body: Json) -> None:
+    if isinstance(body.get("retainDays"), int):
+        body["retainDays"] = 7  # at most a parameter of the deployment
+
+
 BODIES: dict[str, Callable[[Json], None]] = {
     "publishEvent": _mend_event,
     "publishEvents": _mend_events,
@@ -384,6 +390,7 @@ BODIES: dict[str, Callable[[Json], None]] = {
     "startRun": _mend_run,
     "answerRun": _mend_answer,
     "setChoices": _mend_choices,
+    "updateWorkspace": _mend_workspace,
 }
 
 
@@ -445,6 +452,8 @@ def _mend_query(query: Json) -> None:
     for name in ("type", "eventType"):
         if isinstance(query.get(name), str) and query[name].isupper() and name == "eventType":
             query[name] = event_type(query[name])
+    if "confirm" in query:
+        query["confirm"] = GIVEN["workspace"]
     if "webhookId" in query:
         query["webhookId"] = PUSH.take()["id"]
     if "integrationId" in query:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools import environment, release_check
+from tools import environment, python313, release_check, sam_build
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYER_LOCK = ROOT / "layers/dependencies/requirements.txt"
@@ -24,16 +24,11 @@ GOOD_PYC = release_check.PYC_HEADER + b"code"
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
-    if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHON313"}
-} | {"PYTHON": sys.executable, "PYENV_VERSION": "3.13", "SAM_CLI_TELEMETRY": "0"}
-
-
-def has_python_313() -> bool:
-    command = ["python3.13", "-c", "pass"]
-    try:
-        return subprocess.run(command, env=ENVIRONMENT, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        return False
+    if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARCHITECTURE"}
+} | {"PYTHON": sys.executable, "SAM_CLI_TELEMETRY": "0", **python313.VARIABLES}
+COMPILER = python313.find()  # `make` provides it where it can
+if COMPILER:
+    ENVIRONMENT["PYTHON313"] = COMPILER
 
 
 def warnings(output: str) -> list[str]:
@@ -67,8 +62,12 @@ def test_sam_build_passes_the_release_check(sources: Path) -> None:
     assert built.returncode == 0, built.stderr
 
     build = release_check.read(sources / ".aws-sam/build")
+    [untied] = [problem for problem in release_check.problems(build) if "Architecture" in problem]
+    assert "build with `make build`" in untied
+    sam_build.tie(sources / ".aws-sam/build/template.yaml", "arm64")
+    build = release_check.read(sources / ".aws-sam/build")
     problems = release_check.problems(build)
-    if has_python_313():
+    if COMPILER:
         assert problems == []
         assert not warnings(built.stderr)
     else:  # the build succeeds with one warning, and this is the only fault
@@ -124,7 +123,7 @@ def test_layer_builds_without_python_313_and_warns_once(sources: Path, tmp_path:
     assert not list(tmp_path.rglob("*.pyc"))
 
 
-@pytest.mark.skipif(not has_python_313(), reason="needs python3.13")
+@pytest.mark.skipif(not COMPILER, reason="needs Python 3.13")
 def test_bytecode_is_reproducible_and_has_the_paths_of_lambda(sources: Path, tmp_path: Path) -> None:
     def compiled(artifacts: Path) -> dict[Path, bytes]:
         build_patchbay_layer(sources, artifacts)
@@ -150,6 +149,7 @@ def build(tmp_path: Path) -> Path:
     serverless = "AWS::Serverless::"
     template = {
         "Transform": "AWS::Serverless-2016-10-31",
+        "Parameters": {"Architecture": {"Default": "arm64", "AllowedValues": ["arm64"]}},
         "Globals": {"Function": {"Runtime": "python3.13", "Layers": [{"Ref": "Layer"}]}},
         "Resources": {
             "Layer": {
@@ -223,6 +223,12 @@ def test_release_check_rejects_a_library_for_another_machine(build: Path, librar
     (build / "Layer/python/native.so").write_bytes(library)
     [problem] = release_check.problems(release_check.read(build))
     assert "native.so is not built for Linux on arm64" in problem
+
+
+def test_release_check_follows_the_architecture_of_the_build(build: Path) -> None:
+    (build / "Layer/python/native.so").write_bytes(elf(machine=62))
+    sam_build.tie(build / "template.yaml", "x86_64")
+    assert release_check.problems(release_check.read(build)) == []
 
 
 def test_release_check_rejects_a_function_over_lambdas_limit(build: Path) -> None:

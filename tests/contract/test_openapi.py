@@ -142,7 +142,7 @@ def _has(value: object, path: Sequence[str]) -> bool:
     ("source", "targets"),
     [
         ("createApiKey", {"getApiKey", "updateApiKey", "revokeApiKey", "rotateApiKey", "verifyApiKey"}),
-        ("publishEvents", {"getEvent", "listAllDeliveries"}),
+        ("publishEvents", {"getEvent", "eraseEventData", "listAllDeliveries"}),
         ("listAllDeliveries", {"getDelivery", "retryDelivery"}),
         ("browseMarketplace", {"getListing", "installIntegration"}),
         ("initiateOauth", {"completeOauth"}),

@@ -91,9 +91,11 @@ def test_no_resource_name_prevents_a_second_stack() -> None:
     assert layers == {"patchbay-dependencies", "patchbay-patchbay", "patchbay-reference"}
     parameters = {parameter.properties["Name"] for parameter in TEMPLATE.of_type("AWS::SSM::Parameter")}
     assert all(name.startswith("/patchbay/") for name in parameters)
+    assert len(list(TEMPLATE.of_type("AWS::Scheduler::Schedule"))) == 7
     for kind, name in (
         ("AWS::Scheduler::Schedule", "Name"),
         ("AWS::DynamoDB::Table", "TableName"),
+        ("AWS::S3::Bucket", "BucketName"),
         ("AWS::SQS::Queue", "QueueName"),
         ("AWS::Lambda::Function", "FunctionName"),
         ("AWS::IAM::Role", "RoleName"),
@@ -124,6 +126,7 @@ SCOPES: list[tuple[str, str | None]] = [
     (r"GET /api/integrations/\{id\}/oauth/callback", PUBLIC),
     (r"POST /api/events(/batch)?", "events:publish"),
     (r"GET /api/events(/.*)?", "events:read"),
+    (r"DELETE /api/events/\{id\}/data", "events:publish"),
     (r"POST /api/integrations/api-keys/verify", "api-keys:verify"),
     (r"\w+ /api/integrations/api-keys(/.*)?", "api-keys:*"),
     (r"\w+ /api/integrations/webhooks(/.*)?", "webhooks:*"),
@@ -136,6 +139,9 @@ SCOPES: list[tuple[str, str | None]] = [
     (r"PUT /api/actions/.*", "actions:handle"),
     (r"\w+ /api/tasks(/.*)?", "webhooks:*"),
     (r"GET /api/audit", "audit:read"),
+    (r"GET /api/workspace", ANY),
+    (r"POST /api/workspace/export", "workspace:export"),
+    (r"\w+ /api/workspace", "workspace:delete"),
 ]
 
 
@@ -508,7 +514,10 @@ def _list(value: str | list[str]) -> list[str]:
 def test_rights_have_no_wildcard(function: str, grants: Grants) -> None:
     for right in [*grants.own, *(right for rights in grants.shared.values() for right in rights)]:
         assert "*" not in right.action, right
-        assert "*" not in right.resource, right
+        resource = right.resource
+        if resource.startswith("arn:aws:s3:"):
+            resource = resource.removesuffix("/*")  # the files of one bucket
+        assert "*" not in resource, right
 
 
 def test_only_key_routes_may_change_key_permissions() -> None:
@@ -545,6 +554,20 @@ _TRANSACTED = {
 }
 
 
+# HeadObject returns a 404 for a missing file only to callers who may list the bucket.
+_S3_ACTIONS = {
+    "CreateMultipartUpload": ("s3:PutObject",),
+    "UploadPart": ("s3:PutObject",),
+    "CompleteMultipartUpload": ("s3:PutObject",),
+    "ListParts": ("s3:ListMultipartUploadParts",),
+    "AbortMultipartUpload": ("s3:AbortMultipartUpload",),
+    "HeadObject": ("s3:GetObject", "s3:ListBucket"),
+    "ListObjectsV2": ("s3:ListBucket",),
+    "ListMultipartUploads": ("s3:ListBucketMultipartUploads",),
+    "DeleteObject": ("s3:DeleteObject",),
+}
+
+
 def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Right]:
     """The rights that IAM requires for a call, by the Service Authorization Reference."""
     match service, operation:
@@ -571,6 +594,11 @@ def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Ri
             yield Right(f"kms:{operation}", call["KeyId"])
         case "secretsmanager", "GetSecretValue":
             yield Right(f"secretsmanager:{operation}", call["SecretId"])
+        case "s3", _:
+            bucket = f"arn:aws:s3:::{call['Bucket']}"
+            for action in _S3_ACTIONS[operation]:
+                lists = action in ("s3:ListBucket", "s3:ListBucketMultipartUploads")
+                yield Right(action, bucket if lists else f"{bucket}/{call['Key']}")
         case _:
             raise NotImplementedError(f"add the rights that {service}.{operation} needs")
 
@@ -654,7 +682,9 @@ def test_unknown_route_counts_a_key_with_the_rights_of_every_endpoint() -> None:
 
 
 # Rights that the tour does not use: (function or managed policy, action) → the reason.
-UNUSED: dict[tuple[str, str], str] = {}
+UNUSED: dict[tuple[str, str], str] = {
+    ("RunWorkspaceTasksFunction", "s3:GetObject"): "for a file that was completed just before a crash",
+}
 
 
 def used_by_lambda(template: Template) -> Iterator[tuple[str, Right]]:

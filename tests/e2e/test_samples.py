@@ -48,6 +48,12 @@ def test_endpoint_handles_its_sample(name: str, running: RunningStack) -> None:
 
     answer = running.invoke(name, with_token(event, running))
 
+    assert_endpoint_response(name, event, answer)
+
+
+def assert_endpoint_response(name: str, event: Any, answer: Any) -> None:
+    """The response of an endpoint to its sample."""
+    route = ROUTES[name]
     parameters = event.get("pathParameters", {}).values()
     # The IDs and OAuth states of samples do not exist, so lookups fail.
     if route.path.endswith("/oauth/callback"):
@@ -70,6 +76,17 @@ def test_endpoint_handles_its_sample(name: str, running: RunningStack) -> None:
 def test_worker_handles_its_sample(name: str, running: RunningStack) -> None:
     event = sample(name)
     answer = running.invoke(name, event)
+    assert_worker_response(name, event, answer)
+    # A worker moves an unreadable message to the dead-letter queue without failing the batch.
+    for queue, url in running.queues.items():
+        if queue.endswith("DeadLetterQueue"):
+            assert "Messages" not in running.client("sqs").receive_message(QueueUrl=url), (
+                f"the sample is in {queue}"
+            )
+
+
+def assert_worker_response(name: str, event: Any, answer: Any) -> None:
+    """The response of a worker to its sample."""
     if "Records" in event:
         assert answer == {"batchItemFailures": []}
     elif name == "ReviewPublicationFunction":  # with an empty event, it lists what waits for operators
@@ -79,12 +96,6 @@ def test_worker_handles_its_sample(name: str, running: RunningStack) -> None:
         # Counts of its work; other tests leave work in the shared stack.
         assert answer
         assert all(isinstance(count, int) for count in answer.values())
-    # A worker moves an unreadable message to the dead-letter queue without failing the batch.
-    for queue, url in running.queues.items():
-        if queue.endswith("DeadLetterQueue"):
-            assert "Messages" not in running.client("sqs").receive_message(QueueUrl=url), (
-                f"the sample is in {queue}"
-            )
 
 
 def test_sample_without_a_token_is_rejected(running: RunningStack) -> None:

@@ -215,6 +215,7 @@ def test_invalid_event_is_stored_with_the_reason_and_not_delivered(
         "feeds": [],
         "unmatched": [],
         "unmatchedTruncated": False,
+        "erasedAt": None,
     }
     assert listed(api, query="?status=REJECTED") == [event]
     if event["type"] in catalogue.ALL:  # an unknown type in a query is a 422

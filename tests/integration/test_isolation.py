@@ -144,6 +144,7 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
         f"{KEYS}/{{id}}/rotate": {"id": key["id"]},
         f"{KEYS}/{{id}}/logs": {"id": key["id"]},
         f"{EVENTS}/{{id}}": {"id": event_id},
+        f"{EVENTS}/{{id}}/data": {"id": event_id},
         **{f"/api/tasks/{{id}}{rest}": {"id": task} for rest in ("", "/cancel")},
         f"{INTEGRATIONS}/{{id}}/oauth/initiate": {"id": oauth},
         **{
@@ -209,7 +210,9 @@ def test_route_with_foreign_id_returns_404_and_changes_nothing(
             "a prefix of the name": jwt_for("acm"),
             "a longer name": jwt_for("acme-2"),
             "another case": jwt_for("ACME"),
-            "every scope": jwt_for("rival", scope=" ".join(KEY["scopes"] + ["api-keys:write"])),
+            "every scope": jwt_for(
+                "rival", scope=" ".join(KEY["scopes"] + ["api-keys:write", "events:publish"])
+            ),
         }.items():
             with subtests.test(f"{route.key} by {who}"):
                 assert_problem(api(line, json=BODIES.get(route.key), token=token), 404)

@@ -109,7 +109,7 @@ def test_response_body_is_cut_to_one_write_unit(body: str, own_headers: int) -> 
         response_body=body,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(states, "retention_ttl", lambda now: now // 1000)
+        patch.setattr(states, "retention_ttl", lambda now, days: now // 1000)
         row = store._fit_write_unit(
             states.delivered(None, message, attempt, counted=False, now=id.time_ms, max_attempts=4)
         )

@@ -78,7 +78,7 @@ def wait_seconds(delivery: StoredDelivery, generation: int) -> int | str | None:
 
 @pytest.fixture(autouse=True)
 def retention(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(states, "retention_ttl", lambda now: now // 1000 + 86_400)
+    monkeypatch.setattr(states, "retention_ttl", lambda now, days: now // 1000 + 86_400)
 
 
 @pytest.mark.parametrize(

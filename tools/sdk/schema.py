@@ -20,6 +20,7 @@ GROUPS = {
     "integrations": "Integrations, providers and the marketplace.",
     "me": "The caller.",
     "tasks": "Tasks that run in the background, such as replays.",
+    "workspace": "The workspace as a whole: its settings, its export and its erasure.",
     "webhooks": "Webhooks, their deliveries and their feeds.",
 }
 _METHODS = ("get", "post", "put", "delete")

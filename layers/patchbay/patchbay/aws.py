@@ -112,7 +112,8 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 def call(service: str, operation: str, params: Mapping[str, object]) -> JsonObject:
     """Call an operation of one of the `SERVICES`. Binary values are base64 in both directions. Retries after
-    throttling, server errors, and lost responses. Raises ServiceError, NoResponse.
+    throttling, server errors, and lost responses. Raises ServiceError, NoResponse. S3 does not use JSON, and
+    only tasks and their links need it: botocore calls it, with native parameters and results.
     """
     try:
         return _call(service, operation, params)
@@ -123,6 +124,8 @@ def call(service: str, operation: str, params: Mapping[str, object]) -> JsonObje
 
 
 def _call(service: str, operation: str, params: Mapping[str, object]) -> JsonObject:
+    if service == "s3":
+        return _call_s3(operation, params)
     body = _encode(params).encode()
     attempt = 0
     while True:
@@ -140,6 +143,11 @@ def _call(service: str, operation: str, params: Mapping[str, object]) -> JsonObj
         _pause(pause * 2 ** (attempt - 1))
 
 
+def s3_client() -> Any:
+    """A client of botocore. Its import takes half a second."""
+    return _s3_client(_region(), os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
+
+
 def preload() -> None:
     """Load the certificate authorities that TLS trusts. Called at import, because Lambda's init phase has the
     full CPU, but a request has only the share that goes with its memory size.
@@ -151,6 +159,39 @@ def clear_cache() -> None:
     """For tests: close the connections and drop the credentials."""
     aws_http.close_idle_connections()
     _credential_provider.cache_clear()
+    _s3_client.cache_clear()
+
+
+def _call_s3(operation: str, params: Mapping[str, object]) -> JsonObject:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = s3_client()
+    try:
+        result: JsonObject = client._make_api_call(operation, dict(params))
+    except ClientError as error:
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
+        details = error.response.get("Error", {})
+        code = str(details.get("Code"))
+        raise ServiceError(code, str(details.get("Message", "")), status) from error
+    except BotoCoreError as error:
+        raise NoResponse(f"s3.{operation}: {type(error).__name__}: {error}") from error
+    return result
+
+
+@cache
+def _s3_client(region: str, endpoint: str | None) -> Any:
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    config = Config(
+        signature_version="s3v4",
+        # An endpoint of one's own has no host names for buckets.
+        s3={"addressing_style": "path" if endpoint else "virtual"},
+        connect_timeout=2,
+        read_timeout=20,
+        retries={"mode": "standard", "max_attempts": _MAX_ATTEMPTS},
+    )
+    return get_session().create_client("s3", region_name=region, endpoint_url=endpoint, config=config)
 
 
 def _attempt(service: str, operation: str, body: bytes) -> JsonObject:

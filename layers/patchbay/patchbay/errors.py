@@ -117,6 +117,27 @@ class ConnectionExpired(Problem):
     remedy = "The user must connect again: start a flow with `POST /api/integrations/{id}/oauth/initiate`."
 
 
+class EventErased(Problem):
+    status, code, title = 409, "event_erased", "The data of the event was erased"
+    remedy = (
+        "The data cannot be restored, so the event cannot be sent again. Publish a new event if you must."
+    )
+
+
+class WorkspaceErasing(Problem):
+    status, code, title = 409, "workspace_erasing", "The workspace is being erased"
+    remedy = (
+        "Wait until the task of the erasure has ended (`GET /api/tasks`). Then the workspace is empty, and "
+        "can be used again with new API keys."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This workspace is being erased, so it accepts no requests until that has ended. Follow the "
+            "task: GET /api/tasks."
+        )
+
+
 class PayloadTooLarge(Problem):
     status, code, title = 413, "payload_too_large", "Payload too large"
     remedy = "Send less. A body has at most 1 MiB and the data of an event 256 KiB; split a batch."

@@ -60,6 +60,7 @@ class Once:
         now = now_ms()
         row = {
             "id": self._scope.id,
+            "workspaceId": self._scope.workspace_id,
             "bodyHash": self._scope.body_hash,
             "owner": self._owner,
             "leaseUntil": now + _LEASE_MS,
@@ -138,6 +139,7 @@ def get_or_store(scope: Scope, response: Response, *, keep_seconds: int) -> Resp
     seconds = now_ms() // 1000
     row = {
         "id": scope.id,
+        "workspaceId": scope.workspace_id,
         "bodyHash": scope.body_hash,
         "answer": response,
         "ttl": seconds + keep_seconds,
@@ -170,6 +172,19 @@ def scope(principal: Principal, route: str, key: str, body: object) -> Scope:
         id=hashlib.sha256(name.encode()).hexdigest(),
         workspace_id=principal.workspace_id,
         body_hash=hashlib.sha256(canonical.encode()).hexdigest(),
+    )
+
+
+def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
+    """The keys of a workspace's rows in the next 1 MB of the table, and the key to go on after; None at the
+    end.
+    """
+    return dynamo.scan_page(
+        settings().idempotency_table,
+        "workspaceId = :workspace",
+        after,
+        attributes=("id",),
+        workspace=workspace_id,
     )
 
 

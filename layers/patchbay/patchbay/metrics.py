@@ -25,7 +25,7 @@ _MAX_VALUES = 100
 _SERVICE = "patchbay"
 
 _LANES = ("FAST", "SLOW")
-_AWS_SERVICES = ("dynamodb", "kms", "secretsmanager", "sqs")
+_AWS_SERVICES = ("dynamodb", "kms", "s3", "secretsmanager", "sqs")
 
 
 class Metric(NamedTuple):

@@ -140,6 +140,18 @@ def are_keys_cached(workspace_id: str, ciphertexts: Iterable[str]) -> bool:
     return all(ciphertext.partition(".")[2].partition(".")[0] in cached for ciphertext in ciphertexts)
 
 
+def workspace_keys(workspace_id: str) -> Iterator[dynamo.Row]:
+    """The table keys of a workspace's data keys. Without them, nothing that they encrypted can be decrypted,
+    not even from a backup of another table. Processes keep them in memory for DATA_KEY_CACHE_SECONDS.
+    """
+    return dynamo.query(
+        settings().data_keys_table,
+        "workspaceId = :workspace",
+        attributes=("workspaceId", "version"),
+        workspace=workspace_id,
+    )
+
+
 def clear_cache() -> None:
     """Drop every data key from memory."""
     with _lock:

@@ -26,7 +26,7 @@ def write(trail: trails.Trail, outcome: AuditOutcome, reason: str | None) -> Non
     dynamo.put(
         settings().activity_table,
         {
-            "integrationKey": f"audit#{trail.workspace_id}",
+            "integrationKey": trails.partition(trail.workspace_id),
             "id": id,
             "actor": trail.actor,
             "outcome": outcome,

@@ -89,3 +89,18 @@ def _row(
     if trail is None or not trail.takes(workspace_id, subject, action, actor, outcome):
         return row, None
     return row | trail.attributes() | {"ttl": id.time_ms // 1000 + trails.KEEP_SECONDS}, trail
+
+
+def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
+    """The keys of a workspace's entries, and of its audit log, in the next 1 MB of the table, and the key to
+    go on after; None at the end. The log of a deleted subject stays for 90 days, so no list of subjects is
+    complete.
+    """
+    return dynamo.scan_page(
+        settings().activity_table,
+        "begins_with(integrationKey, :workspace) OR integrationKey = :audit",
+        after,
+        attributes=("integrationKey", "id"),
+        workspace=f"{workspace_id}#",
+        audit=trails.partition(workspace_id),
+    )

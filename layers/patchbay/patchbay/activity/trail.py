@@ -20,6 +20,11 @@ KEEP_SECONDS = 400 * 86_400
 _SIDE_EFFECTS = frozenset({"token.refreshed", "connection.expired", "connection.revoked"})
 
 
+def partition(workspace_id: str) -> str:
+    """The partition of the audit entries that no entry of the activity log carries."""
+    return f"audit#{workspace_id}"
+
+
 @dataclass(slots=True)
 class Trail:
     """A request that is audited. `target` is what its path names, or None. `fields` are the names of the

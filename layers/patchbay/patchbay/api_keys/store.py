@@ -268,6 +268,20 @@ def rotate(
 # ── the schedule ─────────────────────────────────────────────────────────────────────────────────────
 
 
+def workspace_keys(workspace_id: str) -> Iterator[dynamo.Row]:
+    """The keys of all rows of a workspace: its API keys, also those that ended, and their count. Eventually
+    consistent.
+    """
+    yield from dynamo.query(
+        settings().api_keys_table,
+        "workspaceId = :workspace",
+        index="byWorkspace",
+        attributes=("id",),
+        workspace=workspace_id,
+    )
+    yield {"id": _count_id(workspace_id)}
+
+
 def list_due(now: int) -> Iterator[StoredKey]:
     """Keys that are due at `now`, read with strong consistency."""
     table = settings().api_keys_table

@@ -138,6 +138,23 @@ def finish(run: StoredRun, extra_actions: Sequence[dynamo.TransactItem]) -> None
         raise RunChanged from None
 
 
+def workspace_keys(
+    workspace_id: str, platforms: Iterable[str], resources: Iterable[str]
+) -> Iterator[dynamo.Row]:
+    """The keys of all rows of a workspace: its runs on these platforms, and the choices of these resources.
+    Eventually consistent.
+    """
+    for platform in platforms:
+        yield from dynamo.query(
+            settings().automations_table,
+            "runsKey = :runs",
+            index="byPlatform",
+            attributes=("id",),
+            runs=_runs_key(workspace_id, platform),
+        )
+    yield from ({"id": _choices_id(workspace_id, resource)} for resource in resources)
+
+
 # ── for the sweep ────────────────────────────────────────────────────────────────────────────────────
 
 

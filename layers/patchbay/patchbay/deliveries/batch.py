@@ -29,7 +29,7 @@ from patchbay.webhooks.stored_webhook import StoredWebhook
 @dataclass(slots=True)
 class QueuedDelivery:
     """An SQS message of a delivery: `body` is its text, and `message` is the parsed text. `delivery` is None
-    if there is no row yet.
+    if there is no row yet. `sent_at` is the time of its event, or of the message, in Unix milliseconds.
     """
 
     message_id: str
@@ -37,6 +37,7 @@ class QueuedDelivery:
     receive_count: int
     body: str
     message: DeliveryMessage
+    sent_at: int
     delivery: StoredDelivery | None = None
 
     @property
@@ -88,6 +89,10 @@ class WebhookBatch:
         receiver affects no other.
         """
         return isinstance(self.deliveries[0].message.webhook_id, RunId)
+
+    def drops(self, queued: QueuedDelivery) -> bool:
+        """Whether a message needs nothing: it is obsolete, or its workspace was erased."""
+        return self.traffic.mark.covers(queued.sent_at) or queued.is_obsolete
 
     @property
     def is_active(self) -> bool:

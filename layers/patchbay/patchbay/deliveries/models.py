@@ -21,7 +21,7 @@ class Status(StrEnum):
     A PENDING delivery waits for its first attempt: it has no row while it is queued, and has one while it
     waits for its webhook's rate limit. A HELD delivery waits in the table until its receiver is healthy
     again, or until its webhook is resumed; then the sweeper queues it. A CANCELLED delivery was not sent
-    because its webhook is no longer active.
+    because its webhook is no longer active, or because the data of its event was erased.
     """
 
     PENDING = "PENDING"
@@ -37,6 +37,8 @@ class Status(StrEnum):
 Trigger = Literal["AUTO", "MANUAL", "TEST", "RECOVER", "REPLAY"]
 # The reason of a delivery that is held because its webhook is paused.
 HELD_PAUSED = "held:paused"
+# The reason of a delivery that is cancelled because the data of its event was erased.
+EVENT_ERASED = "event_erased"
 
 TERMINAL = frozenset({Status.DELIVERED, Status.FAILED, Status.CANCELLED})
 
@@ -49,7 +51,8 @@ class DeliveryMessage:
     manual retry sent the message; the worker then builds it from the event's row. For a callback,
     `webhook_id` is the ID of its run, and the webhook's row has the body. `generation` increases with each
     new message of the delivery, so that earlier messages are recognized. `by_hand` marks a manual retry,
-    which does not wait until the receiver is healthy.
+    which does not wait until the receiver is healthy. `retain_days` is the workspace's own retention, if it
+    has one.
     """
 
     id: DeliveryId
@@ -61,6 +64,7 @@ class DeliveryMessage:
     generation: int
     correlation_id: str
     by_hand: bool = False
+    retain_days: int | None = None
 
     @classmethod
     def read(cls, text: str) -> DeliveryMessage:
@@ -68,7 +72,10 @@ class DeliveryMessage:
         return _message().validate_json(text)
 
     def fields(self) -> dict[str, str | int | None]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.retain_days is None:
+            del values["retain_days"]  # most workspaces have none, and every byte of a message is billed
+        return values
 
 
 @cache
@@ -139,9 +146,16 @@ class Attempt(ApiModel):
     truncated: bool
 
 
+class ExportedAttempt(Attempt):
+    """An attempt in an export."""
+
+    delivery_id: DeliveryId
+
+
 class DeliveryDetail(Delivery):
-    """`payload` is the body that was sent; null if its event is no longer stored. `attempts` has the last 100
-    attempts. If their responses do not all fit into one API response, the oldest ones are withheld.
+    """`payload` is the body that was sent; null if its event is no longer stored, or its data was erased.
+    `attempts` has the last 100 attempts. If their responses do not all fit into one API response, the oldest
+    ones are withheld.
     """
 
     payload: JsonObject | None

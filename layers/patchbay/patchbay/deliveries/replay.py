@@ -134,7 +134,7 @@ def advance(workspace_id: str, id: TaskId) -> int:
     if task is None:
         return 0
     try:
-        webhook = webhooks.get_stored(workspace_id, task.webhook_id)
+        webhook = webhooks.get_stored(workspace_id, WebhookId(str(task.webhook_id)))
     except NotFound:
         tasks.fail(task, "webhook_deleted", _ENDED["webhook_deleted"])
         return 0
@@ -234,7 +234,7 @@ def _considered_events(scan: Scan, after: str) -> Iterator[Considered]:
 
     def is_meant(event: StoredEvent) -> bool:
         """Whether the event has a delivery to the webhook, or should have one."""
-        if event.status != "ACCEPTED" or not scan.includes(event.type):
+        if event.status != "ACCEPTED" or event.erased_at is not None or not scan.includes(event.type):
             return False
         # The webhook is on the event's list if its delivery is in the queue, too, or was lost there.
         return webhook_id in event.webhook_ids or matches(event.type, event.data)
@@ -313,6 +313,7 @@ def _create(scan: Scan, id: DeliveryId, event: StoredEvent, task: TaskId) -> Sto
         body=None,
         generation=0,
         correlation_id=event.id,
+        retain_days=webhooks.retain_days(scan.webhook.workspace_id),
     )
     max_attempts = webhooks.retry_policy(scan.webhook).max_attempts
     delivery = states.created(message, task, now=now_ms(), max_attempts=max_attempts)

@@ -20,6 +20,7 @@ from patchbay.deliveries.models import (
     Delivery,
     DeliveryDetail,
     DeliveryQuery,
+    ExportedAttempt,
     Recover,
     Recovering,
     RetryDelivery,
@@ -27,7 +28,7 @@ from patchbay.deliveries.models import (
     WebhookDetail,
 )
 from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery
-from patchbay.errors import Conflict, NotFound, ValidationFailed
+from patchbay.errors import Conflict, EventErased, NotFound, ValidationFailed
 from patchbay.events import service as events
 from patchbay.events.models import Event, EventDelivery, EventFeed, payload
 from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
@@ -35,6 +36,7 @@ from patchbay.receivers import health_store
 from patchbay.settings import settings
 from patchbay.stats import counters, summary
 from patchbay.storage import dynamo
+from patchbay.storage.paging import Page
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.models import Part, SetWebhookStatus, Webhook, WebhookQuery
 from patchbay.webhooks.unmatched import Unmatched
@@ -124,6 +126,28 @@ def _fit_response(detail: DeliveryDetail) -> DeliveryDetail:
     return detail.model_copy(update={"attempts": attempts})
 
 
+def list_with_attempts(
+    principal: Principal, webhook_id: str, limit: int, cursor: str | None
+) -> Page[list[tuple[str, Delivery | ExportedAttempt]]]:
+    """The deliveries of a webhook, or of a run's callback, and all of their attempts, for an export: records
+    with their types. A delivery and an attempt that ended it are one row.
+    """
+
+    def records(
+        row: StoredDelivery | tuple[DeliveryId, StoredAttempt],
+    ) -> list[tuple[str, Delivery | ExportedAttempt]]:
+        if not isinstance(row, StoredDelivery):
+            return [("attempt", exported(*row))]
+        success = [] if row.success is None else [("attempt", exported(row.id, row.success))]
+        return [("delivery", _to_api(row)), *success]
+
+    def exported(id: DeliveryId, attempt: StoredAttempt) -> ExportedAttempt:
+        return ExportedAttempt(**dict(attempt_to_api(principal, attempt)), delivery_id=id)
+
+    page = store.page_with_attempts(webhook_key(principal.workspace_id, webhook_id), limit, cursor)
+    return page.map(records)
+
+
 def webhook_with_recent(principal: Principal, id: WebhookId) -> WebhookDetail:
     """A webhook with its stats, its receiver's state and its last ten deliveries. Raises NotFound."""
     webhook = with_stats(principal, webhooks.get(principal, id))
@@ -189,6 +213,10 @@ def retry(
     if webhook.status not in ("ACTIVE", "PAUSED"):
         raise not_active()
     before = _get(principal, webhook_id, id)
+    if before.erased:
+        raise EventErased(
+            "The data of this delivery's event was erased, so the delivery cannot be sent again."
+        )
     statuses = (*_RETRYABLE, Status.DELIVERED) if body.force else _RETRYABLE
     restarted = states.restarted(before, statuses, "MANUAL", now_ms())
     if restarted is None:
@@ -279,6 +307,7 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
         status="ACCEPTED" if event.reason is None else "REJECTED",
         status_reason=event.reason,
         data=event.data,
+        erased_at=None if event.erased_at is None else from_ms(event.erased_at),
         deliveries=[
             EventDelivery(
                 id=delivery_id,
@@ -297,7 +326,8 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
 
 
 def _find_unmatched(principal: Principal, event: StoredEvent) -> Unmatched:
-    if event.reason is not None:  # a rejected event goes to no webhook
+    # A rejected event goes to no webhook, and without its data nobody knows why it did not match.
+    if event.reason is not None or event.erased_at is not None:
         return Unmatched([], truncated=False)
     matched = {*event.webhook_ids, *event.feed_ids}
     return find_unmatched(principal.workspace_id, event.type, event.timestamp, event.data, matched)
@@ -353,10 +383,12 @@ def _with_parts(workspace_id: str, models: Sequence[AnyWebhook], parts: Collecti
 
 
 def _payload(principal: Principal, event_id: EventId) -> dict[str, JsonValue] | None:
-    """The body that was sent; None if its event is no longer stored."""
+    """The body that was sent; None if its event is no longer stored, or its data was erased."""
     try:
         event = events.get(principal, event_id)
     except NotFound:
+        return None
+    if event.erased_at is not None:
         return None
     body: dict[str, JsonValue] = compact_json.loads(
         payload(event.id, event.type, event.timestamp, event.data)

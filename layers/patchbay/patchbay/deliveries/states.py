@@ -24,7 +24,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypedDict
 
-from patchbay.deliveries.models import HELD_PAUSED, TERMINAL, DeliveryMessage, Status, Trigger
+from patchbay.deliveries.models import EVENT_ERASED, HELD_PAUSED, TERMINAL, DeliveryMessage, Status, Trigger
 from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery, status_key
 from patchbay.ids import TaskId, webhook_key
 from patchbay.storage import due_index
@@ -160,7 +160,7 @@ def delivered(
         created_at=before.created_at,
         updated_at=now,
         version=before.version + 1,
-        ttl=retention_ttl(now),
+        ttl=now // 1000 + before.ttl - before.created_at // 1000,  # the same retention, from now on
         earlier_attempts=before.earlier_attempts,
         trigger=before.trigger,
         task=before.task,
@@ -255,8 +255,10 @@ def restarted(
     """Attempted again from the start, with all of its webhook's retries: the caller sends a message for it
     now. The delivery must have one of the `statuses`, or an expired lease or slot: then its message may be in
     the dead-letter queue.
-    `task` is the replay that restarts it.
+    `task` is the replay that restarts it. A delivery whose event has no data any more cannot be restarted.
     """
+    if delivery.erased:
+        return None
     is_stuck = delivery.status in (Status.SENDING, Status.PENDING) and delivery.blocked_until <= now
     if delivery.status not in statuses and not is_stuck:
         return None
@@ -284,6 +286,23 @@ def created(message: DeliveryMessage, task: TaskId, *, now: int, max_attempts: i
     return _queued(_new(message, now), now, _RESEND_RESTARTED_AFTER_MS)._replace(
         generation=message.generation + 1, max_attempts=max_attempts, trigger="REPLAY", task=task
     )
+
+
+def erased(delivery: StoredDelivery | None, message: DeliveryMessage, now: int) -> StoredDelivery:
+    """Without the receiver's response, because the data of its event was erased. If the delivery had not
+    ended, it is cancelled, and the messages on their way to it are obsolete. If an attempt is under way, a
+    success is recorded, and a failure is not.
+    """
+    before = delivery or _new(message, now)
+    if before.status in TERMINAL:
+        after = before._replace(**_stamp(before, now))
+    else:
+        after = ended(before, status=Status.CANCELLED, reason=EVENT_ERASED, attempted=False, now=now)
+        after = after._replace(**_NO_WAIT)
+    success = before.success
+    if success is not None:
+        success = success._replace(response_headers={}, response_body="")
+    return after._replace(erased=True, success=success)
 
 
 def abandoned(delivery: StoredDelivery, status: Status, reason: str, now: int) -> StoredDelivery | None:
@@ -334,7 +353,8 @@ def _new(message: DeliveryMessage, now: int) -> StoredDelivery:
         created_at=now,
         updated_at=now,
         version=0,
-        ttl=retention_ttl(now),  # not from its ID: an event from the bus may be weeks old
+        # Not from its ID: an event from the bus may be weeks old.
+        ttl=retention_ttl(now, message.retain_days),
         correlation_id=None if message.correlation_id == message.event_id else message.correlation_id,
     )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby, islice
 from typing import Any, NamedTuple, Required, TypedDict
 
@@ -29,7 +30,6 @@ from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.merged import merge
 from patchbay.storage.paging import Page
-from patchbay.storage.records import retention_ttl
 
 # DynamoDB bills a write of up to 1 KB as one unit.
 _WRITE_UNIT_BYTES = 1024
@@ -91,7 +91,7 @@ def write(
             attempt_row = attempt.to_row() | {
                 "webhookKey": after.webhook_key,
                 "sk": _attempt_key(after.id, f"{attempt.number:04}"),
-                "ttl": retention_ttl(after.updated_at),
+                "ttl": after.ttl,
             }
             actions.append(dynamo.put_action(table, attempt_row))
         dynamo.transact([*actions, *extra_actions])
@@ -125,6 +125,28 @@ def _if_unchanged(before: StoredDelivery | None) -> _Condition:
     return {"condition": condition, "names": {"#token": "token"}, "seen": before.version}
 
 
+def erase_responses(key: str, id: DeliveryId) -> None:
+    """Remove the receiver's responses from the rows of a delivery's attempts."""
+    rows = dynamo.query(
+        settings().deliveries_table,
+        "webhookKey = :key AND begins_with(sk, :prefix)",
+        attributes=("webhookKey", "sk"),
+        key=key,
+        prefix=_attempt_key(id, ""),
+    )
+    for row in rows:
+        with suppress(dynamo.ConditionFailed):  # it has expired
+            dynamo.update(
+                settings().deliveries_table,
+                row,
+                "SET responseHeaders = :none, responseBody = :empty",
+                condition="attribute_exists(sk)",
+                returning="NONE",
+                none={},
+                empty="",
+            )
+
+
 def record_delivered(deliveries: Sequence[StoredDelivery]) -> list[int]:
     """Store deliveries from `states.delivered`, in one call without conditions. Returns the positions of
     those that were not stored.
@@ -148,6 +170,13 @@ def _fit_write_unit(delivery: StoredDelivery) -> dynamo.Row:
     cut = max(encoded[: max(free_bytes, 0)].decode(errors="ignore"), body[:_MIN_BODY_CHARACTERS], key=len)
     truncated = success.truncated or cut != body
     return row | {"success": success._replace(response_body=cut, truncated=truncated).to_row()}
+
+
+def webhook_rows(key: str) -> Iterator[dynamo.Row]:
+    """The keys of all rows of a webhook."""
+    return dynamo.query(
+        settings().deliveries_table, "webhookKey = :key", attributes=("webhookKey", "sk"), key=key
+    )
 
 
 # ── read ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -235,6 +264,28 @@ def page(
     return page_by_status(
         [partition], id_range, status=status, event_type=event_type, limit=limit, cursor=cursor
     )
+
+
+def page_with_attempts(
+    key: str, limit: int, cursor: str | None
+) -> Page[StoredDelivery | tuple[DeliveryId, StoredAttempt]]:
+    """The rows of a webhook (webhookKey): deliveries, and attempts with the ID of their delivery."""
+    rows = dynamo.page(
+        dynamo.PageQuery(
+            settings().deliveries_table,
+            partition=("webhookKey", key),
+            sort_range=("sk", "!", "~"),
+            limit=limit,
+            cursor=cursor,
+        )
+    )
+    return rows.map(_delivery_or_attempt)
+
+
+def _delivery_or_attempt(row: dynamo.Row) -> StoredDelivery | tuple[DeliveryId, StoredAttempt]:
+    if row["sk"].startswith(f"{DeliveryId.prefix}_"):
+        return StoredDelivery.from_row(row)
+    return DeliveryId(row["sk"].split("#")[1]), StoredAttempt.from_row(row)
 
 
 def page_by_status(

@@ -56,10 +56,10 @@ class StoredDelivery(NamedTuple):
     `claims` counts the leases, and `earlier_attempts` the attempts before the delivery was last restarted.
     `not_registered_at` is when the current unbroken series of NOT_REGISTERED responses began. `counted` says
     that the worker counted the success, so the roll-up does not. `task` is the replay that last sent the
-    delivery, so that it does not send it twice. `token` identifies this state of the row. A waiting
-    delivery has the `correlation_id` of its first message, unless that is the event's ID.
-    `ttl` is in Unix seconds. `unknown` has the attributes that a later release added, so that a write keeps
-    them.
+    delivery, so that it does not send it twice. A waiting delivery has the `correlation_id` of its first
+    message, unless that is the event's ID. `erased` says that the data of its event was erased. `token`
+    identifies this state of the row. `ttl` is in Unix seconds. `unknown` has the attributes that a later
+    release added, so that a write keeps them.
     """
 
     webhook_key: str
@@ -92,6 +92,7 @@ class StoredDelivery(NamedTuple):
     counted: bool | None = None
     task: TaskId | None = None
     correlation_id: str | None = None
+    erased: bool | None = None
     unknown: Mapping[str, object] | None = None
 
     @classmethod

@@ -23,14 +23,14 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
-from patchbay import aws, metrics, queues, vault
+from patchbay import aws, erasure_mark, metrics, queues, vault
 from patchbay.clock import from_ms, now_ms
 from patchbay.deliveries import admission, attempt, outcome, states, store
 from patchbay.deliveries.attempt import CompletedAttempt, Receiver
 from patchbay.deliveries.batch import QueuedDelivery, WebhookBatch, group_by_workspace, load_batches
-from patchbay.deliveries.models import HELD_PAUSED, DeliveryMessage, Status
+from patchbay.deliveries.models import EVENT_ERASED, HELD_PAUSED, DeliveryMessage, Status
 from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.events import store as events
 from patchbay.events.models import payload
@@ -68,6 +68,7 @@ _DECISIONS: dict[type[retry.Plan], str] = {
 
 class SqsAttributes(TypedDict):
     ApproximateReceiveCount: str
+    SentTimestamp: NotRequired[str]
 
 
 class SqsRecord(TypedDict):
@@ -164,7 +165,12 @@ def deliver_batch(records: Iterable[SqsRecord], lane: Lane) -> list[str]:
         receive_count = int(record["attributes"]["ApproximateReceiveCount"])
         deliveries.append(
             QueuedDelivery(
-                record["messageId"], record["receiptHandle"], receive_count, record["body"], message
+                record["messageId"],
+                record["receiptHandle"],
+                receive_count,
+                record["body"],
+                message,
+                erasure_mark.sent_at(message.event_id.time_ms, record),
             )
         )
     try:
@@ -187,8 +193,9 @@ async def _deliver_all(result: BatchResult, deliveries: Sequence[QueuedDelivery]
     # Nothing else runs on the event loop at the start and the end, so these calls need no thread.
     batches = _load_batches(result, list(firsts.values()))
     for batch in batches:
-        result.dispositions += [(queued, Ack()) for queued in batch.deliveries if queued.is_obsolete]
-        batch.deliveries = [queued for queued in batch.deliveries if not queued.is_obsolete]
+        dropped = [queued for queued in batch.deliveries if batch.drops(queued)]
+        result.dispositions += [(queued, Ack()) for queued in dropped]
+        batch.deliveries = [queued for queued in batch.deliveries if queued not in dropped]
     workspaces = group_by_workspace(batch for batch in batches if batch.deliveries)
     pending = {asyncio.ensure_future(_deliver_workspace(result, workspace)) for workspace in workspaces}
     while pending:
@@ -465,7 +472,10 @@ def _start_claimed(
         logger.error("too many lost claims", extra=_log_fields(message))
         return _fail_without_attempt(result, batch, message, leased, "internal")
     if body is None:
-        return _fail_without_attempt(result, batch, message, leased, "event_expired")
+        event = events.get(message.workspace_id, message.event_id)
+        is_erased = event is not None and event.erased_at is not None
+        reason = EVENT_ERASED if is_erased else "event_expired"
+        return _fail_without_attempt(result, batch, message, leased, reason)
     if batch.receiver is None:
         return _fail_without_attempt(result, batch, message, leased, "secret_unreadable")
     return PreparedAttempt(batch, queued, batch.receiver, body.encode(), leased)
@@ -477,7 +487,9 @@ def _callback_body(batch: WebhookBatch) -> str | None:
 
 def _event_body(message: DeliveryMessage) -> str | None:
     event = events.get(message.workspace_id, message.event_id)
-    return payload(event.id, event.type, event.timestamp, event.data) if event else None
+    if event is None or event.erased_at is not None:
+        return None
+    return payload(event.id, event.type, event.timestamp, event.data)
 
 
 def _claim(batch: WebhookBatch, queued: QueuedDelivery) -> StoredDelivery | Redeliver | Ack:

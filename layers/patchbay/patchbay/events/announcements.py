@@ -54,9 +54,14 @@ def workspace_of(partition: str) -> str | None:
     return partition.removeprefix(_PARTITION) if partition.startswith(_PARTITION) else None
 
 
+def partition(workspace_id: str) -> str:
+    """The partition of a workspace's announcements."""
+    return f"{_PARTITION}{workspace_id}"
+
+
 def key(workspace_id: str, id: str) -> dynamo.Row:
     """The key of an announcement's row."""
-    return {"workspaceId": f"{_PARTITION}{workspace_id}", "id": id}
+    return {"workspaceId": partition(workspace_id), "id": id}
 
 
 def _row(workspace_id: str, id: str, event_id: EventId, type: str, data: Data) -> dynamo.Row:

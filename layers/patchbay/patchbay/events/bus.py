@@ -8,7 +8,7 @@ the platform, covers every workspace, and has no ceiling.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -75,8 +75,14 @@ def read(body: str) -> Envelope:
     return Envelope.model_validate({**value, "malformed": malformed})
 
 
-def accept(envelope: Envelope) -> EventMessage | None:
-    """The event in an envelope, or None if it is rejected, stored and counted. Idempotent.
+# (whether an event of a workspace from this time, in Unix milliseconds, is kept, and for how many days; None
+# for RetentionDays)
+Retention = Callable[[str, int], tuple[bool, int | None]]
+
+
+def accept(envelope: Envelope, retention: Retention) -> EventMessage | None:
+    """The event in an envelope, or None if it is rejected, stored and counted. Idempotent. `retention` is
+    called for rejected events.
 
     All envelopes of a workspace with the same idempotency key are one event: the first one.
     """
@@ -94,7 +100,7 @@ def accept(envelope: Envelope) -> EventMessage | None:
             draft, envelope.event_id, to_ms(envelope.time), source=_SOURCE, correlation_id=envelope.id
         )
     except (MalformedJson, ValidationFailed, PayloadTooLarge, IdempotencyMismatch) as problem:
-        _reject(envelope, _reason(problem))
+        _reject(envelope, _reason(problem), retention)
         return None
 
 
@@ -117,7 +123,7 @@ def _reason(problem: Problem) -> str:
     return problem.detail
 
 
-def _reject(envelope: Envelope, reason: str) -> None:
+def _reject(envelope: Envelope, reason: str, retention: Retention) -> None:
     detail = envelope.detail if isinstance(envelope.detail, dict) else {}
     has_workspace = _matches(WorkspaceId, detail.get("workspaceId"))
     workspace_id = detail["workspaceId"] if has_workspace else settings().platform_workspace_id
@@ -130,7 +136,11 @@ def _reject(envelope: Envelope, reason: str) -> None:
         source=_SOURCE,
         correlation_id=envelope.id,
     )
-    if store.reject(event, reason):
+    is_kept, retain_days = retention(workspace_id, event.timestamp)
+    if not is_kept:
+        logger.info("bus event of an erased workspace dropped", event_id=event.id)
+        return
+    if store.reject(event, reason, retain_days):
         metrics.add(metrics.EVENTS_REJECTED)
     logger.warning(
         "bus event rejected",

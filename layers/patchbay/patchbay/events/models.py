@@ -161,14 +161,23 @@ class UnmatchedWebhook(ApiModel):
 class Event(EventSummary):
     """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
     first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as
-    they are now. It is null for callers without the scope webhooks:read.
+    they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was
+    erased; then `data` is empty.
     """
 
     data: JsonObject
+    erased_at: Timestamp | None = None
     deliveries: list[EventDelivery] = Field(default_factory=list)
     feeds: list[EventFeed] = Field(default_factory=list)
     unmatched: list[UnmatchedWebhook] | None = None
     unmatched_truncated: bool = False
+
+
+class EventWithData(EventSummary):
+    """An event in an export."""
+
+    data: JsonObject
+    erased_at: Timestamp | None
 
 
 class MatchedEvent(NamedTuple):

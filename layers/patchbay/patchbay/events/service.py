@@ -26,6 +26,7 @@ from patchbay.events.models import (
     EventMessage,
     EventQuery,
     EventSummary,
+    EventWithData,
     ItemError,
     ItemFieldError,
     MatchedEvent,
@@ -138,7 +139,7 @@ def list_events(principal: Principal, query: EventQuery) -> Listing[EventSummary
     return Listing.from_page(page.map(_to_summary))
 
 
-def _to_summary(event: store.ListedEvent) -> EventSummary:
+def _to_summary(event: store.ListedEvent | store.StoredEvent) -> EventSummary:
     return EventSummary(
         id=event.id,
         type=event.type,
@@ -158,10 +159,11 @@ def get(principal: Principal, id: EventId) -> store.StoredEvent:
 
 
 def payloads(workspace_id: str, ids: Iterable[EventId]) -> dict[EventId, str]:
-    """The request bodies for receivers of the events that are still stored."""
+    """The request bodies for receivers of the events that are still stored, and whose data is not erased."""
     return {
         event.id: payload(event.id, event.type, event.timestamp, event.data)
         for event in store.get_many(workspace_id, dict.fromkeys(ids))
+        if event.erased_at is None
     }
 
 
@@ -174,9 +176,33 @@ def list_matched(
     return store.newest_matched(workspace_id, between, type)
 
 
+def list_with_data(principal: Principal, limit: int, cursor: str | None) -> Listing[EventWithData]:
+    """The workspace's events with their data, newest first. A page is at most 1 MB plus one event."""
+    return Listing.from_page(store.page_with_data(principal.workspace_id, limit, cursor).map(_with_data))
+
+
+def _with_data(event: store.StoredEvent) -> EventWithData:
+    return EventWithData(
+        **dict(_to_summary(event)),
+        data=event.data,
+        erased_at=None if event.erased_at is None else from_ms(event.erased_at),
+    )
+
+
 def list_newest(principal: Principal, type: str, count: int) -> list[store.StoredEvent]:
     """The last accepted events of a type, newest first. Searches the last 1,000 events of the workspace."""
-    return store.newest(principal.workspace_id, type, count)
+    newest = store.newest(principal.workspace_id, type, count)
+    return [event for event in newest if event.erased_at is None]
+
+
+def erase_data(principal: Principal, id: EventId) -> store.StoredEvent:
+    """Remove the data of an event, so that it is not sent any more. Raises NotFound. The deliveries still
+    have what receivers responded.
+    """
+    event = store.erase_data(principal.workspace_id, id, now_ms())
+    if event is None:
+        raise NotFound("No event with this ID. A new event appears within seconds.")
+    return event
 
 
 def oldest_first(workspace_id: str, after: str, until: str) -> Iterator[store.StoredEvent]:

@@ -54,7 +54,7 @@ class ListedEvent:
 class StoredEvent:
     """An event's row. `timestamp` is in Unix milliseconds, `webhook_ids` are the webhooks that the event
     matched, and `feed_ids` those of kind pull. `fan_out` is STARTED, IN_ONE_SEND or DONE. `reason` says why
-    the event was rejected.
+    the event was rejected. `erased_at` is when its data was erased.
     """
 
     id: EventId
@@ -67,6 +67,7 @@ class StoredEvent:
     feed_ids: tuple[WebhookId, ...]
     status: EventStatus
     reason: str | None
+    erased_at: int | None = None
 
     @property
     def data(self) -> dict[str, JsonValue]:
@@ -98,6 +99,7 @@ def from_row(row: dynamo.Row) -> StoredEvent:
         feed_ids=tuple(WebhookId(id) for id in row.get("feedIds", ())),
         status=row.get("status", "ACCEPTED"),
         reason=row.get("reason"),
+        erased_at=row.get("erasedAt"),
     )
 
 
@@ -112,11 +114,12 @@ def new_row(
     feed_ids: Sequence[WebhookId],
     *,
     in_one_send: bool,
+    retain_days: int | None,
 ) -> dynamo.Row:
     """The row of an event whose fan-out starts. `webhook_ids` are the webhooks that it matches, and
-    `feed_ids` those of kind pull.
+    `feed_ids` those of kind pull. `retain_days` is the workspace's own retention.
     """
-    row = {**_row(event), "webhookIds": list(webhook_ids), "feedIds": list(feed_ids) or None}
+    row = {**_row(event, retain_days), "webhookIds": list(webhook_ids), "feedIds": list(feed_ids) or None}
     if not webhook_ids and not feed_ids:
         return row | {"fanOut": "DONE"}
     if in_one_send:
@@ -242,9 +245,15 @@ def claim_stalled(workspace_id: str, id: EventId, now: int) -> EventMessage | No
     )
 
 
-def reject(event: EventMessage, reason: str) -> bool:
+def reject(event: EventMessage, reason: str, retain_days: int | None) -> bool:
     """Store an invalid event with the reason. Returns False if it is stored already."""
-    row = {**_row(event), "webhookIds": [], "fanOut": "DONE", "status": "REJECTED", "reason": reason}
+    row = {
+        **_row(event, retain_days),
+        "webhookIds": [],
+        "fanOut": "DONE",
+        "status": "REJECTED",
+        "reason": reason,
+    }
     try:
         dynamo.put(settings().events_table, row, condition="attribute_not_exists(id)")
     except dynamo.ConditionFailed:
@@ -287,6 +296,12 @@ def page(
     )
 
 
+def page_with_data(workspace_id: str, limit: int, cursor: str | None) -> Page[StoredEvent]:
+    """All events with their data, newest first."""
+    query = _query(workspace_id, EventId.range(None, None), None, None, None, limit, cursor)
+    return dynamo.page(query).map(from_row)
+
+
 def newest(workspace_id: str, type: str, count: int) -> list[StoredEvent]:
     """The last accepted events of a type, newest first. Searches at most the last 1,000 events of a
     workspace, or 10 MB of them.
@@ -322,6 +337,38 @@ def add_webhook(workspace_id: str, id: EventId, webhook_id: WebhookId) -> None:
         )
     except dynamo.ConditionFailed:
         return
+
+
+def erase_data(workspace_id: str, id: EventId, now: int) -> StoredEvent | None:
+    """Remove an event's data, and end its fan-out. Returns the event, or None if there is none."""
+    try:
+        row = dynamo.update(
+            settings().events_table,
+            _key(workspace_id, id),
+            "SET #data = :empty, erasedAt = if_not_exists(erasedAt, :now), fanOut = :done "
+            "REMOVE dueShard, dueAt",
+            condition="attribute_exists(id)",
+            names={"#data": "data"},
+            empty="{}",
+            now=now,
+            done="DONE",
+        )
+    except dynamo.ConditionFailed:
+        return None
+    return from_row(row)
+
+
+def workspace_keys(workspace_id: str, now: int) -> Iterator[dynamo.Row]:
+    """The keys of all rows of a workspace: its events, announcements, and the marks of its active hours."""
+    for partition in (workspace_id, announcements.partition(workspace_id)):
+        yield from dynamo.query(
+            settings().events_table,
+            "workspaceId = :partition",
+            attributes=("workspaceId", "id"),
+            partition=partition,
+        )
+    for hour in range((now // 1000 - settings().retention_days * 86_400) // 3600, now // _HOUR_MS + 2):
+        yield active_hour_table_key(workspace_id, hour)[1]
 
 
 def newest_matched(
@@ -379,7 +426,7 @@ def _key(workspace_id: str, id: str) -> dynamo.Row:
     return {"workspaceId": workspace_id, "id": id}
 
 
-def _row(event: EventMessage) -> dynamo.Row:
+def _row(event: EventMessage, retain_days: int | None) -> dynamo.Row:
     """The attributes of every event's row. The retention starts now, because a bus event can have any
     time.
     """
@@ -390,5 +437,5 @@ def _row(event: EventMessage) -> dynamo.Row:
         "timestamp": event.timestamp,
         "source": event.source,
         "data": compact_json.dumps(event.data),
-        "ttl": retention_ttl(now_ms()),
+        "ttl": retention_ttl(now_ms(), retain_days),
     }

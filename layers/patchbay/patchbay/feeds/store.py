@@ -19,6 +19,7 @@ receiver may still know them. Times are Unix milliseconds.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -64,11 +65,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An event that a feed gets. `size` is that of its payload in bytes."""
+    """An event that a feed gets. `size` is that of its payload in bytes, `retain_days` its workspace's own
+    retention.
+    """
 
     event_id: EventId
     event_type: str
     size: int
+    retain_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def write_entry(key: str, entry: NewEntry, number: int, *, first: int, at: int, 
         "first": first,
         "at": at,
         "before": before,
-        "ttl": retention_ttl(at),
+        "ttl": retention_ttl(at, entry.retain_days),
     }
     try:
         dynamo.put(settings().feeds_table, row, condition="attribute_not_exists(sk)")
@@ -188,6 +192,11 @@ def recent_events(key: str) -> set[EventId]:
         high=_entry_key(LAST_NUMBER),
     )
     return {EventId(row["eventId"]) for row in rows if "eventId" in row}
+
+
+def webhook_rows(key: str) -> Iterator[dynamo.Row]:
+    """The keys of all rows of a webhook, or of a workspace's own rows (`<workspace>#`)."""
+    return dynamo.query(settings().feeds_table, "webhookKey = :key", attributes=("webhookKey", "sk"), key=key)
 
 
 # ── consumers ────────────────────────────────────────────────────────────────────────────────────────

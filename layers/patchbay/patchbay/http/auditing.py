@@ -28,6 +28,7 @@ from patchbay.activity.trail import Trail
 from patchbay.api_keys.guard import InvalidKey
 from patchbay.auth.principal import Principal
 from patchbay.clock import now_ms
+from patchbay.errors import WorkspaceErasing
 from patchbay.http.request import Event
 from patchbay.http.response import Response, problem_of, problem_response
 from patchbay.observability import logger
@@ -108,11 +109,15 @@ def note_fields(arguments: Mapping[str, object]) -> None:
         trail.fields = sorted(fields[name].alias or name for name in known)
 
 
-def actor_of(error: Exception) -> Principal | None:
-    """The owner of an API key that has ended, which is known although the request is refused."""
+def actor_of(error: Exception, caller: Principal | None) -> Principal | None:
+    """Who sent a request that was refused before its trail began: the caller, or the owner of an API key that
+    has ended. None during an erasure, because the workspace's entries are being deleted.
+    """
+    if isinstance(error, WorkspaceErasing):
+        return None
     if isinstance(error, InvalidKey) and error.key is not None:
         return Principal(error.key.workspace_id, error.key.id)
-    return None
+    return caller
 
 
 def finish(rule: Rule, trail: Trail, event: Event, response: Response) -> Response:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from patchbay import aws, idempotency, metrics
 from patchbay.activity.trail import Trail
 from patchbay.auth.principal import Principal
-from patchbay.errors import Problem
+from patchbay.errors import Problem, WorkspaceErasing
 from patchbay.http import auditing, credentials
 from patchbay.http.arguments import Reader, check_unread, readers_of
 from patchbay.http.file import File, file_response
@@ -68,6 +68,7 @@ def endpoint(
     reads_secret: bool = False,
     revealed_by: str | None = None,
     unaudited: str | None = None,
+    during_erasure: bool = False,
 ) -> Callable[[EndpointFunction], LambdaHandler]:
     """Turn a function into a Lambda handler.
 
@@ -83,6 +84,7 @@ def endpoint(
     - `reads_secret`: a GET that responds with a secret, so the audit log records it. With `revealed_by`, it
       does so only if this query parameter asks for it.
     - `unaudited`: why the audit log does not record the requests (see `auditing`).
+    - `during_erasure`: also for a workspace that is being erased. All others answer it with a 409.
 
     A body's model may name a list in `validated_per_item`: malformed JSON in one item is then an error of
     that item, not of the request.
@@ -108,8 +110,11 @@ def endpoint(
         @wraps(function)
         def handler(event: Event, context: object) -> Response:
             started = time.perf_counter()
+            # API Gateway sends names in lower case, `sam local start-api` as the client wrote them.
+            headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
+            event = {**event, "headers": headers}
             request_id = event["requestContext"]["requestId"]
-            correlation = correlation_id(event.get("headers", {}), request_id)
+            correlation = correlation_id(headers, request_id)
             logger.set_correlation_id(correlation)
             caller: Principal | None = None
             rate_limit_headers: Mapping[str, str] = {}
@@ -117,9 +122,10 @@ def endpoint(
             trail: Trail | None = None
             try:
                 # Before anything else is read, so that every response to an API key has its limits.
-                caller, rate_limit_headers = identify(event.get("headers", {}))
-                trail = None if public else auditing.begin(rule, event, caller)
-                _authorize_and_limit(caller, scope)
+                caller, rate_limit_headers = identify(headers)
+                is_erasing = _authorize_and_limit(caller, scope, during_erasure=during_erasure)
+                # During an erasure, the entries of the workspace are being deleted.
+                trail = None if public or is_erasing else auditing.begin(rule, event, caller)
                 request = Request.from_event(event)
                 request.caller = caller
                 with auditing.following(rule, trail, event):
@@ -129,7 +135,7 @@ def endpoint(
                 check_size(response)
             except Exception as error:
                 response = problem_response(problem_of(error, request_id), event)
-                trail = trail or auditing.begin(rule, event, auditing.actor_of(error))
+                trail = trail or auditing.begin(rule, event, auditing.actor_of(error, caller))
             if trail is not None:
                 response = auditing.finish(rule, trail, event, response)
             headers = {**_HEADERS, "x-request-id": request_id, **rate_limit_headers, **response["headers"]}
@@ -168,15 +174,24 @@ def _anonymous(headers: Mapping[str, str]) -> tuple[None, Mapping[str, str]]:
     return None, {}
 
 
-def _authorize_and_limit(caller: Principal | None, scope: str | None) -> None:
-    """Raises Forbidden, and RateLimited at the workspace's ceiling."""
+def _authorize_and_limit(caller: Principal | None, scope: str | None, *, during_erasure: bool) -> bool:
+    """Return whether the caller's workspace is being erased. Raises Forbidden, RateLimited at the workspace's
+    ceiling, and WorkspaceErasing.
+    """
     if caller is None:
-        return
+        return False
     if scope is not None:
         caller.require(scope)
     # The ceiling protects workspaces from each other. The platform acts for all of them.
-    if not caller.is_platform:
+    if caller.is_platform:
+        return False
+    try:
         ceilings.admit(caller.workspace_id, "requests")
+    except WorkspaceErasing:
+        if not during_erasure:
+            raise
+        return True
+    return False
 
 
 def _call_function(

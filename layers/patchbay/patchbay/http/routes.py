@@ -42,6 +42,7 @@ ROUTES = (
     ("POST", "/api/events/batch"),
     ("GET", "/api/events/{id}"),
     ("HEAD", "/api/events/{id}"),
+    ("DELETE", "/api/events/{id}/data"),
     ("GET", "/api/health"),
     ("HEAD", "/api/health"),
     ("GET", "/api/integrations"),
@@ -127,4 +128,9 @@ ROUTES = (
     ("GET", "/api/tasks/{id}"),
     ("HEAD", "/api/tasks/{id}"),
     ("POST", "/api/tasks/{id}/cancel"),
+    ("DELETE", "/api/workspace"),
+    ("GET", "/api/workspace"),
+    ("HEAD", "/api/workspace"),
+    ("PUT", "/api/workspace"),
+    ("POST", "/api/workspace/export"),
 )

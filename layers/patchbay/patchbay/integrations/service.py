@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -243,6 +244,12 @@ def find_stored(
 def iter_stored(workspace_id: str) -> Iterator[StoredIntegration]:
     """Every integration of a workspace, in the order of their IDs."""
     return store.iter_integrations(workspace_id)
+
+
+def delete_by_system(old: StoredIntegration) -> None:
+    """Delete an integration as its owner would. Does nothing if it has changed since it was read."""
+    with suppress(store.IntegrationChanged):
+        store.delete(old, now_ms(), [])
 
 
 def tasks() -> Iterator[Task]:

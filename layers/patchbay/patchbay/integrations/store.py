@@ -27,6 +27,7 @@ from patchbay.integrations.stored_integration import (
     PendingReview,
     StoredIntegration,
     Task,
+    TaskKind,
 )
 from patchbay.settings import settings
 from patchbay.storage import dynamo, records
@@ -382,6 +383,43 @@ def _install_key(copy: StoredIntegration) -> dynamo.Row:
 
 def _install_partition(id: IntegrationId) -> str:
     return f"#installs#{id}"
+
+
+def erase(workspace_id: str) -> None:
+    """Remove what a workspace has in the partitions of all workspaces: its listings, its requests for
+    reviews, its tasks, and the rows of its copies.
+    """
+    for row in dynamo.query(
+        settings().integrations_table,
+        "workspaceId = :workspace AND begins_with(sk, :prefix)",
+        workspace=workspace_id,
+        prefix=f"{IntegrationId.prefix}_",
+    ):
+        integration = StoredIntegration.from_row(row)
+        id = integration.id
+        kinds: tuple[TaskKind, ...] = ("remove", "expire", "withdraw")
+        keys = [key(_MARKETPLACE, id), key(_REVIEWS, id)]
+        keys += [_task_key(Task(kind, workspace_id, id)) for kind in kinds]
+        if integration.is_copy:
+            keys.append(_install_key(integration))
+        dynamo.batch_delete(settings().integrations_table, keys)
+
+
+def workspace_rows(workspace_id: str) -> Iterator[dynamo.Row]:
+    """The keys of all rows in a workspace's partition. Those of integrations include tombstones."""
+    return dynamo.query(
+        settings().integrations_table,
+        "workspaceId = :workspace",
+        attributes=("workspaceId", "sk"),
+        workspace=workspace_id,
+    )
+
+
+def ids_with_deleted(workspace_id: str) -> Iterator[IntegrationId]:
+    """The IDs of a workspace's integrations, also of those whose cleanup is not finished."""
+    for row in workspace_rows(workspace_id):
+        if row["sk"] != _COUNT:
+            yield IntegrationId(row["sk"])
 
 
 # ── background work ──────────────────────────────────────────────────────────────────────────────────

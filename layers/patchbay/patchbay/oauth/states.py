@@ -62,6 +62,19 @@ def peek(id: str, now: int) -> StoredFlow | None:
     return _unexpired(dynamo.get(settings().oauth_states_table, {"id": id}), now)
 
 
+def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
+    """The keys of a workspace's flows in the next 1 MB of the table, and the key to go on after; None at the
+    end.
+    """
+    return dynamo.scan_page(
+        settings().oauth_states_table,
+        "workspaceId = :workspace",
+        after,
+        attributes=("id",),
+        workspace=workspace_id,
+    )
+
+
 def _unexpired(row: dynamo.Row | None, now: int) -> StoredFlow | None:
     if row is None:
         return None

@@ -14,7 +14,7 @@ have received a response, so the refresh token may be used up (`inDoubt`).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -556,6 +556,17 @@ def delete(connection: StoredConnection) -> None:
             return
         with suppress(dynamo.TransactionCanceled):  # the integration's row is gone, and its count with it
             dynamo.transact(actions)
+
+
+def workspace_keys(workspace_id: str, integration_ids: Iterable[IntegrationId]) -> Iterator[dynamo.Row]:
+    """The keys of all rows of a workspace with these integrations."""
+    for partition in (*(_partition_key(workspace_id, id) for id in integration_ids), workspace_id):
+        yield from dynamo.query(
+            settings().connections_table,
+            "integrationKey = :key",
+            attributes=("integrationKey", "name"),
+            key=partition,
+        )
 
 
 # ── calls to providers ───────────────────────────────────────────────────────────────────────────────

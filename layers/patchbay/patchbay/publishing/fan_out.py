@@ -2,7 +2,8 @@
 
 The events of an SQS batch are processed together:
 
-    load      the events' rows, and the version of each workspace's subscriptions (one BatchGetItem)
+    load      the events' rows, and the state of each workspace (one BatchGetItem): the version of its
+              subscriptions, its retention, and its erasure mark, with which the event is dropped
     match     new events with the subscriptions; a stored event already has its list of webhooks
     write     the rows of new events, with their lists, and the rows that mark workspaces as active this
               hour (one BatchWriteItem)
@@ -52,8 +53,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from patchbay import queues
+from patchbay import erasure_mark, queues
 from patchbay.deliveries.models import DeliveryMessage
+from patchbay.errors import WorkspaceErasing
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage
 from patchbay.ids import DeliveryId, WebhookId, webhook_key
@@ -91,7 +93,7 @@ class _FanOut:
     event: EventMessage
     records: list[Record] = field(default_factory=list)
     may_be_stored: bool = True
-    version: int = 0
+    workspace: webhooks.WorkspaceState = webhooks.NO_STATE
     stored: events.StoredEvent | None = None
     new_row: dynamo.Row | None = None
     webhook_ids: Sequence[WebhookId] = ()
@@ -101,6 +103,14 @@ class _FanOut:
     def needs_several_sends(self) -> bool:
         """Whether the event takes more than one send, or goes to as many feeds."""
         return max(len(self.webhook_ids), len(self.feed_ids)) > queues.MAX_ENTRIES
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the event is dropped: its workspace or its data was erased."""
+        event_ms = self.event.id.time_ms
+        times = [erasure_mark.sent_at(event_ms, record) for record in self.records] or [event_ms]
+        is_data_erased = self.stored is not None and self.stored.erased_at is not None
+        return is_data_erased or self.workspace.mark.covers(min(times))
 
 
 class _TimeSlice:
@@ -160,9 +170,15 @@ def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
     fan_out = _FanOut(event, may_be_stored=not is_new)
     try:
         _load([fan_out])
+        if fan_out.workspace.mark.task is not None:
+            raise WorkspaceErasing
+        if fan_out.is_erased:  # a repeat of a request whose event's data was erased since
+            return True
         if not _match(fan_out) or fan_out.needs_several_sends:
             return False
         return not _write([fan_out]) and not _send([fan_out]) and not _append([fan_out])
+    except WorkspaceErasing:
+        raise
     except Exception:
         # The caller queues the event instead.
         logger.exception("fan-out failed", event_id=event.id)
@@ -186,7 +202,13 @@ def _accept(envelope: Envelope) -> EventMessage | None:
     """The event in the envelope, or None if it is rejected."""
     from patchbay.events import bus
 
-    return bus.accept(envelope)
+    return bus.accept(envelope, _retention)
+
+
+def _retention(workspace_id: str, time_ms: int) -> tuple[bool, int | None]:
+    (row,) = dynamo.batch_get([webhooks.workspace_state_key(workspace_id)])
+    workspace = webhooks.workspace_state(row)
+    return not workspace.mark.covers(time_ms), workspace.retain_days
 
 
 def _return_to_queue(records: Sequence[Record]) -> None:
@@ -212,6 +234,9 @@ def _process(fan_outs: Sequence[_FanOut], time: _TimeSlice) -> tuple[list[_FanOu
     large: list[_FanOut] = []
     for fan_out in fan_outs:
         if fan_out in failed or fan_out in postponed:
+            continue
+        if fan_out.is_erased:
+            logger.info("event of an erased workspace or with erased data dropped", event_id=fan_out.event.id)
             continue
         if not time.can_start_another(started=bool(small or large)):
             postponed.append(fan_out)
@@ -254,12 +279,12 @@ def _run_step(
 
 
 def _load(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
-    """Read the events' rows and the versions of the workspaces' subscriptions."""
-    versions = [webhooks.subscriptions_version_key(fan_out.event.workspace_id) for fan_out in fan_outs]
+    """Read the events' rows and the states of their workspaces."""
+    states = [webhooks.workspace_state_key(fan_out.event.workspace_id) for fan_out in fan_outs]
     maybe_stored = [fan_out for fan_out in fan_outs if fan_out.may_be_stored]
-    rows = dynamo.batch_get([*versions, *(events.table_key(fan_out.event) for fan_out in maybe_stored)])
+    rows = dynamo.batch_get([*states, *(events.table_key(fan_out.event) for fan_out in maybe_stored)])
     for fan_out, row in zip(fan_outs, rows[: len(fan_outs)], strict=True):
-        fan_out.version = webhooks.subscriptions_version(row)
+        fan_out.workspace = webhooks.workspace_state(row)
     for fan_out, row in zip(maybe_stored, rows[len(fan_outs) :], strict=True):
         fan_out.stored = events.from_row(row) if row else None
     return []
@@ -275,13 +300,17 @@ def _match(fan_out: _FanOut) -> bool:
         return True
     try:
         fan_out.webhook_ids, fan_out.feed_ids = matching.match(
-            event.workspace_id, event.type, event.data, fan_out.version
+            event.workspace_id, event.type, event.data, fan_out.workspace.subscriptions
         )
     except Exception:
         logger.exception("fan-out failed", event_id=event.id)
         return False
     fan_out.new_row = events.new_row(
-        event, fan_out.webhook_ids, fan_out.feed_ids, in_one_send=not fan_out.needs_several_sends
+        event,
+        fan_out.webhook_ids,
+        fan_out.feed_ids,
+        in_one_send=not fan_out.needs_several_sends,
+        retain_days=fan_out.workspace.retain_days,
     )
     return True
 
@@ -363,6 +392,7 @@ def _messages(fan_out: _FanOut) -> Iterator[queues.Message]:
             body=body,
             generation=0,
             correlation_id=event.correlation_id,
+            retain_days=fan_out.workspace.retain_days,
         )
         yield queues.Message.from_value(message.fields(), event.workspace_id)
 
@@ -378,7 +408,8 @@ def _append(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
     feeds: dict[str, list[append.NewEntry]] = defaultdict(list)
     for fan_out in with_feeds:
         event = fan_out.event
-        entry = append.NewEntry(event.id, event.type, len(event.payload().encode()))
+        size = len(event.payload().encode())
+        entry = append.NewEntry(event.id, event.type, size, fan_out.workspace.retain_days)
         for webhook_id in fan_out.feed_ids:
             feeds[webhook_key(event.workspace_id, webhook_id)].append(entry)
     resumed = frozenset(fan_out.event.id for fan_out in with_feeds if fan_out.stored is not None)

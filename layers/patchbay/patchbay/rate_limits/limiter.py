@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from patchbay.clock import now_ms
+from patchbay.errors import WorkspaceErasing
 from patchbay.rate_limits import sliding_window, store
 from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.rate_limits.sliding_window import DAY, HOUR, NO_COUNT, Count, Quota, QuotaStatus, Window
@@ -56,7 +57,7 @@ class Limiter:
     def admit(self, row_id: str, quotas: Sequence[Quota], cost: int = 1) -> tuple[QuotaStatus, ...]:
         """Count `cost` units against every quota, or against none. Returns the statuses after this use.
 
-        Raises QuotaExceeded, or RateLimited if the row is throttled.
+        Raises QuotaExceeded, RateLimited if the row is throttled, or WorkspaceErasing.
         """
         now, cached = self._clock(), self._cache.get(row_id) or _CachedRow()
         if cached.refuses(cost, now):
@@ -82,6 +83,8 @@ class Limiter:
                         row_id, update, keep_until_ms=_keep_until_ms(quotas, update.numbers)
                     )
             except ConditionFailed as error:
+                if error.row is not None and "erasing" in error.row:
+                    raise WorkspaceErasing from None
                 cached = cached._replace(counts=_by_window(quotas, sliding_window.read(error.row, quotas)))
                 statuses = _statuses(quotas, cached, now)
                 if sliding_window.has_room(statuses, cost):

@@ -19,11 +19,39 @@ def count(row_id: str, update: Update, *, keep_until_ms: int) -> dynamo.Row:
         {"id": row_id},
         f"SET {update.assignments}, #ttl = :ttl",
         returning="UPDATED_NEW",
-        condition=update.condition,
+        # A workspace that is being erased (see erasure_mark).
+        condition=f"{update.condition} AND attribute_not_exists(erasing)",
         names={"#ttl": "ttl"},
         ttl=keep_until_ms // 1000,
         **update.values,
     )
+
+
+def mark_erasing_action(workspace_id: str, task: str) -> dynamo.TransactItem:
+    """Refuse the requests of a workspace. The row must not expire meanwhile."""
+    key, names = _requests_key(workspace_id), {"#ttl": "ttl"}
+    table = settings().rate_limits_table
+    return dynamo.update_action(table, key, "SET erasing = :task REMOVE #ttl", names=names, task=task)
+
+
+def end_erasure_action(workspace_id: str) -> dynamo.TransactItem:
+    return dynamo.delete_action(settings().rate_limits_table, _requests_key(workspace_id))
+
+
+def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
+    """The keys of a workspace's rows in the next 1 MB of the table, without the one with its mark, and the
+    key to go on after; None at the end. Rows of integrations have the integration's ID only, and counts.
+    """
+    suffix = f"#{workspace_id}"
+    rows, last = dynamo.scan_page(
+        settings().rate_limits_table, "contains(id, :suffix)", after, attributes=("id",), suffix=suffix
+    )
+    own = [row for row in rows if row["id"].endswith(suffix) and row != _requests_key(workspace_id)]
+    return own, last
+
+
+def _requests_key(workspace_id: str) -> dynamo.Row:
+    return {"id": f"requests#{workspace_id}"}
 
 
 def list_expired(before_ms: int, part: int, parts: int) -> Iterator[list[str]]:

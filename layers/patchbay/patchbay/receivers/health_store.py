@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from patchbay import permits
+from patchbay import erasure_mark, permits
 from patchbay.clock import now_ms
 from patchbay.ids import DeliveryId, RunId, WebhookId, parse_webhook_key, webhook_key
 from patchbay.permits import expired
@@ -29,7 +29,7 @@ from patchbay.storage import due_index, dynamo
 from patchbay.storage.records import from_row, retention_ttl
 
 _HEALTH = "health"
-_TRAFFIC = "traffic"
+TRAFFIC = "traffic"
 _RECOVERY = "recover = :low, recoverUntil = :high, heldAt = :now, dueShard = :shard, dueAt = :now"
 # If two workers reserve slots at the same time, one of them finds its view of the row outdated and retries.
 _RESERVE_ATTEMPTS = 5
@@ -55,7 +55,7 @@ def health_from_row(row: dynamo.Row | None) -> Health:
 
 def traffic_table_key(workspace_id: str) -> tuple[str, dynamo.Row]:
     """The table key of a workspace's traffic."""
-    return settings().health_table, _key(webhook_key(workspace_id, ""), _TRAFFIC)
+    return settings().health_table, _key(webhook_key(workspace_id, ""), TRAFFIC)
 
 
 def traffic_from_row(row: dynamo.Row | None) -> Traffic:
@@ -232,6 +232,42 @@ def mark_slow(key: str, health: Health, traffic: Traffic, now: int) -> None:
         if stale := expired(traffic.slow, now - RECENT_MS):
             _update_traffic(workspace_id, "DELETE slow :stale", stale=stale)
         _update_traffic(workspace_id, "ADD slow :entry", entry=frozenset((f"{now}#{webhook_id}",)))
+
+
+def mark_erasing_action(workspace_id: str, task: str) -> dynamo.TransactItem:
+    """Mark the workspace, so that its deliveries are dropped."""
+    table, key = traffic_table_key(workspace_id)
+    names = {"#ttl": "ttl"}
+    return dynamo.update_action(table, key, "SET erasing = :task REMOVE #ttl", names=names, task=task)
+
+
+def end_erasure_action(workspace_id: str, now: int) -> dynamo.TransactItem:
+    """Forget everything about the workspace's traffic, except the time of the erasure."""
+    table, key = traffic_table_key(workspace_id)
+    ttl = now // 1000 + erasure_mark.KEPT_SECONDS
+    return dynamo.put_action(table, {**key, "erasedAt": now, "ttl": ttl})
+
+
+def webhook_rows(key: str) -> Iterator[dynamo.Row]:
+    """The keys of all rows of a webhook: its health and its counters."""
+    return dynamo.query(
+        settings().health_table, "webhookKey = :key", attributes=("webhookKey", "sk"), key=key
+    )
+
+
+def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
+    """The keys of a workspace's rows in the next 1 MB of the table, and the key to go on after; None at the
+    end. Leaves out its traffic, which has the mark of an erasure. The counters of a deleted connection or
+    integration stay for their time, so no list of them is complete.
+    """
+    return dynamo.scan_page(
+        settings().health_table,
+        "begins_with(webhookKey, :workspace) AND NOT (webhookKey = :workspace AND sk = :traffic)",
+        after,
+        attributes=("webhookKey", "sk"),
+        workspace=webhook_key(workspace_id, ""),
+        traffic=TRAFFIC,
+    )
 
 
 def acquire_permit(workspace_id: str, now: int) -> str | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from patchbay import erasure_mark
 from patchbay.permits import expired
 
 SLOW_AFTER_SECONDS = 2
@@ -36,12 +37,18 @@ class Lane(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """A workspace's use of the lanes. `slow` has `<time>#<webhook>` for each webhook that became slow;
-    `permits` has `<end>#<token>` for each worker of the slow lane that works for the workspace. Times are
-    Unix milliseconds.
+    `permits` has `<end>#<token>` for each worker of the slow lane that works for the workspace. `erasing` and
+    `erased_at` are the workspace's erasure mark. Times are Unix milliseconds.
     """
 
     slow: frozenset[str] = frozenset()
     permits: frozenset[str] = frozenset()
+    erasing: str | None = None
+    erased_at: int = 0
+
+    @property
+    def mark(self) -> erasure_mark.ErasureMark:
+        return erasure_mark.ErasureMark(self.erasing, self.erased_at)
 
     def is_slow(self, now: int) -> bool:
         """Whether all webhooks of the workspace take the slow lane."""

@@ -282,6 +282,25 @@ def batch_put(rows: Sequence[tuple[str, Row]]) -> list[int]:
     return unwritten
 
 
+def batch_delete(table: str, keys: Sequence[Row]) -> None:
+    """Delete rows without conditions, 25 per call (BatchWriteItem's limit). Keys must not repeat. Raises
+    Throttled.
+    """
+    for start in range(0, len(keys), 25):
+        pending: list[Params] = [
+            {"DeleteRequest": {"Key": pack_row(key)}} for key in keys[start : start + 25]
+        ]
+        for try_number in range(1, _MAX_TRIES + 1):
+            response = aws.call("dynamodb", "BatchWriteItem", {"RequestItems": {table: pending}})
+            pending = (response.get("UnprocessedItems") or {}).get(table, [])
+            if not pending:
+                break
+            if try_number < _MAX_TRIES:
+                _pause(try_number)
+        else:
+            raise Throttled(f"BatchWriteItem left UnprocessedItems of {table} {_MAX_TRIES} times")
+
+
 def _send_batch(rows: Mapping[int, tuple[str, Row]]) -> dict[int, tuple[str, Row]]:
     """Send rows in one BatchWriteItem call and return those that DynamoDB left unprocessed."""
     requests: dict[str, list[Params]] = {}
@@ -501,6 +520,25 @@ def scan(
         "Limit": limit,
     }
     return _pages("Scan", params | _expression_fields(None, names, values))
+
+
+def scan_page(
+    table: str, filter: str, after: Row | None, /, *, attributes: Sequence[str], **values: object
+) -> tuple[list[Row], Row | None]:
+    """The rows of the next 1 MB of a table that pass the filter, with these attributes, and the key to go on
+    after; None at the end. `filter` and `attributes` name attributes as they are.
+    """
+    params: Params = {
+        "TableName": table,
+        "FilterExpression": filter,
+        "ExpressionAttributeValues": _placeholders(values),
+        "ProjectionExpression": ", ".join(attributes),
+    }
+    if after is not None:
+        params["ExclusiveStartKey"] = pack_row(after)
+    response = aws.call("dynamodb", "Scan", params)
+    last = response.get("LastEvaluatedKey")
+    return [unpack_row(item) for item in response["Items"]], unpack_row(last) if last else None
 
 
 def _pages(operation: str, params: Params) -> Iterator[list[Row]]:

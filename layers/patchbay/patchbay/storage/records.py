@@ -39,9 +39,11 @@ def from_row(kind: type[Stored], row: Row) -> Stored:
     return kind(**values)
 
 
-def retention_ttl(now: int) -> int:
-    """The TTL (Unix seconds) of a row that is kept for RetentionDays from `now` (Unix milliseconds)."""
-    return now // 1000 + settings().retention_days * 86_400
+def retention_ttl(now: int, days: int | None = None) -> int:
+    """The TTL (Unix seconds) of a row that is kept from `now` (Unix milliseconds) for `days`, the workspace's
+    own retention, or else for RetentionDays.
+    """
+    return now // 1000 + min(days or settings().retention_days, settings().retention_days) * 86_400
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Literal
 from patchbay.api_model import ApiModel, JsonObject, ListQuery, Timestamp
 from patchbay.ids import TaskId, WebhookId
 
-TaskType = Literal["webhook.replay"]
+TaskType = Literal["webhook.replay", "workspace.erase", "workspace.export"]
 TaskStatus = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 
 
@@ -18,19 +18,35 @@ class TaskError(ApiModel):
     detail: str
 
 
+class ExportFile(ApiModel):
+    """The file of an export: NDJSON, one record in each line. `url` needs no credentials, and works until
+    `urlExpiresAt`: read the task again for another one. The file itself is deleted at `expiresAt`.
+    """
+
+    url: str
+    url_expires_at: Timestamp
+    expires_at: Timestamp
+    bytes: int
+
+
 class Task(ApiModel):
-    """`done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total`
-    is how many there were to queue at the start, null if there were too many to count. `parameters` is the
-    request that started the task, with its defaults.
+    """`type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of deliveries
+    that were queued so far, of records that were exported, or of rows that were erased; after a crash, it can
+    be too low. `total` is how many there were at the start; null if that is not known. `step` says what an
+    erasure or an export is working on. `parameters` is the request that started the task, with its defaults.
+    `webhookId` is null for a task of the whole workspace. `file` is the result of an export, for callers with
+    the scope workspace:export.
     """
 
     id: TaskId
     type: TaskType
     status: TaskStatus
-    webhook_id: WebhookId
+    webhook_id: WebhookId | None
     parameters: JsonObject
     done: int
     total: int | None
+    step: str | None
+    file: ExportFile | None
     error: TaskError | None
     created_by: str
     created_at: Timestamp

@@ -1,9 +1,10 @@
 """The tasks table.
 
 Key: workspaceId, id. Two kinds of rows:
-    tsk_…       a task
+    tsk_…       a task; that of an erasure stays when everything else of its workspace is gone
     running     `tasks`: the IDs of the workspace's running tasks, whose number is limited
-Index, sparse: `due` (dueShard, dueAt) has the running tasks. A task expires by TTL 30 days after its last
+Index, sparse: `due` (dueShard, dueAt) has the running tasks. Those of whole workspaces have their own shard,
+because another function does their work. A task expires by TTL 30 days after its last
 slice. A task and the row `running` change in one transaction. Times are Unix milliseconds.
 """
 
@@ -22,7 +23,11 @@ from patchbay.storage.records import from_row, to_row
 from patchbay.tasks.models import TaskStatus, TaskType
 
 MAX_RUNNING = 5
+# The shard of the index `due` for tasks of whole workspaces.
+WORKSPACE_SHARD = len(due_index.SHARDS)
 _RUNNING = "running"
+# Who started an erasure that has ended.
+ERASED = "erased"
 _KEEP_SECONDS = 30 * 86_400
 
 
@@ -33,19 +38,20 @@ class TooManyRunning(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTask:
     """A task's row. `reached` is where the last slice ended; its feature defines it. `claims` counts the
-    slices that were started since one ended.
+    slices that were started since one ended. `file_bytes` is the size of an export's file.
     """
 
     workspace_id: str
     id: TaskId
     type: TaskType
     status: TaskStatus
-    webhook_id: WebhookId
+    webhook_id: WebhookId | None = None
     parameters: Mapping[str, JsonValue] = field(default_factory=dict)
     done: int = 0
     total: int | None = None
     reached: str | None = None
     claims: int = 0
+    file_bytes: int | None = None
     error_code: str | None = None
     error_detail: str | None = None
     created_by: str
@@ -54,13 +60,22 @@ class StoredTask:
     ended_at: int | None = None
     version: int = 1
 
+    @property
+    def is_of_workspace(self) -> bool:
+        return self.type in ("workspace.erase", "workspace.export")
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it counts against MAX_RUNNING. Nothing may prevent an erasure."""
+        return self.type != "workspace.erase"
+
 
 def create(task: StoredTask, extra_actions: Sequence[dynamo.TransactItem]) -> None:
     """Store a new task; `extra_actions` join the transaction. Raises TooManyRunning, and TransactionCanceled
     if the condition of an extra action fails.
     """
     row = to_row(task) | {
-        "dueShard": due_index.shard_of(task.id),
+        "dueShard": WORKSPACE_SHARD if task.is_of_workspace else due_index.shard_of(task.id),
         "dueAt": task.created_at,
         "ttl": _ttl(task.created_at),
     }
@@ -73,6 +88,9 @@ def create(task: StoredTask, extra_actions: Sequence[dynamo.TransactItem]) -> No
         most=MAX_RUNNING,
     )
     new = dynamo.put_action(settings().tasks_table, row, condition="attribute_not_exists(id)")
+    if not task.is_counted:
+        dynamo.transact([new, *extra_actions])
+        return
     try:
         dynamo.transact([running, new, *extra_actions])
     except dynamo.TransactionCanceled as refused:
@@ -112,6 +130,24 @@ def page(
     return rows.map(lambda row: from_row(StoredTask, row))
 
 
+def running(workspace_id: str, type: TaskType) -> StoredTask | None:
+    """The running task of this type, if there is one, among the newest 100 tasks."""
+    tasks = page(workspace_id, status="RUNNING", webhook_id=None, limit=100, cursor=None).items
+    return next((task for task in tasks if task.type == type), None)
+
+
+def workspace_keys(workspace_id: str, keep: TaskId) -> Iterator[dynamo.Row]:
+    """The keys of all rows of a workspace, except the task `keep`."""
+    for row in dynamo.query(
+        settings().tasks_table,
+        "workspaceId = :workspace",
+        attributes=("workspaceId", "id"),
+        workspace=workspace_id,
+    ):
+        if row["id"] != keep:
+            yield row
+
+
 def due(shard: int, now: int) -> Iterator[tuple[str, TaskId]]:
     """The running tasks (workspace, ID) that are due, longest due first."""
     for row in due_index.due_keys(settings().tasks_table, shard, now):
@@ -139,9 +175,9 @@ def claim(workspace_id: str, id: TaskId, now: int, next_due_at: int) -> StoredTa
     return from_row(StoredTask, row)
 
 
-def advance(seen: StoredTask, reached: str | None, done: int, now: int, due_at: int) -> None:
-    """Record a slice that queued `done` deliveries. Does nothing if the task has ended, or if another process
-    recorded a slice since `seen` was read.
+def advance(seen: StoredTask, reached: str | None, done: int, now: int, due_at: int) -> bool:
+    """Record a slice that did `done` units of work. Does nothing and returns False if the task has ended, or
+    if another process recorded a slice since `seen` was read.
     """
     updates = "SET claims = :none, updatedAt = :now, dueAt = :due"
     try:
@@ -161,7 +197,8 @@ def advance(seen: StoredTask, reached: str | None, done: int, now: int, due_at: 
             **_values(seen, reached),
         )
     except dynamo.ConditionFailed:
-        return
+        return False
+    return True
 
 
 def end(
@@ -171,15 +208,23 @@ def end(
     *,
     done: int = 0,
     error: tuple[str, str] | None = None,
+    size: int | None = None,
+    extra_actions: Sequence[dynamo.TransactItem] = (),
 ) -> bool:
-    """End a running task, with the deliveries of its last slice or an error (code, detail). Returns False if
-    it has ended already, or if another process recorded a slice since `seen` was read.
+    """End a running task, with the work of its last slice, an error (code, detail) or the `size` of its
+    file; `extra_actions` join the transaction. Returns False if it has ended already, or if another process
+    recorded a slice since `seen` was read. The row of an erasure forgets who started it.
     """
-    failure = ", errorCode = :code, errorDetail = :detail" if error else ""
+    result = ", errorCode = :code, errorDetail = :detail" if error else ""
+    values: dict[str, object] = {"code": error[0], "detail": error[1]} if error else {}
+    if size is not None:
+        result, values["size"] = f"{result}, fileBytes = :size", size
+    if not seen.is_counted:
+        result, values["nobody"] = f"{result}, createdBy = :nobody", ERASED
     ended = dynamo.update_action(
         settings().tasks_table,
         _key(seen.workspace_id, seen.id),
-        f"SET #status = :status, updatedAt = :now, endedAt = :now, #ttl = :ttl{failure} "
+        f"SET #status = :status, updatedAt = :now, endedAt = :now, #ttl = :ttl{result} "
         "REMOVE dueShard, dueAt, claims ADD done :done, version :one",
         condition=f"#status = :running AND {_unmoved(seen)}",
         names={"#status": "status", "#ttl": "ttl"},
@@ -190,7 +235,7 @@ def end(
         done=done,
         one=1,
         **_values(seen, None),
-        **({"code": error[0], "detail": error[1]} if error else {}),
+        **values,
     )
     freed = dynamo.update_action(
         settings().tasks_table,
@@ -199,7 +244,7 @@ def end(
         id=frozenset((seen.id,)),
     )
     try:
-        dynamo.transact([ended, freed])
+        dynamo.transact([ended, *([freed] if seen.is_counted else []), *extra_actions])
     except dynamo.TransactionCanceled:
         return False
     return True

@@ -1,7 +1,7 @@
 """Finds the webhooks that an event goes to.
 
 A process caches a workspace's subscriptions to a type, with compiled filters, until the version of the
-workspace's subscriptions changes (`store.subscriptions_version_key`). The version is read with strong
+workspace's subscriptions changes (`store.workspace_state_key`). The version is read with strong
 consistency before the subscriptions, so cached subscriptions are never older than their version. An earlier
 release, which may run during a deployment, writes no versions; its changes take effect within a minute.
 """

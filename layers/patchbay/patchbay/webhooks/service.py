@@ -789,3 +789,8 @@ def _to_api(webhook: StoredWebhook) -> Webhook:
 
 def _retry_config(webhook: StoredWebhook) -> RetryConfig:
     return RetryConfig.model_validate(webhook.retry_config, strict=False)
+
+
+def retain_days(workspace_id: str) -> int | None:
+    """How long the workspace keeps its events and deliveries; None for RetentionDays."""
+    return store.get_workspace_state(workspace_id).retain_days

@@ -1,6 +1,6 @@
 """The webhooks table.
 
-Key: workspaceId, sk. Five kinds of rows:
+Key: workspaceId, sk. Six kinds of rows:
     whk_…                   a webhook
     sub#<TYPE>#<whk_…>      the subscription of an active or paused webhook to a type (or `*`), with the
                             webhook's filters, so that matching an event reads only subscriptions to its type.
@@ -11,8 +11,10 @@ Key: workspaceId, sk. Five kinds of rows:
                             that the webhook was disabled when it was deleted
     run_…                   the receiver of a run's callback: a webhook for one delivery, with the body.
                             Expires by TTL
+    gone#<whk_…>            a webhook that was deleted, as long as something of it may be stored (TTL)
     count                   the number of the workspace's webhooks, the bytes of their filters, and the
-                            version of its subscriptions, which every change to one of them increments
+                            version of its subscriptions, which every change to one of them increments. Also
+                            the workspace's settings, and its erasure mark: every fan-out reads this row
 A webhook and its dependent rows change in one transaction, conditional on the webhook's version.
 """
 
@@ -22,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as with_changes
 from typing import TYPE_CHECKING, NamedTuple
 
-from patchbay import catalogue, compact_json, idempotency
+from patchbay import catalogue, compact_json, erasure_mark, idempotency
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict
 from patchbay.ids import RunId, WebhookId
@@ -49,6 +51,22 @@ class Subscription(NamedTuple):
     filters: Sequence[Mapping[str, JsonValue]]
     is_pull: bool = False
     expires_at: int | None = None
+
+
+class WorkspaceState(NamedTuple):
+    """What the row `count` says about a workspace. `subscriptions` is the version of its subscriptions; 0
+    before the first change. `retain_days` is None for RetentionDays. `version` counts the changes of the
+    settings, the last of which was at `updated_at`.
+    """
+
+    subscriptions: int = 0
+    retain_days: int | None = None
+    mark: erasure_mark.ErasureMark = erasure_mark.NONE
+    version: int = 0
+    updated_at: int | None = None
+
+
+NO_STATE = WorkspaceState()
 
 
 class StoredHook(NamedTuple):
@@ -274,6 +292,7 @@ def delete(webhook: StoredWebhook, extra_actions: Sequence[dynamo.TransactItem] 
         _count_action(webhook, None),
         *_unsubscribe_actions(webhook.workspace_id, _subscription_keys(webhook)),
         *([_tombstone_action(webhook, webhook.hook_key)] if webhook.hook_key is not None else []),
+        _gone_action(webhook),
         *extra_actions,
     ]
     try:
@@ -282,14 +301,112 @@ def delete(webhook: StoredWebhook, extra_actions: Sequence[dynamo.TransactItem] 
         raise WebhookChanged from None
 
 
-def subscriptions_version_key(workspace_id: str) -> tuple[str, dynamo.Row]:
-    """The table key of the row with the version of a workspace's subscriptions."""
+def workspace_state_key(workspace_id: str) -> tuple[str, dynamo.Row]:
+    """The table key of the row with a workspace's state."""
     return settings().webhooks_table, {"workspaceId": workspace_id, "sk": _COUNT}
 
 
-def subscriptions_version(row: dynamo.Row | None) -> int:
-    """The version of a workspace's subscriptions; 0 before the first change."""
-    return 0 if row is None else int(row.get("subscriptions", 0))
+def workspace_state(row: dynamo.Row | None) -> WorkspaceState:
+    row = row or {}
+    return WorkspaceState(
+        subscriptions=int(row.get("subscriptions", 0)),
+        retain_days=row.get("retainDays"),
+        mark=erasure_mark.read(row),
+        version=row.get("settingsVersion", 0),
+        updated_at=row.get("settingsAt"),
+    )
+
+
+def get_workspace_state(workspace_id: str) -> WorkspaceState:
+    return workspace_state(dynamo.get(*workspace_state_key(workspace_id)))
+
+
+def set_retention(workspace_id: str, seen: WorkspaceState, retain_days: int | None, now: int) -> bool:
+    """Store the workspace's retention; None for RetentionDays. Returns False if the settings have changed
+    since `seen` was read, or if the workspace is being erased.
+    """
+    table, key = workspace_state_key(workspace_id)
+    version = "attribute_not_exists(settingsVersion)" if not seen.version else "settingsVersion = :seen"
+    change = "SET settingsVersion = :next, settingsAt = :now"
+    try:
+        dynamo.update(
+            table,
+            key,
+            f"{change} REMOVE retainDays, #ttl"
+            if retain_days is None
+            else f"{change}, retainDays = :days REMOVE #ttl",
+            # A response that was lost, and the repeat of the client's request, are one change.
+            condition=f"attribute_not_exists(erasing) AND ({version} OR (settingsVersion = :next AND "
+            "settingsAt = :now))",
+            names={"#ttl": "ttl"},
+            returning="NONE",
+            now=now,
+            next=seen.version + 1,
+            **({"seen": seen.version} if seen.version else {}),
+            **({} if retain_days is None else {"days": retain_days}),
+        )
+    except dynamo.ConditionFailed:
+        return False
+    return True
+
+
+def mark_erasing_action(workspace_id: str, task: str) -> dynamo.TransactItem:
+    """Mark the workspace; fails if it is marked already."""
+    table, key = workspace_state_key(workspace_id)
+    return dynamo.update_action(
+        table,
+        key,
+        "SET erasing = :task REMOVE #ttl",
+        condition="attribute_not_exists(erasing)",
+        names={"#ttl": "ttl"},
+        task=task,
+    )
+
+
+def end_erasure_action(workspace_id: str, task: str, now: int) -> dynamo.TransactItem:
+    """Forget everything about the workspace, except the time of its erasure and the version of its
+    subscriptions, which processes have cached.
+    """
+    table, key = workspace_state_key(workspace_id)
+    return dynamo.update_action(
+        table,
+        key,
+        "SET erasedAt = :now, #ttl = :ttl ADD subscriptions :one "
+        "REMOVE erasing, webhooks, filterBytes, retainDays, settingsVersion, settingsAt",
+        condition="erasing = :task",
+        names={"#ttl": "ttl"},
+        task=task,
+        now=now,
+        ttl=now // 1000 + erasure_mark.KEPT_SECONDS,
+        one=1,
+    )
+
+
+def webhook_ids_with_gone(workspace_id: str) -> Iterator[str]:
+    """The IDs of everything that deliveries, feeds and statistics can belong to: webhooks, webhooks that were
+    deleted, and the runs whose callbacks are stored.
+    """
+    for row in dynamo.query(
+        settings().webhooks_table,
+        "workspaceId = :workspace",
+        attributes=("sk",),
+        workspace=workspace_id,
+    ):
+        id = str(row["sk"]).removeprefix("gone#")
+        if id.startswith((f"{WebhookId.prefix}_", f"{RunId.prefix}_")):
+            yield id
+
+
+def workspace_keys(workspace_id: str) -> Iterator[dynamo.Row]:
+    """The keys of all rows of a workspace, except the one with its state."""
+    for row in dynamo.query(
+        settings().webhooks_table,
+        "workspaceId = :workspace",
+        attributes=("workspaceId", "sk"),
+        workspace=workspace_id,
+    ):
+        if row["sk"] != _COUNT:
+            yield row
 
 
 def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
@@ -330,9 +447,9 @@ def _count_action(old: StoredWebhook | None, new: StoredWebhook | None) -> dynam
     return dynamo.update_action(
         settings().webhooks_table,
         {"workspaceId": webhook.workspace_id, "sk": _COUNT},
-        "ADD subscriptions :one, webhooks :webhooks, filterBytes :added",
+        "ADD subscriptions :one, webhooks :webhooks, filterBytes :added REMOVE #ttl",
         condition=" AND ".join(conditions) or None,
-        names=None,
+        names={"#ttl": "ttl"},
         **values,
     )
 
@@ -368,6 +485,19 @@ def _tombstone_action(webhook: StoredWebhook, hook_key: str) -> dynamo.TransactI
         id=webhook.id,
         ttl=retention_ttl(now_ms()),
         **({"disabled": disabled_at} if disabled_at else {}),
+    )
+
+
+def _gone_action(webhook: StoredWebhook) -> dynamo.TransactItem:
+    """Keep the ID of a deleted webhook until its deliveries, entries and counters have expired. A delivery
+    can be written some time after the deletion, from a message that waited in the queue.
+    """
+    return dynamo.update_action(
+        settings().webhooks_table,
+        {"workspaceId": webhook.workspace_id, "sk": f"gone#{webhook.id}"},
+        "SET #ttl = :ttl",
+        names={"#ttl": "ttl"},
+        ttl=retention_ttl(now_ms()) + erasure_mark.KEPT_SECONDS,
     )
 
 

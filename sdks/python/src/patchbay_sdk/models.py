@@ -349,8 +349,9 @@ class Delivery(Model):
 
 
 class DeliveryDetail(Model):
-    """`payload` is the body that was sent; null if its event is no longer stored. `attempts` has the last
-    100 attempts. If their responses do not all fit into one API response, the oldest ones are withheld.
+    """`payload` is the body that was sent; null if its event is no longer stored, or its data was erased.
+    `attempts` has the last 100 attempts. If their responses do not all fit into one API response, the
+    oldest ones are withheld.
     """
 
     id: str
@@ -413,7 +414,8 @@ class EqualsFilter(Model):
 class Event(Model):
     """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
     first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the
-    webhooks as they are now. It is null for callers without the scope webhooks:read.
+    webhooks as they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when
+    the data was erased; then `data` is empty.
     """
 
     id: str
@@ -430,6 +432,8 @@ class Event(Model):
     """Why it has this status, or null."""
     data: dict[str, Any]
     """The event's content."""
+    erased_at: datetime | None
+    """When the data was erased; null unless it was."""
     deliveries: list[EventDelivery]
     """The event's deliveries, one for each webhook that it matched."""
     feeds: list[EventFeed]
@@ -544,6 +548,21 @@ class ExistsFilterInput(Model):
     """The comparison."""
     value: bool | None = None
     """What to compare with."""
+
+
+class ExportFile(Model):
+    """The file of an export: NDJSON, one record in each line. `url` needs no credentials, and works until
+    `urlExpiresAt`: read the task again for another one. The file itself is deleted at `expiresAt`.
+    """
+
+    url: str
+    """Reads the file without credentials, until `urlExpiresAt`."""
+    url_expires_at: datetime
+    """Until when `url` works. Read the task again for another one."""
+    expires_at: datetime
+    """When the file is deleted."""
+    bytes: int
+    """The size of the file."""
 
 
 class Feed(Model):
@@ -1230,25 +1249,36 @@ class SubscribedHook(Model):
 
 
 class Task(Model):
-    """`done` is the number of deliveries that were queued so far; after a crash, it can be too low.
-    `total` is how many there were to queue at the start, null if there were too many to count.
-    `parameters` is the request that started the task, with its defaults.
+    """`type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of
+    deliveries that were queued so far, of records that were exported, or of rows that were erased;
+    after a crash, it can be too low. `total` is how many there were at the start; null if that is not
+    known. `step` says what an erasure or an export is working on. `parameters` is the request that
+    started the task, with its defaults. `webhookId` is null for a task of the whole workspace. `file`
+    is the result of an export, for callers with the scope workspace:export.
     """
 
     id: str
     """The ID."""
-    type: Literal["webhook.replay"]
+    type: Literal["webhook.replay", "workspace.erase", "workspace.export"]
     """The type."""
     status: Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
     """The status."""
-    webhook_id: str
-    """The webhook."""
+    webhook_id: str | None
+    """The webhook of a replay; null for a task of the whole workspace."""
     parameters: dict[str, Any]
     """What was asked for."""
     done: int
-    """The number of deliveries queued so far. After a crash, it can be too low."""
+    """The number of deliveries queued, records exported or rows erased so far. After a crash, it can be
+    too low.
+    """
     total: int | None
     """The number of deliveries that it will queue; null if unknown."""
+    step: str | None
+    """What a running export or erasure is working on."""
+    file: ExportFile | None
+    """The result of an export, when you read this task alone with the scope workspace:export; null
+    otherwise.
+    """
     error: TaskError | None
     """Why it failed; null unless it did."""
     created_by: str
@@ -1590,6 +1620,26 @@ class WebhookWithSecret(Model):
     """The signing secret, `whsec_…`. Shown only in this response: store it now."""
 
 
+class Workspace(Model):
+    """`retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It
+    applies to what is written from the change on, and is at most `maxRetainDays`, which is also the
+    default. `status` is ERASING from the request that deletes the workspace until that has ended.
+    """
+
+    id: str
+    """The ID."""
+    status: Literal["ACTIVE", "ERASING"]
+    """`ERASING` from the request that erases the workspace until that has ended."""
+    retain_days: int
+    """How many days events, deliveries and entries of feeds are kept, from when they are written."""
+    max_retain_days: int
+    """The limit and the default of `retainDays`."""
+    updated_at: datetime | None
+    """When the settings were last changed; null if never."""
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+
+
 Actions: TypeAlias = list[ActionInfo]
 
 AnalyticsBy: TypeAlias = Literal["hour", "day"]
@@ -1664,6 +1714,8 @@ SeriesKind: TypeAlias = Literal["workspace", "integration", "automation", "webho
 
 TaskStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 
+TaskType: TypeAlias = Literal["webhook.replay", "workspace.erase", "workspace.export"]
+
 Triggers: TypeAlias = list[Trigger]
 
 UnmatchedReasonCode: TypeAlias = Literal["created_later", "inactive", "disabled", "filter_mismatch", "changed_later"]
@@ -1675,3 +1727,5 @@ VerificationCode: TypeAlias = Literal[
 WebhookKind: TypeAlias = Literal["push", "pull"]
 
 WebhookStatus: TypeAlias = Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
+
+WorkspaceStatus: TypeAlias = Literal["ACTIVE", "ERASING"]

@@ -1631,6 +1631,19 @@ class Events:
             query={},
         )
 
+    def erase_data(self, id: str) -> None:
+        """Erase the data of an event, and what receivers responded to it. It cannot be sent again.
+
+        Args:
+            id: The event's ID, `evt_…`.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/events/{id}/data"),
+            None,
+            path={"id": id},
+            query={},
+        )
+
     def publish_batch(
         self, *, events: Sequence[models.PublishEvent], idempotency_key: str | None = None
     ) -> models.PublishedEvents:
@@ -1729,6 +1742,19 @@ class AsyncEvents:
         return await self._http.request(
             Operation("GET", "/api/events/{id}"),
             models.Event,
+            path={"id": id},
+            query={},
+        )
+
+    async def erase_data(self, id: str) -> None:
+        """Erase the data of an event, and what receivers responded to it. It cannot be sent again.
+
+        Args:
+            id: The event's ID, `evt_…`.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/events/{id}/data"),
+            None,
             path={"id": id},
             query={},
         )
@@ -3787,6 +3813,144 @@ class AsyncWebhooks:
         )
 
 
+class Workspace:
+    """The workspace as a whole: its settings, its export and its erasure."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def get(
+        self,
+    ) -> models.Workspace:
+        """Get the caller's workspace: its settings, and whether it is being erased.
+
+        Needs credentials, and no particular scope.
+        """
+        return self._http.request(
+            Operation("GET", "/api/workspace"),
+            models.Workspace,
+            path={},
+            query={},
+        )
+
+    def update(self, *, retain_days: int | Unset | None = UNSET, if_match: int | str | None = None) -> models.Workspace:
+        """Update the settings of the workspace.
+
+        They apply to what is stored from now on.
+
+        Args:
+            retain_days: 1 to `maxRetainDays`; null for the default.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/workspace"),
+            models.Workspace,
+            path={},
+            query={},
+            body={"retainDays": retain_days},
+            if_match=if_match,
+        )
+
+    def delete(self, *, confirm: str) -> models.Task:
+        """Start a task that erases everything of the workspace.
+
+        It cannot be stopped or undone.
+
+        Args:
+            confirm: The ID of the workspace.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/workspace"),
+            models.Task,
+            path={},
+            query={"confirm": confirm},
+        )
+
+    def export(self, *, idempotency_key: str | None = None) -> models.Task:
+        """Start a task that writes everything of the workspace, except secrets, into a file to download.
+
+        Args:
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/workspace/export", idempotent=True),
+            models.Task,
+            path={},
+            query={},
+            idempotency_key=idempotency_key,
+        )
+
+
+class AsyncWorkspace:
+    """The workspace as a whole: its settings, its export and its erasure."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def get(
+        self,
+    ) -> models.Workspace:
+        """Get the caller's workspace: its settings, and whether it is being erased.
+
+        Needs credentials, and no particular scope.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/workspace"),
+            models.Workspace,
+            path={},
+            query={},
+        )
+
+    async def update(
+        self, *, retain_days: int | Unset | None = UNSET, if_match: int | str | None = None
+    ) -> models.Workspace:
+        """Update the settings of the workspace.
+
+        They apply to what is stored from now on.
+
+        Args:
+            retain_days: 1 to `maxRetainDays`; null for the default.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/workspace"),
+            models.Workspace,
+            path={},
+            query={},
+            body={"retainDays": retain_days},
+            if_match=if_match,
+        )
+
+    async def delete(self, *, confirm: str) -> models.Task:
+        """Start a task that erases everything of the workspace.
+
+        It cannot be stopped or undone.
+
+        Args:
+            confirm: The ID of the workspace.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/workspace"),
+            models.Task,
+            path={},
+            query={"confirm": confirm},
+        )
+
+    async def export(self, *, idempotency_key: str | None = None) -> models.Task:
+        """Start a task that writes everything of the workspace, except secrets, into a file to download.
+
+        Args:
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/workspace/export", idempotent=True),
+            models.Task,
+            path={},
+            query={},
+            idempotency_key=idempotency_key,
+        )
+
+
 class Resources:
     """The groups of methods of `Patchbay`."""
 
@@ -3846,6 +4010,11 @@ class Resources:
     def webhooks(self) -> Webhooks:
         """Webhooks, their deliveries and their feeds."""
         return Webhooks(self._http)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The workspace as a whole: its settings, its export and its erasure."""
+        return Workspace(self._http)
 
 
 class AsyncResources:
@@ -3907,3 +4076,8 @@ class AsyncResources:
     def webhooks(self) -> AsyncWebhooks:
         """Webhooks, their deliveries and their feeds."""
         return AsyncWebhooks(self._http)
+
+    @cached_property
+    def workspace(self) -> AsyncWorkspace:
+        """The workspace as a whole: its settings, its export and its erasure."""
+        return AsyncWorkspace(self._http)

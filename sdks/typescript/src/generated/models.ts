@@ -168,8 +168,8 @@ export type DailyUse = Schemas["DailyUse"];
  */
 export type Delivery = Schemas["Delivery"];
 /**
- * `payload` is the body that was sent; null if its event is no longer stored. `attempts` has the last 100 attempts. If
- * their responses do not all fit into one API response, the oldest ones are withheld.
+ * `payload` is the body that was sent; null if its event is no longer stored, or its data was erased. `attempts` has
+ * the last 100 attempts. If their responses do not all fit into one API response, the oldest ones are withheld.
  */
 export type DeliveryDetail = Schemas["DeliveryDetail"];
 /** The data of a `DELIVERY_FAILED` event. */
@@ -184,7 +184,7 @@ export type EqualsFilter = Schemas["EqualsFilter"];
 /**
  * `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50;
  * `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for
- * callers without the scope webhooks:read.
+ * callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty.
  */
 export type Event = Schemas["Event"];
 /** `status` is PENDING until the first attempt starts. */
@@ -216,6 +216,11 @@ export type Example = Schemas["Example"];
 export type ExistsFilter = Schemas["ExistsFilter"];
 /** A value at `path` exists (`true`) or does not (`false`); null is a value. */
 export type ExistsFilterInput = Schemas["ExistsFilterInput"];
+/**
+ * The file of an export: NDJSON, one record in each line. `url` needs no credentials, and works until `urlExpiresAt`:
+ * read the task again for another one. The file itself is deleted at `expiresAt`.
+ */
+export type ExportFile = Schemas["ExportFile"];
 export type Failed = Schemas["Failed"];
 /**
  * The next events, oldest first. Pass `cursor` to continue. If `hasMore`, more events are available now; otherwise, ask
@@ -471,15 +476,18 @@ export type SubscribedHook = Schemas["SubscribedHook"];
 /** `output` must match the action's schema. */
 export type Succeeded = Schemas["Succeeded"];
 /**
- * `done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total` is how many
- * there were to queue at the start, null if there were too many to count. `parameters` is the request that started the
- * task, with its defaults.
+ * `type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of deliveries that were
+ * queued so far, of records that were exported, or of rows that were erased; after a crash, it can be too low. `total`
+ * is how many there were at the start; null if that is not known. `step` says what an erasure or an export is working
+ * on. `parameters` is the request that started the task, with its defaults. `webhookId` is null for a task of the whole
+ * workspace. `file` is the result of an export, for callers with the scope workspace:export.
  */
 export type Task = Schemas["Task"];
 /** Why a task failed. `code` is stable, such as `webhook_disabled` or `internal`. */
 export type TaskError = Schemas["TaskError"];
 export type TaskList = Schemas["TaskList"];
 export type TaskStatus = Schemas["TaskStatus"];
+export type TaskType = Schemas["TaskType"];
 /**
  * Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is null without
  * a rate in both, and STEADY within one percentage point.
@@ -512,6 +520,8 @@ export type UpdateIntegration = Schemas["UpdateIntegration"];
  * keeps its value.
  */
 export type UpdateWebhook = Schemas["UpdateWebhook"];
+/** Only the fields that are sent change. `retainDays: null` is the default, `maxRetainDays`. */
+export type UpdateWorkspace = Schemas["UpdateWorkspace"];
 /**
  * The number of requests admitted in total, and on each of the last 30 days, ending with today. In a list, `daily` is
  * null.
@@ -568,6 +578,13 @@ export type WebhookStatus = Schemas["WebhookStatus"];
  * Idempotency-Key must get the same response.
  */
 export type WebhookWithSecret = Schemas["WebhookWithSecret"];
+/**
+ * `retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It applies to what is
+ * written from the change on, and is at most `maxRetainDays`, which is also the default. `status` is ERASING from the
+ * request that deletes the workspace until that has ended.
+ */
+export type Workspace = Schemas["Workspace"];
+export type WorkspaceStatus = Schemas["WorkspaceStatus"];
 
 /** The events that this release of the SDK knows, by type. */
 export interface EventTypes {

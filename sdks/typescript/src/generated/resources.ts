@@ -335,6 +335,11 @@ export class Events {
     return this.#http.request("GET", "/api/events/{id}", { path: { id }, options });
   }
 
+  /** Erase the data of an event, and what receivers responded to it. It cannot be sent again. */
+  eraseData(id: string, options?: Options): Promise<void> {
+    return this.#http.request("DELETE", "/api/events/{id}/data", { path: { id }, options });
+  }
+
   /**
    * Publish up to 100 events.
    *
@@ -651,6 +656,47 @@ export class Webhooks {
   }
 }
 
+/** The workspace as a whole: its settings, its export and its erasure. */
+export class Workspace {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /**
+   * Get the caller's workspace: its settings, and whether it is being erased.
+   *
+   * Needs credentials, and no particular scope.
+   */
+  get(options?: Options): Promise<models.Workspace> {
+    return this.#http.request("GET", "/api/workspace", { options });
+  }
+
+  /**
+   * Update the settings of the workspace.
+   *
+   * They apply to what is stored from now on.
+   */
+  update(body: Body<"updateWorkspace"> = {}, options?: ConditionalOptions): Promise<models.Workspace> {
+    return this.#http.request("PUT", "/api/workspace", { body, options });
+  }
+
+  /**
+   * Start a task that erases everything of the workspace.
+   *
+   * It cannot be stopped or undone.
+   */
+  delete(query: Query<"deleteWorkspace"> = {}, options?: Options): Promise<models.Task> {
+    return this.#http.request("DELETE", "/api/workspace", { query, options });
+  }
+
+  /** Start a task that writes everything of the workspace, except secrets, into a file to download. */
+  export(options?: IdempotentOptions): Promise<models.Task> {
+    return this.#http.request("POST", "/api/workspace/export", { idempotent: true, options });
+  }
+}
+
 /** The groups of methods of the client. */
 export class Resources {
   readonly actions: Actions;
@@ -664,6 +710,7 @@ export class Resources {
   readonly me: Me;
   readonly tasks: Tasks;
   readonly webhooks: Webhooks;
+  readonly workspace: Workspace;
 
   constructor(http: Http) {
     this.actions = new Actions(http);
@@ -677,5 +724,6 @@ export class Resources {
     this.me = new Me(http);
     this.tasks = new Tasks(http);
     this.webhooks = new Webhooks(http);
+    this.workspace = new Workspace(http);
   }
 }

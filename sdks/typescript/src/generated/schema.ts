@@ -1132,7 +1132,7 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description `payload` is the body that was sent; null if its event is no longer stored. `attempts` has the last 100 attempts. If their responses do not all fit into one API response, the oldest ones are withheld. */
+        /** @description `payload` is the body that was sent; null if its event is no longer stored, or its data was erased. `attempts` has the last 100 attempts. If their responses do not all fit into one API response, the oldest ones are withheld. */
         DeliveryDetail: {
             /** @description The number of attempts so far. */
             attemptCount: number;
@@ -1241,7 +1241,7 @@ export interface components {
             /** @description What to compare with. */
             value: string | boolean | number | null;
         };
-        /** @description `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for callers without the scope webhooks:read. */
+        /** @description `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty. */
         Event: {
             /** @description The event's content. */
             data: {
@@ -1249,6 +1249,11 @@ export interface components {
             };
             /** @description The event's deliveries, one for each webhook that it matched. */
             deliveries: components["schemas"]["EventDelivery"][];
+            /**
+             * Format: date-time
+             * @description When the data was erased; null unless it was.
+             */
+            erasedAt: string | null;
             /** @description The pull webhooks whose feeds have the event. */
             feeds: components["schemas"]["EventFeed"][];
             /** @description The ID. */
@@ -1383,6 +1388,23 @@ export interface components {
              * @default true
              */
             value?: boolean;
+        };
+        /** @description The file of an export: NDJSON, one record in each line. `url` needs no credentials, and works until `urlExpiresAt`: read the task again for another one. The file itself is deleted at `expiresAt`. */
+        ExportFile: {
+            /** @description The size of the file. */
+            bytes: number;
+            /**
+             * Format: date-time
+             * @description When the file is deleted.
+             */
+            expiresAt: string;
+            /** @description Reads the file without credentials, until `urlExpiresAt`. */
+            url: string;
+            /**
+             * Format: date-time
+             * @description Until when `url` works. Read the task again for another one.
+             */
+            urlExpiresAt: string;
         };
         Failed: {
             /** @description What went wrong, for the automation's owner. */
@@ -2520,7 +2542,7 @@ export interface components {
              */
             status: "SUCCEEDED";
         };
-        /** @description `done` is the number of deliveries that were queued so far; after a crash, it can be too low. `total` is how many there were to queue at the start, null if there were too many to count. `parameters` is the request that started the task, with its defaults. */
+        /** @description `type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of deliveries that were queued so far, of records that were exported, or of rows that were erased; after a crash, it can be too low. `total` is how many there were at the start; null if that is not known. `step` says what an erasure or an export is working on. `parameters` is the request that started the task, with its defaults. `webhookId` is null for a task of the whole workspace. `file` is the result of an export, for callers with the scope workspace:export. */
         Task: {
             /**
              * Format: date-time
@@ -2529,7 +2551,7 @@ export interface components {
             createdAt: string;
             /** @description Who created it: `user:…` or `key:…`. */
             createdBy: string;
-            /** @description The number of deliveries queued so far. After a crash, it can be too low. */
+            /** @description The number of deliveries queued, records exported or rows erased so far. After a crash, it can be too low. */
             done: number;
             /**
              * Format: date-time
@@ -2538,6 +2560,8 @@ export interface components {
             endedAt: string | null;
             /** @description Why it failed; null unless it did. */
             error: components["schemas"]["TaskError"] | null;
+            /** @description The result of an export, when you read this task alone with the scope workspace:export; null otherwise. */
+            file: components["schemas"]["ExportFile"] | null;
             /** @description The ID. */
             id: string;
             /** @description What was asked for. */
@@ -2546,13 +2570,12 @@ export interface components {
             };
             /** @description The status. */
             status: components["schemas"]["TaskStatus"];
+            /** @description What a running export or erasure is working on. */
+            step: string | null;
             /** @description The number of deliveries that it will queue; null if unknown. */
             total: number | null;
-            /**
-             * @description The type.
-             * @constant
-             */
-            type: "webhook.replay";
+            /** @description The type. */
+            type: components["schemas"]["TaskType"];
             /**
              * Format: date-time
              * @description When it was last changed.
@@ -2560,8 +2583,8 @@ export interface components {
             updatedAt: string;
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
-            /** @description The webhook. */
-            webhookId: string;
+            /** @description The webhook of a replay; null for a task of the whole workspace. */
+            webhookId: string | null;
         };
         /** @description Why a task failed. `code` is stable, such as `webhook_disabled` or `internal`. */
         TaskError: {
@@ -2578,6 +2601,8 @@ export interface components {
         };
         /** @enum {string} */
         TaskStatus: "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
+        /** @enum {string} */
+        TaskType: "webhook.replay" | "workspace.erase" | "workspace.export";
         /** @description Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is null without a rate in both, and STEADY within one percentage point. */
         Trend: {
             /** @description The requests, of which each delivery or refresh can take several. */
@@ -2705,6 +2730,11 @@ export interface components {
             retryConfig?: components["schemas"]["RetryConfig"];
             /** @description The receiver's URL. */
             url?: string | null;
+        };
+        /** @description Only the fields that are sent change. `retainDays: null` is the default, `maxRetainDays`. */
+        UpdateWorkspace: {
+            /** @description 1 to `maxRetainDays`; null for the default. */
+            retainDays?: number | null;
         };
         /** @description The number of requests admitted in total, and on each of the last 30 days, ending with today. In a list, `daily` is null. */
         Usage: {
@@ -3096,6 +3126,26 @@ export interface components {
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
         };
+        /** @description `retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It applies to what is written from the change on, and is at most `maxRetainDays`, which is also the default. `status` is ERASING from the request that deletes the workspace until that has ended. */
+        Workspace: {
+            /** @description The ID. */
+            id: string;
+            /** @description The limit and the default of `retainDays`. */
+            maxRetainDays: number;
+            /** @description How many days events, deliveries and entries of feeds are kept, from when they are written. */
+            retainDays: number;
+            /** @description `ERASING` from the request that erases the workspace until that has ended. */
+            status: components["schemas"]["WorkspaceStatus"];
+            /**
+             * Format: date-time
+             * @description When the settings were last changed; null if never.
+             */
+            updatedAt: string | null;
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
+        };
+        /** @enum {string} */
+        WorkspaceStatus: "ACTIVE" | "ERASING";
     };
     responses: never;
     parameters: {
@@ -3607,6 +3657,22 @@ export interface operations {
         responses: never;
     };
     getEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The event's ID, `evt_…`.
+                 * @example evt_0355200000000000000001
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    eraseEventData: {
         parameters: {
             query?: never;
             header?: never;
@@ -4659,7 +4725,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000006
+                 * @example whk_0355200000000000000007
                  */
                 id: string;
             };
@@ -4811,7 +4877,7 @@ export interface operations {
             path: {
                 /**
                  * @description The task's ID, `tsk_…`.
-                 * @example tsk_0355200000000000000002
+                 * @example tsk_0355200000000000000004
                  */
                 id: string;
             };
@@ -4831,6 +4897,65 @@ export interface operations {
                  */
                 id: string;
             };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    getWorkspace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    updateWorkspace: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @example "3"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateWorkspace"];
+            };
+        };
+        responses: never;
+    };
+    deleteWorkspace: {
+        parameters: {
+            query: {
+                /** @description The ID of the workspace. */
+                confirm: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    exportWorkspace: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;

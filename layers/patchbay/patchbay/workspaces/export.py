@@ -1,0 +1,227 @@
+"""The export of a workspace: a task that writes one file, NDJSON, with everything that its owner may read.
+
+Each line is `{"type": …, "data": …}`, with `data` as the API returns it. No secret is in it: the API returns
+none after the request that creates it, and masks stored ones.
+
+The sources follow each other, each a page at a time, with the cursors of the API's lists. The place of the
+next page is kept when a part of the file is written (see `storage.objects`), so memory holds one part and one
+page. What changes during the export can be in it as before or as after. A crash leaves:
+
+    after the start of the upload    an upload without parts, which the bucket's lifecycle deletes
+    after a part                     a part that the next run writes again
+    before the file is completed     all parts; the place says so, and the next run completes it
+    before the end of the task       the file; the next run finds it, and ends the task
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import BaseModel
+
+from patchbay import compact_json
+from patchbay.activity import service as activity
+from patchbay.activity.log import SubjectId
+from patchbay.activity.models import LogQuery
+from patchbay.api_keys import service as api_keys
+from patchbay.api_model import ListQuery, to_json
+from patchbay.auth.principal import Principal
+from patchbay.auth.scopes import ROLES
+from patchbay.automations import runs
+from patchbay.automations.models import RunQuery
+from patchbay.deliveries import service as deliveries
+from patchbay.events import service as events
+from patchbay.ids import ApiKeyId, IntegrationId, WebhookId
+from patchbay.integrations import service as integrations
+from patchbay.integrations.models import IntegrationQuery
+from patchbay.oauth import connections
+from patchbay.oauth.models import WorkspaceConnectionQuery
+from patchbay.storage import dynamo, objects
+from patchbay.tasks import service as tasks
+from patchbay.tasks.models import TaskQuery
+from patchbay.webhooks import service as webhooks
+from patchbay.webhooks import store as webhooks_store
+from patchbay.webhooks.models import WebhookQuery
+from patchbay.workspaces import service
+
+if TYPE_CHECKING:
+    from patchbay.tasks.store import StoredTask
+
+_PAGE = 100
+_FINISH = "finish"
+# A part is written when it has this size. The next page comes on top, at most 10 MB.
+_PART_BYTES = objects.MIN_PART_BYTES
+
+Record = tuple[str, BaseModel | dict[str, object]]
+Page = tuple[Iterable[Record], str | None]
+
+
+class Place(NamedTuple):
+    """Where an export is: a source, its cursor, and the parts that are written."""
+
+    step: str
+    cursor: str | None
+    upload: str
+    parts: int = 0
+
+    @classmethod
+    def read(cls, text: str) -> Place:
+        return cls(**json.loads(text))
+
+    def to_text(self) -> str:
+        return json.dumps(self._asdict())
+
+
+def advance(task: StoredTask, has_time: Callable[[], bool]) -> None:
+    """Do a slice of an export that was claimed: write parts of the file."""
+    key = tasks.export_key(task)
+    if task.reached is None:
+        first = Place(next(iter(_SOURCES)), None, objects.start(key))
+        moved = tasks.advance(task, first.to_text(), 0, tasks.CLAIM_MS)
+        if moved is None:
+            return
+        task = moved
+    principal = Principal(task.workspace_id, task.created_by, ROLES["owner"])
+    while True:
+        place = Place.read(str(task.reached))
+        if place.step == _FINISH:
+            tasks.succeed(task, 0, size=objects.complete(key, place.upload, place.parts))
+            return
+        content, count, place = _fill_part(principal, place)
+        if content:
+            place = place._replace(parts=place.parts + 1)
+            objects.put_part(key, place.upload, place.parts, content)
+        goes_on = has_time()
+        moved = tasks.advance(task, place.to_text(), count, tasks.CLAIM_MS if goes_on else tasks.DUE_AGAIN_MS)
+        if moved is None or not goes_on:
+            return
+        task = moved
+
+
+def _fill_part(principal: Principal, place: Place) -> tuple[bytes, int, Place]:
+    """The records from a place on that make the next part, their number, and the place after them."""
+    content, count = bytearray(), 0
+    names = [*_SOURCES, _FINISH]
+    while place.step != _FINISH and len(content) < _PART_BYTES:
+        records, cursor = _SOURCES[place.step](principal, place.cursor)
+        for type, data in records:
+            text = to_json(data) if isinstance(data, BaseModel) else compact_json.dumps(data)
+            content += f'{{"type":"{type}","data":{text}}}\n'.encode()
+            count += 1
+        if cursor is not None:
+            place = place._replace(cursor=cursor)
+        else:
+            place = place._replace(step=names[names.index(place.step) + 1], cursor=None)
+    return bytes(content), count, place
+
+
+# ── the sources: the records of a page, and the cursor of the next one ───────────────────────────────
+
+
+def _workspace(principal: Principal, cursor: str | None) -> Page:
+    return [("workspace", service.get(principal))], None
+
+
+def _integrations(principal: Principal, cursor: str | None) -> Page:
+    page = integrations.list_integrations(principal, IntegrationQuery(limit=_PAGE, cursor=cursor))
+    return _records("integration", page.items), page.next_cursor
+
+
+def _connections(principal: Principal, cursor: str | None) -> Page:
+    page = connections.list_all(principal, WorkspaceConnectionQuery(limit=_PAGE, cursor=cursor))
+    return _records("connection", page.items), page.next_cursor
+
+
+def _api_keys(principal: Principal, cursor: str | None) -> Page:
+    page = api_keys.list_keys(principal, ListQuery(limit=_PAGE, cursor=cursor))
+    return _records("apiKey", page.items), page.next_cursor
+
+
+def _webhooks(principal: Principal, cursor: str | None) -> Page:
+    page = webhooks.list_webhooks(principal, WebhookQuery(limit=_PAGE, cursor=cursor))
+    return _records("webhook", page.items), page.next_cursor
+
+
+def _events(principal: Principal, cursor: str | None) -> Page:
+    page = events.list_with_data(principal, _PAGE, cursor)
+    return _records("event", page.items), page.next_cursor
+
+
+def _deliveries(principal: Principal, cursor: str | None) -> Page:
+    def of_webhook(id: str, cursor: str | None) -> Page:
+        page = deliveries.list_with_attempts(principal, id, _PAGE, cursor)
+        return [record for records in page.items for record in records], page.next_cursor
+
+    return _of_each(webhooks_store.webhook_ids_with_gone(principal.workspace_id), cursor, of_webhook)
+
+
+def _runs(principal: Principal, cursor: str | None) -> Page:
+    page = runs.list_runs(principal, None, RunQuery(limit=_PAGE, cursor=cursor))
+    return _records("run", page.items), page.next_cursor
+
+
+def _activity(principal: Principal, cursor: str | None) -> Page:
+    def of_subject(id: str, cursor: str | None) -> Page:
+        kind = next(kind for kind in (IntegrationId, WebhookId, ApiKeyId) if id.startswith(kind.prefix))
+        subject: SubjectId = kind(id)
+        query = LogQuery(limit=_PAGE, cursor=cursor)
+        page = activity.list_entries(principal.workspace_id, subject, query, lambda: None)
+        entries = ({"subject": id, **entry.model_dump(mode="json", by_alias=True)} for entry in page.items)
+        return _records("logEntry", entries), page.next_cursor
+
+    return _of_each(_subjects(principal), cursor, of_subject)
+
+
+def _tasks(principal: Principal, cursor: str | None) -> Page:
+    page = tasks.list_tasks(principal, TaskQuery(limit=_PAGE, cursor=cursor))
+    return _records("task", page.items), page.next_cursor
+
+
+_SOURCES: dict[str, Callable[[Principal, str | None], Page]] = {
+    "workspace": _workspace,
+    "integrations": _integrations,
+    "connections": _connections,
+    "api keys": _api_keys,
+    "webhooks": _webhooks,
+    "events": _events,
+    "deliveries": _deliveries,
+    "runs": _runs,
+    "activity": _activity,
+    "tasks": _tasks,
+}
+
+
+def _records(type: str, items: Iterable[BaseModel | dict[str, object]]) -> Sequence[Record]:
+    return [(type, item) for item in items]
+
+
+def _subjects(principal: Principal) -> Iterator[str]:
+    """What the activity log has entries of, without API keys and integrations that are deleted."""
+    for id in webhooks_store.webhook_ids_with_gone(principal.workspace_id):
+        if id.startswith(f"{WebhookId.prefix}_"):
+            yield id
+    for integration in integrations.iter_stored(principal.workspace_id):
+        yield integration.id
+    cursor: str | None = None
+    while True:
+        page = api_keys.list_keys(principal, ListQuery(limit=_PAGE, cursor=cursor))
+        yield from (key.id for key in page.items)
+        if (cursor := page.next_cursor) is None:
+            return
+
+
+def _of_each(ids: Iterable[str], cursor: str | None, page_of: Callable[[str, str | None], Page]) -> Page:
+    """A page of the lists of several IDs, one after the other in the order of the IDs. The cursor is the ID
+    and the cursor of its list.
+    """
+    first, inner = dynamo.decode_cursor(cursor, 2) if cursor else ("", "")
+    remaining = [id for id in sorted(ids) if id >= first]
+    if not remaining:
+        return [], None
+    id, *others = remaining
+    records, following = page_of(id, inner if id == first and inner else None)
+    if following is not None:
+        return records, dynamo.encode_cursor([id, following])
+    return records, dynamo.encode_cursor([others[0], ""]) if others else None

@@ -1,0 +1,102 @@
+"""The use cases of a workspace as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from patchbay.auth.principal import Principal
+from patchbay.clock import from_ms, now_ms
+from patchbay.errors import Conflict, ValidationFailed, WorkspaceErasing, check_version, write_conflict
+from patchbay.ids import TaskId
+from patchbay.settings import settings
+from patchbay.tasks import service as tasks
+from patchbay.tasks.models import Task
+from patchbay.webhooks import store as webhooks
+from patchbay.workspaces import erasure
+from patchbay.workspaces.models import EraseQuery, UpdateWorkspace, Workspace
+
+if TYPE_CHECKING:
+    from patchbay.idempotency import Once
+
+_MAX_TRIES = 3
+
+
+def get(principal: Principal) -> Workspace:
+    """The caller's workspace."""
+    return _to_api(principal.workspace_id, webhooks.get_workspace_state(principal.workspace_id))
+
+
+def update(principal: Principal, body: UpdateWorkspace, if_match: int | None = None) -> Workspace:
+    """Change the settings. Events, deliveries, attempts and entries of feeds that are written from now on are
+    kept for the new time; what is stored keeps its own.
+
+    Raises ValidationFailed above the limit, PreconditionFailed if `if_match` is not the current version, and
+    WorkspaceErasing.
+    """
+    limit, days = settings().retention_days, body.retain_days
+    if days is not None and days > limit:
+        raise ValidationFailed.for_field(
+            "retainDays", f"must be at most {limit}, the limit of this deployment"
+        )
+    for _ in range(_MAX_TRIES):
+        state = webhooks.get_workspace_state(principal.workspace_id)
+        if state.mark.task is not None:
+            raise WorkspaceErasing
+        check_version("workspace", state.version, if_match)
+        current = _to_api(principal.workspace_id, state)
+        body.check_read_only(current, state.version)
+        # The default is not stored, so that a later change of the deployment's applies.
+        days = None if days == limit else days
+        if "retain_days" not in body.model_fields_set or days == state.retain_days:
+            return current
+        now = now_ms()
+        if webhooks.set_retention(principal.workspace_id, state, days, now):
+            new = state._replace(retain_days=days, version=state.version + 1, updated_at=now)
+            return _to_api(principal.workspace_id, new)
+    raise write_conflict("workspace")
+
+
+def erase(principal: Principal, query: EraseQuery) -> Task:
+    """Start the erasure of the workspace. From now on, its requests get an error, and its events and
+    deliveries are dropped. If it is being erased already, returns that task. Raises ValidationFailed unless
+    the query has the workspace's ID, and Conflict for the platform's own workspace.
+    """
+    if query.confirm != principal.workspace_id:
+        raise ValidationFailed.for_field(
+            "confirm", "must be the ID of your workspace, as GET /api/me shows it"
+        )
+    if principal.is_platform:
+        raise Conflict(
+            "The platform's own workspace cannot be erased, because actions are delivered to it. Remove the "
+            "stack, or name another workspace in its parameter PlatformWorkspaceId first."
+        )
+    for _ in range(_MAX_TRIES):
+        state = webhooks.get_workspace_state(principal.workspace_id)
+        if state.mark.task is not None:
+            return tasks.get_task(principal, TaskId(state.mark.task))
+        started = erasure.start(principal)
+        if started is not None:
+            return started
+    raise write_conflict("workspace")
+
+
+def export(principal: Principal, once: Once | None = None) -> Task:
+    """Start an export of the workspace. Raises Conflict if one is running, or too many tasks."""
+    running = tasks.find_running(principal.workspace_id, "workspace.export")
+    if running is not None:
+        raise Conflict(
+            f"An export of this workspace is running: {running}. Wait until it has ended, or cancel it."
+        )
+    return tasks.start(principal, "workspace.export", None, {}, None, once)
+
+
+def _to_api(workspace_id: str, state: webhooks.WorkspaceState) -> Workspace:
+    limit = settings().retention_days
+    return Workspace(
+        id=workspace_id,
+        status="ACTIVE" if state.mark.task is None else "ERASING",
+        retain_days=min(state.retain_days or limit, limit),
+        max_retain_days=limit,
+        updated_at=from_ms(state.updated_at) if state.updated_at else None,
+        version=state.version,
+    )

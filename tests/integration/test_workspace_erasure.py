@@ -1,0 +1,353 @@
+"""The erasure of a workspace: complete, resumable, and of that workspace only."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from patchbay.clock import now_ms
+from patchbay.deliveries.models import DeliveryMessage
+from patchbay.events.models import EventMessage
+from patchbay.ids import DeliveryId, EventId, LogId, RunId, TaskId, WebhookId
+from patchbay.settings import Settings, settings
+from patchbay.storage import dynamo
+from patchbay.workspaces import erasure
+from tests.catalogued import POST
+from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend, jwt_for
+from tests.faults import Clock, Killed, Source, cold_start
+from tests.problems import assert_problem
+from tests.wire import CallHook, Params, around_calls
+
+# Prefixes of each other, so a query by prefix would reach both.
+ERASED, NEIGHBOR = "ws_1", "ws_10"
+MARKER = "marker-7f31"
+HOUR = 3_600
+TASK = {
+    "type": "webhook.replay",
+    "status": "FAILED",
+    "webhookId": WebhookId.new(1),
+    "createdAt": 1,
+    "updatedAt": 1,
+}
+
+
+class World:
+    """Two workspaces with data in every table, and a clock."""
+
+    def __init__(self, backend: Backend, api: Api, clock: Clock) -> None:
+        self.backend, self.clock, self._api = backend, clock, api
+
+    def api(self, line: str, workspace: str = ERASED, **more: Any) -> Answer:
+        claims = {"exp": self.clock.now // 1000 + 600, "sub": f"{workspace}-{MARKER}"}
+        rights = {"role": more.pop("role", "owner")}
+        return self._api(line, token=jwt_for(workspace, claims=claims, **rights), **more)
+
+    def start(self) -> Any:
+        answer = self.api(f"DELETE /api/workspace?confirm={ERASED}")
+        assert answer.status == 202, answer.text
+        assert answer.headers["location"] == f"/api/tasks/{answer.json()['id']}"
+        return answer.json()
+
+    def work(self) -> None:
+        """What the schedules do when the task is due next."""
+        self.clock.move(max(60, (self.task()["dueAt"] - self.clock.now) / 1000))
+        context = SimpleNamespace(**vars(LAMBDA_CONTEXT) | {"get_remaining_time_in_millis": lambda: 60_000})
+        for worker in ("workers.refresh_connections", "workers.run_workspace_tasks"):
+            importlib.import_module(worker).handler({}, context)
+
+    def finish(self, minutes: int = 90) -> Any:
+        for _ in range(minutes):
+            self.work()
+            if (task := self.task())["status"] != "RUNNING":
+                return task
+        raise AssertionError(f"the erasure has not ended: {task}")
+
+    def task(self) -> Any:
+        """The row of the erasure."""
+        (row,) = (row for row in self.backend.rows("TasksTable") if row.get("type") == "workspace.erase")
+        return row
+
+    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for table in self.backend.template.of_type("AWS::DynamoDB::Table"):
+            yield from ((table.logical_id, row) for row in self.backend.rows(table.logical_id))
+
+    def of(self, workspace: str) -> list[tuple[str, str]]:
+        """Every row of a workspace, as text."""
+        return sorted(
+            (table, repr(sorted(row.items()))) for table, row in self.rows() if is_of(row, workspace)
+        )
+
+
+def is_of(row: Any, workspace: str) -> bool:
+    """Whether any text in a row names a workspace, alone or in a key, or has its marker."""
+    if isinstance(row, dict):
+        return any(is_of(value, workspace) for value in [*row, *row.values()])
+    if isinstance(row, (list, frozenset)):
+        return any(is_of(value, workspace) for value in row)
+    return isinstance(row, str) and (
+        workspace in row.replace(":", "#").split("#") or f"{workspace}-{MARKER}" in row
+    )
+
+
+def plant(backend: Backend, workspace: str) -> set[str]:
+    """Store what cannot be made by a few requests, in every table that has it. Returns the tables."""
+    now, text = now_ms(), f"{workspace}-{MARKER}"
+    event, gone, run = EventId.new(now), WebhookId.new(now), RunId.new(now)
+    webhook = f"{workspace}#{gone}"
+    rows: dict[str, list[dict[str, Any]]] = {
+        "EventsTable": [
+            {"workspaceId": workspace, "id": event, "data": f'{{"text":"{text}"}}'},
+            {"workspaceId": f"active#{now // 1000 // HOUR}", "id": workspace},
+            {"workspaceId": f"announced#{workspace}", "id": event, "data": text},
+        ],
+        "DeliveriesTable": [
+            {"webhookKey": webhook, "sk": DeliveryId.derived(event, gone), "success": {"responseBody": text}},
+            {
+                "webhookKey": webhook,
+                "sk": f"try#{DeliveryId.derived(event, gone)}#0001",
+                "responseBody": text,
+            },
+            {"webhookKey": f"{workspace}#{run}", "sk": DeliveryId.derived(event, run), "eventType": text},
+        ],
+        "FeedsTable": [
+            {"webhookKey": webhook, "sk": "consumers", f"c:{text}": {"seq": 1, "at": now}},
+            *({"webhookKey": webhook, "sk": f"entry#{number:016}", "eventId": event} for number in range(30)),
+            {"webhookKey": f"{workspace}#", "sk": "waits"},
+        ],
+        "HealthTable": [
+            {"webhookKey": webhook, "sk": "health", "lastError": text},
+            {"webhookKey": webhook, "sk": "hour#0000001"},
+            *(
+                {"webhookKey": f"{workspace}#{subject}", "sk": "hour#0000001", "lastError": text}
+                for subject in ("con_gone", "int_gone", "zapier", "")
+            ),
+            {"webhookKey": f"{workspace}#", "sk": "traffic", "slow": frozenset({f"1#{text}"})},
+        ],
+        "WebhooksTable": [
+            {"workspaceId": workspace, "sk": f"gone#{gone}", "ttl": 1},
+            {"workspaceId": workspace, "sk": "hook#abc", "webhookId": gone},
+            {"workspaceId": workspace, "sk": run, "body": text},
+        ],
+        "AutomationsTable": [
+            {"id": run, "runsKey": f"{workspace}#n8n", "input": text, "workspaceId": workspace},
+            {"id": f"choices#{workspace}#accounts", "items": text},
+        ],
+        "ActivityTable": [
+            {"integrationKey": partition, "id": LogId.new(now), "actor": text}
+            for partition in (f"{workspace}#int_gone", f"audit#{workspace}")
+        ],
+        "OAuthStatesTable": [
+            {"id": f"hash of {len(workspace)}", "workspaceId": workspace, "returnUrl": text}
+        ],
+        "RateLimitsTable": [{"id": f"webhook-tests#{workspace}", "ttl": now}],
+        "ConnectionsTable": [{"integrationKey": workspace, "name": "calls", "permits": frozenset({text})}],
+        "TasksTable": [{**TASK, "workspaceId": workspace, "id": TaskId.new(now), "createdBy": text}],
+    }
+    for table, planted in rows.items():
+        for row in planted:
+            dynamo.put(backend.template.name(table), row)
+    key = f"{workspace}/{TaskId.new(now)}.ndjson"
+    s3, bucket = backend.client("s3"), settings().exports_bucket
+    s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
+    s3.create_multipart_upload(Bucket=bucket, Key=key)
+    return {*rows}
+
+
+def request_all(world: World, workspace: str) -> None:
+    """Make everything that requests can make."""
+    text = f"{workspace}-{MARKER}"
+    integration = {"name": text, "type": "CUSTOM", "metadata": {"note": text}}
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("POST /api/integrations", integration),
+        ("POST /api/integrations/api-keys", {"name": text, "scopes": ["events:read"]}),
+        (
+            "POST /api/integrations/webhooks",
+            {"name": text, "url": "https://r.example", "eventTypes": ["POST_FAILED"]},
+        ),
+    ]
+    for line, body in requests:
+        answer = world.api(line, workspace, json=body, headers={"idempotency-key": "one"})
+        assert answer.status == 201, answer.text
+        if line == "POST /api/integrations":
+            connection = {"connectionId": text, "credentials": {"apiKey": text}}
+            connected = world.api(f"{line}/{answer.json()['id']}/connections", workspace, json=connection)
+            assert connected.status == 201, connected.text
+    event = {"type": "POST_PUBLISHED", "data": {**POST, "text": text}}
+    answer = world.api("POST /api/events", workspace, json=event, headers={"idempotency-key": "one"})
+    assert answer.status == 202, answer.text
+
+
+@pytest.fixture
+def empty(backend: Backend, api: Api, clock: Clock) -> World:
+    cold_start()
+    return World(backend, api, clock)
+
+
+@pytest.fixture
+def world(empty: World) -> World:
+    world, backend = empty, empty.backend
+    for workspace in (ERASED, NEIGHBOR):
+        request_all(world, workspace)
+        plant(backend, workspace)
+    return world
+
+
+def test_erasure_leaves_nothing_of_the_workspace_and_everything_of_its_neighbor(world: World) -> None:
+    tables = {table.logical_id for table in world.backend.template.of_type("AWS::DynamoDB::Table")}
+    assert {table for table, _ in world.of(ERASED)} == tables, "a table has nothing to erase: plant something"
+    neighbor = world.of(NEIGHBOR)
+    world.start()
+    task = world.finish()
+    assert (task["status"], task["createdBy"]) == ("SUCCEEDED", "erased")
+    assert task["done"] > 50
+    left = {table: row for table, row in world.rows() if is_of(row, ERASED)}
+    assert {*left} == {"TasksTable", "WebhooksTable", "HealthTable"}
+    assert left["WebhooksTable"].keys() == {"workspaceId", "sk", "subscriptions", "erasedAt", "ttl"}
+    assert left["HealthTable"].keys() == {"webhookKey", "sk", "erasedAt", "ttl"}
+    assert MARKER not in repr([row for _, row in world.rows() if is_of(row, ERASED)])
+    assert world.of(NEIGHBOR) == neighbor
+    objects = world.backend.client("s3").list_objects_v2(Bucket=settings().exports_bucket)["Contents"]
+    assert [item["Key"].partition("/")[0] for item in objects] == [NEIGHBOR]
+
+
+def test_every_table_and_the_bucket_have_a_step() -> None:
+    """If this fails, you have added a table: add it to a step of `erasure`, and plant a row above."""
+    stored = {field.name for field in fields(Settings) if field.name.endswith(("_table", "_bucket"))}
+    assert {setting for step in erasure.STEPS for setting in step.erases} == stored
+    names = [step.name for step in erasure.STEPS]
+    assert len(names) == len(set(names))
+    assert names.index("webhooks") == len(names) - 1, "the IDs of webhooks lead to everything else"
+
+
+def test_requests_are_refused_until_the_end_and_then_the_workspace_is_new(world: World) -> None:
+    key = world.api("POST /api/integrations/api-keys", json={"name": "k", "scopes": ["webhooks:read"]}).json()
+    task = world.start()
+    cold_start_of_ceilings()
+    for line in ("GET /api/integrations/webhooks", "GET /api/me", "PUT /api/workspace"):
+        assert_problem(world.api(line, json={} if line.startswith("PUT") else None), 409, "workspace_erasing")
+    refused = world._api("GET /api/integrations/webhooks", token=key["key"])
+    assert_problem(refused, 409, "workspace_erasing")
+    assert world.api("GET /api/workspace").json()["status"] == "ERASING"
+    assert world.api(f"GET /api/tasks/{task['id']}").json()["step"] == "starting"
+    assert world.start()["id"] == task["id"]
+    assert_problem(world.api(f"POST /api/tasks/{task['id']}/cancel"), 409, "workspace_erasing")
+    world.finish()
+    assert world._api("GET /api/integrations/webhooks", token=key["key"]).status == 401
+    shown = world.api("GET /api/workspace").json()
+    assert (shown["status"], shown["retainDays"], shown["version"]) == ("ACTIVE", 30, 0)
+    request_all(world, ERASED)  # with the same Idempotency-Keys
+    state = next(
+        row for row in world.backend.rows("WebhooksTable") if row["sk"] == "count" and is_of(row, ERASED)
+    )
+    assert "ttl" not in state
+
+
+def test_messages_from_before_the_end_are_dropped(world: World) -> None:
+    """Also those that return from a dead-letter queue long afterward, or that carry another time."""
+    old = EventId.new(world.clock.now)
+    source = Source(world.backend, "EventsQueue", "workers.fan_out.handler", world.clock)
+    lane = Source(world.backend, "DeliveriesQueue", "workers.deliver.handler", world.clock)
+    webhook = {"name": "all", "url": "https://r.example", "eventTypes": ["*"]}
+
+    def send() -> None:
+        event = EventMessage(old, ERASED, "POST_PUBLISHED", old.time_ms, dict(POST), "api", "c")
+        source.send(event.fields())
+        id = WebhookId.new()
+        message = DeliveryMessage(DeliveryId.new(), ERASED, id, old, "POST_PUBLISHED", "{}", 0, "c")
+        lane.send(message.fields())
+
+    def assert_dropped() -> None:
+        before = sum(1 for _ in world.rows())
+        send()
+        assert source.poll() + lane.poll() == 2
+        assert (source.waits, lane.waits) == ([], [])
+        assert sum(1 for _ in world.rows()) == before
+
+    world.start()
+    assert_dropped()
+    world.finish()
+    world.api("POST /api/integrations/webhooks", json=webhook)
+    assert_dropped()
+    world.clock.move(14 * 24 * HOUR)
+    assert_dropped()
+    fresh = {"type": "POST_PUBLISHED", "data": POST}
+    assert world.api("POST /api/events", json=fresh).status == 202
+    assert len(lane.waits) == 1
+
+
+def test_platform_cannot_publish_for_a_workspace_that_is_being_erased(world: World) -> None:
+    world.start()
+    event = {"type": "POST_PUBLISHED", "data": POST, "workspaceId": ERASED}
+    assert_problem(world.api("POST /api/events", "platform", json=event), 409, "workspace_erasing")
+
+
+def dies_at(limit: int, *, after: bool) -> CallHook:
+    """A hook with which the process dies at its AWS call of this number, before it or `after` it."""
+    seen = 0
+
+    def hook(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        nonlocal seen
+        seen += 1
+        if seen == limit and not after:
+            raise Killed
+        answer = call(params)
+        if seen == limit:
+            raise Killed
+        return answer
+
+    return hook
+
+
+def test_erasure_that_dies_at_any_call_resumes(world: World) -> None:
+    """The process dies before each call, or after it took effect, in turn: each run makes one more call than
+    the last, until the erasure ends.
+    """
+    world.start()
+    neighbor = world.of(NEIGHBOR)
+    deaths, limit = 0, 1
+    while (ended := world.task())["status"] == "RUNNING":
+        try:
+            with around_calls(dies_at(limit, after=limit % 2 == 0)):
+                world.work()
+        except Killed:
+            deaths += 1
+            limit = limit % 40 + 1
+            cold_start()
+    assert deaths > 40
+    assert ended["status"] == "SUCCEEDED"
+    assert {table for table, row in world.rows() if is_of(row, ERASED)} == {
+        "TasksTable", "WebhooksTable", "HealthTable",
+    }  # fmt: skip
+    assert world.of(NEIGHBOR) == neighbor
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("viewer", 403), ("member", 403), ("admin", 403), ("owner", 202)]
+)
+def test_only_owners_may_erase_and_export(empty: World, role: str, status: int) -> None:
+    assert empty.api("POST /api/workspace/export", role=role).status == status
+    assert empty.api("PUT /api/workspace", role=role, json={}).status == (200 if status == 202 else 403)
+    assert empty.api(f"DELETE /api/workspace?confirm={ERASED}", role=role).status == status
+
+
+@pytest.mark.parametrize("query", ["", f"?confirm={NEIGHBOR}", "?confirm=", f"?confirm={ERASED}&force=true"])
+def test_erasure_must_be_confirmed_by_the_id_of_the_workspace(empty: World, query: str) -> None:
+    assert_problem(empty.api(f"DELETE /api/workspace{query}"), 422, "validation_failed")
+    assert empty.api("GET /api/workspace").json()["status"] == "ACTIVE"
+
+
+def test_platform_workspace_cannot_be_erased(empty: World) -> None:
+    answer = empty.api("DELETE /api/workspace?confirm=platform", "platform")
+    assert_problem(answer, 409, "conflict")
+
+
+def cold_start_of_ceilings() -> None:
+    """As in a process that has no reserved requests left."""
+    from patchbay.rate_limits import ceilings
+
+    ceilings.clear_cache()

@@ -1,0 +1,88 @@
+"""Docker for the tests that need it: the engine that runs, or Debian's, started by hand and stopped again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.environment import say
+
+_START_SECONDS = 60
+_STOP_SECONDS = 30
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_RULE = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
+
+
+class Unavailable(Exception):
+    """Docker, or the emulation of another processor, cannot run here. The message says what to do."""
+
+
+@contextlib.contextmanager
+def running() -> Iterator[None]:
+    """Make Docker run during the block. On Debian, root gets it installed. Raises `Unavailable`."""
+    if _answers():
+        yield
+        return
+    if os.geteuid():
+        raise Unavailable("Docker does not run, or not for this user: start it, or add the user to its group")
+    if not shutil.which("dockerd"):
+        _install("docker.io", "Docker")
+    with tempfile.TemporaryFile() as log:
+        engine = subprocess.Popen(["dockerd"], stdout=log, stderr=log, start_new_session=True)
+        try:
+            deadline = time.monotonic() + _START_SECONDS
+            while not _answers():
+                if engine.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    lines = log.read().decode(errors="replace").strip().splitlines()
+                    raise Unavailable(f"Docker does not start here: {lines[-1] if lines else 'no output'}")
+                time.sleep(0.2)
+            yield
+        finally:
+            engine.terminate()
+            try:
+                engine.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                engine.kill()
+                engine.wait()
+
+
+def emulate_arm64() -> None:
+    """Let this machine run programs for arm64, in containers too. Raises `Unavailable`."""
+    if os.uname().machine in ("aarch64", "arm64") or (_BINFMT / "qemu-aarch64").exists():
+        return
+    if os.geteuid():
+        raise Unavailable("arm64 is not emulated here: install qemu-user-static")
+    if not _RULE.exists():
+        _install("qemu-user-static", "the emulation of arm64")
+    try:
+        if not (_BINFMT / "register").exists():
+            subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)], check=True)
+        if not (_BINFMT / "qemu-aarch64").exists():  # the package registers it where systemd runs
+            (_BINFMT / "register").write_text(_RULE.read_text())
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Unavailable(f"arm64 cannot be emulated here: {error}") from None
+
+
+def _answers() -> bool:
+    if not shutil.which("docker"):
+        return False
+    return not subprocess.run(["docker", "info"], capture_output=True).returncode
+
+
+def _install(package: str, what: str) -> None:
+    if not shutil.which("apt-get"):
+        raise Unavailable(f"install {what}")
+    say(f"installing {what} ({package}; once, about 30 s)")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", package]
+    for command in (["apt-get", "update", "-qq"], install):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise Unavailable(f"apt-get cannot install {package}: {done.stderr.strip()[-300:]}")
