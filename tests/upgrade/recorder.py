@@ -25,18 +25,19 @@ from tests.integration.conftest import Pipeline
 from tests.receivers import receiver
 from tests.tour import KEYS, WEBHOOKS, Driver, tour
 
-# A retry after 30 s waits in the queue, and one after two hours in the table.
-WAITS = {"queued": 30, "parked": 7200}
+# A retry after 30 s waits in the queue, and one after an hour in the table.
+WAITS = {"queued": 30, "parked": 3600}
 SCOPES = ["events:publish", "events:read", "webhooks:read", "webhooks:write", "api-keys:read"]
 
 
+@pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
 def test_record(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = one_at_a_time(monkeypatch)
     driver = Driver(backend, api)
     tour(driver)
     for queue in backend.template.of_type("AWS::SQS::Queue"):
         backend.client("sqs").purge_queue(QueueUrl=backend.queue_url(queue.logical_id))
     key = driver.api(f"POST {KEYS}", 201, json={"name": "Kept", "scopes": SCOPES})
-    aws = one_at_a_time(monkeypatch)
     cold_start()
     pipeline = Pipeline(backend, api, Clock(monkeypatch), aws)
     webhooks: dict[str, Any] = {}

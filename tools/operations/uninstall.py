@@ -100,7 +100,10 @@ def find(client: Callable[[str], Any], name: str) -> Found:
     resources = [
         (id, item["ResourceType"], item["PhysicalResourceId"])
         for id in ids
-        for item in stack_resources(cloudformation, id) or []
+        for item in [
+            *(stack_resources(cloudformation, id) or []),
+            *(past_resources(cloudformation, id) if id != live else []),
+        ]
     ]
 
     def existing(kind: str, is_there: Callable[[str], bool]) -> set[str]:
@@ -136,6 +139,13 @@ def stack_ids(cloudformation: Any, name: str) -> tuple[str | None, list[str]]:
                 if summary["StackStatus"] != "DELETE_COMPLETE":
                     live = summary["StackId"]
     return live, ids
+
+
+def past_resources(cloudformation: Any, id: str) -> list[dict[str, Any]]:
+    """The resources that a deleted stack had, from its events. Not all engines list them as its resources."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=id)
+    events = [event for page in pages for event in page["StackEvents"]]
+    return [event for event in events if event.get("PhysicalResourceId")]
 
 
 def check_protection(cloudformation: Any, name: str, id: str) -> None:
