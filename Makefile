@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
-	sdks examples lint-openapi api-changes redrive backup-check uninstall lock clean need-dev need-ministack \
+	sdks examples lint-openapi api-changes redrive backup-check record-rows uninstall lock clean need-dev need-ministack \
 	need-sam need-lock need-deploy need-schemathesis need-load need-python313 need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
@@ -107,6 +107,9 @@ redrive: need-dev ## Move dead letters back to a worker: STACK= QUEUE=events|del
 
 backup-check: need-dev ## Check that a stack can be restored: STACK=
 	@$(operation).backup_check
+
+record-rows: need-dev need-sam ## Record the rows of a release for the test of an upgrade: RELEASE=
+	@$(operation).record_rows
 
 uninstall: need-dev ## Delete a stack, its data and its key, and list what is left: STACK= CONFIRM= [DAYS=30]
 	@$(operation).uninstall

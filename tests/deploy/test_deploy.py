@@ -365,4 +365,4 @@ def test_uninstall_leaves_nothing_but_the_key_that_waits(account: Account, envir
         }
     status, output = uninstall(account, STACK=stack, CONFIRM=stack)
     assert status == 0, "to repeat it changes nothing"
-    assert "deleted table" not in output
+    assert "deleted table patchbay" not in output

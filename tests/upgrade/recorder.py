@@ -107,4 +107,4 @@ def messages(backend: Backend, queue: str) -> list[str]:
 
     name = backend.queue_url(queue).rpartition("/")[2]
     found = sqs_backends[local_settings.ACCOUNT][local_settings.REGION].queues[name]
-    return [message.original_body for message in found._messages]
+    return [message.body for message in found._messages]
