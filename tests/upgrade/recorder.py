@@ -43,7 +43,9 @@ def test_record(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> 
     webhooks: dict[str, Any] = {}
     with receiver([500]) as failing:
         for name, seconds in WAITS.items():
-            waiting = {"retryConfig": {"initialDelaySeconds": seconds, "backoffMultiplier": 1}}
+            waiting: dict[str, Any] = {
+                "retryConfig": {"initialDelaySeconds": seconds, "backoffMultiplier": 1}
+            }
             webhooks[name] = pipeline.webhook(f"{failing.url}/{name}", **waiting)
         pipeline.publish()
         pipeline.poll()
