@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.settings import Problem
-from tests.conftest import Backend
+from tests.conftest import ENGINE, Backend
 from tests.integration.conftest import Pipeline
 from tests.receivers import receiver
 from tools.operations import backup_check, redrive, stack
@@ -171,6 +171,9 @@ def test_command_says_what_it_needs(
 # ── backups ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+has_backups = pytest.mark.skipif(bool(ENGINE), reason="DynamoDB Local has no backups")
+
+
 def check(backend: Backend, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
     """The exit status, and the faults."""
     status = backup_check.check(stack_of(backend))
@@ -178,6 +181,7 @@ def check(backend: Backend, capsys: pytest.CaptureFixture[str]) -> tuple[int, li
     return status, [line.partition("FAULT: ")[2] for line in lines if "FAULT: " in line]
 
 
+@has_backups
 def test_stack_as_the_template_makes_it_can_be_restored(
     backend: Backend, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +190,7 @@ def test_stack_as_the_template_makes_it_can_be_restored(
     assert not {"IdempotencyTable", "RateLimitsTable", "OAuthStatesTable"} & backup_check.kept_tables().keys()
 
 
+@has_backups
 def test_each_fault_has_a_line_with_the_command_that_mends_it(
     backend: Backend, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,6 +225,7 @@ def test_each_fault_has_a_line_with_the_command_that_mends_it(
         dynamodb.update_time_to_live(TableName=api_keys, TimeToLiveSpecification=ttl)
 
 
+@has_backups
 def test_missing_table_is_a_fault(backend: Backend, capsys: pytest.CaptureFixture[str]) -> None:
     found = stack_of(backend)
     del found.resources["FeedsTable"]
