@@ -11,8 +11,8 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
-	sdks examples lint-openapi api-changes lock clean need-dev need-ministack need-sam need-lock need-deploy \
-	need-schemathesis need-load need-python313 need-oidc need-openapi need-apps need-sdks
+	sdks examples lint-openapi api-changes redrive backup-check record-rows uninstall lock clean need-dev need-ministack \
+	need-sam need-lock need-deploy need-schemathesis need-load need-python313 need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -102,6 +102,18 @@ deploy: need-dev need-sam ## Build, check and deploy to AWS, without questions: 
 smoke: need-dev ## Try a deployed stack: URL= [RECEIVER=] [ORIGIN=], and TOKEN or TOKEN_FILE in the environment
 	@$(if $(filter command,$(firstword $(origin TOKEN))),$(error $(subst receiver,smoke,$(subst SECRET,TOKEN,$(on_command_line)))))$(python) -m tools.smoke
 
+redrive: need-dev ## Move dead letters back to a worker: STACK= QUEUE=events|deliveries [MAX_PER_SECOND=]
+	@$(operation).redrive
+
+backup-check: need-dev ## Check that a stack can be restored: STACK=
+	@$(operation).backup_check
+
+record-rows: need-dev need-sam ## Record the rows of a release for the test of an upgrade: RELEASE=
+	@$(operation).record_rows
+
+uninstall: need-dev ## Delete a stack, its data and its key, and list what is left: STACK= CONFIRM= [DAYS=30]
+	@$(operation).uninstall
+
 derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SDKs, and the Zapier, Make and n8n apps
 	@$(python) -m tools.routes
 	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.openapi
@@ -145,6 +157,8 @@ on_command_line = SECRET is on the command line, where ps shows it to every user
 
 # One more than the processors, because some tests wait. Each worker takes about 300 MB.
 workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
+
+operation = PYTHONPATH=layers/patchbay $(python) -m tools.operations
 
 redocly = REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true .tools/node/openapi/node_modules/.bin/redocly
 

@@ -164,6 +164,8 @@ def _key(kms: Any, key: Resource) -> str:
     settings = {k: v for k, v in key.properties.items() if k in ("Description", "KeySpec", "KeyUsage")}
     key_id = str(kms.create_key(**settings)["KeyMetadata"]["KeyId"])
     kms.create_alias(AliasName=alias, TargetKeyId=key_id)
+    if key.properties.get("EnableKeyRotation"):
+        kms.enable_key_rotation(KeyId=key_id)
     return key_id
 
 
@@ -241,6 +243,16 @@ def _table(dynamodb: Any, name: str, properties: dict[str, Any]) -> None:
     enabled = str(expiry["Enabled"]).lower() == "true"
     if enabled and now.get("AttributeName") != expiry["AttributeName"]:
         dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry | {"Enabled": True})
+    if recovery := properties.get("PointInTimeRecoverySpecification"):
+        _recovery(dynamodb, name, recovery)
+
+
+def _recovery(dynamodb: Any, name: str, wanted: dict[str, Any]) -> None:
+    try:
+        dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=wanted)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "UnknownOperationException":  # of DynamoDB Local
+            raise
 
 
 def _same_keys(name: str, there: dict[str, Any], properties: dict[str, Any]) -> None:

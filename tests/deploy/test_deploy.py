@@ -321,3 +321,48 @@ def test_nothing_but_data_is_left_of_a_deleted_stack(account: Account) -> None:
     assert len([name for name in account.names()["functions"] if "patchbay-prod" in name]) == len(
         [r for r in account.resources("patchbay-prod") if r["ResourceType"] == "AWS::Lambda::Function"]
     )
+
+
+def uninstall(account: Account, **variables: str) -> tuple[int, str]:
+    """`make uninstall`'s status and output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.operations.uninstall"],
+        cwd=account.tree,
+        env=account.environment | variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.returncode, done.stdout
+
+
+@LIMIT
+@pytest.mark.parametrize("environment", ["dev", "prod"], ids=["after sam delete", "with the stack"])
+def test_uninstall_leaves_nothing_but_the_key_that_waits(account: Account, environment: str) -> None:
+    stack, other = f"patchbay-{environment}", "patchbay-prod" if environment == "dev" else None
+    before = account.names()
+    status, output = uninstall(account, STACK=stack)
+    assert status == 1
+    assert f"make uninstall STACK={stack} CONFIRM={stack}" in output
+    assert uninstall(account, STACK=stack, CONFIRM=f"{stack}2")[0] == 1
+    assert account.names() == before, "nothing is deleted without CONFIRM"
+
+    status, output = uninstall(account, STACK=stack, CONFIRM=stack, DAYS="7")
+    assert status == 0, output[-3000:]
+    left = account.names()
+    assert {kind: names for kind, names in left.items() if any(stack in name for name in names)} == {}
+    buckets = [bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]]
+    assert [bucket for bucket in buckets if stack in bucket] == []
+    artifacts = account.client("s3").list_object_versions(Bucket=buckets[0]).get("Versions", [])
+    assert [item["Key"] for item in artifacts if item["Key"].startswith(f"{stack}/")] == []
+    [key] = re.findall(r"cancel-key-deletion --key-id (\S+)", output)
+    state = account.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+    assert state == "PendingDeletion"
+    if other:
+        assert {kind: {n for n in names if other in n} for kind, names in left.items()} == {
+            kind: {n for n in names if other in n} for kind, names in before.items()
+        }
+    status, output = uninstall(account, STACK=stack, CONFIRM=stack)
+    assert status == 0, "to repeat it changes nothing"
+    assert "deleted table patchbay" not in output

@@ -1,0 +1,326 @@
+"""Deletes a stack and everything that it leaves: `make uninstall STACK=patchbay-dev CONFIRM=patchbay-dev`.
+
+Without CONFIRM it only lists. The steps are in this order: the stack, the kept tables, the bucket of exports
+with its files, log groups and layers, the artifacts of `make deploy`, and the KMS key last. Each can be
+repeated, because what is gone is skipped. CloudFormation lists the resources of a deleted stack for 90 days,
+so a run after one that was interrupted, or after `sam delete`, finds what is left.
+
+A resource that another stack owns now (an import) is not touched.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.settings import Problem
+from tools.operations import stack as stacks
+from tools.operations.stack import LOCAL, stack_resources
+
+KEY_DAYS = range(7, 31)  # of KMS
+POLL_SECONDS = 5.0
+SAM_STACK = "aws-sam-cli-managed-default"  # of `sam deploy --resolve-s3`
+# Codes of services for what does not exist.
+_GONE = {"ResourceNotFoundException", "NotFoundException", "NoSuchBucket", "404", "ResourceNotFound"}
+_LAYERS = ("dependencies", "patchbay", "reference")
+
+
+@dataclass
+class Found:
+    """What there is of a stack. `live` is its ID, unless it is deleted."""
+
+    live: str | None
+    tables: set[str]
+    buckets: set[str]
+    log_groups: set[str]
+    keys: set[str]
+    layers: set[tuple[str, int]]  # names and versions
+
+
+def main() -> int:
+    name = stacks.setting("STACK")
+    if not name:
+        raise Problem("name the stack: STACK=patchbay-dev")
+    if name == LOCAL:
+        raise Problem("the local stack is only its state directory: stop it, and delete .patchbay")
+    days = read_days(stacks.setting("DAYS"))
+    return uninstall(name, stacks.setting("CONFIRM") == name, days, stacks.aws_client)
+
+
+def read_days(text: str) -> int:
+    """The days until KMS deletes the key. Raises Problem."""
+    if not text:
+        return KEY_DAYS[-1]
+    if not text.isdigit() or int(text) not in KEY_DAYS:
+        raise Problem(f"DAYS must be a number from {KEY_DAYS[0]} to {KEY_DAYS[-1]}")
+    return int(text)
+
+
+def uninstall(name: str, is_confirmed: bool, days: int, client: Callable[[str], Any]) -> int:
+    """List what there is; if confirmed, delete it. Returns the exit status."""
+    found, artifacts = find(client, name), artifact_bucket(client("cloudformation"))
+    describe(name, found, artifacts, days)
+    if not is_confirmed:
+        say(f"nothing was deleted. To delete all of it: make uninstall STACK={name} CONFIRM={name}")
+        return 1
+    if found.live:
+        delete_stack(client("cloudformation"), name, found.live)
+    for table in sorted(found.tables):
+        delete(f"table {table}", client("dynamodb").delete_table, TableName=table)
+    for bucket in sorted(found.buckets):
+        empty(client("s3"), bucket, "")
+        delete(f"bucket {bucket}", client("s3").delete_bucket, Bucket=bucket)
+    for group in sorted(found.log_groups):
+        delete(f"log group {group}", client("logs").delete_log_group, logGroupName=group)
+    for layer, version in sorted(found.layers):
+        text = f"version {version} of layer {layer}"
+        delete(text, client("lambda").delete_layer_version, LayerName=layer, VersionNumber=version)
+    if artifacts:
+        empty(client("s3"), artifacts, f"{name}/")
+    for key in sorted(found.keys):
+        delete_key(client("kms"), key, days)
+    return report(client, name, artifacts)
+
+
+# ── what there is ────────────────────────────────────────────────────────────────────────────────────
+
+
+def find(client: Callable[[str], Any], name: str) -> Found:
+    """What there is of the stack, and of deleted ones with its name. Raises Problem if there was none."""
+    cloudformation = client("cloudformation")
+    live, ids = stack_ids(cloudformation, name)
+    if not ids:
+        raise Problem(f"there is no stack {name} in this account and region, and none was deleted in 90 days")
+    if live:
+        check_protection(cloudformation, name, live)
+    resources = [
+        (id, item["ResourceType"], item["PhysicalResourceId"])
+        for id in ids
+        for item in [
+            *(stack_resources(cloudformation, id) or []),
+            *(past_resources(cloudformation, id) if id != live else []),
+        ]
+    ]
+
+    def existing(kind: str, is_there: Callable[[str], bool]) -> set[str]:
+        """The resources that exist, and that no other stack has taken over."""
+        owners: dict[str, set[str]] = {}
+        for id, found_kind, physical in resources:
+            if found_kind == kind:
+                owners.setdefault(physical, set()).add(id)
+        return {
+            physical
+            for physical, own in owners.items()
+            if is_there(physical) and (live in own or not is_owned(cloudformation, physical))
+        }
+
+    groups = existing_log_groups(client("logs"), {physical for _, _, physical in resources})
+    return Found(
+        live=live,
+        tables=existing("AWS::DynamoDB::Table", exists(client("dynamodb").describe_table, "TableName")),
+        buckets=existing("AWS::S3::Bucket", exists(client("s3").head_bucket, "Bucket")),
+        log_groups=groups,
+        keys=existing("AWS::KMS::Key", lambda key: is_usable(client("kms"), key)),
+        layers=layer_versions(client("lambda"), name),
+    )
+
+
+def stack_ids(cloudformation: Any, name: str) -> tuple[str | None, list[str]]:
+    """The ID of the stack, unless it is deleted, and of all that had its name in the last 90 days."""
+    live, ids = None, []
+    for page in cloudformation.get_paginator("list_stacks").paginate():
+        for summary in page["StackSummaries"]:
+            if summary["StackName"] == name:
+                ids.append(summary["StackId"])
+                if summary["StackStatus"] != "DELETE_COMPLETE":
+                    live = summary["StackId"]
+    return live, ids
+
+
+def past_resources(cloudformation: Any, id: str) -> list[dict[str, Any]]:
+    """The resources that a deleted stack had, from its events. Not all engines list them as its resources."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=id)
+    events = [event for page in pages for event in page["StackEvents"]]
+    return [event for event in events if event.get("PhysicalResourceId")]
+
+
+def check_protection(cloudformation: Any, name: str, id: str) -> None:
+    [described] = cloudformation.describe_stacks(StackName=id)["Stacks"]
+    if described.get("EnableTerminationProtection"):
+        raise Problem(
+            f"the stack {name} is protected. To end that: aws cloudformation "
+            f"update-termination-protection --no-enable-termination-protection --stack-name {name}"
+        )
+
+
+def is_owned(cloudformation: Any, physical_id: str) -> bool:
+    """Whether a stack that is not deleted has the resource."""
+    try:
+        owners = cloudformation.describe_stack_resources(PhysicalResourceId=physical_id)["StackResources"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":  # no stack has it
+            return False
+        raise
+    return any(not owner["ResourceStatus"].startswith("DELETE_") for owner in owners)
+
+
+def exists(call: Callable[..., Any], parameter: str) -> Callable[[str], bool]:
+    """A check with a call that fails for what does not exist."""
+
+    def check(name: str) -> bool:
+        try:
+            call(**{parameter: name})
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _GONE:
+                return False
+            raise
+        return True
+
+    return check
+
+
+def is_usable(kms: Any, key: str) -> bool:
+    """Whether a key exists whose deletion is not scheduled yet."""
+    if not exists(kms.describe_key, "KeyId")(key):
+        return False
+    return bool(kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] != "PendingDeletion")
+
+
+def existing_log_groups(logs: Any, physical_ids: set[str]) -> set[str]:
+    """The log groups of a stack, also those that Lambda makes again when a function ends after its group."""
+    wanted = physical_ids | {f"/aws/lambda/{id}" for id in physical_ids}
+    pages = logs.get_paginator("describe_log_groups").paginate()
+    return wanted & {group["logGroupName"] for page in pages for group in page["logGroups"]}
+
+
+def layer_versions(functions: Any, stack: str) -> set[tuple[str, int]]:
+    """The versions of the stack's layers, by name. Each update of the stack leaves some."""
+    found = set()
+    for layer in _LAYERS:
+        name = f"{stack}-{layer}"
+        for page in functions.get_paginator("list_layer_versions").paginate(LayerName=name):
+            found |= {(name, int(item["Version"])) for item in page["LayerVersions"]}
+    return found
+
+
+def artifact_bucket(cloudformation: Any) -> str | None:
+    """The bucket into which `make deploy` uploads what it built. All stacks of the region share it."""
+    try:
+        [stack] = cloudformation.describe_stacks(StackName=SAM_STACK)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+    outputs = {output["OutputKey"]: str(output["OutputValue"]) for output in stack.get("Outputs", [])}
+    return outputs.get("SourceBucket")
+
+
+def describe(name: str, found: Found, artifacts: str | None, days: int) -> None:
+    say(f"this deletes the stack {name} with all of its data:")
+    say(f"  the stack itself{'' if found.live else ': already deleted'}")
+    for kind, names in (
+        ("table", found.tables),
+        ("bucket", found.buckets),
+        ("log group", found.log_groups),
+        ("key", found.keys),
+    ):
+        for each in sorted(names):
+            say(f"  {kind} {each}{f', {days} days after this command' if kind == 'key' else ''}")
+    for layer, version in sorted(found.layers):
+        say(f"  version {version} of layer {layer}; functions of other stacks keep it until their update")
+    if artifacts:
+        say(f"  the artifacts in s3://{artifacts}/{name}/")
+
+
+# ── the deletion ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def delete_stack(cloudformation: Any, name: str, id: str) -> None:
+    """Delete the stack, and wait. Raises Problem if CloudFormation cannot."""
+    cloudformation.delete_stack(StackName=id)
+    before = -1
+    while True:
+        [stack] = cloudformation.describe_stacks(StackName=id)["Stacks"]
+        status = stack["StackStatus"]
+        if status == "DELETE_COMPLETE":
+            say(f"deleted stack {name}")
+            return
+        resources = stack_resources(cloudformation, id) or []
+        if status == "DELETE_FAILED":
+            reasons = [
+                f"  {item['LogicalResourceId']}: {item.get('ResourceStatusReason', 'no reason')}"
+                for item in resources
+                if item["ResourceStatus"] == "DELETE_FAILED"
+            ]
+            raise Problem("\n".join([f"the stack {name} could not be deleted:", *reasons]))
+        left = sum(not item["ResourceStatus"].startswith("DELETE_") for item in resources)
+        if left != before:
+            say(f"deleting the stack: {left} resources to go")
+        before = left
+        time.sleep(POLL_SECONDS)
+
+
+def delete(text: str, call: Callable[..., Any], **options: object) -> None:
+    """Make a call that deletes something. What is gone already is no error."""
+    try:
+        call(**options)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _GONE:
+            raise
+    say(f"deleted {text}")
+
+
+def empty(s3: Any, bucket: str, prefix: str) -> None:
+    """Delete all versions of the objects below a prefix, and the uploads that were not completed."""
+    count = 0
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in versions]
+        if objects:
+            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            if errors := answer.get("Errors"):
+                raise Problem(f"{errors[0]['Key']} in {bucket} cannot be deleted: {errors[0]['Message']}")
+        count += len(objects)
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+        for upload in page.get("Uploads", []):
+            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    say(f"deleted {count} objects in s3://{bucket}/{prefix}")
+
+
+def delete_key(kms: Any, key: str, days: int) -> None:
+    end = kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=days)["DeletionDate"]
+    say(
+        f"key {key} will be deleted on {end:%Y-%m-%d}. Until then: aws kms cancel-key-deletion --key-id {key}"
+    )
+
+
+def report(client: Callable[[str], Any], name: str, artifacts: str | None) -> int:
+    """Look again, and say what is left. Returns the exit status."""
+    left = find(client, name)
+    remaining = [
+        *left.tables,
+        *left.buckets,
+        *left.log_groups,
+        *left.keys,
+        *(f"{layer}:{version}" for layer, version in left.layers),
+    ]
+    say("left, because others use it or because it was never a part of the stack:")
+    say("  the secret with the key for tokens (JwtSecretArn), certificates, and an SNS topic of your own")
+    if artifacts:
+        say(f"  {artifacts}, the bucket of the SAM CLI, which all stacks of the region share")
+    say("  for 35 days, without cost, the backups that DynamoDB makes of deleted tables")
+    for each in sorted(remaining):
+        say(f"STILL THERE: {each}")
+    return int(bool(remaining or left.live))
+
+
+def say(text: str) -> None:
+    print(f"uninstall: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    stacks.run("uninstall", main)
