@@ -48,6 +48,9 @@ def _python(document: Document, operation: Operation) -> str:
         for field in operation.body or ()
         if field.name in operation.example
     ]
+    arguments += [
+        f"{python.snake(name)}={value!r}" for name, value in _required_query(document, operation).items()
+    ]
     call = f"client.{python.snake(operation.group)}.{python.snake(operation.method)}({', '.join(arguments)})"
     imports = "from patchbay_sdk import Patchbay" + (", models" if "models." in call else "")
     if "datetime." in call:
@@ -58,6 +61,15 @@ def _python(document: Document, operation: Operation) -> str:
     elif kind == "object":
         call = f"result = {call}\nprint(result)"
     return f"{imports}\n\nclient = Patchbay()\n{call}"
+
+
+def _required_query(document: Document, operation: Operation) -> dict[str, JsonValue]:
+    """The query of a sample: the required parameters, with the examples of their schemas."""
+    return {
+        field.name: document.resolve(field.schema)["examples"][0]
+        for field in operation.query
+        if field.required
+    }
 
 
 def _formatted(sources: Iterable[str]) -> list[str]:
@@ -111,8 +123,10 @@ def _typescript(document: Document, operation: Operation) -> str:
     )
     call = f"client.{operation.group}.{operation.method}({arguments}"
     fields = {field.name for field in operation.body or ()}
-    if body := {name: value for name, value in operation.example.items() if name in fields}:
-        call += _typescript_value(body, "", before=len(f"const result = await {call}"))
+    body = {name: value for name, value in operation.example.items() if name in fields}
+    for value in (body, _required_query(document, operation)):
+        if value:
+            call += _typescript_value(value, "", before=len(f"const result = await {call}")) + ", "
     call = f"{call.removesuffix(', ')})"
     kind = document.result_of(operation)
     if kind == "page":

@@ -92,7 +92,8 @@ def _method(document: Document, operation: Operation) -> list[str]:
         parameters.append(f'body: Body<"{operation.id}">' + ("" if has_required else " = {}"))
         given.append("body")
     if operation.query:
-        parameters.append(f'query: Query<"{operation.id}"> = {{}}')
+        has_required = any(field.required for field in operation.query)
+        parameters.append(f'query: Query<"{operation.id}">' + ("" if has_required else " = {}"))
         given.append("query")
     parameters.append(f"options?: {_options(operation)}")
     if operation.takes_idempotency_key:

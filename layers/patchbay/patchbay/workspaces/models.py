@@ -35,4 +35,4 @@ class UpdateWorkspace(Update):
 class EraseQuery(QueryModel):
     """`confirm` is the ID of the workspace, so that nothing is erased by mistake."""
 
-    confirm: str
+    confirm: Annotated[str, Field(examples=["acme"])]

@@ -687,7 +687,7 @@ export class Workspace {
    *
    * It cannot be stopped or undone.
    */
-  delete(query: Query<"deleteWorkspace"> = {}, options?: Options): Promise<models.Task> {
+  delete(query: Query<"deleteWorkspace">, options?: Options): Promise<models.Task> {
     return this.#http.request("DELETE", "/api/workspace", { query, options });
   }
 
