@@ -248,13 +248,6 @@ def end_erasure_action(workspace_id: str, now: int) -> dynamo.TransactItem:
     return dynamo.put_action(table, {**key, "erasedAt": now, "ttl": ttl})
 
 
-def webhook_rows(key: str) -> Iterator[dynamo.Row]:
-    """The keys of all rows of a webhook: its health and its counters."""
-    return dynamo.query(
-        settings().health_table, "webhookKey = :key", attributes=("webhookKey", "sk"), key=key
-    )
-
-
 def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
     """The keys of a workspace's rows in the next 1 MB of the table, and the key to go on after; None at the
     end. Leaves out its traffic, which has the mark of an erasure. The counters of a deleted connection or

@@ -214,9 +214,7 @@ def _rows_of_webhooks(workspace_id: str, rows: Callable[[str], Iterable[dynamo.R
     """The rows of all webhooks, deleted ones and callbacks included, and those of the workspace itself."""
     runs = (row["id"] for row in automations.workspace_keys(workspace_id, AutomationPlatform, ()))
     for id in dict.fromkeys([*webhooks.webhook_ids_with_gone(workspace_id), *runs, ""]):
-        for row in rows(webhook_key(workspace_id, id)):
-            if row["sk"] != health_store.TRAFFIC:  # it has the mark
-                yield row
+        yield from rows(webhook_key(workspace_id, id))
 
 
 def _erase_integrations(run: Slice) -> Progress:
@@ -281,7 +279,6 @@ _TWICE = (
     _by_keys("events", "events_table", _event_keys),
     _by_webhooks("deliveries", "deliveries_table", deliveries.webhook_rows),
     _by_webhooks("feeds", "feeds_table", feeds.webhook_rows),
-    _by_webhooks("health", "health_table", health_store.webhook_rows),
     _by_keys("automations", "automations_table", _automation_keys),
     Step("files", ("exports_bucket",), _erase_files),
     Step("tasks", ("tasks_table",), _erase_tasks),
@@ -292,7 +289,7 @@ STEPS = (
     *_TWICE,
     Step("forget", (), partial(_wait, _forget_ms)),
     *(step._replace(name=f"{step.name} again") for step in _TWICE),
-    _by_scan("health by scan", "health_table", health_store.scan_workspace),
+    _by_scan("health", "health_table", health_store.scan_workspace),
     _by_scan("activity", "activity_table", activity.scan_workspace),
     _by_scan("oauth states", "oauth_states_table", states.scan_workspace),
     _by_scan("idempotency", "idempotency_table", idempotency.scan_workspace),
