@@ -11,8 +11,9 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
-	sdks examples lint-openapi api-changes redrive backup-check record-rows uninstall lock clean need-dev need-ministack \
-	need-sam need-lock need-deploy need-schemathesis need-load need-python313 need-oidc need-openapi need-apps need-sdks
+	sdks examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
+	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
+	need-oidc need-openapi need-apps need-sdks
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -102,7 +103,7 @@ deploy: need-dev need-sam ## Build, check and deploy to AWS, without questions: 
 smoke: need-dev ## Try a deployed stack: URL= [RECEIVER=] [ORIGIN=], and TOKEN or TOKEN_FILE in the environment
 	@$(if $(filter command,$(firstword $(origin TOKEN))),$(error $(subst receiver,smoke,$(subst SECRET,TOKEN,$(on_command_line)))))$(python) -m tools.smoke
 
-redrive: need-dev ## Move dead letters back to a worker: STACK= QUEUE=events|deliveries [MAX_PER_SECOND=]
+redrive: need-dev ## Move dead letters back to a worker: STACK= QUEUE=events|deliveries [RATE=]
 	@$(operation).redrive
 
 backup-check: need-dev ## Check that a stack can be restored: STACK=
@@ -110,6 +111,9 @@ backup-check: need-dev ## Check that a stack can be restored: STACK=
 
 record-rows: need-dev need-sam ## Record the rows of a release for the test of an upgrade: RELEASE=
 	@$(operation).record_rows
+
+restore-drill: need-dev ## Restore each kept table beside itself, compare and delete it: [STACK=local] [SAMPLES=1000]
+	@$(operation).restore_drill
 
 uninstall: need-dev ## Delete a stack, its data and its key, and list what is left: STACK= CONFIRM= [DAYS=30]
 	@$(operation).uninstall

@@ -61,3 +61,15 @@ def test_local_stack_has_the_backups_of_the_template(running: RunningStack) -> N
     done = run(running, "backup_check")
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1] == "backup-check: the stack can be restored"
+
+
+def test_tables_of_the_local_stack_can_be_restored(running: RunningStack, workspace: Workspace) -> None:
+    workspace.webhook("https://receiver.example/")
+    done = run(running, "restore_drill", SAMPLES="10")
+    assert done.returncode == 0, done.stdout
+    rows = [line.split() for line in done.stdout.splitlines() if line.endswith(("  ok", "  differs"))]
+    assert len(rows) == 12
+    assert {row[-1] for row in rows} == {"ok"}
+    assert [int(row[4]) for row in rows if row[1] == "WebhooksTable"] != [0]
+    tables = running.client("dynamodb").list_tables()["TableNames"]
+    assert [name for name in tables if "drill" in name] == []

@@ -1,8 +1,8 @@
 """Checks that a stack can be restored: `make backup-check STACK=`. Prints one line for each fault.
 
-Checked are the tables that stay when the stack is deleted (`DeletionPolicy` in template.yaml): point-in-time
-recovery, how old its latest time is, and TTL, which a restore turns off. And the key that all stored secrets
-need.
+Checked are the tables that stay when the stack is deleted (`DeletionPolicy` in the template that it was
+deployed with): point-in-time recovery, how old its latest time is, and TTL, which a restore turns off. And
+the key that all stored secrets need.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.operations import stack as stacks
-from tools.operations.stack import Stack, declared_resources, is_kept
+from tools.operations.stack import Stack, is_kept
 
 # DynamoDB names a time about 5 minutes ago.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html
@@ -35,20 +35,20 @@ def check(stack: Stack) -> int:
     return int(bool(faults))
 
 
-def kept_tables() -> dict[str, dict[str, Any]]:
-    """The properties of the tables that must be kept, by logical ID."""
+def kept_tables(stack: Stack) -> dict[str, dict[str, Any]]:
+    """The properties of the tables that must be kept, by logical ID, as the stack's template has them."""
     return {
         logical_id: resource["Properties"]
-        for logical_id, resource in declared_resources().items()
+        for logical_id, resource in stack.declared().items()
         if resource["Type"] == "AWS::DynamoDB::Table" and is_kept(resource)
     }
 
 
 def table_faults(stack: Stack) -> Iterator[str]:
     dynamodb = stack.client("dynamodb")
-    for logical_id, properties in kept_tables().items():
+    for logical_id, properties in kept_tables(stack).items():
         if logical_id not in stack.resources:
-            yield f"{logical_id} is not in the stack: deploy this release"
+            yield f"{logical_id} is in the template of the stack, but not in the stack: deploy again"
             continue
         name = stack.resources[logical_id]
         try:

@@ -1,6 +1,6 @@
-"""Moves the messages of a dead-letter queue back to a worker: `make redrive STACK= QUEUE=events|deliveries`.
+"""Moves the messages of a dead-letter queue back to a worker: `make redrive STACK= QUEUE=events [RATE=]`.
 
-SQS does it in a task of its own (StartMessageMoveTask). The destination is named, because most of these
+A task of SQS does it (StartMessageMoveTask). The destination is named, because most of these
 messages were sent to the dead-letter queue directly, and SQS knows no queue to return them to. With an
 emulator that has no such tasks, this command moves the messages one by one: it receives, sends, and then
 deletes each. If that stops in between, a message is in both queues, which has no second effect: the fan-out
@@ -24,8 +24,10 @@ QUEUES = {
     "events": ("EventsDeadLetterQueue", "EventsQueue"),
     "deliveries": ("DeliveriesDeadLetterQueue", "SlowDeliveriesQueue"),
 }
-MAX_PER_SECOND = 500  # of SQS
+MAX_RATE = 500  # of SQS
 POLL_SECONDS = 2.0
+_MOST_POLLS = 30  # until a new task is listed
+_MOST_TASKS = 10  # of ListMessageMoveTasks
 _HIDDEN_SECONDS = 60  # how long a message that is moved by hand is hidden from others
 _MISSING = {"InvalidAction", "UnknownOperation", "UnknownOperationException", "NotImplemented"}
 _ENDED = {"COMPLETED", "CANCELLED", "FAILED"}
@@ -35,15 +37,15 @@ def main() -> int:
     queue = stacks.setting("QUEUE")
     if queue not in QUEUES:
         raise Problem("name the queue: QUEUE=events, or QUEUE=deliveries")
-    return redrive(stacks.find(stacks.setting("STACK")), queue, read_rate(stacks.setting("MAX_PER_SECOND")))
+    return redrive(stacks.find(stacks.setting("STACK")), queue, read_rate(stacks.setting("RATE")))
 
 
 def read_rate(text: str) -> int | None:
     """The most messages a second, or None for as fast as SQS can. Raises Problem."""
     if not text:
         return None
-    if not text.isdigit() or not 1 <= int(text) <= MAX_PER_SECOND:
-        raise Problem(f"MAX_PER_SECOND must be a number from 1 to {MAX_PER_SECOND}")
+    if not text.isdigit() or not 1 <= int(text) <= MAX_RATE:
+        raise Problem(f"RATE must be a number from 1 to {MAX_RATE}")
     return int(text)
 
 
@@ -72,28 +74,41 @@ def redrive(stack: Stack, queue: str, rate: int | None) -> int:
 
 def follow(sqs: Any, source: str, destination: str, rate: int | None) -> bool:
     """Start a task, or find the one that runs, and show its progress. Returns whether it failed."""
-    task = latest(sqs, source)
+    task = latest(sqs, source, 0)
+    since = int(task.get("StartedTimestamp", 0))
     if task.get("Status") == "RUNNING":
-        say(f"a task already moves messages to {task.get('DestinationArn', 'their sources')}; following it")
+        pace = ", at its own rate" if rate else ""
+        say(
+            f"a task already moves messages to {task.get('DestinationArn', 'their sources')}; "
+            f"following it{pace}"
+        )
     else:
         options = {"MaxNumberOfMessagesPerSecond": rate} if rate else {}
         sqs.start_message_move_task(SourceArn=source, DestinationArn=destination, **options)
         say("started; if you stop this command, the task continues, and the same command follows it again")
-        task = latest(sqs, source)
+        since += 1
+        task = latest(sqs, source, since)
+    polls = 0
     while task.get("Status") not in _ENDED:
-        say(progress(task))
+        polls += not task
+        if polls > _MOST_POLLS:
+            raise Problem("SQS does not list the task that it started; run the same command in a minute")
+        say(progress(task) if task else "SQS does not list the task yet")
         time.sleep(POLL_SECONDS)
-        task = latest(sqs, source)
+        task = latest(sqs, source, since)
     say(f"{task['Status'].lower()}: {progress(task)}")
     if reason := task.get("FailureReason"):
         say(f"the reason: {reason}")
     return bool(task["Status"] != "COMPLETED")
 
 
-def latest(sqs: Any, source: str) -> dict[str, Any]:
-    """The newest task of a queue; empty if it never had one."""
-    tasks = sqs.list_message_move_tasks(SourceArn=source, MaxResults=1).get("Results", [])
-    return tasks[0] if tasks else {}
+def latest(sqs: Any, source: str, since: int) -> dict[str, Any]:
+    """The newest task of a queue that started at `since` (Unix milliseconds) or later; empty without one. SQS
+    gives a handle only of a task that runs, so the start tells a new task from the one before.
+    """
+    tasks = sqs.list_message_move_tasks(SourceArn=source, MaxResults=_MOST_TASKS).get("Results", [])
+    started = [task for task in tasks if task["StartedTimestamp"] >= since]
+    return max(started, key=lambda task: int(task["StartedTimestamp"]), default={})
 
 
 def progress(task: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import boto3
@@ -22,14 +22,19 @@ from local.settings import ROOT, Problem
 
 LOCAL = "local"
 
+Declared = dict[str, dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class Stack:
-    """`resources` are the physical IDs by logical ID: names of tables, URLs of queues, IDs of keys."""
+    """`resources` are the physical IDs by logical ID: names of tables, URLs of queues, IDs of keys.
+    `declared` reads the resources of the template that the stack was made from, by logical ID.
+    """
 
     name: str
     resources: dict[str, str]
     client: Callable[[str], Any]
+    declared: Callable[[], Declared]
 
     def id(self, logical_id: str) -> str:
         """The physical ID. Raises Problem."""
@@ -55,7 +60,9 @@ def local_stack() -> Stack:
     if running is None:
         raise Problem(f"no stack runs with the state directory {state}: start it with `make run`")
     resources = {**running["queues"], **running["tables"], **running["ids"]}
-    return Stack(LOCAL, resources, lambda service: settings.client(service, running["endpoints"]))
+    return Stack(
+        LOCAL, resources, lambda service: settings.client(service, running["endpoints"]), checkout_resources
+    )
 
 
 def deployed_stack(name: str) -> Stack:
@@ -63,7 +70,10 @@ def deployed_stack(name: str) -> Stack:
     if resources is None:
         raise Problem(f"there is no stack {name} in this account and region")
     return Stack(
-        name, {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in resources}, aws_client
+        name,
+        {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in resources},
+        aws_client,
+        partial(deployed_resources, boto3.client("cloudformation"), name),
     )
 
 
@@ -84,9 +94,19 @@ def stack_resources(cloudformation: Any, name: str) -> list[dict[str, Any]] | No
 
 
 @cache
-def declared_resources() -> dict[str, dict[str, Any]]:
-    """The resources of template.yaml, unresolved, by logical ID."""
-    resources: dict[str, dict[str, Any]] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+def checkout_resources() -> Declared:
+    """The resources of template.yaml here, unresolved, by logical ID."""
+    resources: Declared = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    return resources
+
+
+def deployed_resources(cloudformation: Any, name: str) -> Declared:
+    """The resources of the template that a stack was last deployed with, after the SAM transform. The tree
+    that runs the command can be of another release.
+    """
+    body = cloudformation.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
+    template = yaml_parse(body) if isinstance(body, str) else body  # boto3 reads JSON itself
+    resources: Declared = template["Resources"]
     return resources
 
 

@@ -13,16 +13,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from local.settings import Problem
 from tools.operations import stack as stacks
+from tools.operations import tables
+from tools.operations.restore_drill import SUFFIX
 from tools.operations.stack import LOCAL, stack_resources
 
 KEY_DAYS = range(7, 31)  # of KMS
 POLL_SECONDS = 5.0
+_MOST_LOOKS = 12
 SAM_STACK = "aws-sam-cli-managed-default"  # of `sam deploy --resolve-s3`
 # Codes of services for what does not exist.
 _GONE = {"ResourceNotFoundException", "NotFoundException", "NoSuchBucket", "404", "ResourceNotFound"}
@@ -70,17 +74,16 @@ def uninstall(name: str, is_confirmed: bool, days: int, client: Callable[[str], 
     if found.live:
         delete_stack(client("cloudformation"), name, found.live)
     for table in sorted(found.tables):
-        delete(f"table {table}", client("dynamodb").delete_table, TableName=table)
+        delete(f"table {table}", delete_table, client("dynamodb"), table)
     for bucket in sorted(found.buckets):
-        empty(client("s3"), bucket, "")
-        delete(f"bucket {bucket}", client("s3").delete_bucket, Bucket=bucket)
+        delete(f"bucket {bucket}", delete_bucket, client("s3"), bucket)
     for group in sorted(found.log_groups):
         delete(f"log group {group}", client("logs").delete_log_group, logGroupName=group)
     for layer, version in sorted(found.layers):
         text = f"version {version} of layer {layer}"
         delete(text, client("lambda").delete_layer_version, LayerName=layer, VersionNumber=version)
     if artifacts:
-        empty(client("s3"), artifacts, f"{name}/")
+        delete(f"the artifacts in s3://{artifacts}/{name}/", empty, client("s3"), artifacts, f"{name}/")
     for key in sorted(found.keys):
         delete_key(client("kms"), key, days)
     return report(client, name, artifacts)
@@ -118,10 +121,14 @@ def find(client: Callable[[str], Any], name: str) -> Found:
             if is_there(physical) and (live in own or not is_owned(cloudformation, physical))
         }
 
+    dynamodb = client("dynamodb")
+    stack_tables = existing("AWS::DynamoDB::Table", partial(tables.is_there, dynamodb))
+    names = {physical + SUFFIX for _, kind, physical in resources if kind == "AWS::DynamoDB::Table"}
+    side_tables = {side for side in names if tables.is_there(dynamodb, side)}
     groups = existing_log_groups(client("logs"), {physical for _, _, physical in resources})
     return Found(
         live=live,
-        tables=existing("AWS::DynamoDB::Table", exists(client("dynamodb").describe_table, "TableName")),
+        tables=stack_tables | side_tables,
         buckets=existing("AWS::S3::Bucket", exists(client("s3").head_bucket, "Bucket")),
         log_groups=groups,
         keys=existing("AWS::KMS::Key", lambda key: is_usable(client("kms"), key)),
@@ -264,14 +271,26 @@ def delete_stack(cloudformation: Any, name: str, id: str) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def delete(text: str, call: Callable[..., Any], **options: object) -> None:
-    """Make a call that deletes something. What is gone already is no error."""
+def delete(text: str, call: Callable[..., Any], *arguments: object, **options: object) -> None:
+    """Make a call that deletes something. What is gone already is no error. What cannot be deleted does not
+    stop the rest: the report lists it.
+    """
     try:
-        call(**options)
+        call(*arguments, **options)
     except ClientError as error:
         if error.response["Error"]["Code"] not in _GONE:
-            raise
+            say(f"CANNOT DELETE {text}: {error.response['Error']['Message'] or error}")
+            return
     say(f"deleted {text}")
+
+
+def delete_table(dynamodb: Any, table: str) -> None:
+    tables.delete(dynamodb, [table], POLL_SECONDS, say)
+
+
+def delete_bucket(s3: Any, bucket: str) -> None:
+    empty(s3, bucket, "")
+    s3.delete_bucket(Bucket=bucket)
 
 
 def empty(s3: Any, bucket: str, prefix: str) -> None:
@@ -300,19 +319,25 @@ def delete_key(kms: Any, key: str, days: int) -> None:
 
 def report(client: Callable[[str], Any], name: str, artifacts: str | None) -> int:
     """Look again, and say what is left. Returns the exit status."""
-    left = find(client, name)
-    remaining = [
-        *left.tables,
-        *left.buckets,
-        *left.log_groups,
-        *left.keys,
-        *(f"{layer}:{version}" for layer, version in left.layers),
-    ]
+    for _ in range(_MOST_LOOKS):
+        left = find(client, name)
+        remaining = [
+            *(f"table {table}" for table in left.tables),
+            *(f"bucket {bucket}" for bucket in left.buckets),
+            *(f"log group {group}" for group in left.log_groups),
+            *(f"key {key}" for key in left.keys),
+            *(f"version {version} of layer {layer}" for layer, version in left.layers),
+        ]
+        if not remaining:
+            break
+        time.sleep(POLL_SECONDS)  # some services show what is deleted for a while
     say("left, because others use it or because it was never a part of the stack:")
     say("  the secret with the key for tokens (JwtSecretArn), certificates, and an SNS topic of your own")
     if artifacts:
         say(f"  {artifacts}, the bucket of the SAM CLI, which all stacks of the region share")
     say("  for 35 days, without cost, the backups that DynamoDB makes of deleted tables")
+    say("  until they expire: metrics (15 months), X-Ray traces (30 days), CloudTrail's events (90 days)")
+    say("  the account's service-linked roles, such as the one of autoscaling")
     for each in sorted(remaining):
         say(f"STILL THERE: {each}")
     return int(bool(remaining or left.live))
