@@ -2,6 +2,10 @@
 
 `tests/upgrade/rows.json.gz` has what `make record-rows` recorded at that release. A reader that needs an
 attribute that its rows lack fails here.
+
+The same rows are also those of a release after today's, so that a rollback to today's code works: each has
+an attribute that today's code does not know, and tables have rows of kinds that it does not know. Everything
+must be read, and changes must keep what they do not know.
 """
 
 from __future__ import annotations
@@ -11,10 +15,12 @@ import copy
 import gzip
 import importlib
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 from moto.kms.models import kms_backends
 from standardwebhooks import Webhook as StandardWebhook
 
@@ -22,6 +28,8 @@ from local import gateway
 from local import settings as local_settings
 from local.settings import ROOT
 from patchbay.settings import settings
+from patchbay.storage import due_index
+from patchbay.tasks.store import WORKSPACE_SHARD
 from tests.conftest import LAMBDA_CONTEXT
 from tests.integration.conftest import WEBHOOKS, Pipeline
 from tests.receivers import receiver
@@ -29,11 +37,40 @@ from tests.receivers import receiver
 ROWS = ROOT / "tests/upgrade/rows.json.gz"
 KEYS = "/api/integrations/api-keys"
 INTEGRATIONS = "/api/integrations"
+serializer = TypeSerializer()
 RECEIVER = "http://receiver.invalid"
+# What a later release might add: an attribute of every row, and rows that are due.
+UNKNOWN = {"ofLaterRelease": {"S": "kept"}}
+LATER_ROWS = {
+    "TasksTable": [
+        {"workspaceId": "acme", "id": f"tsk_0355GDhJulEGDFoi3vCI{shard:02}", "type": "later.task"}
+        | {"status": "RUNNING", "createdBy": "user:someone", "createdAt": 1, "updatedAt": 1, "version": 1}
+        | {"dueShard": shard, "dueAt": 1}
+        for shard in (*due_index.SHARDS, WORKSPACE_SHARD)
+    ],
+    "EventsTable": [
+        {"workspaceId": "later#acme", "id": f"row_{shard}", "dueShard": shard, "dueAt": 1}
+        for shard in due_index.SHARDS
+    ],
+}
+# Rows that are written as a whole, so a rollback loses what a later release has added to them: deliveries,
+# with each transition; connections, with fresh tokens; and the marks of active hours.
+WRITTEN_AS_A_WHOLE = ("DeliveriesTable", "ConnectionsTable", "EventsTable active#")
 SCHEDULED = (
     *("sweep_deliveries", "roll_up_stats", "refresh_connections", "sweep_runs", "expire_keys"),
     *("sweep_windows", "run_workspace_tasks"),
 )
+
+
+@pytest.fixture(autouse=True)
+def _years_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's clock, three years from now, because the recording does not get younger: no test here may
+    depend on its age. The library's clock is that of the recording.
+    """
+    later = 3 * 365 * 86_400
+    now, now_ns = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: now() + later)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + later * 1_000_000_000)
 
 
 def load(pipeline: Pipeline, url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -55,11 +92,37 @@ def load(pipeline: Pipeline, url: str, monkeypatch: pytest.MonkeyPatch) -> dict[
     dynamodb, sqs = pipeline.backend.client("dynamodb"), pipeline.backend.client("sqs")
     for table, rows in document["tables"].items():
         for row in rows:
-            dynamodb.put_item(TableName=pipeline.backend.template.name(table), Item=decoded(row))
+            dynamodb.put_item(TableName=pipeline.backend.template.name(table), Item=decoded(row) | UNKNOWN)
+    for table, later in LATER_ROWS.items():
+        for item in later:
+            serialized = {name: serializer.serialize(value) for name, value in item.items()}
+            dynamodb.put_item(TableName=pipeline.backend.template.name(table), Item=serialized)
     for queue, bodies in document["queues"].items():
         for body in bodies:
             sqs.send_message(QueueUrl=pipeline.backend.queue_url(queue), MessageBody=body)
     return document
+
+
+def check_kept(pipeline: Pipeline, document: dict[str, Any]) -> None:
+    """Rows that were changed must still have the attribute that today's code does not know, and rows of kinds
+    that it does not know must be as they were.
+    """
+    lost = set()
+    schemas = {
+        table.logical_id: [key["AttributeName"] for key in table.properties["KeySchema"]]
+        for table in pipeline.backend.template.of_type("AWS::DynamoDB::Table")
+    }
+    for table, recorded in document["tables"].items():
+        keys = schemas[table]
+        now = {tuple(str(row[key]) for key in keys): row for row in pipeline.backend.rows(table)}
+        for row in recorded:
+            key = tuple(str(next(iter(row[name].values()))) for name in keys)
+            if key in now and "ofLaterRelease" not in now[key]:
+                lost.add(f"{table} {' '.join(key)}")
+    assert [row for row in sorted(lost) if not row.startswith(WRITTEN_AS_A_WHOLE)] == []
+    for table, later in LATER_ROWS.items():
+        rows = pipeline.backend.rows(table)
+        assert [item for item in later if item not in rows] == [], table
 
 
 def decoded(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -135,14 +198,16 @@ def test_old_work_goes_on(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -
                     request.headers["webhook-id"], sent_at, request.body.decode()
                 )
                 assert request.headers["webhook-signature"] == signed
+    check_kept(pipeline, document)
 
 
 def test_scheduled_runs_accept_old_rows(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """None of them raises: a row that it cannot read would end its run with IncompleteRun."""
-    load(pipeline, RECEIVER, monkeypatch)
+    document = load(pipeline, RECEIVER, monkeypatch)
     pipeline.clock.move(86_400)
     for name in SCHEDULED:
         importlib.import_module(f"workers.{name}").handler({}, LAMBDA_CONTEXT)
+    check_kept(pipeline, document)
 
 
 def test_old_api_key_and_webhook_can_be_used_and_changed(
@@ -167,3 +232,4 @@ def test_old_api_key_and_webhook_can_be_used_and_changed(
     ):
         answer = pipeline.api(line, json=body)
         assert answer.status in (200, 201), f"{line}: {answer.text}"
+    check_kept(pipeline, document)

@@ -6,12 +6,16 @@ Key: workspaceId, id. Two kinds of rows:
 Index, sparse: `due` (dueShard, dueAt) has the running tasks. Those of whole workspaces have their own shard,
 because another function does their work. A task expires by TTL 30 days after its last
 slice. A task and the row `running` change in one transaction. Times are Unix milliseconds.
+
+After a rollback, the table can have tasks of types that this release does not know. It leaves them alone:
+they are not listed, not found and not claimed, and stay due until the newer release is back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 from pydantic import JsonValue
 
@@ -29,6 +33,8 @@ _RUNNING = "running"
 # Who started an erasure that has ended.
 ERASED = "erased"
 _KEEP_SECONDS = 30 * 86_400
+# The types that this release knows, as values of a condition.
+_TYPES = {f"type{number}": type for number, type in enumerate(get_args(TaskType))}
 
 
 class TooManyRunning(Exception):
@@ -101,7 +107,7 @@ def create(task: StoredTask, extra_actions: Sequence[dynamo.TransactItem]) -> No
 
 def get(workspace_id: str, id: TaskId) -> StoredTask | None:
     row = dynamo.get(settings().tasks_table, _key(workspace_id, id))
-    return from_row(StoredTask, row) if row else None
+    return _from_row(row) if row else None
 
 
 def page(
@@ -127,7 +133,7 @@ def page(
             values=values,
         )
     )
-    return rows.map(lambda row: from_row(StoredTask, row))
+    return rows.map(_from_row)
 
 
 def running(workspace_id: str, type: TaskType) -> StoredTask | None:
@@ -163,12 +169,13 @@ def claim(workspace_id: str, id: TaskId, now: int, next_due_at: int) -> StoredTa
             settings().tasks_table,
             _key(workspace_id, id),
             "SET dueAt = :next, #ttl = :ttl ADD claims :one",
-            condition="dueAt <= :now",
-            names={"#ttl": "ttl"},
+            condition=f"dueAt <= :now AND #type IN (:{', :'.join(_TYPES)})",
+            names={"#ttl": "ttl", "#type": "type"},
             next=next_due_at,
             now=now,
             ttl=_ttl(now),
             one=1,
+            **_TYPES,
         )
     except dynamo.ConditionFailed:
         return None
@@ -251,6 +258,11 @@ def end(
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _from_row(row: dynamo.Row) -> StoredTask | None:
+    """The task of a row; None if this release does not know its type."""
+    return from_row(StoredTask, row) if row["type"] in _TYPES.values() else None
 
 
 def _unmoved(seen: StoredTask) -> str:
