@@ -93,6 +93,8 @@ def drill(stack: Stack, samples: int) -> int:
     try:
         at = latest_time(dynamodb, drills, datetime.now(UTC))
         say(f"restoring to {at:%Y-%m-%d %H:%M:%S} UTC")
+        if stack.name == LOCAL:
+            say("the emulator ignores the time, and copies the rows of now")
         restore(dynamodb, drills, at)
     finally:
         tables.delete(dynamodb, [each.side for each in drills], POLL_SECONDS, say)
@@ -294,7 +296,7 @@ def report(drills: list[Drill]) -> int:
     say(f"{'table':<20} {'restored in':>11} {'rows compared':>13} {'changed since':>13}  result")
     for each in drills:
         rows = f"{each.compared}{'' if each.is_complete else ' (sample)'}"
-        result = "differs" if each.faults else "ok"
+        result = "differs" if each.faults else "ok" if each.before else "ok, no rows"
         say(f"{each.logical_id:<20} {each.seconds or 0:>9.0f} s {rows:>13} {each.changed:>13}  {result}")
     faults = [f"{each.logical_id} ({each.name}): {fault}" for each in drills for fault in each.faults]
     for fault in faults:
