@@ -198,12 +198,21 @@ def test_automation_platform_sums_up_its_hooks(ledger: Ledger) -> None:
     ]
 
 
+HOOKS = {
+    "zapier": "https://hooks.zapier.com/hooks/standard/1/abc/",
+    "make": "https://hook.eu2.make.com/abc",
+    "n8n": "https://n8n.example.com/webhook/abc",
+}
+
+
 @pytest.mark.parametrize("query", ["", "&state=HEALTHY,UNKNOWN", "&kind=webhook,connection"])
 def test_pages_of_any_size_have_everything_once(ledger: Ledger, query: str) -> None:
     crm = integration(ledger)
     for number in range(3):
         name, path = f"c{number}", f"{INTEGRATIONS}/{crm['id']}/connections"
         create(ledger, path, connectionId=name, credentials={"apiKey": "k"})
+    for platform, url in HOOKS.items():
+        create(ledger, f"/api/automations/{platform}/hooks", url=url, eventType="POST_PUBLISHED")
     everything = get(ledger, f"{HEALTH}?limit=100{query}")
     assert everything["nextCursor"] is None
     for limit in (1, 2, 3, 6):

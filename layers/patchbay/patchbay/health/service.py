@@ -288,7 +288,10 @@ def _automations(request: _Request, limit: int, cursor: str | None) -> Page[Heal
     for webhook in request.webhooks:
         if webhook.source in hooks:
             hooks[webhook.source].append(webhook)
-    platforms = [platform for platform in hooks if hooks[platform] and platform > (cursor or "")][:limit]
+    if cursor is not None and cursor not in hooks:
+        raise dynamo.invalid_cursor()
+    following = list(hooks)[0 if cursor is None else list(hooks).index(cursor) + 1 :]
+    platforms = [platform for platform in following if hooks[platform]][:limit]
     verdicts = _verdicts(request, [hook for platform in platforms for hook in hooks[platform]])
     entries = []
     for platform, hours in zip(platforms, request.hours_of(platforms), strict=True):
