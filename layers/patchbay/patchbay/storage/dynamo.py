@@ -632,7 +632,8 @@ def page(query: PageQuery) -> Page[Row]:
         if start:
             params["ExclusiveStartKey"] = start
         try:
-            response = aws.call("dynamodb", "Query", params)
+            with aws.expecting(*(["ValidationException"] if query.cursor else [])):
+                response = aws.call("dynamodb", "Query", params)
         except aws.ServiceError as error:
             # A forged cursor, or a cursor of another list, does not fit the index or the range.
             if query.cursor and error.code == "ValidationException":
