@@ -31,6 +31,7 @@ _ANNOUNCED_AFTER_MS = 60_000
 # How long a published announcement is remembered. Keys of `announcements.once` have a day at most.
 _REMEMBERED_SECONDS = 2 * 86_400
 _HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
 _MATCHED_READ = 100
 
 
@@ -358,8 +359,8 @@ def erase_data(workspace_id: str, id: EventId, now: int) -> StoredEvent | None:
     return from_row(row)
 
 
-def workspace_keys(workspace_id: str, now: int) -> Iterator[dynamo.Row]:
-    """The keys of all rows of a workspace: its events, announcements, and the marks of its active hours."""
+def workspace_keys(workspace_id: str) -> Iterator[dynamo.Row]:
+    """The keys of a workspace's events and announcements."""
     for partition in (workspace_id, announcements.partition(workspace_id)):
         yield from dynamo.query(
             settings().events_table,
@@ -367,8 +368,18 @@ def workspace_keys(workspace_id: str, now: int) -> Iterator[dynamo.Row]:
             attributes=("workspaceId", "id"),
             partition=partition,
         )
-    for hour in range((now // 1000 - settings().retention_days * 86_400) // 3600, now // _HOUR_MS + 2):
-        yield active_hour_table_key(workspace_id, hour)[1]
+
+
+def days_of_active_hours(now: int) -> range:
+    """The days (since the epoch) whose hours can be marked as active. A mark is kept for RetentionDays, and
+    an event from the bus or of a replay can be that old when its hour is marked.
+    """
+    return range(now // _DAY_MS - 2 * settings().retention_days, (now + _HOUR_MS) // _DAY_MS + 1)
+
+
+def active_hour_keys(workspace_id: str, day: int) -> list[dynamo.Row]:
+    """The keys of the rows that mark a workspace as active in the hours of a day; not all of them exist."""
+    return [active_hour_table_key(workspace_id, hour)[1] for hour in range(day * 24, day * 24 + 24)]
 
 
 def newest_matched(
