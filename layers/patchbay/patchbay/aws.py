@@ -198,7 +198,7 @@ def _s3_client(region: str, endpoint: str | None) -> Any:
 
     config = Config(
         signature_version="s3v4",
-        # An endpoint of one's own has no host names for buckets.
+        # A custom endpoint has no host names for buckets.
         s3={"addressing_style": "path" if endpoint else "virtual"},
         connect_timeout=2,
         read_timeout=20,

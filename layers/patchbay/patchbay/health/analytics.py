@@ -42,12 +42,12 @@ _STEP_HOURS = {"hour": 1, "day": 24}
 
 HoursOf = Mapping[int, HourCounters]
 # From the counters of an hour to the tallies of its deliveries and of its refreshes; None for what a series
-# has not.
+# does not have.
 Measure = Callable[[HourCounters], tuple[Tally | None, Tally | None]]
 
 
 class _Group(NamedTuple):
-    """What a series is about: the key of its counters is its workspace and `key`."""
+    """The subject of a series. The key of its counters is its workspace and `key`."""
 
     kind: Group
     id: str | None
@@ -89,7 +89,7 @@ def analyze(principal: Principal, query: AnalyticsQuery) -> Analytics:
 
 
 def _hours(query: AnalyticsQuery, now: int) -> range:
-    """The hours to read: whole hours or days, as far as they are added up."""
+    """The hours to read: whole hours or days, up to the last one that was added up."""
     step, through = _STEP_HOURS[query.by], stats_store.last_rolled_up()
     complete = counters.hour_of(now) - 1 if through is None else through
     last = complete if query.until is None else _floor(query.until, step) + step - 1
@@ -122,7 +122,7 @@ def _start(hour: int) -> datetime:
 
 # ── groups ───────────────────────────────────────────────────────────────────────────────────────────
 
-# Parameters that make no sense with each value of groupBy.
+# The parameters that each value of groupBy excludes.
 _EXCLUDED: Mapping[str | None, Sequence[str]] = {
     None: (),
     "integration": ("integrationId", "webhookId"),
@@ -157,7 +157,7 @@ def _one(principal: Principal, query: AnalyticsQuery) -> Page[_Group]:
 
 
 def _scope(principal: Principal, query: AnalyticsQuery) -> _Group:
-    """What the query is about: the workspace, or one integration or webhook of it."""
+    """The subject of the query: the workspace, or one of its integrations or webhooks."""
     if query.integration_id is not None:
         integration = integrations.get_stored(principal.workspace_id, query.integration_id)
         return _Group("integration", integration.id, integration.name, integration.id)

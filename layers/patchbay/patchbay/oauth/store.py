@@ -41,7 +41,7 @@ _CLEANUP_SHARD = len(due_index.SHARDS)
 _ENDED = (ConnectionStatus.EXPIRED, ConnectionStatus.REVOKED)
 # How many calls a workspace with slow providers can have open.
 _MAX_SLOW_CALLS = 4
-# How often a write of tokens follows a changed status: they exist nowhere else.
+# How often a write of tokens is tried again when the status has changed: they exist nowhere else.
 _MAX_STORE_TRIES = 5
 
 

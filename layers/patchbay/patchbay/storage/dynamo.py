@@ -525,8 +525,8 @@ def scan(
 def scan_page(
     table: str, filter: str, after: Row | None, /, *, attributes: Sequence[str], **values: object
 ) -> tuple[list[Row], Row | None]:
-    """The rows of the next 1 MB of a table that pass the filter, with these attributes, and the key to go on
-    after; None at the end. `filter` and `attributes` name attributes as they are.
+    """The rows in the next 1 MB of a table that pass the filter, with these attributes, and the key to
+    continue after; None at the end. `filter` and `attributes` name attributes as they are.
     """
     params: Params = {
         "TableName": table,

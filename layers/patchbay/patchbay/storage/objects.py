@@ -59,8 +59,8 @@ def delete_all(prefix: str) -> int:
 
 
 def link(key: str, file_name: str, seconds: int) -> str | None:
-    """A URL that reads a file without credentials for so long, with the rights of this function; None if the
-    file is not there any more.
+    """A URL that reads a file without credentials for this many seconds, with the rights of this function;
+    None if the file is gone.
     """
     try:
         with aws.expecting("404"):
