@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Literal, NamedTuple, TypedDict
 
 from patchbay.auth.principal import Principal
@@ -68,7 +69,8 @@ def analyze(principal: Principal, query: AnalyticsQuery) -> Analytics:
         page = _by_event_type(principal, query, hours)
     else:
         groups = _SOURCES[query.group_by](principal, query)
-        all_hours = _read(workspace_id, [group.key for group in groups.items], hours)
+        keys = [group.key for group in groups.items]
+        all_hours = _read(workspace_id, keys, hours, with_types=query.event_type is not None)
         series = {
             group: _series(group, its_hours, _measure(group.kind, query.event_type), query.by)
             for group, its_hours in zip(groups.items, all_hours, strict=True)
@@ -221,7 +223,8 @@ _SOURCES: Mapping[str | None, Callable[[Principal, AnalyticsQuery], Page[_Group]
 
 def _by_event_type(principal: Principal, query: AnalyticsQuery, hours: range) -> Page[Series]:
     """A series for each event type with attempts; all on one page, because the catalogue is small."""
-    (its_hours,) = _read(principal.workspace_id, [_scope(principal, query).key], hours)
+    key = _scope(principal, query).key
+    (its_hours,) = _read(principal.workspace_id, [key], hours, with_types=True)
     totals = counters.add_types(hour.types for hour in its_hours.values())
     types = sorted(totals, key=lambda type: (-sum(counters.histogram_of(totals[type])), type))
     groups = [_Group("eventType", type, type, "") for type in types]
@@ -233,13 +236,13 @@ def _by_event_type(principal: Principal, query: AnalyticsQuery, hours: range) ->
 # ── series ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read(workspace_id: str, keys: Sequence[str], hours: range) -> list[HoursOf]:
+def _read(workspace_id: str, keys: Sequence[str], hours: range, *, with_types: bool) -> list[HoursOf]:
     """The counters of these webhooks, connections or totals, each with one query."""
     if not hours:
         return [{} for _ in keys]
     full_keys = [webhook_key(workspace_id, key) for key in keys]
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(lambda key: stats_store.get_hours(key, hours), full_keys))
+        return list(pool.map(partial(stats_store.get_hours, hours=hours, with_types=with_types), full_keys))
 
 
 def _measure(kind: Group, event_type: str | None) -> Measure:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from patchbay.api_model import LastError
@@ -80,7 +80,8 @@ class _Request:
         """The counters of webhooks, connections or totals, each with one query."""
         keys = [webhook_key(self.workspace_id, id) for id in ids]
         with ThreadPoolExecutor(_THREADS) as pool:
-            return list(pool.map(lambda key: stats_store.get_hours(key, self.window.read), keys))
+            read = partial(stats_store.get_hours, hours=self.window.read, with_types=False)
+            return list(pool.map(read, keys))
 
 
 def list_health(principal: Principal, query: HealthQuery) -> HealthList:
