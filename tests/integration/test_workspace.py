@@ -127,7 +127,7 @@ def test_data_of_an_event_is_gone_everywhere_and_cannot_be_sent_again(pipeline: 
         page = pipeline.api(f"GET {WEBHOOKS}/{feed['id']}/feed").json()
         assert (page["items"], page["truncated"]) == ([], True)
         late = pipeline.webhook(target.url)
-        since = {"since": "2026-01-01T00:00:00Z"} | {"since": shown["timestamp"]}
+        since = {"since": shown["timestamp"]}
         for id, body in ((late["id"], {"missing": True}), (webhook["id"], {"statuses": ["DELIVERED"]})):
             path = f"POST {WEBHOOKS}/{id}/replay"
             assert pipeline.api(path, json={**since, **body}).status == 202

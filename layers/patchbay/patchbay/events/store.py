@@ -9,6 +9,7 @@ workspace ID has no `#`) holds a row for each workspace that has deliveries of e
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
@@ -208,15 +209,17 @@ def claim_announcement(workspace_id: str, id: str, now: int) -> EventMessage | N
 
 
 def finish_announcement(workspace_id: str, id: str, now: int) -> None:
-    """Record that an announcement is published. Idempotent."""
-    dynamo.update(
-        settings().events_table,
-        announcements.key(workspace_id, id),
-        "SET #ttl = :ttl REMOVE dueShard, dueAt, #data",
-        names={"#ttl": "ttl", "#data": "data"},
-        returning="NONE",
-        ttl=now // 1000 + _REMEMBERED_SECONDS,
-    )
+    """Record that an announcement is published, unless it was erased since. Idempotent."""
+    with suppress(dynamo.ConditionFailed):
+        dynamo.update(
+            settings().events_table,
+            announcements.key(workspace_id, id),
+            "SET #ttl = :ttl REMOVE dueShard, dueAt, #data",
+            condition="attribute_exists(id)",
+            names={"#ttl": "ttl", "#data": "data"},
+            returning="NONE",
+            ttl=now // 1000 + _REMEMBERED_SECONDS,
+        )
 
 
 def claim_stalled(workspace_id: str, id: EventId, now: int) -> EventMessage | None:
