@@ -124,9 +124,12 @@ class _Relay:
         self.port = port
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        try:
             upstream_reader, upstream_writer = await asyncio.open_connection(HOST, self.port)
-            await asyncio.gather(_copy(reader, upstream_writer), _copy(upstream_reader, writer))
+        except OSError:  # the stack has stopped
+            writer.close()
+            return
+        await asyncio.gather(_copy(reader, upstream_writer), _copy(upstream_reader, writer))
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
