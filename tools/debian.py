@@ -56,7 +56,8 @@ def unpack(architecture: str, packages: Sequence[str], folder: Path) -> None:
     _apt(apt, "install", "-qq", "--yes", "--download-only", *packages)
     folder.mkdir(parents=True, exist_ok=True)
     for package in sorted((apt / "archives").glob("*.deb")):
-        subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
+        if subprocess.run(["dpkg-deb", "--extract", package, folder]).returncode:
+            raise Unavailable(f"{package.name} cannot be unpacked; see above")
     shutil.rmtree(apt)
 
 
