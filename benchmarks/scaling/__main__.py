@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -33,10 +34,12 @@ def main() -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if arguments.load is not None and not 0 < arguments.load < math.inf:
+        parser.error("--load must be more than 0")
     if arguments.tables:
         stored = json.loads((ROOT / page.RESULTS).read_text("utf-8"))
         generated_files.write({page.PAGE: page.render(stored)})
-    elif arguments.load:
+    elif arguments.load is not None:
         _one(arguments.load, stack, arguments.seed)
     elif changed:
         parser.error("parameters need --load")
