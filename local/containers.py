@@ -1,8 +1,8 @@
 """Lets the containers of `sam local` use the running stack: `python -m local containers`.
 
 Needs a build for this machine (`make sam-local` makes it). Writes next to the built template: the values of
-the functions' environment variables, and the sample events with tokens that the stack accepts. Containers
-have addresses of their own, but the stack listens only on 127.0.0.1, so this program relays connections.
+the functions' environment variables, and the sample events with tokens that the stack accepts. The
+stack listens only on 127.0.0.1, which containers cannot reach, so this program relays connections.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The fork server starts functions with packages already imported: `fork_server.py CONTROL MODULE…`.
 
-It imports the modules once, and forks for each request of the runner. A function still has a process,
-environment, working directory, process group, output and command line of its own, and imports its own code
-and layers. One thing differs from a new interpreter: all functions have the same hash seed. A child becomes a
-new interpreter (`exec`) if its imports would not have been the same, because
+It imports the modules once, and forks for each request of the runner. Each function still has its own
+process, environment, working directory, process group, output and command line, and imports its own code and
+layers. One thing differs from a new interpreter: all functions have the same hash seed. A child becomes a new
+interpreter (`exec`) if its imports would not have been the same, because
 
 - the function has another value of a variable that a module or the interpreter read when the server started,
 - or a folder of the function or its layers has a package with the name of an imported one.

@@ -1,6 +1,6 @@
 """`make simulate`: run the scenarios and write the tables of docs/scaling.md. Takes some minutes.
 
-`make simulate ARGS="--load 2000000 DeliveryConcurrency=100"` simulates a load of your own: deliveries an
+`make simulate ARGS="--load 2000000 DeliveryConcurrency=100"` simulates another load: deliveries an
 hour, and parameters of the template. It writes nothing. `ARGS=--tables` writes the tables from the stored
 results.
 """
