@@ -50,10 +50,10 @@ def main() -> int:
 
 def _one(deliveries: float, stack: model.Stack, seed: int) -> None:
     load = model.per_hour(deliveries)
-    print("of each limit, the highest first (closed form):")
+    print("share of each limit that is used, the highest first (computed):")
     for use in limits.uses(load, stack)[:8]:
-        print(f"  {use.share:7.1%}  {use.name} ({use.parameter})")
-    print("simulated:")
+        print(f"  {use.share:7.1%}  {use.name} ({use.parameter.replace('`', '')})")
+    print("simulated (times in seconds):")
     print(json.dumps(scenarios.summary(simulate(load, stack, seed)), indent=1))
 
 
