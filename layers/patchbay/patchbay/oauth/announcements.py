@@ -12,7 +12,7 @@ from patchbay.oauth.models import ConnectionStatus
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from patchbay.oauth.store import StoredConnection
+    from patchbay.oauth.stored_connection import StoredConnection
     from patchbay.storage import dynamo
 
 RemovalReason = Literal["connection_deleted", "integration_deleted"]
