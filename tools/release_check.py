@@ -21,6 +21,7 @@ from typing import Any
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from local.settings import Problem
 from tools import stack_check
 from tools.sam_build import PARAMETER
 
@@ -167,8 +168,11 @@ def main() -> None:
     base = stack_check.template_of(os.environ.get("BASE", ""))
     found = [*problems(build), *stack_check.problems(template, base)]
     if "--lint" in sys.argv:
-        found += stack_check.lint_template(template)
-        found += stack_check.lint_policies(stack_check.longest(template))
+        try:
+            found += stack_check.lint_template(template)
+            found += stack_check.lint_policies(stack_check.longest(template))
+        except Problem as problem:
+            found.append(str(problem))
     if found:
         sys.exit("\n".join(f"release-check: {problem}" for problem in found))
     sizes = unzipped(build)

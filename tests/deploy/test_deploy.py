@@ -13,6 +13,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -63,8 +64,13 @@ class Account:
             start_new_session=True,
         )
         os.close(end)
-        output = b"".join(read_terminal(terminal))
-        os.close(terminal)
+        try:
+            output = b"".join(read_terminal(terminal))
+        except AssertionError:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        finally:
+            os.close(terminal)
         return process.wait(), output.decode()
 
     def sam(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -176,8 +182,8 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         wait_for(url, emulator)
         yield Account(tree, environment, url)
     finally:
-        emulator.terminate()
-        emulator.wait(30)
+        emulator.kill()  # its state ends with it
+        emulator.wait()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
