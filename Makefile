@@ -46,7 +46,7 @@ test-oidc: need-dev need-ministack need-oidc ## Test OAuth against a certified a
 test-apps: need-dev need-ministack need-apps ## Test the Zapier, Make and n8n apps with their platforms' tools; needs Node 20
 	@$(python) -m pytest tests/apps $(ARGS)
 
-test-sam: need-dev need-ministack need-sam need-python313 ## Test every function in Lambda's container; needs Docker: [ARGS=]
+test-sam: need-dev need-ministack need-sam need-python313 ## Test every function in Lambda's container; needs Docker (root on Debian gets it): [ARGS=]
 	@$(python) -m pytest tests/sam $(ARGS)
 
 test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and on the local stack; needs Node 20
@@ -74,13 +74,13 @@ fmt: need-dev ## Fix format and style
 bench: need-dev need-ministack ## Measure imports, requests, deliveries, neighbours; 20 minutes: [AGAINST=]
 	@$(python) -m benchmarks
 
-load: need-dev need-load ## Load a stack like users do, with a report: [URL= REMOTE= USERS= RATE= MINUTES= RECEIVER=]
+load: need-dev need-load ## Load a stack as users do, with a report: [URL= REMOTE= USERS= RATE= MINUTES= WEBHOOKS= RECEIVER=]
 	@$(if $(filter command,$(firstword $(origin TOKEN))),$(error $(subst SECRET,TOKEN,$(on_command_line))))$(python) -m benchmarks.load
 
 test-load: need-dev need-ministack need-load ## Test `make load` on the local stack; 30 seconds
 	@$(python) -m pytest tests/load $(ARGS)
 
-simulate: need-dev ## Simulate 1 million deliveries an hour and 100 million a day, for docs/scaling.md: [ARGS=]
+simulate: need-dev ## Write the simulations of docs/scaling.md, 2 minutes; or print one: [ARGS="--load 2000000"]
 	@PYTHONPATH=layers/patchbay $(python) -m benchmarks.scaling $(ARGS)
 
 validate: need-sam ## Validate template.yaml against CloudFormation and SAM

@@ -1,8 +1,8 @@
 """Lets the containers of `sam local` use the running stack: `python -m local containers`.
 
 Needs a build for this machine (`make sam-local` makes it). Writes next to the built template: the values of
-the functions' environment variables, and the sample events with tokens that the stack accepts. Containers
-have addresses of their own, but the stack listens only on 127.0.0.1, so this program relays connections.
+the functions' environment variables, and the sample events with tokens that the stack accepts. The
+stack listens only on 127.0.0.1, which containers cannot reach, so this program relays connections.
 """
 
 from __future__ import annotations
@@ -124,9 +124,12 @@ class _Relay:
         self.port = port
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        try:
             upstream_reader, upstream_writer = await asyncio.open_connection(HOST, self.port)
-            await asyncio.gather(_copy(reader, upstream_writer), _copy(upstream_reader, writer))
+        except OSError:  # the stack has stopped
+            writer.close()
+            return
+        await asyncio.gather(_copy(reader, upstream_writer), _copy(upstream_reader, writer))
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,9 +1,9 @@
 """The fork server starts functions with packages already imported: `fork_server.py CONTROL MODULE…`.
 
-It imports the modules once, and forks for each request of the runner. A function still has a process,
-environment, working directory, process group and output of its own, and imports its own code and layers. One
-thing differs from a new interpreter: all functions have the same hash seed. A child becomes a new interpreter
-(`exec`) if its imports would not have been the same, because
+It imports the modules once, and forks for each request of the runner. Each function still has its own
+process, environment, working directory, process group, output and command line, and imports its own code and
+layers. One thing differs from a new interpreter: all functions have the same hash seed. A child becomes a new
+interpreter (`exec`) if its imports would not have been the same, because
 
 - the function has another value of a variable that a module or the interpreter read when the server started,
 - or a folder of the function or its layers has a package with the name of an imported one.
@@ -138,7 +138,21 @@ def become(request: Mapping[str, object], output: int) -> str:
     os.environ.clear()
     os.environ.update({**inherited, **environment})
     sys.path[:0] = own_path
+    _show_command(f"{sys.executable} -m awslambdaric {handler}")
     return handler
+
+
+def _show_command(text: str) -> None:
+    """Let ps show this command, and `pkill -f` find it, instead of the fork server's.
+
+    Fields 48 and 49 of /proc/self/stat are the address of a process's arguments, see proc_pid_stat(5).
+    """
+    with open("/proc/self/stat") as file:
+        fields = file.read().rpartition(")")[2].split()  # from the third field on
+    start, end = int(fields[45]), int(fields[46])
+    if size := end - start:  # a kernel that hides the address shows 0
+        ctypes.memset(start, 0, size)
+        ctypes.memmove(start, text.encode(), min(len(text.encode()), size - 1))
 
 
 def _needs_interpreter(environment: Mapping[str, str], own_path: list[str]) -> bool:

@@ -148,6 +148,8 @@ def read(template: Template) -> Api:
 def _routes(template: Template, body: dict[str, Any]) -> Iterator[Route]:
     for path, methods in body.get("paths", {}).items():
         for method, operation in methods.items():
+            if method == "parameters":  # those of the path
+                continue
             integration = operation.get(_INTEGRATION, {})
             where = f"{method} {path}"
             if operation.get("security"):

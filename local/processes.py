@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -82,9 +83,9 @@ class ForkServer:
     def __init__(self, environment: Mapping[str, str]) -> None:
         """`environment` has the variables that all functions have with the same value."""
         self._environment = environment
-        self._turn = asyncio.Lock()  # of requests: each waits for its reply
+        self._turn = asyncio.Lock()  # of requests: each waits for its reply, unless it is cancelled
         self._control: socket.socket | None = None  # None if the server does not run
-        self._reply: asyncio.Future[_Fork] | None = None
+        self._replies: deque[asyncio.Future[_Fork]] = deque()  # that are to come
         self._running: dict[int, _Fork] = {}
 
     async def launch(self) -> None:
@@ -102,10 +103,11 @@ class ForkServer:
         }
         async with self._turn:
             control = self._control or await self._launch()
-            self._reply = asyncio.get_running_loop().create_future()
             try:
                 socket.send_fds(control, [json.dumps(request).encode()], [output])
-                return await self._reply
+                reply: asyncio.Future[_Fork] = asyncio.get_running_loop().create_future()
+                self._replies.append(reply)
+                return await reply
             except OSError:  # the server ended, or the environment is too large for a message
                 return await new_interpreter(function, environment, output)
 
@@ -119,8 +121,8 @@ class ForkServer:
                 self._ended()
 
     async def _launch(self) -> socket.socket:
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control.setblocking(False)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
         program = str(Path(__file__).with_name("fork_server.py"))
         with theirs:
             self._server = await asyncio.create_subprocess_exec(
@@ -132,8 +134,9 @@ class ForkServer:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        asyncio.get_running_loop().add_reader(self._control, self._receive, self._control)
-        return self._control
+        asyncio.get_running_loop().add_reader(ours, self._receive, ours)
+        self._control = ours
+        return ours
 
     def _receive(self, control: socket.socket) -> None:
         try:
@@ -149,9 +152,14 @@ class ForkServer:
         pid = answer["pid"]
         if "status" in answer:
             self._running.pop(pid).ended(os.waitstatus_to_exitcode(answer["status"]))
-        elif self._reply is not None:
-            self._running[pid] = _Fork(pid)
-            self._reply.set_result(self._running[pid])
+            return
+        self._running[pid] = _Fork(pid)
+        reply = self._replies.popleft()
+        if reply.done():  # the request was cancelled, so nobody else ends the process
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        else:
+            reply.set_result(self._running[pid])
 
     def _ended(self) -> None:
         """The server has ended, so the kernel kills its children."""
@@ -162,5 +170,7 @@ class ForkServer:
         for process in self._running.values():
             process.ended(-signal.SIGKILL)
         self._running.clear()
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(ConnectionResetError("the fork server has ended"))
+        for reply in self._replies:
+            if not reply.done():
+                reply.set_exception(ConnectionResetError("the fork server has ended"))
+        self._replies.clear()

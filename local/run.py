@@ -320,7 +320,8 @@ async def invoke(
 
 def welcome(url: str, stack: Stack) -> str:
     """The text on the terminal when the stack is ready."""
-    plain = sorted(r.path for r in stack.api.routes if r.method == "GET" and r.path and "{" not in r.path)
+    routes = (r.path for r in stack.api.routes if r.method == "GET" and r.path and "{" not in r.path)
+    plain = sorted(routes, key=len)
     public = next((path for path in plain if path.endswith("/health")), None)
     other = next((path for path in plain if path != public), None)
     lines = ["", f"  {url}  ({len(stack.functions)} functions; press Ctrl-C to stop)", ""]

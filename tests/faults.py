@@ -36,10 +36,12 @@ from tests.wire import Params, around_calls, around_tries
 THROTTLED = "throttled"
 TIMEOUT = "timeout"
 REFUSED = "refused"  # an error that is not retried
+INVALID = "invalid"  # likewise; moto accepts some keys that DynamoDB does not
 
 _ERRORS = {
     ("dynamodb", THROTTLED): "ProvisionedThroughputExceededException",
     ("dynamodb", REFUSED): "AccessDeniedException",
+    ("dynamodb", INVALID): "ValidationException",
     ("sqs", THROTTLED): "RequestThrottled",
     ("sqs", REFUSED): "AccessDenied",
     ("kms", THROTTLED): "ThrottlingException",

@@ -1,7 +1,7 @@
 """Unpacks packages of Debian 13 into a folder, without installing them and without root.
 
 Debian 13 has Python 3.13, the version of the Lambda runtime. apt resolves, downloads and verifies the
-packages, with its state in a folder of its own: it does not touch the packages of this machine. The mirror is
+packages, with its state in a separate folder: it does not touch the packages of this machine. The mirror is
 this machine's own.
 """
 
@@ -56,14 +56,15 @@ def unpack(architecture: str, packages: Sequence[str], folder: Path) -> None:
     _apt(apt, "install", "-qq", "--yes", "--download-only", *packages)
     folder.mkdir(parents=True, exist_ok=True)
     for package in sorted((apt / "archives").glob("*.deb")):
-        subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)
+        if subprocess.run(["dpkg-deb", "--extract", package, folder]).returncode:
+            raise Unavailable(f"{package.name} cannot be unpacked; see above")
     shutil.rmtree(apt)
 
 
 def launcher(architecture: str) -> str:
     """A shell script that runs the Python in the folder `root` next to it, with its own libraries."""
     _, libraries = NAMES[architecture]
-    # Python starts processes of its own with argv[0], which must be this script.
+    # Python starts child processes with argv[0], which must be this script.
     return f"""\
 #!/bin/sh
 here=$(cd "$(dirname "$0")" && pwd -P)

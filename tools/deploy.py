@@ -24,9 +24,9 @@ from samtranslator.yaml_helper import yaml_parse
 from local.intrinsics import Resolver, parameter_values
 from local.settings import ROOT, Problem
 from patchbay.version import VERSION
+from tools.sam_build import SAM
 from tools.stack_check import MAX_STACK_NAME
 
-SAM = [str(ROOT / ".tools/sam/bin/python"), "-m", "samcli"]
 _ENVIRONMENTS = ("dev", "prod")
 
 
@@ -116,6 +116,11 @@ def deployed_values(stack: str) -> dict[str, str]:
         ) from None
     if found["StackStatus"] == "REVIEW_IN_PROGRESS":  # a change set was made and never executed
         return {}
+    if found["StackStatus"] == "ROLLBACK_COMPLETE":
+        raise Problem(
+            f"the first deployment of {stack} failed, and CloudFormation cannot update what is left of it: "
+            f"delete it with `.tools/sam/bin/sam delete --stack-name {stack}`, and deploy again"
+        )
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
 
 
@@ -192,4 +197,7 @@ def run(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -23,6 +23,14 @@ class Unavailable(Exception):
     """Docker, or the emulation of another processor, cannot run here. The message says what to do."""
 
 
+def require() -> None:
+    """Raise `Unavailable` if Docker does not run."""
+    if not shutil.which("docker"):
+        raise Unavailable("install it and start it")
+    if not _answers():
+        raise Unavailable("start it, or add the user to its group")
+
+
 @contextlib.contextmanager
 def running() -> Iterator[None]:
     """Make Docker run during the block. On Debian, root gets it installed. Raises `Unavailable`."""

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools import debian, environment, python313
+from tools import debian, docker_engine, environment, python313
 
 REGISTRY = "public.ecr.aws"
 LOCK = Path(environment.ROOT, "requirements/lambda.txt")
@@ -53,7 +53,9 @@ def tag(architecture: str) -> str:
 
 
 def provide(architecture: str) -> str:
-    """Make sure that Docker has the image, and return what it is. Raises `debian.Unavailable`."""
+    """Make sure that Docker has the image, and return what it is. Raises `debian.Unavailable`, and
+    `docker_engine.Unavailable` if Docker does not run."""
+    docker_engine.require()
     name = tag(architecture)
     if (found := _describe(name)) is None:
         if _reachable():
@@ -163,11 +165,16 @@ def main(architectures: list[str]) -> None:
     for architecture in architectures or [debian.native() or "x86_64"]:
         try:
             environment.say(f"{tag(architecture)} is {provide(architecture)}")
+        except docker_engine.Unavailable as reason:
+            sys.exit(f"patchbay: `sam local` needs Docker: {reason}")
         except debian.Unavailable as reason:
-            sys.exit(
-                f"patchbay: no image for `sam local` ({reason}), and {REGISTRY} cannot be reached either"
-            )
+            sys.exit(f"patchbay: no image for `sam local`: it cannot be pulled from {REGISTRY}, and {reason}")
+        except subprocess.CalledProcessError as error:
+            sys.exit(f"patchbay: no image for `sam local`: {error.cmd[0]} failed; see above")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)

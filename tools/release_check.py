@@ -1,8 +1,8 @@
 """Rejects a build that cannot be deployed: `python -m tools.release_check .aws-sam/build [--lint]`.
 
 It finds what `sam build` accepts and only AWS, or the bill, would show: modules without bytecode for the
-runtime, libraries for another processor than the functions', packages over Lambda's limit, and a stack over
-CloudFormation's. The rules for the template itself are in stack_check.py. With --lint, cfn-lint and
+runtime, libraries for another processor than the functions', packages over Lambda's limit, and a stack
+near CloudFormation's. The rules for the template itself are in stack_check.py. With --lint, cfn-lint and
 parliament check it too, from .tools/sam and .tools/deploy. BASE names the release before; by default it is
 the last tag.
 """
@@ -21,12 +21,15 @@ from typing import Any
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from local.settings import Problem
 from tools import stack_check
 from tools.sam_build import PARAMETER
 
-# Lambda quotas: a function with its layers, unzipped. CloudFormation quotas: resources of a stack.
+# Lambda quotas: a function with its layers, unzipped. CloudFormation quotas: resources of a stack, and how
+# many of them a release may use, so that the next one has room.
 MAX_UNZIPPED = 250 * 1024 * 1024
 MAX_RESOURCES = 500
+MAX_RELEASE_RESOURCES = 450
 
 # The .pyc header (PEP 552): Python 3.13's magic number, and the flags 1 (hash-based, unchecked).
 PYC_SUFFIX = ".cpython-313.pyc"
@@ -125,8 +128,12 @@ def unzipped(build: Build) -> dict[str, int]:
 
 def resources_too_many(build: Build) -> Iterator[str]:
     count = len(stack_resources(build))
-    if count > MAX_RESOURCES:
-        yield f"the stack has {count} resources; CloudFormation's limit is {MAX_RESOURCES}"
+    if count > MAX_RELEASE_RESOURCES:
+        yield (
+            f"the stack has {count} resources; a release may have {MAX_RELEASE_RESOURCES}, so that the next "
+            f"one stays below CloudFormation's limit of {MAX_RESOURCES}. Let functions with the same rights "
+            "share a role, or move a section of template.yaml, such as Capacity, into a nested stack"
+        )
 
 
 def stack_resources(build: Build) -> dict[str, Any]:
@@ -161,8 +168,11 @@ def main() -> None:
     base = stack_check.template_of(os.environ.get("BASE", ""))
     found = [*problems(build), *stack_check.problems(template, base)]
     if "--lint" in sys.argv:
-        found += stack_check.lint_template(template)
-        found += stack_check.lint_policies(stack_check.longest(template))
+        try:
+            found += stack_check.lint_template(template)
+            found += stack_check.lint_policies(stack_check.longest(template))
+        except Problem as problem:
+            found.append(str(problem))
     if found:
         sys.exit("\n".join(f"release-check: {problem}" for problem in found))
     sizes = unzipped(build)

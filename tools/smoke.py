@@ -64,6 +64,8 @@ class Smoke:
             detail = action()
         except (Failure, httpx.HTTPError) as failure:
             raise Failure(f"{name}: {failure}") from None
+        except (LookupError, TypeError, ValueError) as error:
+            raise Failure(f"{name}: the response is not one of Patchbay ({error!r})") from None
         print(f"  ok  {name} ({detail}, {time.monotonic() - started:.1f} s)", flush=True)
         return detail
 
@@ -119,20 +121,26 @@ class Smoke:
 
     @contextmanager
     def webhook(self, **fields: object) -> Iterator[str]:
-        """A webhook for the duration of the checks."""
+        """A webhook that exists during the block. If the block fails, its failure is the one that counts."""
         body = {"name": "Smoke test", "eventTypes": ["POST_PUBLISHED"], **fields}
         kind = "pull" if fields.get("kind") == "pull" else "push"
         id = self.check(
             f"a {kind} webhook is created",
             lambda: str(self.request("POST", WEBHOOKS, 201, json=body).json()["id"]),
         )
+        name = f"the {kind} webhook is removed"
         try:
             yield id
-        finally:
-            self.check(
-                f"the {kind} webhook is removed",
-                lambda: str(self.request("DELETE", f"{WEBHOOKS}/{id}", 200).status_code),
-            )
+        except BaseException:
+            try:
+                self.check(name, lambda: self.remove(id))
+            except Failure as failure:
+                print(f"  --  {failure}; remove {id} yourself", flush=True)
+            raise
+        self.check(name, lambda: self.remove(id))
+
+    def remove(self, webhook_id: str) -> str:
+        return str(self.request("DELETE", f"{WEBHOOKS}/{webhook_id}", 200).status_code)
 
     def request(
         self,
@@ -168,11 +176,16 @@ def main() -> None:
     url = os.environ.get("URL", "").rstrip("/")
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
         sys.exit("smoke: name the deployment: TOKEN=… make smoke URL=https://… (the stack's output ApiUrl)")
-    file = os.environ.get("TOKEN_FILE")
-    token = (Path(file).read_text() if file else os.environ.get("TOKEN", "")).strip()
+    token = os.environ.get("TOKEN", "").strip()
+    if file := os.environ.get("TOKEN_FILE"):
+        try:
+            token = Path(file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            sys.exit(f"smoke: cannot read TOKEN_FILE: {error}")
     if not token:
         sys.exit(
-            "smoke: set TOKEN or TOKEN_FILE: a JWT of your platform, or an API key with webhooks:write, …"
+            "smoke: set TOKEN or TOKEN_FILE in the environment: a JWT of your platform, or an API key with "
+            "the scopes webhooks:write, webhooks:read, events:publish and events:read"
         )
     print(f"smoke: {url}")
     try:
@@ -183,4 +196,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

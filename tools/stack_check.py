@@ -14,8 +14,7 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from local.settings import ROOT
-from local.settings import Problem as TemplateProblem
+from local.settings import ROOT, Problem
 from local.template import Template
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
@@ -118,9 +117,7 @@ def _longest_value(name: str, rules: Mapping[str, Any]) -> str:
     if "MaxLength" in rules:
         start = "https://a.example/" if "https?" in rules.get("AllowedPattern", "https?") else "https://"
         return (start if "http" in rules.get("AllowedPattern", "") else "").ljust(rules["MaxLength"], "x")
-    raise TemplateProblem(
-        f"parameter {name} is in the environment of functions, and nothing limits its length"
-    )
+    raise Problem(f"parameter {name} is in the environment of functions, and nothing limits its length")
 
 
 # Parameters whose pattern limits their length.
@@ -139,7 +136,7 @@ def problems(path: Path, base: Mapping[str, Any] | None = None) -> list[str]:
     """The faults of a template; `base` is the template of the release before, if there is one."""
     try:
         template = longest(path)
-    except TemplateProblem as problem:
+    except Problem as problem:
         return [str(problem)]
     return [
         *shared_names(template),
@@ -300,7 +297,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def lint_template(path: Path, regions: tuple[str, ...] = REGIONS) -> list[str]:
-    """What cfn-lint finds in the template, for several regions."""
+    """What cfn-lint finds in the template, for several regions. Raises Problem if it fails itself."""
     command = [
         str(ROOT / ".tools/sam/bin/cfn-lint"),
         "--format",
@@ -311,11 +308,17 @@ def lint_template(path: Path, regions: tuple[str, ...] = REGIONS) -> list[str]:
         str(path),
     ]
     done = subprocess.run(command, capture_output=True, text=True)
-    return [f"cfn-lint: {line}" for line in done.stdout.splitlines()] if done.returncode else []
+    if not done.returncode:
+        return []
+    if not done.stdout.strip():  # it failed itself
+        raise Problem(f"cfn-lint failed: {done.stderr.strip()[-500:]}")
+    return [f"cfn-lint: {line}" for line in done.stdout.splitlines()]
 
 
 def lint_policies(template: Template) -> list[str]:
-    """What parliament finds in the policies: unknown actions, resources that an action does not have, …"""
+    """What parliament finds in the policies: unknown actions, resources that an action does not have, …
+    Raises Problem if it fails itself.
+    """
     found = {}
     for role in template.of_type("AWS::IAM::Role"):
         for policy in role.properties.get("Policies", []):
@@ -329,5 +332,5 @@ def lint_policies(template: Template) -> list[str]:
         text=True,
     )
     if done.returncode:
-        raise RuntimeError(f"parliament failed: {done.stderr[-500:]}")
+        raise Problem(f"parliament failed: {done.stderr.strip()[-500:]}")
     return [f"parliament: {line}" for line in done.stdout.splitlines()]

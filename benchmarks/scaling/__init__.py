@@ -1,6 +1,7 @@
 """`make simulate`: what a stack does at loads that nobody runs on one machine, for docs/scaling.md.
 
-`simulation` is a discrete-event model of the path from a publish request to a delivery. `limits` computes
-from rates and measured counts how much of each limit a load uses. `scenarios` has the runs, and `page` the
-tables. AWS's quotas are in quotas.toml, with their sources. Nothing here calls AWS.
+`simulation` is a discrete-event model of the path from a publish request to a delivery, with its `queues` and
+`tenants`. `limits` computes from rates and measured counts how much of each limit a load uses. `scenarios`
+has the runs, and `page` the tables. AWS's quotas are in quotas.toml, with their sources. Nothing here calls
+AWS.
 """

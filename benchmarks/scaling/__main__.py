@@ -1,6 +1,6 @@
 """`make simulate`: run the scenarios and write the tables of docs/scaling.md. Takes some minutes.
 
-`make simulate ARGS="--load 2000000 DeliveryConcurrency=100"` simulates a load of your own: deliveries an
+`make simulate ARGS="--load 2000000 DeliveryConcurrency=100"` simulates another load: deliveries an
 hour, and parameters of the template. It writes nothing. `ARGS=--tables` writes the tables from the stored
 results.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -33,10 +34,12 @@ def main() -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if arguments.load is not None and not 0 < arguments.load < math.inf:
+        parser.error("--load must be more than 0")
     if arguments.tables:
         stored = json.loads((ROOT / page.RESULTS).read_text("utf-8"))
         generated_files.write({page.PAGE: page.render(stored)})
-    elif arguments.load:
+    elif arguments.load is not None:
         _one(arguments.load, stack, arguments.seed)
     elif changed:
         parser.error("parameters need --load")
@@ -47,10 +50,10 @@ def main() -> int:
 
 def _one(deliveries: float, stack: model.Stack, seed: int) -> None:
     load = model.per_hour(deliveries)
-    print("of each limit, the highest first (closed form):")
+    print("share of each limit that is used, the highest first (computed):")
     for use in limits.uses(load, stack)[:8]:
-        print(f"  {use.share:7.1%}  {use.name} ({use.parameter})")
-    print("simulated:")
+        print(f"  {use.share:7.1%}  {use.name} ({use.parameter.replace('`', '')})")
+    print("simulated (times in seconds):")
     print(json.dumps(scenarios.summary(simulate(load, stack, seed)), indent=1))
 
 

@@ -66,7 +66,6 @@ class Stack:
     max_waiting_per_webhook: int
     probe_seconds: int
     delivery_memory: int
-    max_table_capacity: int
     account_concurrency: int
 
     def with_parameters(self, **values: float) -> Stack:
@@ -75,6 +74,10 @@ class Stack:
         """
         changed: dict[str, Any] = {_field(name): value for name, value in values.items()}
         return replace(self, **changed)
+
+    def value(self, parameter: str) -> float:
+        """The value of a parameter of the template. Raises ValueError."""
+        return float(getattr(self, _field(parameter)))
 
 
 def _field(parameter: str) -> str:
@@ -215,7 +218,6 @@ class Source:
 class Load:
     """What a run simulates. Latencies count deliveries of events after `warm_up` seconds."""
 
-    name: str
     sources: tuple[Source, ...]
     seconds: float = 240
     warm_up: float = 60
@@ -228,13 +230,12 @@ class Load:
 
 def per_hour(deliveries: float, **changes: Any) -> Load:
     """A load of this many deliveries an hour, by 1,000 tenants."""
-    name = changes.pop("name", f"{deliveries:,.0f} an hour")
     seconds, warm_up = changes.pop("seconds", 240.0), changes.pop("warm_up", 60.0)
     schedule = changes.pop("retry_schedule", None)
     webhooks = changes.pop("webhooks", costs.Assumptions.webhooks_per_event)
     tenants = changes.pop("tenants", 1000)
     source = Source("tenants", tenants, deliveries / 3600 / webhooks, webhooks, **changes)
-    return Load(name, (source,), seconds, warm_up, schedule)
+    return Load((source,), seconds, warm_up, schedule)
 
 
 def facts() -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.scaling import limits, scenarios
-from benchmarks.scaling.model import QUOTAS, Load, Stack, default_stack
+from benchmarks.scaling.model import QUOTAS, Load, default_stack
 from tools.page import with_tables
 
 PAGE = "docs/scaling.md"
@@ -69,16 +69,10 @@ def _parameters() -> list[str]:
     stack = default_stack()
     rows = []
     for name in names:
-        default = _value(stack, name)
+        default = stack.value(name)
         chosen = [values.get(name, default) for values in scenarios.RECOMMENDED.values()]
         rows.append([_code(name), f"{default:g}", *(f"{value:g}" for value in chosen)])
     return _table(["Parameter", "Default", *scenarios.RECOMMENDED], rows)
-
-
-def _value(stack: Stack, name: str) -> float:
-    return next(
-        float(getattr(stack, field)) for field in vars(stack) if field.replace("_", "") == name.lower()
-    )
 
 
 def _loads(results: Mapping[str, Run]) -> list[str]:

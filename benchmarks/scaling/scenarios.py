@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.load.options import percentile
 from benchmarks.scaling.model import Load, Receivers, Source, Stack, default_stack, per_hour, quotas
-from benchmarks.scaling.simulation import Result, nearest_rank, simulate
+from benchmarks.scaling.simulation import Result, simulate
 
 DAY = 100_000_000 / 24
 SMALL, HOURLY, DAILY = per_hour(10_000), per_hour(1_000_000), per_hour(DAY, seconds=180)
@@ -47,7 +48,7 @@ _OUTAGE = Receivers(dead=0.2, dead_at=90.0)
 def _with_noisy(**noisy: Any) -> Load:
     """1,000 quiet tenants, and one that publishes as many events as its ceiling allows, to ten webhooks."""
     source = Source("noisy", 1, 100, webhooks=10, events_per_request=20, **noisy)
-    return Load("a noisy tenant", (_QUIET, source), seconds=180)
+    return Load((_QUIET, source), seconds=180)
 
 
 def all_scenarios() -> dict[str, Scenario]:
@@ -73,19 +74,19 @@ def all_scenarios() -> dict[str, Scenario]:
     found["new account: all set to 2"] = Scenario(
         SMALL, {**two, "AccountConcurrency": quotas().lambda_new_account_concurrency}
     )
-    found["quiet: alone"] = Scenario(Load("quiet tenants", (_QUIET,), seconds=180))
+    found["quiet: alone"] = Scenario(Load((_QUIET,), seconds=180))
     found["quiet: beside fast receivers"] = Scenario(_with_noisy(receivers=_FAST))
     found["quiet: beside slow receivers"] = Scenario(_with_noisy(receivers=_SLOW))
     dying = _with_noisy(receivers=Receivers(slow=0, dead=1, dead_at=90.0))
     found["quiet: beside receivers that die"] = Scenario(dying)
     found["quiet: the same, DeliveryConcurrency=200"] = Scenario(dying, {"DeliveryConcurrency": 200})
-    burst = per_hour(1_000_000, name="a burst", seconds=240, **_BURST)
+    burst = per_hour(1_000_000, seconds=240, **_BURST)
     found["burst: defaults"] = Scenario(burst)
     found["burst: ThrottlingRate=1000"] = Scenario(burst, {"ThrottlingRate": 1000})
     found["burst: ThrottlingRate=1000, DeliveryConcurrency=200"] = Scenario(
         burst, {"ThrottlingRate": 1000, "DeliveryConcurrency": 200}
     )
-    outage = per_hour(1_000_000, name="an outage", seconds=240, receivers=_OUTAGE)
+    outage = per_hour(1_000_000, seconds=240, receivers=_OUTAGE)
     more = {"DeliveryConcurrency": 200, "SlowDeliveryConcurrency": 100}
     found["outage: defaults"] = Scenario(outage)
     found["outage: AttemptTimeoutSeconds=5"] = Scenario(outage, {"AttemptTimeoutSeconds": 5})
@@ -108,7 +109,7 @@ def summary(result: Result) -> dict[str, Any]:
                 "delivered": outcome.delivered,
                 "failed": outcome.failed,
                 **{f"p{p}": _rounded(outcome.percentile(p)) for p in (50, 95, 99)},
-                "slow_p95": _rounded(nearest_rank(outcome.slow_latencies, 95)),
+                "slow_p95": _rounded(percentile(sorted(outcome.slow_latencies), 95)),
             }
             for outcome in result.outcomes
         },

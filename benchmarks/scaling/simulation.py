@@ -1,4 +1,5 @@
-"""A discrete-event simulation from the publish request to the delivery.
+"""A discrete-event simulation from the publish request to the delivery. Its queues are in `queues`, and its
+tenants, webhooks and deliveries in `tenants`.
 
 Simulated: API Gateway's throttle, the ceiling of events of each workspace, the account's concurrent
 executions, the events queue with its fan-out, both lanes with Lambda's scaling for a queue, SQS's fair
@@ -21,19 +22,19 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
-from benchmarks.scaling.model import BATCH, Load, Receivers, Source, Stack, quotas, times
+from benchmarks.scaling.model import BATCH, Load, Receivers, Source, Stack, times
+from benchmarks.scaling.queues import SqsMapping
+from benchmarks.scaling.tenants import Delivery, Outcome, Tenant, Webhook
 from patchbay.deliveries import requeue, sweeper, worker
-from patchbay.rate_limits.sliding_window import MINUTE, NO_COUNT, Count, Quota, QuotaStatus
+from patchbay.rate_limits.sliding_window import MINUTE, Count, Quota, QuotaStatus
 from patchbay.receivers.health import TIMEOUTS_TO_OPEN, Health, probe_delay_seconds, trailing_timeouts
 from patchbay.receivers.lanes import (
     MAX_DEFERRALS,
     SLOW_AFTER_SECONDS,
-    Traffic,
     defer_seconds,
     max_permits,
 )
@@ -48,188 +49,9 @@ SWEEP_WORK_SECONDS = 60 - sweeper._RESERVE_MS / 1000
 VISIT_CALLS = 4  # of the sweeper for a webhook: claim, read, count, query
 _POLICY = retry.RetryPolicy()
 
-Item = TypeVar("Item")
-
 
 def _ms(at: float) -> int:
     return _EPOCH_MS + int(at * 1000)
-
-
-# ── tenants, webhooks, deliveries ────────────────────────────────────────────────────────────────────
-
-
-@dataclass(slots=True, eq=False)
-class Webhook:
-    """A webhook and what the health table knows about it. `mean` is the receiver's mean response time in
-    seconds; `dies_at` is when a receiver stops responding; None for one that does not.
-    """
-
-    tenant: Tenant
-    mean: float
-    errors: float
-    is_fast_receiver: bool
-    dies_at: float | None
-    health: Health
-    held: deque[Delivery] = field(default_factory=deque)
-    waiting: int = 0  # retries in the queue
-    failures: int = 0  # in a row
-    is_disabled: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Tenant:
-    source: Source
-    outcome: Outcome
-    webhooks: list[Webhook] = field(default_factory=list)
-    events: Count = NO_COUNT
-    slow: dict[int, int] = field(default_factory=dict)  # when a webhook became slow, as `Traffic.slow`
-    permits: int = 0
-
-    def is_slow(self, now: int) -> bool:
-        """Whether all its webhooks take the slow lane."""
-        traffic = Traffic(slow=frozenset(f"{at}#{id}" for id, at in self.slow.items()))
-        return traffic.is_slow(now)
-
-
-@dataclass(slots=True, eq=False)
-class Delivery:
-    """A delivery, and its current message. `due` is when a parked one is due."""
-
-    webhook: Webhook
-    published: float
-    attempts: int = 0
-    receives: int = 0
-    is_probe: bool = False
-
-
-def nearest_rank(values: Sequence[float], percent: int) -> float | None:
-    """The value that `percent` % of the values do not exceed; None without values."""
-    ordered = sorted(values)
-    return ordered[max(-(-len(ordered) * percent // 100) - 1, 0)] if ordered else None
-
-
-@dataclass
-class Outcome:
-    """What became of a source's events and deliveries. `latencies` are in seconds from publish to delivery,
-    to fast receivers, and `slow_latencies` to slow ones.
-    """
-
-    name: str
-    requested: int = 0
-    published: int = 0
-    created: int = 0
-    delivered: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    latencies: list[float] = field(default_factory=list)
-    slow_latencies: list[float] = field(default_factory=list)
-
-    def percentile(self, percent: int) -> float | None:
-        """Seconds from publish to delivery, to fast receivers (nearest rank)."""
-        return nearest_rank(self.latencies, percent)
-
-
-# ── queues ───────────────────────────────────────────────────────────────────────────────────────────
-
-
-class FairQueue(Generic[Item]):
-    """A standard queue of SQS with a group for each tenant: messages of quiet tenants first, one of each in
-    turn; then those of the noisy tenant with the fewest in flight.
-    """
-
-    def __init__(self) -> None:
-        self._messages: dict[Tenant, deque[Item]] = {}
-        self._turns: deque[Tenant] = deque()
-        self._in_flight: Counter[Tenant] = Counter()
-        self.size = 0
-        self.in_flight = 0
-
-    def put(self, tenant: Tenant, item: Item) -> None:
-        messages = self._messages.get(tenant)
-        if messages is None:
-            messages = self._messages[tenant] = deque()
-        if not messages:
-            self._turns.append(tenant)
-        messages.append(item)
-        self.size += 1
-
-    def take(self, count: int) -> list[Item]:
-        """Receive up to `count` messages, as far as messages may be in flight."""
-        count = min(count, quotas().sqs_in_flight - self.in_flight)
-        taken: list[Item] = []
-        noisy: list[Tenant] = []
-        while len(taken) < count and self._turns:
-            tenant = self._turns.popleft()
-            if self._is_noisy(tenant):
-                noisy.append(tenant)
-            else:
-                taken.append(self._take_one(tenant))
-        for tenant in sorted(noisy, key=lambda tenant: self._in_flight[tenant]):
-            messages = self._messages[tenant]
-            while messages and len(taken) < count:
-                taken.append(messages.popleft())
-                self._receive(tenant)
-            if messages:
-                self._turns.append(tenant)
-        return taken
-
-    def done(self, tenant: Tenant) -> None:
-        """A message was deleted, or it is visible again."""
-        self.in_flight -= 1
-        self._in_flight[tenant] -= 1
-
-    def _take_one(self, tenant: Tenant) -> Item:
-        messages = self._messages[tenant]
-        item = messages.popleft()
-        self._receive(tenant)
-        if messages:
-            self._turns.append(tenant)
-        return item
-
-    def _receive(self, tenant: Tenant) -> None:
-        self.size -= 1
-        self.in_flight += 1
-        self._in_flight[tenant] += 1
-
-    def _is_noisy(self, tenant: Tenant) -> bool:
-        own, q = self._in_flight[tenant], quotas()
-        return own >= q.fair_queue_min_in_flight and own > q.fair_queue_share * self.in_flight
-
-
-class SqsMapping(Generic[Item]):
-    """A queue and the concurrent invocations that Lambda makes for it."""
-
-    def __init__(self, name: str, maximum: int, window: float) -> None:
-        q = quotas()
-        self.name = name
-        self.queue: FairQueue[Item] = FairQueue()
-        self.maximum = min(maximum, q.sqs_mapping_concurrency)
-        self.window = window
-        self.allowed: float = min(q.sqs_mapping_start, self.maximum)
-        self.busy = 0
-        self.window_ends: float | None = None
-        # For the results.
-        self.invocations = 0
-        self.messages = 0
-        self.busy_seconds = 0.0
-        self.most_busy = 0
-        self.most_in_flight = 0
-        self.depths: list[int] = []
-
-    def scale(self) -> None:
-        """Called each second: more pollers while messages wait, fewer when most are idle."""
-        q = quotas()
-        step = min(q.sqs_mapping_per_minute / 60, q.lambda_scaling_per_10_seconds / 10)
-        if self.queue.size:
-            self.allowed = min(self.allowed + step, self.maximum)
-        elif self.busy < self.allowed / 2:
-            self.allowed = max(self.allowed - step, min(q.sqs_mapping_start, self.maximum))
-        self.depths.append(self.queue.size)
-        self.most_in_flight = max(self.most_in_flight, self.queue.in_flight)
-
-
-# ── the simulation ───────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(slots=True)
@@ -266,9 +88,7 @@ class Simulation:
             if load.retry_schedule is None
             else replace(_POLICY, schedule=retry.SCHEDULES[load.retry_schedule])
         )
-        self.parked = 0
         self.held = 0
-        self.sweep_seconds: list[float] = []
         self.outcomes = [Outcome(source.name) for source in load.sources]
         self._tenants = [
             [self._tenant(source, outcome, number) for number in range(source.tenants)]
@@ -409,7 +229,6 @@ class Simulation:
             if not batch:
                 return
             lane.busy += 1
-            lane.most_busy = max(lane.most_busy, lane.busy)
             lane.invocations += 1
             lane.messages += len(batch)
             self._note_concurrent()
@@ -582,7 +401,6 @@ class Simulation:
                 if seconds > limit:
                     webhook.waiting -= 1
                     lane.queue.done(webhook.tenant)
-                    self.parked += 1
                     heapq.heappush(self._parked, (self.now + seconds, next(self._order), delivery))
                 else:
                     self._at(self.now + seconds, self._visible, lane, delivery)
@@ -668,7 +486,7 @@ class Simulation:
         """Queue what is due, as far as time allows: each delivery is one write, each webhook some reads."""
         self._at(self.now + SWEEP_SECONDS, self._sweep)
         call = self._times.call
-        left = limit = SWEEP_WORK_SECONDS
+        left = SWEEP_WORK_SECONDS
         while left > 0 and self._parked and self._parked[0][0] <= self.now:
             delivery = heapq.heappop(self._parked)[2]
             delivery.webhook.waiting += 1
@@ -682,7 +500,6 @@ class Simulation:
             left -= VISIT_CALLS * call + self._release(webhook) * call
             if not webhook.held:
                 del self._holding[webhook]
-        self.sweep_seconds.append(limit - left)
         self._dispatch(self.fast)
 
     def _release(self, webhook: Webhook) -> int:
@@ -725,7 +542,7 @@ class Result:
     def __init__(self, run: Simulation) -> None:
         self.load, self.stack, self.outcomes = run.load, run.stack, run.outcomes
         self.most_concurrent = run.most_concurrent
-        self.held, self.parked, self.sweep_seconds = run.held, run.parked, run.sweep_seconds
+        self.held = run.held
         self.lanes = {lane.name: lane for lane in (run.fan_out, run.fast, run.slow)}
         self.waiting = run.waiting_deliveries()
 
@@ -736,10 +553,6 @@ class Result:
     @property
     def ended(self) -> int:
         return sum(each.delivered + each.failed + each.cancelled for each in self.outcomes)
-
-    @property
-    def refused(self) -> Counter[str]:
-        return sum((outcome.refused for outcome in self.outcomes), Counter())
 
     def depth(self, lane: str) -> int:
         """The largest number of visible messages after the warm-up."""

@@ -30,7 +30,9 @@ def test_route_table_is_up_to_date() -> None:
 
 
 def test_every_get_route_has_a_head_route_with_the_same_function() -> None:
-    """API Gateway does not send HEAD to a route with GET. To add one, copy the event `Head` of a neighbor."""
+    """API Gateway does not send HEAD to a route with GET. To add one, give the GET an anchor (`get: &Name`),
+    and write `head: *Name` below it.
+    """
     functions = {
         method: {route.path: route.function for route in API.routes if route.method == method}
         for method in ("GET", "HEAD")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local.settings import ROOT
+from local.settings import ROOT, Problem
 from tools import stack_check
 
 
@@ -31,6 +31,20 @@ def test_parliament_finds_wrong_rights(
     path.write_text(yaml.safe_dump({"Resources": {"Rights": policy}}))
     found = stack_check.lint_policies(stack_check.longest(path))
     assert [line.split()[2] for line in found] == ([finding] if finding else [])
+
+
+def test_linters_that_fail_are_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sam/bin/cfn-lint", "deploy/bin/python"):
+        program = tmp_path / ".tools" / name
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
+        program.chmod(0o755)
+    monkeypatch.setattr(stack_check, "ROOT", tmp_path)
+    template = ROOT / "template.yaml"
+    with pytest.raises(Problem, match="cfn-lint failed: broken"):
+        stack_check.lint_template(template)
+    with pytest.raises(Problem, match="parliament failed: broken"):
+        stack_check.lint_policies(stack_check.longest(template))
 
 
 def test_policies_of_the_template_have_no_fault() -> None:

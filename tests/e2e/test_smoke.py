@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import WEBHOOKS, Workspace
@@ -55,6 +56,27 @@ def test_smoke_test_removes_its_webhooks_after_a_failure(
     assert workspace(f"GET {WEBHOOKS}")["items"] == []
 
 
+def test_failed_removal_does_not_hide_what_failed_first(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(self: smoke.Smoke, webhook_id: str) -> str:
+        raise smoke.Failure("refused")
+
+    monkeypatch.setattr(smoke, "SECONDS", 0)
+    monkeypatch.setattr(smoke.Smoke, "remove", refuse)
+    with pytest.raises(smoke.Failure, match="is not in the feed"):
+        deployment(workspace).run()
+    assert "the pull webhook is removed: refused; remove whk_" in capsys.readouterr().out
+
+
 def test_smoke_test_of_an_unreachable_deployment_fails() -> None:
     with pytest.raises(smoke.Failure, match="the API is healthy"):
         smoke.Smoke("http://127.0.0.1:9", "token", None, None).run()
+
+
+def test_smoke_test_of_another_server_fails() -> None:
+    other = smoke.Smoke("https://other.example", "token", None, None)
+    page = httpx.MockTransport(lambda request: httpx.Response(200, html="<p>ok</p>"))
+    other._http = httpx.Client(base_url=other.url, transport=page)
+    with pytest.raises(smoke.Failure, match="the API is healthy: the response is not one of Patchbay"):
+        other.run()

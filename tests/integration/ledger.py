@@ -91,5 +91,5 @@ class Ledger:
 
 def total_of(hour: int, owner: str = "") -> dict[str, int]:
     """The total of the workspace, or of one of its integrations or automation platforms, in an hour."""
-    counted = stats_store.get_hours(webhook_key("acme", owner), range(hour, hour + 1))[hour]
+    counted = stats_store.get_hours(webhook_key("acme", owner), range(hour, hour + 1), with_types=True)[hour]
     return {"attempts": counted.attempts, "delivered": counted.delivered, "failed": counted.failed}

@@ -20,6 +20,7 @@ from tests.integration.conftest import Pipeline
 from tests.integration.ledger import Ledger
 from tests.integration.test_refresh import ConnectedIntegration, answering, connected, error_reply
 from tests.problems import assert_problem
+from tests.wire import around_calls
 from workers.roll_up_stats import handler as roll_up_handler
 
 __all__ = ["connected"]  # a fixture
@@ -198,12 +199,21 @@ def test_automation_platform_sums_up_its_hooks(ledger: Ledger) -> None:
     ]
 
 
+HOOKS = {
+    "zapier": "https://hooks.zapier.com/hooks/standard/1/abc/",
+    "make": "https://hook.eu2.make.com/abc",
+    "n8n": "https://n8n.example.com/webhook/abc",
+}
+
+
 @pytest.mark.parametrize("query", ["", "&state=HEALTHY,UNKNOWN", "&kind=webhook,connection"])
 def test_pages_of_any_size_have_everything_once(ledger: Ledger, query: str) -> None:
     crm = integration(ledger)
     for number in range(3):
         name, path = f"c{number}", f"{INTEGRATIONS}/{crm['id']}/connections"
         create(ledger, path, connectionId=name, credentials={"apiKey": "k"})
+    for platform, url in HOOKS.items():
+        create(ledger, f"/api/automations/{platform}/hooks", url=url, eventType="POST_PUBLISHED")
     everything = get(ledger, f"{HEALTH}?limit=100{query}")
     assert everything["nextCursor"] is None
     for limit in (1, 2, 3, 6):
@@ -261,6 +271,29 @@ def test_reads_of_a_page_are_bounded(ledger: Ledger) -> None:
     calls.clear()
     get(ledger, ANALYTICS)
     assert calls.count == {"dynamodb.GetItem": 1, "dynamodb.Query": 1}
+
+
+@pytest.mark.parametrize(
+    ("query", "has_types"),
+    [
+        (f"{HEALTH}?kind=webhook", False),
+        (f"{ANALYTICS}?groupBy=webhook", False),
+        (f"{ANALYTICS}?groupBy=webhook&eventType=POST_PUBLISHED", True),
+        (f"{ANALYTICS}?groupBy=eventType", True),
+    ],
+)
+def test_event_types_are_read_only_if_needed(ledger: Ledger, query: str, has_types: bool) -> None:
+    """They are most of a row, and a page has up to 74,400 rows."""
+    read: list[bool] = []
+
+    def note(service: str, operation: str, params: Any, call: Any) -> Any:
+        if operation == "Query" and "sk BETWEEN" in params["KeyConditionExpression"]:
+            read.append("ProjectionExpression" not in params)
+        return call(params)
+
+    with around_calls(note):
+        get(ledger, query)
+    assert set(read) == {has_types}
 
 
 # ── analytics ────────────────────────────────────────────────────────────────────────────────────────

@@ -68,6 +68,19 @@ def got(r: Receiver) -> list[str]:
     return list(bodies.values())
 
 
+def test_announcement_that_is_erased_while_it_is_published_stays_erased(pipeline: Pipeline) -> None:
+    def erase() -> None:
+        table = pipeline.backend.template.name("EventsTable")
+        for row in pipeline.backend.rows("EventsTable"):
+            dynamo.delete(table, {"workspaceId": row["workspaceId"], "id": row["id"]})
+
+    announcements.once("acme", "near#key_1#h1", "RATE_LIMIT_NEAR", {})
+    pipeline.clock.move(1)
+    with meanwhile("sqs.SendMessage", erase):
+        pipeline.sweep()
+    assert pipeline.backend.rows("EventsTable") == []
+
+
 # ── the failure ladder ───────────────────────────────────────────────────────────────────────────────
 
 

@@ -46,10 +46,11 @@ def handler(event, context):
         "random": [random.random(), uuid.uuid4().hex],
         "imported": __import__(name).__file__,
         "pid": os.getpid(),
-        "command": open("/proc/self/cmdline").read().split("\\0"),
+        "started as": sys.orig_argv,
+        "command": open("/proc/self/cmdline").read().rstrip("\\0").replace("\\0", " "),
     }
 """
-OF_ONE_PROCESS = ("random", "pid", "group", "command")
+OF_ONE_PROCESS = ("random", "pid", "group", "started as")
 
 
 @pytest.fixture
@@ -96,13 +97,14 @@ async def invoke(runtime: Runtime, event: Mapping[str, Any] | None = None) -> An
 
 
 def is_fork(seen: dict[str, Any]) -> bool:
-    return any("fork_server.py" in word for word in seen["command"])
+    return any("fork_server.py" in word for word in seen["started as"])
 
 
 def test_fork_is_like_a_new_interpreter(function: Callable[..., Function]) -> None:
     forked = running(invoke, function(GREETING="hi"), forks=True)
     new = running(invoke, function(GREETING="hi"), forks=False)
     assert (is_fork(forked), is_fork(new)) == (True, False)
+    assert forked["command"] == f"{sys.executable} -m awslambdaric echo.handler"
     assert forked["group"] == forked["pid"]
     assert forked["environment"].pop("AWS_LAMBDA_RUNTIME_API") != new["environment"].pop(
         "AWS_LAMBDA_RUNTIME_API"
@@ -166,3 +168,26 @@ def test_exit_of_a_fork_is_reported_to_the_caller(function: Callable[..., Functi
     fault, message = running(use, own, forks=True)
     assert fault == "Crash"
     assert message.endswith("Runtime exited: exit status 3")
+
+
+def test_cancelled_start_leaves_no_process_and_does_not_disturb_the_next_one(
+    function: Callable[..., Function],
+) -> None:
+    async def use(runtime: Runtime) -> tuple[Any, set[int], set[int]]:
+        first = await invoke(runtime)
+        server = psutil.Process(psutil.Process(first["pid"]).ppid())
+        starting = [asyncio.create_task(invoke(runtime)) for _ in range(2)]
+        while not runtime._fork_server._replies:  # type: ignore[union-attr]  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        for task in starting:
+            task.cancel()
+        await asyncio.gather(*starting, return_exceptions=True)
+        seen = await asyncio.gather(*(invoke(runtime) for _ in range(3)))
+        return seen, {pid for pids in runtime.pids().values() for pid in pids}, running_children(server)
+
+    seen, known, children = running(use, function(), forks=True)
+    assert {each["pid"] for each in seen} == known == children
+
+
+def running_children(server: psutil.Process) -> set[int]:
+    return {child.pid for child in server.children() if child.status() != psutil.STATUS_ZOMBIE}

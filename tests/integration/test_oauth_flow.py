@@ -22,7 +22,7 @@ from patchbay import vault
 from patchbay.ids import ConnectionId, IntegrationId
 from patchbay.integrations.client import OAuthClient
 from patchbay.oauth import store, token_endpoint
-from patchbay.oauth.store import StoredConnection
+from patchbay.oauth.stored_connection import StoredConnection
 from patchbay.outbound.transport import GuardedTransport
 from patchbay.providers.provider import OAuth
 from patchbay.settings import settings

@@ -13,11 +13,14 @@ import pytest
 from patchbay import metrics
 from patchbay.clock import from_ms, iso
 from patchbay.deliveries.models import DeliveryMessage
+from patchbay.ids import LogId
 from patchbay.settings import settings
+from patchbay.storage import dynamo
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT
-from tests.faults import REFUSED, failing
+from tests.faults import INVALID, REFUSED, failing
 from tests.integration.conftest import Pipeline
+from tests.problems import assert_problem
 from tests.receivers import receiver
 from workers import roll_up_stats
 
@@ -143,6 +146,17 @@ def test_failed_condition_is_no_failed_call(pipeline: Pipeline, printed: Printed
     )
     assert answer.status == 412
     assert printed() == {}
+
+
+def test_forged_cursor_is_no_failed_call(pipeline: Pipeline, printed: Printed) -> None:
+    """Otherwise, any caller could make the operator's alarm ring."""
+    line = f"GET /api/audit?cursor={dynamo.encode_cursor([LogId.new(), 'of another list'])}"
+    with failing("dynamodb.Query", error=INVALID):
+        assert_problem(pipeline.api(line), 422, "validation_failed")
+    assert printed() == {}
+    with failing("dynamodb.Query", error=REFUSED):
+        pipeline.api(line)
+    assert printed() == {("AwsCallsFailed", "dynamodb"): [1]}
 
 
 def test_unreadable_message_is_counted(pipeline: Pipeline, printed: Printed) -> None:

@@ -22,6 +22,7 @@ from tests.integration.conftest import DAY, WEBHOOKS, Pipeline
 from tests.integration.test_bus import DETAIL, envelope
 from tests.problems import assert_problem
 from tests.receivers import receiver
+from tests.wire import around_calls
 
 NO_RETRIES = {"maxRetries": 0}
 
@@ -171,6 +172,25 @@ def test_missing_events_are_matched_and_sent(pipeline: Pipeline) -> None:
         assert stats["delivered"] == 3
         # Nothing is missing any more.
         assert count(pipeline, webhook, since, missing=True)["total"] == 0
+
+
+def test_slice_reads_the_retention_once(pipeline: Pipeline) -> None:
+    with receiver() as r:
+        since = now(pipeline)
+        deliver(pipeline, 4)
+        webhook = pipeline.webhook(r.url)
+        start(pipeline, webhook, since, missing=True)
+        keys: list[Any] = []
+
+        def note(service: str, operation: str, params: Any, call: Any) -> Any:
+            if operation == "GetItem":
+                keys.append(params["Key"])
+            return call(params)
+
+        with around_calls(note):
+            run(pipeline)
+        assert len(r.event_ids) == 4
+        assert keys.count({"workspaceId": {"S": "acme"}, "sk": {"S": "count"}}) == 1
 
 
 def test_missing_and_statuses_are_sent_in_one_pass(pipeline: Pipeline) -> None:

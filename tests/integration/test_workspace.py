@@ -11,7 +11,8 @@ import httpx
 import pytest
 import requests
 
-from patchbay.storage import objects
+from patchbay.ids import WebhookId
+from patchbay.storage import dynamo, objects
 from patchbay.workspaces import export
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, jwt_for
@@ -126,7 +127,7 @@ def test_data_of_an_event_is_gone_everywhere_and_cannot_be_sent_again(pipeline: 
         page = pipeline.api(f"GET {WEBHOOKS}/{feed['id']}/feed").json()
         assert (page["items"], page["truncated"]) == ([], True)
         late = pipeline.webhook(target.url)
-        since = {"since": "2026-01-01T00:00:00Z"} | {"since": shown["timestamp"]}
+        since = {"since": shown["timestamp"]}
         for id, body in ((late["id"], {"missing": True}), (webhook["id"], {"statuses": ["DELIVERED"]})):
             path = f"POST {WEBHOOKS}/{id}/replay"
             assert pipeline.api(path, json={**since, **body}).status == 202
@@ -272,6 +273,19 @@ def test_export_that_dies_at_any_call_resumes(pipeline: Pipeline, monkeypatch: p
     ids = [json.dumps(record, sort_keys=True) for record in found if record["type"] != "task"]
     assert len(ids) == len(set(ids))
     assert sum(1 for record in found if record["type"] == "event") == 3
+
+
+def test_export_reads_each_webhook_once(pipeline: Pipeline) -> None:
+    """Also the deleted ones, of which there can be many."""
+    count = 30
+    table = pipeline.backend.template.name("WebhooksTable")
+    for number in range(count):
+        dynamo.put(table, {"workspaceId": "acme", "sk": f"gone#{WebhookId.new(number + 1)}"})
+    task = pipeline.api(f"POST {WORKSPACE}/export").json()
+    pipeline.backend.calls.clear()
+    work(pipeline)
+    assert pipeline.backend.calls.count["dynamodb.Query"] < 2 * count + 20  # deliveries, and log
+    assert pipeline.api(f"GET /api/tasks/{task['id']}").json()["status"] == "SUCCEEDED"
 
 
 def test_link_is_for_owners_and_a_cancelled_export_ends(pipeline: Pipeline) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -103,6 +104,8 @@ def plant(backend: Backend, workspace: str) -> set[str]:
         "EventsTable": [
             {"workspaceId": workspace, "id": event, "data": f'{{"text":"{text}"}}'},
             {"workspaceId": f"active#{now // 1000 // HOUR}", "id": workspace},
+            # Of a bus event from 29 days before, 20 days ago.
+            {"workspaceId": f"active#{now // 1000 // HOUR - 49 * 24}", "id": workspace},
             {"workspaceId": f"announced#{workspace}", "id": event, "data": text},
         ],
         "DeliveriesTable": [
@@ -324,6 +327,42 @@ def test_erasure_that_dies_at_any_call_resumes(world: World) -> None:
         "TasksTable", "WebhooksTable", "HealthTable",
     }  # fmt: skip
     assert world.of(NEIGHBOR) == neighbor
+
+
+def test_erasure_of_more_webhooks_than_a_run_can_read_ends(empty: World) -> None:
+    """Most of them have nothing left to erase."""
+    world = empty
+    for number in range(60):
+        sk = f"gone#{WebhookId.new(number + 1)}"
+        dynamo.put(settings().webhooks_table, {"workspaceId": ERASED, "sk": sk})
+        if number % 20 == 19:
+            key = f"{ERASED}#{sk.removeprefix('gone#')}"
+            dynamo.put(settings().deliveries_table, {"webhookKey": key, "sk": DeliveryId.new(number)})
+    world.start()
+    for _ in range(60):
+        world.clock.move(max(60, (world.task()["dueAt"] - world.clock.now) / 1000))
+        with limited_time() as context, contextlib.suppress(Killed):
+            importlib.import_module("workers.run_workspace_tasks").handler({}, context)
+        if world.task()["status"] != "RUNNING":
+            break
+    assert world.task()["status"] == "SUCCEEDED"
+    assert world.backend.rows("DeliveriesTable") == []
+
+
+@contextlib.contextmanager
+def limited_time() -> Iterator[Any]:
+    """The context of an invocation of 60 seconds in which each AWS call takes one."""
+    remaining = 60_000
+
+    def hook(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
+        nonlocal remaining
+        remaining -= 1_000
+        if remaining < 0:
+            raise Killed
+        return call(params)
+
+    with around_calls(hook):
+        yield SimpleNamespace(**vars(LAMBDA_CONTEXT) | {"get_remaining_time_in_millis": lambda: remaining})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,15 +49,22 @@ def receiver() -> Iterator[str]:
 
 
 def load(running: RunningStack, report: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the load test to its end."""
+    with starting(running, report, **settings) as process:
+        output, errors = process.communicate(timeout=90)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def starting(running: RunningStack, report: Path, **settings: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "STATE_DIR": str(running.state), "REPORT": str(report)}
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "benchmarks.load"],
         cwd=ROOT,
         env={**environment, "MINUTES": "0.1", "RATE": "5", "USERS": "4", **settings},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=90,
-        check=False,
+        start_new_session=True,
     )
 
 
@@ -95,6 +103,28 @@ def test_reads_times_from_the_api_for_a_receiver_elsewhere(
     assert result["expected"] is None
     assert result["arrived"] > 0
     assert 0 < result["delivery"]["p50"] < 5000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_test_removes_what_it_made(
+    running: RunningStack, tmp_path: Path, number: signal.Signals
+) -> None:
+    workspace = f"interrupted-{number.name.lower()}"
+    with starting(running, tmp_path, WORKSPACE=workspace, MINUTES="5") as process:
+        assert process.stdout is not None
+        while "published" not in (line := process.stdout.readline()):
+            assert line, "it ended too early"
+        if number is signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does
+        else:
+            process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+
+    assert "Traceback" not in errors
+    assert process.returncode == (0 if number is signal.SIGINT else 143), output + errors
+    assert ("report: " in output) == (number is signal.SIGINT)
+    with api(running, workspace) as client:
+        assert client.get("/api/integrations/webhooks").json()["items"] == []
 
 
 def test_does_not_send_events_to_webhooks_of_others(running: RunningStack, tmp_path: Path) -> None:

@@ -202,6 +202,17 @@ def test_page_is_up_to_date() -> None:
     assert costs.render(page, measured, replace(costs.read_prices(), sqs=4), ASSUMED) != page
 
 
+def test_page_says_up_to_which_volume_patchbay_is_the_cheaper_one() -> None:
+    measured, prices = json.loads(costs.MEASURED.read_text()), costs.read_prices()
+    cheaper = max(
+        millions
+        for millions in range(1, 100)
+        if sum(costs.patchbay(Month(millions * MILLION), measured, prices, ASSUMED).values())
+        < costs.svix(millions * MILLION, prices, ASSUMED)
+    )
+    assert f"Patchbay is cheaper up to {cheaper} million," in costs.PAGE.read_text()
+
+
 # ── DynamoDB's sizes and units ───────────────────────────────────────────────────────────────────────
 
 

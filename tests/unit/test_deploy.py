@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -112,6 +113,28 @@ def test_other_parameters_are_rejected(text: str) -> None:
 def test_environment_is_dev_or_prod(name: str) -> None:
     with pytest.raises(Problem, match="make deploy ENV=dev, or ENV=prod"):
         deploy.read_environment(name)
+
+
+@pytest.mark.parametrize(
+    ("status", "deployed"), [("REVIEW_IN_PROGRESS", {}), ("UPDATE_ROLLBACK_COMPLETE", {"MaxWebhooks": "7"})]
+)
+def test_values_of_the_stack_are_those_of_its_last_deployment(
+    status: str, deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack_with_status(status, monkeypatch)
+    assert deploy.deployed_values("patchbay-dev") == deployed
+
+
+def test_stack_whose_first_deployment_failed_must_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack_with_status("ROLLBACK_COMPLETE", monkeypatch)
+    with pytest.raises(Problem, match="sam delete --stack-name patchbay-dev`, and deploy again"):
+        deploy.deployed_values("patchbay-dev")
+
+
+def stack_with_status(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = {"StackStatus": status, "Parameters": [{"ParameterKey": "MaxWebhooks", "ParameterValue": "7"}]}
+    client = SimpleNamespace(describe_stacks=lambda StackName: {"Stacks": [stack]})
+    monkeypatch.setattr(deploy.boto3, "client", lambda service: client)
 
 
 def test_release_changes_with_each_value_and_not_with_itself() -> None:

@@ -27,7 +27,7 @@ from patchbay.oauth.refresh_policy import (
     scheduled_ms,
     wait_ms,
 )
-from patchbay.oauth.store import StoredConnection
+from patchbay.oauth.stored_connection import StoredConnection
 from patchbay.oauth.token_response import TokenSet
 from patchbay.providers.provider import OAuth
 

@@ -16,18 +16,9 @@ import pytest
 from benchmarks import costs
 from benchmarks.scaling import limits, model, page, roll_up, scenarios
 from benchmarks.scaling.model import Load, Receivers, Source, default_stack, per_hour, quotas
-from benchmarks.scaling.simulation import (
-    Delivery,
-    FairQueue,
-    Outcome,
-    Result,
-    Simulation,
-    SqsMapping,
-    Tenant,
-    Webhook,
-    _ms,
-    simulate,
-)
+from benchmarks.scaling.queues import FairQueue, SqsMapping
+from benchmarks.scaling.simulation import Result, Simulation, _ms, simulate
+from benchmarks.scaling.tenants import Delivery, Outcome, Tenant, Webhook
 from local.settings import ROOT
 from patchbay.deliveries import admission
 from patchbay.receivers import health_store

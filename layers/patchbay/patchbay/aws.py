@@ -11,7 +11,9 @@ import json
 import os
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -52,6 +54,7 @@ _TRANSIENT = frozenset({"RequestTimeout", "RequestTimeoutException"})
 _CONDITIONS = frozenset(
     {"ConditionalCheckFailedException", "TransactionCanceledException", "TransactionConflictException"}
 )
+_expected: ContextVar[frozenset[str]] = ContextVar("expected", default=frozenset())
 
 
 class CallFailed(Exception):
@@ -118,9 +121,19 @@ def call(service: str, operation: str, params: Mapping[str, object]) -> JsonObje
     try:
         return _call(service, operation, params)
     except CallFailed as error:
-        if not (isinstance(error, ServiceError) and error.code in _CONDITIONS):
+        if not (isinstance(error, ServiceError) and error.code in _CONDITIONS | _expected.get()):
             metrics.add(metrics.AWS_CALLS_FAILED, by=service)
         raise
+
+
+@contextmanager
+def expecting(*codes: str) -> Iterator[None]:
+    """Do not count errors with these codes as failed calls: the caller handles them as results."""
+    token = _expected.set(frozenset(codes))
+    try:
+        yield
+    finally:
+        _expected.reset(token)
 
 
 def _call(service: str, operation: str, params: Mapping[str, object]) -> JsonObject:
@@ -185,7 +198,7 @@ def _s3_client(region: str, endpoint: str | None) -> Any:
 
     config = Config(
         signature_version="s3v4",
-        # An endpoint of one's own has no host names for buckets.
+        # A custom endpoint has no host names for buckets.
         s3={"addressing_style": "path" if endpoint else "virtual"},
         connect_timeout=2,
         read_timeout=20,

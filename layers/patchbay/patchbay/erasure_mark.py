@@ -7,7 +7,7 @@ It is on three rows that are read or written anyway, so a request costs no furth
     health, `traffic`                       every batch of deliveries reads it: the deliveries are dropped
 
 `erasing` is the ID of the task. When the erasure ends, the first row is deleted, and the other two keep
-`erasedAt` (Unix milliseconds) until no message from before that time can arrive any more.
+`erasedAt` (Unix milliseconds) until no earlier message can arrive.
 """
 
 from __future__ import annotations

@@ -176,9 +176,7 @@ def scope(principal: Principal, route: str, key: str, body: object) -> Scope:
 
 
 def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
-    """The keys of a workspace's rows in the next 1 MB of the table, and the key to go on after; None at the
-    end.
-    """
+    """A page of the scan for the keys of a workspace's rows: see `dynamo.scan_page`."""
     return dynamo.scan_page(
         settings().idempotency_table,
         "workspaceId = :workspace",

@@ -1,6 +1,6 @@
 """The audit log of a workspace: who asked the API for a change or for a secret, when, and the outcome.
 
-One entry for each request: an entry of the activity log that carries it (`trail`), or a row of its own in the
+One entry for each request: an entry of the activity log that carries it (`trail`), or a separate row in the
 partition `audit#<workspace>` (a workspace ID has no `#`). It has the names of the fields that a request sets,
 and never a value.
 """

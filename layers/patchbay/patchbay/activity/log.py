@@ -92,9 +92,8 @@ def _row(
 
 
 def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
-    """The keys of a workspace's entries, and of its audit log, in the next 1 MB of the table, and the key to
-    go on after; None at the end. The log of a deleted subject stays for 90 days, so no list of subjects is
-    complete.
+    """A page of the scan for the keys of a workspace's entries and of its audit log: see `dynamo.scan_page`.
+    The log of a deleted subject stays for 90 days, so no list of subjects is complete.
     """
     return dynamo.scan_page(
         settings().activity_table,

@@ -1,4 +1,4 @@
-"""What the audit log records about the current request, for whoever writes the entry.
+"""What the audit log records about the current request, until its entry is written.
 
 A change logs itself in its own transaction (`log.log_action`). The first such entry of a request also becomes
 the request's audit entry: the trail adds its attributes to the row. So most changes cost no additional call,

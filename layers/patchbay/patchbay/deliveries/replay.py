@@ -267,13 +267,15 @@ def _queue(scan: Scan, task: TaskId, batch: Sequence[Considered]) -> int:
     restarts = [delivery.id for delivery in batch if delivery.action == "restart"]
     restarted = {delivery.id: delivery for delivery in _restart(scan, restarts, task)}
     _mark_active_hours(scan, batch)
+    creates = any(considered.action == "create" for considered in batch)
+    retain_days = webhooks.retain_days(scan.webhook.workspace_id) if creates else None
     queued: list[StoredDelivery] = []
     counted = 0
     for considered in batch:
         delivery = restarted.get(considered.id)
         event = considered.event
         if considered.action == "create" and event is not None:
-            delivery = _create(scan, considered.id, event, task)
+            delivery = _create(scan, considered.id, event, task, retain_days)
         if delivery is not None:
             queued.append(delivery)
         counted += considered.action == "count"
@@ -302,7 +304,9 @@ def _restart(scan: Scan, ids: Sequence[DeliveryId], task: TaskId) -> Iterator[St
     return requeue.apply_transition(((scan.key, id) for id in ids), transition)
 
 
-def _create(scan: Scan, id: DeliveryId, event: StoredEvent, task: TaskId) -> StoredDelivery | None:
+def _create(
+    scan: Scan, id: DeliveryId, event: StoredEvent, task: TaskId, retain_days: int | None
+) -> StoredDelivery | None:
     """Store the delivery of an event that has none. Returns None if another process did."""
     message = DeliveryMessage(
         id=id,
@@ -313,7 +317,7 @@ def _create(scan: Scan, id: DeliveryId, event: StoredEvent, task: TaskId) -> Sto
         body=None,
         generation=0,
         correlation_id=event.id,
-        retain_days=webhooks.retain_days(scan.webhook.workspace_id),
+        retain_days=retain_days,
     )
     max_attempts = webhooks.retry_policy(scan.webhook).max_attempts
     delivery = states.created(message, task, now=now_ms(), max_attempts=max_attempts)

@@ -1,4 +1,4 @@
-"""Patchbay's own events, announced by the write that makes the transition which they tell of.
+"""Patchbay's own events, each announced by the write that makes its transition.
 
 An announcement is a row of the events table: partition `announced#<workspace>` (a workspace ID has no `#`),
 id (the event's ID, or the key of `once`). It joins the transaction of the transition, so there is an event
@@ -39,8 +39,8 @@ def action(workspace_id: str, type: str, data: Data) -> dynamo.TransactItem:
 
 
 def once(workspace_id: str, key: str, type: str, data: Data) -> None:
-    """Announce an operational event that has no transaction of its own. One call for each `key` announces it;
-    the others do nothing.
+    """Announce an operational event without a transaction. The first call with a `key` announces it; later
+    calls do nothing.
     """
     row = _row(workspace_id, key, EventId.new(now_ms()), type, data)
     try:

@@ -9,6 +9,7 @@ workspace ID has no `#`) holds a row for each workspace that has deliveries of e
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
@@ -31,6 +32,7 @@ _ANNOUNCED_AFTER_MS = 60_000
 # How long a published announcement is remembered. Keys of `announcements.once` have a day at most.
 _REMEMBERED_SECONDS = 2 * 86_400
 _HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
 _MATCHED_READ = 100
 
 
@@ -207,15 +209,17 @@ def claim_announcement(workspace_id: str, id: str, now: int) -> EventMessage | N
 
 
 def finish_announcement(workspace_id: str, id: str, now: int) -> None:
-    """Record that an announcement is published. Idempotent."""
-    dynamo.update(
-        settings().events_table,
-        announcements.key(workspace_id, id),
-        "SET #ttl = :ttl REMOVE dueShard, dueAt, #data",
-        names={"#ttl": "ttl", "#data": "data"},
-        returning="NONE",
-        ttl=now // 1000 + _REMEMBERED_SECONDS,
-    )
+    """Record that an announcement is published, unless it was erased since. Idempotent."""
+    with suppress(dynamo.ConditionFailed):
+        dynamo.update(
+            settings().events_table,
+            announcements.key(workspace_id, id),
+            "SET #ttl = :ttl REMOVE dueShard, dueAt, #data",
+            condition="attribute_exists(id)",
+            names={"#ttl": "ttl", "#data": "data"},
+            returning="NONE",
+            ttl=now // 1000 + _REMEMBERED_SECONDS,
+        )
 
 
 def claim_stalled(workspace_id: str, id: EventId, now: int) -> EventMessage | None:
@@ -358,8 +362,8 @@ def erase_data(workspace_id: str, id: EventId, now: int) -> StoredEvent | None:
     return from_row(row)
 
 
-def workspace_keys(workspace_id: str, now: int) -> Iterator[dynamo.Row]:
-    """The keys of all rows of a workspace: its events, announcements, and the marks of its active hours."""
+def workspace_keys(workspace_id: str) -> Iterator[dynamo.Row]:
+    """The keys of a workspace's events and announcements."""
     for partition in (workspace_id, announcements.partition(workspace_id)):
         yield from dynamo.query(
             settings().events_table,
@@ -367,8 +371,18 @@ def workspace_keys(workspace_id: str, now: int) -> Iterator[dynamo.Row]:
             attributes=("workspaceId", "id"),
             partition=partition,
         )
-    for hour in range((now // 1000 - settings().retention_days * 86_400) // 3600, now // _HOUR_MS + 2):
-        yield active_hour_table_key(workspace_id, hour)[1]
+
+
+def days_of_active_hours(now: int) -> range:
+    """The days (since the epoch) whose hours can be marked as active. A mark is kept for RetentionDays, and
+    an event from the bus or of a replay can be that old when its hour is marked.
+    """
+    return range(now // _DAY_MS - 2 * settings().retention_days, (now + _HOUR_MS) // _DAY_MS + 1)
+
+
+def active_hour_keys(workspace_id: str, day: int) -> list[dynamo.Row]:
+    """The keys of the rows that mark a workspace as active in the hours of a day; not all of them exist."""
+    return [active_hour_table_key(workspace_id, hour)[1] for hour in range(day * 24, day * 24 + 24)]
 
 
 def newest_matched(

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Literal, NamedTuple, TypedDict
 
 from patchbay.auth.principal import Principal
@@ -42,12 +43,12 @@ _STEP_HOURS = {"hour": 1, "day": 24}
 
 HoursOf = Mapping[int, HourCounters]
 # From the counters of an hour to the tallies of its deliveries and of its refreshes; None for what a series
-# has not.
+# does not have.
 Measure = Callable[[HourCounters], tuple[Tally | None, Tally | None]]
 
 
 class _Group(NamedTuple):
-    """What a series is about: the key of its counters is its workspace and `key`."""
+    """The subject of a series. The key of its counters is its workspace and `key`."""
 
     kind: Group
     id: str | None
@@ -68,7 +69,8 @@ def analyze(principal: Principal, query: AnalyticsQuery) -> Analytics:
         page = _by_event_type(principal, query, hours)
     else:
         groups = _SOURCES[query.group_by](principal, query)
-        all_hours = _read(workspace_id, [group.key for group in groups.items], hours)
+        keys = [group.key for group in groups.items]
+        all_hours = _read(workspace_id, keys, hours, with_types=query.event_type is not None)
         series = {
             group: _series(group, its_hours, _measure(group.kind, query.event_type), query.by)
             for group, its_hours in zip(groups.items, all_hours, strict=True)
@@ -89,7 +91,7 @@ def analyze(principal: Principal, query: AnalyticsQuery) -> Analytics:
 
 
 def _hours(query: AnalyticsQuery, now: int) -> range:
-    """The hours to read: whole hours or days, as far as they are added up."""
+    """The hours to read: whole hours or days, up to the last one that was added up."""
     step, through = _STEP_HOURS[query.by], stats_store.last_rolled_up()
     complete = counters.hour_of(now) - 1 if through is None else through
     last = complete if query.until is None else _floor(query.until, step) + step - 1
@@ -122,7 +124,7 @@ def _start(hour: int) -> datetime:
 
 # ── groups ───────────────────────────────────────────────────────────────────────────────────────────
 
-# Parameters that make no sense with each value of groupBy.
+# The parameters that each value of groupBy excludes.
 _EXCLUDED: Mapping[str | None, Sequence[str]] = {
     None: (),
     "integration": ("integrationId", "webhookId"),
@@ -157,7 +159,7 @@ def _one(principal: Principal, query: AnalyticsQuery) -> Page[_Group]:
 
 
 def _scope(principal: Principal, query: AnalyticsQuery) -> _Group:
-    """What the query is about: the workspace, or one integration or webhook of it."""
+    """The subject of the query: the workspace, or one of its integrations or webhooks."""
     if query.integration_id is not None:
         integration = integrations.get_stored(principal.workspace_id, query.integration_id)
         return _Group("integration", integration.id, integration.name, integration.id)
@@ -221,7 +223,8 @@ _SOURCES: Mapping[str | None, Callable[[Principal, AnalyticsQuery], Page[_Group]
 
 def _by_event_type(principal: Principal, query: AnalyticsQuery, hours: range) -> Page[Series]:
     """A series for each event type with attempts; all on one page, because the catalogue is small."""
-    (its_hours,) = _read(principal.workspace_id, [_scope(principal, query).key], hours)
+    key = _scope(principal, query).key
+    (its_hours,) = _read(principal.workspace_id, [key], hours, with_types=True)
     totals = counters.add_types(hour.types for hour in its_hours.values())
     types = sorted(totals, key=lambda type: (-sum(counters.histogram_of(totals[type])), type))
     groups = [_Group("eventType", type, type, "") for type in types]
@@ -233,13 +236,13 @@ def _by_event_type(principal: Principal, query: AnalyticsQuery, hours: range) ->
 # ── series ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read(workspace_id: str, keys: Sequence[str], hours: range) -> list[HoursOf]:
+def _read(workspace_id: str, keys: Sequence[str], hours: range, *, with_types: bool) -> list[HoursOf]:
     """The counters of these webhooks, connections or totals, each with one query."""
     if not hours:
         return [{} for _ in keys]
     full_keys = [webhook_key(workspace_id, key) for key in keys]
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(lambda key: stats_store.get_hours(key, hours), full_keys))
+        return list(pool.map(partial(stats_store.get_hours, hours=hours, with_types=with_types), full_keys))
 
 
 def _measure(kind: Group, event_type: str | None) -> Measure:

@@ -112,7 +112,7 @@ class HealthItem(ApiModel):
 
     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when
     the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an
-    integration has both, in total, besides the number of its `webhooks` and `connections` by state. An
+    integration has both, in total, and the number of its `webhooks` and `connections` by state. An
     automation platform has `deliveries` and `webhooks`.
     """
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from patchbay.api_model import LastError
@@ -80,7 +80,8 @@ class _Request:
         """The counters of webhooks, connections or totals, each with one query."""
         keys = [webhook_key(self.workspace_id, id) for id in ids]
         with ThreadPoolExecutor(_THREADS) as pool:
-            return list(pool.map(lambda key: stats_store.get_hours(key, self.window.read), keys))
+            read = partial(stats_store.get_hours, hours=self.window.read, with_types=False)
+            return list(pool.map(read, keys))
 
 
 def list_health(principal: Principal, query: HealthQuery) -> HealthList:
@@ -288,7 +289,10 @@ def _automations(request: _Request, limit: int, cursor: str | None) -> Page[Heal
     for webhook in request.webhooks:
         if webhook.source in hooks:
             hooks[webhook.source].append(webhook)
-    platforms = [platform for platform in hooks if hooks[platform] and platform > (cursor or "")][:limit]
+    if cursor is not None and cursor not in hooks:
+        raise dynamo.invalid_cursor()
+    following = list(hooks)[0 if cursor is None else list(hooks).index(cursor) + 1 :]
+    platforms = [platform for platform in following if hooks[platform]][:limit]
     verdicts = _verdicts(request, [hook for platform in platforms for hook in hooks[platform]])
     entries = []
     for platform, hours in zip(platforms, request.hours_of(platforms), strict=True):

@@ -12,7 +12,7 @@ from patchbay.oauth.models import ConnectionStatus
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from patchbay.oauth.store import StoredConnection
+    from patchbay.oauth.stored_connection import StoredConnection
     from patchbay.storage import dynamo
 
 RemovalReason = Literal["connection_deleted", "integration_deleted"]
@@ -48,6 +48,6 @@ def recovered(connection: StoredConnection, previous_status: str) -> list[dynamo
 
 
 def revoked(connection: StoredConnection, reason: RemovalReason) -> dynamo.TransactItem:
-    """For a connection that serves no tokens any more."""
+    """For a connection that no longer serves tokens."""
     data = {**describe(connection), "statusReason": reason}
     return announcements.action(connection.workspace_id, "CONNECTION_REVOKED", data)

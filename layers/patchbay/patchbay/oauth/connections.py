@@ -41,7 +41,8 @@ from patchbay.oauth.models import (
     RefreshConnection,
     WorkspaceConnectionQuery,
 )
-from patchbay.oauth.store import LastError, ProviderCallState, StoredConnection
+from patchbay.oauth.store import ProviderCallState
+from patchbay.oauth.stored_connection import LastError, StoredConnection
 from patchbay.oauth.token_response import TokenRequestDenied, UnusableTokenResponse, sanitize
 from patchbay.oauth.tokens import decrypt_credentials, decrypt_tokens, with_credentials
 from patchbay.observability import logger

@@ -46,7 +46,8 @@ from patchbay.oauth import (
 )
 from patchbay.oauth.models import Authorization, Callback, Connection, Initiate
 from patchbay.oauth.states import StoredFlow
-from patchbay.oauth.store import ProviderCallState, StoredConnection
+from patchbay.oauth.store import ProviderCallState
+from patchbay.oauth.stored_connection import StoredConnection
 from patchbay.oauth.token_response import (
     TokenRequestDenied,
     TokenSet,

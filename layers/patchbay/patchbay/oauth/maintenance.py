@@ -34,7 +34,8 @@ from patchbay.integrations.stored_integration import Task
 from patchbay.oauth import provider_calls, refresh, store
 from patchbay.oauth.connections import finish_removal
 from patchbay.oauth.models import ConnectionStatus
-from patchbay.oauth.store import ConnectionLookup, StoredConnection
+from patchbay.oauth.store import ConnectionLookup
+from patchbay.oauth.stored_connection import StoredConnection
 from patchbay.observability import logger
 from patchbay.settings import settings
 from patchbay.storage import due_index

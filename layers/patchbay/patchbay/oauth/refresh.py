@@ -32,7 +32,8 @@ from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import announcements, provider_calls, refresh_policy, store, token_endpoint
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.oauth.refresh_policy import Expire, Fail, FailReason, Refresh, Serve, Wait
-from patchbay.oauth.store import ProviderCallState, StoredConnection
+from patchbay.oauth.store import ProviderCallState
+from patchbay.oauth.stored_connection import StoredConnection
 from patchbay.oauth.token_response import TokenRequestDenied, TokenSet, UnusableTokenResponse, clause
 from patchbay.oauth.tokens import Encrypt, decrypt_tokens, with_tokens
 from patchbay.observability import logger

@@ -14,7 +14,7 @@ from patchbay.oauth.token_response import TokenSet
 from patchbay.providers.provider import OAuth, RefreshStrategy
 
 if TYPE_CHECKING:
-    from patchbay.oauth.store import StoredConnection
+    from patchbay.oauth.stored_connection import StoredConnection
 
 # A token that is handed out is valid for at least this long, if one can be obtained.
 MIN_VALIDITY_MS = 60_000

@@ -63,9 +63,7 @@ def peek(id: str, now: int) -> StoredFlow | None:
 
 
 def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
-    """The keys of a workspace's flows in the next 1 MB of the table, and the key to go on after; None at the
-    end.
-    """
+    """A page of the scan for the keys of a workspace's flows: see `dynamo.scan_page`."""
     return dynamo.scan_page(
         settings().oauth_states_table,
         "workspaceId = :workspace",

@@ -14,11 +14,11 @@ have received a response, so the refresh token may be used up (`inDoubt`).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from patchbay import idempotency, permits
 from patchbay.errors import Conflict
@@ -27,6 +27,7 @@ from patchbay.integrations import store as integrations_store
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import announcements
 from patchbay.oauth.models import ConnectionStatus
+from patchbay.oauth.stored_connection import CLEANUP_SHARD, StoredConnection
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
@@ -36,81 +37,10 @@ if TYPE_CHECKING:
     from patchbay.api_model import ApiModel
     from patchbay.idempotency import Once
 
-# The shard of the index `due` for expiries to announce and removals to finish. The others are for refreshes.
-_CLEANUP_SHARD = len(due_index.SHARDS)
-_ENDED = (ConnectionStatus.EXPIRED, ConnectionStatus.REVOKED)
 # How many calls a workspace with slow providers can have open.
 _MAX_SLOW_CALLS = 4
-# How often a write of tokens follows a changed status: they exist nowhere else.
+# How often a write of tokens is tried again when the status has changed: they exist nowhere else.
 _MAX_STORE_TRIES = 5
-
-
-class LastError(TypedDict):
-    """The most recent error of a connection; `at` is in Unix milliseconds."""
-
-    code: str
-    detail: str
-    at: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredConnection:
-    """A connection's row. Times are Unix milliseconds, `metadata` is JSON, and `variables` are the provider's
-    URLs that the callback named. `refresh_at` is when its token should be refreshed, or None for never.
-    The provider asked not to be called until `retry_after_until`. `refusals` counts consecutive refusals
-    without a known reason, and `refused_since` is the time of the first. `counted` means that the workspace's
-    count includes the connection, which is true for all connections made since the ceiling was introduced.
-    """
-
-    workspace_id: str
-    integration_id: IntegrationId
-    name: str
-    id: ConnectionId
-    provider: str | None = None
-    status: str
-    auth_type: str
-    generation: int
-    created_by: str
-    created_at: int
-    updated_at: int
-    sealed: str = field(repr=False)
-    tokens_version: int = 1
-    version: int = 1
-    scopes: Sequence[str] = ()
-    account_id: str | None = None
-    account_label: str | None = None
-    metadata: str = "{}"
-    variables: Mapping[str, str] = field(default_factory=dict)
-    refreshable: bool = False
-    obtained_at: int = 0
-    expires_at: int | None = None
-    refresh_at: int | None = None
-    last_refreshed_at: int | None = None
-    last_error: LastError | None = None
-    lease_owner: str | None = None
-    lease_until: int | None = None
-    in_doubt: bool = False
-    failures: int = 0
-    retry_at: int | None = None
-    retry_after_until: int | None = field(default=None, metadata={"attribute": "toldUntil"})
-    refusals: int = 0
-    refused_since: int | None = None
-    counted: bool = False
-    due_shard: int | None = None
-    due_at: int | None = None
-
-    @property
-    def error_code(self) -> str | None:
-        return None if self.last_error is None else self.last_error["code"]
-
-    def is_leased(self, now: int) -> bool:
-        """Whether another process may be refreshing it."""
-        return self.lease_owner is not None and (self.lease_until or 0) >= now
-
-    def with_due_at(self, at_ms: int | None) -> StoredConnection:
-        """The connection, due for maintenance from `at_ms` on; None for never."""
-        shard = _CLEANUP_SHARD if self.status in _ENDED else due_index.shard_of(self.id)
-        return replace(self, due_shard=None if at_ms is None else shard, due_at=at_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +230,7 @@ def due_refresh_keys(shard: int, now: int) -> Iterator[tuple[str, str]]:
 
 def due_cleanup_keys(now: int) -> Iterator[tuple[str, str]]:
     """The keys of connections with an expiry to announce or a removal to finish."""
-    return _due_keys(_CLEANUP_SHARD, now)
+    return _due_keys(CLEANUP_SHARD, now)
 
 
 def _due_keys(shard: int, now: int) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import TypedDict
 from patchbay import vault
 from patchbay.oauth import refresh_policy
 from patchbay.oauth.models import ConnectionStatus
-from patchbay.oauth.store import StoredConnection
+from patchbay.oauth.stored_connection import StoredConnection
 from patchbay.oauth.token_response import TokenSet
 from patchbay.providers.provider import OAuth
 

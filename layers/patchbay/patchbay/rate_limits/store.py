@@ -39,8 +39,8 @@ def end_erasure_action(workspace_id: str) -> dynamo.TransactItem:
 
 
 def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
-    """The keys of a workspace's rows in the next 1 MB of the table, without the one with its mark, and the
-    key to go on after; None at the end. Rows of integrations have the integration's ID only, and counts.
+    """A page of the scan for the keys of a workspace's rows, except the one with its mark: see
+    `dynamo.scan_page`. Rows of integrations have only the integration's ID, and counts.
     """
     suffix = f"#{workspace_id}"
     rows, last = dynamo.scan_page(

@@ -27,6 +27,11 @@ from patchbay.storage import due_index, dynamo
 from patchbay.storage.records import retention_ttl
 
 _LATENCY = [f"l{number}" for number in range(counters.BUCKETS)]
+_WITHOUT_TYPES = (
+    *("sk", "attempts", "delivered", "failed", "refreshes", "owner", "rolledTo"),
+    *("lastAttemptAt", "lastDeliveredAt", "lastError"),
+    *_LATENCY,
+)
 # A tally's attribute of a worker: the event type, and the name in the tally.
 _TYPE_ATTRIBUTE = re.compile(r"([A-Z][A-Z0-9_]*)_(d|f|[0-9]+)\Z")
 # The shards of hours in the index `due`, apart from those of the sweeper and of clean-ups.
@@ -87,14 +92,16 @@ def get_hour(keys: Iterable[str], hour: int, *, consistent: bool = False) -> dic
     return {row["webhookKey"]: from_row(row) for row in rows}
 
 
-def get_hours(key: str, hours: range) -> dict[int, HourCounters]:
+def get_hours(key: str, hours: range, *, with_types: bool) -> dict[int, HourCounters]:
     """The counters of a webhook, a connection or a total in these hours, by hour; eventually consistent. An
-    hour without any has no row.
+    hour without any has no row. The tallies of event types are most of a row, so they are read only
+    `with_types`.
     """
     rows = dynamo.query(
         settings().health_table,
         "webhookKey = :key AND sk BETWEEN :first AND :last",
         consistent=False,
+        attributes=() if with_types else _WITHOUT_TYPES,
         key=key,
         first=_hour(hours[0]),
         last=_hour(hours[-1]),

@@ -525,8 +525,8 @@ def scan(
 def scan_page(
     table: str, filter: str, after: Row | None, /, *, attributes: Sequence[str], **values: object
 ) -> tuple[list[Row], Row | None]:
-    """The rows of the next 1 MB of a table that pass the filter, with these attributes, and the key to go on
-    after; None at the end. `filter` and `attributes` name attributes as they are.
+    """The rows in the next 1 MB of a table that pass the filter, with these attributes, and the key to
+    continue after; None at the end. `filter` and `attributes` name attributes as they are.
     """
     params: Params = {
         "TableName": table,
@@ -632,7 +632,8 @@ def page(query: PageQuery) -> Page[Row]:
         if start:
             params["ExclusiveStartKey"] = start
         try:
-            response = aws.call("dynamodb", "Query", params)
+            with aws.expecting(*(["ValidationException"] if query.cursor else [])):
+                response = aws.call("dynamodb", "Query", params)
         except aws.ServiceError as error:
             # A forged cursor, or a cursor of another list, does not fit the index or the range.
             if query.cursor and error.code == "ValidationException":

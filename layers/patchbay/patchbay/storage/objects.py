@@ -33,7 +33,8 @@ def complete(key: str, upload: str, count: int) -> int:
     gone, an earlier try has made the file.
     """
     try:
-        parts = [part for part in _parts(key, upload) if part["PartNumber"] <= count]
+        with aws.expecting("NoSuchUpload"):
+            parts = [part for part in _parts(key, upload) if part["PartNumber"] <= count]
         listed = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]
         _call("CompleteMultipartUpload", Key=key, UploadId=upload, MultipartUpload={"Parts": listed})
     except aws.ServiceError as error:
@@ -58,11 +59,12 @@ def delete_all(prefix: str) -> int:
 
 
 def link(key: str, file_name: str, seconds: int) -> str | None:
-    """A URL that reads a file without credentials for so long, with the rights of this function; None if the
-    file is not there any more.
+    """A URL that reads a file without credentials for this many seconds, with the rights of this function;
+    None if the file is gone.
     """
     try:
-        _call("HeadObject", Key=key)
+        with aws.expecting("404"):
+            _call("HeadObject", Key=key)
     except aws.ServiceError as error:
         if error.status != 404:
             raise

@@ -30,7 +30,7 @@ MAX_RUNNING = 5
 # The shard of the index `due` for tasks of whole workspaces.
 WORKSPACE_SHARD = len(due_index.SHARDS)
 _RUNNING = "running"
-# Who started an erasure that has ended.
+# `createdBy` of an erasure that has ended.
 ERASED = "erased"
 _KEEP_SECONDS = 30 * 86_400
 # The types that this release knows, as values of a condition.

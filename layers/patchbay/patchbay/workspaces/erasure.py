@@ -72,7 +72,9 @@ _BATCH = 25
 
 
 class Place(NamedTuple):
-    """Where an erasure is: a step, when it began, and in a scan the key that it goes on after."""
+    """Where an erasure is: a step, when it began, and what the step continues after: the key of a scan, or
+    the last part that is done (`_erase_parts`).
+    """
 
     step: str
     since: int
@@ -102,7 +104,7 @@ class Slice:
 
 
 class Progress(NamedTuple):
-    """What a run of a step did. If it is not done, it goes on in `wait_ms`, in a scan `after` a key."""
+    """What a run of a step did. If it is not done, it continues in `wait_ms`, `after` what is done."""
 
     erased: int = 0
     is_done: bool = True
@@ -175,14 +177,37 @@ def _wait(wait_ms: Callable[[], int], run: Slice) -> Progress:
 
 
 def _erase(table: str, run: Slice, keys: Iterable[dynamo.Row]) -> Progress:
-    """Delete rows by their keys, while there is time. What is left is found again."""
+    """Delete rows by their keys, at least one batch, while there is time. The next run finds what is left."""
     name, erased, remaining = getattr(settings(), table), 0, iter(keys)
     while batch := list(islice(remaining, _BATCH)):
-        if not run.has_time():
-            return Progress(erased, is_done=False)
         dynamo.batch_delete(name, batch)
         erased += len(batch)
+        if not run.has_time():
+            return Progress(erased, is_done=False)
     return Progress(erased)
+
+
+def _erase_parts(
+    table: str, run: Slice, names: Iterable[str], rows: Callable[[str], Iterable[dynamo.Row]]
+) -> Progress:
+    """Delete the rows of parts of a table, in the order of their names. There can be more parts without rows
+    than a run can read, so the place has the last part that is done.
+    """
+    reached = None if run.place.after is None else str(run.place.after["part"])
+    remaining = [name for name in sorted(names) if reached is None or name > reached]
+
+    def keys() -> Iterator[dynamo.Row]:
+        nonlocal reached
+        for name in remaining:
+            yield from rows(name)
+            reached = name
+            if not run.has_time():
+                return
+
+    progress = _erase(table, run, keys())
+    if not remaining or reached == remaining[-1]:
+        return progress._replace(is_done=True)
+    return progress._replace(is_done=False, after=None if reached is None else {"part": reached})
 
 
 def _erase_keys(table: str, keys: Callable[[str], Iterable[dynamo.Row]], run: Slice) -> Progress:
@@ -207,14 +232,21 @@ def _erase_scanned(table: str, scan: Scan, run: Slice) -> Progress:
 
 
 def _erase_of_webhooks(table: str, rows: Callable[[str], Iterable[dynamo.Row]], run: Slice) -> Progress:
-    return _erase(table, run, _rows_of_webhooks(run.workspace_id, rows))
-
-
-def _rows_of_webhooks(workspace_id: str, rows: Callable[[str], Iterable[dynamo.Row]]) -> Iterator[dynamo.Row]:
-    """The rows of all webhooks, deleted ones and callbacks included, and those of the workspace itself."""
+    """Delete the rows of all webhooks, including deleted ones and callbacks, and those of the workspace."""
+    workspace_id = run.workspace_id
     runs = (row["id"] for row in automations.workspace_keys(workspace_id, AutomationPlatform, ()))
-    for id in dict.fromkeys([*webhooks.webhook_ids_with_gone(workspace_id), *runs, ""]):
-        yield from rows(webhook_key(workspace_id, id))
+    ids = {"", *webhooks.webhook_ids_with_gone(workspace_id), *runs}
+    return _erase_parts(table, run, ids, lambda id: rows(webhook_key(workspace_id, id)))
+
+
+def _erase_active_hours(run: Slice) -> Progress:
+    """Delete the marks of the workspace's active hours, a day at a time. Most hours have none, so the count
+    of rows leaves them out.
+    """
+    days = events.days_of_active_hours(now_ms())
+    names = (f"{day:06}" for day in days)
+    keys = partial(events.active_hour_keys, run.workspace_id)
+    return _erase_parts("events_table", run, names, lambda name: keys(int(name)))._replace(erased=0)
 
 
 def _erase_integrations(run: Slice) -> Progress:
@@ -245,10 +277,6 @@ def _erase_files(run: Slice) -> Progress:
     return Progress(objects.delete_all(f"{run.workspace_id}/"))
 
 
-def _event_keys(workspace_id: str) -> Iterator[dynamo.Row]:
-    return events.workspace_keys(workspace_id, now_ms())
-
-
 def _automation_keys(workspace_id: str) -> Iterator[dynamo.Row]:
     return automations.workspace_keys(workspace_id, AutomationPlatform, resources())
 
@@ -276,7 +304,8 @@ def _by_scan(name: str, table: str, scan: Scan) -> Step:
 _TWICE = (
     _by_keys("api keys", "api_keys_table", api_keys.workspace_keys),
     Step("integrations", ("integrations_table", "connections_table"), _erase_integrations),
-    _by_keys("events", "events_table", _event_keys),
+    _by_keys("events", "events_table", events.workspace_keys),
+    Step("active hours", ("events_table",), _erase_active_hours),
     _by_webhooks("deliveries", "deliveries_table", deliveries.webhook_rows),
     _by_webhooks("feeds", "feeds_table", feeds.webhook_rows),
     _by_keys("automations", "automations_table", _automation_keys),

@@ -1,4 +1,4 @@
-"""The export of a workspace: a task that writes one file, NDJSON, with everything that its owner may read.
+"""The export of a workspace: a task that writes one NDJSON file. docs/data-erasure.md says what is in it.
 
 Each line is `{"type": …, "data": …}`, with `data` as the API returns it. No secret is in it: the API returns
 none after the request that creates it, and masks stored ones.
@@ -16,7 +16,11 @@ page. What changes during the export can be in it as before or as after. A crash
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
     from patchbay.tasks.store import StoredTask
 
 _PAGE = 100
+_THREADS = 8
 _FINISH = "finish"
 # A part is written when it has this size. The next page comes on top, at most 10 MB.
 _PART_BYTES = objects.MIN_PART_BYTES
@@ -83,13 +88,13 @@ def advance(task: StoredTask, has_time: Callable[[], bool]) -> None:
         if moved is None:
             return
         task = moved
-    principal = Principal(task.workspace_id, task.created_by, ROLES["owner"])
+    reader = _Reader(Principal(task.workspace_id, task.created_by, ROLES["owner"]))
     while True:
         place = Place.read(str(task.reached))
         if place.step == _FINISH:
             tasks.succeed(task, 0, size=objects.complete(key, place.upload, place.parts))
             return
-        content, count, place = _fill_part(principal, place)
+        content, count, place = _fill_part(reader, place)
         if content:
             place = place._replace(parts=place.parts + 1)
             objects.put_part(key, place.upload, place.parts, content)
@@ -100,12 +105,12 @@ def advance(task: StoredTask, has_time: Callable[[], bool]) -> None:
         task = moved
 
 
-def _fill_part(principal: Principal, place: Place) -> tuple[bytes, int, Place]:
+def _fill_part(reader: _Reader, place: Place) -> tuple[bytes, int, Place]:
     """The records from a place on that make the next part, their number, and the place after them."""
     content, count = bytearray(), 0
     names = [*_SOURCES, _FINISH]
     while place.step != _FINISH and len(content) < _PART_BYTES:
-        records, cursor = _SOURCES[place.step](principal, place.cursor)
+        records, cursor = _SOURCES[place.step](reader, place.cursor)
         for type, data in records:
             text = to_json(data) if isinstance(data, BaseModel) else compact_json.dumps(data)
             content += f'{{"type":"{type}","data":{text}}}\n'.encode()
@@ -120,66 +125,97 @@ def _fill_part(principal: Principal, place: Place) -> tuple[bytes, int, Place]:
 # ── the sources: the records of a page, and the cursor of the next one ───────────────────────────────
 
 
-def _workspace(principal: Principal, cursor: str | None) -> Page:
-    return [("workspace", service.get(principal))], None
+@dataclass(frozen=True)
+class _Reader:
+    """Reads as an owner, for one slice."""
+
+    principal: Principal
+
+    @cached_property
+    def webhook_ids(self) -> Sequence[str]:
+        return sorted(webhooks_store.webhook_ids_with_gone(self.principal.workspace_id))
+
+    @cached_property
+    def subjects(self) -> Sequence[str]:
+        """What the activity log has entries of, without API keys and integrations that are deleted."""
+        prefix = f"{WebhookId.prefix}_"
+        return sorted(
+            [
+                *(id for id in self.webhook_ids if id.startswith(prefix)),
+                *(integration.id for integration in integrations.iter_stored(self.principal.workspace_id)),
+                *self._api_key_ids(),
+            ]
+        )
+
+    def _api_key_ids(self) -> Iterator[str]:
+        cursor: str | None = None
+        while True:
+            page = api_keys.list_keys(self.principal, ListQuery(limit=_PAGE, cursor=cursor))
+            yield from (key.id for key in page.items)
+            if (cursor := page.next_cursor) is None:
+                return
 
 
-def _integrations(principal: Principal, cursor: str | None) -> Page:
-    page = integrations.list_integrations(principal, IntegrationQuery(limit=_PAGE, cursor=cursor))
+def _workspace(reader: _Reader, cursor: str | None) -> Page:
+    return [("workspace", service.get(reader.principal))], None
+
+
+def _integrations(reader: _Reader, cursor: str | None) -> Page:
+    page = integrations.list_integrations(reader.principal, IntegrationQuery(limit=_PAGE, cursor=cursor))
     return _records("integration", page.items), page.next_cursor
 
 
-def _connections(principal: Principal, cursor: str | None) -> Page:
-    page = connections.list_all(principal, WorkspaceConnectionQuery(limit=_PAGE, cursor=cursor))
+def _connections(reader: _Reader, cursor: str | None) -> Page:
+    page = connections.list_all(reader.principal, WorkspaceConnectionQuery(limit=_PAGE, cursor=cursor))
     return _records("connection", page.items), page.next_cursor
 
 
-def _api_keys(principal: Principal, cursor: str | None) -> Page:
-    page = api_keys.list_keys(principal, ListQuery(limit=_PAGE, cursor=cursor))
+def _api_keys(reader: _Reader, cursor: str | None) -> Page:
+    page = api_keys.list_keys(reader.principal, ListQuery(limit=_PAGE, cursor=cursor))
     return _records("apiKey", page.items), page.next_cursor
 
 
-def _webhooks(principal: Principal, cursor: str | None) -> Page:
-    page = webhooks.list_webhooks(principal, WebhookQuery(limit=_PAGE, cursor=cursor))
+def _webhooks(reader: _Reader, cursor: str | None) -> Page:
+    page = webhooks.list_webhooks(reader.principal, WebhookQuery(limit=_PAGE, cursor=cursor))
     return _records("webhook", page.items), page.next_cursor
 
 
-def _events(principal: Principal, cursor: str | None) -> Page:
-    page = events.list_with_data(principal, _PAGE, cursor)
+def _events(reader: _Reader, cursor: str | None) -> Page:
+    page = events.list_with_data(reader.principal, _PAGE, cursor)
     return _records("event", page.items), page.next_cursor
 
 
-def _deliveries(principal: Principal, cursor: str | None) -> Page:
+def _deliveries(reader: _Reader, cursor: str | None) -> Page:
     def of_webhook(id: str, cursor: str | None) -> Page:
-        page = deliveries.list_with_attempts(principal, id, _PAGE, cursor)
+        page = deliveries.list_with_attempts(reader.principal, id, _PAGE, cursor)
         return [record for records in page.items for record in records], page.next_cursor
 
-    return _of_each(webhooks_store.webhook_ids_with_gone(principal.workspace_id), cursor, of_webhook)
+    return _of_each(reader.webhook_ids, cursor, of_webhook)
 
 
-def _runs(principal: Principal, cursor: str | None) -> Page:
-    page = runs.list_runs(principal, None, RunQuery(limit=_PAGE, cursor=cursor))
+def _runs(reader: _Reader, cursor: str | None) -> Page:
+    page = runs.list_runs(reader.principal, None, RunQuery(limit=_PAGE, cursor=cursor))
     return _records("run", page.items), page.next_cursor
 
 
-def _activity(principal: Principal, cursor: str | None) -> Page:
+def _activity(reader: _Reader, cursor: str | None) -> Page:
     def of_subject(id: str, cursor: str | None) -> Page:
         kind = next(kind for kind in (IntegrationId, WebhookId, ApiKeyId) if id.startswith(kind.prefix))
         subject: SubjectId = kind(id)
         query = LogQuery(limit=_PAGE, cursor=cursor)
-        page = activity.list_entries(principal.workspace_id, subject, query, lambda: None)
+        page = activity.list_entries(reader.principal.workspace_id, subject, query, lambda: None)
         entries = ({"subject": id, **entry.model_dump(mode="json", by_alias=True)} for entry in page.items)
         return _records("logEntry", entries), page.next_cursor
 
-    return _of_each(_subjects(principal), cursor, of_subject)
+    return _of_each(reader.subjects, cursor, of_subject)
 
 
-def _tasks(principal: Principal, cursor: str | None) -> Page:
-    page = tasks.list_tasks(principal, TaskQuery(limit=_PAGE, cursor=cursor))
+def _tasks(reader: _Reader, cursor: str | None) -> Page:
+    page = tasks.list_tasks(reader.principal, TaskQuery(limit=_PAGE, cursor=cursor))
     return _records("task", page.items), page.next_cursor
 
 
-_SOURCES: dict[str, Callable[[Principal, str | None], Page]] = {
+_SOURCES: dict[str, Callable[[_Reader, str | None], Page]] = {
     "workspace": _workspace,
     "integrations": _integrations,
     "connections": _connections,
@@ -197,31 +233,25 @@ def _records(type: str, items: Iterable[BaseModel | dict[str, object]]) -> Seque
     return [(type, item) for item in items]
 
 
-def _subjects(principal: Principal) -> Iterator[str]:
-    """What the activity log has entries of, without API keys and integrations that are deleted."""
-    for id in webhooks_store.webhook_ids_with_gone(principal.workspace_id):
-        if id.startswith(f"{WebhookId.prefix}_"):
-            yield id
-    for integration in integrations.iter_stored(principal.workspace_id):
-        yield integration.id
-    cursor: str | None = None
-    while True:
-        page = api_keys.list_keys(principal, ListQuery(limit=_PAGE, cursor=cursor))
-        yield from (key.id for key in page.items)
-        if (cursor := page.next_cursor) is None:
-            return
-
-
-def _of_each(ids: Iterable[str], cursor: str | None, page_of: Callable[[str, str | None], Page]) -> Page:
-    """A page of the lists of several IDs, one after the other in the order of the IDs. The cursor is the ID
-    and the cursor of its list.
+def _of_each(ids: Sequence[str], cursor: str | None, page_of: Callable[[str, str | None], Page]) -> Page:
+    """A page of the lists of several IDs, one after the other in the order of `ids`, which is ascending. Most
+    lists are short, so several are read at once. The cursor is the next ID and the cursor of its list.
     """
     first, inner = dynamo.decode_cursor(cursor, 2) if cursor else ("", "")
-    remaining = [id for id in sorted(ids) if id >= first]
-    if not remaining:
-        return [], None
-    id, *others = remaining
-    records, following = page_of(id, inner if id == first and inner else None)
-    if following is not None:
-        return records, dynamo.encode_cursor([id, following])
-    return records, dynamo.encode_cursor([others[0], ""]) if others else None
+    position = bisect_left(ids, first)
+    if inner and ids[position : position + 1] == [first]:
+        records, following = page_of(first, inner)
+        if following is not None:
+            return records, dynamo.encode_cursor([first, following])
+        position, found = position + 1, [*records]
+    else:
+        found = []
+        batch = ids[position : position + _THREADS]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            pages = list(pool.map(lambda id: page_of(id, None), batch))
+        for id, (records, following) in zip(batch, pages, strict=True):
+            found += records
+            if following is not None:
+                return found, dynamo.encode_cursor([id, following])
+        position += len(batch)
+    return found, dynamo.encode_cursor([ids[position], ""]) if position < len(ids) else None

@@ -247,8 +247,8 @@ export type Health = Schemas["Health"];
  *
  * `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state
  * began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has
- * both, in total, besides the number of its `webhooks` and `connections` by state. An automation platform has
- * `deliveries` and `webhooks`.
+ * both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries`
+ * and `webhooks`.
  */
 export type HealthItem = Schemas["HealthItem"];
 export type HealthItemKind = Schemas["HealthItemKind"];

@@ -1484,7 +1484,7 @@ export interface components {
         /**
          * @description The health of one integration, automation platform (its hooks), webhook or connection.
          *
-         *     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, besides the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`.
+         *     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`.
          */
         HealthItem: {
             /** @description An integration's connections by state. */
