@@ -329,10 +329,10 @@ def test_nothing_but_data_is_left_of_a_deleted_stack(account: Account) -> None:
     )
 
 
-def uninstall(account: Account, **variables: str) -> tuple[int, str]:
-    """`make uninstall`'s status and output."""
+def operation(account: Account, name: str, **variables: str) -> tuple[int, str]:
+    """The status and output of one of the operators' commands."""
     done = subprocess.run(
-        [sys.executable, "-m", "tools.operations.uninstall"],
+        [sys.executable, "-m", f"tools.operations.{name}"],
         cwd=account.tree,
         env=account.environment | variables,
         stdin=subprocess.DEVNULL,
@@ -341,6 +341,39 @@ def uninstall(account: Account, **variables: str) -> tuple[int, str]:
         text=True,
     )
     return done.returncode, done.stdout
+
+
+def uninstall(account: Account, **variables: str) -> tuple[int, str]:
+    return operation(account, "uninstall", **variables)
+
+
+@LIMIT
+def test_deployed_stack_can_be_restored(account: Account) -> None:
+    """The tables are those of the deployed template: the tree's own is not read. The emulator's
+    CloudFormation leaves out TTL and recovery, so each fault is mended as its line says.
+    """
+    dynamodb = account.client("dynamodb")
+    template = account.tree / "template.yaml"
+    aside = template.rename(template.with_suffix(".aside"))
+    try:
+        _, output = operation(account, "backup_check", STACK="patchbay-prod")
+        for table in re.findall(r"update-continuous-backups --table-name (\S+)", output):
+            recovery = {"PointInTimeRecoveryEnabled": True}
+            dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=recovery)
+        for table, attribute in re.findall(
+            r"update-time-to-live --table-name (\S+) .*AttributeName=(\w+)", output
+        ):
+            ttl = {"Enabled": True, "AttributeName": attribute}
+            dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
+        status, output = operation(account, "backup_check", STACK="patchbay-prod")
+        assert status == 0, output
+        assert output.count("  ok  ") == 13, "12 tables and the key"
+        status, output = operation(account, "restore_drill", STACK="patchbay-prod")
+        assert status == 0, output
+        assert "every table can be restored" in output
+    finally:
+        aside.rename(template)
+    assert [name for name in account.names()["tables"] if "restore-drill" in name] == []
 
 
 @LIMIT
