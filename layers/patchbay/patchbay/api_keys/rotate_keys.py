@@ -62,8 +62,8 @@ from patchbay.webhooks import service as webhooks
 _BATCH = 10
 # How many rows a run looks at. The next run continues.
 _MOST = 1_000
-# Enough for a batch whose receivers take as long as they may.
-_RESERVE_MS = 60_000
+# Enough for a batch whose receivers take as long as they may. A run that is killed does no harm.
+_RESERVE_MS = 25_000
 # Runs are an hour apart, so the next day's failure is announced in the 24th run.
 _ANNOUNCE_AGAIN_MS = DAY.length_ms - HOUR.length_ms // 2
 _TRIES = 3

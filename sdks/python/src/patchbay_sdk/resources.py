@@ -131,6 +131,7 @@ class ApiKeys:
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
         expires_at: datetime | Unset | None = UNSET,
+        rotation: models.KeyRotationInput | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ApiKeyWithSecret:
         """Create an API key.
@@ -156,6 +157,7 @@ class ApiKeys:
                 "rateLimitPerHour": rate_limit_per_hour,
                 "rateLimitPerDay": rate_limit_per_day,
                 "expiresAt": expires_at,
+                "rotation": rotation,
             },
             idempotency_key=idempotency_key,
         )
@@ -182,6 +184,7 @@ class ApiKeys:
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
         expires_at: datetime | Unset | None = UNSET,
+        rotation: models.KeyRotationInput | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
         """Update an API key: change the fields that are sent. The changes apply from the key's next
@@ -207,6 +210,7 @@ class ApiKeys:
                 "rateLimitPerHour": rate_limit_per_hour,
                 "rateLimitPerDay": rate_limit_per_day,
                 "expiresAt": expires_at,
+                "rotation": rotation,
             },
             if_match=if_match,
         )
@@ -332,6 +336,7 @@ class AsyncApiKeys:
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
         expires_at: datetime | Unset | None = UNSET,
+        rotation: models.KeyRotationInput | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ApiKeyWithSecret:
         """Create an API key.
@@ -357,6 +362,7 @@ class AsyncApiKeys:
                 "rateLimitPerHour": rate_limit_per_hour,
                 "rateLimitPerDay": rate_limit_per_day,
                 "expiresAt": expires_at,
+                "rotation": rotation,
             },
             idempotency_key=idempotency_key,
         )
@@ -383,6 +389,7 @@ class AsyncApiKeys:
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
         expires_at: datetime | Unset | None = UNSET,
+        rotation: models.KeyRotationInput | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
         """Update an API key: change the fields that are sent. The changes apply from the key's next
@@ -408,6 +415,7 @@ class AsyncApiKeys:
                 "rateLimitPerHour": rate_limit_per_hour,
                 "rateLimitPerDay": rate_limit_per_day,
                 "expiresAt": expires_at,
+                "rotation": rotation,
             },
             if_match=if_match,
         )
@@ -3833,7 +3841,13 @@ class Workspace:
             query={},
         )
 
-    def update(self, *, retain_days: int | Unset | None = UNSET, if_match: int | str | None = None) -> models.Workspace:
+    def update(
+        self,
+        *,
+        retain_days: int | Unset | None = UNSET,
+        api_key_rotation: models.RotationPolicyInput | Unset | None = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Workspace:
         """Update the settings of the workspace.
 
         They apply to what is stored from now on.
@@ -3847,7 +3861,7 @@ class Workspace:
             models.Workspace,
             path={},
             query={},
-            body={"retainDays": retain_days},
+            body={"retainDays": retain_days, "apiKeyRotation": api_key_rotation},
             if_match=if_match,
         )
 
@@ -3902,7 +3916,11 @@ class AsyncWorkspace:
         )
 
     async def update(
-        self, *, retain_days: int | Unset | None = UNSET, if_match: int | str | None = None
+        self,
+        *,
+        retain_days: int | Unset | None = UNSET,
+        api_key_rotation: models.RotationPolicyInput | Unset | None = UNSET,
+        if_match: int | str | None = None,
     ) -> models.Workspace:
         """Update the settings of the workspace.
 
@@ -3917,7 +3935,7 @@ class AsyncWorkspace:
             models.Workspace,
             path={},
             query={},
-            body={"retainDays": retain_days},
+            body={"retainDays": retain_days, "apiKeyRotation": api_key_rotation},
             if_match=if_match,
         )
 
