@@ -149,7 +149,15 @@ def plant(backend: Backend, workspace: str) -> set[str]:
         "TasksTable": [{**TASK, "workspaceId": workspace, "id": TaskId.new(now), "createdBy": text}],
         "ApiKeysTable": [
             {"id": f"rotation#key_of_{len(workspace)}", "workspaceId": workspace, "rv": 1, "ct": text},
-            {"id": f"default#{workspace}", "workspaceId": workspace, "rv": 1, "ev": 90, "ov": 0},
+            {
+                "id": f"default#{workspace}",
+                "workspaceId": workspace,
+                "rv": 1,
+                "ev": 90,
+                "ov": 0,
+                "k": 1,
+                "d": now,
+            },
         ],
     }
     for table, planted in rows.items():

@@ -100,9 +100,7 @@ def export(principal: Principal, once: Once | None = None) -> Task:
     return tasks.start(principal, "workspace.export", None, {}, None, once)
 
 
-def _to_api(
-    workspace_id: str, state: webhooks.WorkspaceState, default: DefaultPolicy | None
-) -> Workspace:
+def _to_api(workspace_id: str, state: webhooks.WorkspaceState, default: DefaultPolicy | None) -> Workspace:
     limit = settings().retention_days
     return Workspace(
         id=workspace_id,

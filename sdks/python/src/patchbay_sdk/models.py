@@ -105,7 +105,9 @@ class ApiKey(Model):
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     rotation: KeyRotation | None
+    """The key's own policy of rotation; null if that of the workspace applies, if it has one."""
     next_rotation_at: datetime | None
+    """When the key is due for rotation; null if it is not to be rotated."""
     last_error: LastError | None
     """The most recent error, or null."""
     rotated_from: str | None
@@ -151,7 +153,9 @@ class ApiKeyWithSecret(Model):
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     rotation: KeyRotation | None
+    """The key's own policy of rotation; null if that of the workspace applies, if it has one."""
     next_rotation_at: datetime | None
+    """When the key is due for rotation; null if it is not to be rotated."""
     last_error: LastError | None
     """The most recent error, or null."""
     rotated_from: str | None
@@ -858,8 +862,11 @@ class KeyRotation(Model):
     """
 
     every_days: int | None
+    """How many days after its creation a key is due, 1 to 365; null for never."""
     overlap_seconds: int
+    """How long the old key keeps working after the new one was accepted."""
     deliver_to: WebhookTarget | SecretTarget | None
+    """Where new keys are delivered; null to be reminded only."""
 
 
 class KeyRotationInput(Model):
@@ -870,8 +877,11 @@ class KeyRotationInput(Model):
     """
 
     every_days: int | None
+    """How many days after its creation a key is due, 1 to 365; null for never."""
     overlap_seconds: int | None = None
+    """How long the old key keeps working after the new one was accepted."""
     deliver_to: WebhookTargetInput | SecretTarget | None = None
+    """Where new keys are delivered; null to be reminded only."""
 
 
 class KnownHook(Model):
@@ -1189,8 +1199,11 @@ class RotationPolicy(Model):
     """
 
     every_days: int
+    """How many days after its creation a key is due, 1 to 365; null for never."""
     overlap_seconds: int
+    """How long the old key keeps working after the new one was accepted."""
     deliver_to: WebhookTarget | None
+    """Where new keys are delivered; null to be reminded only."""
 
 
 class RotationPolicyInput(Model):
@@ -1200,8 +1213,11 @@ class RotationPolicyInput(Model):
     """
 
     every_days: int
+    """How many days after its creation a key is due, 1 to 365; null for never."""
     overlap_seconds: int | None = None
+    """How long the old key keeps working after the new one was accepted."""
     deliver_to: WebhookTargetInput | None = None
+    """Where new keys are delivered; null to be reminded only."""
 
 
 class Run(Model):
@@ -1285,6 +1301,7 @@ class SecretTarget(Model):
     type: Literal["secretsManager"]
     """The type."""
     secret_arn: str
+    """The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`."""
 
 
 class Series(Model):
@@ -1649,6 +1666,9 @@ class WebhookTarget(Model):
     webhook_id: str
     """The webhook."""
     pin: str | None
+    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
+    confirm what the webhook has now; send it as it was read to change nothing.
+    """
 
 
 class WebhookTargetInput(Model):
@@ -1663,6 +1683,9 @@ class WebhookTargetInput(Model):
     webhook_id: str
     """The webhook."""
     pin: str | None = None
+    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
+    confirm what the webhook has now; send it as it was read to change nothing.
+    """
 
 
 class WebhookWithSecret(Model):
@@ -1732,6 +1755,7 @@ class Workspace(Model):
     max_retain_days: int
     """The limit and the default of `retainDays`."""
     api_key_rotation: RotationPolicy | None
+    """The policy of the API keys that have none of their own; null for none."""
     updated_at: datetime | None
     """When the settings were last changed; null if never."""
     version: int

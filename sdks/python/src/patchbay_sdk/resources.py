@@ -144,6 +144,8 @@ class ApiKeys:
             rate_limit_per_hour: The most requests in any 60 minutes.
             rate_limit_per_day: The most requests in any 24 hours.
             expires_at: When the key ends. Without it, the key never expires.
+            rotation: When the key is rotated. Without it, the policy of the workspace applies, if it
+                has one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -197,6 +199,8 @@ class ApiKeys:
             rate_limit_per_hour: The most requests in any 60 minutes.
             rate_limit_per_day: The most requests in any 24 hours.
             expires_at: When the key ends. Without it, the key never expires.
+            rotation: The key's own policy, as a whole; null removes it, so that the policy of the
+                workspace applies.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -349,6 +353,8 @@ class AsyncApiKeys:
             rate_limit_per_hour: The most requests in any 60 minutes.
             rate_limit_per_day: The most requests in any 24 hours.
             expires_at: When the key ends. Without it, the key never expires.
+            rotation: When the key is rotated. Without it, the policy of the workspace applies, if it
+                has one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -402,6 +408,8 @@ class AsyncApiKeys:
             rate_limit_per_hour: The most requests in any 60 minutes.
             rate_limit_per_day: The most requests in any 24 hours.
             expires_at: When the key ends. Without it, the key never expires.
+            rotation: The key's own policy, as a whole; null removes it, so that the policy of the
+                workspace applies.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -3854,6 +3862,8 @@ class Workspace:
 
         Args:
             retain_days: 1 to `maxRetainDays`; null for the default.
+            api_key_rotation: The policy of the API keys that have none of their own, as a whole; null
+                removes it.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -3928,6 +3938,8 @@ class AsyncWorkspace:
 
         Args:
             retain_days: 1 to `maxRetainDays`; null for the default.
+            api_key_rotation: The policy of the API keys that have none of their own, as a whole; null
+                removes it.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(

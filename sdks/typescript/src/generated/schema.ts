@@ -187,7 +187,10 @@ export interface components {
             maskedKey: string;
             /** @description The name for people. */
             name: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the key is due for rotation; null if it is not to be rotated.
+             */
             nextRotationAt: string | null;
             /** @description The most requests in any 24 hours. */
             rateLimitPerDay: number;
@@ -195,6 +198,7 @@ export interface components {
             rateLimitPerHour: number;
             /** @description The key that this one replaces, or null. */
             rotatedFrom: string | null;
+            /** @description The key's own policy of rotation; null if that of the workspace applies, if it has one. */
             rotation: components["schemas"]["KeyRotation"] | null;
             /** @description The scopes. */
             scopes: string[];
@@ -449,7 +453,10 @@ export interface components {
             maskedKey: string;
             /** @description The name for people. */
             name: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the key is due for rotation; null if it is not to be rotated.
+             */
             nextRotationAt: string | null;
             /** @description The most requests in any 24 hours. */
             rateLimitPerDay: number;
@@ -457,6 +464,7 @@ export interface components {
             rateLimitPerHour: number;
             /** @description The key that this one replaces, or null. */
             rotatedFrom: string | null;
+            /** @description The key's own policy of rotation; null if that of the workspace applies, if it has one. */
             rotation: components["schemas"]["KeyRotation"] | null;
             /** @description The scopes. */
             scopes: string[];
@@ -1078,6 +1086,7 @@ export interface components {
              * @default 1000
              */
             rateLimitPerHour?: number;
+            /** @description When the key is rotated. Without it, the policy of the workspace applies, if it has one. */
             rotation?: components["schemas"]["KeyRotationInput"] | null;
             /** @description What the key may do. You can grant only scopes that you have. */
             scopes: string[];
@@ -1780,15 +1789,23 @@ export interface components {
         JsonValue: unknown;
         /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
         KeyRotation: {
+            /** @description Where new keys are delivered; null to be reminded only. */
             deliverTo: (components["schemas"]["WebhookTarget"] | components["schemas"]["SecretTarget"]) | null;
+            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
             everyDays: number | null;
+            /** @description How long the old key keeps working after the new one was accepted. */
             overlapSeconds: number;
         };
         /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
         KeyRotationInput: {
+            /** @description Where new keys are delivered; null to be reminded only. */
             deliverTo?: (components["schemas"]["WebhookTargetInput"] | components["schemas"]["SecretTarget"]) | null;
+            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
             everyDays: number | null;
-            /** @default 86400 */
+            /**
+             * @description How long the old key keeps working after the new one was accepted.
+             * @default 86400
+             */
             overlapSeconds?: number;
         };
         /**
@@ -2472,15 +2489,23 @@ export interface components {
         };
         /** @description Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
         RotationPolicy: {
+            /** @description Where new keys are delivered; null to be reminded only. */
             deliverTo: components["schemas"]["WebhookTarget"] | null;
+            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
             everyDays: number;
+            /** @description How long the old key keeps working after the new one was accepted. */
             overlapSeconds: number;
         };
         /** @description Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
         RotationPolicyInput: {
+            /** @description Where new keys are delivered; null to be reminded only. */
             deliverTo?: components["schemas"]["WebhookTargetInput"] | null;
+            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
             everyDays: number;
-            /** @default 86400 */
+            /**
+             * @description How long the old key keeps working after the new one was accepted.
+             * @default 86400
+             */
             overlapSeconds?: number;
         };
         /** @description An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
@@ -2568,6 +2593,7 @@ export interface components {
         Samples: components["schemas"]["Sample"][];
         /** @description Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. */
         SecretTarget: {
+            /** @description The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`. */
             secretArn: string;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -2790,6 +2816,7 @@ export interface components {
             rateLimitPerDay?: number;
             /** @description The most requests in any 60 minutes. */
             rateLimitPerHour?: number;
+            /** @description The key's own policy, as a whole; null removes it, so that the policy of the workspace applies. */
             rotation?: components["schemas"]["KeyRotationInput"] | null;
             /** @description What the key may do. You can grant only scopes that you have. */
             scopes?: string[];
@@ -2852,6 +2879,7 @@ export interface components {
         };
         /** @description Only the fields that are sent change. `retainDays: null` is the default, `maxRetainDays`; `apiKeyRotation: null` is no policy. Only an owner may set its `deliverTo`. */
         UpdateWorkspace: {
+            /** @description The policy of the API keys that have none of their own, as a whole; null removes it. */
             apiKeyRotation?: components["schemas"]["RotationPolicyInput"] | null;
             /** @description 1 to `maxRetainDays`; null for the default. */
             retainDays?: number | null;
@@ -3189,6 +3217,7 @@ export interface components {
         WebhookStatus: "ACTIVE" | "PAUSED" | "INACTIVE" | "DISABLED";
         /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for the URL and the headers of the webhook when the policy was set. If they differ when the key is due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has now. */
         WebhookTarget: {
+            /** @description The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to confirm what the webhook has now; send it as it was read to change nothing. */
             pin: string | null;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -3200,6 +3229,7 @@ export interface components {
         };
         /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for the URL and the headers of the webhook when the policy was set. If they differ when the key is due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has now. */
         WebhookTargetInput: {
+            /** @description The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to confirm what the webhook has now; send it as it was read to change nothing. */
             pin?: string | null;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -3270,6 +3300,7 @@ export interface components {
         };
         /** @description `retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It applies to what is written from the change on, and is at most `maxRetainDays`, which is also the default. `status` is ERASING from the request that deletes the workspace until that has ended. `apiKeyRotation` is the policy of the API keys that have none of their own. */
         Workspace: {
+            /** @description The policy of the API keys that have none of their own; null for none. */
             apiKeyRotation: components["schemas"]["RotationPolicy"] | null;
             /** @description The ID. */
             id: string;
