@@ -159,7 +159,7 @@ class Driver:
         revealed = read(answer) if read is not None and answer.status < 400 else []
         if revealed:
             self.revealed_by.add(revealing)
-        self.secrets |= {f"{secret[:8]}… of {line}": secret for secret in revealed}
+        self.secrets |= {f"{secret[:12]}… of {line}": secret for secret in revealed}
         self.responses.append(Response(line, f"{answer.headers} {answer.text}", revealed))
         assert answer.headers.keys() <= READABLE_HEADERS, f"{line}: {answer.headers}"
         created = answer.headers.get("location", "") if answer.status < 300 else ""
@@ -271,14 +271,14 @@ def _api_keys(driver: Driver) -> Any:
 def _key_rotation(driver: Driver) -> None:
     """Keys that rotate: into a webhook that refuses once, into a secret, and by hand meanwhile."""
     api, backend = driver.api, driver.backend
-    key = {"name": "Rotating", "scopes": ["events:publish"]}
+    key = {"name": "Publisher", "scopes": ["events:publish", "events:read"]}
     with receiver([echo(500), echo(200)]) as taker:
         webhook = {"name": "Vault", "url": taker.url, "eventTypes": ["POST_PUBLISHED"]}
         id = api(f"POST {WEBHOOKS}", 201, json={**webhook, "headers": HEADER_VALUES})["id"]
-        to_webhook = {"everyDays": 1, "deliverTo": {"type": "webhook", "webhookId": id}}
+        to_webhook = {"everyDays": 90, "deliverTo": {"type": "webhook", "webhookId": id}}
         name = f"patchbay/patchbay/acme/{id}"
         secret = backend.client("secretsmanager").create_secret(Name=name, SecretString="{}")
-        to_secret = {"everyDays": 1, "deliverTo": {"type": "secretsManager", "secretArn": secret["ARN"]}}
+        to_secret = {"everyDays": 90, "deliverTo": {"type": "secretsManager", "secretArn": secret["ARN"]}}
         api("PUT /api/workspace", 200, json={"apiKeyRotation": to_webhook})
         keys = [
             api(f"POST {KEYS}", 201, json={**key, "rotation": rotation}) for rotation in (None, to_webhook)
@@ -301,8 +301,8 @@ def _key_rotation(driver: Driver) -> None:
 
 
 def _age(driver: Driver, id: ApiKeyId) -> None:
-    """Make a key two days older: its ID has the time of its creation."""
-    backend, old = driver.backend, ApiKeyId.new(now_ms() - 2 * 86_400_000)
+    """Make a key 100 days older: its ID has the time of its creation."""
+    backend, old = driver.backend, ApiKeyId.new(now_ms() - 100 * 86_400_000)
     for prefix in ("", "rotation#"):
         rows = [row for row in backend.rows("ApiKeysTable") if row["id"] == f"{prefix}{id}"]
         for row in rows:

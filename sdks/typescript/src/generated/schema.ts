@@ -4347,7 +4347,7 @@ export interface operations {
             path: {
                 /**
                  * @description The key's ID, `key_…`: not the secret.
-                 * @example key_0355200000000000000001
+                 * @example key_0355200000000000000008
                  */
                 id: string;
             };
