@@ -43,7 +43,7 @@ from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
-from patchbay import aws, vault
+from patchbay import vault
 from patchbay.activity.log import SYSTEM
 from patchbay.api_keys import announcements, minting, rotation, rotation_delivery, rotation_store, store
 from patchbay.api_keys.models import DEFAULT_OVERLAP_SECONDS
@@ -90,12 +90,12 @@ class _Run:
         return self._remaining_ms() > _RESERVE_MS
 
     def guarded(self, key_id: str, work: Callable[[], Handover | None]) -> Handover | None:
-        """Do the work for one key. A failure of AWS does not affect the other keys."""
+        """Do the work for one key. A failure, of AWS or in our code, does not affect the other keys."""
         try:
             return work()
         except rotation_store.StateChanged:
             logger.info("api key rotation changed meanwhile", key_id=key_id)
-        except (aws.CallFailed, vault.KeyUnavailable):
+        except Exception:
             logger.exception("api key rotation failed", key_id=key_id)
             self.failed += 1
         return None
@@ -103,7 +103,7 @@ class _Run:
 
 def rotate_keys(remaining_ms: Callable[[], int]) -> RotationSummary:
     """Process the rotations that are due until time runs short, one of each workspace in turn. Raises
-    IncompleteRun, after all others, if AWS failed for some.
+    IncompleteRun, after all others, if some failed.
     """
     run = _Run(remaining_ms)
     states, defaults = rotation_store.list_due(run.now, _MOST)
@@ -144,7 +144,7 @@ def _look_at_workspace(run: _Run, default: DefaultPolicy) -> list[RotationState]
         rotation_store.write_default(default, next_ms)
     except rotation_store.StateChanged:
         logger.info("api key rotation changed meanwhile", workspace=default.workspace_id)
-    except aws.CallFailed:
+    except Exception:
         logger.exception("api key rotation failed", workspace=default.workspace_id)
         run.failed += 1
     return due
