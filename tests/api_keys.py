@@ -10,7 +10,7 @@ import pytest
 from patchbay import ids
 from patchbay.activity import log
 from patchbay.api_keys import announcements as key_announcements
-from patchbay.api_keys import guard, hashing, models, service, store
+from patchbay.api_keys import guard, hashing, minting, models, rotation_store, service, store
 from patchbay.auth import principal
 from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
@@ -39,7 +39,8 @@ CONFIG = SimpleNamespace(
 
 def use_config(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the settings, and the announcement of limits that are nearly used up, for keys in memory."""
-    for module in (guard, store, service, principal, log, key_announcements, announcements, records):
+    own = (guard, minting, rotation_store, service, store)
+    for module in (*own, principal, log, key_announcements, announcements, records):
         monkeypatch.setattr(module, "settings", lambda: CONFIG)
     monkeypatch.setattr(dynamo, "put", lambda *_, **__: None)
 

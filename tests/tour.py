@@ -21,7 +21,7 @@ from patchbay.api_keys import guard
 from patchbay.auth import jwt
 from patchbay.clock import iso, now_ms
 from patchbay.http.response import EXPOSED_HEADERS
-from patchbay.ids import DeliveryId, IntegrationId
+from patchbay.ids import ApiKeyId, DeliveryId, IntegrationId
 from patchbay.rate_limits import ceilings
 from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.storage import dynamo
@@ -159,7 +159,7 @@ class Driver:
         revealed = read(answer) if read is not None and answer.status < 400 else []
         if revealed:
             self.revealed_by.add(revealing)
-        self.secrets |= {f"{secret[:8]}… of {line}": secret for secret in revealed}
+        self.secrets |= {f"{secret[:12]}… of {line}": secret for secret in revealed}
         self.responses.append(Response(line, f"{answer.headers} {answer.text}", revealed))
         assert answer.headers.keys() <= READABLE_HEADERS, f"{line}: {answer.headers}"
         created = answer.headers.get("location", "") if answer.status < 300 else ""
@@ -211,6 +211,7 @@ def tour(driver: Driver) -> None:
     driver.api(f"DELETE {KEYS}/{publisher['id']}", 200)
     _automations(driver)
     _integrations(driver)
+    _key_rotation(driver)
     assert driver.api("GET /api/audit", 200)["items"]
     _workspace(driver)
 
@@ -260,11 +261,52 @@ def _api_keys(driver: Driver) -> Any:
     api("GET /api/nothing", 404, token=revoked["key"])
     api(f"DELETE {KEYS}/{revoked['id']}", 200)
     set_attributes(backend, "ApiKeysTable", {"id": revoked["id"]}, d=1, k=0)
-    assert driver.worker("ExpireKeysFunction") == {"announced": 1, "retired": 2}
+    assert driver.worker("ExpireKeysFunction") == {"announced": 1, "retired": 2, "reminded": 0, "rotated": 0}
     assert len(driver.receive("EventsQueue")) == 1
     set_attributes(backend, "RateLimitsTable", {"id": "of a deleted workspace"}, ttl=1)
     assert driver.worker("SweepWindowsFunction") == {"deleted": 1}
     return publisher
+
+
+def _key_rotation(driver: Driver) -> None:
+    """Keys that rotate: into a webhook that refuses once, into a secret, and by hand meanwhile."""
+    api, backend = driver.api, driver.backend
+    key = {"name": "Publisher", "scopes": ["events:publish", "events:read"]}
+    with receiver([echo(500), echo(200)]) as taker:
+        webhook = {"name": "Vault", "url": taker.url, "eventTypes": ["POST_PUBLISHED"]}
+        id = api(f"POST {WEBHOOKS}", 201, json={**webhook, "headers": HEADER_VALUES})["id"]
+        to_webhook = {"everyDays": 90, "deliverTo": {"type": "webhook", "webhookId": id}}
+        name = f"patchbay/patchbay/acme/{id}"
+        secret = backend.client("secretsmanager").create_secret(Name=name, SecretString="{}")
+        to_secret = {"everyDays": 90, "deliverTo": {"type": "secretsManager", "secretArn": secret["ARN"]}}
+        api("PUT /api/workspace", 200, json={"apiKeyRotation": to_webhook})
+        keys = [
+            api(f"POST {KEYS}", 201, json={**key, "rotation": rotation}) for rotation in (None, to_webhook)
+        ]
+        keys.append(api(f"POST {KEYS}", 201, json=key))
+        api(f"PUT {KEYS}/{keys[2]['id']}", 200, json={"rotation": to_webhook})
+        api(f"PUT {KEYS}/{keys[2]['id']}", 200, json={"rotation": to_secret})
+        api(f"POST {KEYS}/{keys[1]['id']}/rotate", 201)
+        for each in keys:
+            _age(driver, ApiKeyId(each["id"]))
+        # The first request fails, and so does the second if they are concurrent.
+        for _ in range(3):
+            driver.worker("ExpireKeysFunction")
+        taken = [request.json()["data"]["key"] for request in taker.requests]
+    assert taken
+    value = backend.client("secretsmanager").get_secret_value(SecretId=secret["ARN"])["SecretString"]
+    driver.secrets |= {f"successor {number}": text for number, text in enumerate(set(taken))}
+    driver.secrets["successor in a secret"] = json.loads(value)["key"]
+    api("PUT /api/workspace", 200, json={"apiKeyRotation": None})
+
+
+def _age(driver: Driver, id: ApiKeyId) -> None:
+    """Make a key 100 days older: its ID has the time of its creation."""
+    backend, old = driver.backend, ApiKeyId.new(now_ms() - 100 * 86_400_000)
+    for prefix in ("", "rotation#"):
+        rows = [row for row in backend.rows("ApiKeysTable") if row["id"] == f"{prefix}{id}"]
+        for row in rows:
+            put_row(backend, "ApiKeysTable", {**row, "id": f"{prefix}{old}"})
 
 
 # ── workspaces ───────────────────────────────────────────────────────────────────────────────────────

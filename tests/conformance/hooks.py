@@ -298,6 +298,13 @@ def _mend_key(body: Json) -> None:
         body["scopes"] = ["events:read", "webhooks:read"][: len(body["scopes"])]
     if body.get("expiresAt"):
         body["expiresAt"] = moment(86_400)
+    _mend_rotation(body.get("rotation"))
+
+
+def _mend_rotation(policy: Json | None) -> None:
+    """A target has to exist."""
+    if isinstance(policy, dict) and "deliverTo" in policy:
+        policy["deliverTo"] = None
 
 
 def _mend_replay(body: Json) -> None:
@@ -366,6 +373,7 @@ def _mend_secret(body: Json) -> None:
 def _mend_workspace(body: Json) -> None:
     if isinstance(body.get("retainDays"), int):
         body["retainDays"] = 7  # at most a parameter of the deployment
+    _mend_rotation(body.get("apiKeyRotation"))
 
 
 BODIES: dict[str, Callable[[Json], None]] = {
@@ -508,6 +516,7 @@ SEMANTIC = {
     r"(data|input|output)\b.*: ": "the catalogue has the schema of each type",
     r"cursor: .*is not a cursor": "a cursor is from another response",
     r"(state|redirectUri|logoUrl|url|callbackUrl|config\..*|credentials.*|headers): ": "the service decides",
+    r"(rotation|apiKeyRotation)\.deliverTo\b.*: ": "the target has to exist",
     r"returnUrl: ": "the deployment has the origins",
     r"since: must (not be in the future|be within|be at most)": "the clock decides",
     r"expiresAt: must not be in the past": "the clock decides",

@@ -456,6 +456,14 @@ PROOFS: dict[str, dict[str, tuple[str, str]]] = {
             "test_api_key_expiry.py",
             "test_expired_key_is_uncounted_and_stays_listed_for_30_days",
         ),
+        "rotates a key when it is due, and again": (
+            "test_key_rotation.py",
+            "test_key_rotates_when_it_is_due_and_again",
+        ),
+        "reminds of a key 7 days before it is due, and then": (
+            "test_key_rotation.py",
+            "test_policy_without_a_target_reminds_twice_and_rotates_nothing",
+        ),
     },
     "SweepWindowsFunction": {
         "deletes windows two days after they expired": (

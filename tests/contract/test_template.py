@@ -525,6 +525,9 @@ def test_rights_have_no_wildcard(function: str, grants: Grants) -> None:
         resource = right.resource
         if resource.startswith("arn:aws:s3:"):
             resource = resource.removesuffix("/*")  # the files of one bucket
+        if right.action == "secretsmanager:PutSecretValue":
+            resource = resource.removesuffix("/*")  # the secrets for new keys of one stack
+            assert ":secret:patchbay/" in resource
         assert "*" not in resource, right
 
 
@@ -626,7 +629,7 @@ def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Ri
             yield Right(f"sqs:{operation.removesuffix('Batch')}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
         case "kms", ("GenerateDataKey" | "Decrypt"):
             yield Right(f"kms:{operation}", call["KeyId"])
-        case "secretsmanager", "GetSecretValue":
+        case "secretsmanager", ("GetSecretValue" | "PutSecretValue"):
             yield Right(f"secretsmanager:{operation}", call["SecretId"])
         case "s3", _:
             bucket = f"arn:aws:s3:::{call['Bucket']}"

@@ -150,6 +150,18 @@ def plant(backend: Backend, workspace: str) -> set[str]:
         "RateLimitsTable": [{"id": f"webhook-tests#{workspace}", "ttl": now}],
         "ConnectionsTable": [{"integrationKey": workspace, "name": "calls", "permits": frozenset({text})}],
         "TasksTable": [{**TASK, "workspaceId": workspace, "id": TaskId.new(now), "createdBy": text}],
+        "ApiKeysTable": [
+            {"id": f"rotation#key_of_{len(workspace)}", "workspaceId": workspace, "rv": 1, "ct": text},
+            {
+                "id": f"default#{workspace}",
+                "workspaceId": workspace,
+                "rv": 1,
+                "ev": 90,
+                "ov": 0,
+                "k": 1,
+                "d": now,
+            },
+        ],
     }
     for table, planted in rows.items():
         for row in planted:

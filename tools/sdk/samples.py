@@ -105,6 +105,9 @@ def _python_value(document: Document, value: JsonValue, schema: Schema) -> str:
 def _fits(document: Document, value: JsonValue, schema: Schema) -> bool:
     """Whether a variant of a union is that of the value: its kind, and the constants of its fields."""
     schema = document.resolve(schema)
+    for combination in ("anyOf", "oneOf"):
+        if combination in schema:
+            return any(_fits(document, value, each) for each in schema[combination])
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         return schema.get("type") == "object" and all(

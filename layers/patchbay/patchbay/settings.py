@@ -91,6 +91,15 @@ class Settings:
         return self.retention_days * 86_400_000
 
     @property
+    def secret_arn_prefix(self) -> str:
+        """What the ARNs of the secrets begin with that new API keys may be stored in, before the workspace:
+        in the account and region of the stack, whose name is the end of the metrics' namespace.
+        """
+        partition, _, region, account = self.kms_key_id.split(":")[1:5]
+        stack = self.metrics_namespace.rpartition("/")[2]
+        return f"arn:{partition}:secretsmanager:{region}:{account}:secret:patchbay/{stack}/"
+
+    @property
     def redirect_uris(self) -> tuple[str, ...]:
         """The redirect URIs for integrations that register none."""
         return _split(self.allowed_redirect_uris)

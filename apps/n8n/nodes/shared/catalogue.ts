@@ -25,6 +25,16 @@ export const events: INodePropertyOptions[] = [
     "description": "Triggers when an API key gets a successor"
   },
   {
+    "name": "API Key Rotation Due",
+    "value": "API_KEY_ROTATION_DUE",
+    "description": "Triggers when an API key that Patchbay does not rotate by itself is due, and 7 days before"
+  },
+  {
+    "name": "API Key Rotation Failed",
+    "value": "API_KEY_ROTATION_FAILED",
+    "description": "Triggers when an API key is due, but its successor cannot be delivered, once a day"
+  },
+  {
     "name": "Alert Triggered",
     "value": "ALERT_TRIGGERED",
     "description": "Triggers when an alert's condition is met, such as a sudden rise in mentions"
@@ -285,6 +295,21 @@ export const eventFields: Record<string, Record<string, string>> = {
     "successorId": "string",
     "endsAt": "string",
     "rotatedBy": "string"
+  },
+  "API_KEY_ROTATION_DUE": {
+    "keyId": "string",
+    "name": "string",
+    "maskedKey": "string",
+    "dueAt": "string",
+    "daysLeft": "number"
+  },
+  "API_KEY_ROTATION_FAILED": {
+    "keyId": "string",
+    "name": "string",
+    "maskedKey": "string",
+    "statusReason": "string",
+    "detail": "string",
+    "failedAt": "string"
   },
   "CONNECTION_CREATED": {
     "connectionId": "string",
@@ -1321,6 +1346,103 @@ export const filterFields: INodeProperties[] = [
         "type": "string",
         "default": "",
         "description": "The key that replaces it"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "API_KEY_ROTATION_DUE"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Days Left",
+        "name": "daysLeft",
+        "type": "number",
+        "default": 0,
+        "description": "How many days are left until then; 0 when it is due"
+      },
+      {
+        "displayName": "Key ID",
+        "name": "keyId",
+        "type": "string",
+        "default": "",
+        "description": "The key"
+      },
+      {
+        "displayName": "Masked Key",
+        "name": "maskedKey",
+        "type": "string",
+        "default": "",
+        "description": "The first characters of the key"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      }
+    ]
+  },
+  {
+    "displayName": "Filters",
+    "name": "filters",
+    "type": "collection",
+    "placeholder": "Add Filter",
+    "default": {},
+    "description": "Only events that have all of these values start the workflow",
+    "displayOptions": {
+      "show": {
+        "event": [
+          "API_KEY_ROTATION_FAILED"
+        ]
+      }
+    },
+    "options": [
+      {
+        "displayName": "Detail",
+        "name": "detail",
+        "type": "string",
+        "default": "",
+        "description": "Why it failed, and what to do"
+      },
+      {
+        "displayName": "Key ID",
+        "name": "keyId",
+        "type": "string",
+        "default": "",
+        "description": "The key"
+      },
+      {
+        "displayName": "Masked Key",
+        "name": "maskedKey",
+        "type": "string",
+        "default": "",
+        "description": "The first characters of the key"
+      },
+      {
+        "displayName": "Name",
+        "name": "name",
+        "type": "string",
+        "default": "",
+        "description": "Its name"
+      },
+      {
+        "displayName": "Status Reason",
+        "name": "statusReason",
+        "type": "string",
+        "default": "",
+        "description": "Why it failed, as a code"
       }
     ]
   },

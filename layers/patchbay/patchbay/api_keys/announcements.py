@@ -1,5 +1,5 @@
-"""The events of an API key: API_KEY_CREATED, _ROTATED and _REVOKED, each for the transaction that makes the
-change, and RATE_LIMIT_NEAR. (API_KEY_EXPIRING: `expire_keys`.)
+"""The events of an API key: API_KEY_CREATED, _ROTATED, _REVOKED, _ROTATION_DUE and _ROTATION_FAILED, each for
+the transaction that makes the change, and RATE_LIMIT_NEAR. (API_KEY_EXPIRING: `expire_keys`.)
 """
 
 from __future__ import annotations
@@ -55,6 +55,21 @@ def revoked(key: StoredKey) -> dynamo.TransactItem:
         "revokedAt": iso(from_ms(key.retired_ms or 0)),
     }
     return announcements.action(key.workspace_id, "API_KEY_REVOKED", data)
+
+
+def rotation_due(key: StoredKey, due_ms: int, days_left: int) -> dynamo.TransactItem:
+    data: dict[str, JsonValue] = {**describe(key), "dueAt": iso(from_ms(due_ms)), "daysLeft": days_left}
+    return announcements.action(key.workspace_id, "API_KEY_ROTATION_DUE", data)
+
+
+def rotation_failed(key: StoredKey, code: str, detail: str, at_ms: int) -> dynamo.TransactItem:
+    data: dict[str, JsonValue] = {
+        **describe(key),
+        "statusReason": code,
+        "detail": detail,
+        "failedAt": iso(from_ms(at_ms)),
+    }
+    return announcements.action(key.workspace_id, "API_KEY_ROTATION_FAILED", data)
 
 
 def is_near(status: QuotaStatus) -> bool:

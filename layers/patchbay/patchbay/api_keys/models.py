@@ -8,14 +8,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from patchbay.api_model import ApiModel, Name, Timestamp
+from patchbay.api_model import ApiModel, LastError, Name, Timestamp
 from patchbay.auth.scopes import Scope, ScopeName
-from patchbay.ids import ApiKeyId
+from patchbay.ids import ApiKeyId, WebhookId
 from patchbay.updates import VOLATILE, ReadOnly, Update
 
 MAX_PER_HOUR = 1_000_000
 MAX_PER_DAY = 24 * MAX_PER_HOUR
 MAX_OVERLAP_SECONDS = 30 * 86_400
+DEFAULT_OVERLAP_SECONDS = 86_400
+MAX_ROTATION_DAYS = 365
 
 
 class KeyStatus(StrEnum):
@@ -36,23 +38,70 @@ def _distinct(scopes: list[str]) -> list[str]:
     return list(dict.fromkeys(scopes))
 
 
+OverlapSeconds = Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)]
 Scopes = Annotated[list[Scope], Field(min_length=1, max_length=50), AfterValidator(_distinct)]
 
 
+class WebhookTarget(ApiModel):
+    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for
+    the URL and the headers of the webhook when the policy was set. If they differ when the key is due, it
+    does not rotate until you send the policy without `pin`, which confirms what the webhook has now.
+    """
+
+    type: Literal["webhook"]
+    webhook_id: WebhookId
+    pin: Annotated[str, Field(max_length=64)] | None = None
+
+
+class SecretTarget(ApiModel):
+    """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must
+    begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment.
+    """
+
+    type: Literal["secretsManager"]
+    secret_arn: Annotated[str, Field(min_length=1, max_length=2048)]
+
+
+class RotationPolicy(ApiModel):
+    """Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the
+    old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only
+    announces API_KEY_ROTATION_DUE, 7 days before and when a key is due.
+    """
+
+    every_days: Annotated[int, Field(ge=1, le=MAX_ROTATION_DAYS)]
+    overlap_seconds: OverlapSeconds = DEFAULT_OVERLAP_SECONDS
+    deliver_to: WebhookTarget | None = None
+
+
+class KeyRotation(ApiModel):
+    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it,
+    and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay
+    only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never,
+    even if the workspace has a policy.
+    """
+
+    every_days: Annotated[int, Field(ge=1, le=MAX_ROTATION_DAYS)] | None
+    overlap_seconds: OverlapSeconds = DEFAULT_OVERLAP_SECONDS
+    deliver_to: Annotated[WebhookTarget | SecretTarget, Field(discriminator="type")] | None = None
+
+
 class CreateApiKey(ApiModel):
-    """A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires."""
+    """A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires. Without
+    `rotation`, the policy of the workspace applies.
+    """
 
     name: Name
     scopes: Scopes
     rate_limit_per_hour: Annotated[int, Field(ge=1, le=MAX_PER_HOUR)] = 1_000
     rate_limit_per_day: Annotated[int, Field(ge=1, le=MAX_PER_DAY)] = 10_000
     expires_at: Annotated[Timestamp, AfterValidator(_in_future)] | None = None
+    rotation: KeyRotation | None = None
 
 
 class RotateApiKey(ApiModel):
     """How many seconds the old key keeps working alongside the new one; 0 ends it immediately."""
 
-    overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
+    overlap_seconds: OverlapSeconds = DEFAULT_OVERLAP_SECONDS
 
 
 class DailyUse(ApiModel):
@@ -72,7 +121,11 @@ class Usage(ApiModel):
 
 
 class ApiKey(ApiModel):
-    """A key without its secret. `rotatedFrom` is the key that this one replaces."""
+    """A key without its secret. `rotatedFrom` is the key that this one replaces.
+
+    `rotation` is the key's own policy; if it is null, that of the workspace applies. `nextRotationAt` is when
+    the key is due by either. `lastError` is why its rotation has not succeeded yet.
+    """
 
     id: ApiKeyId
     name: str
@@ -85,6 +138,9 @@ class ApiKey(ApiModel):
     last_used_at: Annotated[Timestamp | None, VOLATILE]
     usage: Annotated[Usage, VOLATILE]
     created_by: str
+    rotation: KeyRotation | None
+    next_rotation_at: Annotated[Timestamp | None, VOLATILE]
+    last_error: Annotated[LastError | None, VOLATILE]
     rotated_from: ApiKeyId | None
     created_at: Timestamp
     updated_at: Annotated[Timestamp, VOLATILE]
@@ -93,7 +149,8 @@ class ApiKey(ApiModel):
 
 class UpdateApiKey(Update, CreateApiKey):
     """Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the
-    expiry. The service checks the scopes that the key does not have yet.
+    expiry, and `rotation: null` the key's own policy. The service checks the scopes that the key does not
+    have yet.
     """
 
     read_only = ReadOnly(

@@ -5,13 +5,14 @@ platform's own APIs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic.alias_generators import to_camel
 
 from patchbay.activity.log import log_action
-from patchbay.api_keys import guard, hashing, key_format, store
+from patchbay.api_keys import guard, key_format, minting, policies, rotation, rotation_store, store
 from patchbay.api_keys.models import (
     ApiKey,
     ApiKeyWithSecret,
@@ -28,8 +29,9 @@ from patchbay.api_keys.models import (
     VerificationCode,
     VerifyApiKey,
 )
+from patchbay.api_keys.rotation import DefaultPolicy, Policy, RotationState
 from patchbay.api_keys.stored_key import StoredKey, Terms
-from patchbay.api_model import Empty, Listing, ListQuery
+from patchbay.api_model import Empty, LastError, Listing, ListQuery
 from patchbay.auth.principal import KeyLimits, Principal
 from patchbay.auth.scopes import PLATFORM_ONLY, check_spelling
 from patchbay.clock import from_ms, iso, now_ms, to_ms
@@ -52,7 +54,8 @@ def create(principal: Principal, body: CreateApiKey, once: Once | None = None) -
     """Create a key. Only this response contains it.
 
     Raises Forbidden for scopes that the caller may not grant, and if the caller is itself a key, because the
-    new key's own windows would lift the caller's limits. Raises Conflict at the workspace's ceiling.
+    new key's own windows would lift the caller's limits. Raises ValidationFailed for a rotation without such
+    a target, and Conflict at the workspace's ceiling.
     """
     if principal.key is not None:
         raise Forbidden(
@@ -67,22 +70,31 @@ def create(principal: Principal, body: CreateApiKey, once: Once | None = None) -
         expires_ms=None if body.expires_at is None else to_ms(body.expires_at),
     )
     _check_grants(principal, terms)
-    key, response = _new_key(principal, terms)
-    logged = _log_action(principal, key, "api_key.created")
-    store.create(key, [logged, *([once.complete_action(response)] if once else [])])
+    policy = policies.resolve(principal, body.rotation, None, "rotation")
+    key, text = minting.mint(principal.workspace_id, principal.id, terms, None)
+    state = _with_policy(key, None, policy) if policy is not None else None
+    response = _with_secret(key, text, _Rotation.of(key, state))
+    actions = [_log_action(principal, key, "api_key.created")]
+    if state is not None:
+        actions.append(rotation_store.put_action(state))
+    store.create(key, [*actions, *([once.complete_action(response)] if once else [])])
     return response
 
 
 def list_keys(principal: Principal, query: ListQuery) -> Listing[ApiKey]:
     """The workspace's keys, newest first, without their daily use. Ended keys stay listed for 30 days."""
     page = store.list_page(principal.workspace_id, limit=query.limit, cursor=query.cursor)
+    states, default = rotation_store.get_many(principal.workspace_id, [key.id for key in page.items])
     now = now_ms()
-    return Listing.from_page(page.map(lambda key: _to_response(key, now, daily=False)))
+    return Listing.from_page(
+        page.map(lambda key: _to_response(key, _Rotation(states.get(key.id), default), now, daily=False))
+    )
 
 
 def get(principal: Principal, id: ApiKeyId) -> ApiKey:
     """One key. Raises NotFound, also for a key of another workspace."""
-    return _to_response(_get_stored(principal, id), now_ms())
+    key = _get_stored(principal, id)
+    return _to_response(key, _Rotation.read(key), now_ms())
 
 
 def describe_caller(principal: Principal) -> Caller:
@@ -109,7 +121,8 @@ def describe_caller(principal: Principal) -> Caller:
 
 
 def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> Empty:
-    """Revoke a key: its next request is refused. A key that has ended does not change.
+    """Revoke a key: its next request is refused. A key that has ended does not change. A successor that is
+    pending and was never used is revoked too; if that fails, the schedule does it.
 
     Raises NotFound, also for a key of another workspace; Forbidden if the key has more rights than the
     caller; PreconditionFailed if `if_match` is not the current version.
@@ -123,34 +136,46 @@ def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> E
             store.revoke(key, principal.id, if_match)
         except store.KeyChanged:
             continue
+        _revoke_pending(principal, key)
         return Empty()
     raise write_conflict("API key")
 
 
 def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int | None = None) -> ApiKey:
-    """Change the fields that `body` sets. The changes apply from the key's next request.
+    """Change the fields that `body` sets. The changes apply from the key's next request, and to a successor
+    that is pending.
 
     Raises Forbidden if the key has, or would have, more rights than the caller, or if the caller is itself a
-    key and would widen it; ValidationFailed for a new scope that is misspelled; Conflict if the key has
-    ended; PreconditionFailed if `if_match` is not its current version.
+    key and would widen it or change its rotation; ValidationFailed for a new scope that is misspelled, for a
+    rotation without such a target, and for a new scope that the target would get unconfirmed; Conflict if the
+    key has ended; PreconditionFailed if `if_match` is not its current version.
     """
     for _ in range(_TRIES):
         key = _get_editable(principal, id, if_match)
-        body.check_read_only(_to_response(key, now_ms()), key.version)
+        current = _Rotation.read(key)
+        body.check_read_only(_to_response(key, current, now_ms()), key.version)
         _check_new_scopes(key.terms, body)
         terms = _edited(key.terms, body)
-        if terms == key.terms:
-            return _to_response(key, now_ms())
+        policy = stored = current.own_policy
+        if "rotation" in body.model_fields_set:
+            policy = policies.resolve(principal, body.rotation, stored, "rotation")
+        if terms == key.terms and policy == stored:
+            return _to_response(key, current, now_ms())
         if principal.key is not None:
             _check_only_narrows(key.terms, terms)
         _check_grants(principal, terms)
+        _check_target_confirmed(key.terms, terms, policy, body)
         new = replace(key, terms=terms, version=key.version + 1, updated_ms=now_ms())
-        logged = _log_action(principal, key, "api_key.updated", _changed_fields(key.terms, terms))
+        actions = [_log_action(principal, key, "api_key.updated", _changed_fields(key, new, policy, stored))]
+        actions += _edit_pending_actions(current.state, key, new)
+        if policy != stored:
+            current = current._replace(state=_with_policy(key, current.state, policy))
+            actions += [rotation_store.put_action(state) for state in [current.state] if state is not None]
         try:
-            store.change(key, new, [logged])
+            store.change(key, new, actions)
         except store.KeyChanged:
             continue
-        return _to_response(new, new.updated_ms)
+        return _to_response(new, _Rotation.of(new, current.state), new.updated_ms)
     raise write_conflict("API key")
 
 
@@ -165,7 +190,8 @@ def rotate(
 
     If the caller is a key, it can rotate only itself. Its successor starts with the requests that it has
     used, and until the old key ends, its requests also count in the successor's windows (`guard`). So a
-    rotation gives no extra requests.
+    rotation gives no extra requests. The new key gets the policy of the old one. A successor that is pending
+    ends with the old key.
 
     Raises Forbidden if the key has more rights than the caller, or if a calling key is not the key itself.
     Raises Conflict if the key has ended or was already rotated, if the key that it replaces still works, or
@@ -181,7 +207,10 @@ def rotate(
         if principal.key is not None:
             _check_rotates_itself(principal, old)
             initial_counts, used = _initial_counts(old, used)
-        new, response = _new_key(principal, old.terms, rotated_from=old.id)
+        new, text = minting.mint(principal.workspace_id, principal.id, old.terms, old.id)
+        state = rotation_store.get(old.id)
+        inherited = _inherited(new, state)
+        response = _with_secret(new, text, _Rotation.of(new, inherited))
         ends_ms = new.updated_ms + body.overlap_seconds * 1000
         if old.terms.expires_ms is not None:
             ends_ms = min(ends_ms, old.terms.expires_ms)
@@ -191,7 +220,8 @@ def rotate(
             *([once.complete_action(response)] if once else []),
         ]
         try:
-            store.rotate(old, new, ends_ms, actions, initial_counts)
+            policy_actions = _hand_on_actions(state, inherited, ends_ms, new.updated_ms)
+            store.rotate(old, new, ends_ms, actions, initial_counts, policy_actions)
         except store.KeyChanged:
             continue
         return response
@@ -239,6 +269,103 @@ def verify(principal: Principal, body: VerifyApiKey) -> Verification:
     status = most_restrictive(admitted.statuses)
     limit = _rate_limit(status, status.resets_ms, allowed=True)
     return _verification(VerificationCode.VALID, admitted.principal, limit)
+
+
+# ── rotation by a policy ──────────────────────────────────────────────────────────────────────────────
+
+
+class _Rotation(NamedTuple):
+    """What a key's response shows about its rotation. The workspace's policy matters, and is read, only for a
+    key without its own.
+    """
+
+    state: RotationState | None
+    default: DefaultPolicy | None
+
+    @classmethod
+    def of(cls, key: StoredKey, state: RotationState | None) -> _Rotation:
+        has_own = state is not None and state.policy is not None
+        return cls(state, None if has_own else rotation_store.get_default(key.workspace_id))
+
+    @classmethod
+    def read(cls, key: StoredKey) -> _Rotation:
+        return cls.of(key, rotation_store.get(key.id))
+
+    @property
+    def own_policy(self) -> Policy | None:
+        return None if self.state is None else self.state.policy
+
+
+def _with_policy(key: StoredKey, state: RotationState | None, policy: Policy | None) -> RotationState:
+    """The state with another policy. The next run looks at it: it abandons a successor that is pending for
+    another target.
+    """
+    state = state or RotationState(key_id=key.id, workspace_id=key.workspace_id)
+    return replace(state, policy=policy, failure=None, due_ms=now_ms())
+
+
+def _inherited(new: StoredKey, state: RotationState | None) -> RotationState | None:
+    """The rotation of a successor, if the old key had its own policy."""
+    if state is None or state.policy is None:
+        return None
+    return _with_policy(new, None, state.policy)
+
+
+def _pending_successor(state: RotationState | None) -> StoredKey | None:
+    """The key that is pending, if it still works."""
+    if state is None or state.pending is None:
+        return None
+    successor = store.get(state.workspace_id, state.pending.successor)
+    return None if successor is None or successor.has_ended(now_ms()) else successor
+
+
+def _edit_pending_actions(
+    state: RotationState | None, old: StoredKey, new: StoredKey
+) -> list[dynamo.TransactItem]:
+    """Make the same edit to a pending successor, unless it was edited on its own."""
+    successor = _pending_successor(state)
+    if successor is None or successor.terms != old.terms or new.terms == old.terms:
+        return []
+    edited = replace(successor, terms=new.terms, version=successor.version + 1, updated_ms=new.updated_ms)
+    return [store.edit_action(successor, edited)]
+
+
+def _hand_on_actions(
+    state: RotationState | None, inherited: RotationState | None, ends_ms: int, now: int
+) -> list[dynamo.TransactItem]:
+    """Move the policy of a key to its new successor. One that is pending ends with the key at `ends_ms`."""
+    actions = [] if state is None else [rotation_store.delete_action(state)]
+    if inherited is not None:
+        actions.append(rotation_store.put_action(inherited))
+    successor = _pending_successor(state)
+    if successor is not None and (successor.terms.expires_ms or ends_ms) >= ends_ms:
+        terms = successor.terms._replace(expires_ms=ends_ms)
+        ended = replace(successor, terms=terms, version=successor.version + 1, updated_ms=now)
+        actions.append(store.edit_action(successor, ended))
+    return actions
+
+
+def _revoke_pending(principal: Principal, key: StoredKey) -> None:
+    """Revoke the pending successor of a revoked key. One that was used has taken over from the key."""
+    successor = _pending_successor(rotation_store.get(key.id))
+    if successor is not None:
+        with suppress(store.KeyChanged):
+            store.revoke(successor, principal.id, only_unused=True)
+
+
+def _check_target_confirmed(old: Terms, new: Terms, policy: Policy | None, body: UpdateApiKey) -> None:
+    """Raises ValidationFailed if a key gets a scope that the target of its successors would get without the
+    consent of whoever adds it: the target may be of someone who does not have this scope.
+    """
+    added = set(new.scopes) - set(old.scopes)
+    if not added or policy is None or policy.target is None:
+        return
+    if "rotation" not in body.model_fields_set or not policies.is_confirmed(body.rotation):
+        raise ValidationFailed.for_field(
+            "rotation",
+            f"successors of this key are delivered to {policy.target.id}, which would get {min(added)}: to "
+            "confirm that, send rotation too (for a webhook, without pin); or set deliverTo to null",
+        )
 
 
 # ── permissions of the caller ────────────────────────────────────────────────────────────────────────
@@ -358,24 +485,9 @@ def _initial_counts(
 # ── conversions ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _new_key(
-    principal: Principal, terms: Terms, rotated_from: ApiKeyId | None = None
-) -> tuple[StoredKey, ApiKeyWithSecret]:
-    """A new key, not stored yet, and the response that contains it."""
-    id, secret = ApiKeyId.new(), key_format.mint_secret()
-    secret_hash = hashing.hash_secret(secret)
-    key = StoredKey(
-        id=id,
-        workspace_id=principal.workspace_id,
-        terms=terms,
-        secret_hash=secret_hash,
-        secret_fingerprint=hashing.fingerprint(secret, secret_hash),
-        created_by=principal.id,
-        updated_ms=id.time_ms,
-        rotated_from=rotated_from,
-    )
-    text = key_format.assemble(settings().api_key_prefix, id, secret)
-    return key, ApiKeyWithSecret(**dict(_to_response(key, now_ms())), key=text)
+def _with_secret(key: StoredKey, text: str, current: _Rotation) -> ApiKeyWithSecret:
+    """The response that contains a new key."""
+    return ApiKeyWithSecret(**dict(_to_response(key, current, now_ms())), key=text)
 
 
 def _check_new_scopes(terms: Terms, body: UpdateApiKey) -> None:
@@ -391,7 +503,7 @@ def _check_new_scopes(terms: Terms, body: UpdateApiKey) -> None:
 def _edited(terms: Terms, body: UpdateApiKey) -> Terms:
     """The terms after an edit."""
     sent = body.model_fields_set
-    changes = {name: getattr(body, name) for name in sent - {"scopes", "expires_at"}}
+    changes = {name: getattr(body, name) for name in sent - {"scopes", "expires_at", "rotation"}}
     if "scopes" in sent:
         changes["scopes"] = tuple(dict.fromkeys(body.scopes))
     if "expires_at" in sent:
@@ -399,9 +511,11 @@ def _edited(terms: Terms, body: UpdateApiKey) -> Terms:
     return terms._replace(**changes)
 
 
-def _changed_fields(old: Terms, new: Terms) -> str:
+def _changed_fields(old: StoredKey, new: StoredKey, policy: Policy | None, stored: Policy | None) -> str:
     """The fields that differ, by their names in the API."""
-    names = [name for name, before, after in zip(Terms._fields, old, new, strict=True) if before != after]
+    pairs = zip(Terms._fields, old.terms, new.terms, strict=True)
+    names = [name for name, before, after in pairs if before != after]
+    names += ["rotation"] if policy != stored else []
     return ", ".join("expiresAt" if name == "expires_ms" else to_camel(name) for name in names)
 
 
@@ -441,8 +555,10 @@ def _get_stored(principal: Principal, id: ApiKeyId) -> StoredKey:
     return key
 
 
-def _to_response(key: StoredKey, now: int, *, daily: bool = True) -> ApiKey:
+def _to_response(key: StoredKey, current: _Rotation, now: int, *, daily: bool = True) -> ApiKey:
     today = now // DAY.length_ms
+    next_ms = rotation.next_rotation_ms(key, rotation.effective(*current), now)
+    failure = current.state.failure if current.state is not None else None
     return ApiKey(
         id=key.id,
         name=key.terms.name,
@@ -463,6 +579,11 @@ def _to_response(key: StoredKey, now: int, *, daily: bool = True) -> ApiKey:
             else None,
         ),
         created_by=key.created_by,
+        rotation=policies.shown(current.own_policy),
+        next_rotation_at=None if next_ms is None else from_ms(next_ms),
+        last_error=None
+        if failure is None
+        else LastError(code=failure.code, detail=failure.detail, at=from_ms(failure.at_ms)),
         rotated_from=key.rotated_from,
         created_at=from_ms(key.id.time_ms),
         updated_at=from_ms(key.updated_ms),

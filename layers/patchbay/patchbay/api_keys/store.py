@@ -1,6 +1,6 @@
 """The ApiKeys table: a row for each key, which also counts its use, and `count#<workspace>` with the number
 of a workspace's keys that are not retired. (The count row lacks the attribute of the index, so no list
-contains it.)
+contains it.) `rotation_store` has the rows of rotations.
 
 A request is one write to its key's row, and the cost of a write depends on the row's size. So names are
 short, and nothing grows with time: 60 days of use take less than 700 bytes with a typical name and scopes.
@@ -53,7 +53,7 @@ _DAY_SLOTS = 31
 _DAY_FACTOR = 10**8
 _RETENTION_MS = 30 * DAY.length_ms
 # Required to use or change a key. `now` and `version` are values.
-_IS_ACTIVE = "v = :version AND attribute_not_exists(r) AND (attribute_not_exists(x) OR x > :now)"
+IS_ACTIVE = "v = :version AND attribute_not_exists(r) AND (attribute_not_exists(x) OR x > :now)"
 
 
 class NotCounted(Exception):
@@ -88,7 +88,7 @@ def count(key: StoredKey, update: Update, now: int) -> tuple[Count, ...]:
     else:
         (slot, _), values = _day_slot(update.numbers[1]), {}
         usage = f"{slot} = {slot} + :cost"
-    return _count(key, update, f"{usage}, t = t + :cost, lu = :now", _IS_ACTIVE, now=now, **values)
+    return _count(key, update, f"{usage}, t = t + :cost, lu = :now", IS_ACTIVE, now=now, **values)
 
 
 def count_shared(key: StoredKey, update: Update) -> tuple[Count, ...]:
@@ -126,19 +126,19 @@ def create(key: StoredKey, extra_actions: Sequence[dynamo.TransactItem]) -> None
     """Store a new key, and announce it, in one transaction with `extra_actions`, which record the response.
     Raises Conflict at the workspace's ceiling.
     """
-    actions = [_count_action(key.workspace_id), _put_action(key), announcements.created(key)]
+    actions = [count_action(key.workspace_id), put_action(key), announcements.created(key)]
     try:
         dynamo.transact([*actions, *extra_actions])
     except dynamo.TransactionCanceled as error:
         if 0 in error.failed:
-            raise _at_ceiling("Revoke one first.") from None
+            raise at_ceiling("Revoke one first.") from None
         raise idempotency.request_in_progress() from None
 
 
 def get(workspace_id: str, key_id: ApiKeyId) -> StoredKey | None:
     """The workspace's key with this ID, or None."""
     row = dynamo.get(settings().api_keys_table, {"id": key_id})
-    key = None if row is None else _from_row(row)
+    key = None if row is None else from_row(row)
     if key is None or key.workspace_id != workspace_id or key.is_deleted(now_ms()):
         return None
     return key
@@ -158,27 +158,32 @@ def list_page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[Stor
         )
     )
     rows = dynamo.full_rows(table, found, ("id",), consistent=True)
-    return rows.map(_from_row).map(lambda key: None if key.is_deleted(now_ms()) else key)
+    return rows.map(from_row).map(lambda key: None if key.is_deleted(now_ms()) else key)
 
 
-def revoke(key: StoredKey, actor: str, version: int | None = None) -> None:
+def revoke(key: StoredKey, actor: str, version: int | None = None, *, only_unused: bool = False) -> None:
     """Revoke a key permanently. Its row stays listed for 30 days. Revoking it again changes nothing.
 
     Raises KeyChanged if the key no longer has the scopes that it was read with or, if `version` is given,
-    another version. Other edits do not matter: a key that keeps renaming itself cannot delay its revocation.
+    another version, or if it must be unused and is not. Other edits do not matter: a key that keeps renaming
+    itself cannot delay its revocation.
     """
     at_version = {} if version is None else {"version": version}
+    unused = {"unused": 0} if only_unused else {}
     now = now_ms()
     try:
         _retire(
             key.id,
             "up = :now, v = v + :one, rb = :actor, ",
-            "attribute_not_exists(r) AND sc = :sc" + (" AND v = :version" if at_version else ""),
+            "attribute_not_exists(r) AND sc = :sc"
+            + (" AND v = :version" if at_version else "")
+            + (" AND t = :unused" if unused else ""),
             now,
             sc=_join_scopes(key.terms),
             one=1,
             actor=actor,
             **at_version,
+            **unused,
         )
     except dynamo.ConditionFailed as error:
         if error.row is None or "r" not in error.row:
@@ -192,25 +197,29 @@ def change(old: StoredKey, new: StoredKey, extra_actions: Sequence[dynamo.Transa
     """Store `new`, an edit of the name, scopes, limits or expiry of `old`, in one transaction with
     `extra_actions`. Raises KeyChanged.
     """
+    try:
+        dynamo.transact([edit_action(old, new), *extra_actions])
+    except dynamo.TransactionCanceled:
+        raise KeyChanged from None
+
+
+def edit_action(old: StoredKey, new: StoredKey) -> dynamo.TransactItem:
+    """Store `new`, an edit of `old`, if that is active and has not been changed."""
     edited: dynamo.Row = {"up": new.updated_ms, "v": new.version, **_terms_to_row(new.terms)}
     if new.terms.expires_ms != old.terms.expires_ms:  # otherwise, pending notices stay due
         edited |= _due_attributes(new.terms.expires_ms, new.updated_ms)
     values = {name: value for name, value in edited.items() if value is not None}
     removed = ", ".join(edited.keys() - values.keys())
-    edit = dynamo.update_action(
+    return dynamo.update_action(
         settings().api_keys_table,
         {"id": old.id},
         f"SET {', '.join(f'{name} = :{name}' for name in values)}"
         + (f" REMOVE {removed}" if removed else ""),
-        condition=_IS_ACTIVE,
+        condition=IS_ACTIVE,
         version=old.version,
         now=new.updated_ms,
         **values,
     )
-    try:
-        dynamo.transact([edit, *extra_actions])
-    except dynamo.TransactionCanceled:
-        raise KeyChanged from None
 
 
 def rotate(
@@ -219,9 +228,11 @@ def rotate(
     ends_ms: int,
     extra_actions: Sequence[dynamo.TransactItem],
     initial_counts: Sequence[Count] | None = None,
+    policy_actions: Sequence[dynamo.TransactItem] = (),
 ) -> None:
     """Store `new` and let `old` end at `ends_ms`, and announce it. Until then, the workspace's count includes
-    both. Raises KeyChanged, or Conflict at the workspace's ceiling.
+    both. `policy_actions` hand the policy of `old` on. Raises KeyChanged, also if one of those fails, or
+    Conflict at the workspace's ceiling.
 
     If the key rotates itself, `initial_counts` are the counts that `new` starts with. Raises KeyChanged if
     `old` has counted more by the time of the write.
@@ -244,24 +255,25 @@ def rotate(
             "SET "
             + ", ".join(f"#{name} = :{name}" for name in edited)
             + (" REMOVE k, d" if ends_now else ""),
-            condition=_IS_ACTIVE + condition,
+            condition=IS_ACTIVE + condition,
             names={f"#{name}": name for name in edited},
             version=old.version,
             now=now,
             **edited,
             **counts,
         ),
-        _put_action(new, initial_counts or ()),
-        *([] if ends_now else [_count_action(new.workspace_id)]),
+        put_action(new, initial_counts or ()),
+        *([] if ends_now else [count_action(new.workspace_id)]),
         announcements.rotated(old, new, ends_ms),
     ]
+    handed_on = range(len(actions), len(actions) + len(policy_actions))
     try:
-        dynamo.transact([*actions, *extra_actions])
+        dynamo.transact([*actions, *policy_actions, *extra_actions])
     except dynamo.TransactionCanceled as error:
-        if 0 in error.failed:
+        if {0, *handed_on}.intersection(error.failed):
             raise KeyChanged from None
         if 2 in error.failed and not ends_now:
-            raise _at_ceiling("Revoke one first, or rotate with overlapSeconds 0.") from None
+            raise at_ceiling("Revoke one first, or rotate with overlapSeconds 0.") from None
         raise idempotency.request_in_progress() from None
 
 
@@ -287,7 +299,7 @@ def list_due(now: int) -> Iterator[StoredKey]:
     table = settings().api_keys_table
     found = dynamo.query(table, "k = :k AND d <= :now", index="due", k=0, now=now)
     while ids := [{"id": row["id"]} for row in islice(found, 100)]:
-        for key in map(_from_row, dynamo.get_many(table, ids, consistent=True)):
+        for key in map(from_row, dynamo.get_many(table, ids, consistent=True)):
             # The index lags: a key that it returns may have been processed or changed.
             if key.due_ms is not None and key.due_ms <= now:
                 yield key
@@ -386,13 +398,13 @@ def _log_end_action(key: StoredKey) -> dynamo.TransactItem:
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _put_action(key: StoredKey, initial_counts: Sequence[Count] = ()) -> dynamo.TransactItem:
+def put_action(key: StoredKey, initial_counts: Sequence[Count] = ()) -> dynamo.TransactItem:
     return dynamo.put_action(
         settings().api_keys_table, _to_row(key) | _window_attributes(key, initial_counts)
     )
 
 
-def _count_action(workspace_id: str) -> dynamo.TransactItem:
+def count_action(workspace_id: str) -> dynamo.TransactItem:
     """Add a key to the workspace's count, below the ceiling."""
     return dynamo.update_action(
         settings().api_keys_table,
@@ -404,7 +416,7 @@ def _count_action(workspace_id: str) -> dynamo.TransactItem:
     )
 
 
-def _at_ceiling(advice: str) -> Conflict:
+def at_ceiling(advice: str) -> Conflict:
     return Conflict(f"This workspace has {settings().max_api_keys} API keys, its ceiling. {advice}")
 
 
@@ -491,11 +503,11 @@ def _count_id(workspace_id: str) -> str:
 
 
 def _state_from_row(row: dynamo.Row) -> KeyState:
-    key = _from_row(row)
+    key = from_row(row)
     return KeyState(key, read(row, key.quotas))
 
 
-def _from_row(row: dynamo.Row) -> StoredKey:
+def from_row(row: dynamo.Row) -> StoredKey:
     slots = (divmod(row.get(f"u{index}", 0), _DAY_FACTOR) for index in range(_DAY_SLOTS))
     return StoredKey(
         id=ApiKeyId(row["id"]),

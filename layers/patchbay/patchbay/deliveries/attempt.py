@@ -14,7 +14,6 @@ from patchbay.deliveries.models import Trigger
 from patchbay.deliveries.stored_delivery import StoredAttempt
 from patchbay.ids import DeliveryId
 from patchbay.settings import settings
-from patchbay.version import USER_AGENT
 from patchbay.webhooks import echo, signing
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.sender import Sender, SendResult
@@ -84,14 +83,7 @@ async def send(
 ) -> CompletedAttempt:
     """Send one signed request. All attempts have the delivery's ID; each has its own time and signature."""
     started_at = now_ms()
-    headers = {
-        "content-type": "application/json",
-        "user-agent": USER_AGENT,
-        "webhook-id": id,
-        "webhook-timestamp": str(started_at // 1000),
-    }
-    if receiver.secrets:  # a callback has none
-        headers["webhook-signature"] = signing.sign(receiver.secrets, id, started_at // 1000, body)
+    headers = signing.headers(receiver.secrets, id, started_at, body)
     result = await sender().send(
         receiver.url,
         [*headers.items(), *receiver.headers.items()],

@@ -794,3 +794,8 @@ def _retry_config(webhook: StoredWebhook) -> RetryConfig:
 def retain_days(workspace_id: str) -> int | None:
     """How long the workspace keeps its events and deliveries; None for RetentionDays."""
     return store.get_workspace_state(workspace_id).retain_days
+
+
+def is_erasing(workspace_id: str) -> bool:
+    """Whether the workspace is being erased, so that nothing may be sent for it."""
+    return store.get_workspace_state(workspace_id).mark.task is not None

@@ -8,6 +8,8 @@ import hmac
 import secrets
 from collections.abc import Sequence
 
+from patchbay.version import USER_AGENT
+
 PREFIX = "whsec_"
 SECRET_BYTES = 32
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme
@@ -44,6 +46,22 @@ def check_own_secret(secret: str) -> None:
         )
     if len(set(key)) < _MIN_DIFFERENT:
         raise ValueError("is too easy to guess: its bytes repeat; use random bytes, or leave it out")
+
+
+def headers(live_secrets: Sequence[str], message_id: str, sent_ms: int, body: bytes) -> dict[str, str]:
+    """The headers of a message with a JSON body, sent at a time in Unix milliseconds. A message without
+    secrets, such as a callback, is not signed.
+    """
+    timestamp = sent_ms // 1000
+    message = {
+        "content-type": "application/json",
+        "user-agent": USER_AGENT,
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+    }
+    if live_secrets:
+        message["webhook-signature"] = sign(live_secrets, message_id, timestamp, body)
+    return message
 
 
 def sign(live_secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> str:

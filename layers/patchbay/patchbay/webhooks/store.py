@@ -321,31 +321,36 @@ def get_workspace_state(workspace_id: str) -> WorkspaceState:
     return workspace_state(dynamo.get(*workspace_state_key(workspace_id)))
 
 
-def set_retention(workspace_id: str, seen: WorkspaceState, retain_days: int | None, now: int) -> bool:
-    """Store the workspace's retention; None for RetentionDays. Returns False if the settings have changed
-    since `seen` was read, or if the workspace is being erased.
+def set_settings(
+    workspace_id: str,
+    seen: WorkspaceState,
+    retain_days: int | None,
+    now: int,
+    extra_actions: Sequence[dynamo.TransactItem],
+) -> bool:
+    """Store the workspace's retention; None for RetentionDays. `extra_actions` store the settings of other
+    features, in the same transaction. Returns False if the settings have changed since `seen` was read, or if
+    the workspace is being erased.
     """
     table, key = workspace_state_key(workspace_id)
     version = "attribute_not_exists(settingsVersion)" if not seen.version else "settingsVersion = :seen"
     change = "SET settingsVersion = :next, settingsAt = :now"
+    action = dynamo.update_action(
+        table,
+        key,
+        f"{change} REMOVE retainDays, #ttl"
+        if retain_days is None
+        else f"{change}, retainDays = :days REMOVE #ttl",
+        condition=f"attribute_not_exists(erasing) AND {version}",
+        names={"#ttl": "ttl"},
+        now=now,
+        next=seen.version + 1,
+        **({"seen": seen.version} if seen.version else {}),
+        **({} if retain_days is None else {"days": retain_days}),
+    )
     try:
-        dynamo.update(
-            table,
-            key,
-            f"{change} REMOVE retainDays, #ttl"
-            if retain_days is None
-            else f"{change}, retainDays = :days REMOVE #ttl",
-            # A response that was lost, and the repeat of the client's request, are one change.
-            condition=f"attribute_not_exists(erasing) AND ({version} OR (settingsVersion = :next AND "
-            "settingsAt = :now))",
-            names={"#ttl": "ttl"},
-            returning="NONE",
-            now=now,
-            next=seen.version + 1,
-            **({"seen": seen.version} if seen.version else {}),
-            **({} if retain_days is None else {"days": retain_days}),
-        )
-    except dynamo.ConditionFailed:
+        dynamo.transact([action, *extra_actions])
+    except dynamo.TransactionCanceled:
         return False
     return True
 

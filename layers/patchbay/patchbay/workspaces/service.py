@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from patchbay.api_keys import policies
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import Conflict, ValidationFailed, WorkspaceErasing, check_version, write_conflict
@@ -16,6 +17,7 @@ from patchbay.workspaces import erasure
 from patchbay.workspaces.models import EraseQuery, UpdateWorkspace, Workspace
 
 if TYPE_CHECKING:
+    from patchbay.api_keys.rotation import DefaultPolicy
     from patchbay.idempotency import Once
 
 _MAX_TRIES = 3
@@ -23,17 +25,20 @@ _MAX_TRIES = 3
 
 def get(principal: Principal) -> Workspace:
     """The caller's workspace."""
-    return _to_api(principal.workspace_id, webhooks.get_workspace_state(principal.workspace_id))
+    state = webhooks.get_workspace_state(principal.workspace_id)
+    return _to_api(principal.workspace_id, state, policies.get_default(principal.workspace_id))
 
 
 def update(principal: Principal, body: UpdateWorkspace, if_match: int | None = None) -> Workspace:
     """Change the settings. Events, deliveries, attempts and entries of feeds that are written from now on are
     kept for the new time; what is stored keeps its own.
 
-    Raises ValidationFailed above the limit, PreconditionFailed if `if_match` is not the current version, and
+    Raises ValidationFailed above the limit, and for a webhook that does not exist; Forbidden if the caller
+    may not set the policy of the API keys; PreconditionFailed if `if_match` is not the current version; and
     WorkspaceErasing.
     """
     limit, days = settings().retention_days, body.retain_days
+    sent = body.model_fields_set
     if days is not None and days > limit:
         raise ValidationFailed.for_field(
             "retainDays", f"must be at most {limit}, the limit of this deployment"
@@ -43,16 +48,21 @@ def update(principal: Principal, body: UpdateWorkspace, if_match: int | None = N
         if state.mark.task is not None:
             raise WorkspaceErasing
         check_version("workspace", state.version, if_match)
-        current = _to_api(principal.workspace_id, state)
+        default = policies.get_default(principal.workspace_id)
+        current = _to_api(principal.workspace_id, state, default)
         body.check_read_only(current, state.version)
         # The default is not stored, so that a later change of the deployment's applies.
-        days = None if days == limit else days
-        if "retain_days" not in body.model_fields_set or days == state.retain_days:
+        retain_days = state.retain_days if "retain_days" not in sent else None if days == limit else days
+        policy = stored = None if default is None else default.policy
+        if "api_key_rotation" in sent:
+            policy = policies.resolve_default(principal, body.api_key_rotation, stored)
+        if (retain_days, policy) == (state.retain_days, stored):
             return current
         now = now_ms()
-        if webhooks.set_retention(principal.workspace_id, state, days, now):
-            new = state._replace(retain_days=days, version=state.version + 1, updated_at=now)
-            return _to_api(principal.workspace_id, new)
+        actions = [] if policy == stored else policies.default_actions(principal, default, policy, now)
+        if webhooks.set_settings(principal.workspace_id, state, retain_days, now, actions):
+            new = state._replace(retain_days=retain_days, version=state.version + 1, updated_at=now)
+            return _to_api(principal.workspace_id, new, policies.get_default(principal.workspace_id))
     raise write_conflict("workspace")
 
 
@@ -90,13 +100,14 @@ def export(principal: Principal, once: Once | None = None) -> Task:
     return tasks.start(principal, "workspace.export", None, {}, None, once)
 
 
-def _to_api(workspace_id: str, state: webhooks.WorkspaceState) -> Workspace:
+def _to_api(workspace_id: str, state: webhooks.WorkspaceState, default: DefaultPolicy | None) -> Workspace:
     limit = settings().retention_days
     return Workspace(
         id=workspace_id,
         status="ACTIVE" if state.mark.task is None else "ERASING",
         retain_days=min(state.retain_days or limit, limit),
         max_retain_days=limit,
+        api_key_rotation=policies.shown_default(None if default is None else default.policy),
         updated_at=from_ms(state.updated_at) if state.updated_at else None,
         version=state.version,
     )

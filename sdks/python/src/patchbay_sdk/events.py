@@ -195,6 +195,64 @@ class ApiKeyRotatedEvent(Model):
     """The event's content."""
 
 
+class ApiKeyRotationDueData(Model):
+    """The data of a `API_KEY_ROTATION_DUE` event."""
+
+    key_id: str
+    """The key."""
+    name: str
+    """Its name."""
+    masked_key: str
+    """The first characters of the key."""
+    due_at: datetime
+    """When the key is due for rotation."""
+    days_left: int
+    """How many days are left until then; 0 when it is due."""
+
+
+class ApiKeyRotationDueEvent(Model):
+    """Triggers when an API key that Patchbay does not rotate by itself is due, and 7 days before."""
+
+    id: str
+    """The ID."""
+    type: Literal["API_KEY_ROTATION_DUE"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ApiKeyRotationDueData
+    """The event's content."""
+
+
+class ApiKeyRotationFailedData(Model):
+    """The data of a `API_KEY_ROTATION_FAILED` event."""
+
+    key_id: str
+    """The key."""
+    name: str
+    """Its name."""
+    masked_key: str
+    """The first characters of the key."""
+    status_reason: str
+    """Why it failed, as a code."""
+    detail: str
+    """Why it failed, and what to do."""
+    failed_at: datetime
+    """When it failed."""
+
+
+class ApiKeyRotationFailedEvent(Model):
+    """Triggers when an API key is due, but its successor cannot be delivered, once a day."""
+
+    id: str
+    """The ID."""
+    type: Literal["API_KEY_ROTATION_FAILED"]
+    """The type."""
+    timestamp: datetime
+    """When the event was published."""
+    data: ApiKeyRotationFailedData
+    """The event's content."""
+
+
 class ApprovalCompletedData(Model):
     """The data of a `APPROVAL_COMPLETED` event."""
 
@@ -869,6 +927,8 @@ EVENT_TYPES: dict[str, type[Model]] = {
     "API_KEY_EXPIRING": ApiKeyExpiringEvent,
     "API_KEY_REVOKED": ApiKeyRevokedEvent,
     "API_KEY_ROTATED": ApiKeyRotatedEvent,
+    "API_KEY_ROTATION_DUE": ApiKeyRotationDueEvent,
+    "API_KEY_ROTATION_FAILED": ApiKeyRotationFailedEvent,
     "APPROVAL_COMPLETED": ApprovalCompletedEvent,
     "APPROVAL_REQUESTED": ApprovalRequestedEvent,
     "CAMPAIGN_COMPLETED": CampaignCompletedEvent,
@@ -890,4 +950,4 @@ EVENT_TYPES: dict[str, type[Model]] = {
     "WEBHOOK_RECOVERED": WebhookRecoveredEvent,
 }
 
-Event: TypeAlias = "ActionRequestedEvent | AlertTriggeredEvent | ApiKeyCreatedEvent | ApiKeyExpiringEvent | ApiKeyRevokedEvent | ApiKeyRotatedEvent | ApprovalCompletedEvent | ApprovalRequestedEvent | CampaignCompletedEvent | CampaignStartedEvent | ConnectionCreatedEvent | ConnectionExpiredEvent | ConnectionRecoveredEvent | ConnectionRevokedEvent | ConversationAssignedEvent | DeliveryFailedEvent | MentionReceivedEvent | MessageReceivedEvent | PostFailedEvent | PostPublishedEvent | PostScheduledEvent | RateLimitNearEvent | WebhookDisabledEvent | WebhookFailingEvent | WebhookRecoveredEvent | UnknownEvent"
+Event: TypeAlias = "ActionRequestedEvent | AlertTriggeredEvent | ApiKeyCreatedEvent | ApiKeyExpiringEvent | ApiKeyRevokedEvent | ApiKeyRotatedEvent | ApiKeyRotationDueEvent | ApiKeyRotationFailedEvent | ApprovalCompletedEvent | ApprovalRequestedEvent | CampaignCompletedEvent | CampaignStartedEvent | ConnectionCreatedEvent | ConnectionExpiredEvent | ConnectionRecoveredEvent | ConnectionRevokedEvent | ConversationAssignedEvent | DeliveryFailedEvent | MentionReceivedEvent | MessageReceivedEvent | PostFailedEvent | PostPublishedEvent | PostScheduledEvent | RateLimitNearEvent | WebhookDisabledEvent | WebhookFailingEvent | WebhookRecoveredEvent | UnknownEvent"

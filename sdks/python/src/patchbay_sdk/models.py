@@ -76,7 +76,11 @@ class Analytics(Model):
 
 
 class ApiKey(Model):
-    """A key without its secret. `rotatedFrom` is the key that this one replaces."""
+    """A key without its secret. `rotatedFrom` is the key that this one replaces.
+
+    `rotation` is the key's own policy; if it is null, that of the workspace applies. `nextRotationAt`
+    is when the key is due by either. `lastError` is why its rotation has not succeeded yet.
+    """
 
     id: str
     """The ID."""
@@ -100,6 +104,12 @@ class ApiKey(Model):
     """How much the key was used."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
+    rotation: KeyRotation | None
+    """The key's own policy of rotation; null if that of the workspace applies, if it has one."""
+    next_rotation_at: datetime | None
+    """When the key is due for rotation; null if it is not to be rotated."""
+    last_error: LastError | None
+    """The most recent error, or null."""
     rotated_from: str | None
     """The key that this one replaces, or null."""
     created_at: datetime
@@ -142,6 +152,12 @@ class ApiKeyWithSecret(Model):
     """How much the key was used."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
+    rotation: KeyRotation | None
+    """The key's own policy of rotation; null if that of the workspace applies, if it has one."""
+    next_rotation_at: datetime | None
+    """When the key is due for rotation; null if it is not to be rotated."""
+    last_error: LastError | None
+    """The most recent error, or null."""
     rotated_from: str | None
     """The key that this one replaces, or null."""
     created_at: datetime
@@ -838,6 +854,36 @@ class ItemFieldError(Model):
     """What is wrong."""
 
 
+class KeyRotation(Model):
+    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it,
+    and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it,
+    Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays:
+    null` means never, even if the workspace has a policy.
+    """
+
+    every_days: int | None
+    """How many days after its creation a key is due, 1 to 365; null for never."""
+    overlap_seconds: int
+    """How long the old key keeps working after the new one was accepted."""
+    deliver_to: WebhookTarget | SecretTarget | None
+    """Where new keys are delivered; null to be reminded only."""
+
+
+class KeyRotationInput(Model):
+    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it,
+    and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it,
+    Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays:
+    null` means never, even if the workspace has a policy.
+    """
+
+    every_days: int | None
+    """How many days after its creation a key is due, 1 to 365; null for never."""
+    overlap_seconds: int | None = None
+    """How long the old key keeps working after the new one was accepted."""
+    deliver_to: WebhookTargetInput | SecretTarget | None = None
+    """Where new keys are delivered; null to be reminded only."""
+
+
 class KnownHook(Model):
     """A hook that already existed."""
 
@@ -1146,6 +1192,34 @@ class RetryConfig(Model):
     """`standard`: retries over three days, as Standard Webhooks recommends. Excludes the other fields."""
 
 
+class RotationPolicy(Model):
+    """Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the
+    old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only
+    announces API_KEY_ROTATION_DUE, 7 days before and when a key is due.
+    """
+
+    every_days: int
+    """How many days after its creation a key is due, 1 to 365; null for never."""
+    overlap_seconds: int
+    """How long the old key keeps working after the new one was accepted."""
+    deliver_to: WebhookTarget | None
+    """Where new keys are delivered; null to be reminded only."""
+
+
+class RotationPolicyInput(Model):
+    """Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the
+    old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only
+    announces API_KEY_ROTATION_DUE, 7 days before and when a key is due.
+    """
+
+    every_days: int
+    """How many days after its creation a key is due, 1 to 365; null for never."""
+    overlap_seconds: int | None = None
+    """How long the old key keeps working after the new one was accepted."""
+    deliver_to: WebhookTargetInput | None = None
+    """Where new keys are delivered; null to be reminded only."""
+
+
 class Run(Model):
     """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`."""
 
@@ -1217,6 +1291,17 @@ class Sample(Model):
     """When the event was published."""
     data: dict[str, Any]
     """The event's content."""
+
+
+class SecretTarget(Model):
+    """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name
+    must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment.
+    """
+
+    type: Literal["secretsManager"]
+    """The type."""
+    secret_arn: str
+    """The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`."""
 
 
 class Series(Model):
@@ -1569,6 +1654,40 @@ class WebhookStats(Model):
     """The most recent error, or null."""
 
 
+class WebhookTarget(Model):
+    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands
+    for the URL and the headers of the webhook when the policy was set. If they differ when the key is
+    due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has
+    now.
+    """
+
+    type: Literal["webhook"]
+    """The type."""
+    webhook_id: str
+    """The webhook."""
+    pin: str | None
+    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
+    confirm what the webhook has now; send it as it was read to change nothing.
+    """
+
+
+class WebhookTargetInput(Model):
+    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands
+    for the URL and the headers of the webhook when the policy was set. If they differ when the key is
+    due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has
+    now.
+    """
+
+    type: Literal["webhook"]
+    """The type."""
+    webhook_id: str
+    """The webhook."""
+    pin: str | None = None
+    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
+    confirm what the webhook has now; send it as it was read to change nothing.
+    """
+
+
 class WebhookWithSecret(Model):
     """The only response with the new signing secret. It has no stats, because a repeated request under the
     same Idempotency-Key must get the same response.
@@ -1624,6 +1743,7 @@ class Workspace(Model):
     """`retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It
     applies to what is written from the change on, and is at most `maxRetainDays`, which is also the
     default. `status` is ERASING from the request that deletes the workspace until that has ended.
+    `apiKeyRotation` is the policy of the API keys that have none of their own.
     """
 
     id: str
@@ -1634,6 +1754,8 @@ class Workspace(Model):
     """How many days events, deliveries and entries of feeds are kept, from when they are written."""
     max_retain_days: int
     """The limit and the default of `retainDays`."""
+    api_key_rotation: RotationPolicy | None
+    """The policy of the API keys that have none of their own; null for none."""
     updated_at: datetime | None
     """When the settings were last changed; null if never."""
     version: int

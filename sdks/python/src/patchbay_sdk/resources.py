@@ -131,6 +131,7 @@ class ApiKeys:
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
         expires_at: datetime | Unset | None = UNSET,
+        rotation: models.KeyRotationInput | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ApiKeyWithSecret:
         """Create an API key.
@@ -143,6 +144,8 @@ class ApiKeys:
             rate_limit_per_hour: The most requests in any 60 minutes.
             rate_limit_per_day: The most requests in any 24 hours.
             expires_at: When the key ends. Without it, the key never expires.
+            rotation: When the key is rotated. Without it, the policy of the workspace applies, if it
+                has one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -156,6 +159,7 @@ class ApiKeys:
                 "rateLimitPerHour": rate_limit_per_hour,
                 "rateLimitPerDay": rate_limit_per_day,
                 "expiresAt": expires_at,
+                "rotation": rotation,
             },
             idempotency_key=idempotency_key,
         )
@@ -182,6 +186,7 @@ class ApiKeys:
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
         expires_at: datetime | Unset | None = UNSET,
+        rotation: models.KeyRotationInput | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
         """Update an API key: change the fields that are sent. The changes apply from the key's next
@@ -194,6 +199,8 @@ class ApiKeys:
             rate_limit_per_hour: The most requests in any 60 minutes.
             rate_limit_per_day: The most requests in any 24 hours.
             expires_at: When the key ends. Without it, the key never expires.
+            rotation: The key's own policy, as a whole; null removes it, so that the policy of the
+                workspace applies.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -207,6 +214,7 @@ class ApiKeys:
                 "rateLimitPerHour": rate_limit_per_hour,
                 "rateLimitPerDay": rate_limit_per_day,
                 "expiresAt": expires_at,
+                "rotation": rotation,
             },
             if_match=if_match,
         )
@@ -332,6 +340,7 @@ class AsyncApiKeys:
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
         expires_at: datetime | Unset | None = UNSET,
+        rotation: models.KeyRotationInput | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ApiKeyWithSecret:
         """Create an API key.
@@ -344,6 +353,8 @@ class AsyncApiKeys:
             rate_limit_per_hour: The most requests in any 60 minutes.
             rate_limit_per_day: The most requests in any 24 hours.
             expires_at: When the key ends. Without it, the key never expires.
+            rotation: When the key is rotated. Without it, the policy of the workspace applies, if it
+                has one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -357,6 +368,7 @@ class AsyncApiKeys:
                 "rateLimitPerHour": rate_limit_per_hour,
                 "rateLimitPerDay": rate_limit_per_day,
                 "expiresAt": expires_at,
+                "rotation": rotation,
             },
             idempotency_key=idempotency_key,
         )
@@ -383,6 +395,7 @@ class AsyncApiKeys:
         rate_limit_per_hour: int | Unset = UNSET,
         rate_limit_per_day: int | Unset = UNSET,
         expires_at: datetime | Unset | None = UNSET,
+        rotation: models.KeyRotationInput | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
         """Update an API key: change the fields that are sent. The changes apply from the key's next
@@ -395,6 +408,8 @@ class AsyncApiKeys:
             rate_limit_per_hour: The most requests in any 60 minutes.
             rate_limit_per_day: The most requests in any 24 hours.
             expires_at: When the key ends. Without it, the key never expires.
+            rotation: The key's own policy, as a whole; null removes it, so that the policy of the
+                workspace applies.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -408,6 +423,7 @@ class AsyncApiKeys:
                 "rateLimitPerHour": rate_limit_per_hour,
                 "rateLimitPerDay": rate_limit_per_day,
                 "expiresAt": expires_at,
+                "rotation": rotation,
             },
             if_match=if_match,
         )
@@ -3833,13 +3849,21 @@ class Workspace:
             query={},
         )
 
-    def update(self, *, retain_days: int | Unset | None = UNSET, if_match: int | str | None = None) -> models.Workspace:
+    def update(
+        self,
+        *,
+        retain_days: int | Unset | None = UNSET,
+        api_key_rotation: models.RotationPolicyInput | Unset | None = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Workspace:
         """Update the settings of the workspace.
 
         They apply to what is stored from now on.
 
         Args:
             retain_days: 1 to `maxRetainDays`; null for the default.
+            api_key_rotation: The policy of the API keys that have none of their own, as a whole; null
+                removes it.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -3847,7 +3871,7 @@ class Workspace:
             models.Workspace,
             path={},
             query={},
-            body={"retainDays": retain_days},
+            body={"retainDays": retain_days, "apiKeyRotation": api_key_rotation},
             if_match=if_match,
         )
 
@@ -3902,7 +3926,11 @@ class AsyncWorkspace:
         )
 
     async def update(
-        self, *, retain_days: int | Unset | None = UNSET, if_match: int | str | None = None
+        self,
+        *,
+        retain_days: int | Unset | None = UNSET,
+        api_key_rotation: models.RotationPolicyInput | Unset | None = UNSET,
+        if_match: int | str | None = None,
     ) -> models.Workspace:
         """Update the settings of the workspace.
 
@@ -3910,6 +3938,8 @@ class AsyncWorkspace:
 
         Args:
             retain_days: 1 to `maxRetainDays`; null for the default.
+            api_key_rotation: The policy of the API keys that have none of their own, as a whole; null
+                removes it.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -3917,7 +3947,7 @@ class AsyncWorkspace:
             models.Workspace,
             path={},
             query={},
-            body={"retainDays": retain_days},
+            body={"retainDays": retain_days, "apiKeyRotation": api_key_rotation},
             if_match=if_match,
         )
 

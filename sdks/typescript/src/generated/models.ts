@@ -31,7 +31,12 @@ export type Analytics = Schemas["Analytics"];
 export type AnalyticsBy = Schemas["AnalyticsBy"];
 /** The platform's answer to a run. */
 export type AnswerRun = Schemas["AnswerRun"];
-/** A key without its secret. `rotatedFrom` is the key that this one replaces. */
+/**
+ * A key without its secret. `rotatedFrom` is the key that this one replaces.
+ *
+ * `rotation` is the key's own policy; if it is null, that of the workspace applies. `nextRotationAt` is when the key is
+ * due by either. `lastError` is why its rotation has not succeeded yet.
+ */
 export type ApiKey = Schemas["ApiKey"];
 /** The data of a `API_KEY_CREATED` event. */
 export type ApiKeyCreatedData = Schemas["ApiKeyCreatedData"];
@@ -50,6 +55,14 @@ export type ApiKeyRevokedEvent = Schemas["ApiKeyRevokedEvent"];
 export type ApiKeyRotatedData = Schemas["ApiKeyRotatedData"];
 /** Triggers when an API key gets a successor. */
 export type ApiKeyRotatedEvent = Schemas["ApiKeyRotatedEvent"];
+/** The data of a `API_KEY_ROTATION_DUE` event. */
+export type ApiKeyRotationDueData = Schemas["ApiKeyRotationDueData"];
+/** Triggers when an API key that Patchbay does not rotate by itself is due, and 7 days before. */
+export type ApiKeyRotationDueEvent = Schemas["ApiKeyRotationDueEvent"];
+/** The data of a `API_KEY_ROTATION_FAILED` event. */
+export type ApiKeyRotationFailedData = Schemas["ApiKeyRotationFailedData"];
+/** Triggers when an API key is due, but its successor cannot be delivered, once a day. */
+export type ApiKeyRotationFailedEvent = Schemas["ApiKeyRotationFailedEvent"];
 /** The response to the creation of a key, the only one that contains it. */
 export type ApiKeyWithSecret = Schemas["ApiKeyWithSecret"];
 /** The data of a `APPROVAL_COMPLETED` event. */
@@ -143,7 +156,10 @@ export type ConnectionStatus = Schemas["ConnectionStatus"];
 export type ConversationAssignedData = Schemas["ConversationAssignedData"];
 /** Triggers when a conversation is assigned to a member or a team. */
 export type ConversationAssignedEvent = Schemas["ConversationAssignedEvent"];
-/** A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires. */
+/**
+ * A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires. Without `rotation`, the
+ * policy of the workspace applies.
+ */
 export type CreateApiKey = Schemas["CreateApiKey"];
 /**
  * For providers without OAuth. `credentials` has the fields that the provider requires. For a provider that Patchbay
@@ -294,6 +310,20 @@ export type ItemError = Schemas["ItemError"];
 export type ItemFieldError = Schemas["ItemFieldError"];
 /** Any JSON value. */
 export type JsonValue = Schemas["JsonValue"];
+/**
+ * When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key
+ * keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces
+ * API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has
+ * a policy.
+ */
+export type KeyRotation = Schemas["KeyRotation"];
+/**
+ * When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key
+ * keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces
+ * API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has
+ * a policy.
+ */
+export type KeyRotationInput = Schemas["KeyRotationInput"];
 /** Computed on each read, because nothing writes to a row at the moment of its expiry. */
 export type KeyStatus = Schemas["KeyStatus"];
 /** A hook that already existed. */
@@ -432,6 +462,18 @@ export type RotateApiKey = Schemas["RotateApiKey"];
  * the new one, as at creation; without it, Patchbay generates one.
  */
 export type RotateSecret = Schemas["RotateSecret"];
+/**
+ * Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the old key keeps
+ * working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces
+ * API_KEY_ROTATION_DUE, 7 days before and when a key is due.
+ */
+export type RotationPolicy = Schemas["RotationPolicy"];
+/**
+ * Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the old key keeps
+ * working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces
+ * API_KEY_ROTATION_DUE, 7 days before and when a key is due.
+ */
+export type RotationPolicyInput = Schemas["RotationPolicyInput"];
 /** An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
 export type Run = Schemas["Run"];
 /**
@@ -450,6 +492,11 @@ export type RunStatus = Schemas["RunStatus"];
 export type Sample = Schemas["Sample"];
 /** A bare array, newest first. Has fewer than `limit` events if they are very large. */
 export type Samples = Schemas["Samples"];
+/**
+ * Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with
+ * `patchbay/<stack>/<workspace>/`, in the account and region of the deployment.
+ */
+export type SecretTarget = Schemas["SecretTarget"];
 /** `eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first type. */
 export type SendTestEvent = Schemas["SendTestEvent"];
 /**
@@ -506,8 +553,8 @@ export type UnmatchedReasonCode = Schemas["UnmatchedReasonCode"];
 /** A webhook that subscribes to the event's type, but did not get the event. */
 export type UnmatchedWebhook = Schemas["UnmatchedWebhook"];
 /**
- * Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the expiry. The
- * service checks the scopes that the key does not have yet.
+ * Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the expiry, and
+ * `rotation: null` the key's own policy. The service checks the scopes that the key does not have yet.
  */
 export type UpdateApiKey = Schemas["UpdateApiKey"];
 /**
@@ -520,7 +567,10 @@ export type UpdateIntegration = Schemas["UpdateIntegration"];
  * keeps its value.
  */
 export type UpdateWebhook = Schemas["UpdateWebhook"];
-/** Only the fields that are sent change. `retainDays: null` is the default, `maxRetainDays`. */
+/**
+ * Only the fields that are sent change. `retainDays: null` is the default, `maxRetainDays`; `apiKeyRotation: null` is
+ * no policy. Only an owner may set its `deliverTo`.
+ */
 export type UpdateWorkspace = Schemas["UpdateWorkspace"];
 /**
  * The number of requests admitted in total, and on each of the last 30 days, ending with today. In a list, `daily` is
@@ -574,6 +624,18 @@ export type WebhookRecoveredEvent = Schemas["WebhookRecoveredEvent"];
 export type WebhookStats = Schemas["WebhookStats"];
 export type WebhookStatus = Schemas["WebhookStatus"];
 /**
+ * Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for the URL and
+ * the headers of the webhook when the policy was set. If they differ when the key is due, it does not rotate until you
+ * send the policy without `pin`, which confirms what the webhook has now.
+ */
+export type WebhookTarget = Schemas["WebhookTarget"];
+/**
+ * Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for the URL and
+ * the headers of the webhook when the policy was set. If they differ when the key is due, it does not rotate until you
+ * send the policy without `pin`, which confirms what the webhook has now.
+ */
+export type WebhookTargetInput = Schemas["WebhookTargetInput"];
+/**
  * The only response with the new signing secret. It has no stats, because a repeated request under the same
  * Idempotency-Key must get the same response.
  */
@@ -581,7 +643,8 @@ export type WebhookWithSecret = Schemas["WebhookWithSecret"];
 /**
  * `retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It applies to what is
  * written from the change on, and is at most `maxRetainDays`, which is also the default. `status` is ERASING from the
- * request that deletes the workspace until that has ended.
+ * request that deletes the workspace until that has ended. `apiKeyRotation` is the policy of the API keys that have
+ * none of their own.
  */
 export type Workspace = Schemas["Workspace"];
 export type WorkspaceStatus = Schemas["WorkspaceStatus"];
@@ -594,6 +657,8 @@ export interface EventTypes {
   API_KEY_EXPIRING: ApiKeyExpiringEvent;
   API_KEY_REVOKED: ApiKeyRevokedEvent;
   API_KEY_ROTATED: ApiKeyRotatedEvent;
+  API_KEY_ROTATION_DUE: ApiKeyRotationDueEvent;
+  API_KEY_ROTATION_FAILED: ApiKeyRotationFailedEvent;
   APPROVAL_COMPLETED: ApprovalCompletedEvent;
   APPROVAL_REQUESTED: ApprovalRequestedEvent;
   CAMPAIGN_COMPLETED: CampaignCompletedEvent;

@@ -156,7 +156,11 @@ export interface components {
         AnalyticsBy: "hour" | "day";
         /** @description The platform's answer to a run. */
         AnswerRun: components["schemas"]["Succeeded"] | components["schemas"]["Failed"];
-        /** @description A key without its secret. `rotatedFrom` is the key that this one replaces. */
+        /**
+         * @description A key without its secret. `rotatedFrom` is the key that this one replaces.
+         *
+         *     `rotation` is the key's own policy; if it is null, that of the workspace applies. `nextRotationAt` is when the key is due by either. `lastError` is why its rotation has not succeeded yet.
+         */
         ApiKey: {
             /**
              * Format: date-time
@@ -172,6 +176,8 @@ export interface components {
             expiresAt: string | null;
             /** @description The ID. */
             id: string;
+            /** @description The most recent error, or null. */
+            lastError: components["schemas"]["LastError"] | null;
             /**
              * Format: date-time
              * @description When it was last used, to the minute or so.
@@ -181,12 +187,19 @@ export interface components {
             maskedKey: string;
             /** @description The name for people. */
             name: string;
+            /**
+             * Format: date-time
+             * @description When the key is due for rotation; null if it is not to be rotated.
+             */
+            nextRotationAt: string | null;
             /** @description The most requests in any 24 hours. */
             rateLimitPerDay: number;
             /** @description The most requests in any 60 minutes. */
             rateLimitPerHour: number;
             /** @description The key that this one replaces, or null. */
             rotatedFrom: string | null;
+            /** @description The key's own policy of rotation; null if that of the workspace applies, if it has one. */
+            rotation: components["schemas"]["KeyRotation"] | null;
             /** @description The scopes. */
             scopes: string[];
             /** @description The status. */
@@ -343,6 +356,74 @@ export interface components {
              */
             type: "API_KEY_ROTATED";
         };
+        /** @description The data of a `API_KEY_ROTATION_DUE` event. */
+        ApiKeyRotationDueData: {
+            /** @description How many days are left until then; 0 when it is due. */
+            daysLeft: number;
+            /**
+             * Format: date-time
+             * @description When the key is due for rotation.
+             */
+            dueAt: string;
+            /** @description The key. */
+            keyId: string;
+            /** @description The first characters of the key. */
+            maskedKey: string;
+            /** @description Its name. */
+            name: string;
+        };
+        /** @description Triggers when an API key that Patchbay does not rotate by itself is due, and 7 days before. */
+        ApiKeyRotationDueEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ApiKeyRotationDueData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "API_KEY_ROTATION_DUE";
+        };
+        /** @description The data of a `API_KEY_ROTATION_FAILED` event. */
+        ApiKeyRotationFailedData: {
+            /** @description Why it failed, and what to do. */
+            detail: string;
+            /**
+             * Format: date-time
+             * @description When it failed.
+             */
+            failedAt: string;
+            /** @description The key. */
+            keyId: string;
+            /** @description The first characters of the key. */
+            maskedKey: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Why it failed, as a code. */
+            statusReason: string;
+        };
+        /** @description Triggers when an API key is due, but its successor cannot be delivered, once a day. */
+        ApiKeyRotationFailedEvent: {
+            /** @description The event's content. */
+            data: components["schemas"]["ApiKeyRotationFailedData"];
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When the event was published.
+             */
+            timestamp: string;
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "API_KEY_ROTATION_FAILED";
+        };
         /** @description The response to the creation of a key, the only one that contains it. */
         ApiKeyWithSecret: {
             /**
@@ -361,6 +442,8 @@ export interface components {
             id: string;
             /** @description The API key. Shown only in this response: store it now. */
             key: string;
+            /** @description The most recent error, or null. */
+            lastError: components["schemas"]["LastError"] | null;
             /**
              * Format: date-time
              * @description When it was last used, to the minute or so.
@@ -370,12 +453,19 @@ export interface components {
             maskedKey: string;
             /** @description The name for people. */
             name: string;
+            /**
+             * Format: date-time
+             * @description When the key is due for rotation; null if it is not to be rotated.
+             */
+            nextRotationAt: string | null;
             /** @description The most requests in any 24 hours. */
             rateLimitPerDay: number;
             /** @description The most requests in any 60 minutes. */
             rateLimitPerHour: number;
             /** @description The key that this one replaces, or null. */
             rotatedFrom: string | null;
+            /** @description The key's own policy of rotation; null if that of the workspace applies, if it has one. */
+            rotation: components["schemas"]["KeyRotation"] | null;
             /** @description The scopes. */
             scopes: string[];
             /** @description The status. */
@@ -977,7 +1067,7 @@ export interface components {
              */
             type: "CONVERSATION_ASSIGNED";
         };
-        /** @description A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires. */
+        /** @description A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires. Without `rotation`, the policy of the workspace applies. */
         CreateApiKey: {
             /**
              * Format: date-time
@@ -996,6 +1086,8 @@ export interface components {
              * @default 1000
              */
             rateLimitPerHour?: number;
+            /** @description When the key is rotated. Without it, the policy of the workspace applies, if it has one. */
+            rotation?: components["schemas"]["KeyRotationInput"] | null;
             /** @description What the key may do. You can grant only scopes that you have. */
             scopes: string[];
         };
@@ -1695,6 +1787,27 @@ export interface components {
         };
         /** @description Any JSON value. */
         JsonValue: unknown;
+        /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
+        KeyRotation: {
+            /** @description Where new keys are delivered; null to be reminded only. */
+            deliverTo: (components["schemas"]["WebhookTarget"] | components["schemas"]["SecretTarget"]) | null;
+            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
+            everyDays: number | null;
+            /** @description How long the old key keeps working after the new one was accepted. */
+            overlapSeconds: number;
+        };
+        /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
+        KeyRotationInput: {
+            /** @description Where new keys are delivered; null to be reminded only. */
+            deliverTo?: (components["schemas"]["WebhookTargetInput"] | components["schemas"]["SecretTarget"]) | null;
+            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
+            everyDays: number | null;
+            /**
+             * @description How long the old key keeps working after the new one was accepted.
+             * @default 86400
+             */
+            overlapSeconds?: number;
+        };
         /**
          * @description Computed on each read, because nothing writes to a row at the moment of its expiry.
          * @enum {string}
@@ -2374,6 +2487,27 @@ export interface components {
             /** @description A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it. */
             secret?: string | null;
         };
+        /** @description Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
+        RotationPolicy: {
+            /** @description Where new keys are delivered; null to be reminded only. */
+            deliverTo: components["schemas"]["WebhookTarget"] | null;
+            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
+            everyDays: number;
+            /** @description How long the old key keeps working after the new one was accepted. */
+            overlapSeconds: number;
+        };
+        /** @description Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
+        RotationPolicyInput: {
+            /** @description Where new keys are delivered; null to be reminded only. */
+            deliverTo?: components["schemas"]["WebhookTargetInput"] | null;
+            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
+            everyDays: number;
+            /**
+             * @description How long the old key keeps working after the new one was accepted.
+             * @default 86400
+             */
+            overlapSeconds?: number;
+        };
         /** @description An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
         Run: {
             /** @description The key of the action. */
@@ -2457,6 +2591,16 @@ export interface components {
         };
         /** @description A bare array, newest first. Has fewer than `limit` events if they are very large. */
         Samples: components["schemas"]["Sample"][];
+        /** @description Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. */
+        SecretTarget: {
+            /** @description The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`. */
+            secretArn: string;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "secretsManager";
+        };
         /** @description `eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first type. */
         SendTestEvent: {
             /** @description The type of the event. */
@@ -2659,7 +2803,7 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the expiry. The service checks the scopes that the key does not have yet. */
+        /** @description Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the expiry, and `rotation: null` the key's own policy. The service checks the scopes that the key does not have yet. */
         UpdateApiKey: {
             /**
              * Format: date-time
@@ -2672,6 +2816,8 @@ export interface components {
             rateLimitPerDay?: number;
             /** @description The most requests in any 60 minutes. */
             rateLimitPerHour?: number;
+            /** @description The key's own policy, as a whole; null removes it, so that the policy of the workspace applies. */
+            rotation?: components["schemas"]["KeyRotationInput"] | null;
             /** @description What the key may do. You can grant only scopes that you have. */
             scopes?: string[];
         };
@@ -2731,8 +2877,10 @@ export interface components {
             /** @description The receiver's URL. */
             url?: string | null;
         };
-        /** @description Only the fields that are sent change. `retainDays: null` is the default, `maxRetainDays`. */
+        /** @description Only the fields that are sent change. `retainDays: null` is the default, `maxRetainDays`; `apiKeyRotation: null` is no policy. Only an owner may set its `deliverTo`. */
         UpdateWorkspace: {
+            /** @description The policy of the API keys that have none of their own, as a whole; null removes it. */
+            apiKeyRotation?: components["schemas"]["RotationPolicyInput"] | null;
             /** @description 1 to `maxRetainDays`; null for the default. */
             retainDays?: number | null;
         };
@@ -3067,6 +3215,30 @@ export interface components {
         };
         /** @enum {string} */
         WebhookStatus: "ACTIVE" | "PAUSED" | "INACTIVE" | "DISABLED";
+        /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for the URL and the headers of the webhook when the policy was set. If they differ when the key is due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has now. */
+        WebhookTarget: {
+            /** @description The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to confirm what the webhook has now; send it as it was read to change nothing. */
+            pin: string | null;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "webhook";
+            /** @description The webhook. */
+            webhookId: string;
+        };
+        /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for the URL and the headers of the webhook when the policy was set. If they differ when the key is due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has now. */
+        WebhookTargetInput: {
+            /** @description The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to confirm what the webhook has now; send it as it was read to change nothing. */
+            pin?: string | null;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "webhook";
+            /** @description The webhook. */
+            webhookId: string;
+        };
         /** @description The only response with the new signing secret. It has no stats, because a repeated request under the same Idempotency-Key must get the same response. */
         WebhookWithSecret: {
             /**
@@ -3126,8 +3298,10 @@ export interface components {
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
         };
-        /** @description `retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It applies to what is written from the change on, and is at most `maxRetainDays`, which is also the default. `status` is ERASING from the request that deletes the workspace until that has ended. */
+        /** @description `retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It applies to what is written from the change on, and is at most `maxRetainDays`, which is also the default. `status` is ERASING from the request that deletes the workspace until that has ended. `apiKeyRotation` is the policy of the API keys that have none of their own. */
         Workspace: {
+            /** @description The policy of the API keys that have none of their own; null for none. */
+            apiKeyRotation: components["schemas"]["RotationPolicy"] | null;
             /** @description The ID. */
             id: string;
             /** @description The limit and the default of `retainDays`. */
@@ -4173,7 +4347,7 @@ export interface operations {
             path: {
                 /**
                  * @description The key's ID, `key_…`: not the secret.
-                 * @example key_0355200000000000000001
+                 * @example key_0355200000000000000008
                  */
                 id: string;
             };

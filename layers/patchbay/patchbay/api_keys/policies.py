@@ -1,0 +1,171 @@
+"""Policies of rotation in the API: who may set which, and how they are shown.
+
+Whoever sets where successors go receives keys. So:
+
+- Only a user may set or change a policy. The service has checked that the user has all scopes of the key. The
+  target of a workspace's policy is for all its keys, so only an owner may set it.
+- A webhook is pinned with the URL and the headers that it has at that time (`pin_of`), because others may
+  change webhooks. If they differ later, the rotation waits until a user confirms the policy again.
+- A secret must be of the stack's account and region, with a name that begins with the stack and the
+  workspace. The worker's role allows no secret of another stack. Workspace IDs have no slash, so no prefix of
+  one workspace covers another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from patchbay.api_keys import rotation_store
+from patchbay.api_keys.models import KeyRotation, RotationPolicy, SecretTarget, WebhookTarget
+from patchbay.api_keys.rotation import DefaultPolicy, Policy, Target
+from patchbay.auth.principal import Principal
+from patchbay.errors import Forbidden, NotFound, ValidationFailed
+from patchbay.ids import WebhookId
+from patchbay.settings import settings
+from patchbay.storage.dynamo import TransactItem
+from patchbay.webhooks.stored_webhook import StoredWebhook
+
+# Secrets Manager appends a hyphen and six characters to a secret's name.
+_SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}\Z")
+
+
+def resolve(
+    principal: Principal, body: KeyRotation | RotationPolicy | None, stored: Policy | None, path: str
+) -> Policy | None:
+    """The policy that a request at the field `path` sets over the stored one; None removes it. A policy that
+    is sent as it was read stays as it is, even if its webhook has changed.
+
+    Raises Forbidden if the caller may not set it, ValidationFailed for a target that does not exist.
+    """
+    as_read = shown(stored) if isinstance(body, KeyRotation) else shown_default(stored)
+    if _fields(body) == _fields(as_read):
+        return stored
+    if principal.key is not None:
+        raise Forbidden(
+            "An API key cannot change how API keys rotate: it could have their successors sent to it. "
+            "Use a user's token that has api-keys:write."
+        )
+    if body is None:
+        return None
+    target: Target | None = None
+    match body.deliver_to:
+        case WebhookTarget(webhook_id=id, pin=pin):
+            target = _webhook(principal, id, pin, stored, f"{path}.deliverTo")
+        case SecretTarget(secret_arn=arn):
+            target = _secret(principal, arn, f"{path}.deliverTo.secretArn")
+    if body.every_days is None and target is not None:
+        raise ValidationFailed.for_field(
+            f"{path}.deliverTo", "must be null if everyDays is null: the key does not rotate"
+        )
+    return Policy(body.every_days, body.overlap_seconds, target)
+
+
+def resolve_default(
+    principal: Principal, body: RotationPolicy | None, stored: Policy | None
+) -> Policy | None:
+    """`resolve` for the policy of a workspace."""
+    policy = resolve(principal, body, stored, "apiKeyRotation")
+    if policy is not None and policy != stored and policy.target is not None and principal.role != "owner":
+        raise Forbidden(
+            "Only an owner may set where the successors of a workspace's API keys are delivered, because the "
+            "receiver gets keys with any scope. Leave out deliverTo, or ask an owner."
+        )
+    return policy
+
+
+def get_default(workspace_id: str) -> DefaultPolicy | None:
+    """The policy of a workspace."""
+    return rotation_store.get_default(workspace_id)
+
+
+def default_actions(
+    principal: Principal, old: DefaultPolicy | None, policy: Policy | None, now: int
+) -> list[TransactItem]:
+    """Store the policy of the workspace over `old`, or delete it."""
+    action = rotation_store.default_action(principal.workspace_id, old, policy, now)
+    return [] if action is None else [action]
+
+
+def is_confirmed(body: KeyRotation | None) -> bool:
+    """Whether a request confirms the target of its policy: it names no former state of a webhook."""
+    return body is None or not (isinstance(body.deliver_to, WebhookTarget) and body.deliver_to.pin)
+
+
+def shown(policy: Policy | None) -> KeyRotation | None:
+    """A key's policy as the API returns it."""
+    if policy is None:
+        return None
+    deliver_to: WebhookTarget | SecretTarget | None = None
+    if policy.target is not None:
+        deliver_to = (
+            SecretTarget(type="secretsManager", secret_arn=policy.target.id)
+            if policy.target.is_secret
+            else _shown_webhook(policy.target)
+        )
+    return KeyRotation(
+        every_days=policy.every_days, overlap_seconds=policy.overlap_seconds, deliver_to=deliver_to
+    )
+
+
+def shown_default(policy: Policy | None) -> RotationPolicy | None:
+    """A workspace's policy as the API returns it."""
+    if policy is None or policy.every_days is None:
+        return None
+    return RotationPolicy(
+        every_days=policy.every_days,
+        overlap_seconds=policy.overlap_seconds,
+        deliver_to=None if policy.target is None else _shown_webhook(policy.target),
+    )
+
+
+def pin_of(webhook: StoredWebhook) -> str:
+    """The fingerprint of what decides who receives a webhook's requests. Headers count, because a service
+    with many tenants tells them apart by a header. Their ciphertext is new whenever someone sets them.
+    """
+    content = f"{webhook.url}\n{webhook.headers or ''}"
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+def _fields(policy: KeyRotation | RotationPolicy | None) -> dict[str, object] | None:
+    return None if policy is None else policy.model_dump()
+
+
+def _shown_webhook(target: Target) -> WebhookTarget:
+    return WebhookTarget(type="webhook", webhook_id=WebhookId(target.id), pin=target.pin)
+
+
+def _webhook(
+    principal: Principal, id: WebhookId, pin: str | None, stored: Policy | None, path: str
+) -> Target:
+    kept = Target(id, pin)
+    if pin is not None and stored is not None and stored.target == kept:
+        return kept
+    # Imported here, so that functions that only authenticate keys do not load it.
+    from patchbay.webhooks import service as webhooks
+
+    try:
+        webhook = webhooks.get_stored(principal.workspace_id, id)
+    except NotFound:
+        raise ValidationFailed.for_field(f"{path}.webhookId", "no webhook with this ID") from None
+    if webhook.is_pull:
+        raise ValidationFailed.for_field(
+            f"{path}.webhookId",
+            "is a webhook of kind pull, whose feed would store the key; name one with a URL",
+        )
+    current = pin_of(webhook)
+    if pin not in (None, current):
+        raise ValidationFailed.for_field(
+            f"{path}.pin", "is not that of the webhook; leave it out to confirm the URL that it has now"
+        )
+    return Target(id, current)
+
+
+def _secret(principal: Principal, arn: str, path: str) -> Target:
+    prefix = f"{settings().secret_arn_prefix}{principal.workspace_id}/"
+    if not arn.startswith(prefix) or not _SECRET_NAME.match(arn, len(prefix)):
+        raise ValidationFailed.for_field(
+            path,
+            f"must be the ARN of a secret of this deployment and workspace: {prefix}<name>-<6 characters>",
+        )
+    return Target(arn)
