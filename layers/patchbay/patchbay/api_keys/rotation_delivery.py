@@ -132,7 +132,9 @@ def _put_secret(handover: Handover) -> None:
         "ClientRequestToken": hashlib.sha256(handover.successor.encode()).hexdigest(),
     }
     try:
-        aws.call("secretsmanager", "PutSecretValue", params)
+        # A workspace chooses the secret, so its mistakes are not failures of AWS.
+        with aws.expecting(*_SECRET_PROBLEMS):
+            aws.call("secretsmanager", "PutSecretValue", params)
     except aws.ServiceError as error:
         detail = _SECRET_PROBLEMS.get(error.code)
         if detail is None:
