@@ -1,8 +1,8 @@
 """Runs tests on DynamoDB Local and ElasticMQ instead of moto and ministack: `make test-engines`.
 
-ELASTICMQ tells the tests the folder of its jars: it has one account only, so each worker of pytest and each local
-stack starts its own. All share one DynamoDB Local, which keeps the tables of each access key apart. The local
-stacks use one access key, and each of their tests a workspace of its own.
+ELASTICMQ tells the tests the folder of its jars: it has one account only, so each worker of pytest and each
+local stack starts its own. All share one DynamoDB Local, which keeps the tables of each access key apart. The
+local stacks use one access key, and each of their tests a workspace of its own.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from local.settings import CREDENTIALS, ENDPOINT_VARIABLES, ROOT, Problem
 from tools.engines import dynamodb_local, elasticmq, java
 from tools.engines.java import say
 
-# The race needs a DynamoDB that counts correctly; the others use every table, queue and function. docs/engines.md
-# says what is left out, and why.
+# The race needs a DynamoDB that counts correctly; the others use every table, queue and function.
+# docs/engines.md says what is left out, and why.
 _RACE, *_END_TO_END = (
     f"tests/e2e/test_{name}.py" for name in ("race", "publish_to_receiver", "kill", "samples")
 )

@@ -1,4 +1,4 @@
-"""ElasticMQ, an independent implementation of SQS: https://github.com/softwaremill/elasticmq (Apache license 2.0)."""
+"""ElasticMQ, an independent implementation of SQS: https://github.com/softwaremill/elasticmq (Apache 2.0)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAM = java.Program(
     version="1.7.1",
     sums=Path(__file__).with_name("elasticmq.sha256"),
 )
-# A megabyte of messages needs little, and each worker of the tests has an ElasticMQ of its own.
+# Tests have few messages, and each of their workers an ElasticMQ of its own.
 MEMORY = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 

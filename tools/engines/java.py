@@ -1,7 +1,7 @@
 """Java programs from Maven Central: what they need, their download, and their process.
 
-Each file of a download has the SHA-256 that the program's `.sha256` file has, and there are no others. For a new
-version, write the file with `sha256sum *` in a folder that Maven made.
+Each file of a download has the SHA-256 that the program's `.sha256` file has, and there are no others. For a
+new version, write the file with `sha256sum *` in a folder that Maven made.
 """
 
 from __future__ import annotations
