@@ -335,7 +335,7 @@ class Source:
     @property
     def waits(self) -> list[int]:
         """The seconds until each message is visible, the next one first; 0 is now."""
-        assert self._moves, "only moto's queues have a clock that moves: @pytest.mark.moved_queues"
+        assert self._moves, "only moto's queues have a clock that moves: @pytest.mark.moto_queues"
         name = self.url.rpartition("/")[2]
         queue = sqs_backends[local_settings.ACCOUNT][local_settings.REGION].queues[name]
         waits_ms = (message.visible_at - self._clock.now for message in queue._messages)

@@ -24,7 +24,7 @@ MOVING = {"pipeline", "source"}  # fixtures that move the time
 
 def engine_for(request: pytest.FixtureRequest) -> str | None:
     """The URL of the ElasticMQ that has the queues of a test, or None if moto has them."""
-    moves = request.node.get_closest_marker("moved_queues") or MOVING.intersection(request.fixturenames)
+    moves = request.node.get_closest_marker("moto_queues") or MOVING.intersection(request.fixturenames)
     return None if moves or not JARS else _own(Path(JARS))
 
 

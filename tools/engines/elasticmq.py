@@ -44,7 +44,7 @@ def running(folder: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as temporary:
         settings = Path(temporary, "settings.conf")
         settings.write_text(_settings(port))
-        command = ["java", *MEMORY, f"-Dconfig.file={settings}", "-cp", str(folder / "*")]
+        command = ["java", *MEMORY, f"-Dconfig.file={settings}", "-cp", str(folder.resolve() / "*")]
         command.append("org.elasticmq.server.Main")
         with java.running(PROGRAM.name, command, Path(temporary), is_ready):
             yield url
