@@ -333,9 +333,19 @@ def _queues(template: Template, endpoints: dict[str, str]) -> None:
         }
         if settings:
             try:
-                sqs.set_queue_attributes(QueueUrl=urls[queue.logical_id], Attributes=settings)
+                _settings(sqs, urls[queue.logical_id], settings)
             except ClientError as error:
                 raise Problem(f"queue {queue.logical_id}: {error.response['Error']['Message']}") from None
+
+
+def _settings(sqs: Any, url: str, settings: dict[str, str]) -> None:
+    try:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=settings)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "InvalidAttributeName":  # of ElasticMQ
+            raise
+        known = {name: value for name, value in settings.items() if name != "SqsManagedSseEnabled"}
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=known)
 
 
 def _buses(template: Template, endpoints: dict[str, str]) -> None:

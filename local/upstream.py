@@ -47,8 +47,9 @@ class Upstream:
         result: dict[str, Any] = json.loads(content) if content else {}
         if status >= 400:
             kind = result.get("__type", "InternalError").rpartition("#")[2]
-            code = headers.get("x-amzn-query-error", "").partition(";")[0]
-            raise Refused(kind, result.get("message", ""), code)
+            # ElasticMQ writes `com.amazonaws.sqs#QueueDoesNotExist` and `Message`.
+            code = headers.get("x-amzn-query-error", "").partition(";")[0].rpartition("#")[2]
+            raise Refused(kind, result.get("message") or result.get("Message", ""), code)
         return result
 
     def close(self) -> None:

@@ -37,6 +37,7 @@ from local import settings as local_settings
 from local.template import Function, Template
 from patchbay import aws
 from tests import wire
+from tests.engines import queues
 
 # Test machines are shared, so an example's duration means nothing.
 hypothesis.settings.register_profile("shared", deadline=None)
@@ -45,7 +46,7 @@ hypothesis.settings.load_profile("shared")
 ROOT = Path(__file__).resolve().parent.parent
 JWT_SECRET = "a-shared-secret-for-tests-of-48-bytes-and-no-less"
 # The URL of another engine for DynamoDB, set by `make test-engines`. It keeps the tables of each access key
-# apart, so each worker has its own.
+# apart, so each worker has its own. Another engine for SQS: tests/engines/queues.py.
 ENGINE = os.environ.get(local_settings.ENDPOINT_VARIABLES["dynamodb"])
 ACCESS_KEY = f"test{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 ISSUER, AUDIENCE = "https://platform.test", "patchbay"
@@ -93,6 +94,7 @@ class Backend:
     template: Template
     environment: dict[str, str]
     calls: Calls
+    queues: str | None = None  # the URL of the ElasticMQ that has the queues instead of moto
 
     def client(self, service: str) -> Any:
         """A boto3 client for the test itself. `calls` does not record its calls."""
@@ -171,15 +173,27 @@ for _name in ("camelcase_to_underscores", "method_names_from_class"):
     setattr(moto.core.responses, _name, cache(getattr(moto.core.responses, _name)))
 
 
-@cache
 def _client(service: str) -> Any:
-    """One client for all tests: its creation takes longer than most of the calls that a test makes."""
-    return boto3.client(service)  # type: ignore[call-overload]  # the service is a variable
+    variable = local_settings.ENDPOINT_VARIABLES.get(service, "")
+    return _client_at(service, os.environ.get(variable) or None)
 
 
 @cache
-def _template(parameters: tuple[tuple[str, str], ...]) -> Template:
-    return Template(ROOT / "template.yaml", dict(parameters))
+def _client_at(service: str, url: str | None) -> Any:
+    """One client for all tests: its creation takes longer than most of the calls that a test makes."""
+    made = boto3.client(service, endpoint_url=url)  # type: ignore[call-overload]  # the service is a variable
+    if url:
+        made.meta.events.register(
+            f"before-call.{service}", lambda params, **_: wire.sent.append(params["body"])
+        )
+    return made
+
+
+@cache
+def _template(parameters: tuple[tuple[str, str], ...], queues: str) -> Template:
+    template = Template(ROOT / "template.yaml", dict(parameters))
+    template.endpoints["sqs"] = queues
+    return template
 
 
 @dataclass(frozen=True)
@@ -207,9 +221,8 @@ def _account(backends: Any) -> Any:
 def _empty_tables() -> None:
     """Delete the rows of the engine's tables that a request named since the last call."""
     dynamodb, bodies = _client("dynamodb"), b"".join(wire.sent)
-    is_first = not _engine_tables.cache_info().currsize  # the calls of `client` are not noted yet
     for name, keys in _engine_tables().items():
-        if name.encode() not in bodies and not is_first:
+        if name.encode() not in bodies:
             continue
         names = {f"#{index}": key for index, key in enumerate(keys)}
         shown = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
@@ -217,16 +230,20 @@ def _empty_tables() -> None:
             for first in range(0, len(page["Items"]), 25):
                 requests = [{"DeleteRequest": {"Key": key}} for key in page["Items"][first : first + 25]]
                 dynamodb.batch_write_item(RequestItems={name: requests})
-    wire.sent.clear()
+
+
+def _empty_queues(template: Template) -> None:
+    """Delete the messages of the engine's queues that a request named since the last call."""
+    bodies = b"".join(wire.sent)
+    for queue in template.of_type("AWS::SQS::Queue"):
+        if template.name(queue.logical_id).encode() in bodies:
+            _client("sqs").purge_queue(QueueUrl=template.queue_url(queue.logical_id))
 
 
 @cache
 def _engine_tables() -> dict[str, list[str]]:
     """The attributes of the primary key of each table of the engine, which this worker has just created."""
     dynamodb = _client("dynamodb")
-    dynamodb.meta.events.register(
-        "before-call.dynamodb", lambda params, **_: wire.sent.append(params["body"])
-    )
     tables = {name: dynamodb.describe_table(TableName=name) for name in dynamodb.list_tables()["TableNames"]}
     return {
         name: [key["AttributeName"] for key in described["Table"]["KeySchema"]]
@@ -239,12 +256,12 @@ _last: dict[str, Any] = {}
 
 
 @contextmanager
-def _moto(parameters: tuple[tuple[str, str], ...]) -> Iterator[bool]:
+def _moto(template: Template) -> Iterator[bool]:
     """Start moto. Yields True if it already has all resources of the template, empty: the creation of tables
     would take most of the time of a short test, so those of a last test with the same parameters are reused.
     """
-    reused = _last.get("parameters") == parameters and _last["resources"] == _resource_ids()
-    mock = mock_aws()
+    reused = _last.get("template") is template and _last["resources"] == _resource_ids()
+    mock = mock_aws(config={"core": {"mock_credentials": False}})  # moto's own are the same in all workers
     mock.start(reset=not reused)
     try:
         if reused:
@@ -258,11 +275,16 @@ def _moto(parameters: tuple[tuple[str, str], ...]) -> Iterator[bool]:
                 bucket.keys.clear()
                 bucket.multiparts.clear()
         yield reused
-        if ENGINE:
-            _empty_tables()
-        _last.update(parameters=parameters, resources=_resource_ids())
+        _last.update(template=template, resources=_resource_ids())
     finally:
-        mock.stop(remove_data=False)
+        try:
+            if ENGINE:
+                _empty_tables()
+            if template.endpoints["sqs"].startswith("http:"):
+                _empty_queues(template)
+            wire.sent.clear()
+        finally:
+            mock.stop(remove_data=False)
 
 
 def _resource_ids() -> list[int]:
@@ -299,15 +321,17 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
             f"arn:aws:secretsmanager:{local_settings.REGION}:{local_settings.ACCOUNT}:secret:jwt"
         )
     parameters = tuple(sorted((name, str(value)) for name, value in values.items()))
-    with _moto(parameters) as reused:
+    url = queues.engine_for(request)
+    if url:
+        monkeypatch.setenv(local_settings.ENDPOINT_VARIABLES["sqs"], url)
+    template = _template(parameters, url or f"https://sqs.{local_settings.REGION}.amazonaws.com")
+    with _moto(template) as reused:
         endpoints: dict[str, Any] = {"*": None}
-        template = _template(parameters)
         if reused:
             _client("secretsmanager").put_secret_value(SecretId="jwt", SecretString=JWT_SECRET)
         else:
             _client("secretsmanager").create_secret(Name="jwt", SecretString=JWT_SECRET)
             template.identities = services.identify(template, endpoints)
-            template.endpoints["sqs"] = f"https://sqs.{local_settings.REGION}.amazonaws.com"
             services.create(template, endpoints)
             _parsed.pop(id(template), None)  # its keys and secrets have new IDs
         environment = dict(parsed(template).functions["DeliverFunction"].environment)
@@ -318,7 +342,7 @@ def backend(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
         clear_caches()
         calls = Calls()
         with wire.around_calls(calls.note):
-            yield Backend(template, environment, calls)
+            yield Backend(template, environment, calls, url)
     clear_caches()
 
 

@@ -1,4 +1,4 @@
-"""Unpacks packages of Debian 13 into a folder, without installing them and without root.
+"""Packages of Debian: installed on this machine, or those of Debian 13 unpacked into a folder, without root.
 
 Debian 13 has Python 3.13, the version of the Lambda runtime. apt resolves, downloads and verifies the
 packages, with its state in a separate folder: it does not touch the packages of this machine. The mirror is
@@ -14,6 +14,8 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+
+from tools.environment import say
 
 SUITE = "trixie"
 # Lambda's name of an architecture: Debian's, and the folder of its libraries.
@@ -32,6 +34,19 @@ def native() -> str | None:
     """Lambda's name of this machine's architecture, or None if Lambda does not have it."""
     machine = platform.machine().lower()
     return {"aarch64": "arm64", "arm64": "arm64", "amd64": "x86_64", "x86_64": "x86_64"}.get(machine)
+
+
+def install(package: str, what: str, seconds: int) -> None:
+    """Install a package, and all that it depends on, without questions. Raises `Unavailable`."""
+    if not shutil.which("apt-get") or os.geteuid():
+        raise Unavailable(f"install {what}")
+    say(f"installing {what} ({package}; once, about {seconds} s)")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", package]
+    for step in (["apt-get", "update", "-qq"], command):
+        done = subprocess.run(step, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode:
+            raise Unavailable(f"apt-get cannot install {package}: {done.stderr.strip()[-300:]}")
 
 
 def unpack(architecture: str, packages: Sequence[str], folder: Path) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.environment import say
+from tools import debian
 
 _START_SECONDS = 60
 _STOP_SECONDS = 30
@@ -85,12 +85,7 @@ def _answers() -> bool:
 
 
 def _install(package: str, what: str) -> None:
-    if not shutil.which("apt-get"):
-        raise Unavailable(f"install {what}")
-    say(f"installing {what} ({package}; once, about 30 s)")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", package]
-    for command in (["apt-get", "update", "-qq"], install):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            raise Unavailable(f"apt-get cannot install {package}: {done.stderr.strip()[-300:]}")
+    try:
+        debian.install(package, what, seconds=30)
+    except debian.Unavailable as reason:
+        raise Unavailable(str(reason)) from None

@@ -18,6 +18,7 @@ from local.settings import ROOT
 from local.template import Template
 from local.testing import RunningStack, stack
 from tests.catalogued import POST
+from tests.engines import queues
 from tests.receivers import Request
 
 WEBHOOKS = "/api/integrations/webhooks"
@@ -32,7 +33,8 @@ Result = TypeVar("Result")
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack with the template's default parameters, shared by all tests that do not change it."""
-    with stack(tmp_path_factory.mktemp("stack")) as running:
+    state = tmp_path_factory.mktemp("stack")
+    with queues.of_a_stack() as environment, stack(state, environment=environment) as running:
         yield running
 
 

@@ -14,6 +14,7 @@ import pytest
 from local.testing import RunningStack, stack
 from patchbay.storage.dynamo import unpack_row
 from tests.e2e.conftest import WEBHOOKS, Workspace, eventually
+from tests.engines import queues
 from tests.receivers import Answer, receiver
 
 # Interrupted work restarts when its message is redelivered. The template's rule requires
@@ -34,9 +35,9 @@ BATCH = 10
 
 
 @contextmanager
-def started(state: Path) -> Iterator[RunningStack]:
+def started(state: Path, environment: dict[str, str]) -> Iterator[RunningStack]:
     """A stack that redelivers interrupted deliveries and events within seconds."""
-    with stack(state, parameters=SHORT_TIMEOUTS) as running:
+    with stack(state, parameters=SHORT_TIMEOUTS, environment=environment) as running:
         running.client("sqs").set_queue_attributes(
             QueueUrl=running.queues["EventsQueue"], Attributes={"VisibilityTimeout": "4"}
         )
@@ -45,7 +46,8 @@ def started(state: Path) -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with started(tmp_path_factory.mktemp("running")) as running:
+    state = tmp_path_factory.mktemp("running")
+    with queues.of_a_stack() as environment, started(state, environment) as running:
         yield running
 
 
@@ -152,8 +154,8 @@ def _kill_when_started(running: RunningStack, workspace: Workspace, event_id: st
 
 
 def test_queued_deliveries_and_feeds_survive_a_restart(tmp_path: Path) -> None:
-    with receiver([503, 503, 503, 200]) as inbox:
-        with started(tmp_path) as first:
+    with receiver([503, 503, 503, 200]) as inbox, queues.of_a_stack() as environment:
+        with started(tmp_path, environment) as first:
             workspace = Workspace(first)
             webhook = workspace.webhook(
                 inbox.url, retryConfig={"maxRetries": 5, "backoffMultiplier": 1, "initialDelaySeconds": 2}
@@ -169,7 +171,7 @@ def test_queued_deliveries_and_feeds_survive_a_restart(tmp_path: Path) -> None:
             pulled = workspace(f"GET {feed}?consumer=one&limit=5")["items"]
             workspace(f"POST {feed}/commit", json={"consumer": "one", "sequence": pulled[-1]["sequence"]})
             assert first.stop() == 0
-        with started(tmp_path) as second:
+        with started(tmp_path, environment) as second:
             workspace = Workspace(second, workspace.name)
             for id in ids:
                 assert workspace.settled(id) == {webhook["id"]: "DELIVERED"}

@@ -431,9 +431,8 @@ def test_run_without_due_keys_costs_two_queries(backend: Backend, schedule: Sche
 
 
 @pytest.fixture
-def deliveries(backend: Backend, api: Api, clock: Clock) -> Callable[[], list[str]]:
+def deliveries(backend: Backend, api: Api, source: Source) -> Callable[[], list[str]]:
     """Fans out events, and returns those delivered to a webhook for API_KEY_EXPIRING."""
-    source = Source(backend, "EventsQueue", "workers.fan_out.handler", clock)
     hook = {"name": "ends", "url": "https://receiver.example/hook", "eventTypes": ["API_KEY_EXPIRING"]}
     assert api("POST /api/integrations/webhooks", json=hook).status == 201
 

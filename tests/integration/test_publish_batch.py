@@ -115,7 +115,7 @@ def test_invalid_event_gets_the_error_that_it_gets_alone(api: Api, backend: Back
     problem = alone.json()
     expected = {name: problem[name] for name in ("code", "detail", "errors") if name in problem}
     assert middle == {"error": expected}
-    assert [event["id"] for event in queued(backend)] == [first["id"], last["id"]]
+    assert {event["id"] for event in queued(backend)} == {first["id"], last["id"]}
 
 
 # Malformed JSON in place of the 1 of `n`.
@@ -281,6 +281,7 @@ def test_idempotency_key_of_an_event_is_shared_with_the_route_for_one_event(
     assert codes(api(BATCH, json={"events": [other, EVENT]})) == ["idempotency_mismatch", None]
 
 
+@pytest.mark.moto_queues
 def test_lost_response_and_a_repeat_deliver_once(
     api: Api, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,7 +313,7 @@ def test_event_that_sqs_rejects_is_upstream_failed(api: Api, backend: Backend) -
     accepted = {event["data"]["n"]: event["id"] for event in queued(backend)}
     assert set(accepted) == set(range(12)) - {7}
     repeat = ids(api(BATCH, json=body, headers=key("1")))
-    assert [id for n, id in enumerate(repeat) if n != 7] == list(accepted.values())
+    assert {n: id for n, id in enumerate(repeat) if n != 7} == accepted
     assert len({*repeat}) == 12
 
 
@@ -339,7 +340,7 @@ def test_first_events_of_a_batch_pass_at_the_ceiling(
     remaining = 10 - used
     assert codes(answer) == ["validation_failed", *[None] * remaining, *["rate_limited"] * (12 - remaining)]
     assert "10 events a minute" in items(answer)[-1]["error"]["detail"]
-    assert [event["data"]["n"] for event in queued(backend)] == list(range(remaining))
+    assert sorted(event["data"]["n"] for event in queued(backend)) == list(range(remaining))
     assert api(EVENTS, json=EVENT).status == 429
 
 

@@ -96,6 +96,7 @@ def driver(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Drive
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
+@pytest.mark.moto_queues
 def test_no_secret_in_responses_logs_queues_or_tables(
     driver: Driver,
     backend: Backend,

@@ -267,7 +267,7 @@ def test_export_that_dies_at_any_call_resumes(pipeline: Pipeline, monkeypatch: p
             with around_calls(dies_at(limit, after=limit % 2 == 0)):
                 work(pipeline)
         except Killed:
-            deaths, limit = deaths + 1, limit % 12 + 1
+            deaths, limit = deaths + 1, limit % 16 + 1
     assert deaths > 12
     found = records(pipeline.api(f"GET /api/tasks/{task['id']}").json())
     ids = [json.dumps(record, sort_keys=True) for record in found if record["type"] != "task"]

@@ -262,6 +262,7 @@ def test_requests_are_refused_until_the_end_and_then_the_workspace_is_new(world:
     assert "ttl" not in state
 
 
+@pytest.mark.moto_queues
 def test_messages_from_before_the_end_are_dropped(world: World) -> None:
     """Also those that return from a dead-letter queue long afterward, or that carry another time."""
     old = EventId.new(world.clock.now)

@@ -1,0 +1,1 @@
+"""Amazon's DynamoDB Local and ElasticMQ, on which `make test-engines` repeats tests."""
