@@ -28,6 +28,7 @@ from tests.wire import CallHook, Params, around_calls
 ERASED, NEIGHBOR = "ws_1", "ws_10"
 MARKER = "marker-7f31"
 HOUR = 3_600
+DAY_MS = 24 * HOUR * 1000
 TASK = {
     "type": "webhook.replay",
     "status": "FAILED",
@@ -248,6 +249,26 @@ def test_requests_are_refused_until_the_end_and_then_the_workspace_is_new(world:
         row for row in world.backend.rows("WebhooksTable") if row["sk"] == "count" and is_of(row, ERASED)
     )
     assert "ttl" not in state
+
+
+def test_workspace_can_be_erased_once_a_day(empty: World) -> None:
+    """Each erasure scans tables of all workspaces, so a workspace cannot make it repeat that."""
+    world, line = empty, f"DELETE /api/workspace?confirm={ERASED}"
+    started = world.clock.now
+    first = world.start()
+    assert world.start() == first
+    ended = world.finish()["endedAt"]
+    world.clock.move((started + DAY_MS + 1 - world.clock.now) / 1000)  # a day after the start, not after the end
+    refused = world.api(line)
+    problem = assert_problem(refused, 429, "rate_limited")
+    wait = int(refused.headers["retry-after"])
+    assert ended + DAY_MS - world.clock.now <= wait * 1000 < ended + DAY_MS - world.clock.now + 1000
+    assert f"{wait} s" in problem["detail"]
+    assert world.api("GET /api/workspace").json()["status"] == "ACTIVE"
+    assert world.api(line, NEIGHBOR).status == 422
+    assert world.api(f"DELETE /api/workspace?confirm={NEIGHBOR}", NEIGHBOR).status == 202
+    world.clock.move(wait)
+    assert world.start()["id"] != first["id"]
 
 
 def test_messages_from_before_the_end_are_dropped(world: World) -> None:
