@@ -252,7 +252,7 @@ def test_export_has_everything_except_secrets(pipeline: Pipeline) -> None:
     for secret in ("header-secret", "connection-secret", "YzY4YjQx", key["key"]):
         assert secret not in text
     assert f'"subject": "{removed["id"]}"' in text
-    # The audit log as the API lists it: addresses of people are personal data, which the export gives access to.
+    # The audit log as the API lists it, with the addresses of people.
     entries = [record["data"] for record in found if record["type"] == "auditEntry"]
     assert entries == pipeline.api("GET /api/audit?limit=100").json()["items"]
     assert entries[0]["ip"]
