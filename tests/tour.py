@@ -327,12 +327,15 @@ def _workspace(driver: Driver) -> None:
 
 
 def _erasure(driver: Driver) -> None:
-    """A workspace with an integration, whose provider is slow to answer, and the files of two exports."""
+    """A workspace with the files of two exports and an integration, which has a copy, and whose provider is
+    slow to answer.
+    """
     api, backend, acme = driver.api, driver.backend, driver.owner
     driver.owner = driver.secrets["leaver's JWT"] = jwt_for("leaver")
     integration = {"name": "Mail", "type": "CUSTOM"}
-    path = f"{INTEGRATIONS}/{api(f'POST {INTEGRATIONS}', 201, json=integration)['id']}"
-    api(f"POST {path}/connections", 201, json={"credentials": CREDENTIALS})
+    id = api(f"POST {INTEGRATIONS}", 201, json=integration)["id"]
+    api(f"POST {INTEGRATIONS}/{id}/connections", 201, json={"credentials": CREDENTIALS})
+    put_row(backend, "IntegrationsTable", {"workspaceId": f"#installs#{id}", "sk": f"acme#{id}"})
     export = api("POST /api/workspace/export", 202)
     assert driver.worker("RunWorkspaceTasksFunction") == {"advanced": 1}
     assert api(f"GET /api/tasks/{export['id']}", 200)["file"]
@@ -350,6 +353,8 @@ def _erasure(driver: Driver) -> None:
     key = {"workspaceId": "leaver", "id": task["id"]}
     # The waits are over: at the start, for the providers, and until no process has a data key.
     for step in ("settle", "integrations", "forget"):
+        if step == "integrations":
+            set_attributes(backend, "IntegrationsTable", {"workspaceId": "leaver", "sk": id}, deletedAt=1)
         place = json.dumps({"step": step, "since": 0})
         set_attributes(backend, "TasksTable", key, dueAt=1, reached=place)
         assert driver.worker("RunWorkspaceTasksFunction") == {"advanced": 1}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any
@@ -14,13 +14,15 @@ import pytest
 from patchbay.clock import now_ms
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events.models import EventMessage
-from patchbay.ids import DeliveryId, EventId, LogId, RunId, TaskId, WebhookId
+from patchbay.ids import DeliveryId, EventId, IntegrationId, LogId, RunId, TaskId, WebhookId
+from patchbay.oauth import maintenance, provider_calls
 from patchbay.settings import Settings, settings
 from patchbay.storage import dynamo
 from patchbay.workspaces import erasure
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Answer, Api, Backend, jwt_for
 from tests.faults import Clock, Killed, Source, cold_start
+from tests.integration.test_marketplace import OFFER, add_connection, decide
 from tests.problems import assert_problem
 from tests.wire import CallHook, Params, around_calls
 
@@ -28,6 +30,7 @@ from tests.wire import CallHook, Params, around_calls
 ERASED, NEIGHBOR = "ws_1", "ws_10"
 MARKER = "marker-7f31"
 HOUR = 3_600
+DAY_MS = 24 * HOUR * 1000
 TASK = {
     "type": "webhook.replay",
     "status": "FAILED",
@@ -54,12 +57,12 @@ class World:
         assert answer.headers["location"] == f"/api/tasks/{answer.json()['id']}"
         return answer.json()
 
-    def work(self) -> None:
+    def work(self, workers: Sequence[str] = ("refresh_connections", "run_workspace_tasks")) -> None:
         """What the schedules do when the task is due next."""
         self.clock.move(max(60, (self.task()["dueAt"] - self.clock.now) / 1000))
         context = SimpleNamespace(**vars(LAMBDA_CONTEXT) | {"get_remaining_time_in_millis": lambda: 60_000})
-        for worker in ("workers.refresh_connections", "workers.run_workspace_tasks"):
-            importlib.import_module(worker).handler({}, context)
+        for worker in workers:
+            importlib.import_module(f"workers.{worker}").handler({}, context)
 
     def finish(self, minutes: int = 90) -> Any:
         for _ in range(minutes):
@@ -262,6 +265,28 @@ def test_requests_are_refused_until_the_end_and_then_the_workspace_is_new(world:
     assert "ttl" not in state
 
 
+def test_workspace_can_be_erased_once_a_day(empty: World) -> None:
+    """Each erasure scans tables of all workspaces, so a workspace cannot make it repeat that."""
+    world, line = empty, f"DELETE /api/workspace?confirm={ERASED}"
+    started = world.clock.now
+    first = world.start()
+    assert world.start() == first
+    ended = world.finish()["endedAt"]
+    world.clock.move(
+        (started + DAY_MS + 1 - world.clock.now) / 1000
+    )  # a day after the start, not after the end
+    refused = world.api(line)
+    problem = assert_problem(refused, 429, "rate_limited")
+    wait = int(refused.headers["retry-after"])
+    assert ended + DAY_MS - world.clock.now <= wait * 1000 < ended + DAY_MS - world.clock.now + 1000
+    assert f"{wait} s" in problem["detail"]
+    assert world.api("GET /api/workspace").json()["status"] == "ACTIVE"
+    assert world.api(line, NEIGHBOR).status == 422
+    assert world.api(f"DELETE /api/workspace?confirm={NEIGHBOR}", NEIGHBOR).status == 202
+    world.clock.move(wait)
+    assert world.start()["id"] != first["id"]
+
+
 @pytest.mark.moto_queues
 def test_messages_from_before_the_end_are_dropped(world: World) -> None:
     """Also those that return from a dead-letter queue long afterward, or that carry another time."""
@@ -360,6 +385,81 @@ def test_erasure_of_more_webhooks_than_a_run_can_read_ends(empty: World) -> None
             break
     assert world.task()["status"] == "SUCCEEDED"
     assert world.backend.rows("DeliveriesTable") == []
+
+
+# ── copies of the workspace's integrations ───────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def published(empty: World, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The ID of a public integration of the workspace. It has a copy at the neighbor, and a grant that the
+    provider does not let Patchbay revoke.
+    """
+
+    def busy(*_: object) -> None:
+        raise provider_calls.ProvidersBusy
+
+    monkeypatch.setattr(maintenance, "finish_removal", busy)
+    source = empty.api("POST /api/integrations", json=OFFER | {"isPublic": True}).json()
+    decide(source, workspace=ERASED)
+    assert empty.api(f"POST /api/integrations/{source['id']}/install", NEIGHBOR).status == 201
+    add_connection(ERASED, source)
+    return str(source["id"])
+
+
+def assert_copy_ended(world: World) -> None:
+    """The row of its source stays as long as the copy, as after any deletion of a source."""
+    (copy,) = world.api("GET /api/integrations", NEIGHBOR).json()["items"]
+    assert (copy["status"], copy["statusReason"]) == ("ERROR", "publisher_removed")
+    for table in ("IntegrationsTable", "ConnectionsTable"):
+        rows = [row for row in world.backend.rows(table) if not is_of(row, NEIGHBOR)]
+        assert rows == []
+
+
+def start_at_integrations(world: World) -> None:
+    """Start an erasure whose first steps are done."""
+    key = {"workspaceId": ERASED, "id": world.start()["id"]}
+    place = erasure.Place("integrations", world.clock.now).to_text()
+    dynamo.update(settings().tasks_table, key, "SET reached = :place", place=place)
+
+
+@pytest.mark.parametrize("runs_maintenance", [True, False], ids=["a provider blocks", "maintenance fails"])
+def test_copies_end_although_connections_remain_for_an_hour(
+    empty: World, published: str, runs_maintenance: bool
+) -> None:
+    start_at_integrations(empty)
+    empty.work()
+    while empty.task()["reached"].startswith('{"step": "integrations"'):
+        assert empty.backend.rows("ConnectionsTable")
+        empty.clock.move(HOUR / 4)
+        empty.work(["refresh_connections", "run_workspace_tasks"][not runs_maintenance :])
+    assert_copy_ended(empty)
+
+
+def test_more_copies_than_a_run_can_visit_end(empty: World, published: str) -> None:
+    for number in range(70):
+        row = {"workspaceId": f"#installs#{published}", "sk": f"{NEIGHBOR}#{IntegrationId.new(number)}"}
+        dynamo.put(settings().integrations_table, row)
+    start_at_integrations(empty)
+    empty.work(["run_workspace_tasks"])
+    empty.clock.move(HOUR)
+    for _ in range(4):
+        empty.clock.move(60)
+        with limited_time() as context, contextlib.suppress(Killed):
+            importlib.import_module("workers.run_workspace_tasks").handler({}, context)
+    assert_copy_ended(empty)
+
+
+def test_providers_have_an_hour_also_after_an_outage(empty: World, published: str) -> None:
+    """No schedule runs for two hours after the step before."""
+    start_at_integrations(empty)
+    empty.clock.move(2 * HOUR)
+    empty.work()
+    empty.clock.move(erasure.REVOKE_MS / 1000 - 61)
+    empty.work()
+    assert empty.backend.rows("ConnectionsTable")
+    empty.work()
+    assert empty.backend.rows("ConnectionsTable") == []
 
 
 @contextlib.contextmanager

@@ -291,7 +291,8 @@ def created(message: DeliveryMessage, task: TaskId, *, now: int, max_attempts: i
 def erased(delivery: StoredDelivery | None, message: DeliveryMessage, now: int) -> StoredDelivery:
     """Without the receiver's response, because the data of its event was erased. If the delivery had not
     ended, it is cancelled, and the messages on their way to it are obsolete. If an attempt is under way, a
-    success is recorded, and a failure is not.
+    success is recorded, and a failure is not. The row is kept for RetentionDays, also if the workspace's own
+    retention is shorter: a message with the data can wait in a queue for 14 days, and must find it.
     """
     before = delivery or _new(message, now)
     if before.status in TERMINAL:
@@ -302,7 +303,7 @@ def erased(delivery: StoredDelivery | None, message: DeliveryMessage, now: int) 
     success = before.success
     if success is not None:
         success = success._replace(response_headers={}, response_body="")
-    return after._replace(erased=True, success=success)
+    return after._replace(erased=True, success=success, ttl=max(after.ttl, retention_ttl(now)))
 
 
 def abandoned(delivery: StoredDelivery, status: Status, reason: str, now: int) -> StoredDelivery | None:

@@ -344,15 +344,18 @@ def add_webhook(workspace_id: str, id: EventId, webhook_id: WebhookId) -> None:
 
 
 def erase_data(workspace_id: str, id: EventId, now: int) -> StoredEvent | None:
-    """Remove an event's data, and end its fan-out. Returns the event, or None if there is none."""
+    """Remove an event's data, and end its fan-out. Returns the event, or None if there is none. The row is
+    kept for RetentionDays from now, so that a message with the data, which can wait for 14 days, finds it.
+    """
     try:
         row = dynamo.update(
             settings().events_table,
             _key(workspace_id, id),
-            "SET #data = :empty, erasedAt = if_not_exists(erasedAt, :now), fanOut = :done "
+            "SET #data = :empty, erasedAt = if_not_exists(erasedAt, :now), fanOut = :done, #ttl = :ttl "
             "REMOVE dueShard, dueAt",
             condition="attribute_exists(id)",
-            names={"#data": "data"},
+            names={"#data": "data", "#ttl": "ttl"},
+            ttl=retention_ttl(now),
             empty="{}",
             now=now,
             done="DONE",

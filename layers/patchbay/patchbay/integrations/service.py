@@ -261,9 +261,9 @@ def finish_task(task: Task) -> None:
     store.finish_task(task)
 
 
-def copies(id: IntegrationId) -> Iterator[tuple[str, IntegrationId]]:
-    """(workspace, integration) of each copy of a public integration."""
-    return store.copies(id)
+def copies(id: IntegrationId, after: str = "") -> Iterator[tuple[str, IntegrationId]]:
+    """(workspace, integration) of each copy of a public integration, after `<workspace>#<integration>`."""
+    return store.copies(id, after)
 
 
 def finish_deletion(deleted: StoredIntegration) -> None:

@@ -366,10 +366,16 @@ def pending_reviews() -> Iterator[PendingReview]:
         yield PendingReview(row["publisherWorkspaceId"], IntegrationId(row["sk"]), row["since"])
 
 
-def copies(id: IntegrationId) -> Iterator[tuple[str, IntegrationId]]:
-    """(workspace, integration) of each copy of a public integration."""
-    partition = _install_partition(id)
-    for row in dynamo.query(settings().integrations_table, "workspaceId = :partition", partition=partition):
+def copies(id: IntegrationId, after: str = "") -> Iterator[tuple[str, IntegrationId]]:
+    """(workspace, integration) of each copy of a public integration, in the order of their texts
+    `<workspace>#<integration>`, and after this one.
+    """
+    for row in dynamo.query(
+        settings().integrations_table,
+        "workspaceId = :partition AND sk > :after",
+        partition=_install_partition(id),
+        after=after or " ",  # a key is not empty, and no workspace ID begins with a space
+    ):
         workspace_id, _, copy = row["sk"].rpartition("#")
         yield workspace_id, IntegrationId(copy)
 
@@ -415,11 +421,18 @@ def workspace_rows(workspace_id: str) -> Iterator[dynamo.Row]:
     )
 
 
-def ids_with_deleted(workspace_id: str) -> Iterator[IntegrationId]:
-    """The IDs of a workspace's integrations, also of those whose cleanup is not finished."""
-    for row in workspace_rows(workspace_id):
-        if row["sk"] != _COUNT:
-            yield IntegrationId(row["sk"])
+def deletions(workspace_id: str) -> Iterator[tuple[IntegrationId, int | None]]:
+    """A workspace's integrations, also those whose cleanup is not finished, and when each one was deleted
+    (Unix milliseconds), if it was.
+    """
+    for row in dynamo.query(
+        settings().integrations_table,
+        "workspaceId = :workspace AND begins_with(sk, :prefix)",
+        attributes=("sk", "deletedAt"),
+        workspace=workspace_id,
+        prefix=f"{IntegrationId.prefix}_",
+    ):
+        yield IntegrationId(row["sk"]), row.get("deletedAt")
 
 
 # ── background work ──────────────────────────────────────────────────────────────────────────────────

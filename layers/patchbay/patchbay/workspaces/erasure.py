@@ -13,7 +13,9 @@
                days
 
 Integrations are deleted as by their owner: `oauth.maintenance` revokes their grants at the providers and
-deactivates their copies. After an hour, what a provider did not let it finish is deleted anyway.
+deactivates their copies. An hour after the deletion, the step goes on without it: what a provider did not let
+it finish is deleted anyway, after the copies are deactivated. A copy's row in `#installs#…` stays as long as
+the copy, as after any deletion of its source.
 
 Each step can be repeated: it deletes what it finds. So the crash table is short:
 
@@ -47,6 +49,7 @@ from patchbay.deliveries import store as deliveries
 from patchbay.events import store as events
 from patchbay.feeds import store as feeds
 from patchbay.ids import TaskId, webhook_key
+from patchbay.integrations import client
 from patchbay.integrations import service as integrations
 from patchbay.integrations import store as integrations_store
 from patchbay.oauth import states
@@ -249,20 +252,45 @@ def _erase_active_hours(run: Slice) -> Progress:
     return _erase_parts("events_table", run, names, lambda name: keys(int(name)))._replace(erased=0)
 
 
-def _erase_integrations(run: Slice) -> Progress:
-    """Delete the integrations as their owner would, wait until their connections are revoked, and delete what
-    is left.
+def _delete_integrations(run: Slice) -> Progress:
+    """Delete the integrations as their owner would, and wait until their connections are revoked, for an
+    hour. The hour begins with the deletion: before that, nothing is sent to a provider.
     """
     workspace_id = run.workspace_id
     for integration in integrations.iter_stored(workspace_id):
         if not run.has_time():
             return Progress(is_done=False)
         integrations.delete_by_system(integration)
-    ids = list(integrations_store.ids_with_deleted(workspace_id))
-    if ids and now_ms() < run.place.since + REVOKE_MS:
+    deletions = dict(integrations_store.deletions(workspace_id))
+    latest = max((run.place.since, *(at or now_ms() for at in deletions.values())))
+    if deletions and now_ms() < latest + REVOKE_MS:
         return Progress(is_done=False)
-    if ids:
-        logger.warning("grants may remain at their providers", workspace=workspace_id, integrations=len(ids))
+    if deletions:
+        count = len(deletions)
+        logger.warning("grants may remain at their providers", workspace=workspace_id, integrations=count)
+    return Progress()
+
+
+def _deactivate_copies(run: Slice) -> Progress:
+    """Deactivate the copies of the integrations that are left, usually a second time. There can be more than
+    a run can visit, so the place has the last one that is done.
+    """
+    last = run.place.after or {"id": "", "copy": ""}
+    for id in sorted(dict(integrations_store.deletions(run.workspace_id))):
+        if id < last["id"]:
+            continue
+        for workspace_id, copy in integrations.copies(id, last["copy"] if id == last["id"] else ""):
+            client.deactivate_copy(workspace_id, copy, client.PUBLISHER_REMOVED)
+            last = {"id": id, "copy": f"{workspace_id}#{copy}"}
+            if not run.has_time():
+                return Progress(is_done=False, after=last)
+    return Progress()
+
+
+def _erase_integrations(run: Slice) -> Progress:
+    """Delete what is left of the integrations."""
+    workspace_id = run.workspace_id
+    ids = list(dict(integrations_store.deletions(workspace_id)))
     progress = _erase("connections_table", run, connections.workspace_keys(workspace_id, ids))
     if not progress.is_done:
         return progress
@@ -303,7 +331,9 @@ def _by_scan(name: str, table: str, scan: Scan) -> Step:
 
 _TWICE = (
     _by_keys("api keys", "api_keys_table", api_keys.workspace_keys),
-    Step("integrations", ("integrations_table", "connections_table"), _erase_integrations),
+    Step("integrations", (), _delete_integrations),
+    Step("copies", (), _deactivate_copies),
+    Step("connections", ("integrations_table", "connections_table"), _erase_integrations),
     _by_keys("events", "events_table", events.workspace_keys),
     Step("active hours", ("events_table",), _erase_active_hours),
     _by_webhooks("deliveries", "deliveries_table", deliveries.webhook_rows),

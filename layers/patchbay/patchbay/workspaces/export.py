@@ -1,7 +1,8 @@
 """The export of a workspace: a task that writes one NDJSON file. docs/data-erasure.md says what is in it.
 
-Each line is `{"type": …, "data": …}`, with `data` as the API returns it. No secret is in it: the API returns
-none after the request that creates it, and masks stored ones.
+Each line is `{"type": …, "data": …}`, with `data` as the API returns it. The audit log is in it too: its
+entries have the addresses of people. No secret is in it: the API returns none after the request that creates
+it, and masks stored ones.
 
 The sources follow each other, each a page at a time, with the cursors of the API's lists. The place of the
 next page is kept when a part of the file is written (see `storage.objects`), so memory holds one part and one
@@ -26,9 +27,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel
 
 from patchbay import compact_json
+from patchbay.activity import audit
 from patchbay.activity import service as activity
 from patchbay.activity.log import SubjectId
-from patchbay.activity.models import LogQuery
+from patchbay.activity.models import AuditQuery, LogQuery
 from patchbay.api_keys import service as api_keys
 from patchbay.api_model import ListQuery, to_json
 from patchbay.auth.principal import Principal
@@ -210,6 +212,11 @@ def _activity(reader: _Reader, cursor: str | None) -> Page:
     return _of_each(reader.subjects, cursor, of_subject)
 
 
+def _audit_log(reader: _Reader, cursor: str | None) -> Page:
+    page = audit.list_entries(reader.principal, AuditQuery(limit=_PAGE, cursor=cursor))
+    return _records("auditEntry", page.items), page.next_cursor
+
+
 def _tasks(reader: _Reader, cursor: str | None) -> Page:
     page = tasks.list_tasks(reader.principal, TaskQuery(limit=_PAGE, cursor=cursor))
     return _records("task", page.items), page.next_cursor
@@ -225,6 +232,7 @@ _SOURCES: dict[str, Callable[[_Reader, str | None], Page]] = {
     "deliveries": _deliveries,
     "runs": _runs,
     "activity": _activity,
+    "audit log": _audit_log,
     "tasks": _tasks,
 }
 

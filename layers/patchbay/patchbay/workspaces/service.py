@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 from patchbay.api_keys import policies
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
-from patchbay.errors import Conflict, ValidationFailed, WorkspaceErasing, check_version, write_conflict
+from patchbay.errors import (
+    Conflict,
+    RateLimited,
+    ValidationFailed,
+    WorkspaceErasing,
+    check_version,
+    write_conflict,
+)
 from patchbay.ids import TaskId
+from patchbay.rate_limits.headers import retry_after
 from patchbay.settings import settings
 from patchbay.tasks import service as tasks
 from patchbay.tasks.models import Task
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
 _MAX_TRIES = 3
+# How long after an erasure the next one may start. Each one scans whole tables, at the operator's cost.
+_ERASE_AGAIN_MS = 86_400_000
 
 
 def get(principal: Principal) -> Workspace:
@@ -69,7 +79,8 @@ def update(principal: Principal, body: UpdateWorkspace, if_match: int | None = N
 def erase(principal: Principal, query: EraseQuery) -> Task:
     """Start the erasure of the workspace. From now on, its requests get an error, and its events and
     deliveries are dropped. If it is being erased already, returns that task. Raises ValidationFailed unless
-    the query has the workspace's ID, and Conflict for the platform's own workspace.
+    the query has the workspace's ID, Conflict for the platform's own workspace, and RateLimited within a day
+    after the end of an erasure.
     """
     if query.confirm != principal.workspace_id:
         raise ValidationFailed.for_field(
@@ -84,10 +95,24 @@ def erase(principal: Principal, query: EraseQuery) -> Task:
         state = webhooks.get_workspace_state(principal.workspace_id)
         if state.mark.task is not None:
             return tasks.get_task(principal, TaskId(state.mark.task))
+        _check_may_erase(state)
         started = erasure.start(principal)
         if started is not None:
             return started
     raise write_conflict("workspace")
+
+
+def _check_may_erase(state: webhooks.WorkspaceState) -> None:
+    """Raises RateLimited if the last erasure ended less than a day ago."""
+    wait_ms = state.mark.erased_at + _ERASE_AGAIN_MS - now_ms()
+    if wait_ms > 0:
+        headers = retry_after(wait_ms)
+        raise RateLimited(
+            "A workspace can be erased once a day, and this one was erased at "
+            f"{from_ms(state.mark.erased_at):%Y-%m-%dT%H:%M:%SZ}. Nothing was erased now. Delete what is new "
+            f"with its own route, or try again in {headers['retry-after']} s.",
+            headers=headers,
+        )
 
 
 def export(principal: Principal, once: Once | None = None) -> Task:
