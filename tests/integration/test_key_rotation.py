@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -277,7 +277,7 @@ def test_policy_of_the_workspace_reminds_of_keys_without_their_own(world: World)
     world.run_for(days=32, every_hours=12)
     assert sorted(reminders(world)) == sorted([(key.id, left) for key in (covered, late) for left in (7, 0)])
     rows = [row for row in world.rotations().values() if row["id"].endswith((covered.id, late.id))]
-    assert all("ev" not in row and "d" not in row for row in rows)
+    assert all("ev" not in row for row in rows)
     set_default(None)
     assert get(covered).next_rotation_at is None
     assert not [row for row in world.backend.rows("ApiKeysTable") if row["id"].startswith("default#")]
@@ -305,6 +305,17 @@ def test_key_that_drops_its_policy_follows_the_workspace(world: World) -> None:
         update(key, rotation=None)
         world.run_for(days=1, every_hours=12)
         assert len(delivered(r)) == 1
+
+
+def test_null_removes_every_kind_of_policy(world: World) -> None:
+    set_default({"everyDays": 90})
+    for policy in (to(new_secret(world)), {"everyDays": None}, {"everyDays": 90}):
+        key = create(policy)
+        update(key, rotation=None)
+        assert (get(key).rotation, get(key).next_rotation_at) == (
+            None,
+            from_ms(to_ms(key.created_at) + 90 * DAY),
+        )
 
 
 # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────
@@ -579,6 +590,66 @@ def test_scope_that_is_added_later_needs_the_consent_of_whoever_adds_it(world: W
         assert len(delivered(r)) == 1
 
 
+@pytest.mark.parametrize("steps", ["one request", "target, then scopes", "changed webhook and scopes"])
+def test_former_receiver_gets_no_scope_that_is_added_later(
+    world: World, failing_target: Any, steps: str
+) -> None:
+    """It has the pending key, and could use it to be taken for the one that accepted it."""
+    r, webhook, key = failing_target
+    (stale,) = delivered(r)
+    wider = ["events:publish", "credentials:read"]
+    with receiver() as other:
+        match steps:
+            case "one request":
+                update(key, scopes=wider, rotation={"everyDays": 30})
+            case "target, then scopes":
+                update(key, rotation={"everyDays": 30})
+                update(key, scopes=wider)
+            case _:
+                change_webhook(webhook, url=other.url)
+                update(key, scopes=wider, rotation=to(webhook))
+        update(key, rateLimitPerHour=7)
+        principal = guard.Guard(lambda: world.clock.now).admit(stale).principal
+        assert principal.scopes == {"events:publish"}
+        assert principal.key is not None
+        assert principal.key.rate_limit_per_hour == 7
+        world.run()
+        assert works(world, key.key)
+        assert get(key).expires_at is None or delivered(other), "a former receiver ended the key"
+
+
+def test_pending_successor_is_only_narrowed_by_itself(world: World, failing_target: Any) -> None:
+    r, _, key = failing_target
+    pending = world.working()[1]
+    for wider in ({"scopes": ["events:publish", "credentials:read"]}, {"rateLimitPerDay": 20_000}):
+        with pytest.raises(Conflict, match=f"Change the key that it replaces, {key.id}"):
+            update(pending, **wider)
+    update(pending, rateLimitPerDay=5)
+    world.run()
+    assert_rotated_once(world, key, r)
+    update(pending, rateLimitPerDay=20_000)
+
+
+def test_secret_that_is_sent_as_it_was_read_confirms_nothing(world: World) -> None:
+    arn = new_secret(world)
+    key = create(to(arn))
+    shown = get(key).model_dump(mode="json", by_alias=True)
+    wider = ["events:publish", "credentials:read"]
+    with pytest.raises(ValidationFailed, match="would get credentials:read"):
+        update(key, scopes=wider, rotation=shown["rotation"])
+    other = to(new_secret(world))
+    other["deliverTo"]["pin"] = shown["rotation"]["deliverTo"]["pin"]
+    with pytest.raises(ValidationFailed, match="is that of another secret"):
+        update(key, rotation=other)
+    assert update(key, scopes=wider, rotation=to(arn)).rotation == key.rotation
+
+
+def test_overlap_is_not_longer_than_the_policy(world: World) -> None:
+    with pytest.raises(ValidationFailed, match="must not be longer than everyDays"):
+        create({"everyDays": 1, "overlapSeconds": 86_401})
+    create({"everyDays": 1, "overlapSeconds": 86_400})
+
+
 def test_only_an_owner_sets_the_target_of_the_workspace(world: World) -> None:
     webhook = world.webhook("https://example.com/")
     partial = Principal("acme", "user:bob", frozenset({"workspace:delete", "api-keys:write"}))
@@ -818,8 +889,30 @@ def test_pending_key_with_a_policy_of_its_own_keeps_it(world: World, failing_tar
 
 
 def test_ended_key_is_forgotten(world: World) -> None:
-    key = create({"everyDays": 10})
-    service.revoke(ADA, key.id)
-    world.run_for(days=11, every_hours=24)
+    set_default({"everyDays": 20})
+    keys = [create({"everyDays": 10}), create({"everyDays": None}), create()]
+    world.run_for(days=21, every_hours=24)
+    assert len(reminders(world)) == 4
+    assert {*world.rotations()} == {key.id for key in keys}
+    for key in keys:
+        service.revoke(ADA, key.id)
+    world.run_for(days=32, every_hours=24)
     assert world.rotations() == {}
-    assert reminders(world) == []
+    assert len(reminders(world)) == 4
+
+
+def test_keys_that_always_fail_do_not_delay_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    faulty = [create(to(new_secret(world))) for _ in range(2)]
+    world.clock.move(7_200)
+    key = create(to(new_secret(world)))
+    world.clock.move(30 * 86_400 - 7_200)
+    monkeypatch.setattr("patchbay.api_keys.rotate_keys._MOST", 2)
+    names = [each.rotation.deliver_to.secret_arn for each in faulty]  # type: ignore[union-attr]
+    with ExitStack() as stack:
+        for name in names:
+            stack.enter_context(failing("secretsmanager.PutSecretValue", times=9, error=TIMEOUT, where=name))
+        for _ in range(5):
+            with suppress(IncompleteRun):
+                world.run()
+            world.clock.move(3_600)
+    assert get(key).expires_at is not None

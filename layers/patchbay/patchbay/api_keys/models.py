@@ -55,11 +55,13 @@ class WebhookTarget(ApiModel):
 
 class SecretTarget(ApiModel):
     """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must
-    begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment.
+    begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for
+    the secret that was confirmed; leave it out to confirm this one.
     """
 
     type: Literal["secretsManager"]
     secret_arn: Annotated[str, Field(min_length=1, max_length=2048)]
+    pin: Annotated[str, Field(max_length=64)] | None = None
 
 
 class RotationPolicy(ApiModel):

@@ -26,21 +26,40 @@ from patchbay.settings import settings
 from patchbay.storage.dynamo import TransactItem
 from patchbay.webhooks.stored_webhook import StoredWebhook
 
-# Secrets Manager appends a hyphen and six characters to a secret's name.
+# Secrets Manager appends a hyphen and six characters to a secret's name, which has at most 512.
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}\Z")
+_MOST_IN_ARN = 512 + len("-a1B2c3")
 
 
 def resolve(
-    principal: Principal, body: KeyRotation | RotationPolicy | None, stored: Policy | None, path: str
+    principal: Principal, body: KeyRotation | None, stored: Policy | None, path: str = "rotation"
 ) -> Policy | None:
-    """The policy that a request at the field `path` sets over the stored one; None removes it. A policy that
-    is sent as it was read stays as it is, even if its webhook has changed.
+    """The policy of a key that a request at the field `path` sets over the stored one; None removes it. A
+    policy that is sent as it was read stays as it is, even if its webhook has changed.
 
     Raises Forbidden if the caller may not set it, ValidationFailed for a target that does not exist.
     """
-    as_read = shown(stored) if isinstance(body, KeyRotation) else shown_default(stored)
-    if _fields(body) == _fields(as_read):
+    return stored if body == shown(stored) else _changed(principal, body, stored, path)
+
+
+def resolve_default(
+    principal: Principal, body: RotationPolicy | None, stored: Policy | None
+) -> Policy | None:
+    """`resolve` for the policy of a workspace."""
+    if body == shown_default(stored):
         return stored
+    policy = _changed(principal, body, stored, "apiKeyRotation")
+    if policy is not None and policy != stored and policy.target is not None and principal.role != "owner":
+        raise Forbidden(
+            "Only an owner may set where the successors of a workspace's API keys are delivered, because the "
+            "receiver gets keys with any scope. Leave out deliverTo, or ask an owner."
+        )
+    return policy
+
+
+def _changed(
+    principal: Principal, body: KeyRotation | RotationPolicy | None, stored: Policy | None, path: str
+) -> Policy | None:
     if principal.key is not None:
         raise Forbidden(
             "An API key cannot change how API keys rotate: it could have their successors sent to it. "
@@ -52,26 +71,16 @@ def resolve(
     match body.deliver_to:
         case WebhookTarget(webhook_id=id, pin=pin):
             target = _webhook(principal, id, pin, stored, f"{path}.deliverTo")
-        case SecretTarget(secret_arn=arn):
-            target = _secret(principal, arn, f"{path}.deliverTo.secretArn")
+        case SecretTarget(secret_arn=arn, pin=pin):
+            target = _secret(principal, arn, pin, f"{path}.deliverTo")
     if body.every_days is None and target is not None:
         raise ValidationFailed.for_field(
             f"{path}.deliverTo", "must be null if everyDays is null: the key does not rotate"
         )
+    # Otherwise, the old keys of a chain add up to the ceiling of the workspace.
+    if body.every_days is not None and body.overlap_seconds > body.every_days * 86_400:
+        raise ValidationFailed.for_field(f"{path}.overlapSeconds", "must not be longer than everyDays")
     return Policy(body.every_days, body.overlap_seconds, target)
-
-
-def resolve_default(
-    principal: Principal, body: RotationPolicy | None, stored: Policy | None
-) -> Policy | None:
-    """`resolve` for the policy of a workspace."""
-    policy = resolve(principal, body, stored, "apiKeyRotation")
-    if policy is not None and policy != stored and policy.target is not None and principal.role != "owner":
-        raise Forbidden(
-            "Only an owner may set where the successors of a workspace's API keys are delivered, because the "
-            "receiver gets keys with any scope. Leave out deliverTo, or ask an owner."
-        )
-    return policy
 
 
 def get_default(workspace_id: str) -> DefaultPolicy | None:
@@ -88,8 +97,8 @@ def default_actions(
 
 
 def is_confirmed(body: KeyRotation | None) -> bool:
-    """Whether a request confirms the target of its policy: it names no former state of a webhook."""
-    return body is None or not (isinstance(body.deliver_to, WebhookTarget) and body.deliver_to.pin)
+    """Whether a request confirms the target of its policy: it has no `pin`, which a response has."""
+    return body is None or body.deliver_to is None or body.deliver_to.pin is None
 
 
 def shown(policy: Policy | None) -> KeyRotation | None:
@@ -99,7 +108,7 @@ def shown(policy: Policy | None) -> KeyRotation | None:
     deliver_to: WebhookTarget | SecretTarget | None = None
     if policy.target is not None:
         deliver_to = (
-            SecretTarget(type="secretsManager", secret_arn=policy.target.id)
+            SecretTarget(type="secretsManager", secret_arn=policy.target.id, pin=policy.target.pin)
             if policy.target.is_secret
             else _shown_webhook(policy.target)
         )
@@ -123,12 +132,7 @@ def pin_of(webhook: StoredWebhook) -> str:
     """The fingerprint of what decides who receives a webhook's requests. Headers count, because a service
     with many tenants tells them apart by a header. Their ciphertext is new whenever someone sets them.
     """
-    content = f"{webhook.url}\n{webhook.headers or ''}"
-    return hashlib.sha256(content.encode()).hexdigest()[:32]
-
-
-def _fields(policy: KeyRotation | RotationPolicy | None) -> dict[str, object] | None:
-    return None if policy is None else policy.model_dump()
+    return _fingerprint(f"{webhook.url}\n{webhook.headers or ''}")
 
 
 def _shown_webhook(target: Target) -> WebhookTarget:
@@ -161,11 +165,21 @@ def _webhook(
     return Target(id, current)
 
 
-def _secret(principal: Principal, arn: str, path: str) -> Target:
+def _secret(principal: Principal, arn: str, pin: str | None, path: str) -> Target:
     prefix = f"{settings().secret_arn_prefix}{principal.workspace_id}/"
-    if not arn.startswith(prefix) or not _SECRET_NAME.match(arn, len(prefix)):
+    name = arn.rpartition(":")[2]
+    if not arn.startswith(prefix) or not _SECRET_NAME.match(arn, len(prefix)) or len(name) > _MOST_IN_ARN:
         raise ValidationFailed.for_field(
-            path,
+            f"{path}.secretArn",
             f"must be the ARN of a secret of this deployment and workspace: {prefix}<name>-<6 characters>",
         )
-    return Target(arn)
+    current = _fingerprint(arn)
+    if pin not in (None, current):
+        raise ValidationFailed.for_field(
+            f"{path}.pin", "is that of another secret; leave it out to confirm this one"
+        )
+    return Target(arn, current)
+
+
+def _fingerprint(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()[:32]

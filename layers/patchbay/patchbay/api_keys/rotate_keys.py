@@ -26,8 +26,8 @@ key never ends before the target has accepted its successor. What happens to a p
     the target refuses it          delivered again in each run; API_KEY_ROTATION_FAILED at most once a day
     the successor is used          complete: whoever uses it has accepted it, though the response was lost
     the key is updated             the same edit applies to the successor, in one transaction (`service`)
-    the policy gets another        revoked, because a former target may have the key; another one is made if
-    target, or is confirmed        the policy wants it
+    the policy gets another        revoked, because a former target may have the key, or left alone as a key
+    target, or is confirmed        like others if it is used; another one is made if the policy wants it
     the key is revoked or expires  revoked
     the key is rotated by hand     ends with the key (`service`), and the policy goes to the new key
     the successor ends or rotates  forgotten, and another one is made
@@ -38,6 +38,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -50,6 +51,7 @@ from patchbay.api_keys.models import DEFAULT_OVERLAP_SECONDS
 from patchbay.api_keys.rotation import DefaultPolicy, Failure, Pending, Plan, Policy, RotationState, Step
 from patchbay.api_keys.rotation_delivery import Handover, Refused
 from patchbay.api_keys.stored_key import StoredKey
+from patchbay.aws import CallFailed
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict
 from patchbay.ids import ApiKeyId
@@ -66,6 +68,8 @@ _MOST = 1_000
 _RESERVE_MS = 25_000
 # Runs are an hour apart, so the next day's failure is announced in the 24th run.
 _ANNOUNCE_AGAIN_MS = DAY.length_ms - HOUR.length_ms // 2
+# A row without another time is looked at again after this time.
+_LOOK_AGAIN_MS = 30 * DAY.length_ms
 _TRIES = 3
 
 
@@ -84,12 +88,11 @@ class _Run:
         self.rotated = 0
         self.failed = 0
         self.default = cache(rotation_store.get_default)
-        self.is_erasing = cache(webhooks.is_erasing)
 
     def has_time(self) -> bool:
         return self._remaining_ms() > _RESERVE_MS
 
-    def guarded(self, key_id: str, work: Callable[[], Handover | None]) -> Handover | None:
+    def guarded(self, key_id: ApiKeyId, work: Callable[[], Handover | None]) -> Handover | None:
         """Do the work for one key. A failure, of AWS or in our code, does not affect the other keys."""
         try:
             return work()
@@ -98,7 +101,15 @@ class _Run:
         except Exception:
             logger.exception("api key rotation failed", key_id=key_id)
             self.failed += 1
+            self._postpone(key_id)
         return None
+
+    def _postpone(self, key_id: ApiKeyId) -> None:
+        """Let other keys be first in the next run, so that keys that always fail do not delay them."""
+        with suppress(rotation_store.StateChanged, CallFailed):
+            state = rotation_store.get(key_id)
+            if state is not None:
+                rotation_store.write(replace(state, due_ms=self.now))
 
 
 def rotate_keys(remaining_ms: Callable[[], int]) -> RotationSummary:
@@ -129,11 +140,11 @@ def _look_at_workspace(run: _Run, default: DefaultPolicy) -> list[RotationState]
     due: list[RotationState] = []
     next_ms = run.now + DAY.length_ms
     try:
-        if run.is_erasing(default.workspace_id):
+        if webhooks.is_erasing(default.workspace_id):
             return []
         for key, stored in rotation_store.iter_active(default.workspace_id, run.now):
-            if stored is not None and (stored.policy is not None or stored.due_ms is not None):
-                continue
+            if stored is not None and (stored.policy is not None or stored.is_due(run.now)):
+                continue  # the run finds it itself
             state = stored or RotationState(key_id=key.id, workspace_id=key.workspace_id)
             plan = rotation.plan(key, state, rotation.effective(state, default), None, run.now)
             if plan.step is Step.START:
@@ -162,7 +173,8 @@ def _prepared(run: _Run, batch: list[RotationState]) -> Iterator[Handover]:
 
 def _advance(run: _Run, state: RotationState) -> Handover | None:
     """Take the steps of a key up to the next delivery, which is returned. Raises StateChanged."""
-    if run.is_erasing(state.workspace_id):
+    # Read for each key: an erasure waits only for the longest call of an API function, not for a whole run.
+    if webhooks.is_erasing(state.workspace_id):
         return None
     key = store.get(state.workspace_id, state.key_id)
     policy = rotation.effective(state, run.default(state.workspace_id))
@@ -185,7 +197,7 @@ def _advance(run: _Run, state: RotationState) -> Handover | None:
     elif plan.step is Step.REMIND and policy is not None:
         _remind(run, key, state, policy, plan)
     else:
-        _wait(state, plan.at_ms)
+        _wait(run, state, plan.at_ms)
     return None
 
 
@@ -193,21 +205,23 @@ def _successor(state: RotationState) -> StoredKey | None:
     return None if state.pending is None else store.get(state.workspace_id, state.pending.successor)
 
 
-def _wait(state: RotationState, at_ms: int | None) -> None:
-    """Look at the key again then. Without a policy of its own, its workspace's says when."""
-    if state.policy is not None:
-        rotation_store.write(replace(state, due_ms=at_ms, failure=None))
-    elif state.reminded is not None:
-        rotation_store.write(replace(state, due_ms=None, failure=None))
-    else:
+def _wait(run: _Run, state: RotationState, at_ms: int | None) -> None:
+    """Look at the key again then. Without a policy of its own, its workspace's says when. A row that is kept
+    is looked at again in any case, so that it goes when its key has ended.
+    """
+    if state.policy is None and state.reminded is None:
         rotation_store.forget(state)
+        return
+    if state.policy is None or at_ms is None:
+        at_ms = run.now + _LOOK_AGAIN_MS
+    rotation_store.write(replace(state, due_ms=at_ms, failure=None))
 
 
 def _remind(run: _Run, key: StoredKey, state: RotationState, policy: Policy, plan: Plan) -> None:
-    due_ms = policy.due_ms(key) or 0
-    announced = announcements.rotation_due(key, due_ms, plan.days_left)
+    announced = announcements.rotation_due(key, policy.due_ms(key) or 0, plan.days_left)
     at_ms = plan.at_ms if state.policy is not None else None
-    new = replace(state, reminded=plan.reminder, due_ms=at_ms, failure=None)
+    due_ms = run.now + _LOOK_AGAIN_MS if at_ms is None else at_ms
+    new = replace(state, reminded=plan.reminder, due_ms=due_ms, failure=None)
     rotation_store.write(new, [announced])
     run.reminded += 1
 
@@ -252,8 +266,8 @@ def _deliver(run: _Run, key: StoredKey, state: RotationState, successor: StoredK
 
 
 def _abandon(state: RotationState, successor: StoredKey | None) -> RotationState:
-    """Revoke a pending successor, unless it has ended, and forget it. Raises StateChanged if it was used."""
-    if successor is not None and successor.retired_ms is None:
+    """Revoke a pending successor, unless it has ended or was used, and forget it. Raises StateChanged."""
+    if successor is not None and successor.retired_ms is None and not successor.uses:
         try:
             store.revoke(successor, SYSTEM, only_unused=True)
         except store.KeyChanged:

@@ -20,8 +20,8 @@ _NOTICE_DAYS = 7
 
 
 class Target(NamedTuple):
-    """Where successors go: a webhook's ID, or the ARN of a secret. The `pin` of a webhook is the fingerprint
-    of the URL and the headers that the user confirmed.
+    """Where successors go: a webhook's ID, or the ARN of a secret. The `pin` is the fingerprint of what the
+    user confirmed: the ARN, or the URL and the headers of the webhook.
     """
 
     id: str
@@ -77,6 +77,9 @@ class RotationState:
     due_ms: int | None = None
     version: int = 0
 
+    def is_due(self, now: int) -> bool:
+        return self.due_ms is not None and self.due_ms <= now
+
 
 class DefaultPolicy(NamedTuple):
     """A workspace's policy. `version` counts its writes."""
@@ -94,7 +97,7 @@ class Step(Enum):
     START = auto()  # make a successor
     DELIVER = auto()
     COMPLETE = auto()  # the successor was accepted: let the key end
-    ABANDON = auto()  # the pending successor ends, and another one may follow
+    ABANDON = auto()  # the pending successor ends if it was never used, and another one may follow
 
 
 class Plan(NamedTuple):
@@ -147,12 +150,13 @@ def _pending_step(
 ) -> Step:
     if successor is None or successor.has_ended(now) or successor.rotated_into is not None:
         return Step.ABANDON
-    if successor.uses:
-        return Step.COMPLETE  # whoever uses it has accepted it, though the response was lost
     if key is None or key.has_ended(now) or key.rotated_into is not None:
+        return Step.COMPLETE if successor.uses else Step.ABANDON
+    # A former target must not have the key that the present one gets, and cannot end the old key.
+    if policy is None or policy.target != pending.target:
         return Step.ABANDON
-    # Whoever got the key at a former target must not have the key that the present one gets.
-    return Step.DELIVER if policy is not None and policy.target == pending.target else Step.ABANDON
+    # A user of the key has accepted it, though the response was lost.
+    return Step.COMPLETE if successor.uses else Step.DELIVER
 
 
 def _plan_reminder(policy: Policy, due_ms: int, reminded: str | None, now: int) -> Plan:

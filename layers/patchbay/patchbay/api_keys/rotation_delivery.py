@@ -31,6 +31,8 @@ _SECRET_PROBLEMS = {
     "AccessDeniedException": "Patchbay may not write the secret: check its policy and that of its KMS key.",
     "InvalidRequestException": "The secret is about to be deleted, or another service manages it.",
     "LimitExceededException": "The secret has too many versions.",
+    "InvalidParameterException": "Secrets Manager refuses the name of the secret.",
+    "ValidationException": "Secrets Manager refuses the name of the secret.",
     "EncryptionFailure": "The KMS key of the secret cannot be used.",
     "ResourceExistsException": "The secret has another value under the token of this rotation.",
     "DecryptionFailure": "The KMS key of the secret cannot be used.",

@@ -29,7 +29,7 @@ from patchbay.api_keys.models import (
     VerificationCode,
     VerifyApiKey,
 )
-from patchbay.api_keys.rotation import DefaultPolicy, Policy, RotationState
+from patchbay.api_keys.rotation import DefaultPolicy, Policy, RotationState, effective
 from patchbay.api_keys.stored_key import StoredKey, Terms
 from patchbay.api_model import Empty, LastError, Listing, ListQuery
 from patchbay.auth.principal import KeyLimits, Principal
@@ -70,7 +70,7 @@ def create(principal: Principal, body: CreateApiKey, once: Once | None = None) -
         expires_ms=None if body.expires_at is None else to_ms(body.expires_at),
     )
     _check_grants(principal, terms)
-    policy = policies.resolve(principal, body.rotation, None, "rotation")
+    policy = policies.resolve(principal, body.rotation, None)
     key, text = minting.mint(principal.workspace_id, principal.id, terms, None)
     state = _with_policy(key, None, policy) if policy is not None else None
     response = _with_secret(key, text, _Rotation.of(key, state))
@@ -158,16 +158,17 @@ def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int
         terms = _edited(key.terms, body)
         policy = stored = current.own_policy
         if "rotation" in body.model_fields_set:
-            policy = policies.resolve(principal, body.rotation, stored, "rotation")
+            policy = policies.resolve(principal, body.rotation, stored)
         if terms == key.terms and policy == stored:
             return _to_response(key, current, now_ms())
         if principal.key is not None:
             _check_only_narrows(key.terms, terms)
         _check_grants(principal, terms)
         _check_target_confirmed(key.terms, terms, policy, body)
+        _check_pending_narrows(key, terms)
         new = replace(key, terms=terms, version=key.version + 1, updated_ms=now_ms())
         actions = [_log_action(principal, key, "api_key.updated", _changed_fields(key, new, policy, stored))]
-        actions += _edit_pending_actions(current.state, key, new)
+        actions += _edit_pending_actions(current, key, new, policy)
         if policy != stored:
             current = current._replace(state=_with_policy(key, current.state, policy))
             actions += [rotation_store.put_action(state) for state in [current.state] if state is not None]
@@ -320,14 +321,48 @@ def _pending_successor(state: RotationState | None) -> StoredKey | None:
 
 
 def _edit_pending_actions(
-    state: RotationState | None, old: StoredKey, new: StoredKey
+    current: _Rotation, old: StoredKey, new: StoredKey, policy: Policy | None
 ) -> list[dynamo.TransactItem]:
-    """Make the same edit to a pending successor, unless it was edited on its own."""
-    successor = _pending_successor(state)
-    if successor is None or successor.terms != old.terms or new.terms == old.terms:
+    """Make the same edit to a pending successor. One that was edited on its own, or that a former target may
+    have, only gets what narrows it. `policy` is the key's own one after the edit.
+    """
+    successor = _pending_successor(current.state)
+    if current.state is None or current.state.pending is None or successor is None:
         return []
-    edited = replace(successor, terms=new.terms, version=successor.version + 1, updated_ms=new.updated_ms)
+    applies = effective(replace(current.state, policy=policy), rotation_store.get_default(old.workspace_id))
+    has_target = applies is not None and applies.target == current.state.pending.target
+    terms = new.terms
+    if not has_target or successor.terms != old.terms:
+        terms = _narrowed(successor.terms, new.terms)
+    if terms == successor.terms:
+        return []
+    edited = replace(successor, terms=terms, version=successor.version + 1, updated_ms=new.updated_ms)
     return [store.edit_action(successor, edited)]
+
+
+def _narrowed(terms: Terms, bounds: Terms) -> Terms:
+    """The terms without what exceeds the `bounds`."""
+    ends = [at_ms for at_ms in (terms.expires_ms, bounds.expires_ms) if at_ms is not None]
+    return terms._replace(
+        scopes=tuple(scope for scope in terms.scopes if scope in bounds.scopes),
+        rate_limit_per_hour=min(terms.rate_limit_per_hour, bounds.rate_limit_per_hour),
+        rate_limit_per_day=min(terms.rate_limit_per_day, bounds.rate_limit_per_day),
+        expires_ms=min(ends, default=None),
+    )
+
+
+def _check_pending_narrows(key: StoredKey, terms: Terms) -> None:
+    """Raises Conflict if a successor whose delivery is pending would get more rights: whoever receives it may
+    not have them (`_check_target_confirmed`).
+    """
+    if key.rotated_from is None or _narrowed(terms, key.terms) == terms:
+        return
+    state = rotation_store.get(key.rotated_from)
+    if state is not None and state.pending is not None and state.pending.successor == key.id:
+        raise Conflict(
+            "This API key is not delivered yet, so it can only be narrowed. Change the key that it replaces, "
+            f"{key.rotated_from}, which changes both."
+        )
 
 
 def _hand_on_actions(
@@ -364,7 +399,7 @@ def _check_target_confirmed(old: Terms, new: Terms, policy: Policy | None, body:
         raise ValidationFailed.for_field(
             "rotation",
             f"successors of this key are delivered to {policy.target.id}, which would get {min(added)}: to "
-            "confirm that, send rotation too (for a webhook, without pin); or set deliverTo to null",
+            "confirm that, send rotation too, without pin; or set deliverTo to null",
         )
 
 
@@ -557,7 +592,7 @@ def _get_stored(principal: Principal, id: ApiKeyId) -> StoredKey:
 
 def _to_response(key: StoredKey, current: _Rotation, now: int, *, daily: bool = True) -> ApiKey:
     today = now // DAY.length_ms
-    next_ms = rotation.next_rotation_ms(key, rotation.effective(*current), now)
+    next_ms = rotation.next_rotation_ms(key, effective(*current), now)
     failure = current.state.failure if current.state is not None else None
     return ApiKey(
         id=key.id,
