@@ -457,9 +457,8 @@ def _mend_query(query: Json) -> None:
     for name, seconds in (("since", -3600), ("until", 0)):
         if name in query:
             query[name] = moment(seconds)
-    for name in ("type", "eventType"):
-        if isinstance(query.get(name), str) and query[name].isupper() and name == "eventType":
-            query[name] = event_type(query[name])
+    if isinstance(query.get("eventType"), str):
+        query["eventType"] = event_type(query["eventType"])
     if "confirm" in query:
         query["confirm"] = GIVEN["workspace"]
     if "webhookId" in query:

@@ -880,7 +880,7 @@ class KeyRotationInput(Model):
     """How many days after its creation a key is due, 1 to 365; null for never."""
     overlap_seconds: int | None = None
     """How long the old key keeps working after the new one was accepted."""
-    deliver_to: WebhookTargetInput | SecretTarget | None = None
+    deliver_to: WebhookTargetInput | SecretTargetInput | None = None
     """Where new keys are delivered; null to be reminded only."""
 
 
@@ -1295,13 +1295,34 @@ class Sample(Model):
 
 class SecretTarget(Model):
     """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name
-    must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment.
+    must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
+    stands for the secret that was confirmed; leave it out to confirm this one.
     """
 
     type: Literal["secretsManager"]
     """The type."""
     secret_arn: str
     """The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`."""
+    pin: str | None
+    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
+    confirm what the webhook has now; send it as it was read to change nothing.
+    """
+
+
+class SecretTargetInput(Model):
+    """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name
+    must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
+    stands for the secret that was confirmed; leave it out to confirm this one.
+    """
+
+    type: Literal["secretsManager"]
+    """The type."""
+    secret_arn: str
+    """The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`."""
+    pin: str | None = None
+    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
+    confirm what the webhook has now; send it as it was read to change nothing.
+    """
 
 
 class Series(Model):

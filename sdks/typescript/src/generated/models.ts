@@ -494,9 +494,16 @@ export type Sample = Schemas["Sample"];
 export type Samples = Schemas["Samples"];
 /**
  * Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with
- * `patchbay/<stack>/<workspace>/`, in the account and region of the deployment.
+ * `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for the secret that was
+ * confirmed; leave it out to confirm this one.
  */
 export type SecretTarget = Schemas["SecretTarget"];
+/**
+ * Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with
+ * `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for the secret that was
+ * confirmed; leave it out to confirm this one.
+ */
+export type SecretTargetInput = Schemas["SecretTargetInput"];
 /** `eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first type. */
 export type SendTestEvent = Schemas["SendTestEvent"];
 /**

@@ -1799,7 +1799,7 @@ export interface components {
         /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
         KeyRotationInput: {
             /** @description Where new keys are delivered; null to be reminded only. */
-            deliverTo?: (components["schemas"]["WebhookTargetInput"] | components["schemas"]["SecretTarget"]) | null;
+            deliverTo?: (components["schemas"]["WebhookTargetInput"] | components["schemas"]["SecretTargetInput"]) | null;
             /** @description How many days after its creation a key is due, 1 to 365; null for never. */
             everyDays: number | null;
             /**
@@ -2591,8 +2591,22 @@ export interface components {
         };
         /** @description A bare array, newest first. Has fewer than `limit` events if they are very large. */
         Samples: components["schemas"]["Sample"][];
-        /** @description Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. */
+        /** @description Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for the secret that was confirmed; leave it out to confirm this one. */
         SecretTarget: {
+            /** @description The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to confirm what the webhook has now; send it as it was read to change nothing. */
+            pin: string | null;
+            /** @description The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`. */
+            secretArn: string;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "secretsManager";
+        };
+        /** @description Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for the secret that was confirmed; leave it out to confirm this one. */
+        SecretTargetInput: {
+            /** @description The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to confirm what the webhook has now; send it as it was read to change nothing. */
+            pin?: string | null;
             /** @description The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`. */
             secretArn: string;
             /**
