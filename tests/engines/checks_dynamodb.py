@@ -251,7 +251,7 @@ def transaction_has_100_writes(dynamodb: Any) -> None:
 
 
 def keys_of_a_map_have_no_order(dynamodb: Any) -> None:
-    """The keys of a map come back in another order than they were written in: no code may rely on it"""
+    """The keys of a map do not keep the order in which they were written"""
     name = table(dynamodb)
     written = {key: {"N": "1"} for key in "zyxwvutsrqponmlk"}
     put(dynamodb, name, "one", m={"M": written})
@@ -344,6 +344,16 @@ def index_pages_with_equal_keys_lose_nothing(dynamodb: Any) -> None:
             break
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
     assert sorted(seen) == [str(n) for n in range(7)]
+
+
+def equal_keys_of_an_index_have_no_order(dynamodb: Any) -> None:
+    """Items with equal keys in an index do not keep the order in which they were written"""
+    name, ids = table(dynamodb), "zyxwvutsrqponmlk"
+    for id in ids:
+        put(dynamodb, name, id, lane={"S": "a"}, at={"N": "1"})
+    read = [row["id"]["S"] for row in due(dynamodb, name, "a")["Items"]]
+    assert sorted(read) == sorted(ids)
+    assert read != list(ids)
 
 
 def page_has_a_megabyte(dynamodb: Any) -> None:
