@@ -43,6 +43,12 @@ def _check_known(type: object) -> object:
 KnownEventType = Annotated[EventType, BeforeValidator(_check_known)]
 
 
+# What `idempotency.scope` takes, checked here so that the error names the field.
+IdempotencyKey = Annotated[
+    str, StringConstraints(pattern=pattern(r"^[ -~]{1,255}$", "1 to 255 printable ASCII characters"))
+]
+
+
 class PublishEvent(ApiModel):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
@@ -51,7 +57,7 @@ class PublishEvent(ApiModel):
 
     type: EventType
     data: JsonObject
-    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    idempotency_key: IdempotencyKey | None = None
     workspace_id: WorkspaceId | None = None
 
 
