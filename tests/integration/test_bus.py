@@ -178,7 +178,7 @@ REJECTED: list[tuple[dict[str, Any], str]] = [
     ({"data": {**POST, "x": "x" * 600 * KB}}, "data has "),
     ({"extra": "secret"}, "extra: "),
     ({"idempotencyKey": ""}, "idempotencyKey: "),
-    ({"idempotencyKey": "é"}, "Idempotency-Key: "),
+    ({"idempotencyKey": "é"}, "idempotencyKey: must be 1 to 255 printable ASCII characters"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from types import SimpleNamespace
 
 import pytest
@@ -32,7 +33,8 @@ def resolve(arn: str) -> Policy | None:
 
 @pytest.mark.parametrize("name", ["acme/publisher-AbCdEf", "acme/team/a.b_c@d+e=f-012345"])
 def test_secret_of_the_workspace_is_a_target(name: str) -> None:
-    assert resolve(ARN + name) == Policy(1, 86_400, Target(ARN + name))
+    pin = hashlib.sha256(f"{ARN}{name}".encode()).hexdigest()[:32]
+    assert resolve(ARN + name) == Policy(1, 86_400, Target(ARN + name, pin))
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,7 @@ def test_secret_of_the_workspace_is_a_target(name: str) -> None:
         ARN + "acme/name",
         ARN + "acme/na*e-AbCdEf",
         ARN + "acme/name-AbCdEf\n",
+        ARN + f"acme/{'n' * (513 - len('patchbay/prod/acme/'))}-AbCdEf",
         ARN.replace("/prod/", "/prod2/") + "acme/name-AbCdEf",
         ARN.replace("patchbay/prod/", "jwt-AbCdEf"),
         ARN.replace("123456789012", "123456789013") + "acme/name-AbCdEf",
