@@ -3878,7 +3878,7 @@ class Workspace:
     def delete(self, *, confirm: str) -> models.Task:
         """Start a task that erases everything of the workspace.
 
-        It cannot be stopped or undone.
+        It cannot be stopped or undone. A workspace can be erased once a day.
 
         Args:
             confirm: The ID of the workspace.
@@ -3954,7 +3954,7 @@ class AsyncWorkspace:
     async def delete(self, *, confirm: str) -> models.Task:
         """Start a task that erases everything of the workspace.
 
-        It cannot be stopped or undone.
+        It cannot be stopped or undone. A workspace can be erased once a day.
 
         Args:
             confirm: The ID of the workspace.

@@ -685,7 +685,7 @@ export class Workspace {
   /**
    * Start a task that erases everything of the workspace.
    *
-   * It cannot be stopped or undone.
+   * It cannot be stopped or undone. A workspace can be erased once a day.
    */
   delete(query: Query<"deleteWorkspace">, options?: Options): Promise<models.Task> {
     return this.#http.request("DELETE", "/api/workspace", { query, options });
