@@ -39,10 +39,16 @@ def running() -> Iterator[None]:
         return
     if os.geteuid():
         raise Unavailable("Docker does not run, or not for this user: start it, or add the user to its group")
-    if not shutil.which("dockerd"):
+    # The engine, and the iptables that it calls, are where only root's PATH looks.
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    if not shutil.which("dockerd", path=path):
         _install("docker.io", "Docker")
+    if not (command := shutil.which("dockerd", path=path)):
+        raise Unavailable("Debian's package docker.io has no dockerd: install Docker's engine")
     with tempfile.TemporaryFile() as log:
-        engine = subprocess.Popen(["dockerd"], stdout=log, stderr=log, start_new_session=True)
+        engine = subprocess.Popen(
+            [command], env={**os.environ, "PATH": path}, stdout=log, stderr=log, start_new_session=True
+        )
         try:
             deadline = time.monotonic() + _START_SECONDS
             while not _answers():
