@@ -333,12 +333,12 @@ def _queues(template: Template, endpoints: dict[str, str]) -> None:
         }
         if settings:
             try:
-                _settings(sqs, urls[queue.logical_id], settings)
+                _set_attributes(sqs, urls[queue.logical_id], settings)
             except ClientError as error:
                 raise Problem(f"queue {queue.logical_id}: {error.response['Error']['Message']}") from None
 
 
-def _settings(sqs: Any, url: str, settings: dict[str, str]) -> None:
+def _set_attributes(sqs: Any, url: str, settings: dict[str, str]) -> None:
     try:
         sqs.set_queue_attributes(QueueUrl=url, Attributes=settings)
     except ClientError as error:

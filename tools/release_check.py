@@ -9,8 +9,6 @@ the last tag.
 
 from __future__ import annotations
 
-import copy
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -18,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 from local.settings import Problem
+from local.transform import transformed
 from tools import stack_check
 from tools.sam_build import PARAMETER
 
@@ -43,21 +41,23 @@ URIS = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion":
 
 @dataclass(frozen=True)
 class Build:
-    """A build's template, and the folder of each function and layer by logical id."""
+    """A build's template, in the file `path`, and the folder of each function and layer by logical id."""
 
+    path: Path
     template: dict[str, Any]
     folders: dict[str, Path]
 
 
 def read(path: Path) -> Build:
     """Read the build in a folder. Raises FileNotFoundError if a part of it is missing."""
-    template = yaml_parse((path / "template.yaml").read_text())
+    file = path / "template.yaml"
+    template = yaml_parse(file.read_text())
     folders = {
         name: (path / resource["Properties"][URIS[resource["Type"]]]).resolve(strict=True)
         for name, resource in template["Resources"].items()
         if resource["Type"] in URIS
     }
-    return Build(template, folders)
+    return Build(file, template, folders)
 
 
 def problems(build: Build) -> list[str]:
@@ -138,21 +138,8 @@ def resources_too_many(build: Build) -> Iterator[str]:
 
 def stack_resources(build: Build) -> dict[str, Any]:
     """The CloudFormation resources of the template, from AWS's own translator, offline."""
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # the translator needs a region from boto3
-    logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
-    template = copy.deepcopy(build.template)
-    for name in build.folders:  # the translator needs an S3 URI, as after the upload by `sam deploy`
-        resource = template["Resources"][name]
-        resource["Properties"][URIS[resource["Type"]]] = "s3://bucket/key"
-    resources: dict[str, Any] = transform(template, {}, NoManagedPolicies())["Resources"]
+    resources: dict[str, Any] = transformed(build.path, {})[1]["Resources"]
     return resources
-
-
-class NoManagedPolicies:
-    """The translator would look up AWS's managed policies by name; the template has none."""
-
-    def load(self) -> dict[str, str]:
-        return {}
 
 
 def megabytes(size: int) -> str:
@@ -164,7 +151,7 @@ def main() -> None:
         build = read(Path(sys.argv[1]))
     except FileNotFoundError as error:
         sys.exit(f"release-check: {error.filename} not found; run `make build`")
-    template = Path(sys.argv[1]) / "template.yaml"
+    template = build.path
     base = stack_check.template_of(os.environ.get("BASE", ""))
     found = [*problems(build), *stack_check.problems(template, base)]
     if "--lint" in sys.argv:

@@ -1,6 +1,6 @@
 """Policies of rotation in the API: who may set which, and how they are shown.
 
-Whoever sets where successors go receives keys. So:
+The user who sets the target of a policy can receive keys. So:
 
 - Only a user may set or change a policy. The service has checked that the user has all scopes of the key. The
   target of a workspace's policy is for all its keys, so only an owner may set it.

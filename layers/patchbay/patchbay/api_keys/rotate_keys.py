@@ -24,7 +24,7 @@ A key is never stored or logged in plain text: it is in memory, in the ciphertex
 key never ends before the target has accepted its successor. What happens to a pending successor, if meanwhile
 
     the target refuses it          delivered again in each run; API_KEY_ROTATION_FAILED at most once a day
-    the successor is used          complete: whoever uses it has accepted it, though the response was lost
+    the successor is used          complete: the target has accepted it, though the response was lost
     the key is updated             the same edit applies to the successor, in one transaction (`service`)
     the policy gets another        revoked, because a former target may have the key, or left alone as a key
     target, or is confirmed        like others if it is used; another one is made if the policy wants it
@@ -40,7 +40,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -68,7 +68,7 @@ _MOST = 1_000
 _RESERVE_MS = 25_000
 # Runs are an hour apart, so the next day's failure is announced in the 24th run.
 _ANNOUNCE_AGAIN_MS = DAY.length_ms - HOUR.length_ms // 2
-# A row without another time is looked at again after this time.
+# A row without a time of its next step is looked at again after this time.
 _LOOK_AGAIN_MS = 30 * DAY.length_ms
 _TRIES = 3
 
@@ -150,7 +150,7 @@ def _look_at_workspace(run: _Run, default: DefaultPolicy) -> list[RotationState]
             if plan.step is Step.START:
                 due.append(rotation_store.write(replace(state, due_ms=run.now)))
             elif plan.step is Step.REMIND:
-                _remind(run, key, state, default.policy, plan._replace(at_ms=None))
+                _remind(run, key, state, default.policy, plan)
             next_ms = min(next_ms, plan.at_ms or next_ms)
         rotation_store.write_default(default, next_ms)
     except rotation_store.StateChanged:
@@ -166,7 +166,7 @@ def _look_at_workspace(run: _Run, default: DefaultPolicy) -> list[RotationState]
 
 def _prepared(run: _Run, batch: list[RotationState]) -> Iterator[Handover]:
     for state in batch:
-        handover = run.guarded(state.key_id, lambda state=state: _advance(run, state))  # type: ignore[misc]
+        handover = run.guarded(state.key_id, partial(_advance, run, state))
         if handover is not None:
             yield handover
 
@@ -183,17 +183,14 @@ def _advance(run: _Run, state: RotationState) -> Handover | None:
     if plan.step is Step.ABANDON:
         state = _abandon(state, successor)
         plan = rotation.plan(key, state, policy, None, run.now)
-    if plan.step is Step.FORGET or key is None:
-        if successor is not None and plan.step is Step.COMPLETE:
-            _complete(run, state, None, successor, policy)
-        else:
-            rotation_store.forget(state)
+    if plan.step is Step.COMPLETE and successor is not None:
+        _complete(run, state, key, successor, policy)
+    elif plan.step is Step.FORGET or key is None:
+        rotation_store.forget(state)
     elif plan.step is Step.START and policy is not None:
         return _start(run, key, state, policy)
     elif plan.step is Step.DELIVER and successor is not None:
         return _deliver(run, key, state, successor)
-    elif plan.step is Step.COMPLETE and successor is not None:
-        _complete(run, state, key, successor, policy)
     elif plan.step is Step.REMIND and policy is not None:
         _remind(run, key, state, policy, plan)
     else:
@@ -206,21 +203,23 @@ def _successor(state: RotationState) -> StoredKey | None:
 
 
 def _wait(run: _Run, state: RotationState, at_ms: int | None) -> None:
-    """Look at the key again then. Without a policy of its own, its workspace's says when. A row that is kept
-    is looked at again in any case, so that it goes when its key has ended.
-    """
+    """Do nothing until `at_ms`."""
     if state.policy is None and state.reminded is None:
         rotation_store.forget(state)
-        return
-    if state.policy is None or at_ms is None:
-        at_ms = run.now + _LOOK_AGAIN_MS
-    rotation_store.write(replace(state, due_ms=at_ms, failure=None))
+    else:
+        rotation_store.write(replace(state, due_ms=_next_look_ms(run, state, at_ms), failure=None))
+
+
+def _next_look_ms(run: _Run, state: RotationState, at_ms: int | None) -> int:
+    """When a row is looked at next. A key that follows its workspace's policy is found through that policy;
+    its row is looked at only to delete it when the key has ended.
+    """
+    return run.now + _LOOK_AGAIN_MS if state.policy is None or at_ms is None else at_ms
 
 
 def _remind(run: _Run, key: StoredKey, state: RotationState, policy: Policy, plan: Plan) -> None:
     announced = announcements.rotation_due(key, policy.due_ms(key) or 0, plan.days_left)
-    at_ms = plan.at_ms if state.policy is not None else None
-    due_ms = run.now + _LOOK_AGAIN_MS if at_ms is None else at_ms
+    due_ms = _next_look_ms(run, state, plan.at_ms)
     new = replace(state, reminded=plan.reminder, due_ms=due_ms, failure=None)
     rotation_store.write(new, [announced])
     run.reminded += 1
@@ -281,7 +280,7 @@ def _abandon(state: RotationState, successor: StoredKey | None) -> RotationState
 def _hand_over(run: _Run, handovers: list[Handover]) -> None:
     results = asyncio.run(rotation_delivery.send_all(handovers)) if handovers else []
     for handover, result in zip(handovers, results, strict=True):
-        run.guarded(handover.state.key_id, lambda h=handover, r=result: _record(run, h, r))  # type: ignore[misc]
+        run.guarded(handover.state.key_id, partial(_record, run, handover, result))
 
 
 def _record(run: _Run, handover: Handover, result: BaseException | None) -> None:

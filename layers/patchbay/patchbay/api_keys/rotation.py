@@ -1,7 +1,7 @@
 """What a key's rotation does next, from its policy, its state and the clock. Pure.
 
-A key is due `every_days` after its creation, whoever created it: its successor starts anew. Its own policy
-counts, or else its workspace's. Without a target, the schedule only reminds. With one, it makes a successor,
+A key is due `every_days` after its creation, and a successor after its own. The key's policy applies, or the
+workspace's if the key has none. Without a target, the schedule only reminds. With one, it makes a successor,
 which is pending until the target has accepted it (the crash table is in `rotate_keys`).
 """
 

@@ -25,7 +25,7 @@ from patchbay.webhooks import service as webhooks
 from patchbay.webhooks.sender import Sender
 from patchbay.webhooks.stored_webhook import StoredWebhook
 
-# Secrets Manager's errors that only whoever owns the secret can resolve. Others are failures of AWS.
+# The errors of Secrets Manager that only the owner of the secret can resolve. Others are failures of AWS.
 _SECRET_PROBLEMS = {
     "ResourceNotFoundException": "The secret does not exist, or is in another region.",
     "AccessDeniedException": "Patchbay may not write the secret: check its policy and that of its KMS key.",

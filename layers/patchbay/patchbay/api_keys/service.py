@@ -352,8 +352,8 @@ def _narrowed(terms: Terms, bounds: Terms) -> Terms:
 
 
 def _check_pending_narrows(key: StoredKey, terms: Terms) -> None:
-    """Raises Conflict if a successor whose delivery is pending would get more rights: whoever receives it may
-    not have them (`_check_target_confirmed`).
+    """Raises Conflict if a successor whose delivery is pending would get more rights. Its target may not have
+    them (`_check_target_confirmed`).
     """
     if key.rotated_from is None or _narrowed(terms, key.terms) == terms:
         return
@@ -390,7 +390,7 @@ def _revoke_pending(principal: Principal, key: StoredKey) -> None:
 
 def _check_target_confirmed(old: Terms, new: Terms, policy: Policy | None, body: UpdateApiKey) -> None:
     """Raises ValidationFailed if a key gets a scope that the target of its successors would get without the
-    consent of whoever adds it: the target may be of someone who does not have this scope.
+    consent of the user who adds it. The target may belong to someone who does not have this scope.
     """
     added = set(new.scopes) - set(old.scopes)
     if not added or policy is None or policy.target is None:

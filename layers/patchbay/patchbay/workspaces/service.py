@@ -25,7 +25,7 @@ from patchbay.workspaces import erasure
 from patchbay.workspaces.models import EraseQuery, UpdateWorkspace, Workspace
 
 if TYPE_CHECKING:
-    from patchbay.api_keys.rotation import DefaultPolicy
+    from patchbay.api_keys.rotation import Policy
     from patchbay.idempotency import Once
 
 _MAX_TRIES = 3
@@ -36,7 +36,8 @@ _ERASE_AGAIN_MS = 86_400_000
 def get(principal: Principal) -> Workspace:
     """The caller's workspace."""
     state = webhooks.get_workspace_state(principal.workspace_id)
-    return _to_api(principal.workspace_id, state, policies.get_default(principal.workspace_id))
+    default = policies.get_default(principal.workspace_id)
+    return _to_api(principal.workspace_id, state, None if default is None else default.policy)
 
 
 def update(principal: Principal, body: UpdateWorkspace, if_match: int | None = None) -> Workspace:
@@ -59,11 +60,11 @@ def update(principal: Principal, body: UpdateWorkspace, if_match: int | None = N
             raise WorkspaceErasing
         check_version("workspace", state.version, if_match)
         default = policies.get_default(principal.workspace_id)
-        current = _to_api(principal.workspace_id, state, default)
+        policy = stored = None if default is None else default.policy
+        current = _to_api(principal.workspace_id, state, stored)
         body.check_read_only(current, state.version)
         # The default is not stored, so that a later change of the deployment's applies.
         retain_days = state.retain_days if "retain_days" not in sent else None if days == limit else days
-        policy = stored = None if default is None else default.policy
         if "api_key_rotation" in sent:
             policy = policies.resolve_default(principal, body.api_key_rotation, stored)
         if (retain_days, policy) == (state.retain_days, stored):
@@ -72,7 +73,7 @@ def update(principal: Principal, body: UpdateWorkspace, if_match: int | None = N
         actions = [] if policy == stored else policies.default_actions(principal, default, policy, now)
         if webhooks.set_settings(principal.workspace_id, state, retain_days, now, actions):
             new = state._replace(retain_days=retain_days, version=state.version + 1, updated_at=now)
-            return _to_api(principal.workspace_id, new, policies.get_default(principal.workspace_id))
+            return _to_api(principal.workspace_id, new, policy)
     raise write_conflict("workspace")
 
 
@@ -125,14 +126,14 @@ def export(principal: Principal, once: Once | None = None) -> Task:
     return tasks.start(principal, "workspace.export", None, {}, None, once)
 
 
-def _to_api(workspace_id: str, state: webhooks.WorkspaceState, default: DefaultPolicy | None) -> Workspace:
+def _to_api(workspace_id: str, state: webhooks.WorkspaceState, policy: Policy | None) -> Workspace:
     limit = settings().retention_days
     return Workspace(
         id=workspace_id,
         status="ACTIVE" if state.mark.task is None else "ERASING",
         retain_days=min(state.retain_days or limit, limit),
         max_retain_days=limit,
-        api_key_rotation=policies.shown_default(None if default is None else default.policy),
+        api_key_rotation=policies.shown_default(policy),
         updated_at=from_ms(state.updated_at) if state.updated_at else None,
         version=state.version,
     )
