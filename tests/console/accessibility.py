@@ -33,8 +33,8 @@ def show_scheme(page: Page, scheme: str) -> None:
 def violations(page: Page) -> list[str]:
     """What axe finds serious or critical: the rule, and the elements."""
     response = _axe.run(page).response
+    found = [each for each in response["violations"] if each["impact"] in _SEVERE]
     return [
-        f"{violation['id']}: {violation['help']}: {' | '.join(node['html'][:200] for node in violation['nodes'])}"
-        for violation in response["violations"]
-        if violation["impact"] in _SEVERE
+        f"{each['id']}: {each['help']}: {' | '.join(node['html'][:200] for node in each['nodes'])}"
+        for each in found
     ]

@@ -31,7 +31,7 @@ class Console:
     def link(
         self, view: str | None = None, *, role: str = "owner", scope: str | None = None, **settings: Any
     ) -> str:
-        """A link to a new session that has the scopes of a role, or those of `scope`. `settings` are fields of
+        """A link to a new session with the scopes of a role, or those of `scope`. `settings` are fields of
         POST /api/portal/sessions.
         """
         token = self.workspace.stack.token(
