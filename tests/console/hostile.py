@@ -1,4 +1,4 @@
-"""Texts that try to run in the page of whoever reads them, in every field that a tenant or a receiver controls.
+"""Texts that try to run in the page of whoever reads them, in every field that a tenant or a receiver sets.
 
 HTML in them has the attribute `data-hostile`, so that `assert_inert` also finds what was parsed and only the
 Content-Security-Policy stopped. Scripts set `window.hostile`, and everything else goes to evil.example.

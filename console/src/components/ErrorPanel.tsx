@@ -1,0 +1,40 @@
+import { Button } from "@mantine/core";
+import { common as t } from "@strings/common";
+import { IconAlertCircle } from "@tabler/icons-react";
+import { CopyButton } from "./CopyButton";
+import classes from "./ErrorPanel.module.css";
+import { problemOf } from "./problem";
+
+/** An error where its content would be: what is wrong, what to do, and the request's ID. */
+export function ErrorPanel({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
+  const problem = problemOf(error);
+  return (
+    <div className={classes.panel} role="alert">
+      <IconAlertCircle size={18} className={classes.icon} aria-hidden />
+      <div className={classes.body}>
+        <p className={classes.title}>{problem.title}</p>
+        <p className={classes.detail}>{problem.detail}</p>
+        {problem.fields.map(({ path, message }) => (
+          <p key={path + message} className={classes.detail}>
+            <code>{path}</code>: {message}
+          </p>
+        ))}
+        {problem.requestId && <RequestId id={problem.requestId} />}
+        {onRetry && (
+          <Button variant="default" size="xs" mt="sm" onClick={onRetry}>
+            {t.actions.retry}
+          </Button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+export function RequestId({ id }: { id: string }) {
+  return (
+    <div className={classes.request}>
+      {t.errors.requestId} <code>{id}</code>
+      <CopyButton value={id} what={t.errors.requestId} />
+    </div>
+  );
+}
