@@ -54,7 +54,7 @@ class Console:
         session = self.context.new_cdp_session(page)
         session.send("Network.setCacheDisabled", {"cacheDisabled": True})
         requests: list[Request] = []
-        page.on("request", requests.append)
+        page.on("request", lambda request: requests.append(request))
         page.goto(link)
         settle(page)
         return page, requests
