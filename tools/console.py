@@ -1,7 +1,8 @@
 """Builds the console and the pages of connect links: `python -m tools.console [check | format | dev]`.
 
-The bundle goes into layers/console/patchbay_console, which is in the repository, so that `make run` and `make build`
-need only Python. Its manifest.json has a hash over what the bundle is made of: a test compares them, without Node.
+The bundle goes into layers/console/patchbay_console, which is in the repository, so that `make run` and
+`make build` need only Python. Its manifest.json has a hash over what the bundle is made of: a test compares
+them, without Node.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def build(bundle: Path = BUNDLE) -> None:
     print(f"patchbay: the base has {total / 1024:.1f} KB of {BUDGET / 1024:.0f} KB, gzipped")
     if total > BUDGET:
         sys.exit(
-            "patchbay: the base is over its budget; load what only one page needs with that page (lazyRouteComponent)"
+            "patchbay: the base is over its budget; let what only one page needs load with that page "
+            "(lazyRouteComponent)"
         )
 
 

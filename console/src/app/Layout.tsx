@@ -29,13 +29,13 @@ export function Layout() {
       <button type="button" className={classes.skip} onClick={() => main.current?.focus()}>
         {t.navigation.skip}
       </button>
-      <div className={classes.side}>
+      <aside className={classes.side} aria-label={t.workspace}>
         <Workspace />
         <Navigation />
         <div className={classes.foot}>
           <ColorScheme />
         </div>
-      </div>
+      </aside>
       <header className={classes.top}>
         <ActionIcon size="lg" aria-label={t.navigation.open} onClick={() => drawer.current?.showModal()}>
           <IconMenu2 size={20} aria-hidden />

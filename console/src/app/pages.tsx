@@ -5,7 +5,7 @@ import { IconMapQuestion } from "@tabler/icons-react";
 import type { ErrorComponentProps } from "@tanstack/react-router";
 
 export function NotFound() {
-  return <EmptyState icon={IconMapQuestion} title={t.errors.notFoundTitle} text={t.errors.notFound} />;
+  return <EmptyState heading="h1" icon={IconMapQuestion} title={t.errors.notFoundTitle} text={t.errors.notFound} />;
 }
 
 /** The error boundary of each page: the navigation stays. */

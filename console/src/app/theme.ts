@@ -7,15 +7,30 @@ import {
 
 const ACCENT = "#4f56d3";
 
+/** Mantine draws inputs, menus and lines of the dark scheme with it. */
+const DARK: MantineColorsTuple = [
+  "#e6e9ee",
+  "#c3cad4",
+  "#9aa4b2",
+  "#6d7784",
+  "#363d47",
+  "#262b33",
+  "#1b1f25",
+  "#15181c",
+  "#111317",
+  "#0e1013",
+];
+
 /** The look: calm, dense, one accent. All other colors are variables of `theme.css`. */
 export function themeOf(primaryColor: string | null | undefined): MantineThemeOverride {
   const accent = /^#[0-9a-f]{6}$/i.test(primaryColor ?? "") ? (primaryColor as string) : ACCENT;
   return createTheme({
-    colors: { accent: shades(accent) },
+    colors: { accent: shades(accent), dark: DARK },
     primaryColor: "accent",
-    primaryShade: { light: 6, dark: 5 },
+    primaryShade: 6,
     autoContrast: true,
-    luminanceThreshold: 0.35,
+    // Text on the accent is white or black: at this luminance, both have a contrast of 4.5, and no color has less.
+    luminanceThreshold: 0.179,
     fontFamily: "var(--pb-font)",
     fontFamilyMonospace: "var(--pb-mono)",
     headings: { fontFamily: "var(--pb-font)", fontWeight: "600" },

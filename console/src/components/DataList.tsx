@@ -2,7 +2,7 @@ import type { List } from "@api/queries";
 import { Button } from "@mantine/core";
 import { common as t } from "@strings/common";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type CSSProperties, type KeyboardEvent, type ReactNode, useEffect, useRef } from "react";
+import { type CSSProperties, type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useRef } from "react";
 import classes from "./DataList.module.css";
 import { ErrorPanel } from "./ErrorPanel";
 import { RowSkeletons } from "./Skeletons";
@@ -52,10 +52,16 @@ export function DataList<T extends { id: string }>({ label, list, columns, prima
   const { loadMore } = list;
   // An error waits for a click; a page may be empty and have a next one.
   const wantsMore = hasMore && !isLoadingMore && !error && !list.isPending && lastVisible >= items.length - 12;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: an empty page changes no dependency but items
+  // An empty page changes only the items.
   useEffect(() => {
     if (wantsMore) loadMore();
   }, [wantsMore, items]);
+
+  const isShown = !list.isPending;
+  useLayoutEffect(() => {
+    const top = isShown && scroller.current ? scroller.current.getBoundingClientRect().top + window.scrollY : 0;
+    if (top > 0) scroller.current?.style.setProperty("--list-top", `${Math.round(top)}px`);
+  }, [isShown]);
 
   function focusRow(index: number): void {
     const target = Math.min(Math.max(index, 0), items.length - 1);
@@ -171,7 +177,7 @@ function Row<T>({ item, index, start, columns, primary }: RowProps<T>) {
       }}
     >
       {columns.map((column, at) => (
-        <div key={column.key} role="cell" className={cellClass(column)}>
+        <div key={column.key} role="cell" className={`${cellClass(column)} ${at === 0 ? classes.primary : ""}`}>
           {at === 0 ? primary(item, column.render(item)) : column.render(item)}
         </div>
       ))}

@@ -5,19 +5,21 @@ import classes from "./EmptyState.module.css";
 interface Props {
   icon: TablerIcon;
   title: string;
+  /** Its heading: `h1` if it is the whole page. */
+  heading?: "h1" | "h2";
   /** What this is for, and what to do next. */
   text: string;
   /** The button that does it. */
   children?: ReactNode;
 }
 
-export function EmptyState({ icon: Icon, title, text, children }: Props) {
+export function EmptyState({ icon: Icon, title, heading: Heading = "h2", text, children }: Props) {
   return (
     <div className={classes.empty}>
       <span className={classes.icon}>
         <Icon size={22} stroke={1.6} aria-hidden />
       </span>
-      <h2 className={classes.title}>{title}</h2>
+      <Heading className={classes.title}>{title}</Heading>
       <p className={classes.text}>{text}</p>
       {children}
     </div>

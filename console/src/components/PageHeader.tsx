@@ -29,13 +29,15 @@ export function PageHeader({ title, text, status, parent, children }: Props) {
         </div>
       )}
       <div className={classes.row}>
-        <div className={classes.heading}>
-          <h1 className={classes.title}>{title}</h1>
-          {status}
+        <div className={classes.about}>
+          <div className={classes.heading}>
+            <h1 className={classes.title}>{title}</h1>
+            {status}
+          </div>
+          {text && <div className={classes.text}>{text}</div>}
         </div>
         {children && <div className={classes.actions}>{children}</div>}
       </div>
-      {text && <div className={classes.text}>{text}</div>}
     </header>
   );
 }

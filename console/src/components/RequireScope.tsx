@@ -16,5 +16,7 @@ interface Props {
 export function RequireScope({ scope, children, page = false }: Props) {
   const isAllowed = useCan(...(typeof scope === "string" ? [scope] : scope));
   if (isAllowed) return children;
-  return page ? <EmptyState icon={IconLock} title={t.errors.forbiddenTitle} text={t.errors.forbidden} /> : null;
+  return page ? (
+    <EmptyState heading="h1" icon={IconLock} title={t.errors.forbiddenTitle} text={t.errors.forbidden} />
+  ) : null;
 }

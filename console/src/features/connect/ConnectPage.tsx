@@ -14,7 +14,7 @@ export function ConnectPage({ token }: { token: string | null }) {
   return (
     <main className={classes.page}>
       {client === null ? (
-        <EmptyState icon={IconLinkOff} title={t.noLinkTitle} text={t.noLink} />
+        <EmptyState heading="h1" icon={IconLinkOff} title={t.noLinkTitle} text={t.noLink} />
       ) : loaded.status === "loading" ? (
         <PageSkeleton />
       ) : loaded.status === "failed" ? (

@@ -22,7 +22,7 @@ function Content({ state }: { state: Exclude<SessionState, { status: "open" }> }
     case "starting":
       return <PageSkeleton />;
     case "waiting":
-      return <EmptyState icon={IconPlugConnected} title={t.starting} text={t.waiting} />;
+      return <EmptyState heading="h1" icon={IconPlugConnected} title={t.starting} text={t.waiting} />;
     case "failed":
       return (
         <>
@@ -32,7 +32,7 @@ function Content({ state }: { state: Exclude<SessionState, { status: "open" }> }
       );
     case "ended":
       return state.reason === "none" ? (
-        <EmptyState icon={IconLink} title={t.noneTitle} text={t.none}>
+        <EmptyState heading="h1" icon={IconLink} title={t.noneTitle} text={t.none}>
           {signInPath && (
             <Button component="a" href={signInPath}>
               {t.signIn}
@@ -40,7 +40,7 @@ function Content({ state }: { state: Exclude<SessionState, { status: "open" }> }
           )}
         </EmptyState>
       ) : (
-        <EmptyState icon={IconDoorExit} title={t.expiredTitle} text={t.expired}>
+        <EmptyState heading="h1" icon={IconDoorExit} title={t.expiredTitle} text={t.expired}>
           {isHttp(state.returnUrl) && (
             <Button component="a" href={state.returnUrl} target="_top">
               {t.goBack}

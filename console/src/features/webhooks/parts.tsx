@@ -19,7 +19,7 @@ export function EndpointName({ webhook }: { webhook: Pick<Webhook, "name" | "url
 export function SuccessRate({ rate }: { rate: number | null }) {
   if (rate === null) return <span className={classes.muted}>{t.noRate}</span>;
   return (
-    <span className={classes.rate}>
+    <span className={`${classes.rate} ${rate < LOW ? classes.isLow : ""}`}>
       <span className={classes.bar} aria-hidden>
         <span className={rate < LOW ? classes.low : undefined} style={{ width: `${rate * 100}%` }} />
       </span>
