@@ -52,7 +52,7 @@ test-sam: need-dev need-ministack need-sam need-python313 ## Test every function
 test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and on the local stack; needs Node 20
 	@$(python) -m pytest tests/sdks $(ARGS)
 
-test-console: need-dev need-ministack need-console need-chromium ## Test the console in Chromium (root on Debian gets it); 4 minutes: [ARGS=]
+test-console: need-dev need-ministack need-console need-console-node need-chromium ## Test the console in Chromium (root on Debian gets it); 4 minutes: [ARGS=]
 	@$(with_browser) -m pytest -n 2 --dist loadscope tests/console $(ARGS)
 
 test-chaos: need-dev need-ministack ## Test the delivery engine while its dependencies fail: [EVENTS=2000] [SEED=]

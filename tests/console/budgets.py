@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from urllib.parse import urlsplit
-
-from playwright.sync_api import Page, Request
+from playwright.sync_api import Page
 
 BASE_BYTES = 160 * 1024
 FIRST_CONTENT_MS = 1000
 API_CALLS = 3
 
+_LOADED_BYTES = """performance.getEntriesByType("resource")
+  .filter((each) => /\\.(js|css)$/.test(each.name))
+  .reduce((total, each) => total + each.encodedBodySize, 0)"""
 _FIRST_CONTENT = """() => new Promise((resolve) => {
   const [entry] = performance.getEntriesByName("first-contentful-paint");
   if (entry) { resolve(entry.startTime); return; }
@@ -20,13 +20,9 @@ _FIRST_CONTENT = """() => new Promise((resolve) => {
 })"""
 
 
-def loaded_bytes(requests: Sequence[Request]) -> int:
-    """The size of the scripts and styles in these requests, as they came over the network."""
-    return sum(
-        request.sizes()["responseBodySize"]
-        for request in requests
-        if urlsplit(request.url).path.endswith((".js", ".css"))
-    )
+def loaded_bytes(page: Page) -> int:
+    """The size of the scripts and styles that the page has loaded, compressed as they were sent."""
+    return int(page.evaluate(_LOADED_BYTES))
 
 
 def first_content_ms(page: Page) -> float:

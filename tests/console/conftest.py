@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from local.testing import RunningStack, stack
-from tests.console.console import Console, settle
+from tests.console.console import CONTEXT, Console, settle
 from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
 from tools import chromium
@@ -23,13 +23,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **browser_context_args,
-        "viewport": {"width": 1440, "height": 900},
-        "locale": "en-US",
-        "timezone_id": "Europe/Berlin",
-        "reduced_motion": "reduce",
-    }
+    return {**browser_context_args, **CONTEXT}
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,16 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Page, Request
 
-from tests.console import budgets
-from tests.console.watch import Watch, api_calls
+from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
 
+# The browser's settings in all tests and screenshots.
+CONTEXT: dict[str, Any] = {
+    "viewport": {"width": 1440, "height": 900},
+    "locale": "en-US",
+    "timezone_id": "Europe/Berlin",
+    "reduced_motion": "reduce",
+}
 _HOSTILE = "[data-hostile], [href^='javascript:' i], [src*='evil.example'], [href*='evil.example']"
 
 
@@ -58,12 +64,6 @@ class Console:
         page.goto(link)
         settle(page)
         return page, requests
-
-    def assert_within_budgets(self, view: str) -> None:
-        """Fail if the first load of a page calls the API too often."""
-        _, requests = self.measure(view)
-        calls = api_calls(requests)
-        assert len(calls) <= budgets.API_CALLS, f"{view} calls the API too often: {calls}"
 
 
 def assert_inert(page: Page) -> None:
