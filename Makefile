@@ -181,7 +181,7 @@ on_command_line = SECRET is on the command line, where ps shows it to every user
 workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
 # The driver of the browser, beside the development tools.
-with_browser = PYTHONPATH="$$(echo $(CURDIR)/.tools/console/lib/python*/site-packages)" $(python)
+with_browser = PYTHONPATH="$$(echo $(CURDIR)/.tools/console/lib/python*/site-packages):layers/patchbay" $(python)
 
 operation = PYTHONPATH=layers/patchbay $(python) -m tools.operations
 
