@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from local.testing import RunningStack, stack
 from tests.console.console import CONTEXT, Console, settle
+from tests.console.platform import Platform, serving
 from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
 from tools import chromium
@@ -27,9 +28,17 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A local stack of its own, shared by the tests of a worker. Its first page has been served."""
-    with stack(tmp_path_factory.mktemp("stack")) as running:
+def platform() -> Iterator[Platform]:
+    """A page of the platform, which can show the console in a frame."""
+    with serving() as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, platform: Platform) -> Iterator[RunningStack]:
+    """A local stack of its own, shared by the tests of a worker."""
+    parameters = {"ConsoleFrameAncestors": platform.origin}
+    with stack(tmp_path_factory.mktemp("stack"), parameters=parameters) as running:
         yield running
 
 
