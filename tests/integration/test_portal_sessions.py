@@ -60,7 +60,7 @@ def session_rows(backend: Backend) -> list[dict[str, Any]]:
 
 
 def test_link_opens_a_session_with_the_scopes_of_its_creator(api: Api) -> None:
-    asked = {
+    asked: dict[str, Any] = {
         "label": "Ada Lovelace",
         "theme": {"colorScheme": "dark", "primaryColor": "#3366ff"},
         "view": "/webhooks",
