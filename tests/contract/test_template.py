@@ -568,7 +568,7 @@ def test_only_key_routes_may_change_key_permissions() -> None:
 def test_public_routes_cannot_read_integrations_of_a_workspace() -> None:
     integrations = _table(TEMPLATE.name("IntegrationsTable"))
     public = {route.function for route in ROUTES if required_scope(route) is PUBLIC}
-    assert len(public) == 7
+    assert len(public) == 8
     for function in [*public, "BrowseMarketplaceFunction"]:
         for action in ("GetItem", "Query", "BatchGetItem", "Scan"):
             needed = Right(f"dynamodb:{action}", integrations, frozenset(), frozenset({"acme"}))
