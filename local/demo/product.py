@@ -297,6 +297,7 @@ class Product:
         from patchbay import aws, clock, ids
         from patchbay.api_keys import models as key_models
         from patchbay.deliveries import attempt
+        from patchbay.webhooks import matching
 
         moved: Any = SimpleNamespace(now=self.clock.datetime)
         for module, name, value in (
@@ -304,6 +305,8 @@ class Product:
             (ids, "time", self.clock),
             (ids, "secrets", self.clock),
             (key_models, "datetime", moved),
+            # Events are minutes apart. A change of the webhooks still replaces what is cached.
+            (matching, "_CACHE_MS", 86_400_000),
         ):
             setattr(module, name, value)
         self._call, threads = aws.call, ThreadPoolExecutor(1)
