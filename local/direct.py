@@ -24,14 +24,20 @@ from local.testing import RunningStack
 SOURCES = (str(ROOT / "layers/patchbay"), str(ROOT / "layers/reference"), str(ROOT / "functions"))
 
 
-@contextlib.contextmanager
-def library_on(s: RunningStack) -> Iterator[None]:
-    """Give this process the environment of the stack's functions during the block."""
+def template_of(s: RunningStack) -> Template:
+    """The template of the repository, with the parameters of `make run`, as a running stack has it."""
     values = parameters.read(())
     values["JwtSecretArn"] = services.jwt_secret_arn(s.endpoints, jwt_secret(s.state))
     template = Template(ROOT / "template.yaml", values)
     template.endpoints = s.endpoints
     template.identities = services.identify(template, s.endpoints)
+    return template
+
+
+@contextlib.contextmanager
+def library_on(s: RunningStack) -> Iterator[None]:
+    """Give this process the environment of the stack's functions during the block."""
+    template = template_of(s)
     with environment(environment_of(template.functions()["DeliverFunction"], s.endpoints)):
         yield
 

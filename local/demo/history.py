@@ -20,7 +20,7 @@ from typing import Any
 
 from local import direct, gateway
 from local.demo import bulk, provider, world
-from local.demo.product import Product
+from local.demo.product import Product, Refused
 from local.demo.world import iso
 from local.template import Function
 from local.token import mint
@@ -28,6 +28,7 @@ from local.token import mint
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 INTEGRATIONS, EVENTS, AUTOMATIONS = "/api/integrations", "/api/events", "/api/automations"
 WEBHOOKS, KEYS = f"{INTEGRATIONS}/webhooks", f"{INTEGRATIONS}/api-keys"
+PORTAL, CONNECT = "/api/portal/sessions", "/api/connect/sessions"
 WORKSPACE, PLATFORM, PUBLISHER = "demo", "platform", "harvest-labs"
 MIN_HOURS = 8
 # The history that `make demo` writes. Each event costs about 15 ms, each hour 150 ms, all else 4 s.
@@ -170,6 +171,7 @@ class History:
         self._ago(lambda: self._owner("PUT /api/workspace", {"retainDays": 21}), days=15)
         self._ago(self._offer_own, days=6)
         self._ago(self._change_things, days=3)
+        self._ago(self._open_sessions, hours=2.7)
 
     def _publish_for_others(self) -> None:
         """Public integrations of another workspace: approved, waiting for review, and rejected."""
@@ -264,12 +266,15 @@ class History:
         key = {"credentials": {"apiKey": "ink-demo-key-00417"}}
         self._admin(f"POST {INTEGRATIONS}/{ids['Inkwell Studio']}/connections", key)
 
-    def _authorize(self, id: str, name: str, answer: dict[str, str]) -> None:
-        start = {"redirectUri": f"{self._task.platform}/callback", "connectionId": name}
-        state = self._member(f"POST {INTEGRATIONS}/{id}/oauth/initiate", start)["state"]
-        person = world.PEOPLE[2]
-        token = self._product.token(person.id, person.role)
-        self._product.answer(f"POST {INTEGRATIONS}/oauth/callback", {"state": state, **answer}, token=token)
+    def _authorize(self, id: str, name: str | None, answer: dict[str, str], token: str = "") -> None:
+        """An OAuth flow with the provider's answer, of a member or of somebody with a connect link."""
+        token = token or self._product.token(world.PEOPLE[2].id, world.PEOPLE[2].role)
+        start = {"redirectUri": f"{self._task.platform}/callback", **({"connectionId": name} if name else {})}
+        flow = self._product.call(f"POST {INTEGRATIONS}/{id}/oauth/initiate", start, token=token)
+        callback = {"state": flow["state"], **answer}
+        status, text = self._product.answer(f"POST {INTEGRATIONS}/oauth/callback", callback, token=token)
+        if (status < 400) != ("code" in answer):
+            raise Refused(f"callback: {status} {text}")
 
     def _create_keys(self) -> None:
         hour, day = "rateLimitPerHour", "rateLimitPerDay"
@@ -341,6 +346,32 @@ class History:
         self._admin(f"DELETE {KEYS}/{keys['Import of 2025']['id']}")
         ads = {"name": "Ad reporting", "filters": [{"path": "campaignId", "op": "exists"}]}
         self._member(f"PUT {WEBHOOKS}/{webhooks['Ad reporting']}", ads)
+
+    def _open_sessions(self) -> None:
+        """Portal sessions and connect links in each state."""
+        for number, person in enumerate(world.PEOPLE):
+            body = {"label": person.name, "returnUrl": f"{self._task.platform}/", "expiresIn": 28_800}
+            session = self._as(number, f"POST {PORTAL}", body)
+            if number < 3:
+                code = session["link"].partition("#code=")[2]
+                self._product.call(f"POST {PORTAL}/exchange", {"code": code}, token="")
+            if number == 2:
+                self._as(number, f"DELETE {PORTAL}/{session['id']}")
+        chirrup, crm = (self._ids.integrations[name] for name in ("Chirrup", "Larder CRM"))
+        for integrations, asked_by, what in (
+            ([chirrup, crm], "Lucía Brandt", "open"),
+            ([chirrup], "Teodor Vance", "completed"),
+            ([crm], "Teodor Vance", "revoked"),
+            ([crm], "Maren Oduya", "expired"),
+        ):
+            body = {"integrations": integrations, "workspaceName": world.NAME, "requestedBy": asked_by}
+            body["expiresIn"] = 1_800 if what == "expired" else 5 * 86_400
+            session = self._admin(f"POST {CONNECT}", body)
+            if what == "completed":
+                token = session["link"].partition("#")[2]
+                self._authorize(chirrup, None, {"code": provider.direct_code("acct_ryelab")}, token)
+            elif what == "revoked":
+                self._admin(f"DELETE {CONNECT}/{session['id']}")
 
     # ── what happens ─────────────────────────────────────────────────────────────────────────────────
 
@@ -432,9 +463,7 @@ class History:
         self._ago(self._subscribe, days=8)
         self._ago(self._offer_choices, days=8)
         for number, hours in enumerate((22, 17.5, 11, 7.2, 5.1, 3.3, 2.4, 1.2, 0.6)):
-            self._ago(
-                lambda number=number: self._start_run(number), hours=min(hours, self._task.amount.hours)
-            )
+            self._ago(partial(self._start_run, number), hours=min(hours, self._task.amount.hours - 0.1))
         self._ago(lambda: self._start_run(-1), minutes=3)
 
     def _subscribe(self) -> None:
@@ -477,7 +506,7 @@ class History:
                 "error": {"code": "account_disconnected", "detail": "The account must be connected again."},
             }
         at = self._product.now + self._random.randrange(2, 40) * SECOND
-        self._product.at(at, lambda: self._platform(f"PUT /api/actions/runs/{run['id']}", answer))
+        self._product.at(at, partial(self._platform, f"PUT /api/actions/runs/{run['id']}", answer))
 
     # ── schedules ────────────────────────────────────────────────────────────────────────────────────
 

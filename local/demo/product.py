@@ -193,7 +193,7 @@ class Product:
         return self._tokens[who]
 
     def call(self, line: str, body: Any = None, *, token: str) -> Any:
-        """Send a request with this bearer token, and return the parsed response. Raises Refused."""
+        """Send a request with this bearer token, or none, and return the parsed response. Raises Refused."""
         status, text = self.answer(line, body, token=token)
         if status >= 400:
             raise Refused(f"{line}: {status} {text}")
@@ -202,12 +202,9 @@ class Product:
     def answer(self, line: str, body: Any = None, *, token: str) -> tuple[int, str]:
         """Send a request, whatever its response."""
         self.counts["requests"] += 1
-        headers = {
-            "authorization": f"Bearer {token}",
-            "content-type": "application/json",
-            "host": "127.0.0.1",
-            "user-agent": "demo",
-        }
+        headers = {"content-type": "application/json", "host": "127.0.0.1", "user-agent": "demo"}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
         content = b"" if body is None else json.dumps(body).encode()
         status, _, text = direct.request(
             self._api,

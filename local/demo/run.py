@@ -16,18 +16,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from local import direct, run, services, sign_in
+from local import gateway, run, services, sign_in
 from local.asgi import Server, listen
 from local.demo import provider, receivers
 from local.demo.history import MIN_HOURS, Amount, Task
 from local.demo.platform import NAME, Platform
 from local.demo.traffic import Traffic
 from local.logs import Logs
+from local.runtime import environment_of
 from local.settings import ROOT, Problem, jwt_secret
+from local.template import Template
 
 DEFAULT_STATE = ROOT / ".patchbay/demo"
 # A folder with this file has a demo, so the next demo may delete it.
-_MARK = "demo.json"
+MARK = "demo.json"
 _FUNCTIONS_OF_QUEUES = {
     "EventsQueue": "FanOutFunction",
     "DeliveriesQueue": "DeliverFunction",
@@ -75,13 +77,22 @@ async def serve(options: Options, logs: Logs) -> None:
 
         async def prepare(stack: run.Stack, endpoints: Mapping[str, str]) -> None:
             nonlocal publisher
-            written = await write_history(task_for(stack, endpoints, options, fakes), _progress(logs))
+            task = task_for(
+                stack.template,
+                endpoints,
+                options.amount,
+                state,
+                platform=fakes.platform.url,
+                provider=fakes.provider,
+                receivers=fakes.receivers,
+            )
+            written = await write_history(task, _progress(logs))
+            fakes.platform.stack_url = endpoints["http"]
+            _describe(state, fakes)
             publisher = written["publisher"]
             logs.say(_summary(written, time.monotonic() - started))
 
         def ready(url: str) -> None:
-            fakes.platform.stack_url = url
-            _describe(state, fakes)
             logs.say(_welcome(fakes, sign_in.address(url, state), options.amount.workspace))
             if options.open_browser and _has_browser():
                 webbrowser.open(fakes.platform.address)
@@ -100,11 +111,11 @@ async def serve(options: Options, logs: Logs) -> None:
 def _empty(state: Path) -> None:
     """Delete the demo before this one. Raises Problem if the folder has anything else."""
     there = [path for path in state.iterdir() if path.name not in ("lock", "run.log")]
-    if there and not (state / _MARK).exists() and state != DEFAULT_STATE:
+    if there and not (state / MARK).exists() and state != DEFAULT_STATE:
         raise Problem(f"{state} is not empty and has no demo: set STATE_DIR to another folder")
     for path in there:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    (state / _MARK).write_text("{}")
+    (state / MARK).write_text("{}")
 
 
 @contextlib.asynccontextmanager
@@ -140,19 +151,28 @@ def _with_platform(options: run.Options, platform: Platform) -> run.Options:
 # ── the history ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def task_for(stack: run.Stack, endpoints: Mapping[str, str], options: Options, fakes: Fakes) -> Task:
-    """The task of writing the history into a stack."""
-    function = stack.functions["DeliverFunction"]
+def task_for(
+    template: Template,
+    endpoints: Mapping[str, str],
+    amount: Amount,
+    state: Path,
+    *,
+    platform: str,
+    provider: str,
+    receivers: str,
+) -> Task:
+    """The task of writing a history into a stack. The fakes are URLs."""
+    functions = template.functions()
     return Task(
-        options.amount,
-        options.stack.state,
-        direct.environment_of(function, endpoints),
-        stack.api,
-        stack.functions,
-        {stack.template.queue_url(queue): name for queue, name in _FUNCTIONS_OF_QUEUES.items()},
-        fakes.receivers,
-        fakes.provider,
-        fakes.platform.url,
+        amount,
+        state,
+        environment_of(functions["DeliverFunction"], endpoints),
+        gateway.read(template),
+        functions,
+        {template.queue_url(queue): name for queue, name in _FUNCTIONS_OF_QUEUES.items()},
+        receivers,
+        provider,
+        platform,
     )
 
 
@@ -234,7 +254,7 @@ def _welcome(fakes: Fakes, console: str, workspace: str) -> str:
 
 def _describe(state: Path, fakes: Fakes) -> None:
     """Write where the fakes are, for tests. The addresses have keys, so only the owner can read it."""
-    path = state / _MARK
+    path = state / MARK
     path.touch(mode=0o600)
     path.chmod(0o600)
     addresses = {

@@ -31,8 +31,8 @@ class Traffic:
     random: Random = field(default_factory=Random)
 
     async def run(self, per_minute: float) -> None:
-        """Publish events, until cancelled. Leaves out what fails: the stack may be reloading its code, and its
-        log has every request.
+        """Publish events, until cancelled. What fails is left out, because the stack may be reloading its
+        code; its log has every request.
         """
         async with httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False) as http:
             for number in itertools.count(1):
