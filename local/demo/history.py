@@ -19,7 +19,7 @@ from random import Random
 from typing import Any
 
 from local import direct, gateway
-from local.demo import bulk, provider, world
+from local.demo import bulk, provider, receivers, world
 from local.demo.product import Product, Refused
 from local.demo.world import iso
 from local.template import Function
@@ -310,12 +310,12 @@ class History:
             ("Approvals bot", "odd/approvals", approvals, {"headers": {"X-Team": "content"}}),
             ("Ad reporting", "strict/ads", posts, {"disableAfter": 500, "rateLimitPerSecond": 5}),
             ("Storefront", "good/storefront", ["MENTION_RECEIVED", *campaigns], {"disableAfter": 200}),
-            ("On-call pager", "down/pager", ["ALERT_TRIGGERED", "POST_FAILED"], {"disableAfter": 500}),
+            ("On-call pager", receivers.DOWN_URL, ["ALERT_TRIGGERED", "POST_FAILED"], {"disableAfter": 500}),
             ("Night archive", "good/archive", ["CONVERSATION_ASSIGNED", *approvals], {}),
             ("Legacy intranet", "gone/intranet", ["POST_PUBLISHED"], {}),
             ("Old newsletter", "good/newsletter", ["POST_PUBLISHED"], {}),
         ):
-            url = f"{self._task.receivers}/{path}"
+            url = path if path.startswith("http") else f"{self._task.receivers}/{path}"
             self._webhook({"name": name, "url": url, "eventTypes": types, **more})
         pull = {"kind": "pull", "name": "Reporting batch", "eventTypes": campaigns}
         self._webhook(pull)

@@ -7,7 +7,7 @@
     strict    answers 422 to posts on some networks
     gone      answers 410, always
     odd       answers 200 with a page of HTML, as a proxy in front of a receiver does
-    down      answers nothing: it closes the connection
+    down      refuses connections, at DOWN_URL
 
 What a receiver answers depends only on the request, so the history and the running receivers agree.
 """
@@ -24,7 +24,9 @@ from urllib.parse import urlsplit
 
 from local.asgi import read_body, respond
 
-BEHAVIORS = ("good", "flaky", "slow", "busy", "strict", "gone", "odd", "down")
+BEHAVIORS = ("good", "flaky", "slow", "busy", "strict", "gone", "odd")
+# The lowest port that a webhook may have. IANA has reserved it, and systems do not choose it for others.
+DOWN_URL = "http://127.0.0.1:1024/down"
 MAX_BODY = 1024 * 1024
 _JSON = "application/json"
 _ODD_PAGE = """<!doctype html>
@@ -53,15 +55,15 @@ OUTAGE = Reply(
 
 
 def reply(url: str, key: str, body: bytes) -> Reply | None:
-    """The answer to a request, or None for a connection that is closed. `key` identifies the request among
+    """The answer to a request, or None for a connection that is refused. `key` identifies the request among
     all others.
     """
+    if url.startswith(DOWN_URL):
+        return None
     behavior = urlsplit(url).path.split("/")[1]
     random = Random(key)
     ms = _latency(random)
     match behavior:
-        case "down":
-            return None
         case "gone":
             return _json(410, ms, {"error": "gone", "message": "This endpoint was removed."})
         case "slow":
@@ -107,7 +109,6 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     key = f"{headers.get('webhook-id', '')} {headers.get('webhook-timestamp', time.time())}"
     answer = reply(scope["path"], key, body or b"")
-    if answer is None:
-        raise ConnectionAbortedError  # without a response, the server closes the connection
+    assert answer is not None, "nothing listens at DOWN_URL"
     await asyncio.sleep(answer.ms / 1000)
     await respond(send, answer.status, answer.headers, answer.body)

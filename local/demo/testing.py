@@ -78,7 +78,7 @@ def demo(
 def seed(
     running: RunningStack, *, platform: str, provider: str, receivers: str, amount: Amount | None = None
 ) -> dict[str, Any]:
-    """Write a history into a stack of `make run`, whose schedules and workers also run meanwhile. The fakes are
+    """Write a history into a running stack, whose schedules and workers also run meanwhile. The fakes are
     URLs; the provider must run. Returns what was written, in `counts`.
     """
     task = task_for(
