@@ -517,8 +517,9 @@ class History:
         for hour in range(self._task.amount.hours + 1):
             at = first + hour * HOUR
             self._product.at(at + 16 * MINUTE, lambda: invoke("RollUpStatsFunction"))
-            if hour % 2 == 0:
-                self._product.at(at + 7 * MINUTE, lambda: invoke("RefreshConnectionsFunction"))
+            # Often at first, so that the account whose renewals fail has failed for long enough.
+            for minute in (7, 9, 14, 25, 46) if hour < 2 else (7,) if hour % 2 == 0 else ():
+                self._product.at(at + minute * MINUTE, lambda: invoke("RefreshConnectionsFunction"))
             for minute in (12, 44):
                 self._product.at(at + minute * MINUTE, self._sweep)
             if hour % 6 == 1:
