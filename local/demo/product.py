@@ -291,7 +291,7 @@ class Product:
         # All modules that keep a generator are imported by the workers and the connections.
         for function in ("DeliverFunction", "FanOutFunction", "RefreshConnectionsFunction"):
             direct.handler_of(self._functions[function])
-        from patchbay import aws, clock, ids
+        from patchbay import aws, aws_http, clock, ids
         from patchbay.api_keys import models as key_models
         from patchbay.deliveries import attempt
         from patchbay.webhooks import matching
@@ -302,6 +302,8 @@ class Product:
             (ids, "time", self.clock),
             (ids, "secrets", self.clock),
             (key_models, "datetime", moved),
+            # A machine that is busy with other things must not end the history.
+            (aws_http, "_RESPONSE_SECONDS", 60),
             # Events are minutes apart. A change of the webhooks still replaces what is cached.
             (matching, "_CACHE_MS", 86_400_000),
         ):
