@@ -11,9 +11,9 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
-	sdks examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
+	sdks console console-dev lint-console fmt-console examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
 	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
-	need-oidc need-openapi need-apps need-sdks
+	need-oidc need-openapi need-apps need-sdks need-console-node
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -135,6 +135,18 @@ sdks: need-dev need-sdks ## Build the packages of the SDKs into dist/; needs Nod
 	@cd sdks/typescript && npm run --silent build && npm pack --silent --pack-destination ../../dist >/dev/null
 	@ls dist
 
+console: need-dev need-console-node ## Build the console into layers/console/patchbay_console; needs Node 20.19
+	@$(python) -m tools.console
+
+console-dev: need-dev need-console-node ## Serve the console from its sources, on the stack of `make run`: [PORT= CONSOLE_PORT=]
+	@VITE_TOKEN=$$($(python) -m local token) PATCHBAY_URL=http://127.0.0.1:$(or $(PORT),8787) $(python) -m tools.console dev
+
+lint-console: need-dev need-console-node ## Check the console's format, style, texts and types
+	@$(python) -m tools.console check
+
+fmt-console: need-dev need-console-node ## Fix the console's format and style
+	@$(python) -m tools.console format
+
 examples: need-dev ## Record the examples of openapi.json again: those that are wrong or missing, or ALL=1
 	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document
 	@$(MAKE) derived
@@ -155,7 +167,7 @@ lock: need-lock ## Update the lock files: [UPGRADE=1]
 		|| exit 1; done
 
 clean: ## Remove what was built and installed; the local stack's state (.patchbay) stays
-	rm -rf .venv .tools .aws-sam dist sdks/typescript/dist sdks/typescript/node_modules
+	rm -rf .venv .tools .aws-sam dist sdks/typescript/dist sdks/typescript/node_modules console/node_modules
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -193,3 +205,6 @@ need-apps: need-dev
 
 need-sdks: need-dev
 	@$(python) -m tools.node_packages sdk
+
+need-console-node: need-dev
+	@$(python) -m tools.node_packages console

@@ -612,6 +612,9 @@ SCOPE_BY_ROUTE = {
     "DELETE /api/events/x/data": "events:publish",
     "PUT /api/workspace": "workspace:delete",
     "DELETE /api/workspace": "workspace:delete",
+    "POST /api/connect/sessions": "connections:write",
+    "GET /api/connect/sessions": "connections:read",
+    "DELETE /api/connect/sessions/x": "connections:write",
     "POST /api/workspace/export": "workspace:export",
 }
 
@@ -646,7 +649,14 @@ def test_every_route_that_is_not_public_requires_its_scope(
     public = {route.line for route in all_routes if route.scope is None}
     callback = "GET /api/integrations/x/oauth/callback"  # providers redirect browsers to it
     docs = {"GET /api/openapi.json", "GET /api/docs", "GET /api/docs/x"}
-    any_scope = {"GET /api/workspace"}
+    any_scope = {
+        "GET /api/workspace",
+        "POST /api/portal/sessions",
+        "GET /api/portal/sessions",
+        "DELETE /api/portal/sessions/x",
+    }
+    # With a code, and with a link.
+    docs |= {"POST /api/portal/sessions/exchange", "GET /api/connect/session"}
     assert public == {"GET /api/health", "GET /no-such-route", callback, *docs, *any_scope}
     for route in all_routes:
         with subtests.test(route.line):
@@ -686,6 +696,7 @@ def test_any_valid_credentials_get_who_they_belong_to(api: Api) -> None:
         "role": "viewer",
         "scopes": sorted(ROLES["viewer"]),
         "key": None,
+        "session": None,
     }
     scoped = api(WHO_AM_I, token=jwt_for("acme", role="owner", scope="openid posts:read")).json()
     assert (scoped["role"], scoped["scopes"]) == (None, ["posts:read"])
@@ -709,6 +720,7 @@ def test_any_valid_credentials_get_who_they_belong_to(api: Api) -> None:
         "key": {
             name: key[name] for name in ("id", "maskedKey", "rateLimitPerDay", *body) if name != "scopes"
         },
+        "session": None,
     }
     assert answer.headers["x-ratelimit-remaining"] == "6"
     assert_unauthenticated(api(WHO_AM_I, token=None))
