@@ -303,6 +303,7 @@ class Product:
             (ids, "secrets", self.clock),
             (key_models, "datetime", moved),
             # A machine that is busy with other things must not end the history.
+            (aws_http, "_CONNECT_SECONDS", 10),
             (aws_http, "_RESPONSE_SECONDS", 60),
             # Events are minutes apart. A change of the webhooks still replaces what is cached.
             (matching, "_CACHE_MS", 86_400_000),
