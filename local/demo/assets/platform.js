@@ -9,14 +9,18 @@ const again = document.getElementById("again");
 const person = document.getElementById("person");
 const scheme = document.getElementById("scheme");
 
-// #key=…&view=/webhooks. The key stays in this tab, so that a reload works; the view stays in the address.
+// #key=…&view=/webhooks&person=usr_ines&scheme=dark. All but the view stay in this tab, so that a reload works.
 const fragment = new URLSearchParams(location.hash.slice(1));
-const key = fragment.get("key") ?? sessionStorage.getItem("key") ?? "";
-sessionStorage.setItem("key", key);
+const key = kept("key") ?? "";
 let view = fragment.get("view") ?? "";
-if (fragment.get("person")) person.value = fragment.get("person");
-if (fragment.get("scheme")) scheme.value = fragment.get("scheme");
+for (const control of [person, scheme]) control.value = kept(control.id) ?? control.value;
 showView();
+
+function kept(name) {
+  const value = fragment.get(name) ?? sessionStorage.getItem(name);
+  if (value !== null) sessionStorage.setItem(name, value);
+  return value;
+}
 
 function showView() {
   history.replaceState(null, "", view ? `#${new URLSearchParams({ view })}` : location.pathname);
@@ -67,6 +71,11 @@ addEventListener("message", (event) => {
   }
 });
 
-for (const control of [person, scheme]) control.addEventListener("change", signIn);
+for (const control of [person, scheme]) {
+  control.addEventListener("change", () => {
+    sessionStorage.setItem(control.id, control.value);
+    signIn();
+  });
+}
 again.addEventListener("click", signIn);
 signIn();
