@@ -149,7 +149,7 @@ function Drawing({ data, layout, width, current }: DrawingProps) {
         </g>
       ))}
       {ticks.map(({ index, label }) => {
-        const x = data.kind === "bars" || data.step === "day" ? middle(index) : left + index * band;
+        const x = middle(index);
         return (
           <g key={index}>
             <line className={classes.mark} x1={x} x2={x} y1={CHART_HEIGHT - BOTTOM} y2={CHART_HEIGHT - BOTTOM + 4} />

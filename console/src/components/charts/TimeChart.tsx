@@ -87,13 +87,13 @@ function Legend({ data }: { data: ChartData }) {
     <ul className={classes.legend}>
       {data.series.map(({ key, label, look }) => (
         <li key={key}>
-          <svg width="18" height="10" aria-hidden>
-            {data.kind === "bars" ? (
-              <rect className={`${classes.bar} ${classes[look]}`} x="4" width="10" height="10" rx="2" />
-            ) : (
+          {data.kind === "bars" ? (
+            <span className={`${classes.swatch} ${classes[look]}`} />
+          ) : (
+            <svg width="18" height="10" aria-hidden>
               <line className={`${classes.line} ${classes[look]}`} x1="1" x2="17" y1="5" y2="5" />
-            )}
-          </svg>
+            </svg>
+          )}
           {label}
         </li>
       ))}

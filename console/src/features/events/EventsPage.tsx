@@ -23,7 +23,7 @@ import { eventList, eventTypes, type Filters, TIMES } from "./queries";
 const route = getRouteApi("/pages/events");
 
 const COLUMNS: readonly Column<EventSummary>[] = [
-  { key: "type", title: t.columns.type, width: "2fr", render: ({ type }) => type || t.noType },
+  { key: "type", title: t.columns.type, width: "2fr", render: (event) => <Type event={event} /> },
   {
     key: "id",
     title: t.columns.id,
@@ -39,22 +39,23 @@ const COLUMNS: readonly Column<EventSummary>[] = [
     render: ({ source }) => t.sources[source] ?? source,
   },
   {
-    key: "status",
-    title: t.columns.status,
-    width: "110px",
-    render: ({ status }) => (
-      <StatusBadge tone={status === "ACCEPTED" ? "success" : "danger"}>{t.statuses[status]}</StatusBadge>
-    ),
-  },
-  {
     key: "time",
     title: t.columns.time,
-    width: "110px",
+    width: "100px",
     align: "end",
-    hide: "small",
     render: ({ timestamp }) => <TimeAgo at={timestamp} />,
   },
 ];
+
+/** The type. Nearly all events are accepted: only one that is not says so. */
+function Type({ event: { type, status } }: { event: EventSummary }) {
+  return (
+    <span className={classes.type}>
+      <span className={classes.typeName}>{type || t.noType}</span>
+      {status !== "ACCEPTED" && <StatusBadge tone="danger">{t.statuses[status]}</StatusBadge>}
+    </span>
+  );
+}
 
 export function EventsPage() {
   return (

@@ -115,20 +115,19 @@ function Row({ branch }: { branch: Branch }) {
       <span className={classes.arrow} aria-hidden />
       <div className={classes.outcome}>
         <div className={classes.status}>
-          {canOpen && deliveryId !== null ? (
+          <StatusBadge tone={tone}>{outcome}</StatusBadge>
+          {attempts && <Attempts {...attempts} tone={tone} />}
+          {canOpen && deliveryId !== null && (
             <Link
               to="/webhooks/$webhookId"
               params={{ webhookId }}
               search={{ delivery: deliveryId }}
               className={classes.open}
-              aria-label={`${outcome}. ${t.way.openDelivery(name)}`}
+              aria-label={t.way.openDelivery(name)}
             >
-              <StatusBadge tone={tone}>{outcome}</StatusBadge>
+              {t.way.details}
             </Link>
-          ) : (
-            <StatusBadge tone={tone}>{outcome}</StatusBadge>
           )}
-          {attempts && <Attempts {...attempts} tone={tone} />}
         </div>
         {(detail || nextAttemptAt) && (
           <p className={classes.detail} title={detail ?? undefined}>

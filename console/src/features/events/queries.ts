@@ -65,7 +65,7 @@ export const eventTypes = queryOptions({
 export function usePublish() {
   return useChange({
     run: (body: PublishEvent) => api().events.publish(body),
-    done: (event) => t.publish.done(event.type),
+    done: (event) => ({ message: t.publish.done(event.type) }),
     changes: [["events", "list"]],
     showsErrors: true,
   });

@@ -13,14 +13,16 @@ import { useMemo } from "react";
 import classes from "./overview.module.css";
 import { type Problem, problemsOf } from "./problems";
 
+/** A longer list starts with so many. */
 const SHOWN = 5;
 
 /** What needs somebody, the worst first, each with a link to the place to act. */
 export function Attention({ list }: { list: List<HealthItem> }) {
   const problems = useMemo(() => problemsOf(list.items), [list.items]);
   const [isOpen, all] = useDisclosure(false);
-  const shown = isOpen ? problems : problems.slice(0, SHOWN);
-  const more = problems.length > SHOWN && (
+  const isLong = problems.length > SHOWN + 1;
+  const shown = isLong && !isOpen ? problems.slice(0, SHOWN) : problems;
+  const more = isLong && (
     <Button variant="subtle" size="compact-sm" onClick={all.toggle} aria-expanded={isOpen}>
       {isOpen ? t.attention.fewer : t.attention.all(problems.length)}
     </Button>

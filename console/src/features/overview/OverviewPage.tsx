@@ -4,19 +4,15 @@ import { EmptyState } from "@components/EmptyState";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
-import { Button, SegmentedControl } from "@mantine/core";
-import "@mantine/core/styles/SegmentedControl.css";
+import { Button } from "@mantine/core";
 import { overview as t } from "@strings/overview";
 import { IconGauge } from "@tabler/icons-react";
-import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { useNavigate } from "@tanstack/react-router";
+import { Activity } from "./Activity";
 import { Attention } from "./Attention";
-import { Charts } from "./Charts";
 import { Health } from "./Health";
 import classes from "./overview.module.css";
-import { analytics, healthList, PERIODS, type Period } from "./queries";
-
-const route = getRouteApi("/pages/overview");
+import { healthList } from "./queries";
 
 export function OverviewPage() {
   return (
@@ -27,23 +23,11 @@ export function OverviewPage() {
 }
 
 function Overview() {
-  const { period = "24h" } = route.useSearch();
-  const navigate = route.useNavigate();
-  const numbers = useQuery(analytics(period));
   const health = useList(healthList);
   const isNew = !health.isPending && !health.error && health.items.every(({ kind }) => kind === "automation");
   return (
     <>
-      <PageHeader title={t.title} text={t.text}>
-        <SegmentedControl
-          aria-label={t.period}
-          value={period}
-          data={PERIODS.map((value) => ({ value, label: t.periods[value] }))}
-          onChange={(value) =>
-            void navigate({ search: { period: value === "24h" ? undefined : (value as Exclude<Period, "24h">) } })
-          }
-        />
-      </PageHeader>
+      <PageHeader title={t.title} text={t.text} />
       {isNew ? (
         <Start />
       ) : (
@@ -56,11 +40,7 @@ function Overview() {
               <Health list={health} />
             </>
           )}
-          {numbers.error ? (
-            <ErrorPanel error={numbers.error} onRetry={() => void numbers.refetch()} />
-          ) : (
-            <Charts analytics={numbers.data ?? null} isStale={numbers.isPlaceholderData} />
-          )}
+          <Activity />
         </div>
       )}
     </>

@@ -5,7 +5,7 @@ export const events = {
   title: "Events",
   text: "What was published in your workspace, and where it went.",
   listLabel: "Events, newest first",
-  columns: { type: "Event", id: "ID", source: "Source", status: "Status", time: "Published" },
+  columns: { type: "Event", id: "ID", source: "Source", time: "Published" },
   noType: "Unknown type",
   filters: {
     type: "Event type",
@@ -30,7 +30,6 @@ export const events = {
   open: (type: string) => `Open the event ${type}`,
   detail: {
     parent: "Events",
-    menu: "More actions",
     rejectedTitle: "Patchbay rejected this event, so no webhook gets it",
     published: "Published",
     source: (words: string) => `Source: ${words}`,
@@ -79,6 +78,7 @@ export const events = {
     } as Record<string, string>,
     all: (number: number) => `Show all ${number.toLocaleString("en")}`,
     more: "More webhooks did not get it: these are the newest 50.",
+    details: "Details",
     openDelivery: (name: string) => `Open the delivery to ${name}`,
     openWebhook: (name: string) => `Open ${name}`,
   },
