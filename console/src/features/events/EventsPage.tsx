@@ -122,27 +122,29 @@ function Events() {
           },
         ]}
       />
-      <NewEvents filters={filters} list={list} />
-      <DataList
-        label={t.listLabel}
-        list={list}
-        columns={COLUMNS}
-        rowHeight={44}
-        primary={({ id, type }, content) => (
-          <Link to="/events/$eventId" params={{ eventId: id }} aria-label={t.open(type || t.noType)}>
-            {content}
-          </Link>
-        )}
-        empty={
-          isFiltered ? (
-            <EmptyState icon={IconSearchOff} title={t.noMatchTitle} text={t.noMatch} />
-          ) : (
-            <EmptyState icon={IconBolt} title={t.emptyTitle} text={t.empty}>
-              {publish}
-            </EmptyState>
-          )
-        }
-      />
+      <div className={classes.stream}>
+        <NewEvents filters={filters} list={list} />
+        <DataList
+          label={t.listLabel}
+          list={list}
+          columns={COLUMNS}
+          rowHeight={44}
+          primary={({ id, type }, content) => (
+            <Link to="/events/$eventId" params={{ eventId: id }} aria-label={t.open(type || t.noType)}>
+              {content}
+            </Link>
+          )}
+          empty={
+            isFiltered ? (
+              <EmptyState icon={IconSearchOff} title={t.noMatchTitle} text={t.noMatch} />
+            ) : (
+              <EmptyState icon={IconBolt} title={t.emptyTitle} text={t.empty}>
+                {publish}
+              </EmptyState>
+            )
+          }
+        />
+      </div>
       <PublishEvent opened={isPublishing} onClose={dialog.close} />
     </>
   );

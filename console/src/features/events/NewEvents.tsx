@@ -8,7 +8,7 @@ import { useEffect } from "react";
 import classes from "./events.module.css";
 import { eventList, type Filters, newestEvents } from "./queries";
 
-/** Says that there are newer events than the list has. They are shown on a click, so that no row moves by itself. */
+/** Says that there are newer events than the list has. It lies over the list, and shows them on a click, so that no row moves by itself. */
 export function NewEvents({ filters, list }: { filters: Filters; list: List<EventSummary> }) {
   const queries = useQueryClient();
   const newest = useQuery({ ...newestEvents(filters), enabled: !list.isPending }).data;
@@ -30,8 +30,8 @@ export function NewEvents({ filters, list }: { filters: Filters; list: List<Even
   return (
     <div role="status" className={classes.fresh}>
       {fresh.length > 0 && !isEmpty && (
-        <Button variant="light" fullWidth size="xs" leftSection={<IconArrowUp size={14} aria-hidden />} onClick={show}>
-          {t.fresh(fresh.length, isAll && newest?.nextCursor !== null)} · {t.show}
+        <Button size="xs" radius="xl" leftSection={<IconArrowUp size={14} aria-hidden />} onClick={show}>
+          {t.fresh(fresh.length, isAll && newest?.nextCursor !== null)}
         </Button>
       )}
     </div>

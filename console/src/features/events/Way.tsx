@@ -8,10 +8,9 @@ import { events as t } from "@strings/events";
 import { IconBolt, IconWebhook } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
-import { type Branch, branchesOf, summaryOf } from "./branches";
+import { type Branch, branchesOf, SHOWN, summaryOf } from "./branches";
 import classes from "./way.module.css";
 
-const SHOWN = 30;
 /** The height of a branch, and the width of the part with the lines: way.module.css has the same. */
 const ROW = 76;
 const FAN = 72;

@@ -20,15 +20,22 @@ export interface Branch {
   isSent: boolean;
 }
 
-// What needs somebody comes first.
+/** So many are shown at first. */
+export const SHOWN = 30;
 const ORDER: readonly string[] = ["FAILED", "HELD", "RETRYING", "PENDING", "SENDING", "CANCELLED", "DELIVERED"];
 
-/** The branches: deliveries, feeds, and then the webhooks that did not get the event. */
+/**
+ * The branches: deliveries, feeds, and then the webhooks that did not get the event. Of many deliveries, those that need
+ * somebody come first; a few keep their places while their statuses change.
+ */
 export function branchesOf(event: Event): Branch[] {
   const name = (known: string | null) => known ?? (event.unmatched === null ? t.way.unnamed : t.way.deleted);
-  const sent = event.deliveries
-    .toSorted((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status))
-    .map((delivery) => ofDelivery(delivery, name(delivery.webhookName)));
+  const { deliveries } = event;
+  const ordered =
+    deliveries.length > SHOWN
+      ? deliveries.toSorted((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status))
+      : deliveries;
+  const sent = ordered.map((delivery) => ofDelivery(delivery, name(delivery.webhookName)));
   const read = event.feeds.map(({ id, webhookId, webhookName }) => ({
     ...branch(id, webhookId, name(webhookName)),
     ...({ tone: "info", outcome: t.way.feed, detail: t.way.feedText, isSent: true } as const),
@@ -36,7 +43,8 @@ export function branchesOf(event: Event): Branch[] {
   const unmatched = (event.unmatched ?? []).map(({ webhookId, name, reason }) => ({
     ...branch(`not:${webhookId}`, webhookId, name),
     ...({ tone: "neutral", outcome: t.way.notSent, isSent: false } as const),
-    detail: [t.way.unmatched[reason.code], reason.detail].filter(Boolean).join(": "),
+    // The words of a filter that does not match say which one, so they are the API's.
+    detail: t.way.unmatched[reason.code] ?? reason.detail,
   }));
   return [...sent, ...read, ...unmatched];
 }
@@ -48,7 +56,7 @@ function ofDelivery(delivery: EventDelivery, name: string): Branch {
     tone,
     outcome: children,
     detail: delivery.statusReason === null ? null : statuses.reason(delivery.statusReason),
-    attempts: { made: delivery.attemptCount, most: delivery.maxAttempts },
+    attempts: delivery.status === "SENDING" ? null : { made: delivery.attemptCount, most: delivery.maxAttempts },
     nextAttemptAt: delivery.nextAttemptAt,
     deliveryId: delivery.id,
     isSent: true,
@@ -65,7 +73,8 @@ export function summaryOf(event: Event): string {
   return t.way.summary(
     count("DELIVERED"),
     count("PENDING", "SENDING", "RETRYING", "HELD"),
-    count("FAILED", "CANCELLED"),
+    count("FAILED"),
+    count("CANCELLED"),
     event.unmatched?.length ?? 0,
   );
 }

@@ -25,8 +25,7 @@ export const events = {
   noMatchTitle: "No event matches",
   noMatch: "Change the filters, or wait: new events are looked for every few seconds.",
   fresh: (number: number, more: boolean) =>
-    more ? `More than ${number} new events` : count(number, "new event", "new events"),
-  show: "Show them",
+    more ? `Show more than ${number} new events` : `Show ${count(number, "new event", "new events")}`,
   open: (type: string) => `Open the event ${type}`,
   detail: {
     parent: "Events",
@@ -49,11 +48,12 @@ export const events = {
     event: "Event",
     none: "No webhook subscribes to this type of event, so it went nowhere.",
     noneYet: "Looking for the webhooks that get it.",
-    summary: (delivered: number, waiting: number, failed: number, not: number) =>
+    summary: (delivered: number, waiting: number, failed: number, canceled: number, not: number) =>
       [
         `${delivered.toLocaleString("en")} delivered`,
         waiting > 0 && `${waiting.toLocaleString("en")} on the way`,
         failed > 0 && `${failed.toLocaleString("en")} failed`,
+        canceled > 0 && `${canceled.toLocaleString("en")} canceled`,
         not > 0 && `${not.toLocaleString("en")} not sent`,
       ]
         .filter(Boolean)
@@ -70,7 +70,6 @@ export const events = {
     feedText: "Its receiver reads it from there.",
     notSent: "Not sent",
     unmatched: {
-      filter_mismatch: "A filter does not match",
       inactive: "The webhook was inactive",
       disabled: "The webhook was disabled",
       created_later: "The webhook was created later",
