@@ -6,6 +6,7 @@ import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
 import { TimeAgo } from "@components/TimeAgo";
 import { Toolbar } from "@components/Toolbar";
+import { Button } from "@mantine/core";
 import type { Task, TaskStatus } from "@sdk/generated/models";
 import { tasks as t } from "@strings/tasks";
 import { IconListCheck } from "@tabler/icons-react";
@@ -65,7 +66,9 @@ function Tasks() {
             icon={IconListCheck}
             title={status ? t.noMatchTitle : t.emptyTitle}
             text={status ? t.noMatch : t.empty}
-          />
+          >
+            {!status && <Button onClick={() => void navigate({ to: "/webhooks" })}>{t.webhooks}</Button>}
+          </EmptyState>
         }
       />
       <TaskDrawer task={opened} names={names} onClose={() => void navigate({ search: { status } })} />

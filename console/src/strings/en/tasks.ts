@@ -19,6 +19,7 @@ export const tasks = {
   progressLabel: (text: string) => `Progress: ${text}`,
   emptyTitle: "No tasks",
   empty: "To send deliveries of a time range again, open a webhook and replay them. The task then appears here.",
+  webhooks: "Go to webhooks",
   noMatchTitle: "No task has this status",
   noMatch: "Choose another status.",
   open: (what: string) => `Open the task: ${what}`,
