@@ -16,7 +16,7 @@ import { IconAlertTriangle, IconEraser } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import classes from "./events.module.css";
-import { eventDetail, useEraseData } from "./queries";
+import { eventDetail, isNew, useEraseData } from "./queries";
 import { Way } from "./Way";
 
 const route = getRouteApi("/pages/events/$eventId");
@@ -63,7 +63,7 @@ function Content() {
             </div>
           </div>
         )}
-        {event.status === "ACCEPTED" && <Way event={event} />}
+        {event.status === "ACCEPTED" && <Way event={event} isNew={isNew(event, query.dataUpdatedAt)} />}
         <Panel title={t.detail.payload}>
           <Data event={event} />
         </Panel>

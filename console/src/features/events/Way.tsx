@@ -15,16 +15,13 @@ import classes from "./way.module.css";
 const ROW = 76;
 const FAN = 72;
 const MOST_DOTS = 12;
-/** So long, an event may still find its webhooks. */
-const NEW_MS = 15_000;
 
 /** An event's way, drawn: from the event to each webhook, and what became of it there. It is also a list. */
-export function Way({ event }: { event: Event }) {
+export function Way({ event, isNew }: { event: Event; isNew: boolean }) {
   const branches = useMemo(() => branchesOf(event), [event]);
   const [isAll, setAll] = useState(false);
   const shown = isAll ? branches : branches.slice(0, SHOWN);
   if (branches.length === 0) {
-    const isNew = Date.now() - Date.parse(event.timestamp) < NEW_MS;
     return (
       <Panel title={t.detail.way}>
         <p className={classes.none} role="status">

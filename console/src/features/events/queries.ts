@@ -39,8 +39,12 @@ export const newestEvents = (filters: Filters) =>
 
 const SOON_MS = 2_000;
 const LATER_MS = 10_000;
-/** So long, a new event may still get its webhooks. */
 const NEW_MS = 15_000;
+
+/** Whether an event may still get its webhooks. */
+export function isNew(event: Event, now: number): boolean {
+  return now - Date.parse(event.timestamp) < NEW_MS;
+}
 
 export const eventDetail = (id: string) =>
   queryOptions({
@@ -52,7 +56,7 @@ export const eventDetail = (id: string) =>
 
 function nextLook(event: Event): number | false {
   const has = (...statuses: string[]) => event.deliveries.some(({ status }) => statuses.includes(status));
-  if (has("PENDING", "SENDING") || Date.now() - Date.parse(event.timestamp) < NEW_MS) return SOON_MS;
+  if (has("PENDING", "SENDING") || isNew(event, Date.now())) return SOON_MS;
   return has("RETRYING", "HELD") ? LATER_MS : false;
 }
 

@@ -24,6 +24,7 @@ export function Activity() {
         </h2>
         <SegmentedControl
           size="xs"
+          transitionDuration={0}
           aria-label={t.period}
           value={period}
           data={PERIODS.map((value) => ({ value, label: t.periods[value] }))}
