@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from local import gateway
+from local.direct import handler_of
 from local.settings import ACCOUNT, REGION, ROOT
 from local.template import Resource, Template
 from patchbay import vault
@@ -29,7 +30,7 @@ from patchbay.events import service as events
 from patchbay.events.models import PublishEvent
 from patchbay.settings import Settings
 from patchbay.version import VERSION
-from tests.conftest import Api, Backend, handler_of, routes_of
+from tests.conftest import Api, Backend, routes_of
 from tests.faults import one_at_a_time
 from tests.tour import Driver, tour
 from tests.wire import Params, around_calls
@@ -568,7 +569,7 @@ def test_only_key_routes_may_change_key_permissions() -> None:
 def test_public_routes_cannot_read_integrations_of_a_workspace() -> None:
     integrations = _table(TEMPLATE.name("IntegrationsTable"))
     public = {route.function for route in ROUTES if required_scope(route) is PUBLIC}
-    assert len(public) == 7
+    assert len(public) == 8
     for function in [*public, "BrowseMarketplaceFunction"]:
         for action in ("GetItem", "Query", "BatchGetItem", "Scan"):
             needed = Right(f"dynamodb:{action}", integrations, frozenset(), frozenset({"acme"}))

@@ -21,6 +21,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from local.direct import handler_of
 from patchbay.api_model import Empty
 from patchbay.auth import jwt as auth_jwt
 from patchbay.http import endpoint
@@ -34,7 +35,6 @@ from tests.conftest import (
     Api,
     Backend,
     clear_caches,
-    handler_of,
     jwt_for,
     routes_of,
 )
@@ -657,7 +657,15 @@ def test_every_route_that_is_not_public_requires_its_scope(
         "DELETE /api/portal/sessions/x",
     }
     with_secret = {"POST /api/portal/sessions/exchange", "GET /api/connect/session"}  # a code, a link
-    assert public == {"GET /api/health", "GET /no-such-route", callback, *docs, *pages, *any_scope, *with_secret}
+    assert public == {
+        "GET /api/health",
+        "GET /no-such-route",
+        callback,
+        *docs,
+        *pages,
+        *any_scope,
+        *with_secret,
+    }
     for route in all_routes:
         with subtests.test(route.line):
             if route.line in with_secret:

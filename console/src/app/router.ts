@@ -1,5 +1,8 @@
 import { PageSkeleton } from "@components/Skeletons";
 import { createRoute, createRouter } from "@tanstack/react-router";
+import { eventRoutes } from "../features/events/routes";
+import { overviewRoutes } from "../features/overview/routes";
+import { taskRoutes } from "../features/tasks/routes";
 import { webhookRoutes } from "../features/webhooks/routes";
 import { Home } from "./Home";
 import { pages, rootRoute } from "./root";
@@ -7,7 +10,9 @@ import { pages, rootRoute } from "./root";
 const home = createRoute({ getParentRoute: () => pages, path: "/", component: Home });
 
 /** All pages. A feature adds its routes here, and its item to NAVIGATION. */
-const routeTree = rootRoute.addChildren([pages.addChildren([home, ...webhookRoutes])]);
+const routeTree = rootRoute.addChildren([
+  pages.addChildren([home, ...overviewRoutes, ...eventRoutes, ...webhookRoutes, ...taskRoutes]),
+]);
 
 export const router = createRouter({
   routeTree,
