@@ -110,7 +110,7 @@ function Page() {
         </Tabs.Panel>
         <Tabs.Panel value="replays">
           <Replays
-            webhookId={webhook.id}
+            webhook={webhook}
             action={
               <RequireScope scope="webhooks:write">
                 <Button leftSection={<IconHistory size={16} aria-hidden />} onClick={() => setDialog("again")}>

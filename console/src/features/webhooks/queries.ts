@@ -195,15 +195,6 @@ export function useReplay(id: string, onDone: () => void) {
   });
 }
 
-export function useCancelTask(id: string, onDone: () => void) {
-  return useChange({
-    run: () => api().tasks.cancel(id),
-    done: sending.tasks.cancelled,
-    changes: [["tasks"]],
-    onDone,
-  });
-}
-
 export function useForgetConsumer(id: string, onDone: () => void) {
   return useChange({
     run: (consumer: string) => api().webhooks.deleteConsumer(id, consumer),
