@@ -23,6 +23,7 @@ class View(NamedTuple):
 
 VIEWS = (
     View("webhooks", "/webhooks"),
+    View("new-webhook", "/webhooks/new"),
     View("webhook", "/webhooks/{webhook}"),
 )
 

@@ -66,7 +66,9 @@ function Consumers({ webhookId }: { webhookId: string }) {
         <thead>
           <tr>
             <th scope="col">{t.columns.consumer}</th>
-            <th scope="col">{t.columns.position}</th>
+            <th scope="col" className={classes.spare}>
+              {t.columns.position}
+            </th>
             <th scope="col">{t.columns.lag}</th>
             <th scope="col">{t.columns.committed}</th>
             <td />
@@ -76,7 +78,7 @@ function Consumers({ webhookId }: { webhookId: string }) {
           {query.data.map(({ consumer, sequence, lag, committedAt }) => (
             <tr key={consumer}>
               <th scope="row">{consumer}</th>
-              <td>{sequence.toLocaleString("en")}</td>
+              <td className={classes.spare}>{sequence.toLocaleString("en")}</td>
               <td>{t.behind(lag)}</td>
               <td>
                 <TimeAgo at={committedAt} />

@@ -57,8 +57,8 @@ function Disabled({ webhook, onTest, onActivated }: Props) {
       }
     >
       <p>
-        {reason ? reason(consecutiveFailures || disableAfter) : statusReason} {t.since} <TimeAgo at={disabledAt} />.{" "}
-        {t.missed}
+        {t.disabledAt} <TimeAgo at={disabledAt} />:{" "}
+        {reason ? reason(consecutiveFailures || disableAfter) : statusReason} {t.missed}
       </p>
       {stats?.lastError && <p>{t.lastError(stats.lastError.detail)}</p>}
       <ol>
@@ -118,7 +118,7 @@ function Active({ webhook }: { webhook: WebhookDetail }) {
           {t.openText} {receiver.held > 0 && t.held(receiver.held)}
         </p>
         <p>
-          {t.since} <TimeAgo at={receiver.openedAt} />
+          {t.began} <TimeAgo at={receiver.openedAt} />
           {receiver.nextProbeAt !== null && (
             <>
               {". "}
@@ -144,7 +144,7 @@ function Active({ webhook }: { webhook: WebhookDetail }) {
           {t.backlogText} {receiver.held > 0 && t.held(receiver.held)}
         </p>
         <p>
-          {t.since} <TimeAgo at={receiver.backlogSince} />
+          {t.began} <TimeAgo at={receiver.backlogSince} />
         </p>
       </Notice>
     );

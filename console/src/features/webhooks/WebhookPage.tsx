@@ -16,7 +16,6 @@ import {
   IconHistory,
   IconKey,
   IconPlayerPause,
-  IconPlayerPlay,
   IconPlayerStop,
   IconSend,
   IconTrash,
@@ -28,7 +27,7 @@ import { Activity } from "./Activity";
 import { Deliveries } from "./Deliveries";
 import { Feed } from "./Feed";
 import { SuccessRate } from "./parts";
-import { useDeleteWebhook, useSetStatus, webhookDetail } from "./queries";
+import { useDeleteWebhook, webhookDetail } from "./queries";
 import { Replays } from "./Replays";
 import { RotateSecret } from "./RotateSecret";
 import type { WebhookTab } from "./routes";
@@ -156,8 +155,8 @@ interface ActionProps {
   onOpen: (dialog: Dialog) => void;
 }
 
+/** What can be done in any state; the banner has what a state calls for. */
 function Actions({ webhook, onOpen }: ActionProps) {
-  const setStatus = useSetStatus(webhook.id);
   const isPush = webhook.kind === "push";
   const { status } = webhook;
   return (
@@ -188,24 +187,13 @@ function Actions({ webhook, onOpen }: ActionProps) {
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      {status === "ACTIVE" ? (
-        isPush && (
-          <Button
-            variant="default"
-            leftSection={<IconPlayerPause size={16} aria-hidden />}
-            onClick={() => onOpen("PAUSED")}
-          >
-            {t.detail.pause}
-          </Button>
-        )
-      ) : (
+      {isPush && status === "ACTIVE" && (
         <Button
           variant="default"
-          loading={setStatus.isPending}
-          leftSection={<IconPlayerPlay size={16} aria-hidden />}
-          onClick={() => setStatus.mutate({ status: "ACTIVE" })}
+          leftSection={<IconPlayerPause size={16} aria-hidden />}
+          onClick={() => onOpen("PAUSED")}
         >
-          {status === "PAUSED" ? t.detail.resume : t.detail.activate}
+          {t.detail.pause}
         </Button>
       )}
       {isPush && <TestButton onOpen={onOpen} />}

@@ -100,7 +100,7 @@ export function explain(reason: string): Explanation {
   const exhausted = reason.match(/^retries_exhausted:(.+)$/)?.[1];
   if (exhausted) {
     const last = explain(exhausted);
-    return { title: `${last.title}, in every attempt`, advice: last.advice };
+    return { title: `${last.title}, and no retries are left`, advice: last.advice };
   }
   const [, kind, code] = reason.match(/^(http|redirect)_(\d{3})$/) ?? [];
   if (kind === "redirect") {

@@ -77,7 +77,8 @@ export const webhooks = {
   state: {
     label: "State of the webhook",
     disabled: "Patchbay disabled this webhook",
-    since: "Since",
+    began: "It began",
+    disabledAt: "Disabled",
     reasons: {
       consecutive_failures: (failures: number) =>
         `${count(failures, "delivery", "deliveries")} failed one after the other.`,
@@ -120,7 +121,7 @@ export const webhooks = {
     `${count(delivered, "delivery", "deliveries")} succeeded and ${failed.toLocaleString("en")} failed in 24 hours`,
   logs: {
     listLabel: "Activity, newest first",
-    columns: { action: "What", actor: "Who", detail: "More", created: "When" },
+    columns: { action: "What", actor: "Who", detail: "Details", created: "When" },
     actions: {
       "webhook.created": "Created",
       "webhook.updated": "Settings changed",
