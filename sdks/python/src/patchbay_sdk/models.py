@@ -1548,12 +1548,14 @@ class UnmatchedWebhook(Model):
 
 
 class Usage(Model):
-    """The number of requests admitted in total, and on each of the last 30 days, ending with today. In a
-    list, `daily` is null.
+    """The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with
+    today. In a list, `daily` is null.
     """
 
     total: int
     """The requests admitted so far."""
+    today: int
+    """The requests admitted today, in UTC."""
     daily: list[DailyUse] | None
     """The requests of each of the last 30 days, ending with today."""
 
