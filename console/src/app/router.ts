@@ -1,5 +1,9 @@
 import { PageSkeleton } from "@components/Skeletons";
 import { createRoute, createRouter } from "@tanstack/react-router";
+import { apiKeyRoutes } from "../features/api-keys/routes";
+import { auditRoutes } from "../features/audit/routes";
+import { automationRoutes } from "../features/automations/routes";
+import { settingsRoutes } from "../features/settings/routes";
 import { webhookRoutes } from "../features/webhooks/routes";
 import { Home } from "./Home";
 import { pages, rootRoute } from "./root";
@@ -7,7 +11,9 @@ import { pages, rootRoute } from "./root";
 const home = createRoute({ getParentRoute: () => pages, path: "/", component: Home });
 
 /** All pages. A feature adds its routes here, and its item to NAVIGATION. */
-const routeTree = rootRoute.addChildren([pages.addChildren([home, ...webhookRoutes])]);
+const routeTree = rootRoute.addChildren([
+  pages.addChildren([home, ...apiKeyRoutes, ...auditRoutes, ...automationRoutes, ...settingsRoutes, ...webhookRoutes]),
+]);
 
 export const router = createRouter({
   routeTree,
