@@ -76,7 +76,7 @@ function Content() {
             />
           </section>
         </div>
-        <div className={classes.stack}>
+        <div className={`${classes.stack} ${classes.narrow}`}>
           <Panel title={t.detail.scopes}>
             <ul className={classes.scopes}>
               {key.scopes.map((scope) => (

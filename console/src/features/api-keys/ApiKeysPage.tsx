@@ -32,7 +32,8 @@ const COLUMNS: readonly Column<ApiKey>[] = [
     title: t.columns.today,
     width: "160px",
     hide: "small",
-    render: ({ usage, rateLimitPerDay }) => <Meter used={usage.today} limit={rateLimitPerDay} />,
+    render: ({ status, usage, rateLimitPerDay }) =>
+      status === "ACTIVE" && <Meter used={usage.today} limit={rateLimitPerDay} />,
   },
   {
     key: "lastUsed",
@@ -48,7 +49,7 @@ const COLUMNS: readonly Column<ApiKey>[] = [
     width: "100px",
     align: "end",
     hide: "narrow",
-    render: ({ expiresAt }) => <TimeAgo at={expiresAt} />,
+    render: ({ status, expiresAt }) => status !== "REVOKED" && <TimeAgo at={expiresAt} />,
   },
 ];
 

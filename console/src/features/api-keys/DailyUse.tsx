@@ -80,7 +80,7 @@ export function DailyUse({ apiKey }: { apiKey: ApiKey }) {
         {hasLimit && (
           <g>
             <line className={classes.limit} x1={LEFT} x2={WIDTH} y1={y(limit)} y2={y(limit)} />
-            <text className={classes.limitText} x={WIDTH} y={y(limit) + 14} textAnchor="end">
+            <text className={classes.limitText} x={WIDTH} y={y(limit) - 5} textAnchor="end">
               {t.use.limit(limit)}
             </text>
           </g>
@@ -92,9 +92,9 @@ export function DailyUse({ apiKey }: { apiKey: ApiKey }) {
               <text
                 key={at}
                 className={classes.tick}
-                x={LEFT + (at + 0.5) * step}
+                x={LEFT + (at === 0 ? 0.15 : at === days.length - 1 ? 0.85 + at : at + 0.5) * step}
                 y={HEIGHT - 4}
-                textAnchor={at === days.length - 1 ? "end" : "middle"}
+                textAnchor={at === 0 ? "start" : at === days.length - 1 ? "end" : "middle"}
               >
                 {t.use.day(day.date)}
               </text>
@@ -125,10 +125,10 @@ export function DailyUse({ apiKey }: { apiKey: ApiKey }) {
   );
 }
 
-/** The next of 2, 4, 10, 20, 40, 100 … at or above: half of it is a whole number. */
+/** The next of 2, 4, 6, 8, 10, 20, 40 … at or above: half of it is a whole number. */
 function niceTop(value: number): number {
   const size = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [2, 4, 10, 20].map((factor) => factor * size).find((top) => top >= value) ?? value;
+  return [2, 4, 6, 8, 10, 20].map((factor) => factor * size).find((top) => top >= value) ?? value;
 }
 
 function short(value: number): string {

@@ -2,7 +2,7 @@ import type { Tone } from "@components/StatusBadge";
 import type { ApiKey } from "@sdk/generated/models";
 import { apiKeys as t } from "@strings/api-keys";
 import classes from "./parts.module.css";
-import { presetOf } from "./scopes";
+import { wholePreset } from "./scopes";
 
 const SOON_MS = 7 * 86_400_000;
 const TONES: Record<ApiKey["status"], Tone> = { ACTIVE: "success", EXPIRED: "neutral", REVOKED: "neutral" };
@@ -18,11 +18,12 @@ export function keyStatus(key: ApiKey): { tone: Tone; children: string } {
   return { tone: TONES[key.status], children: t.statuses[key.status] };
 }
 
-/** A preset's name if the key has just its scopes, or how many it has. */
+/** A preset's name if the key has just its scopes, or the first of them. */
 export function accessOf({ scopes }: Pick<ApiKey, "scopes">): string {
-  if (scopes.length === 1) return scopes[0] as string;
-  const preset = presetOf(scopes, new Set(scopes));
-  return preset === null ? t.scopes(scopes.length) : t.presets[preset];
+  const preset = scopes.length > 1 ? wholePreset(scopes) : null;
+  if (preset !== null) return t.presets[preset];
+  const [first = "", ...others] = scopes;
+  return others.length === 0 ? first : t.andMore(first, others.length);
 }
 
 /** How much of a limit is used, as a bar with words. */

@@ -41,7 +41,13 @@ export function isWhole(preset: Preset, grantable: ReadonlySet<string>): boolean
   return SCOPES[preset].every((scope) => grantable.has(scope));
 }
 
-/** The preset with exactly these scopes, if there is one. */
+/** The preset that just these scopes are, whoever may grant them. */
+export function wholePreset(scopes: readonly string[]): Preset | null {
+  const own = new Set(scopes);
+  return PRESETS.find((preset) => SCOPES[preset].length === own.size && isWhole(preset, own)) ?? null;
+}
+
+/** Of what the caller may grant, the preset with exactly these scopes, if there is one. */
 export function presetOf(scopes: readonly string[], grantable: ReadonlySet<string>): Preset | null {
   const wanted = [...scopes].sort().join(" ");
   return PRESETS.find((preset) => presetScopes(preset, grantable).sort().join(" ") === wanted) ?? null;

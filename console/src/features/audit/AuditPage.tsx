@@ -32,7 +32,7 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
     title: t.columns.actor,
     width: "1.2fr",
     hide: "small",
-    render: ({ actor, actorLabel }) => <span title={actor}>{actorLabel ?? actor}</span>,
+    render: ({ actor, actorLabel }) => <span title={actor}>{t.who(actor, actorLabel)}</span>,
   },
   {
     key: "when",

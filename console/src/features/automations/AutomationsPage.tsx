@@ -43,7 +43,6 @@ function Content() {
           </label>
         ))}
       </fieldset>
-      <ConnectSteps platform={platform} />
       <Tabs
         value={tab}
         keepMounted={false}
@@ -57,6 +56,7 @@ function Content() {
           ))}
         </Tabs.List>
         <Tabs.Panel value="templates">
+          <ConnectSteps platform={platform} />
           <RequireScope scope="integrations:read" page>
             <Templates platform={platform} />
           </RequireScope>

@@ -27,7 +27,7 @@ export function ConnectSteps({ platform }: { platform: Platform }) {
                 </Button>
               </RequireScope>
             )}
-            {at === 1 && (
+            {at === 1 && platform === "n8n" && (
               <div className={classes.address}>
                 <code title={t.connect.api}>{location.origin}</code>
                 <CopyButton value={location.origin} what={t.connect.api} />

@@ -99,6 +99,13 @@ function Rotation({ workspace, isOwner }: { workspace: Workspace; isOwner: boole
   const [webhookId, setWebhookId] = useState(policy?.deliverTo?.webhookId ?? "");
   const [isDelivered, setDelivered] = useState(policy?.deliverTo != null);
   const update = useUpdateWorkspace(workspace, t.rotation.saved);
+  const isSame =
+    kind === "never"
+      ? policy === null
+      : policy !== null &&
+        Number(everyDays) === policy.everyDays &&
+        Math.round(Number(overlapDays) * DAY_S) === policy.overlapSeconds &&
+        (isDelivered ? webhookId.trim() : undefined) === policy.deliverTo?.webhookId;
   function submit(event: FormEvent): void {
     event.preventDefault();
     const target = webhookId.trim();
@@ -169,7 +176,7 @@ function Rotation({ workspace, isOwner }: { workspace: Workspace; isOwner: boole
         )}
         {Boolean(update.error) && <ErrorPanel error={update.error} />}
         <Group justify="flex-end">
-          <Button type="submit" loading={update.isPending}>
+          <Button type="submit" disabled={isSame} loading={update.isPending}>
             {common.actions.save}
           </Button>
         </Group>

@@ -6,7 +6,7 @@ const number = (value: number) => value.toLocaleString("en");
 /** Texts of the API keys' pages. */
 export const apiKeys = {
   title: "API keys",
-  text: "A key lets a program call Patchbay, and your platform's own APIs, with the scopes and the limits that you give it.",
+  text: "Programs use a key to call Patchbay. Each key has its own scopes, limits and expiry.",
   listLabel: "API keys",
   create: "Create API key",
   search: "Search by name, scope or ID",
@@ -35,7 +35,7 @@ export const apiKeys = {
     member: "Member",
     admin: "Admin",
   },
-  scopes: (number: number) => count(number, "scope", "scopes"),
+  andMore: (first: string, others: number) => `${first} and ${number(others)} more`,
   meter: {
     label: "Requests today, UTC",
     words: (used: number, limit: number) => `${number(used)} of ${number(limit)}`,
@@ -125,7 +125,7 @@ export const apiKeys = {
       lastUsed: "Last used",
       expires: "Expires",
     },
-    use: "Requests in each day",
+    use: "Use in 30 days",
     settings: "Settings",
     scopes: "Scopes",
     activity: "Activity",

@@ -1,7 +1,7 @@
 /** Texts of the audit log. */
 export const audit = {
   title: "Audit log",
-  text: "Who asked for a change or for a secret, when, from where, and with which outcome. It is kept for 400 days, and has no values.",
+  text: "Who asked for a change or for a secret, and with which outcome. It is kept for 400 days.",
   listLabel: "Requests",
   emptyTitle: "Nothing was asked for yet",
   empty: "Each change, each request for a secret, and each refusal appears here within a second.",
@@ -21,6 +21,14 @@ export const audit = {
   },
   columns: { what: "What", outcome: "Outcome", actor: "Who", when: "When" },
   outcomes: { SUCCEEDED: "Done", REFUSED: "Refused", FAILED: "Failed" },
+  /** Who asked, for people; the actor's ID is beside it. */
+  who(actor: string, label: string | null): string {
+    if (label !== null) return label;
+    if (actor.startsWith("user:")) return actor.slice("user:".length);
+    if (actor.startsWith("session:")) return "A console session";
+    if (actor.startsWith("connect:")) return "Somebody with a connect link";
+    return actor.startsWith("key_") ? `API key ${actor}` : actor;
+  },
   open: (sentence: string) => `Open: ${sentence}`,
   /** "Updated a webhook": what a request asks for. */
   what: (action: string): string => WHAT[action] ?? unknown(action),
@@ -61,7 +69,7 @@ export const audit = {
   },
   /** "Changed a webhook: url, disableAfter". */
   sentence: (action: string, outcome: string, fields: readonly string[]): string => {
-    const words = outcome === "SUCCEEDED" ? audit.what(action) : tried(audit.what(action));
+    const words = outcome === "SUCCEEDED" ? audit.what(action) : tried(action);
     return fields.length === 0 || outcome !== "SUCCEEDED" ? words : `${words}: ${fields.join(", ")}`;
   },
   actions: () => Object.keys(WHAT),
@@ -100,8 +108,8 @@ const WHAT: Record<string, string> = {
   "automations.start_run": "Started an action",
   "events.erase_data": "Erased an event's data",
   "workspace.update": "Changed the workspace's settings",
-  "workspace.export": "Exported the workspace",
-  "workspace.delete": "Erased the workspace",
+  "workspace.export": "Started an export of the workspace",
+  "workspace.delete": "Started to erase the workspace",
   "portal_sessions.create": "Made a console session",
   "portal_sessions.exchange": "Opened the console",
   "portal_sessions.end": "Ended a console session",
@@ -116,12 +124,13 @@ const WHAT: Record<string, string> = {
   "actions.set_choices": "Changed a list of choices",
 };
 
-/** A route that the console has no words for, such as a refused read: "Integrations: list". */
+/** A route that the console has no words for, such as a refused read. */
 function unknown(action: string): string {
   const [resource = "", verb = ""] = action.split(".");
-  return `${audit.resources[resource] ?? resource}: ${verb.replaceAll("_", " ")}`;
+  return `Asked for ${audit.resources[resource] ?? resource}: ${verb.replaceAll("_", " ")}`;
 }
 
-function tried(words: string): string {
-  return `Tried: ${words.charAt(0).toLowerCase()}${words.slice(1)}`;
+function tried(action: string): string {
+  const words = audit.what(action);
+  return action in WHAT ? `Tried: ${words.charAt(0).toLowerCase()}${words.slice(1)}` : words;
 }

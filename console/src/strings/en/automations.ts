@@ -5,7 +5,7 @@ export type Platform = "zapier" | "make" | "n8n";
 /** Texts of the automations' pages. */
 export const automations = {
   title: "Automations",
-  text: "Start Zaps, scenarios and workflows with what happens here, and let them act here. Zapier, Make and n8n each have an app.",
+  text: "Start Zaps, scenarios and workflows with what happens here, and let them act here.",
   platform: "Platform",
   platforms: { zapier: "Zapier", make: "Make", n8n: "n8n" },
   tabs: { templates: "Templates", hooks: "Hooks", runs: "Runs" },
@@ -25,7 +25,7 @@ export const automations = {
         },
         {
           title: "Publish a Zap",
-          text: "Choose a trigger such as Post Published. When you publish the Zap, its hook appears below.",
+          text: "Choose a trigger such as Post Published. When you publish the Zap, its hook appears under Hooks.",
         },
       ],
       make: [
@@ -39,7 +39,7 @@ export const automations = {
         },
         {
           title: "Turn a scenario on",
-          text: "Begin with a module such as Watch published posts. With its webhook, a hook appears below.",
+          text: "Begin with a module such as Watch published posts. With its webhook, a hook appears under Hooks.",
         },
       ],
       n8n: [
@@ -53,7 +53,7 @@ export const automations = {
         },
         {
           title: "Publish a workflow",
-          text: "Begin it with the Patchbay Trigger. When you publish the workflow, its hook appears below.",
+          text: "Begin it with the Patchbay Trigger. When you publish the workflow, its hook appears under Hooks.",
         },
       ],
     },
