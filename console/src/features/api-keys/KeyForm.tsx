@@ -1,5 +1,5 @@
 import { useCan, useSession } from "@api/session";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { FormError } from "@components/ErrorPanel";
 import { fieldErrors } from "@components/problem";
 import { Button, Group, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import { apiKeys as t } from "@strings/api-keys";
@@ -22,6 +22,9 @@ interface Props {
   onSubmit: (terms: Terms) => void;
   onCancel: () => void;
 }
+
+/** The fields that show their own errors. */
+const FIELDS = ["name", "scopes", "rateLimitPerHour", "rateLimitPerDay", "expiresAt", "rotation"];
 
 type Set = <Name extends keyof Terms>(name: Name, value: Terms[Name]) => void;
 
@@ -84,7 +87,7 @@ export function KeyForm({ initial, submit, isEdit = false, isRunning, error, onS
         <Limits terms={terms} set={set} errors={errors} />
         <Expiry terms={terms} set={set} errors={errors} />
         <Rotation terms={terms} set={set} errors={errors} isEdit={isEdit} isMissing={wasTried && isWebhookMissing} />
-        {Boolean(error) && <ErrorPanel error={error} />}
+        <FormError error={error} fields={FIELDS} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onCancel}>
             {common.actions.cancel}

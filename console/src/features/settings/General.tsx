@@ -1,6 +1,6 @@
 import { useCan, useSession } from "@api/session";
 import { CopyButton } from "@components/CopyButton";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { ErrorPanel, FormError } from "@components/ErrorPanel";
 import { Facts, Panel } from "@components/Panel";
 import { fieldErrors } from "@components/problem";
 import { TimeAgo } from "@components/TimeAgo";
@@ -86,7 +86,7 @@ function Retention({ workspace }: { workspace: Workspace }) {
           {common.actions.save}
         </Button>
       </div>
-      {Boolean(update.error) && <ErrorPanel error={update.error} />}
+      <FormError error={update.error} fields={["retainDays"]} />
     </form>
   );
 }
