@@ -100,6 +100,7 @@ REVEALS: dict[str, Callable[[Answer], list[str]]] = {
 # The headers that a page of another origin can read, and those that only browsers need.
 READABLE_HEADERS = {*EXPOSED_HEADERS, "cache-control", "content-type", "x-content-type-options"}
 READABLE_HEADERS |= {"content-security-policy", "referrer-policy", "vary"}  # of pages and their files
+READABLE_HEADERS |= {"cross-origin-opener-policy", "permissions-policy"}
 
 
 class Driver:
@@ -205,6 +206,8 @@ def tour(driver: Driver) -> None:
     driver.api("GET /api/nothing", 404, token=None)
     for path in ("openapi.json", "docs", "docs/errors"):
         assert driver.call(f"GET /api/{path}", token=None).status == 200
+    for path in ("console", "console/webhooks", "connect", "connect/return"):
+        assert driver.call(f"GET /{path}", token=None).status == 200
     publisher = _api_keys(driver)
     driver.api("GET /api/nothing", 404, token=publisher["key"])
     _webhooks(driver, publisher)

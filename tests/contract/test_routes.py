@@ -75,6 +75,9 @@ def test_cors_exposes_the_headers_of_responses() -> None:
         ("GET /api/integrations/webhooks/whk_x/status", "PUT"),
         ("PATCH /api/integrations/marketplace", "GET, HEAD"),
         ("OPTIONS /api/integrations/api-keys/verify", "POST"),
+        ("POST /console", "GET, HEAD"),
+        ("DELETE /console/webhooks/whk_x", "GET, HEAD"),
+        ("PUT /connect/return", "GET, HEAD"),
     ],
 )
 def test_unknown_method_is_rejected_with_the_allowed_methods(api: Api, line: str, allow: str) -> None:

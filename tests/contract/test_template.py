@@ -70,12 +70,15 @@ def test_handler_file_belongs_to_one_function() -> None:
 
 
 def test_environment_variables_match_settings() -> None:
-    local_only = {"PATCHBAY_ALLOW_LOOPBACK_TARGETS"}
+    local_only = {"PATCHBAY_ALLOW_LOOPBACK_TARGETS", "PATCHBAY_SIGN_IN_PATH"}
+    of_one_function = {"CONSOLE_FRAME_ANCESTORS": "GetConsoleFileFunction"}
     known = {field.name.upper() for field in fields(Settings)}
     for name, function in FUNCTIONS.items():
         variables = dict(function.environment)
+        for variable, owner in of_one_function.items():
+            assert variables.pop(variable, None) == ("" if name == owner else None), name
         own = {variable for variable in variables if not variable.startswith("POWERTOOLS_")}
-        assert own == known - local_only, name
+        assert own == known - local_only - of_one_function.keys(), name
         # One of the two ways to sign JWTs is set. No redirect target is allowed by default.
         assert {variable for variable, value in variables.items() if not value} == {
             "JWT_SECRET_ARN",
@@ -89,7 +92,12 @@ def test_no_resource_name_prevents_a_second_stack() -> None:
     logical id unless OmitName is set, and a layer after its logical id unless LayerName is set.
     """
     layers = {layer.properties["LayerName"] for layer in TEMPLATE.of_type("AWS::Lambda::LayerVersion")}
-    assert layers == {"patchbay-dependencies", "patchbay-patchbay", "patchbay-reference"}
+    assert layers == {
+        "patchbay-console",
+        "patchbay-dependencies",
+        "patchbay-patchbay",
+        "patchbay-reference",
+    }
     parameters = {parameter.properties["Name"] for parameter in TEMPLATE.of_type("AWS::SSM::Parameter")}
     assert all(name.startswith("/patchbay/") for name in parameters)
     assert len(list(TEMPLATE.of_type("AWS::Scheduler::Schedule"))) == 7
@@ -122,6 +130,7 @@ ANY = "any caller"
 SCOPES: list[tuple[str, str | None]] = [
     (r"\$default", PUBLIC),
     (r"GET /api/(health|openapi\.json|docs(/\{file\})?)", PUBLIC),
+    (r"GET /(console|connect)(/\{file\+\})?", PUBLIC),
     (r"GET /api/me", ANY),
     (r"GET /api/deliveries", "webhooks:read"),
     (r"GET /api/integrations/\{id\}/oauth/callback", PUBLIC),
@@ -173,7 +182,10 @@ def test_path_segment_has_one_variable_name() -> None:
 
 
 def test_function_has_one_route() -> None:
-    served = [route.function for route in ROUTES]
+    """All routes of the console's files have the same one."""
+    pages = {"GET /console", "GET /console/{file+}", "GET /connect", "GET /connect/{file+}"}
+    assert {r.key for r in ROUTES if r.function == "GetConsoleFileFunction"} == pages
+    served = [route.function for route in ROUTES if route.key not in pages]
     assert len(served) == len(set(served))
     assert [route.key for route in ROUTES].count("$default") == 1
 
@@ -182,7 +194,7 @@ def test_path_declares_its_variables() -> None:
     """API Gateway would only warn, and a page that shows the API's definition would lack them."""
     for path, item in API["paths"].items():
         declared = [parameter["name"] for parameter in item.get("parameters", [])]
-        assert declared == re.findall(r"{(\w+)}", path), path
+        assert declared == re.findall(r"{(\w+\+?)}", path), path
 
 
 # ── timeouts ───────────────────────────────────────────────────────────────────────────────────────────
@@ -547,8 +559,8 @@ def test_only_key_routes_may_change_key_permissions() -> None:
 
 def test_public_routes_cannot_read_integrations_of_a_workspace() -> None:
     integrations = _table(TEMPLATE.name("IntegrationsTable"))
-    public = [route.function for route in ROUTES if required_scope(route) is PUBLIC]
-    assert len(public) == 6
+    public = {route.function for route in ROUTES if required_scope(route) is PUBLIC}
+    assert len(public) == 7
     for function in [*public, "BrowseMarketplaceFunction"]:
         for action in ("GetItem", "Query", "BatchGetItem", "Scan"):
             needed = Right(f"dynamodb:{action}", integrations, frozenset(), frozenset({"acme"}))

@@ -63,7 +63,7 @@ def assert_endpoint_response(name: str, event: Any, answer: Any) -> None:
     else:
         expected, content_type = handler_of(FUNCTIONS[name]).endpoint["status"], "application/json"
     assert answer["statusCode"] == expected, answer
-    if FUNCTIONS[name].handler.startswith("docs."):  # files: see test_reference
+    if FUNCTIONS[name].handler.startswith(("docs.", "console.")):  # files: see test_reference, test_console
         media_type = "application/json" if route.path.endswith("openapi.json") else "text/html"
         assert answer["headers"]["content-type"] == f"{media_type}; charset=utf-8"
         assert answer["body"]

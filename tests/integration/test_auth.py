@@ -633,7 +633,7 @@ def routes(backend: Backend) -> list[Route]:
     result = []
     for route in routes_of(backend.template):
         handler = handler_of(functions[route.function])
-        line = re.sub(r"{\w+}", "x", route.key) if route.path else "GET /no-such-route"
+        line = re.sub(r"{\w+\+?}", "x", route.key) if route.path else "GET /no-such-route"
         if line != WHO_AM_I:
             result.append(Route(line, handler.endpoint["scope"]))
     return result
@@ -646,8 +646,9 @@ def test_every_route_that_is_not_public_requires_its_scope(
     public = {route.line for route in all_routes if route.scope is None}
     callback = "GET /api/integrations/x/oauth/callback"  # providers redirect browsers to it
     docs = {"GET /api/openapi.json", "GET /api/docs", "GET /api/docs/x"}
+    pages = {"GET /console", "GET /console/x", "GET /connect", "GET /connect/x"}
     any_scope = {"GET /api/workspace"}
-    assert public == {"GET /api/health", "GET /no-such-route", callback, *docs, *any_scope}
+    assert public == {"GET /api/health", "GET /no-such-route", callback, *docs, *pages, *any_scope}
     for route in all_routes:
         with subtests.test(route.line):
             if route.line in any_scope:

@@ -525,7 +525,11 @@ ONE_ROW = {
     "GET /api/workspace",
     "POST /api/workspace/export",
     "PUT /api/workspace",
-    # files, whose sizes test_reference checks
+    # files, whose sizes test_reference and test_console check
+    "GET /connect",
+    "GET /connect/{file+}",
+    "GET /console",
+    "GET /console/{file+}",
     "GET /api/docs",
     "GET /api/docs/{file}",
     "GET /api/openapi.json",
