@@ -24,6 +24,11 @@ class View(NamedTuple):
 VIEWS = (
     View("webhooks", "/webhooks"),
     View("webhook", "/webhooks/{webhook}"),
+    View("automations", "/automations"),
+    View("api-keys", "/api-keys"),
+    View("api-key", "/api-keys/{key}"),
+    View("audit", "/audit"),
+    View("settings", "/settings"),
 )
 
 _LISTS = {
