@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from local.testing import RunningStack
 from patchbay.auth.scopes import ROLES
@@ -75,6 +75,7 @@ def test_role_sees_the_controls_that_it_may_use_and_no_other(console: Console, r
     for (name, tab), controls in CONTROLS.items():
         page = console.open(paths[name], role=role, capabilities=sorted(scopes))
         where = f"{role}, {name}, {tab}"
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
         may_read = READS.get(name) is None or READS[name] in scopes
         assert page.get_by_text(REFUSED).is_visible() != may_read, where
         if tab is not None and may_read:
@@ -89,6 +90,7 @@ def test_role_sees_the_controls_that_it_may_use_and_no_other(console: Console, r
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_viewer_sees_nothing_that_changes_something(console: Console, view: View) -> None:
     page = console.open(view.path_for(console.workspace), role="viewer")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     changing = [name for name in _controls(page) if re.match(rf"({VERBS})\b", name)]
     assert not changing
 

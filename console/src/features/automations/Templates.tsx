@@ -111,8 +111,8 @@ function TemplateDrawer({ platform, template, onClose }: DrawerProps) {
                     </div>
                   ))}
                 </li>
-                {plan.steps.map(({ title, fields }) => (
-                  <li key={title}>
+                {plan.steps.map(({ title, fields }, at) => (
+                  <li key={`${at} ${title}`}>
                     <span className={classes.planKind}>{t.templates.next}</span>
                     <strong>{title}</strong>
                     <dl className={classes.planFields}>
