@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from local.direct import handler_of
 from local.settings import ROOT
 from local.template import Template
 from patchbay.http.auditing import Rule
-from tests.conftest import handler_of, routes_of
+from tests.conftest import routes_of
 
 
 def actions() -> set[str]:

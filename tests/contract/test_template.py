@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from local import gateway
+from local.direct import handler_of
 from local.settings import ACCOUNT, REGION, ROOT
 from local.template import Resource, Template
 from patchbay import vault
@@ -29,7 +30,7 @@ from patchbay.events import service as events
 from patchbay.events.models import PublishEvent
 from patchbay.settings import Settings
 from patchbay.version import VERSION
-from tests.conftest import Api, Backend, handler_of, routes_of
+from tests.conftest import Api, Backend, routes_of
 from tests.faults import one_at_a_time
 from tests.tour import Driver, tour
 from tests.wire import Params, around_calls
@@ -127,11 +128,16 @@ def test_package_and_library_have_one_version() -> None:
 # The first pattern that matches decides. `*` means read for GET, and write for other methods.
 PUBLIC = None
 ANY = "any caller"
+LINK = "a connect link"
 SCOPES: list[tuple[str, str | None]] = [
     (r"\$default", PUBLIC),
     (r"GET /api/(health|openapi\.json|docs(/\{file\})?)", PUBLIC),
     (r"GET /(console|connect)(/\{file\+\})?", PUBLIC),
     (r"GET /api/me", ANY),
+    (r"POST /api/portal/sessions/exchange", PUBLIC),
+    (r"\w+ /api/portal/sessions(/.*)?", ANY),
+    (r"GET /api/connect/session", LINK),
+    (r"\w+ /api/connect/sessions(/.*)?", "connections:*"),
     (r"GET /api/deliveries", "webhooks:read"),
     (r"GET /api/integrations/\{id\}/oauth/callback", PUBLIC),
     (r"POST /api/events(/batch)?", "events:publish"),
@@ -165,6 +171,8 @@ def test_route_requires_the_scope_of_the_contract(route: gateway.Route) -> None:
 
 def required_scope(route: gateway.Route) -> str | None:
     endpoint = handler_of(FUNCTIONS[route.function]).endpoint
+    if endpoint["links"] == "only":
+        return LINK
     if endpoint["scope"] is None and not endpoint["public"]:
         return ANY
     scope: str | None = endpoint["scope"]
@@ -384,8 +392,9 @@ def test_event_source_reports_batch_item_failures() -> None:
         assert source.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-# Their rows need no restore: windows, OAuth states and idempotency rows last for a day at most.
-WITHOUT_RECOVERY = {"IdempotencyTable", "RateLimitsTable", "OAuthStatesTable"}
+# Their rows need no restore: windows, OAuth states and idempotency rows last for a day at most, sessions for
+# a week.
+WITHOUT_RECOVERY = {"IdempotencyTable", "RateLimitsTable", "OAuthStatesTable", "SessionsTable"}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -560,7 +569,7 @@ def test_only_key_routes_may_change_key_permissions() -> None:
 def test_public_routes_cannot_read_integrations_of_a_workspace() -> None:
     integrations = _table(TEMPLATE.name("IntegrationsTable"))
     public = {route.function for route in ROUTES if required_scope(route) is PUBLIC}
-    assert len(public) == 7
+    assert len(public) == 8
     for function in [*public, "BrowseMarketplaceFunction"]:
         for action in ("GetItem", "Query", "BatchGetItem", "Scan"):
             needed = Right(f"dynamodb:{action}", integrations, frozenset(), frozenset({"acme"}))
@@ -718,15 +727,17 @@ def recorder(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Cal
 
 
 def test_unknown_route_counts_a_key_with_the_rights_of_every_endpoint() -> None:
-    """All rights to count the request of a key, but neither the one to read the key of JWTs, nor the one to
-    write the audit log, which does not record requests to no route.
+    """All rights to count the request of a key, but neither those to read sessions and the key of JWTs, nor
+    the one to write the audit log, which does not record requests to no route.
     """
     grants = granted(TEMPLATE)
     endpoint = set(grants["GetApiKeyFunction"].shared["AuthenticatePolicy"])
     assert set(grants["NotFoundFunction"].own) == {
         right
         for right in endpoint
-        if not right.action.startswith("secretsmanager:") and right.partitions != frozenset({"audit#*"})
+        if not right.action.startswith("secretsmanager:")
+        and right.partitions != frozenset({"audit#*"})
+        and right.resource != _table(TEMPLATE.name("SessionsTable"))
     }
 
 
