@@ -22,8 +22,17 @@ class View(NamedTuple):
 
 
 VIEWS = (
+    View("overview", "/overview"),
+    View("events", "/events"),
+    View("event", "/events/{event}"),
+    View("tasks", "/tasks"),
     View("webhooks", "/webhooks"),
     View("webhook", "/webhooks/{webhook}"),
+    View("automations", "/automations"),
+    View("api-keys", "/api-keys"),
+    View("api-key", "/api-keys/{key}"),
+    View("audit", "/audit"),
+    View("settings", "/settings"),
 )
 
 _LISTS = {

@@ -3267,10 +3267,12 @@ export interface components {
             /** @description 1 to `maxRetainDays`; null for the default. */
             retainDays?: number | null;
         };
-        /** @description The number of requests admitted in total, and on each of the last 30 days, ending with today. In a list, `daily` is null. */
+        /** @description The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with today. In a list, `daily` is null. */
         Usage: {
             /** @description The requests of each of the last 30 days, ending with today. */
             daily: components["schemas"]["DailyUse"][] | null;
+            /** @description The requests admitted today, in UTC. */
+            today: number;
             /** @description The requests admitted so far. */
             total: number;
         };
