@@ -1,7 +1,7 @@
 """Takes the screenshots of the documentation: `make screenshots [ARGS="webhooks events"]`.
 
-Each page of views.py, light and dark, on a desktop and on a phone, goes into docs/images/console as
-<page>-<scheme>.png and <page>-<scheme>-phone.png. The browser's clock stands still.
+Each page of views.py, with the data of `make demo`, goes into docs/images/console: <page>-light.png,
+<page>-dark.png, and <page>-phone.png. The browser's clock stands still.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from local.demo.history import EVENT_COUNT, HOURS
+from local.demo.testing import demo
 from local.settings import ROOT
-from local.testing import stack
 from tests.console.accessibility import show_scheme
 from tests.console.console import CONTEXT, Console, settle
-from tests.console.filled import fill
 from tests.console.views import VIEWS, View
 from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
 from tools import chromium
 
 TARGET = ROOT / "docs/images/console"
-SIZES = {"": (1440, 900), "-phone": (360, 740)}
-SCHEMES = ("light", "dark")
+DESKTOP, PHONE = (1440, 900), (360, 740)
+SHOTS = (("light", "light", DESKTOP), ("phone", "light", PHONE), ("dark", "dark", DESKTOP))
 
 
 def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: Path, now: float) -> None:
@@ -38,11 +38,10 @@ def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: 
     console = Console(context, watch, workspace)
     for view in views:
         page = console.open(view.path_for(workspace), label="Ada Lovelace")
-        for scheme in SCHEMES:
+        for name, scheme, (width, height) in SHOTS:
             show_scheme(page, scheme)
-            for suffix, (width, height) in SIZES.items():
-                page.set_viewport_size({"width": width, "height": height})
-                _write(page, target / f"{view.name}-{scheme}{suffix}.png")
+            page.set_viewport_size({"width": width, "height": height})
+            _write(page, target / f"{view.name}-{name}.png")
         page.close()
     context.close()
     watch.check()
@@ -60,9 +59,12 @@ def main(names: Sequence[str]) -> None:
         known = ", ".join(view.name for view in VIEWS)
         sys.exit(f"patchbay: no page {', '.join(sorted(unknown))}; there are {known}")
     views = [view for view in VIEWS if not names or view.name in names]
-    with tempfile.TemporaryDirectory() as folder, stack(Path(folder)) as running, sync_playwright() as driver:
-        workspace = Workspace(running, "acme")
-        fill(workspace)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        demo(Path(folder), hours=HOURS, events=EVENT_COUNT) as running,
+        sync_playwright() as driver,
+    ):
+        workspace = Workspace(running.stack, running.workspace)
         browser = driver.chromium.launch(executable_path=chromium.find())
         take(browser, workspace, views, TARGET, time.time())
         browser.close()
