@@ -21,10 +21,10 @@ from patchbay import catalogue, compact_json, suggestions
 from patchbay.api_model import ApiModel, JsonObject, PeriodQuery, Timestamp, WorkspaceId
 from patchbay.clock import from_ms, iso
 from patchbay.field_errors import pattern
-from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.ids import DeliveryId, EventId, FlowId, FlowRunId, WebhookId
 
 EventStatus = Literal["ACCEPTED", "REJECTED"]
-EventSource = Literal["api", "bus", "patchbay"]
+EventSource = Literal["api", "bus", "patchbay", "flow"]
 EventType = Annotated[
     str,
     StringConstraints(
@@ -52,13 +52,16 @@ IdempotencyKey = Annotated[
 class PublishEvent(ApiModel):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
-    Only the platform's workspace can set `workspaceId`, to publish for another workspace.
+    Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the
+    event that led to this one, such as the ACTION_REQUESTED that was carried out: so Patchbay recognizes
+    flows that start each other in a circle.
     """
 
     type: EventType
     data: JsonObject
     idempotency_key: IdempotencyKey | None = None
     workspace_id: WorkspaceId | None = None
+    caused_by: EventId | None = None
 
 
 class PublishedEvent(ApiModel):
@@ -118,7 +121,7 @@ class EventQuery(PeriodQuery):
 
 
 class EventSummary(PublishedEvent):
-    """An event in a list. `source` is `api`, `bus` or `patchbay`.
+    """An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for what a flow sent to a webhook.
 
     A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not
     delivered. Its `type` is empty if the bus event has no valid one.
@@ -135,6 +138,13 @@ class EventDelivery(ApiModel):
     id: DeliveryId
     webhook_id: WebhookId
     status: str
+
+
+class EventFlow(ApiModel):
+    """A flow that the event started, and its run."""
+
+    flow_id: FlowId
+    run_id: FlowRunId
 
 
 class EventFeed(ApiModel):
@@ -168,13 +178,17 @@ class Event(EventSummary):
     """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
     first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as
     they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was
-    erased; then `data` is empty.
+    erased; then `data` is empty. `depth` counts the flows in the chain of events that led to this one, and
+    `causedBy` is the event before it.
     """
 
     data: JsonObject
     erased_at: Timestamp | None = None
     deliveries: list[EventDelivery] = Field(default_factory=list)
     feeds: list[EventFeed] = Field(default_factory=list)
+    flows: list[EventFlow] = Field(default_factory=list)
+    depth: int = 0
+    caused_by: EventId | None = None
     unmatched: list[UnmatchedWebhook] | None = None
     unmatched_truncated: bool = False
 
