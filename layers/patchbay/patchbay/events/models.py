@@ -25,6 +25,8 @@ from patchbay.ids import DeliveryId, EventId, FlowId, FlowRunId, WebhookId
 
 EventStatus = Literal["ACCEPTED", "REJECTED"]
 EventSource = Literal["api", "bus", "patchbay", "flow"]
+# The source of what a flow sends to a webhook, which gets it whatever it subscribes to.
+FLOW: EventSource = "flow"
 EventType = Annotated[
     str,
     StringConstraints(
@@ -210,7 +212,9 @@ class MatchedEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EventMessage:
-    """An event in the events queue. `timestamp` is in Unix milliseconds."""
+    """An event in the events queue. `timestamp` is in Unix milliseconds. `depth` is the number of flows in
+    the chain of events that led to it, and `caused_by` the event before it.
+    """
 
     id: EventId
     workspace_id: str
@@ -219,6 +223,8 @@ class EventMessage:
     data: JsonObject
     source: str
     correlation_id: str
+    depth: int = 0
+    caused_by: EventId | None = None
 
     @classmethod
     def read(cls, body: str) -> EventMessage:
@@ -226,7 +232,11 @@ class EventMessage:
         return _adapter().validate_python(compact_json.loads(body))
 
     def fields(self) -> dict[str, object]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("depth", "caused_by"):
+            if not values[name]:
+                del values[name]  # most events have none, and every byte of a message is billed
+        return values
 
     def payload(self) -> str:
         """The request body for receivers, the same text on every attempt."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from patchbay import catalogue, compact_json, event_filters
 from patchbay.auth.principal import Principal
@@ -30,12 +31,11 @@ def dry_run(principal: Principal, body: DryRunFlow) -> DryRun:
     detail = _why_not(definition, event_type, data)
     tried = [] if detail else _try(definition, event_type, data)
     shown = {step.id: step for step in tried}
-    ended = next((step.status for step in tried if step.status in ("STOPPED", "FAILED")), "SUCCEEDED")
     return DryRun(
         event=DryRunEvent(type=event_type, data=data),
         matches=detail is None,
         detail=detail,
-        status=None if detail else ended,
+        status=None if detail else _end_of(tried),
         steps=[shown.get(step.id) or _skipped(step.id, step.type) for step in all_steps(body.steps)],
     )
 
@@ -61,12 +61,13 @@ def _try(definition: Definition, event_type: str, data: dict[str, Any]) -> list[
         shown.append(tried)
         if tried.status == "FAILED":
             return shown
-        results = [
-            *position.results,
-            StepResult(
-                id=tried.id, type=tried.type, status="SUCCEEDED", startedAt=now, output=tried.output, endedAt=now
-            ),
-        ]
+        done = StepResult(id=tried.id, type=tried.type, status="SUCCEEDED", startedAt=now, endedAt=now)
+        results = [*position.results, {**done, "output": tried.output}]
+
+
+def _end_of(tried: Sequence[DryRunStep]) -> Literal["SUCCEEDED", "STOPPED", "FAILED"]:
+    last = tried[-1].status
+    return "SUCCEEDED" if last == "SKIPPED" else last
 
 
 def _decided(result: StepResult, position: turn.Position) -> DryRunStep:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
@@ -111,9 +111,7 @@ def _check_steps(steps: list[FlowStep]) -> list[FlowStep]:
     return steps
 
 
-FlowSteps = Annotated[
-    list[FlowStep], Field(min_length=1, max_length=MAX_STEPS), AfterValidator(_check_steps)
-]
+FlowSteps = Annotated[list[FlowStep], Field(min_length=1, max_length=MAX_STEPS), AfterValidator(_check_steps)]
 StepType = Literal["webhook", "action", "wait", "filter", "branch"]
 
 # ── flows ────────────────────────────────────────────────────────────────────────────────────────────
@@ -199,8 +197,8 @@ class UpdateFlow(Update, FlowSettings):
 
 
 class SetFlowStatus(ApiModel):
-    """An INACTIVE flow begins no runs; those that wait are cancelled when their wait ends. `statusReason` says why
-    a flow is INACTIVE.
+    """An INACTIVE flow begins no runs; those that wait are cancelled when their wait ends. `statusReason`
+    says why a flow is INACTIVE.
     """
 
     status: FlowStatus
@@ -321,7 +319,7 @@ class DryRun(ApiModel):
 # ── checks that need no storage ──────────────────────────────────────────────────────────────────────
 
 
-def all_steps(steps: list[FlowStep]) -> Iterator[FlowStep]:
+def all_steps(steps: Sequence[FlowStep]) -> Iterator[FlowStep]:
     """Every step with those inside branches, in order."""
     for step in steps:
         yield step

@@ -32,11 +32,24 @@ def list_runs(principal: Principal, id: FlowId, query: FlowRunQuery) -> Listing[
     return Listing.from_page(page.map(to_api))
 
 
+def list_with_steps(
+    principal: Principal, id: FlowId, limit: int, cursor: str | None
+) -> Listing[FlowRunDetail]:
+    """The runs of a flow with their steps, newest event first, also of a flow that was deleted."""
+    key, between = flow_key(principal.workspace_id, id), FlowRunId.range(None, None)
+    page = store.page_of_runs(key, between, status=None, limit=limit, cursor=cursor)
+    return Listing.from_page(page.map(_with_steps))
+
+
 def get(principal: Principal, id: FlowId, run_id: FlowRunId) -> FlowRunDetail:
     """A run, step by step, also of a flow that was deleted. Raises NotFound."""
     run = store.get_run(flow_key(principal.workspace_id, id), run_id)
     if run is None:
         raise NotFound("No run of this flow with this ID.")
+    return _with_steps(run)
+
+
+def _with_steps(run: StoredRun) -> FlowRunDetail:
     return FlowRunDetail(
         **dict(to_api(run)),
         definition=FlowDefinition.model_validate(run.definition, strict=False),

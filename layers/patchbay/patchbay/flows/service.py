@@ -6,7 +6,7 @@ them. So nobody gets anything done by a flow that they could not do themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +139,11 @@ def delete(principal: Principal, id: FlowId, if_match: int | None = None) -> Emp
     raise write_conflict("flow")
 
 
+def ids_with_gone(workspace_id: str) -> Iterator[FlowId]:
+    """The IDs of a workspace's flows, also of deleted ones that may have runs."""
+    return store.ids_with_gone(workspace_id)
+
+
 def get_stored(workspace_id: str, id: FlowId) -> StoredFlow:
     """Raises NotFound, also for another workspace's flow."""
     flow = store.get(workspace_id, id)
@@ -168,8 +173,8 @@ def _check_scopes(principal: Principal, steps: Sequence[FlowStep]) -> list[str]:
     for scope, step in sorted(needed.items()):
         if scope not in principal.scopes:
             raise Forbidden(
-                f"The step {step.id} needs the scope {scope}, which your credentials do not have. A flow does "
-                "only what the one who saves it could do."
+                f"The step {step.id} needs the scope {scope}, which your credentials do not have. A flow "
+                "does only what whoever saves it could do."
             )
     return sorted(needed)
 
@@ -233,7 +238,8 @@ def _check_webhooks(workspace_id: str, steps: Sequence[FlowStep]) -> None:
         if webhook.is_pull:
             raise ValidationFailed.for_field(
                 "steps",
-                f"step {step}: {id} is of kind pull, and Patchbay sends nothing to it; choose one of kind push",
+                f"step {step}: {id} is of kind pull, and Patchbay sends nothing to it; choose one of kind "
+                "push",
             )
 
 

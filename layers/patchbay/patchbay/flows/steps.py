@@ -44,7 +44,8 @@ def fill(step: Step, content: Content) -> Given:
         filled, missing = values.fill(template, content, MAX_BYTES)
     except values.TooLarge:
         raise StepFailed(
-            "input_too_large", f"With its values filled in, the input has more than {MAX_BYTES} bytes as JSON."
+            "input_too_large",
+            f"With its values filled in, the input has more than {MAX_BYTES} bytes as JSON.",
         ) from None
     if step["type"] == "action":
         # As for automations: a field without a value is a field that was left out.

@@ -25,7 +25,7 @@ from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
 from patchbay.storage.records import from_row, retention_ttl, to_row
 from patchbay.webhooks import service as webhooks
-from patchbay.webhooks.service import FlowSubscription
+from patchbay.webhooks.models import FlowSubscription
 
 MAX_FLOWS = 100
 _JSON = ("definition", "results")
@@ -73,9 +73,7 @@ def flow_from_row(row: dynamo.Row | None) -> StoredFlow | None:
     return None if row is None else from_row(StoredFlow, _parsed(row))
 
 
-def page(
-    workspace_id: str, *, status: FlowStatus | None, limit: int, cursor: str | None
-) -> Page[StoredFlow]:
+def page(workspace_id: str, *, status: FlowStatus | None, limit: int, cursor: str | None) -> Page[StoredFlow]:
     """Flows, newest first."""
     query = _query(workspace_id, FlowId.range(None, None), status, limit, cursor)
     return dynamo.page(query).map(flow_from_row)
@@ -180,14 +178,19 @@ def page_of_runs(
 
 
 def write_run(before: StoredRun | None, after: StoredRun) -> None:
-    """Store the next state of a run. Raises RunChanged, with the stored run, if it is not `before` any more."""
+    """Store the next state of a run. Raises RunChanged, with the stored run, if that is not `before` any
+    more.
+    """
     try:
-        dynamo.put(
-            settings().flows_table,
-            _to_row(after),
-            condition="attribute_not_exists(id)" if before is None else "version = :version",
-            **({} if before is None else {"version": before.version}),
-        )
+        if before is None:
+            dynamo.put(settings().flows_table, _to_row(after), condition="attribute_not_exists(id)")
+        else:
+            dynamo.put(
+                settings().flows_table,
+                _to_row(after),
+                condition="version = :version",
+                version=before.version,
+            )
     except dynamo.ConditionFailed as error:
         raise RunChanged(run_from_row(error.row)) from None
 
@@ -196,6 +199,24 @@ def due(shard: int, now: int) -> Iterator[tuple[str, FlowRunId]]:
     """The runs (flow_key, id) that are due at `now`, the longest due first."""
     for row in due_index.due_keys(settings().flows_table, shard, now):
         yield row["flowsKey"], FlowRunId(row["id"])
+
+
+def claim_due(key: str, id: FlowRunId, now: int, again_at: int) -> StoredRun | None:
+    """Claim a due run for the sweeper, and return it; None if it is not due any more. It is due again at
+    `again_at`.
+    """
+    try:
+        row = dynamo.update(
+            settings().flows_table,
+            {"flowsKey": key, "id": id},
+            "SET dueAt = :again",
+            condition="dueAt <= :now",
+            again=again_at,
+            now=now,
+        )
+    except dynamo.ConditionFailed:
+        return None
+    return run_from_row(row)
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -236,6 +257,6 @@ def _subscription(flow: StoredFlow) -> FlowSubscription | None:
 
 def _ceiling_reached() -> Conflict:
     return Conflict(
-        f"A workspace has at most {MAX_FLOWS} flows, and the filters of all its flows and webhooks have at most "
-        "256 KB as JSON. Delete a flow, or shorten filters."
+        f"A workspace has at most {MAX_FLOWS} flows, and the filters of all its flows and webhooks have at "
+        "most 256 KB as JSON. Delete a flow, or shorten filters."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from patchbay.flows.models import FlowRunStatus, FlowStatus, StepRunStatus, StepType
 from patchbay.ids import EventId, FlowId, FlowRunId, RunId
@@ -17,7 +17,7 @@ OPEN = frozenset({"RUNNING", "WAITING"})
 
 
 class StepResult(TypedDict):
-    """A step that has begun. Keys are as in the API."""
+    """A step that has begun. Keys are as in the API, except `runId`: the run of an action."""
 
     id: str
     type: StepType
@@ -27,6 +27,7 @@ class StepResult(TypedDict):
     output: NotRequired[Any]
     error: NotRequired[dict[str, str]]
     endedAt: NotRequired[int]
+    runId: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +57,10 @@ class StoredFlow:
 class StoredRun:
     """A run, with the definition and the rights of its flow as they were when it began.
 
-    `sequence` counts the turns that were recorded; a message of an earlier one is obsolete. `claims` are the
-    claims since the last record. `awaits` is the run of the action that the current step waits for. While the
-    run is open, `due_at` is when the sweeper queues it, unless it has moved on.
+    `sequence` counts the turns that were recorded; a message of an earlier one is obsolete. `turn_at` is when
+    the current turn became possible. It is the same for all claims of the turn, and so are the IDs that
+    derive from it. `claims` are the claims since the last record. While the run is open, `due_at` is when the
+    sweeper queues it, unless it has moved on.
     """
 
     flow_key: str = field(metadata={"attribute": "flowsKey"})
@@ -76,10 +78,10 @@ class StoredRun:
     author: str
     results: Sequence[StepResult] = ()
     sequence: int = 0
+    turn_at: int
     claims: int = 0
     lease_until: int | None = None
     resumes_at: int | None = None
-    awaits: RunId | None = None
     due_shard: int | None = None
     due_at: int | None = None
     started_at: int
@@ -95,6 +97,13 @@ class StoredRun:
     @property
     def flow_id(self) -> FlowId:
         return FlowId(self.flow_key.partition("#")[2])
+
+    @property
+    def awaits(self) -> RunId | None:
+        """The run of the action that the current step waits for."""
+        last = self.results[-1] if self.results else None
+        id = last.get("runId") if last is not None and last["status"] == "WAITING" else None
+        return None if id is None else RunId(id)
 
     @property
     def is_open(self) -> bool:

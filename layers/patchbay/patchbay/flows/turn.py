@@ -5,14 +5,14 @@ Steps, results and definitions are JSON, as they are stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from patchbay import event_filters
 from patchbay.flows.stored import OPEN, Definition, Step, StepResult
 
-# What a run's values and conditions can read: `{event: {id, type, timestamp, data}, steps: {<id>: {output}}}`.
+# What values and conditions can read: `{event: {id, type, timestamp, data}, steps: {<id>: {output}}}`.
 Content = Mapping[str, Any]
 
 
@@ -52,6 +52,14 @@ def advance(
             done.append(_decided(step, "SUCCEEDED", {"matched": matched}, now))
         else:
             return Position(done, step)
+
+
+def all_steps(steps: Sequence[Step]) -> Iterator[Step]:
+    """Every step with those inside branches, in order."""
+    for step in steps:
+        yield step
+        yield from all_steps(step.get("then", ()))
+        yield from all_steps(step.get("else", ()))
 
 
 def _next(steps: Sequence[Step], results: Mapping[str, StepResult]) -> Step | None:

@@ -44,7 +44,9 @@ def check_path(path: str, steps: Collection[str]) -> None:
     root, *rest = path.split(".")
     if root == "event":
         if not rest or rest[0] not in _EVENT_FIELDS:
-            raise ValueError(f"{_shown(path)}: an event has event.data, event.id, event.timestamp, event.type")
+            raise ValueError(
+                f"{_shown(path)}: an event has event.data, event.id, event.timestamp, event.type"
+            )
         return
     if root != "steps":
         raise ValueError(f"{_shown(path)}: values begin with event. or steps.")
@@ -64,7 +66,7 @@ def fill(value: Any, content: Mapping[str, Any], max_bytes: int) -> tuple[Any, l
 
 
 class _Filling:
-    def __init__(self, content: Mapping[str, Any], max_bytes: int) -> None:
+    def __init__(self, content: Any, max_bytes: int) -> None:
         self._content = content
         self._left = max_bytes
         self.missing: list[str] = []

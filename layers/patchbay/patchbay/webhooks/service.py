@@ -30,6 +30,7 @@ from patchbay.storage.paging import Page
 from patchbay.webhooks import kinds, n8n, retry, signing, store
 from patchbay.webhooks.models import (
     CreateWebhook,
+    FlowSubscription,
     Kind,
     RetryConfig,
     RotateSecret,
@@ -41,7 +42,6 @@ from patchbay.webhooks.models import (
     WebhookWithSecret,
     check_headers,
 )
-from patchbay.webhooks.store import FlowSubscription
 from patchbay.webhooks.stored_webhook import (
     HOOK_DISABLE_AFTER,
     HOOK_RETRY_CONFIG,

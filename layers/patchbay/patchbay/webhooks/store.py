@@ -13,9 +13,9 @@ Key: workspaceId, sk. Six kinds of rows:
     run_…                   the receiver of a run's callback: a webhook for one delivery, with the body.
                             Expires by TTL
     gone#<whk_…>            a webhook that was deleted, as long as something of it may be stored (TTL)
-    count                   the number of the workspace's webhooks and flows, the bytes of their filters, and the
-                            version of its subscriptions, which every change to one of them increments. Also
-                            the workspace's settings, and its erasure mark: every fan-out reads this row
+    count                   the number of the workspace's webhooks and flows, the bytes of their filters, and
+                            the version of its subscriptions, which every change to one of them increments.
+                            Also the workspace's settings, and its erasure mark: every fan-out reads this row
 A webhook and its dependent rows change in one transaction, conditional on the webhook's version.
 """
 
@@ -38,27 +38,22 @@ from patchbay.webhooks.stored_webhook import StoredWebhook
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from patchbay.webhooks.models import FlowSubscription
+
 _COUNT = "count"
 # Limits the cost of matching one event: the filters of all webhooks of a workspace, as JSON.
 MAX_FILTERS_BYTES = 256 * 1024
 
 
 class Subscription(NamedTuple):
-    """A webhook or a flow that subscribes to an event's type. The event must pass its filters (as in the API).
-    A webhook of kind pull may expire (Unix milliseconds).
+    """A webhook or a flow that subscribes to an event's type. The event must pass its filters (as in the
+    API). A webhook of kind pull may expire (Unix milliseconds).
     """
 
     id: WebhookId | FlowId
     filters: Sequence[Mapping[str, JsonValue]]
     is_pull: bool = False
     expires_at: int | None = None
-
-
-class FlowSubscription(NamedTuple):
-    """What an active flow subscribes to."""
-
-    event_types: Sequence[str]
-    filters: Sequence[Mapping[str, JsonValue]]
 
 
 class WorkspaceState(NamedTuple):
