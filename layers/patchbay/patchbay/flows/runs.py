@@ -37,7 +37,7 @@ def list_with_steps(
 ) -> Listing[FlowRunDetail]:
     """The runs of a flow with their steps, newest event first, also of a flow that was deleted."""
     key, between = flow_key(principal.workspace_id, id), FlowRunId.range(None, None)
-    page = store.page_of_runs(key, between, status=None, limit=limit, cursor=cursor)
+    page = store.page_of_runs(key, between, status=None, limit=limit, cursor=cursor, with_steps=True)
     return Listing.from_page(page.map(_with_steps))
 
 

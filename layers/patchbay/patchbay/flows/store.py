@@ -13,6 +13,7 @@ transaction that changes the flow.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace as with_changes
 
 from patchbay import compact_json, erasure_mark, idempotency
 from patchbay.clock import now_ms
@@ -29,6 +30,11 @@ from patchbay.webhooks.models import FlowSubscription
 
 MAX_FLOWS = 100
 _JSON = ("definition", "results")
+# What a list of runs shows.
+_LISTED = (
+    *("flowsKey", "id", "flowVersion", "eventId", "eventType", "correlationId", "depth", "status", "reason"),
+    *("step", "sequence", "turnAt", "resumesAt", "startedAt", "endedAt", "updatedAt", "version", "ttl"),
+)
 
 
 class FlowChanged(Exception):
@@ -172,9 +178,11 @@ def page_of_runs(
     status: FlowRunStatus | None,
     limit: int,
     cursor: str | None,
+    with_steps: bool = False,
 ) -> Page[StoredRun]:
-    """The runs of a flow, newest event first."""
-    return dynamo.page(_query(key, between, status, limit, cursor)).map(run_from_row)
+    """The runs of a flow, newest event first; `with_steps` adds their definitions and results."""
+    query = _query(key, between, status, limit, cursor)
+    return dynamo.page(query if with_steps else with_changes(query, attributes=_LISTED)).map(run_from_row)
 
 
 def write_run(before: StoredRun | None, after: StoredRun) -> None:

@@ -60,7 +60,7 @@ class StoredRun:
     `sequence` counts the turns that were recorded; a message of an earlier one is obsolete. `turn_at` is when
     the current turn became possible. It is the same for all claims of the turn, and so are the IDs that
     derive from it. `claims` are the claims since the last record. While the run is open, `due_at` is when the
-    sweeper queues it, unless it has moved on.
+    sweeper queues it, unless it has moved on. In a list, a run has no definition and no results.
     """
 
     flow_key: str = field(metadata={"attribute": "flowsKey"})
@@ -73,9 +73,9 @@ class StoredRun:
     status: FlowRunStatus
     reason: str | None = None
     step: str | None = None
-    definition: Definition
-    scopes: Sequence[str]
-    author: str
+    definition: Definition = field(default_factory=dict)
+    scopes: Sequence[str] = ()
+    author: str = ""
     results: Sequence[StepResult] = ()
     sequence: int = 0
     turn_at: int
