@@ -656,8 +656,8 @@ def _runs(driver: Driver, base: str) -> None:
 
 
 def _flows(driver: Driver) -> None:
-    """A flow that sends to a webhook, asks for an action and waits, from the event to the erasure of its data;
-    and one whose message was lost.
+    """A flow that sends to a webhook, asks for an action and waits, from the event to the erasure of its
+    data.
     """
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
     base, platform = "/api/flows", driver.secrets["platform's JWT"]
@@ -666,7 +666,12 @@ def _flows(driver: Driver) -> None:
     started = "CAMPAIGN_STARTED"
     trigger = {"type": "event", "eventTypes": [started], "filters": [{"path": "name", "op": "exists"}]}
     tell = {"id": "tell", "type": "webhook", "webhookId": id, "data": {"text": "{{event.data.name}} begins"}}
-    ask = {"id": "ask", "type": "action", "action": "create_campaign", "input": {"name": "{{event.data.name}}"}}
+    ask = {
+        "id": "ask",
+        "type": "action",
+        "action": "create_campaign",
+        "input": {"name": "{{event.data.name}}"},
+    }
     pause = {"id": "pause", "type": "wait", "seconds": 1}
     body = {"name": "Care", "trigger": trigger, "steps": [tell, ask, pause]}
     flow = api(f"POST {base}", 201, json=body, headers=once)

@@ -308,7 +308,9 @@ def _mend_flow(body: Json) -> None:
     if "trigger" in body:
         body["trigger"] = {"type": "event", "eventTypes": ["POST_PUBLISHED"]}
     if "steps" in body:
-        body["steps"] = [{"id": f"pause_{at}", "type": "wait", "seconds": 600} for at in range(len(body["steps"][:3]))]
+        body["steps"] = [
+            {"id": f"pause_{at}", "type": "wait", "seconds": 600} for at in range(len(body["steps"][:3]))
+        ]
     # An active flow would run for each event that other requests publish.
     if "status" in body:
         body["status"] = "INACTIVE"

@@ -331,7 +331,8 @@ def test_parameters_decide_about_alarms_and_dashboard() -> None:
         }
 
     mail = {"AlarmTopicArn": "", "AlarmEmail": "ops@example.com"}
-    rollbacks = {f"{name}ErrorsAlarm" for name in ("PublishEvent", "FanOut", "Deliver", "DeliverSlow")}
+    guarded = ("PublishEvent", "FanOut", "Deliver", "DeliverSlow", "RunFlows")
+    rollbacks = {f"{name}ErrorsAlarm" for name in guarded}
     assert resources(Alarms="off", Dashboard="off", **mail).keys() == rollbacks
     mailed = resources(**mail)
     (subscription,) = mailed.pop("AlarmTopic")["Subscription"]

@@ -292,7 +292,10 @@ def test_concurrency_is_reserved_only_if_asked_for(reserved: int) -> None:
 
 # ── updates ──────────────────────────────────────────────────────────────────────────────────────────
 
-HOT = {"PublishEventFunction", "FanOutFunction", "DeliverFunction", "DeliverSlowFunction"}
+HOT = {
+    *("PublishEventFunction", "FanOutFunction", "DeliverFunction", "DeliverSlowFunction"),
+    "RunFlowsFunction",
+}
 
 
 def test_hot_functions_run_behind_an_alias_that_an_alarm_guards() -> None:

@@ -592,7 +592,14 @@ def header(answer: Answer, name: str) -> str:
 
 # ── roles and scopes ─────────────────────────────────────────────────────────────────────────────────
 
-VIEWER = {"integrations:read", "connections:read", "webhooks:read", "events:read", "analytics:read", "flows:read"}
+VIEWER = {
+    "integrations:read",
+    "connections:read",
+    "webhooks:read",
+    "events:read",
+    "analytics:read",
+    "flows:read",
+}
 MEMBER = VIEWER | {"connections:write", "webhooks:write", "automations:use", "flows:write"}
 ADMIN = MEMBER | {
     *("integrations:write", "integrations:publish", "events:publish"),

@@ -543,7 +543,12 @@ def dry_run(filler: Filler) -> Answer:
     """Twenty steps that each repeat the largest input."""
     data = {"text": QUOTE * 32_000}
     steps = [
-        {"id": f"step_{at}", "type": "webhook", "webhookId": WebhookId.new(), "data": {"all": "{{event.data.text}}"}}
+        {
+            "id": f"step_{at}",
+            "type": "webhook",
+            "webhookId": WebhookId.new(),
+            "data": {"all": "{{event.data.text}}"},
+        }
         for at in range(20)
     ]
     trigger = {"type": "event", "eventTypes": ["POST_PUBLISHED"]}

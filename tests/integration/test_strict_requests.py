@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 import pytest
 
 from local import gateway
-from patchbay.ids import ApiKeyId, DeliveryId, EventId, FlowId, FlowRunId, IntegrationId, RunId, TaskId, WebhookId
+from patchbay.ids import (
+    ApiKeyId,
+    DeliveryId,
+    EventId,
+    FlowId,
+    FlowRunId,
+    IntegrationId,
+    RunId,
+    TaskId,
+    WebhookId,
+)
 from tests.catalogued import POST
 from tests.conftest import OWNER, Api, Backend, jwt_for
 from tests.problems import assert_problem

@@ -14,7 +14,17 @@ import pytest
 from patchbay.clock import now_ms
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events.models import EventMessage
-from patchbay.ids import DeliveryId, EventId, FlowId, FlowRunId, IntegrationId, LogId, RunId, TaskId, WebhookId
+from patchbay.ids import (
+    DeliveryId,
+    EventId,
+    FlowId,
+    FlowRunId,
+    IntegrationId,
+    LogId,
+    RunId,
+    TaskId,
+    WebhookId,
+)
 from patchbay.oauth import maintenance, provider_calls
 from patchbay.settings import Settings, settings
 from patchbay.storage import dynamo

@@ -1623,7 +1623,9 @@ class RotationPolicyInput(Model):
 
 
 class Run(Model):
-    """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`."""
+    """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform`
+    is the automation platform that started it, or `flow`.
+    """
 
     id: str
     """The ID."""

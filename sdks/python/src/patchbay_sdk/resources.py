@@ -1650,7 +1650,7 @@ class Events:
         )
 
     def erase_data(self, id: str) -> None:
-        """Erase the data of an event, and what receivers responded to it. It cannot be sent again.
+        """Erase the data of an event, and what receivers and flows made of it. It cannot be sent again.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -1767,7 +1767,7 @@ class AsyncEvents:
         )
 
     async def erase_data(self, id: str) -> None:
-        """Erase the data of an event, and what receivers responded to it. It cannot be sent again.
+        """Erase the data of an event, and what receivers and flows made of it. It cannot be sent again.
 
         Args:
             id: The event's ID, `evt_…`.

@@ -575,7 +575,10 @@ export type RotationPolicy = Schemas["RotationPolicy"];
  * API_KEY_ROTATION_DUE, 7 days before and when a key is due.
  */
 export type RotationPolicyInput = Schemas["RotationPolicyInput"];
-/** An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
+/**
+ * An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform` is the
+ * automation platform that started it, or `flow`.
+ */
 export type Run = Schemas["Run"];
 /**
  * Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the platform's

@@ -335,7 +335,7 @@ export class Events {
     return this.#http.request("GET", "/api/events/{id}", { path: { id }, options });
   }
 
-  /** Erase the data of an event, and what receivers responded to it. It cannot be sent again. */
+  /** Erase the data of an event, and what receivers and flows made of it. It cannot be sent again. */
   eraseData(id: string, options?: Options): Promise<void> {
     return this.#http.request("DELETE", "/api/events/{id}/data", { path: { id }, options });
   }
