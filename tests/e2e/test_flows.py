@@ -25,9 +25,7 @@ def test_flow_runs_from_the_event_to_the_receiver(running: RunningStack, workspa
         data = request.json()["data"]
         if data["input"].get("name") == name:
             output = {"campaignId": "cmp_1", "name": name}
-            platform(
-                f"PUT /api/actions/runs/{data['runId']}", json={"status": "SUCCEEDED", "output": output}
-            )
+            platform(f"PUT /api/actions/runs/{data['runId']}", json={"status": "SUCCEEDED", "output": output})
         return 200
 
     with receiver() as team, receiver([carry_out]) as actions:

@@ -368,7 +368,7 @@ def flow_runs(filler: Filler) -> FilledList:
     id, now = flow(filler), now_ms()
     content = {"text": QUOTE * 32_000}
     result = {"type": "webhook", "status": "SUCCEEDED", "startedAt": now, "endedAt": now, "input": content}
-    results = [{**result, "id": f"step_{number}", "output": content} for number in range(4)]
+    results = [{**result, "id": f"step_{number}", "output": content} for number in range(2)]
     row = {
         "flowsKey": f"acme#{id}",
         "flowVersion": 1,

@@ -67,7 +67,7 @@ export interface components {
             workspaceId: string;
         };
         /** @enum {string} */
-        ActionRequestedDataPlatform: "zapier" | "make" | "n8n";
+        ActionRequestedDataPlatform: "zapier" | "make" | "n8n" | "flow";
         /** @description Triggers when an automation asks the platform to do something. */
         ActionRequestedEvent: {
             /** @description The event's content. */
@@ -2940,7 +2940,7 @@ export interface components {
              */
             overlapSeconds?: number;
         };
-        /** @description An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
+        /** @description An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform` is the automation platform that started it, or `flow`. */
         Run: {
             /** @description The key of the action. */
             action: string;
@@ -4341,7 +4341,7 @@ export interface operations {
             path: {
                 /**
                  * @description The event's ID, `evt_…`.
-                 * @example evt_0355200000000000000001
+                 * @example evt_0355200000000000000004
                  */
                 id: string;
             };
@@ -4428,7 +4428,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The flow's ID, `flw_…`. */
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4447,7 +4450,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
-                /** @description The flow's ID, `flw_…`. */
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4470,7 +4476,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
-                /** @description The flow's ID, `flw_…`. */
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4494,7 +4503,10 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The flow's ID, `flw_…`. */
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4509,12 +4521,12 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355200000000000000001
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
                  */
                 id: string;
                 /**
                  * @description The run's ID, `frn_…`.
-                 * @example frn_0355200000000000000001
+                 * @example frn_0355Ok7NyeyVFZUw2ZehBk
                  */
                 runId: string;
             };
@@ -4534,7 +4546,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
-                /** @description The flow's ID, `flw_…`. */
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 */
                 id: string;
             };
             cookie?: never;
