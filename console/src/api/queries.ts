@@ -1,0 +1,85 @@
+import type { LoadedPage } from "@sdk/page";
+import {
+  infiniteQueryOptions,
+  type QueryKey,
+  type UseMutationResult,
+  useInfiniteQuery,
+  useMutation,
+  useQueryClient,
+} from "@tanstack/react-query";
+import { useMemo } from "react";
+import { type Notice, notify } from "./notifications";
+
+// A key is a list: the feature, then `list` or an ID, then what narrows it. So `["webhooks"]` invalidates all of a
+// feature, and `["webhooks", id]` all of one webhook.
+
+/** Options of a list that loads page after page. `load` gets the cursor of a page; the first has none. */
+export function listOptions<T>(
+  queryKey: QueryKey,
+  load: (page: { cursor?: string }, options: { signal: AbortSignal }) => PromiseLike<LoadedPage<T>>,
+) {
+  return infiniteQueryOptions({
+    queryKey,
+    queryFn: async ({ pageParam, signal }) => await load(pageParam === null ? {} : { cursor: pageParam }, { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last: LoadedPage<T>) => last.nextCursor,
+  });
+}
+
+/** A list: its items so far, and what <DataList> needs to load more. */
+export interface List<T> {
+  items: T[];
+  isPending: boolean;
+  error: unknown;
+  hasMore: boolean;
+  isLoadingMore: boolean;
+  loadMore: () => void;
+  reload: () => void;
+}
+
+export function useList<T>(options: ReturnType<typeof listOptions<T>>): List<T> {
+  const query = useInfiniteQuery(options);
+  const items = useMemo(() => query.data?.pages.flatMap((page) => page.items) ?? [], [query.data]);
+  return {
+    items,
+    isPending: query.isPending,
+    error: query.error,
+    hasMore: query.hasNextPage,
+    isLoadingMore: query.isFetchingNextPage,
+    // A failed page is asked for again by hand only, or a list would repeat it for ever.
+    loadMore: () => void (query.isFetching || query.fetchNextPage()),
+    reload: () => void query.refetch(),
+  };
+}
+
+interface Change<Input, Output> {
+  run: (input: Input) => Promise<Output>;
+  /** What a notification says when it is done; none without it. */
+  done?: string | ((output: Output, input: Input) => Notice);
+  /** The keys of what is read again. */
+  changes: readonly QueryKey[] | ((output: Output, input: Input) => readonly QueryKey[]);
+  onDone?: (output: Output, input: Input) => void;
+  /** A form that shows errors itself turns the notification off. */
+  showsErrors?: boolean;
+}
+
+/** A change: runs, tells people, and reads again what it changed. Errors are notifications with their request ID. */
+export function useChange<Input = void, Output = unknown>(
+  change: Change<Input, Output>,
+): UseMutationResult<Output, unknown, Input> {
+  const queries = useQueryClient();
+  return useMutation<Output, unknown, Input>({
+    mutationFn: change.run,
+    onSuccess: (output, input) => {
+      const keys = typeof change.changes === "function" ? change.changes(output, input) : change.changes;
+      for (const queryKey of keys) void queries.invalidateQueries({ queryKey });
+      if (change.done !== undefined) {
+        notify(typeof change.done === "function" ? change.done(output, input) : { message: change.done });
+      }
+      change.onDone?.(output, input);
+    },
+    onError: (error) => {
+      if (!change.showsErrors) notify({ error });
+    },
+  });
+}

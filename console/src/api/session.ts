@@ -1,0 +1,130 @@
+import { Patchbay } from "@sdk/client";
+import { ApiError } from "@sdk/errors";
+import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
+import { useSyncExternalStore } from "react";
+import { isEmbedded } from "./page";
+import { onParentToken, tellParent } from "./parent";
+import { exchange, type Me, type Theme } from "./sessions";
+
+/** An open session: who uses the console, and what they may do. */
+export interface Session {
+  workspaceId: string;
+  /** Who it is, for people: the session's label, or the caller's ID. */
+  who: string;
+  scopes: ReadonlySet<string>;
+  theme: Theme;
+  /** The path of the console to start with. */
+  view: string | null;
+}
+
+export type SessionState =
+  | { status: "starting" }
+  /** The parent page has been asked for a token. */
+  | { status: "waiting" }
+  | { status: "open"; session: Session }
+  | { status: "ended"; reason: "none" | "expired"; returnUrl: string | null }
+  | { status: "failed"; error: unknown };
+
+// The token is in memory only, inside the client: never in storage, nor in an address.
+let client: Patchbay | null = null;
+let state: SessionState = { status: "starting" };
+let returnUrl: string | null = null;
+const listeners = new Set<() => void>();
+
+/** What was read; it lasts as long as the session. The SDK's client already repeats what failed for a moment. */
+export const queryClient = new QueryClient({
+  queryCache: new QueryCache({ onError: endIfRefused }),
+  mutationCache: new MutationCache({ onError: endIfRefused }),
+  defaultOptions: { queries: { retry: false, staleTime: 10_000 } },
+});
+
+/** The client of the open session. */
+export function api(): Patchbay {
+  if (client === null) throw new Error("No session is open.");
+  return client;
+}
+
+/** Open the session: by a one-time code, by the parent's token, or say that there is none. */
+export async function start(code: string | null): Promise<void> {
+  onParentToken((token) => void open(token, null, null));
+  if (code !== null) {
+    try {
+      const session = await exchange(code);
+      returnUrl = session.returnUrl;
+      await open(session.token, session.view, session.theme);
+    } catch (error) {
+      set({ status: "failed", error });
+    }
+  } else if (import.meta.env.DEV && import.meta.env.VITE_TOKEN) {
+    await open(import.meta.env.VITE_TOKEN, null, null);
+  } else if (isEmbedded) {
+    set({ status: "waiting" });
+    tellParent({ type: "patchbay:ready" });
+  } else {
+    set({ status: "ended", reason: "none", returnUrl });
+  }
+}
+
+/** The token is no longer valid: forget it. */
+export function end(): void {
+  if (state.status === "ended") return;
+  client = null;
+  queryClient.clear();
+  tellParent({ type: "patchbay:session-ended" });
+  set({ status: "ended", reason: "expired", returnUrl });
+}
+
+/** End the session if this is the answer to a token that is no longer valid. */
+function endIfRefused(error: unknown): void {
+  if (error instanceof ApiError && error.status === 401) end();
+}
+
+export function useSessionState(): SessionState {
+  return useSyncExternalStore(subscribe, () => state);
+}
+
+/** The open session. Everything below the layout has one. */
+export function useSession(): Session {
+  const current = useSessionState();
+  if (current.status !== "open") throw new Error("No session is open.");
+  return current.session;
+}
+
+/** Whether the session allows what needs this scope, or each of these. Hide what it does not allow. */
+export function useCan(...scopes: string[]): boolean {
+  const current = useSessionState();
+  return current.status === "open" && scopes.every((scope) => current.session.scopes.has(scope));
+}
+
+async function open(token: string, view: string | null, theme: Theme | null): Promise<void> {
+  const candidate = new Patchbay({ apiKey: token, baseUrl: location.origin });
+  try {
+    const me: Me = await candidate.me.get();
+    if (state.status === "open" && state.session.workspaceId !== me.workspaceId) queryClient.clear();
+    client = candidate;
+    returnUrl = me.session?.returnUrl ?? returnUrl;
+    set({
+      status: "open",
+      session: {
+        workspaceId: me.workspaceId,
+        who: me.session?.label ?? me.id,
+        scopes: new Set(me.scopes),
+        theme: theme ?? me.session?.theme ?? {},
+        view: view ?? (state.status === "open" ? state.session.view : null),
+      },
+    });
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) end();
+    else set({ status: "failed", error });
+  }
+}
+
+function set(next: SessionState): void {
+  state = next;
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}

@@ -1,0 +1,43 @@
+import { styleNonce } from "@api/page";
+import type { Theme } from "@api/sessions";
+import { type MantineColorSchemeManager, MantineProvider } from "@mantine/core";
+import { setNonce } from "get-nonce";
+import { type ReactNode, useMemo } from "react";
+import { themeOf, variables } from "./theme";
+
+if (styleNonce) setNonce(styleNonce); // for react-remove-scroll, below Mantine's dialogs
+
+/** The look, by the session's theme. */
+export function Provider({ theme, children }: { theme: Theme; children: ReactNode }) {
+  const scheme = theme.colorScheme ?? "auto";
+  const manager = useMemo(() => inMemory(), []);
+  const mantine = useMemo(() => themeOf(theme.primaryColor), [theme.primaryColor]);
+  return (
+    <MantineProvider
+      key={scheme}
+      theme={mantine}
+      cssVariablesResolver={variables}
+      defaultColorScheme={scheme}
+      colorSchemeManager={manager}
+      getStyleNonce={() => styleNonce}
+    >
+      {children}
+    </MantineProvider>
+  );
+}
+
+/** Keeps the color scheme for this visit. Mantine's own manager stores it in the browser. */
+function inMemory(): MantineColorSchemeManager {
+  let chosen: ReturnType<MantineColorSchemeManager["get"]> | null = null;
+  return {
+    get: (defaultValue) => chosen ?? defaultValue,
+    set: (value) => {
+      chosen = value;
+    },
+    subscribe: () => {},
+    unsubscribe: () => {},
+    clear: () => {
+      chosen = null;
+    },
+  };
+}

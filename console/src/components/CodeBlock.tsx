@@ -1,0 +1,36 @@
+import { common as t } from "@strings/common";
+import classes from "./CodeBlock.module.css";
+import { CopyButton } from "./CopyButton";
+
+interface Props {
+  /** Text, or a value that is shown as JSON. It is never markup. */
+  value: unknown;
+  /** What it is, for screen readers and the copy button. */
+  label?: string;
+}
+
+/** Text as it is, whoever wrote it: a payload, a header, a response. */
+export function CodeBlock({ value, label = t.code.label }: Props) {
+  const text = typeof value === "string" ? prettyJson(value) : JSON.stringify(value, null, 2);
+  return (
+    <div className={classes.block}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long block scrolls, also by keyboard */}
+      <pre className={classes.code} tabIndex={0} role="region" aria-label={label}>
+        {text}
+      </pre>
+      <div className={classes.copy}>
+        <CopyButton value={text} what={label} />
+      </div>
+    </div>
+  );
+}
+
+/** JSON with line breaks; other text as it is. */
+function prettyJson(text: string): string {
+  if (!/^\s*[[{]/.test(text)) return text;
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,43 @@
+import { common as t } from "@strings/common";
+import { IconChevronRight } from "@tabler/icons-react";
+import { type ReactNode, useEffect } from "react";
+import classes from "./PageHeader.module.css";
+
+interface Props {
+  title: string;
+  /** A line about the page, or below a resource's name. */
+  text?: ReactNode;
+  /** A status beside the title. */
+  status?: ReactNode;
+  /** A link to the list that this page belongs to. */
+  parent?: ReactNode;
+  /** Buttons; the main one is last. */
+  children?: ReactNode;
+}
+
+/** The head of a page, and the title of its tab. */
+export function PageHeader({ title, text, status, parent, children }: Props) {
+  useEffect(() => {
+    document.title = `${title} · ${t.product}`;
+  }, [title]);
+  return (
+    <header className={classes.header}>
+      {parent && (
+        <div className={classes.back}>
+          {parent}
+          <IconChevronRight size={14} aria-hidden />
+        </div>
+      )}
+      <div className={classes.row}>
+        <div className={classes.about}>
+          <div className={classes.heading}>
+            <h1 className={classes.title}>{title}</h1>
+            {status}
+          </div>
+          {text && <div className={classes.text}>{text}</div>}
+        </div>
+        {children && <div className={classes.actions}>{children}</div>}
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,87 @@
+import { Text, Tooltip } from "@mantine/core";
+import { common as t } from "@strings/common";
+import { useRef, useState, useSyncExternalStore } from "react";
+
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
+const exact = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
+const utc = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" });
+const zone = exact.resolvedOptions().timeZone;
+const UNITS = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+] as const;
+
+/** A time such as "5 min. ago". The exact one, in the viewer's zone and in UTC, shows on hover and on focus. */
+export function TimeAgo({ at, fallback = t.time.never }: { at: string | null; fallback?: string }) {
+  const now = useNow();
+  const target = useRef<HTMLTimeElement>(null);
+  const [isActive, setActive] = useState(false);
+  if (at === null) return <span>{fallback}</span>;
+  const date = new Date(at);
+  const show = () => setActive(true);
+  const hide = () => setActive(false);
+  return (
+    <>
+      <time
+        ref={target}
+        dateTime={at}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the exact time shows on focus too
+        tabIndex={0}
+        onPointerEnter={show}
+        onPointerLeave={hide}
+        onFocus={show}
+        onBlur={hide}
+        onKeyDown={(event) => event.key === "Escape" && hide()}
+      >
+        {words(date.getTime() - now)}
+      </time>
+      {/* A list has many times, and a tooltip costs more than its row: there is one only while it shows. */}
+      {isActive && <Tooltip target={target} opened multiline label={<ExactTimes date={date} />} />}
+    </>
+  );
+}
+
+function ExactTimes({ date }: { date: Date }) {
+  return (
+    <>
+      <Text size="xs" inherit>
+        {t.time.local(zone)}: {exact.format(date)}
+      </Text>
+      <Text size="xs" inherit>
+        {t.time.utc}: {utc.format(date)}
+      </Text>
+    </>
+  );
+}
+
+/** A time to the second, in the viewer's zone. */
+export function exactTime(at: string): string {
+  return exact.format(new Date(at));
+}
+
+function words(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  for (const [unit, size] of UNITS) {
+    if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
+  }
+  return seconds > 5 ? relative.format(Math.trunc(seconds), "second") : t.time.justNow;
+}
+
+// One clock for all times of a page.
+let now = Date.now();
+const listeners = new Set<() => void>();
+setInterval(() => {
+  now = Date.now();
+  for (const listener of listeners) listener();
+}, 10_000);
+
+function useNow(): number {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => now,
+  );
+}

@@ -1,0 +1,45 @@
+import { NativeSelect, TextInput } from "@mantine/core";
+import { IconSearch } from "@tabler/icons-react";
+import classes from "./Toolbar.module.css";
+
+interface Filter {
+  label: string;
+  value: string;
+  options: readonly { value: string; label: string }[];
+  onChange: (value: string) => void;
+}
+
+interface Props {
+  search?: string;
+  searchLabel?: string;
+  onSearch?: (value: string) => void;
+  filters?: readonly Filter[];
+}
+
+/** The search and the filters of a list. Keep their values in the address, so that a link or Back restores them. */
+export function Toolbar({ search = "", searchLabel, onSearch, filters = [] }: Props) {
+  return (
+    <search className={classes.toolbar}>
+      {onSearch && (
+        <TextInput
+          className={classes.search}
+          type="search"
+          value={search}
+          aria-label={searchLabel}
+          placeholder={searchLabel}
+          leftSection={<IconSearch size={16} aria-hidden />}
+          onChange={(event) => onSearch(event.currentTarget.value)}
+        />
+      )}
+      {filters.map(({ label, value, options, onChange }) => (
+        <NativeSelect
+          key={label}
+          aria-label={label}
+          value={value}
+          data={[...options]}
+          onChange={(event) => onChange(event.currentTarget.value)}
+        />
+      ))}
+    </search>
+  );
+}

@@ -1,0 +1,6 @@
+/** The token of a connect link is its fragment. This module removes it before anything else runs. */
+const fragment = location.hash.slice(1);
+
+if (fragment) history.replaceState(history.state, "", location.pathname);
+
+export const linkToken = /^cses_[!-~]{1,500}$/.test(fragment) ? fragment : null;

@@ -1,0 +1,71 @@
+const plural = new Intl.PluralRules("en");
+
+/** "1 delivery", "2 deliveries". */
+export function count(number: number, one: string, other: string): string {
+  return `${number.toLocaleString("en")} ${plural.select(number) === "one" ? one : other}`;
+}
+
+/** Texts of the layout and the shared components. */
+export const common = {
+  product: "Patchbay",
+  navigation: {
+    label: "Main",
+    open: "Open navigation",
+    close: "Close navigation",
+    skip: "Skip to content",
+    groups: { activity: "Activity", setup: "Set up", access: "Access" },
+    webhooks: "Webhooks",
+  },
+  workspace: "Workspace",
+  signedInAs: (who: string) => `Signed in as ${who}`,
+  colorScheme: {
+    label: "Appearance",
+    light: "Light",
+    dark: "Dark",
+    auto: "Like the system",
+  },
+  actions: {
+    cancel: "Cancel",
+    close: "Close",
+    copy: "Copy",
+    copied: "Copied",
+    copyWhat: (what: string) => `Copy ${what}`,
+    retry: "Try again",
+    loadMore: "Load more",
+    reload: "Reload",
+    dismiss: "Dismiss",
+    save: "Save",
+    back: "Back",
+    clear: "Clear",
+  },
+  list: {
+    shown: (number: number, more: boolean) =>
+      more ? `${number.toLocaleString("en")} loaded` : `${count(number, "row", "rows")}`,
+    loading: "Loading",
+    loadingMore: "Loading more",
+    empty: "Nothing here",
+  },
+  errors: {
+    title: "Something went wrong",
+    offline: "Patchbay does not answer",
+    offlineDetail: "Check your connection, then try again.",
+    unexpected: "This page has an error. Reload it; if the error stays, tell your platform's support.",
+    requestId: "Request ID",
+    notFoundTitle: "There is no such page",
+    notFound: "The address may be old, or your session may not show this page.",
+    forbiddenTitle: "Your session does not allow this",
+    forbidden: "Ask whoever gave you access for a session with more rights.",
+  },
+  time: {
+    never: "Never",
+    justNow: "just now",
+    local: (zone: string) => `Your time (${zone})`,
+    utc: "UTC",
+  },
+  secret: {
+    shownOnce: "This is the only time that it is shown. Store it now.",
+    value: "Secret value",
+  },
+  code: { label: "Content" },
+  chart: (summary: string) => `Chart: ${summary}`,
+};

@@ -1,0 +1,39 @@
+/** Words for the statuses and reasons of the API. */
+export const statuses = {
+  webhook: { ACTIVE: "Active", PAUSED: "Paused", INACTIVE: "Inactive", DISABLED: "Disabled" },
+  delivery: {
+    PENDING: "Waiting",
+    SENDING: "Sending",
+    RETRYING: "Retrying",
+    HELD: "Held",
+    DELIVERED: "Delivered",
+    FAILED: "Failed",
+    CANCELLED: "Canceled",
+  },
+  trigger: {
+    AUTO: "Automatic",
+    MANUAL: "Retried by hand",
+    TEST: "Test",
+    RECOVER: "Recovered",
+    REPLAY: "Replayed",
+  },
+  unknown: (status: string) => sentence(status.toLowerCase()),
+  /** `retries_exhausted:http_500`: "No retries left: HTTP 500". */
+  reason(code: string): string {
+    const [first = "", ...rest] = code.split(":");
+    const words = PREFIXES[first] ?? sentence(first.replace(/^http_(\d{3})$/, "HTTP $1"));
+    return rest.length === 0 ? words : `${words}: ${statuses.reason(rest.join(":").trim())}`;
+  },
+};
+
+const PREFIXES: Record<string, string> = {
+  retries_exhausted: "No retries left",
+  held: "Held back",
+  timeout: "No answer in time",
+  dns_failed: "The host name has no address",
+};
+
+function sentence(code: string): string {
+  const words = code.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
