@@ -777,6 +777,10 @@ def _flows(driver: Driver) -> None:
     driver.worker("RunFlowsFunction", queue)
     (waiting,) = [run for run in api(f"GET {path}/runs", 200)["items"] if run["step"] == "pause"]
     key = {"flowsKey": f"acme#{flow['id']}", "id": waiting["id"]}
+    # A message that comes too early waits.
+    set_attributes(backend, "FlowsTable", key, dueAt=1, resumesAt=now_ms() + 60_000)
+    assert driver.worker("SweepRunsFunction") == {"seen": 1}
+    assert driver.worker("RunFlowsFunction", queue)["batchItemFailures"] != []
     set_attributes(backend, "FlowsTable", key, dueAt=1, resumesAt=1)
     assert driver.worker("SweepRunsFunction") == {"seen": 1}
     driver.worker("RunFlowsFunction", queue)
