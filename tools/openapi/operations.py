@@ -50,6 +50,7 @@ class Operation:
     description: str
     scope: str | None
     public: bool
+    links: str | None
     path_types: Mapping[str, type]
     query: Model | None
     body: Model | None
@@ -102,6 +103,7 @@ def _operation(route: gateway.Route, path: str) -> Operation:
         description=description,
         scope=info["scope"],
         public=info["public"],
+        links=info["links"],
         path_types={
             name: next(kind for argument, kind in hints.items() if to_camel(argument) == name)
             for name in re.findall(r"\{(\w+)\+?\}", route.path)

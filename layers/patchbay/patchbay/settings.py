@@ -38,6 +38,7 @@ class Settings:
     data_keys_table: str
     tasks_table: str
     feeds_table: str
+    sessions_table: str
     exports_bucket: str
     events_queue_url: str
     deliveries_queue_url: str

@@ -223,23 +223,26 @@ class Authorization(Model):
 
 
 class Caller(Model):
-    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key.
+    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, the ID of the API key, or
+    `session:…`.
 
-    A user has a `role` unless their token lists its scopes.
+    A user has a `role` unless their token lists its scopes. A session has no role.
     """
 
     workspace_id: str
     """The workspace."""
     id: str
-    """Who it is: `user:…`, or the ID of the API key."""
-    type: Literal["user", "key"]
-    """Whether a user or a key calls."""
+    """Who it is: `user:…`, the ID of the API key, or `session:…`."""
+    type: Literal["user", "key", "session"]
+    """Whether a user, a key or a portal session calls."""
     role: str | None
     """The role of the token, or null."""
     scopes: list[str]
     """What the credentials allow."""
     key: CallerKey | None
-    """The API key; null for a user."""
+    """The API key; null for other callers."""
+    session: CallerSession | None
+    """The portal session; null for other callers."""
 
 
 class CallerKey(Model):
@@ -257,6 +260,25 @@ class CallerKey(Model):
     """The most requests in any 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
+
+
+class CallerSession(Model):
+    """The portal session of the caller. `returnUrl` is where a session that has ended sends its user."""
+
+    id: str
+    """The ID."""
+    label: str | None
+    """Who uses it, as its creator named them; or null."""
+    read_only: bool
+    """Whether it may change nothing."""
+    theme: Theme
+    """How the console looks."""
+    view: str | None
+    """The page that the console opens, or null."""
+    return_url: str | None
+    """Where a session that has ended sends its user, or null."""
+    expires_at: datetime
+    """When the session ends."""
 
 
 class Choice(Model):
@@ -1415,6 +1437,15 @@ class TaskList(Model):
     """The `cursor` of the next page; null on the last."""
 
 
+class Theme(Model):
+    """How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color."""
+
+    color_scheme: Literal["light", "dark", "auto"]
+    """`light`, `dark`, or `auto`, which follows the browser."""
+    primary_color: str | None
+    """The color of buttons and links, such as `#3366ff`; null for the console's own."""
+
+
 class Trend(Model):
     """Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend`
     is null without a rate in both, and STEADY within one percentage point.
@@ -1793,7 +1824,7 @@ AuthType: TypeAlias = Literal["OAUTH2", "API_KEY", "BASIC"]
 
 AutomationPlatform: TypeAlias = Literal["zapier", "make", "n8n"]
 
-CallerType: TypeAlias = Literal["user", "key"]
+CallerType: TypeAlias = Literal["user", "key", "session"]
 
 Choices: TypeAlias = list[Choice]
 
@@ -1858,6 +1889,8 @@ SeriesKind: TypeAlias = Literal["workspace", "integration", "automation", "webho
 TaskStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 
 TaskType: TypeAlias = Literal["webhook.replay", "workspace.erase", "workspace.export"]
+
+ThemeColorScheme: TypeAlias = Literal["light", "dark", "auto"]
 
 Triggers: TypeAlias = list[Trigger]
 

@@ -2700,7 +2700,7 @@ class Me:
     def get(
         self,
     ) -> models.Caller:
-        """Describe the caller: the workspace, the user or API key, and the scopes.
+        """Describe the caller: the workspace, the user, API key or session, and the scopes.
 
         Needs credentials, and no particular scope.
         """
@@ -2721,7 +2721,7 @@ class AsyncMe:
     async def get(
         self,
     ) -> models.Caller:
-        """Describe the caller: the workspace, the user or API key, and the scopes.
+        """Describe the caller: the workspace, the user, API key or session, and the scopes.
 
         Needs credentials, and no particular scope.
         """

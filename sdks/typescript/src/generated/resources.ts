@@ -464,7 +464,7 @@ export class Me {
   }
 
   /**
-   * Describe the caller: the workspace, the user or API key, and the scopes.
+   * Describe the caller: the workspace, the user, API key or session, and the scopes.
    *
    * Needs credentials, and no particular scope.
    */
