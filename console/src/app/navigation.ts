@@ -1,5 +1,5 @@
 import { common as t } from "@strings/common";
-import { IconWebhook, type TablerIcon } from "@tabler/icons-react";
+import { IconApps, IconBuildingStore, IconPlugConnected, IconWebhook, type TablerIcon } from "@tabler/icons-react";
 
 export interface NavigationItem {
   /** The path of the page below /console. */
@@ -15,5 +15,13 @@ export const NAVIGATION: readonly { label: string; items: readonly NavigationIte
   {
     label: t.navigation.groups.activity,
     items: [{ to: "/webhooks", label: t.navigation.webhooks, icon: IconWebhook, scope: "webhooks:read" }],
+  },
+  {
+    label: t.navigation.groups.setup,
+    items: [
+      { to: "/marketplace", label: t.navigation.marketplace, icon: IconBuildingStore, scope: "integrations:read" },
+      { to: "/integrations", label: t.navigation.integrations, icon: IconApps, scope: "integrations:read" },
+      { to: "/connections", label: t.navigation.connections, icon: IconPlugConnected, scope: "connections:read" },
+    ],
   },
 ];

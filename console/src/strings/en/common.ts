@@ -15,6 +15,9 @@ export const common = {
     skip: "Skip to content",
     groups: { activity: "Activity", setup: "Set up", access: "Access" },
     webhooks: "Webhooks",
+    marketplace: "Marketplace",
+    integrations: "Integrations",
+    connections: "Connections",
   },
   workspace: "Workspace",
   signedInAs: (who: string) => `Signed in as ${who}`,
@@ -65,6 +68,12 @@ export const common = {
   secret: {
     shownOnce: "This is the only time that it is shown. Store it now.",
     value: "Secret value",
+  },
+  form: {
+    preset: (value: string) => (value === "" ? "Default" : `Default (${value})`),
+    stored: "Stored. Leave it empty to keep it.",
+    show: (field: string) => `Show ${field}`,
+    onePerLine: "One per line.",
   },
   code: { label: "Content" },
   chart: (summary: string) => `Chart: ${summary}`,
