@@ -31,6 +31,7 @@ export default defineConfig({
     rolldownOptions: { input: ["index.html", "connect.html", "return.html"].map(folder) },
   },
   server: {
+    host: "127.0.0.1",
     port: Number(process.env.CONSOLE_PORT ?? 5173),
     strictPort: true,
     fs: { allow: [folder(".."), folder("../.tools/node/console/node_modules")] },

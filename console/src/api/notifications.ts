@@ -1,7 +1,10 @@
 import { useSyncExternalStore } from "react";
 
-/** A message for a moment. `error` is shown with what to do, and stays until it is closed. */
-export type Notice = { message: string } | { error: unknown };
+/**
+ * A message for a moment; one with the tone `warning` is about something that was done, but not as people hope. An
+ * `error` is shown with what to do, and stays until it is closed.
+ */
+export type Notice = { message: string; tone?: "success" | "warning" } | { error: unknown };
 
 export type ShownNotice = Notice & { id: number };
 

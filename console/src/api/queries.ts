@@ -8,7 +8,7 @@ import {
   useQueryClient,
 } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { notify } from "./notifications";
+import { type Notice, notify } from "./notifications";
 
 // A key is a list: the feature, then `list` or an ID, then what narrows it. So `["webhooks"]` invalidates all of a
 // feature, and `["webhooks", id]` all of one webhook.
@@ -55,7 +55,7 @@ export function useList<T>(options: ReturnType<typeof listOptions<T>>): List<T> 
 interface Change<Input, Output> {
   run: (input: Input) => Promise<Output>;
   /** What a notification says when it is done; none without it. */
-  done?: string | ((output: Output, input: Input) => string);
+  done?: string | ((output: Output, input: Input) => Notice);
   /** The keys of what is read again. */
   changes: readonly QueryKey[] | ((output: Output, input: Input) => readonly QueryKey[]);
   onDone?: (output: Output, input: Input) => void;
@@ -74,7 +74,7 @@ export function useChange<Input = void, Output = unknown>(
       const keys = typeof change.changes === "function" ? change.changes(output, input) : change.changes;
       for (const queryKey of keys) void queries.invalidateQueries({ queryKey });
       if (change.done !== undefined) {
-        notify({ message: typeof change.done === "function" ? change.done(output, input) : change.done });
+        notify(typeof change.done === "function" ? change.done(output, input) : { message: change.done });
       }
       change.onDone?.(output, input);
     },

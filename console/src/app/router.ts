@@ -16,7 +16,6 @@ export const router = createRouter({
   basepath: "/console",
   defaultPreload: "intent",
   defaultPendingComponent: PageSkeleton,
-  scrollRestoration: true,
 });
 
 declare module "@tanstack/react-router" {

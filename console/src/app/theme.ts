@@ -6,6 +6,8 @@ import {
 } from "@mantine/core";
 
 const ACCENT = "#4f56d3";
+/** Of buttons that destroy: `color="danger"`. */
+const DANGER = "#c0262d";
 
 /** Mantine draws inputs, menus and lines of the dark scheme with it. */
 const DARK: MantineColorsTuple = [
@@ -25,7 +27,7 @@ const DARK: MantineColorsTuple = [
 export function themeOf(primaryColor: string | null | undefined): MantineThemeOverride {
   const accent = /^#[0-9a-f]{6}$/i.test(primaryColor ?? "") ? (primaryColor as string) : ACCENT;
   return createTheme({
-    colors: { accent: shades(accent), dark: DARK },
+    colors: { accent: shades(accent), danger: shades(DANGER), dark: DARK },
     primaryColor: "accent",
     primaryShade: 6,
     autoContrast: true,

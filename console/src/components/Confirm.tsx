@@ -26,7 +26,7 @@ export function Confirm({ opened, title, children, action, isRunning, onConfirm,
         <Button variant="default" onClick={onClose} data-autofocus>
           {t.actions.cancel}
         </Button>
-        <Button {...(danger && { color: "red.8" })} loading={isRunning} onClick={onConfirm}>
+        <Button {...(danger && { color: "danger" })} loading={isRunning} onClick={onConfirm}>
           {action}
         </Button>
       </Group>

@@ -3,7 +3,7 @@ import { common as t } from "@strings/common";
 import { IconAlertCircle } from "@tabler/icons-react";
 import { CopyButton } from "./CopyButton";
 import classes from "./ErrorPanel.module.css";
-import { problemOf } from "./problem";
+import { fieldErrors, problemOf } from "./problem";
 
 /** An error where its content would be: what is wrong, what to do, and the request's ID. */
 export function ErrorPanel({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
@@ -13,7 +13,8 @@ export function ErrorPanel({ error, onRetry }: { error: unknown; onRetry?: () =>
       <IconAlertCircle size={18} className={classes.icon} aria-hidden />
       <div className={classes.body}>
         <p className={classes.title}>{problem.title}</p>
-        <p className={classes.detail}>{problem.detail}</p>
+        {/* The detail of a rejected body only repeats the fields. */}
+        {problem.fields.length === 0 && <p className={classes.detail}>{problem.detail}</p>}
         {problem.fields.map(({ path, message }) => (
           <p key={path + message} className={classes.detail}>
             <code>{path}</code>: {message}
@@ -28,6 +29,13 @@ export function ErrorPanel({ error, onRetry }: { error: unknown; onRetry?: () =>
       </div>
     </div>
   );
+}
+
+/** An error of a form, unless each of its fields already shows its own: `fieldErrors`. */
+export function FormError({ error, fields }: { error: unknown; fields: readonly string[] }) {
+  const shown = Object.keys(fieldErrors(error));
+  if (!error || (shown.length > 0 && shown.every((field) => fields.includes(field)))) return null;
+  return <ErrorPanel error={error} />;
 }
 
 export function RequestId({ id }: { id: string }) {

@@ -1,7 +1,7 @@
 import { dismiss, type ShownNotice, useNotices } from "@api/notifications";
 import { CloseButton } from "@mantine/core";
 import { common as t } from "@strings/common";
-import { IconCircleCheck } from "@tabler/icons-react";
+import { IconAlertTriangle, IconCircleCheck } from "@tabler/icons-react";
 import { ErrorPanel } from "./ErrorPanel";
 import classes from "./Notices.module.css";
 
@@ -30,7 +30,11 @@ function Content({ notice }: { notice: ShownNotice }) {
   }
   return (
     <>
-      <IconCircleCheck size={18} className={classes.success} aria-hidden />
+      {notice.tone === "warning" ? (
+        <IconAlertTriangle size={18} className={classes.warning} aria-hidden />
+      ) : (
+        <IconCircleCheck size={18} className={classes.success} aria-hidden />
+      )}
       <p className={classes.body}>{notice.message}</p>
     </>
   );

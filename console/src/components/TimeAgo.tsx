@@ -1,6 +1,6 @@
 import { Text, Tooltip } from "@mantine/core";
 import { common as t } from "@strings/common";
-import { useSyncExternalStore } from "react";
+import { useRef, useState, useSyncExternalStore } from "react";
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const exact = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
@@ -15,15 +15,30 @@ const UNITS = [
 /** A time such as "5 min. ago". The exact one, in the viewer's zone and in UTC, shows on hover and on focus. */
 export function TimeAgo({ at, fallback = t.time.never }: { at: string | null; fallback?: string }) {
   const now = useNow();
+  const target = useRef<HTMLTimeElement>(null);
+  const [isActive, setActive] = useState(false);
   if (at === null) return <span>{fallback}</span>;
   const date = new Date(at);
+  const show = () => setActive(true);
+  const hide = () => setActive(false);
   return (
-    <Tooltip label={<ExactTimes date={date} />} multiline>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the exact time shows on focus too */}
-      <time dateTime={at} tabIndex={0}>
+    <>
+      <time
+        ref={target}
+        dateTime={at}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the exact time shows on focus too
+        tabIndex={0}
+        onPointerEnter={show}
+        onPointerLeave={hide}
+        onFocus={show}
+        onBlur={hide}
+        onKeyDown={(event) => event.key === "Escape" && hide()}
+      >
         {words(date.getTime() - now)}
       </time>
-    </Tooltip>
+      {/* A list has many times, and a tooltip costs more than its row: there is one only while it shows. */}
+      {isActive && <Tooltip target={target} opened multiline label={<ExactTimes date={date} />} />}
+    </>
   );
 }
 

@@ -1,4 +1,4 @@
-import { ErrorPanel } from "@components/ErrorPanel";
+import { ErrorPanel, FormError } from "@components/ErrorPanel";
 import { fieldErrors } from "@components/problem";
 import { Secret } from "@components/Secret";
 import { Button, Checkbox, Group, Modal, MultiSelect, Stack, Text, TextInput } from "@mantine/core";
@@ -13,6 +13,9 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { eventTypes, useCreateWebhook } from "./queries";
+
+/** The fields that show their own errors. */
+const FIELDS = ["name", "url", "eventTypes"];
 
 /** The dialog that adds a webhook, and then shows its secret once. */
 export function CreateWebhook({ opened, onClose }: { opened: boolean; onClose: () => void }) {
@@ -100,7 +103,7 @@ function Form({ onCreated, onCancel }: { onCreated: (webhook: WebhookWithSecret)
           onChange={(event) => setEverything(event.currentTarget.checked)}
         />
         {catalogue.error && <ErrorPanel error={catalogue.error} onRetry={() => void catalogue.refetch()} />}
-        {Boolean(create.error) && <ErrorPanel error={create.error} />}
+        <FormError error={create.error} fields={FIELDS} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onCancel}>
             {common.actions.cancel}

@@ -13,7 +13,7 @@ import { webhooks as t } from "@strings/webhooks";
 import { IconRefresh } from "@tabler/icons-react";
 import { skipToken, useQuery } from "@tanstack/react-query";
 import classes from "./parts.module.css";
-import { deliveryDetail, useRetryDelivery } from "./queries";
+import { deliveryDetail, isSuccess, useRetryDelivery } from "./queries";
 
 interface Props {
   webhookId: string;
@@ -93,12 +93,11 @@ function Content({ delivery }: { delivery: DeliveryDetail }) {
 
 function AttemptPanel({ attempt, isOpen }: { attempt: Attempt; isOpen: boolean }) {
   const { statusCode, error, responseBody } = attempt;
-  const isSuccess = statusCode !== null && statusCode >= 200 && statusCode < 300;
   return (
     <details className={classes.attempt} open={isOpen}>
       <summary>
         <strong>{t.delivery.attempt(attempt.number)}</strong>
-        <StatusBadge tone={isSuccess ? "success" : "danger"}>{t.delivery.status(statusCode)}</StatusBadge>
+        <StatusBadge tone={isSuccess(statusCode) ? "success" : "danger"}>{t.delivery.status(statusCode)}</StatusBadge>
         <span className={classes.spread}>
           {t.detail.milliseconds(attempt.durationMs)} · {exactTime(attempt.startedAt)}
         </span>

@@ -82,7 +82,7 @@ function Actions({ webhook }: { webhook: WebhookDetail }) {
           </ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item color="red.8" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
+          <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
             {t.detail.remove}
           </Menu.Item>
         </Menu.Dropdown>

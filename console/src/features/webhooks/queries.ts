@@ -38,6 +38,11 @@ type DeliveryStatus = NonNullable<
   NonNullable<Parameters<ReturnType<typeof api>["webhooks"]["listDeliveries"]>[1]>["status"]
 >;
 
+/** Whether a receiver accepted the request. */
+export function isSuccess(statusCode: number | null): boolean {
+  return statusCode !== null && statusCode >= 200 && statusCode < 300;
+}
+
 export function useCreateWebhook() {
   return useChange({
     run: (body: CreateWebhook) => api().webhooks.create(body),
@@ -49,7 +54,10 @@ export function useCreateWebhook() {
 export function useTestWebhook(id: string) {
   return useChange({
     run: () => api().webhooks.test(id),
-    done: (attempt) => t.detail.tested(attempt.statusCode),
+    done: ({ statusCode }) => ({
+      message: t.detail.tested(statusCode),
+      tone: isSuccess(statusCode) ? "success" : "warning",
+    }),
     changes: [["webhooks", id]],
   });
 }
@@ -57,7 +65,7 @@ export function useTestWebhook(id: string) {
 export function useSetStatus(id: string) {
   return useChange({
     run: (status: Exclude<WebhookStatus, "DISABLED">) => api().webhooks.setStatus(id, { status }),
-    done: (webhook) => (webhook.status === "PAUSED" ? t.detail.paused : t.detail.resumed),
+    done: (webhook) => ({ message: webhook.status === "PAUSED" ? t.detail.paused : t.detail.resumed }),
     changes: [["webhooks", id], LIST],
   });
 }

@@ -64,7 +64,7 @@ export const webhooks = {
     resumed: "The webhook is active",
     remove: "Delete webhook",
     removeTitle: (name: string) => `Delete ${name}?`,
-    removeText: "Its waiting deliveries are canceled and its secret stops to work. You cannot undo this.",
+    removeText: "Its waiting deliveries are canceled and its secret stops working. You cannot undo this.",
     removed: (name: string) => `${name} was deleted`,
     disabledTitle: "Patchbay disabled this webhook",
     metrics: {
