@@ -62,7 +62,8 @@ function openRelay(onReturn: (parameters: Redirect) => void): ProviderWindow {
   let isReady = false;
   let wanted: { url: string; state: string } | null = null;
   const tell = () => {
-    if (isReady && wanted) relay?.postMessage({ type: "authorize", ...wanted } satisfies ConnectMessage, location.origin);
+    if (isReady && wanted)
+      relay?.postMessage({ type: "authorize", ...wanted } satisfies ConnectMessage, location.origin);
   };
   const listen = ({ source, origin, data }: MessageEvent<ConnectMessage>) => {
     if (source !== relay || origin !== location.origin) return;

@@ -1,5 +1,4 @@
 import { ApiError } from "@sdk/errors";
-import type { Caller } from "@sdk/generated/models";
 
 /** How a session wants the console to look. */
 export interface Theme {
@@ -16,22 +15,6 @@ export interface ExchangedSession {
   theme: Theme | null;
   view: string | null;
   returnUrl: string | null;
-}
-
-/** The portal session of a caller. */
-export interface CallerSession {
-  id: string;
-  label: string | null;
-  expiresAt: string;
-  readOnly: boolean;
-  theme: Theme | null;
-  returnUrl: string | null;
-}
-
-/** `GET /api/me`, which tells a portal session too. */
-export interface Me extends Omit<Caller, "type"> {
-  type: Caller["type"] | "session";
-  session?: CallerSession | null;
 }
 
 /** Exchange a one-time code for the session's token. It has no token yet, so the SDK's client cannot do it. */

@@ -9,7 +9,9 @@ import { pages, rootRoute } from "./root";
 const home = createRoute({ getParentRoute: () => pages, path: "/", component: Home });
 
 /** All pages. A feature adds its routes here, and its item to NAVIGATION. */
-const routeTree = rootRoute.addChildren([pages.addChildren([home, ...webhookRoutes, ...marketplaceRoutes, ...integrationRoutes])]);
+const routeTree = rootRoute.addChildren([
+  pages.addChildren([home, ...webhookRoutes, ...marketplaceRoutes, ...integrationRoutes]),
+]);
 
 export const router = createRouter({
   routeTree,

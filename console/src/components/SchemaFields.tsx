@@ -3,6 +3,8 @@ import "@mantine/core/styles/Checkbox.css";
 import "@mantine/core/styles/PasswordInput.css";
 import { common as t } from "@strings/common";
 import { useState } from "react";
+import { ErrorPanel } from "./ErrorPanel";
+import { problemOf } from "./problem";
 import type { FieldValue, FieldValues, SchemaField } from "./schema";
 
 interface Props {
@@ -113,4 +115,22 @@ function ListField({ shared, value, onChange }: ListProps) {
       }}
     />
   );
+}
+
+interface ErrorProps {
+  error: unknown;
+  /** The property of the body that has the fields: `config` or `credentials`. */
+  object: string;
+  fields: readonly SchemaField[];
+  /** Other fields of the form that show their own errors. */
+  others?: readonly string[];
+}
+
+/** An error of a form with such fields, unless each of them already shows its own. */
+export function SchemaError({ error, object, fields, others = [] }: ErrorProps) {
+  const shown = new Set([...fields.map(({ name }) => `${object}.${name}`), ...others]);
+  const rejected = problemOf(error).fields;
+  const isShown = ({ path }: { path: string }) => shown.has(path.split(".").slice(0, 2).join("."));
+  if (!error || (rejected.length > 0 && rejected.every(isShown))) return null;
+  return <ErrorPanel error={error} />;
 }

@@ -24,8 +24,7 @@ const COLUMNS: readonly Column<LogEntry>[] = [
     title: "",
     width: "90px",
     hide: "small",
-    render: ({ outcome }) =>
-      outcome === "FAILED" && <StatusBadge tone="danger">{t.activity.failed}</StatusBadge>,
+    render: ({ outcome }) => outcome === "FAILED" && <StatusBadge tone="danger">{t.activity.failed}</StatusBadge>,
   },
   {
     key: "detail",

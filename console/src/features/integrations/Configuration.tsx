@@ -5,9 +5,9 @@ import { CopyButton } from "@components/CopyButton";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { Facts, Panel } from "@components/Panel";
 import { fieldErrorsOf } from "@components/problem";
-import { SchemaFields } from "@components/SchemaFields";
+import { SchemaError, SchemaFields } from "@components/SchemaFields";
 import { PageSkeleton } from "@components/Skeletons";
-import { changesOf, fieldsOf, type FieldValues } from "@components/schema";
+import { changesOf, type FieldValues, fieldsOf } from "@components/schema";
 import { TimeAgo } from "@components/TimeAgo";
 import { Anchor, Button, Group, Stack, Text, Textarea } from "@mantine/core";
 import type { Integration, Provider } from "@sdk/generated/models";
@@ -60,11 +60,15 @@ function SetupForm({ integration, provider }: { integration: Integration; provid
   const mayWrite = useCan("integrations:write");
   const fields = fieldsOf(provider.configSchema);
   const isOAuth = provider.authType === "OAUTH2";
-  const secrets = new Set(fields.filter(({ kind, name }) => kind === "secret" && name in integration.config).map(({ name }) => name));
-  const old: FieldValues = Object.fromEntries(Object.entries(integration.config).filter(([name]) => !secrets.has(name)));
+  const secrets = new Set(
+    fields.filter(({ kind, name }) => kind === "secret" && name in integration.config).map(({ name }) => name),
+  );
+  const old: FieldValues = Object.fromEntries(
+    Object.entries(integration.config).filter(([name]) => !secrets.has(name)),
+  );
   const [values, setValues] = useState<FieldValues>(old);
   const [scopes, setScopes] = useState(integration.scopes.join("\n"));
-  const update = useUpdateIntegration(integration, t.setup.saved);
+  const update = useUpdateIntegration(integration, () => t.setup.saved);
   const config = changesOf(values, old);
   const wanted = scopes.split(/[\s,]+/).filter(Boolean);
   const hasScopes = wanted.join("\n") !== integration.scopes.join("\n");
@@ -102,7 +106,7 @@ function SetupForm({ integration, provider }: { integration: Integration; provid
               onChange={(event) => setScopes(event.currentTarget.value)}
             />
           )}
-          {update.error && <ErrorPanel error={update.error} />}
+          <SchemaError error={update.error} object="config" fields={fields} />
           <Group justify="space-between">
             {provider.documentationUrl && isHttp(provider.documentationUrl) ? (
               <Anchor href={provider.documentationUrl} target="_blank" rel="noreferrer" size="sm">

@@ -6,7 +6,7 @@ import { api } from "@api/session";
 import { AuthorizationProgress } from "@components/AuthorizationProgress";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { fieldErrors, fieldErrorsOf } from "@components/problem";
-import { SchemaFields } from "@components/SchemaFields";
+import { SchemaError, SchemaFields } from "@components/SchemaFields";
 import { PageSkeleton } from "@components/Skeletons";
 import { type FieldValues, fieldsOf, filled } from "@components/schema";
 import { Button, Group, Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
@@ -40,7 +40,11 @@ export function ConnectDialog({ opened, choices, again, onClose }: Props) {
       // What was typed, and a flow that waits for the provider, would be lost by a click beside the dialog.
       closeOnClickOutside={false}
     >
-      {only ? <Connect integration={only} again={again} onDone={onClose} /> : <Choose choices={choices} onDone={onClose} />}
+      {only ? (
+        <Connect integration={only} again={again} onDone={onClose} />
+      ) : (
+        <Choose choices={choices} onDone={onClose} />
+      )}
     </Modal>
   );
 }
@@ -91,7 +95,8 @@ function ByProvider({ integration, provider, again, onDone }: FormProps) {
         returnUrl: location.origin + RETURN_PATH,
         ...(name.trim() && { connectionId: name.trim() }),
       }),
-    complete: (parameters) => api().connections.complete(parameters as Parameters<ReturnType<typeof api>["connections"]["complete"]>[0]),
+    complete: (parameters) =>
+      api().connections.complete(parameters as Parameters<ReturnType<typeof api>["connections"]["complete"]>[0]),
     onDone: (connection) => {
       for (const queryKey of CONNECTED) void queries.invalidateQueries({ queryKey });
       notify({ message: t.dialog.connected(nameOf(connection)) });
@@ -188,7 +193,7 @@ function ByCredentials({ integration, provider, again, onDone }: FormProps) {
           errors={fieldErrorsOf(create.error, "credentials")}
           onChange={(field, value) => setValues((before) => ({ ...before, [field]: value }))}
         />
-        {create.error && <ErrorPanel error={create.error} />}
+        <SchemaError error={create.error} object="credentials" fields={fields} others={["connectionId"]} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onDone}>
             {common.actions.cancel}

@@ -129,7 +129,7 @@ function Actions({ connection, onGone }: { connection: Connection; onGone: () =>
       <Button
         size="xs"
         variant="default"
-        c="red.8"
+        color="danger"
         leftSection={<IconUnlink size={14} aria-hidden />}
         onClick={confirm.open}
       >

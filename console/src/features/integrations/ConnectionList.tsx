@@ -89,10 +89,7 @@ export function ConnectionList({ integration, integrations = [], filters, open, 
         columns={columns}
         rowHeight={60}
         primary={(connection, content) => (
-          <button
-            type="button"
-            onClick={() => onOpen({ id: connection.id, integrationId: connection.integrationId })}
-          >
+          <button type="button" onClick={() => onOpen({ id: connection.id, integrationId: connection.integrationId })}>
             {content}
           </button>
         )}

@@ -47,9 +47,7 @@ function Connections({ integrations }: { integrations: readonly Integration[] })
     );
   return (
     <>
-      <ConnectionsHeader text={t.text}>
-        {action}
-      </ConnectionsHeader>
+      <ConnectionsHeader text={t.text}>{action}</ConnectionsHeader>
       <ConnectionList
         integrations={integrations}
         filters={{ q, status, integration }}

@@ -1,5 +1,5 @@
 import { providerList } from "@api/providers";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { ErrorPanel, FormError } from "@components/ErrorPanel";
 import { fieldErrors } from "@components/problem";
 import { Button, Group, Modal, NativeSelect, Stack, TextInput } from "@mantine/core";
 import type { IntegrationType, ProviderSummary } from "@sdk/generated/models";
@@ -10,6 +10,9 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { useCreateIntegration } from "./queries";
+
+/** The fields that show their own errors. */
+const FIELDS = ["provider", "type", "name"];
 
 /** The dialog that creates an integration; its page then asks for what the provider needs. */
 export function CreateIntegration({ opened, onClose }: { opened: boolean; onClose: () => void }) {
@@ -82,7 +85,7 @@ function Form({ onCancel }: { onCancel: () => void }) {
           onChange={(event) => setName(event.currentTarget.value)}
         />
         {catalogue.error && <ErrorPanel error={catalogue.error} onRetry={() => void catalogue.refetch()} />}
-        {Boolean(create.error) && <ErrorPanel error={create.error} />}
+        <FormError error={create.error} fields={FIELDS} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onCancel}>
             {common.actions.cancel}
@@ -98,7 +101,9 @@ function Form({ onCancel }: { onCancel: () => void }) {
 
 function grouped(providers: readonly ProviderSummary[]) {
   const options = (known: boolean) =>
-    providers.filter(({ templateId }) => (templateId !== null) === known).map(({ key, name }) => ({ value: key, label: name }));
+    providers
+      .filter(({ templateId }) => (templateId !== null) === known)
+      .map(({ key, name }) => ({ value: key, label: name }));
   return [
     { group: t.form.known, items: options(true) },
     { group: t.form.other, items: options(false) },

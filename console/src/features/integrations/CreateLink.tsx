@@ -1,5 +1,5 @@
 import { useSession } from "@api/session";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { FormError } from "@components/ErrorPanel";
 import { fieldErrors } from "@components/problem";
 import { Secret } from "@components/Secret";
 import { Button, Group, Modal, MultiSelect, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
@@ -20,6 +20,8 @@ interface Props {
 }
 
 const MAX_INTEGRATIONS = 20;
+/** The fields that show their own errors. */
+const FIELDS = ["integrations", "workspaceName", "requestedBy", "connectionId", "expiresIn", "returnUrl"];
 const DEFAULT_SECONDS = "86400";
 
 /** The dialog that creates a connect link, and then shows it once. */
@@ -126,7 +128,7 @@ function Form({ choices, onCreated, onCancel }: FormProps) {
         <NativeSelect
           label={texts.expires}
           value={expiresIn}
-          data={Object.entries(t.lifetimes).map(([value, label]) => ({ value, label }))}
+          data={Object.entries(t.links.lifetimes).map(([value, label]) => ({ value, label }))}
           error={errors.expiresIn}
           onChange={(event) => setExpiresIn(event.currentTarget.value)}
         />
@@ -140,7 +142,7 @@ function Form({ choices, onCreated, onCancel }: FormProps) {
           error={errors.returnUrl}
           onChange={(event) => setReturnUrl(event.currentTarget.value)}
         />
-        {create.error && <ErrorPanel error={create.error} />}
+        <FormError error={create.error} fields={FIELDS} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onCancel}>
             {common.actions.cancel}

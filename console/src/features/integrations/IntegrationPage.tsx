@@ -16,9 +16,9 @@ import { IconDots, IconPlayerPause, IconPlayerPlay, IconPlugConnected, IconTrash
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { Activity } from "./Activity";
+import { Configuration } from "./Configuration";
 import { ConnectDialog } from "./ConnectDialog";
 import { ConnectionList } from "./ConnectionList";
-import { Configuration } from "./Configuration";
 import classes from "./integrations.module.css";
 import { isPlan } from "./kinds";
 import { integrationDetail, useDeleteIntegration, useSetIntegrationStatus } from "./queries";
@@ -123,13 +123,15 @@ function Actions({ integration }: { integration: Integration }) {
           <Menu.Dropdown>
             {(isActive || integration.status === "INACTIVE") && (
               <Menu.Item
-                leftSection={isActive ? <IconPlayerPause size={16} aria-hidden /> : <IconPlayerPlay size={16} aria-hidden />}
+                leftSection={
+                  isActive ? <IconPlayerPause size={16} aria-hidden /> : <IconPlayerPlay size={16} aria-hidden />
+                }
                 onClick={() => setStatus.mutate(isActive ? "INACTIVE" : "ACTIVE")}
               >
                 {isActive ? t.detail.pause : t.detail.resume}
               </Menu.Item>
             )}
-            <Menu.Item color="red.8" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
+            <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
               {t.detail.remove}
             </Menu.Item>
           </Menu.Dropdown>

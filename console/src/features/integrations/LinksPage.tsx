@@ -17,8 +17,8 @@ import { connections as t } from "@strings/connections";
 import { IconLink, IconPlus } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo } from "react";
-import { CreateLink } from "./CreateLink";
 import { ConnectionsHeader } from "./ConnectionsHeader";
+import { CreateLink } from "./CreateLink";
 import { linkList, useRevokeLink } from "./connections";
 import classes from "./integrations.module.css";
 import { isConnectable } from "./kinds";
@@ -116,7 +116,11 @@ function columnsOf(names: Names): readonly Column<ConnectSession>[] {
       hide: "small",
       render: ({ integrations }) => {
         const [first = "", ...others] = names(integrations);
-        return <span title={[first, ...others].join(", ")}>{others.length === 0 ? first : t.links.more(first, others.length)}</span>;
+        return (
+          <span title={[first, ...others].join(", ")}>
+            {others.length === 0 ? first : t.links.more(first, others.length)}
+          </span>
+        );
       },
     },
     {
@@ -199,7 +203,7 @@ function Details({ link, names, onClose }: { link: ConnectSession; names: Names;
         )}
         {link.status === "OPEN" && (
           <RequireScope scope="connections:write">
-            <Button size="xs" variant="default" c="red.8" onClick={confirm.open}>
+            <Button size="xs" variant="default" color="danger" onClick={confirm.open}>
               {t.links.revoke}
             </Button>
           </RequireScope>

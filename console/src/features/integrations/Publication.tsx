@@ -40,7 +40,7 @@ export function Publication({ integration }: { integration: Integration }) {
             {texts.version(version)}
           </Text>
         )}
-        {update.error && <ErrorPanel error={update.error} />}
+        {Boolean(update.error) && <ErrorPanel error={update.error} />}
         {mayPublish &&
           (status === "PENDING_SETUP" && !isPublic ? (
             <Text size="sm">{texts.setUpFirst}</Text>

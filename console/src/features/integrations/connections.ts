@@ -1,5 +1,5 @@
-import { http, api } from "@api/session";
 import { listOptions, useChange } from "@api/queries";
+import { api, http } from "@api/session";
 import type {
   Connection,
   ConnectionStatus,
@@ -42,9 +42,15 @@ export const recentActivity = (integrationId: string) =>
 
 export function useCreateConnection(onDone: (connection: Connection) => void) {
   return useChange({
-    run: ({ integrationId, ...body }: { integrationId: string; connectionId: string; credentials: Record<string, string> }) =>
-      api().connections.create(integrationId, body),
-    done: (connection) => t.dialog.connected(nameOf(connection)),
+    run: ({
+      integrationId,
+      ...body
+    }: {
+      integrationId: string;
+      connectionId: string;
+      credentials: Record<string, string>;
+    }) => api().connections.create(integrationId, body),
+    done: (connection) => ({ message: t.dialog.connected(nameOf(connection)) }),
     changes: CONNECTED,
     showsErrors: true,
     onDone,

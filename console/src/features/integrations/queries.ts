@@ -33,17 +33,17 @@ export const activityList = (id: string, action?: string) =>
 export function useCreateIntegration(onDone: (created: Integration) => void) {
   return useChange({
     run: (body: CreateIntegration) => api().integrations.create(body),
-    done: (created) => t.form.created(created.name),
+    done: (created) => ({ message: t.form.created(created.name) }),
     changes: [LIST],
     showsErrors: true,
     onDone,
   });
 }
 
-export function useUpdateIntegration({ id, version }: Integration, done: string | ((updated: Integration) => string)) {
+export function useUpdateIntegration({ id, version }: Integration, done: (updated: Integration) => string) {
   return useChange({
     run: (body: UpdateIntegration) => api().integrations.update(id, body, { ifMatch: version }),
-    done,
+    done: (updated) => ({ message: done(updated) }),
     changes: [["integrations", id], LIST, ["marketplace"]],
     showsErrors: true,
   });
@@ -52,7 +52,7 @@ export function useUpdateIntegration({ id, version }: Integration, done: string 
 export function useSetIntegrationStatus({ id, version }: Integration) {
   return useChange({
     run: (status: SetIntegrationStatus["status"]) => api().integrations.setStatus(id, { status }, { ifMatch: version }),
-    done: ({ status }) => (status === "INACTIVE" ? t.detail.paused : t.detail.resumed),
+    done: ({ status }) => ({ message: status === "INACTIVE" ? t.detail.paused : t.detail.resumed }),
     changes: [["integrations", id], LIST],
   });
 }

@@ -101,7 +101,7 @@ function Install({ item }: { item: Integration }) {
       >
         {t.listing.install}
       </Button>
-      {install.error && (
+      {Boolean(install.error) && (
         <div className={classes.section}>
           <ErrorPanel error={install.error} />
         </div>
@@ -220,11 +220,10 @@ function PlanSteps({ plan }: { plan: Plan }) {
             <span className={classes.mono}>{JSON.stringify(plan.filters)}</span>
           </li>
         )}
-        {plan.then.map(({ app, action }, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: the steps have no ID, and do not change
+        {plan.steps.map(({ app, action }, at) => (
           <li key={at}>
-            <span>{t.listing.then}</span>
-            {t.listing.step(app, action)}
+            <span>{t.listing.step}</span>
+            {t.listing.action(app, action)}
           </li>
         ))}
       </ol>

@@ -6,7 +6,7 @@ export type Kind = "published" | "template" | "automation";
 export interface Plan {
   event: string | null;
   filters: unknown[];
-  then: { app: string; action: string }[];
+  steps: { app: string; action: string }[];
 }
 
 export function kindOf(item: Integration, isTemplate: boolean): Kind {
@@ -22,7 +22,7 @@ export function planOf({ metadata }: Integration): Plan | null {
   return {
     event: typeof when?.event === "string" ? when.event : null,
     filters: Array.isArray(when?.filters) ? when.filters : [],
-    then: plan.then.map((step) => {
+    steps: plan.then.map((step) => {
       const { app, action } = asObject(step) ?? {};
       return { app: String(app ?? ""), action: String(action ?? "") };
     }),

@@ -23,7 +23,7 @@ export const listingDetail = (id: string) =>
 export function useInstall(onDone: (installed: Integration) => void) {
   return useChange({
     run: (id: string) => api().integrations.install(id),
-    done: (installed) => t.listing.installed(installed.name),
+    done: (installed) => ({ message: t.listing.installed(installed.name) }),
     changes: [["integrations"]],
     showsErrors: true,
     onDone,

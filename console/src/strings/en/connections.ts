@@ -37,7 +37,8 @@ export const connections = {
       ACTIVE: "Its access works, and Patchbay renews it before it ends.",
       ACTIVE_KEY: "Its credentials are stored. Patchbay has not tried them at the provider.",
       EXPIRED: "Its access has ended. Its owner has to connect the account again.",
-      ERROR: "The provider refuses to renew its access, for a reason other than the owner's consent. Patchbay keeps trying.",
+      ERROR:
+        "The provider refuses to renew its access, for a reason other than the owner's consent. Patchbay keeps trying.",
       REVOKED: "It is being removed here and at the provider.",
     },
     reasons: {
@@ -81,14 +82,16 @@ export const connections = {
     integration: "Integration",
     choose: "Choose an integration",
     name: "Name",
-    nameHelp: "How you find this account later, such as the ID of your user: letters, digits and _ . - only. If an account has this name already, the new one replaces it.",
+    nameHelp:
+      "How you find this account later, such as the ID of your user: letters, digits and _ . - only. If an account has this name already, the new one replaces it.",
     defaultName: "default",
     asks: (provider: string) => `${provider} will be asked for`,
     defaults: (provider: string) => `What ${provider} gives by default`,
     proceed: (provider: string) => `Continue to ${provider}`,
     submit: "Connect account",
     connected: (account: string) => `${account} is connected`,
-    otherClient: "Whoever continues signs in at the provider, and agrees there. You can also send the account's owner a connect link.",
+    otherClient:
+      "Whoever continues signs in at the provider, and agrees there. You can also send the account's owner a connect link.",
   },
   links: {
     text: "A connect link lets somebody without a login connect one account, once. Send it only to the account's owner.",
@@ -134,16 +137,20 @@ export const connections = {
       requestedBy: "Who asks",
       requestedByHelp: "A name that the account's owner knows, such as yours.",
       name: "Name of the connection",
-      nameHelp: "Such as the ID of your user. If an account has this name already, the new one replaces it. Empty: a new one.",
+      nameHelp:
+        "Such as the ID of your user. If an account has this name already, the new one replaces it. Empty: a new one.",
       expires: "Works for",
       returnUrl: "Address to go back to",
       returnUrlHelp: "Where the page leads at the end. Its origin has to be allowed by the deployment.",
       submit: "Create connect link",
       created: "The link is ready",
-      createdText: "Send it to the owner of the account, by a way that only they can read. It connects one account, once.",
+      createdText:
+        "Send it to the owner of the account, by a way that only they can read. It connects one account, once.",
       link: "Connect link",
       done: "Done",
     },
-    lifetimes: { 3600: "1 hour", 86400: "1 day", 259200: "3 days", 604800: "7 days" } as Readonly<Record<number, string>>,
+    lifetimes: { 3600: "1 hour", 86400: "1 day", 259200: "3 days", 604800: "7 days" } as Readonly<
+      Record<number, string>
+    >,
   },
 };

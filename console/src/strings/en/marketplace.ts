@@ -47,10 +47,10 @@ export const marketplace = {
     perDay: (number: number) => `${number.toLocaleString("en")} uses per day`,
     unlimited: "None",
     when: "When",
-    then: "Then",
+    step: "Then",
     filters: "Only if",
     event: (type: string) => `The event ${type} happens`,
     schedule: "Its trigger in the automation platform fires",
-    step: (app: string, action: string) => `${app}: ${action}`,
+    action: (app: string, action: string) => `${app}: ${action}`,
   },
 };
