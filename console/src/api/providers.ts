@@ -1,5 +1,5 @@
 import type { Integration } from "@sdk/generated/models";
-import { queryOptions, skipToken, useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api } from "./session";
 
 /** The providers that Patchbay knows, and the kinds of those that it does not. */
@@ -23,8 +23,7 @@ export function useProvider(integration: Integration) {
   const certain = certainKey(integration);
   const list = useQuery({ ...providerList, enabled: certain === null });
   const key = certain ?? (list.data && keyAmong(integration, list.data));
-  const options = providerDetail(key ?? "");
-  const detail = useQuery({ ...options, queryFn: key ? options.queryFn : skipToken });
+  const detail = useQuery({ ...providerDetail(key ?? ""), enabled: key !== undefined });
   return {
     provider: detail.data,
     error: list.error ?? detail.error,

@@ -38,7 +38,7 @@ function fieldOf(name: string, property: Property, isRequired: boolean): SchemaF
   return {
     name,
     title,
-    description,
+    description: description.charAt(0).toUpperCase() + description.slice(1),
     kind: kindOf(property),
     options: (property.enum ?? []).map(String),
     isRequired,

@@ -8,7 +8,7 @@ import type { Http } from "@sdk/http";
 import { connect as t } from "@strings/connect";
 import { type FormEvent, useState } from "react";
 import classes from "./ConnectPage.module.css";
-import { connectWith } from "./session";
+import { connectWith, labelOf } from "./session";
 
 interface Props {
   client: Http;
@@ -23,7 +23,7 @@ export function ByCredentials({ client, integration, who, onDone }: Props) {
   const [error, setError] = useState<unknown>(null);
   const [isSending, setSending] = useState(false);
   const fields = fieldsOf(integration.credentialsSchema);
-  const { documentationUrl, providerName } = integration;
+  const { documentationUrl } = integration;
 
   async function submit(event: FormEvent): Promise<void> {
     event.preventDefault();
@@ -39,7 +39,7 @@ export function ByCredentials({ client, integration, who, onDone }: Props) {
   return (
     <form onSubmit={(event) => void submit(event)}>
       <Stack gap="md">
-        <h2 className={classes.subtitle}>{t.keysTitle(providerName)}</h2>
+        <h2 className={classes.subtitle}>{t.keysTitle(labelOf(integration))}</h2>
         <p className={classes.text}>{t.keys(who)}</p>
         <SchemaFields
           fields={fields}

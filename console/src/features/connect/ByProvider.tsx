@@ -6,7 +6,7 @@ import type { Http } from "@sdk/http";
 import { connect as t } from "@strings/connect";
 import { IconShieldCheck } from "@tabler/icons-react";
 import classes from "./ConnectPage.module.css";
-import { complete, initiate } from "./session";
+import { complete, initiate, labelOf } from "./session";
 
 interface Props {
   client: Http;
@@ -17,7 +17,8 @@ interface Props {
 
 /** What the provider will be asked for, and the way to its page. */
 export function ByProvider({ client, integration, who, onDone }: Props) {
-  const { providerName, scopes } = integration;
+  const { scopes } = integration;
+  const providerName = labelOf(integration);
   const { state, begin, cancel } = useAuthorization({
     start: () => initiate(client, integration),
     complete: (parameters) => complete(client, parameters),

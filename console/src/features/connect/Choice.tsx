@@ -3,6 +3,7 @@ import type { ConnectableIntegration } from "@sdk/generated/models";
 import { connect as t } from "@strings/connect";
 import { IconChevronRight } from "@tabler/icons-react";
 import classes from "./ConnectPage.module.css";
+import { labelOf } from "./session";
 
 interface Props {
   integrations: readonly ConnectableIntegration[];
@@ -25,10 +26,10 @@ export function Choice({ integrations, onChoose }: Props) {
               disabled={!integration.isActive}
               onClick={() => onChoose(integration)}
             >
-              <Monogram name={integration.providerName} />
+              <Monogram name={labelOf(integration)} />
               <span className={classes.choiceText}>
                 <strong>{integration.name}</strong>
-                <span>{integration.isActive ? integration.description || integration.providerName : t.inactive}</span>
+                <span>{integration.isActive ? integration.description || labelOf(integration) : t.inactive}</span>
               </span>
               <IconChevronRight size={16} aria-hidden />
             </button>

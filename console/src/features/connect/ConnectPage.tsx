@@ -16,7 +16,7 @@ import { ByCredentials } from "./ByCredentials";
 import { ByProvider } from "./ByProvider";
 import { Choice } from "./Choice";
 import classes from "./ConnectPage.module.css";
-import { connectClient, useConnectSession } from "./session";
+import { connectClient, labelOf, useConnectSession } from "./session";
 
 /** The page of a connect link: who asks for which account, and the way to connect it. */
 export function ConnectPage({ token }: { token: string | null }) {
@@ -68,7 +68,7 @@ function Open({ client, session }: { client: Http; session: Session }) {
       <EmptyState
         heading="h1"
         icon={IconCircleCheck}
-        title={t.doneTitle(connection.account.label ?? chosen?.providerName ?? connection.connectionId)}
+        title={t.doneTitle(connection.account.label ?? (chosen ? labelOf(chosen) : connection.connectionId))}
         text={t.done(who)}
       >
         <GoBack url={returnUrl} />
@@ -110,11 +110,11 @@ function Who({ session, who, chosen }: { session: Session; who: string; chosen: 
         {chosen && (
           <>
             <IconArrowsLeftRight size={18} aria-hidden />
-            <Monogram name={chosen.providerName} size="lg" />
+            <Monogram name={labelOf(chosen)} size="lg" />
           </>
         )}
       </div>
-      <h1 className={classes.title}>{chosen ? t.heading(who, chosen.providerName) : t.headingChoice(who)}</h1>
+      <h1 className={classes.title}>{chosen ? t.heading(who, labelOf(chosen)) : t.headingChoice(who)}</h1>
       <p className={classes.facts}>
         {requestedBy && <span>{t.requestedBy(requestedBy)}</span>}
         {workspaceName && <span>{t.workspace(workspaceId)}</span>}

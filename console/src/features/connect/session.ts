@@ -36,6 +36,11 @@ export function useConnectSession(client: Http | null): { loaded: Loaded; reload
   return { loaded, reload: () => load() };
 }
 
+/** What people call the provider: its own name, or the integration's if Patchbay does not know the provider. */
+export function labelOf({ name, provider, providerName }: ConnectableIntegration): string {
+  return providerName === provider ? name : providerName;
+}
+
 /** Start a flow. The link itself decides the scopes and the connection's name. */
 export function initiate(client: Http, { id, redirectUri }: ConnectableIntegration): Promise<Authorization> {
   return client.request<Authorization>("POST", "/api/integrations/{id}/oauth/initiate", {

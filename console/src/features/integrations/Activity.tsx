@@ -8,6 +8,7 @@ import type { LogEntry } from "@sdk/generated/models";
 import { integrations as t } from "@strings/integrations";
 import { IconHistory } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
+import { actorOf } from "./kinds";
 import { activityList } from "./queries";
 
 const route = getRouteApi("/pages/integrations/$integrationId");
@@ -33,7 +34,13 @@ const COLUMNS: readonly Column<LogEntry>[] = [
     hide: "narrow",
     render: ({ detail }) => detail && <span title={detail}>{detail}</span>,
   },
-  { key: "actor", title: t.activity.columns.actor, width: "1fr", hide: "narrow", render: ({ actor }) => actor },
+  {
+    key: "actor",
+    title: t.activity.columns.actor,
+    width: "1fr",
+    hide: "narrow",
+    render: ({ actor }) => actorOf(actor),
+  },
   {
     key: "at",
     title: t.activity.columns.at,

@@ -1,13 +1,13 @@
 import { useProvider } from "@api/providers";
 import { isHttp } from "@api/providerWindow";
-import { useCan } from "@api/session";
+import { useCan, useSession } from "@api/session";
 import { CopyButton } from "@components/CopyButton";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { Facts, Panel } from "@components/Panel";
 import { fieldErrorsOf } from "@components/problem";
 import { SchemaError, SchemaFields } from "@components/SchemaFields";
 import { PageSkeleton } from "@components/Skeletons";
-import { changesOf, type FieldValues, fieldsOf } from "@components/schema";
+import { changesOf, type FieldValue, type FieldValues, fieldsOf, type SchemaField } from "@components/schema";
 import { TimeAgo } from "@components/TimeAgo";
 import { Anchor, Button, Group, Stack, Text, Textarea } from "@mantine/core";
 import type { Integration, Provider } from "@sdk/generated/models";
@@ -16,18 +16,22 @@ import { providers as words } from "@strings/providers";
 import { Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import classes from "./integrations.module.css";
-import { isPlan, redirectUri } from "./kinds";
+import { isPlan, isServed, redirectUri } from "./kinds";
 import { Publication } from "./Publication";
 import { useUpdateIntegration } from "./queries";
 
+/** A form with more fields folds those that are seldom needed. */
+const FEW = 5;
+
 /** What the integration needs for its provider, its details, and its publication. */
 export function Configuration({ integration }: { integration: Integration }) {
+  const { workspaceId } = useSession();
   return (
     <div className={classes.panels}>
       <Panel title={t.setup.title}>
         {isPlan(integration) ? (
           <Text c="dimmed">{t.detail.plan}</Text>
-        ) : integration.installedFrom !== null && integration.publisher !== null && isServed(integration) ? (
+        ) : isServed(integration, workspaceId) ? (
           <Text c="dimmed">{t.setup.copy}</Text>
         ) : (
           <Setup integration={integration} />
@@ -41,11 +45,6 @@ export function Configuration({ integration }: { integration: Integration }) {
       </div>
     </div>
   );
-}
-
-/** Whether a copy is served by its publisher's client: then it has none of its own. */
-function isServed({ config, status }: Integration): boolean {
-  return config.clientId === undefined && status !== "PENDING_SETUP";
 }
 
 function Setup({ integration }: { integration: Integration }) {
@@ -80,19 +79,22 @@ function SetupForm({ integration, provider }: { integration: Integration; provid
   }
 
   if (fields.length === 0 && !isOAuth) return <Text c="dimmed">{t.setup.nothing}</Text>;
+  const shared = {
+    values,
+    stored: secrets,
+    errors: fieldErrorsOf(update.error, "config"),
+    onChange: (name: string, value: FieldValue) => setValues((before) => ({ ...before, [name]: value })),
+  };
+  const isMain = ({ name, isRequired }: SchemaField) => isRequired || name in old || fields.length <= FEW;
+  const main = fields.filter(isMain);
+  const more = fields.filter((field) => !isMain(field));
   const defaults = provider.oauth?.scopes.map(({ name }) => name) ?? [];
   return (
     <form onSubmit={submit}>
       <fieldset disabled={!mayWrite} style={{ display: "contents" }}>
         <Stack gap="md">
           {isOAuth && <RedirectUri uri={redirectUri(integration)} />}
-          <SchemaFields
-            fields={fields}
-            values={values}
-            stored={secrets}
-            errors={fieldErrorsOf(update.error, "config")}
-            onChange={(name, value) => setValues((before) => ({ ...before, [name]: value }))}
-          />
+          <SchemaFields {...shared} fields={main} />
           {isOAuth && (
             <Textarea
               label={t.setup.scopes}
@@ -105,6 +107,14 @@ function SetupForm({ integration, provider }: { integration: Integration; provid
               value={scopes}
               onChange={(event) => setScopes(event.currentTarget.value)}
             />
+          )}
+          {more.length > 0 && (
+            <details className={classes.more}>
+              <summary>{t.setup.more}</summary>
+              <Stack gap="md">
+                <SchemaFields {...shared} fields={more} />
+              </Stack>
+            </details>
           )}
           <SchemaError error={update.error} object="config" fields={fields} />
           <Group justify="space-between">
@@ -171,7 +181,7 @@ function facts(integration: Integration) {
           [
             names.installedFrom,
             <Link key="from" to="/marketplace" search={{ listing: integration.installedFrom }}>
-              {integration.publisher?.name ?? integration.installedFrom}
+              {integration.publisher?.name ?? names.marketplace}
             </Link>,
           ] as const,
         ]

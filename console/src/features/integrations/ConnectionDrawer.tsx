@@ -16,12 +16,13 @@ import { connections as t } from "@strings/connections";
 import { integrations } from "@strings/integrations";
 import { providers as words } from "@strings/providers";
 import { IconPlugConnected, IconRefresh, IconUnlink } from "@tabler/icons-react";
-import { skipToken, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ConnectDialog } from "./ConnectDialog";
 import type { Opened } from "./ConnectionList";
 import { connectionDetail, nameOf, recentActivity, useDisconnect, useRefresh } from "./connections";
 import classes from "./integrations.module.css";
+import { actorOf } from "./kinds";
 import { integrationDetail } from "./queries";
 
 interface Props {
@@ -33,8 +34,10 @@ interface Props {
 
 /** A connected account: whether it works, what it may do, and what happened to it. */
 export function ConnectionDrawer({ opened, known, onClose }: Props) {
-  const options = connectionDetail(opened?.integrationId ?? "", opened?.id ?? "");
-  const query = useQuery({ ...options, queryFn: opened === null || known ? skipToken : options.queryFn });
+  const query = useQuery({
+    ...connectionDetail(opened?.integrationId ?? "", opened?.id ?? ""),
+    enabled: opened !== null && known === undefined,
+  });
   const connection = known ?? query.data;
   return (
     <Drawer
@@ -97,8 +100,7 @@ function Actions({ connection, onGone }: { connection: Connection; onGone: () =>
   const [isAsking, confirm] = useDisclosure(false);
   const refresh = useRefresh(connection);
   const disconnect = useDisconnect(connection, onGone);
-  const options = integrationDetail(connection.integrationId);
-  const integration = useQuery({ ...options, queryFn: isConnecting ? options.queryFn : skipToken });
+  const integration = useQuery({ ...integrationDetail(connection.integrationId), enabled: isConnecting });
   if (!mayWrite) return <div className={classes.actions} />;
   const { status, authType } = connection;
   const needsOwner = status === "EXPIRED";
@@ -178,7 +180,9 @@ function RecentActivity({ connection }: { connection: Connection }) {
               <div style={{ minWidth: 0 }}>
                 {integrations.actions[action] ?? action}{" "}
                 {outcome === "FAILED" && <StatusBadge tone="danger">{integrations.activity.failed}</StatusBadge>}
-                <p>{detail === name ? actor : `${actor} · ${detail?.slice(name.length + 1).trim()}`}</p>
+                <p>
+                  {detail === name ? actorOf(actor) : `${actorOf(actor)} · ${detail?.slice(name.length + 1).trim()}`}
+                </p>
               </div>
               <TimeAgo at={createdAt} />
             </li>

@@ -13,7 +13,7 @@ import { statuses } from "@strings/statuses";
 import { IconPlugConnected, IconSearchOff } from "@tabler/icons-react";
 import { type ReactNode, useMemo } from "react";
 import { ConnectionDrawer } from "./ConnectionDrawer";
-import { connectionList, nameOf } from "./connections";
+import { connectionList, nameOf, secondNameOf } from "./connections";
 import classes from "./integrations.module.css";
 
 interface Filters {
@@ -121,7 +121,7 @@ function columnsOf(integrations: ReadonlyMap<string, Integration> | null): reado
       render: (connection) => (
         <span className={classes.lines}>
           <span className={classes.line}>{nameOf(connection)}</span>
-          <span className={classes.second}>{connection.connectionId}</span>
+          <span className={classes.second}>{secondNameOf(connection)}</span>
         </span>
       ),
     },

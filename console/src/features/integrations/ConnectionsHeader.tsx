@@ -12,10 +12,10 @@ export function ConnectionsHeader({ text, children }: { text: string; children: 
         {children}
       </PageHeader>
       <nav className={classes.tabs} aria-label={t.title}>
-        <Link to="/connections" className={classes.tab}>
+        <Link to="/connections" activeOptions={{ exact: true, includeSearch: false }} className={classes.tab}>
           {t.tabs.accounts}
         </Link>
-        <Link to="/connect-links" className={classes.tab}>
+        <Link to="/connections/links" className={classes.tab}>
           {t.tabs.links}
         </Link>
       </nav>

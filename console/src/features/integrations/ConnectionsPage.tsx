@@ -19,16 +19,17 @@ export function ConnectionsPage() {
   const seesIntegrations = useCan("integrations:read");
   return (
     <RequireScope scope="connections:read" page>
-      {seesIntegrations ? <WithIntegrations /> : <Connections integrations={[]} />}
+      {seesIntegrations ? <WithIntegrations /> : <Connections integrations={[]} isLoading={false} />}
     </RequireScope>
   );
 }
 
 function WithIntegrations() {
-  return <Connections integrations={useList(integrationList).items} />;
+  const { items, isPending } = useList(integrationList);
+  return <Connections integrations={items} isLoading={isPending} />;
 }
 
-function Connections({ integrations }: { integrations: readonly Integration[] }) {
+function Connections({ integrations, isLoading }: { integrations: readonly Integration[]; isLoading: boolean }) {
   const { q, status, integration, connection, of } = route.useSearch();
   const navigate = route.useNavigate();
   const [isConnecting, connect] = useDisclosure(false);
@@ -40,7 +41,7 @@ function Connections({ integrations }: { integrations: readonly Integration[] })
           {t.connect}
         </Button>
       </RequireScope>
-    ) : (
+    ) : isLoading ? null : (
       <Button variant="default" renderRoot={(props) => <Link to="/marketplace" {...props} />}>
         {t.toMarketplace}
       </Button>

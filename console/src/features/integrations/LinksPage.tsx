@@ -24,7 +24,7 @@ import classes from "./integrations.module.css";
 import { isConnectable } from "./kinds";
 import { integrationList } from "./queries";
 
-const route = getRouteApi("/pages/connect-links");
+const route = getRouteApi("/pages/connections/links");
 
 type Names = (ids: readonly string[]) => string[];
 
@@ -32,16 +32,17 @@ export function LinksPage() {
   const seesIntegrations = useCan("integrations:read");
   return (
     <RequireScope scope="connections:read" page>
-      {seesIntegrations ? <WithIntegrations /> : <Links integrations={[]} />}
+      {seesIntegrations ? <WithIntegrations /> : <Links integrations={[]} isLoading={false} />}
     </RequireScope>
   );
 }
 
 function WithIntegrations() {
-  return <Links integrations={useList(integrationList).items} />;
+  const { items, isPending } = useList(integrationList);
+  return <Links integrations={items} isLoading={isPending} />;
 }
 
-function Links({ integrations }: { integrations: readonly Integration[] }) {
+function Links({ integrations, isLoading }: { integrations: readonly Integration[]; isLoading: boolean }) {
   const { link } = route.useSearch();
   const navigate = route.useNavigate();
   const list: List<ConnectSession> = useList(linkList);
@@ -58,7 +59,7 @@ function Links({ integrations }: { integrations: readonly Integration[] }) {
           {t.links.create}
         </Button>
       </RequireScope>
-    ) : (
+    ) : isLoading ? null : (
       <Button variant="default" renderRoot={(props) => <Link to="/marketplace" {...props} />}>
         {t.toMarketplace}
       </Button>

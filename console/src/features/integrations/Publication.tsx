@@ -1,4 +1,4 @@
-import { useCan } from "@api/session";
+import { useCan, useSession } from "@api/session";
 import { Confirm } from "@components/Confirm";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { Facts, Panel } from "@components/Panel";
@@ -8,14 +8,15 @@ import { Button, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { Integration } from "@sdk/generated/models";
 import { integrations as t } from "@strings/integrations";
-import { isPlan } from "./kinds";
+import { isPlan, isServed } from "./kinds";
 import { useUpdateIntegration } from "./queries";
 
 /** Whether other workspaces can install the integration, and what the platform decided about it. */
 export function Publication({ integration }: { integration: Integration }) {
+  const { workspaceId } = useSession();
   const mayPublish = useCan("integrations:publish", "integrations:write");
   const [isAsking, confirm] = useDisclosure(false);
-  const { name, isPublic, reviewStatus: review, reviewReason, version, status, provider, installedFrom } = integration;
+  const { name, isPublic, reviewStatus: review, reviewReason, version, status, provider } = integration;
   const update = useUpdateIntegration(integration, (updated) =>
     !updated.isPublic
       ? t.publication.unpublished
@@ -24,7 +25,11 @@ export function Publication({ integration }: { integration: Integration }) {
         : t.publication.published,
   );
   // Only an integration of a provider that Patchbay knows, with a client of its own, can be published.
-  const isCandidate = !isPlan(integration) && provider !== null && installedFrom === null;
+  const isCandidate =
+    !isPlan(integration) &&
+    provider !== null &&
+    !isServed(integration, workspaceId) &&
+    integration.config.authorizationUrl === undefined;
   if (!isPublic && (!isCandidate || !mayPublish)) return null;
   const texts = t.publication;
   return (

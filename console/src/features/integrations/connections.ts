@@ -79,6 +79,11 @@ export function nameOf({ account, connectionId }: Connection): string {
   return account.label ?? connectionId;
 }
 
+/** Another name of it, which a list shows below the first. */
+export function secondNameOf({ id, account, connectionId }: Connection): string {
+  return account.label === null ? (account.id ?? id) : connectionId;
+}
+
 // ── connect links ─────────────────────────────────────────────────────────────────────────────────────
 
 const LINKS = "/api/connect/sessions";

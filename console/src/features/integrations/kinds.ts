@@ -1,4 +1,5 @@
 import type { Integration } from "@sdk/generated/models";
+import { integrations as t } from "@strings/integrations";
 
 const PLANS: ReadonlySet<string> = new Set(["ZAPIER", "MAKE", "N8N"]);
 
@@ -17,4 +18,14 @@ export function redirectUri({ id, config }: Pick<Integration, "id" | "config">):
 /** Whether an account can be connected now. */
 export function isConnectable(integration: Integration): boolean {
   return integration.status === "ACTIVE" && !isPlan(integration);
+}
+
+/** Who did something, for people. */
+export function actorOf(actor: string): string {
+  return actor === "patchbay" ? t.activity.patchbay : actor;
+}
+
+/** Whether it is a copy of another workspace's integration, whose client serves it. A template's copy has its own. */
+export function isServed({ installedFrom, publisher }: Integration, workspaceId: string): boolean {
+  return installedFrom !== null && publisher !== null && publisher.workspaceId !== workspaceId;
 }

@@ -53,7 +53,7 @@ const connections = createRoute({
 
 const links = createRoute({
   getParentRoute: () => pages,
-  path: "/connect-links",
+  path: "/connections/links",
   validateSearch: (search): { link?: string } => ({ link: text(search.link) }),
   component: lazyRouteComponent(() => import("./LinksPage"), "LinksPage"),
 });

@@ -12,12 +12,14 @@ interface Props<T> {
   list: List<T>;
   render: (item: T) => ReactNode;
   empty: ReactNode;
+  /** How many there are, in words. */
+  summary: (shown: number, hasMore: boolean) => string;
 }
 
-const CARD = { width: 280, height: 172, gap: 16 };
+const CARD = { width: 280, height: 160, gap: 16 };
 
 /** Cards of a list of any length: only the visible rows of cards are in the page. */
-export function CardGrid<T extends { id: string }>({ label, list, render, empty }: Props<T>) {
+export function CardGrid<T extends { id: string }>({ label, list, render, empty, summary }: Props<T>) {
   const { items, hasMore, isLoadingMore, error, loadMore } = list;
   const scroller = useRef<HTMLDivElement>(null);
   const { ref, width } = useElementSize<HTMLDivElement>();
@@ -63,7 +65,7 @@ export function CardGrid<T extends { id: string }>({ label, list, render, empty 
       </div>
       {Boolean(error) && <ErrorPanel error={error} onRetry={loadMore} />}
       <div className={classes.foot}>
-        <span role="status">{isLoadingMore ? t.list.loadingMore : t.list.shown(items.length, hasMore)}</span>
+        <span role="status">{isLoadingMore ? t.list.loadingMore : summary(items.length, hasMore)}</span>
         {hasMore && (
           <Button variant="subtle" size="compact-xs" loading={isLoadingMore} onClick={loadMore}>
             {t.actions.loadMore}

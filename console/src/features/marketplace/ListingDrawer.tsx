@@ -12,7 +12,7 @@ import { common } from "@strings/common";
 import { marketplace as t } from "@strings/marketplace";
 import { providers as words } from "@strings/providers";
 import { IconDownload } from "@tabler/icons-react";
-import { skipToken, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { type Kind, kindOf, type Plan, planOf } from "./kinds";
@@ -30,8 +30,7 @@ interface Props {
 
 /** A listing: what it is, what it needs, and the button that installs it. */
 export function ListingDrawer({ id, known, templates, onClose }: Props) {
-  const options = listingDetail(id ?? "");
-  const query = useQuery({ ...options, queryFn: id === null || known ? skipToken : options.queryFn });
+  const query = useQuery({ ...listingDetail(id ?? ""), enabled: id !== null && known === undefined });
   const item = known ?? query.data;
   return (
     <Drawer

@@ -62,6 +62,7 @@ function Marketplace() {
       />
       <CardGrid
         label={t.listLabel}
+        summary={t.shown}
         list={list}
         render={(item) => <Card item={item} isTemplate={templates.has(item.id)} />}
         empty={

@@ -1,8 +1,12 @@
+import { count } from "./common";
+
 /** Texts of the marketplace. */
 export const marketplace = {
   title: "Marketplace",
   text: "Install an integration to connect your customers' accounts at a provider, or the plan of an automation.",
   listLabel: "Integrations to install",
+  shown: (number: number, more: boolean) =>
+    more ? `${number.toLocaleString("en")} loaded` : count(number, "entry", "entries"),
   search: "Search names and descriptions",
   type: "Type",
   allTypes: "All types",
