@@ -76,6 +76,7 @@ function Field({ field, value, error, isStored, onChange }: FieldProps) {
       return (
         <PasswordInput
           {...typed}
+          aria-invalid={error !== undefined}
           placeholder={isStored ? t.form.stored : undefined}
           visibilityToggleButtonProps={{ "aria-label": t.form.show(title) }}
           onChange={(event) => onChange(event.currentTarget.value)}
