@@ -367,6 +367,7 @@ def clear_caches() -> None:
     from patchbay.oauth import limits
     from patchbay.publishing import fan_out
     from patchbay.rate_limits import ceilings
+    from patchbay.sessions import guard as sessions_guard
     from patchbay.settings import settings
 
     settings.cache_clear()
@@ -375,6 +376,7 @@ def clear_caches() -> None:
     vault.clear_cache()
     auth_jwt.clear_cache()
     guard.clear_cache()
+    sessions_guard.clear_cache()
     auditing.clear_cache()
     ceilings.clear_cache()
     limits.clear_cache()

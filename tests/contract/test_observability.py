@@ -390,7 +390,7 @@ def test_query_groups_all_routes_of_the_access_log() -> None:
         if match is None and route.key != "$default"
     ] == []
     groups = {match["group"] for match in found if match}
-    assert {"events", "integrations", "integrations/webhooks", "integrations/{id}/oauth"} <= groups
+    assert {"events", "integrations", "integrations/webhooks", "integrations/{id}/oauth", "console"} <= groups
     assert len(groups) <= 20
 
 

@@ -69,14 +69,18 @@ class Operation:
 
 @cache
 def operations() -> tuple[Operation, ...]:
-    """Every operation, in the order of the template."""
+    """Every operation, in the order of the template. The console's pages, outside /api, are none."""
     template = Template(
         ROOT / "template.yaml",
         {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"},
     )
     functions = template.functions()
     order = list(functions)
-    routes = [route for route in gateway.read(template).routes if route.path and route.method != "HEAD"]
+    routes = [
+        route
+        for route in gateway.read(template).routes
+        if route.path.startswith("/api/") and route.method != "HEAD"
+    ]
     return tuple(
         _operation(route, functions[route.function].handler)
         for route in sorted(routes, key=lambda route: order.index(route.function))

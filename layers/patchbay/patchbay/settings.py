@@ -69,6 +69,7 @@ class Settings:
     # Comma-separated lists.
     allowed_redirect_uris: str = ""
     allowed_return_origins: str = ""
+    console_frame_ancestors: str = ""
 
     https_only: bool = True
     attempt_timeout_seconds: int = 15
@@ -83,8 +84,9 @@ class Settings:
     # The concurrency of the slow lane's function.
     slow_delivery_concurrency: int = 20
 
-    # Set only by the local runner; the template does not have this variable.
+    # Set only by the local runner; the template does not have these variables.
     patchbay_allow_loopback_targets: bool = False
+    patchbay_sign_in_path: str = ""
 
     @property
     def retention_ms(self) -> int:
@@ -109,6 +111,11 @@ class Settings:
     def return_origins(self) -> tuple[str, ...]:
         """The origins of the platform's pages that our callback route may redirect a browser to."""
         return _split(self.allowed_return_origins)
+
+    @property
+    def frame_ancestors(self) -> tuple[str, ...]:
+        """The origins whose pages can show the console in a frame."""
+        return _split(self.console_frame_ancestors)
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -144,4 +144,12 @@ ROUTES = (
     ("HEAD", "/api/workspace"),
     ("PUT", "/api/workspace"),
     ("POST", "/api/workspace/export"),
+    ("GET", "/connect"),
+    ("HEAD", "/connect"),
+    ("GET", "/connect/{file+}"),
+    ("HEAD", "/connect/{file+}"),
+    ("GET", "/console"),
+    ("HEAD", "/console"),
+    ("GET", "/console/{file+}"),
+    ("HEAD", "/console/{file+}"),
 )

@@ -4114,7 +4114,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The connect session's ID, `cse_…`. */
+                /**
+                 * @description The connect session's ID, `cse_…`.
+                 * @example cse_0355OKVqAq0qlCQrrKadSZ
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5474,7 +5477,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The portal session's ID, `pse_…`, or `current` for the session that asks. */
+                /**
+                 * @description The portal session's ID, `pse_…`, or `current` for the session that asks.
+                 * @example current
+                 */
                 id: string;
             };
             cookie?: never;
