@@ -48,7 +48,9 @@ class Visitor:
 
 
 @pytest.fixture
-def private(new_context: Callable[[], BrowserContext], running: RunningStack, chirrup: str) -> Iterator[Visitor]:
+def private(
+    new_context: Callable[[], BrowserContext], running: RunningStack, chirrup: str
+) -> Iterator[Visitor]:
     """A private window of somebody without a login."""
     context = new_context()
     context.set_default_timeout(15_000)
@@ -153,7 +155,9 @@ def test_link_shows_hostile_names_as_texts(workspace: Workspace, chirrup: str, p
         if not created.is_success:
             continue
         names = {"workspaceName": text, "requestedBy": text}
-        visit = private.open(link_of(workspace, created.json()["id"], provider.integration(workspace, chirrup), **names))
+        visit = private.open(
+            link_of(workspace, created.json()["id"], provider.integration(workspace, chirrup), **names)
+        )
         visit.set_viewport_size({"width": 360, "height": 740})
         assert_inert(visit)
         visit.close()

@@ -36,6 +36,7 @@ def test_template_is_found_installed_and_set_up(console: Console, watch: Watch) 
     secret.fill("s3cret")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("button", name="Connect account")).to_be_visible()
+    page.get_by_role("tab", name="Configuration").click()
     expect(secret).to_have_value("")  # it is stored, and not shown again
     expect(page.get_by_label("Client ID")).to_have_value("3MVG9")
 

@@ -24,6 +24,11 @@ class View(NamedTuple):
 VIEWS = (
     View("webhooks", "/webhooks"),
     View("webhook", "/webhooks/{webhook}"),
+    View("marketplace", "/marketplace"),
+    View("integrations", "/integrations"),
+    View("integration", "/integrations/{integration}"),
+    View("connections", "/connections"),
+    View("connect-links", "/connections/links"),
 )
 
 _LISTS = {

@@ -32,8 +32,8 @@ def create(
     return_url: str | None,
 ) -> tuple[StoredConnectSession, str]:
     """A new session of so many seconds, and the token of its link. Without a `connection_name`, the
-    connection has the session's ID as its name. A portal session may make one that outlives it, as it may make
-    the connection itself; both end with the API key that made the portal session.
+    connection has the session's ID as its name. A portal session may make one that outlives it, as it may
+    make the connection itself; both end with the API key that made the portal session.
     """
     now = now_ms()
     id = ConnectSessionId.new(now)
