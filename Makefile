@@ -9,7 +9,7 @@ tests ?= tests sdks/python/tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
+.PHONY: help setup run demo receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
 	sdks console console-dev lint-console fmt-console screenshots examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
 	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
@@ -25,6 +25,9 @@ setup: need-dev need-ministack need-sam need-schemathesis need-python313 ## Inst
 
 run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
 	@$(python) -m local run
+
+demo: need-dev need-ministack ## Run Patchbay with made-up data, and a platform around the console: PORT= PLATFORM_PORT= [ARGS=]
+	@$(python) -m local demo $(ARGS)
 
 receiver: need-dev ## Print the webhooks that 127.0.0.1:8788 receives: SECRET_FILE= STATUS=
 	@$(if $(filter command,$(firstword $(origin SECRET))),$(error $(on_command_line)))$(python) -m local receiver

@@ -7,10 +7,11 @@ import re
 import pytest
 
 from local import gateway
+from local.direct import handler_of
 from local.settings import ROOT
 from local.template import Template
 from patchbay.http.response import EXPOSED_HEADERS
-from tests.conftest import Api, handler_of, routes_of
+from tests.conftest import Api, routes_of
 from tests.problems import assert_problem
 from tools import routes
 

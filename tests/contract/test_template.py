@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from local import gateway
+from local.direct import handler_of
 from local.settings import ACCOUNT, REGION, ROOT
 from local.template import Resource, Template
 from patchbay import vault
@@ -29,7 +30,7 @@ from patchbay.events import service as events
 from patchbay.events.models import PublishEvent
 from patchbay.settings import Settings
 from patchbay.version import VERSION
-from tests.conftest import Api, Backend, handler_of, routes_of
+from tests.conftest import Api, Backend, routes_of
 from tests.faults import one_at_a_time
 from tests.tour import Driver, tour
 from tests.wire import Params, around_calls

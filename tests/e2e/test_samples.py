@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from local import gateway
+from local.direct import handler_of
 from local.settings import ROOT
 from local.template import Function, Template
 from local.testing import RunningStack
-from tests.conftest import handler_of, routes_of
+from tests.conftest import routes_of
 
 PLACEHOLDER = re.compile(r"<make token WORKSPACE=(\w+)>")  # see events/README.md
 TEMPLATE = Template(

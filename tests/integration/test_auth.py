@@ -21,6 +21,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from local.direct import handler_of
 from patchbay.api_model import Empty
 from patchbay.auth import jwt as auth_jwt
 from patchbay.http import endpoint
@@ -34,7 +35,6 @@ from tests.conftest import (
     Api,
     Backend,
     clear_caches,
-    handler_of,
     jwt_for,
     routes_of,
 )

@@ -226,7 +226,8 @@ def test_link_opens_no_other_route(api: Api, backend: Backend, subtests: pytest.
 
 
 def handler_is_public(backend: Backend, function: str) -> bool:
-    from tests.conftest import handler_of, parsed
+    from local.direct import handler_of
+    from tests.conftest import parsed
 
     return bool(handler_of(parsed(backend.template).functions[function]).endpoint["public"])
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from local import gateway
+from local.direct import handler_of
 from patchbay.api_model import ListQuery
 from patchbay.clock import iso
 from patchbay.deliveries import states
@@ -32,7 +33,6 @@ from tests.conftest import (
     Api,
     Backend,
     clear_caches,
-    handler_of,
     is_audit_row,
     jwt_for,
     routes_of,
