@@ -7,9 +7,8 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from local.demo.provider import Provider
-
 from local.asgi import Server, listen
+from local.demo.provider import Provider
 from tests.e2e.conftest import Workspace
 
 SCOPES = ["posts:read", "posts:write"]
