@@ -15,6 +15,7 @@ import { type ReactNode, useMemo } from "react";
 import { ConnectionDrawer } from "./ConnectionDrawer";
 import { connectionList, nameOf, secondNameOf } from "./connections";
 import classes from "./integrations.module.css";
+import { isConnectable } from "./kinds";
 
 interface Filters {
   q?: string;
@@ -51,6 +52,7 @@ export function ConnectionList({ integration, integrations = [], filters, open, 
     () => columnsOf(integration ? null : new Map(integrations.map((each) => [each.id, each]))),
     [integration, integrations],
   );
+  const emptyText = integration ? t.emptyHere : integrations.some(isConnectable) ? t.empty : t.needIntegration;
   const isFiltered = q !== "" || status !== undefined || chosen !== undefined;
   return (
     <>
@@ -97,7 +99,7 @@ export function ConnectionList({ integration, integrations = [], filters, open, 
           isFiltered ? (
             <EmptyState icon={IconSearchOff} title={t.noMatchTitle} text={t.noMatch} />
           ) : (
-            <EmptyState icon={IconPlugConnected} title={t.emptyTitle} text={integration ? t.emptyHere : t.empty}>
+            <EmptyState icon={IconPlugConnected} title={t.emptyTitle} text={emptyText}>
               {offer}
             </EmptyState>
           )

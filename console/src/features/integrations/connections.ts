@@ -74,14 +74,17 @@ export function useDisconnect(connection: Connection, onDone: () => void) {
   });
 }
 
-/** What people know a connection by: the account's name at the provider, or else the name that it was given here. */
+/**
+ * What people know a connection by: the account's name at the provider, or else the name that it was given here. A
+ * connect link without a name gives its own ID, which means nothing to people.
+ */
 export function nameOf({ account, connectionId }: Connection): string {
-  return account.label ?? connectionId;
+  return account.label ?? (connectionId.startsWith("cse_") ? t.unnamed : connectionId);
 }
 
 /** Another name of it, which a list shows below the first. */
 export function secondNameOf({ id, account, connectionId }: Connection): string {
-  return account.label === null ? (account.id ?? id) : connectionId;
+  return account.label === null || connectionId.startsWith("cse_") ? (account.id ?? id) : connectionId;
 }
 
 // ── connect links ─────────────────────────────────────────────────────────────────────────────────────

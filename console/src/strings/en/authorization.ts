@@ -10,7 +10,6 @@ export const authorization = {
   completing: "Connecting the account",
   denied: (provider: string) => `${provider} did not give access`,
   deniedText: "You, or a rule of the provider, refused it. Nothing is connected. You can try again.",
-  failed: "The account is not connected",
   startAgain: "Try again",
   cancel: "Cancel",
 };

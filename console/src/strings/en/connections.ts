@@ -28,7 +28,6 @@ export const connections = {
     created: "Connected",
   },
   unnamed: "Unnamed account",
-  renews: "Renewed when needed",
   noExpiry: "Does not expire",
   detail: {
     title: "Connected account",

@@ -73,7 +73,6 @@ export const integrations = {
     more: "More settings",
     save: "Save",
     saved: "The configuration was saved",
-    unchanged: "There is nothing to save",
     nothing: "This integration has no configuration: each account brings its own credentials.",
     copy: "This is a copy of a published integration. Its publisher's client serves it, so there is nothing to fill in.",
     readOnly: "Your session may look at this, but not change it.",
@@ -126,7 +125,6 @@ export const integrations = {
     all: "All actions",
     columns: { action: "What happened", detail: "Detail", actor: "By", at: "When" },
     failed: "Failed",
-    succeeded: "Done",
     patchbay: "Patchbay",
   },
   actions: {
