@@ -1,5 +1,14 @@
 import { common as t } from "@strings/common";
-import { IconApps, IconBuildingStore, IconPlugConnected, IconWebhook, type TablerIcon } from "@tabler/icons-react";
+import {
+  IconApps,
+  IconBolt,
+  IconBuildingStore,
+  IconGauge,
+  IconListCheck,
+  IconPlugConnected,
+  IconWebhook,
+  type TablerIcon,
+} from "@tabler/icons-react";
 
 export interface NavigationItem {
   /** The path of the page below /console. */
@@ -14,7 +23,12 @@ export interface NavigationItem {
 export const NAVIGATION: readonly { label: string; items: readonly NavigationItem[] }[] = [
   {
     label: t.navigation.groups.activity,
-    items: [{ to: "/webhooks", label: t.navigation.webhooks, icon: IconWebhook, scope: "webhooks:read" }],
+    items: [
+      { to: "/overview", label: t.navigation.overview, icon: IconGauge, scope: "analytics:read" },
+      { to: "/events", label: t.navigation.events, icon: IconBolt, scope: "events:read" },
+      { to: "/webhooks", label: t.navigation.webhooks, icon: IconWebhook, scope: "webhooks:read" },
+      { to: "/tasks", label: t.navigation.tasks, icon: IconListCheck, scope: "webhooks:read" },
+    ],
   },
   {
     label: t.navigation.groups.setup,

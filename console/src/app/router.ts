@@ -1,7 +1,10 @@
 import { PageSkeleton } from "@components/Skeletons";
 import { createRoute, createRouter } from "@tanstack/react-router";
+import { eventRoutes } from "../features/events/routes";
 import { integrationRoutes } from "../features/integrations/routes";
 import { marketplaceRoutes } from "../features/marketplace/routes";
+import { overviewRoutes } from "../features/overview/routes";
+import { taskRoutes } from "../features/tasks/routes";
 import { webhookRoutes } from "../features/webhooks/routes";
 import { Home } from "./Home";
 import { pages, rootRoute } from "./root";
@@ -10,7 +13,15 @@ const home = createRoute({ getParentRoute: () => pages, path: "/", component: Ho
 
 /** All pages. A feature adds its routes here, and its item to NAVIGATION. */
 const routeTree = rootRoute.addChildren([
-  pages.addChildren([home, ...webhookRoutes, ...marketplaceRoutes, ...integrationRoutes]),
+  pages.addChildren([
+    home,
+    ...overviewRoutes,
+    ...eventRoutes,
+    ...webhookRoutes,
+    ...taskRoutes,
+    ...marketplaceRoutes,
+    ...integrationRoutes,
+  ]),
 ]);
 
 export const router = createRouter({

@@ -489,8 +489,20 @@ class EventDelivery(Model):
     """The ID."""
     webhook_id: str
     """The webhook."""
+    webhook_name: str | None
+    """The webhook's name; null if the webhook was deleted, and without the scope webhooks:read."""
     status: str
     """The status."""
+    status_reason: str | None
+    """Why it has this status, or null."""
+    attempt_count: int
+    """The number of attempts so far."""
+    max_attempts: int | None
+    """The most attempts of this delivery; null until the first one."""
+    next_attempt_at: datetime | None
+    """When the next attempt is due, or null."""
+    delivered_at: datetime | None
+    """When it was delivered."""
 
 
 class EventFeed(Model):
@@ -500,6 +512,8 @@ class EventFeed(Model):
     """The ID."""
     webhook_id: str
     """The webhook."""
+    webhook_name: str | None
+    """The webhook's name; null if the webhook was deleted, and without the scope webhooks:read."""
 
 
 class EventSummary(Model):

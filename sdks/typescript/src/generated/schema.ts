@@ -1589,12 +1589,30 @@ export interface components {
         };
         /** @description `status` is PENDING until the first attempt starts. */
         EventDelivery: {
+            /** @description The number of attempts so far. */
+            attemptCount: number;
+            /**
+             * Format: date-time
+             * @description When it was delivered.
+             */
+            deliveredAt: string | null;
             /** @description The ID. */
             id: string;
+            /** @description The most attempts of this delivery; null until the first one. */
+            maxAttempts: number | null;
+            /**
+             * Format: date-time
+             * @description When the next attempt is due, or null.
+             */
+            nextAttemptAt: string | null;
             /** @description The status. */
             status: string;
+            /** @description Why it has this status, or null. */
+            statusReason: string | null;
             /** @description The webhook. */
             webhookId: string;
+            /** @description The webhook's name; null if the webhook was deleted, and without the scope webhooks:read. */
+            webhookName: string | null;
         };
         /** @description A pull webhook whose feed has the event. `id` is the `webhook-id` of its item there. */
         EventFeed: {
@@ -1602,6 +1620,8 @@ export interface components {
             id: string;
             /** @description The webhook. */
             webhookId: string;
+            /** @description The webhook's name; null if the webhook was deleted, and without the scope webhooks:read. */
+            webhookName: string | null;
         };
         /** @enum {string} */
         EventStatus: "ACCEPTED" | "REJECTED";
