@@ -33,6 +33,11 @@ VIEWS = (
     View("api-key", "/api-keys/{key}"),
     View("audit", "/audit"),
     View("settings", "/settings"),
+    View("marketplace", "/marketplace"),
+    View("integrations", "/integrations"),
+    View("integration", "/integrations/{integration}"),
+    View("connections", "/connections"),
+    View("connect-links", "/connections/links"),
 )
 
 _LISTS = {

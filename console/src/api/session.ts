@@ -6,7 +6,7 @@ import { useSyncExternalStore } from "react";
 import { httpWith } from "./http";
 import { isEmbedded } from "./page";
 import { onParentToken, tellParent } from "./parent";
-import { exchange, type Me, type Theme } from "./sessions";
+import { exchange, type Theme } from "./sessions";
 
 /** An open session: who uses the console, and what they may do. */
 export interface Session {
@@ -119,7 +119,7 @@ export function useCan(...scopes: string[]): boolean {
 async function open(token: string, view: string | null, theme: Theme | null): Promise<void> {
   const candidate = new Patchbay({ apiKey: token, baseUrl: location.origin });
   try {
-    const me: Me = await candidate.me.get();
+    const me = await candidate.me.get();
     if (state.status === "open" && state.session.workspaceId !== me.workspaceId) queryClient.clear();
     client = candidate;
     routes = httpWith(token);

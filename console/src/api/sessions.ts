@@ -1,5 +1,4 @@
 import { ApiError } from "@sdk/errors";
-import type { Caller } from "@sdk/generated/models";
 
 /** How a session wants the console to look. */
 export interface Theme {

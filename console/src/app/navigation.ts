@@ -1,11 +1,14 @@
 import { common as t } from "@strings/common";
 import {
+  IconApps,
   IconBolt,
+  IconBuildingStore,
   IconGauge,
   IconHistory,
   IconKey,
   IconListCheck,
   IconPlugConnected,
+  IconRobot,
   IconSettings,
   IconWebhook,
   type TablerIcon,
@@ -37,7 +40,12 @@ export const NAVIGATION: readonly { label: string; items: readonly NavigationIte
   },
   {
     label: t.navigation.groups.setup,
-    items: [{ to: "/automations", label: t.navigation.automations, icon: IconPlugConnected, scope: "automations:use" }],
+    items: [
+      { to: "/marketplace", label: t.navigation.marketplace, icon: IconBuildingStore, scope: "integrations:read" },
+      { to: "/integrations", label: t.navigation.integrations, icon: IconApps, scope: "integrations:read" },
+      { to: "/connections", label: t.navigation.connections, icon: IconPlugConnected, scope: "connections:read" },
+      { to: "/automations", label: t.navigation.automations, icon: IconRobot, scope: "automations:use" },
+    ],
   },
   {
     label: t.navigation.groups.access,

@@ -4,6 +4,8 @@ import { apiKeyRoutes } from "../features/api-keys/routes";
 import { auditRoutes } from "../features/audit/routes";
 import { automationRoutes } from "../features/automations/routes";
 import { eventRoutes } from "../features/events/routes";
+import { integrationRoutes } from "../features/integrations/routes";
+import { marketplaceRoutes } from "../features/marketplace/routes";
 import { overviewRoutes } from "../features/overview/routes";
 import { settingsRoutes } from "../features/settings/routes";
 import { taskRoutes } from "../features/tasks/routes";
@@ -25,6 +27,8 @@ const routeTree = rootRoute.addChildren([
     ...apiKeyRoutes,
     ...auditRoutes,
     ...settingsRoutes,
+    ...marketplaceRoutes,
+    ...integrationRoutes,
   ]),
 ]);
 

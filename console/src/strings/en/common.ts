@@ -22,6 +22,9 @@ export const common = {
     settings: "Settings",
     webhooks: "Webhooks",
     tasks: "Tasks",
+    marketplace: "Marketplace",
+    integrations: "Integrations",
+    connections: "Connections",
   },
   workspace: "Workspace",
   signedInAs: (who: string) => `Signed in as ${who}`,
@@ -72,6 +75,12 @@ export const common = {
   secret: {
     shownOnce: "This is the only time that it is shown. Store it now.",
     value: "Secret value",
+  },
+  form: {
+    preset: (value: string) => (value === "" ? "Default" : `Default (${value})`),
+    stored: "Stored. Leave it empty to keep it.",
+    show: (field: string) => `Show ${field}`,
+    onePerLine: "One per line.",
   },
   code: { label: "Content" },
   chart: (summary: string) => `Chart: ${summary}`,
