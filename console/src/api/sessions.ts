@@ -17,9 +17,6 @@ export interface ExchangedSession {
   returnUrl: string | null;
 }
 
-/** `GET /api/me`. */
-export type Me = Caller;
-
 /** Exchange a one-time code for the session's token. It has no token yet, so the SDK's client cannot do it. */
 export async function exchange(code: string): Promise<ExchangedSession> {
   const response = await fetch("/api/portal/sessions/exchange", {
