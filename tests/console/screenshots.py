@@ -1,14 +1,13 @@
 """Takes the screenshots of the documentation: `make screenshots [ARGS="webhooks events"]`.
 
 Each page of views.py, with the data of `make demo`, goes into docs/images/console: <page>-light.png,
-<page>-dark.png, and <page>-phone.png. The browser's clock stands still.
+<page>-dark.png, and <page>-phone.png.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,22 +28,28 @@ DESKTOP, PHONE = (1440, 900), (360, 740)
 SHOTS = (("light", "light", DESKTOP), ("phone", "light", PHONE), ("dark", "dark", DESKTOP))
 
 
-def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: Path, now: float) -> None:
+def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: Path) -> None:
     """Write the screenshots of these pages into a folder. Raises AssertionError for a page with problems."""
     target.mkdir(parents=True, exist_ok=True)
     context = browser.new_context(**CONTEXT, base_url=workspace.stack.url)
-    context.clock.set_fixed_time(now)
     watch = Watch(context, workspace.stack.url)
-    console = Console(context, watch, workspace)
+    page = Console(context, watch, workspace).open(label="Ada Lovelace")
     for view in views:
-        page = console.open(view.path_for(workspace), label="Ada Lovelace")
+        _go(page, f"/console{view.path_for(workspace)}")
         for name, scheme, (width, height) in SHOTS:
             show_scheme(page, scheme)
             page.set_viewport_size({"width": width, "height": height})
             _write(page, target / f"{view.name}-{name}.png")
-        page.close()
-    context.close()
     watch.check()
+    context.close()
+
+
+def _go(page: Page, path: str) -> None:
+    """Open another page in the same session, as a link does."""
+    page.evaluate(
+        "path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')) }", path
+    )
+    page.wait_for_timeout(300)  # until the router asks for what the page needs
 
 
 def _write(page: Page, file: Path) -> None:
@@ -66,7 +71,7 @@ def main(names: Sequence[str]) -> None:
     ):
         workspace = Workspace(running.stack, running.workspace)
         browser = driver.chromium.launch(executable_path=chromium.find())
-        take(browser, workspace, views, TARGET, time.time())
+        take(browser, workspace, views, TARGET)
         browser.close()
 
 

@@ -3,7 +3,6 @@ import { FormError } from "@components/ErrorPanel";
 import { fieldErrors } from "@components/problem";
 import { Secret } from "@components/Secret";
 import { Button, Group, Modal, MultiSelect, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
-import "@mantine/core/styles/Combobox.css";
 import "@mantine/core/styles/Pill.css";
 import "@mantine/core/styles/PillsInput.css";
 import type { ConnectSessionLink, Integration } from "@sdk/generated/models";

@@ -2,7 +2,6 @@ import { ErrorPanel, FormError } from "@components/ErrorPanel";
 import { fieldErrors } from "@components/problem";
 import { Secret } from "@components/Secret";
 import { Button, Checkbox, Group, Modal, MultiSelect, Stack, Text, TextInput } from "@mantine/core";
-import "@mantine/core/styles/Combobox.css";
 import "@mantine/core/styles/Checkbox.css";
 import "@mantine/core/styles/Pill.css";
 import "@mantine/core/styles/PillsInput.css";
