@@ -49,7 +49,7 @@ def write(
         for number in range(first, min(first + _CHUNK, count)):
             at = start + (end - start) * number // count
             event = _event(product.workspace, EventId.new(at), at, random)
-            rows.append(events.new_row(event, [id], [], in_one_send=True, retain_days=None))
+            rows.append(events.new_row(event, [id], [], [], in_one_send=True, retain_days=None))
             message = _message(event, id)
             answer = _attempt(url, seed, message, event)
             if number % _FAILED_EVERY == _FAILED_EVERY - 1:

@@ -7,7 +7,9 @@ from tests.receivers import Answer, receiver
 
 
 def fill(workspace: Workspace) -> None:
-    """Create webhooks that succeed and fail, events with deliveries, API keys and integrations."""
+    """Create webhooks that succeed and fail, events with deliveries, API keys, integrations with accounts,
+    and connect links.
+    """
     refused = Answer(422, {"content-type": "application/json"}, b'{"error": "unknown post"}')
     no_retries = {"retryConfig": {"maxRetries": 0}}
     with receiver([200]) as good, receiver([refused]) as bad:
@@ -15,6 +17,13 @@ def fill(workspace: Workspace) -> None:
         workspace.webhook(bad.url, name="Audit trail", **no_retries)
         for number in range(5):
             workspace.settled(workspace.publish({"postId": f"post_{number}"})["id"])
-    workspace("POST /api/integrations", json={"name": "Mail", "type": "CUSTOM", "provider": "acme-mail"})
+    mail = {"name": "Mail", "type": "CUSTOM", "provider": "acme-mail"}
+    id = workspace("POST /api/integrations", json=mail)["id"]
+    for name in ("juniper", "rye-lab"):
+        account = {"connectionId": name, "credentials": {"apiKey": f"key-of-{name}"}}
+        workspace(f"POST /api/integrations/{id}/connections", json=account)
+    for number in range(3):
+        link = {"integrations": [id], "workspaceName": "Juniper & Rye", "requestedBy": f"Maren {number}"}
+        workspace("POST /api/connect/sessions", json=link)
     workspace.key("events:read", name="Reader")
     workspace.key("events:publish", "events:read", name="Publisher")

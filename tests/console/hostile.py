@@ -151,6 +151,8 @@ def _connect(workspace: Workspace, count: Planted, provider: str) -> None:
         flow = workspace(start, json={"redirectUri": redirect, "connectionId": f"c{number}"})
         done = {"state": flow["state"], "code": text}
         assert not workspace.ask(f"POST {_INTEGRATIONS}/oauth/callback", json=done).is_success
+        link = {"integrations": [mail["id"]], "workspaceName": text, "requestedBy": text}
+        count["name in a connect link"] += _accepts(workspace, "/api/connect/sessions", link)
     log = workspace(f"GET {_INTEGRATIONS}/{crm['id']}/logs?limit=100")["items"]
     count["error of a provider"] = sum(entry["outcome"] != "SUCCEEDED" for entry in log)
 

@@ -1,51 +1,55 @@
 """Takes the screenshots of the documentation: `make screenshots [ARGS="webhooks events"]`.
 
-Each page of views.py, light and dark, on a desktop and on a phone, goes into docs/images/console as
-<page>-<scheme>.png and <page>-<scheme>-phone.png. The browser's clock stands still.
+Each page of views.py, with the data of `make demo`, goes into docs/images/console: <page>-light.png,
+<page>-dark.png, and <page>-phone.png.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from local.demo.history import EVENT_COUNT, HOURS
+from local.demo.testing import demo
 from local.settings import ROOT
-from local.testing import stack
 from tests.console.accessibility import show_scheme
 from tests.console.console import CONTEXT, Console, settle
-from tests.console.filled import fill
 from tests.console.views import VIEWS, View
 from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
 from tools import chromium
 
 TARGET = ROOT / "docs/images/console"
-SIZES = {"": (1440, 900), "-phone": (360, 740)}
-SCHEMES = ("light", "dark")
+DESKTOP, PHONE = (1440, 900), (360, 740)
+SHOTS = (("light", "light", DESKTOP), ("phone", "light", PHONE), ("dark", "dark", DESKTOP))
 
 
-def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: Path, now: float) -> None:
+def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: Path) -> None:
     """Write the screenshots of these pages into a folder. Raises AssertionError for a page with problems."""
     target.mkdir(parents=True, exist_ok=True)
     context = browser.new_context(**CONTEXT, base_url=workspace.stack.url)
-    context.clock.set_fixed_time(now)
     watch = Watch(context, workspace.stack.url)
-    console = Console(context, watch, workspace)
+    page = Console(context, watch, workspace).open(label="Ada Lovelace")
     for view in views:
-        page = console.open(view.path_for(workspace), label="Ada Lovelace")
-        for scheme in SCHEMES:
+        _go(page, f"/console{view.path_for(workspace)}")
+        for name, scheme, (width, height) in SHOTS:
             show_scheme(page, scheme)
-            for suffix, (width, height) in SIZES.items():
-                page.set_viewport_size({"width": width, "height": height})
-                _write(page, target / f"{view.name}-{scheme}{suffix}.png")
-        page.close()
-    context.close()
+            page.set_viewport_size({"width": width, "height": height})
+            _write(page, target / f"{view.name}-{name}.png")
     watch.check()
+    context.close()
+
+
+def _go(page: Page, path: str) -> None:
+    """Open another page in the same session, as a link does."""
+    page.evaluate(
+        "path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')) }", path
+    )
+    page.wait_for_timeout(300)  # until the router asks for what the page needs
 
 
 def _write(page: Page, file: Path) -> None:
@@ -60,11 +64,14 @@ def main(names: Sequence[str]) -> None:
         known = ", ".join(view.name for view in VIEWS)
         sys.exit(f"patchbay: no page {', '.join(sorted(unknown))}; there are {known}")
     views = [view for view in VIEWS if not names or view.name in names]
-    with tempfile.TemporaryDirectory() as folder, stack(Path(folder)) as running, sync_playwright() as driver:
-        workspace = Workspace(running, "acme")
-        fill(workspace)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        demo(Path(folder), hours=HOURS, events=EVENT_COUNT) as running,
+        sync_playwright() as driver,
+    ):
+        workspace = Workspace(running.stack, running.workspace)
         browser = driver.chromium.launch(executable_path=chromium.find())
-        take(browser, workspace, views, TARGET, time.time())
+        take(browser, workspace, views, TARGET)
         browser.close()
 
 

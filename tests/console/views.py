@@ -3,39 +3,55 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace
 
 
 class View(NamedTuple):
     """A page: the name of its screenshots, and its path below /console. In a path, `{webhook}` stands for the
-    ID of the workspace's first webhook in the list of the API, and so on.
+    ID of one of the workspace's webhooks, and so on.
     """
 
     name: str
     path: str
 
     def path_for(self, workspace: Workspace) -> str:
-        """The path for a workspace that has what it names."""
-        return re.sub(r"{(\w+)}", lambda match: first(workspace, match[1]), self.path)
+        """The path for a workspace that has what it names: of each kind, what has the most to show."""
+        return re.sub(r"{(\w+)}", lambda match: fullest(workspace, match[1]), self.path)
 
 
 VIEWS = (
+    View("overview", "/overview"),
+    View("events", "/events"),
+    View("event", "/events/{event}"),
+    View("tasks", "/tasks"),
     View("webhooks", "/webhooks"),
     View("new-webhook", "/webhooks/new"),
     View("webhook", "/webhooks/{webhook}"),
+    View("automations", "/automations"),
+    View("api-keys", "/api-keys"),
+    View("api-key", "/api-keys/{key}"),
+    View("audit", "/audit"),
+    View("settings", "/settings"),
+    View("marketplace", "/marketplace"),
+    View("integrations", "/integrations"),
+    View("integration", "/integrations/{integration}"),
+    View("connections", "/connections"),
+    View("connect-links", "/connections/links"),
 )
 
-_LISTS = {
-    "webhook": WEBHOOKS,
-    "event": "/api/events",
-    "key": API_KEYS,
-    "integration": "/api/integrations",
-    "connection": "/api/connections",
+# The list of each kind, and how much its pages show of an item.
+_KINDS: dict[str, tuple[str, Callable[[dict[str, Any]], int]]] = {
+    "webhook": (f"{WEBHOOKS}?include=stats", lambda webhook: webhook["stats"]["failed"]),
+    "event": ("/api/events", lambda event: 0),
+    "key": (API_KEYS, lambda key: key["usage"]["total"]),
+    "integration": ("/api/integrations", lambda integration: integration["connectionCount"]),
 }
 
 
-def first(workspace: Workspace, kind: str) -> str:
-    """The ID of the first item of a list."""
-    return str(workspace(f"GET {_LISTS[kind]}?limit=1")["items"][0]["id"])
+def fullest(workspace: Workspace, kind: str) -> str:
+    """The ID of the item that shows the most, among the first of the list; the first of equal ones."""
+    path, weight = _KINDS[kind]
+    return str(max(workspace(f"GET {path}")["items"], key=weight)["id"])

@@ -153,6 +153,8 @@ SCOPES: list[tuple[str, str | None]] = [
     (r"GET /api/connections", "connections:read"),
     (r"\w+ /api/automations/.*", "automations:use"),
     (r"PUT /api/actions/.*", "actions:handle"),
+    (r"POST /api/flows/dry-run", "flows:read"),
+    (r"\w+ /api/flows(/.*)?", "flows:*"),
     (r"\w+ /api/tasks(/.*)?", "webhooks:*"),
     (r"GET /api/audit", "audit:read"),
     (r"GET /api/workspace", ANY),
@@ -310,7 +312,10 @@ def test_concurrency_is_reserved_only_if_asked_for(reserved: int) -> None:
 
 # ── updates ──────────────────────────────────────────────────────────────────────────────────────────
 
-HOT = {"PublishEventFunction", "FanOutFunction", "DeliverFunction", "DeliverSlowFunction"}
+HOT = {
+    *("PublishEventFunction", "FanOutFunction", "DeliverFunction", "DeliverSlowFunction"),
+    "RunFlowsFunction",
+}
 
 
 def test_hot_functions_run_behind_an_alias_that_an_alarm_guards() -> None:

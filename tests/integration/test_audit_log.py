@@ -45,6 +45,7 @@ def webhook(api: Api) -> str:
 UNAUDITED = {
     "POST /api/events": "events.publish",
     "POST /api/events/batch": "events.publish_batch",
+    "POST /api/flows/dry-run": "flows.dry_run",
     "POST /api/integrations/api-keys/verify": "api_keys.verify",
     "POST /api/integrations/webhooks/{id}/feed/commit": "webhooks.commit_feed",
 }

@@ -16,7 +16,7 @@ from tests.conftest import HOST, OWNER, RETURN_ORIGIN, Answer, Api, Backend, jwt
 from tests.faults import Clock, failing, meanwhile
 from tests.problems import assert_problem
 
-SESSIONS, ME = "/api/portal/sessions", "GET /api/me"
+SESSIONS, LINKS, ME = "/api/portal/sessions", "/api/connect/sessions", "GET /api/me"
 KEYS, WEBHOOKS = "/api/integrations/api-keys", "/api/integrations/webhooks"
 WEBHOOK = {"name": "w", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
 LATER = {"exp": 4_000_000_000}
@@ -276,11 +276,25 @@ def test_read_only_session_cannot_get_a_writing_scope(api: Api) -> None:
 
 def test_session_makes_no_sessions(api: Api) -> None:
     token = open_session(api)
-    integration = api("POST /api/integrations", json={"name": "i", "type": "CRM"}).json()["id"]
     assert_problem(api(f"POST {SESSIONS}", json={}, token=token), 403)
     assert_problem(api(f"GET {SESSIONS}", token=token), 403)
-    link = api("POST /api/connect/sessions", json={"integrations": [integration]}, token=token)
-    assert_problem(link, 403)
+
+
+def test_session_makes_links_that_end_with_the_key_that_made_it(api: Api) -> None:
+    id = api("POST /api/integrations", json={"name": "i", "type": "CUSTOM"}).json()["id"]
+    key = make_key(api, "connections:read", "connections:write")
+    body = {"integrations": [id]}
+    reader = open_session(api, key["key"], capabilities=["connections:read"])
+    assert_problem(api(f"POST {LINKS}", json=body, token=reader), 403)
+    writer = open_session(api, key["key"])
+    created = api(f"POST {LINKS}", json=body, token=writer)
+    assert created.status == 201
+    assert created.json()["createdBy"].startswith("session:pse_")
+    link = created.json()["link"].partition("#")[2]
+    assert api(f"DELETE {SESSIONS}/current", token=writer).status == 200
+    assert api("GET /api/connect/session", token=link).json()["status"] == "OPEN"
+    assert api(f"DELETE {KEYS}/{key['id']}").status == 200
+    assert "API key" in assert_problem(api("GET /api/connect/session", token=link), 401)["detail"]
 
 
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────────

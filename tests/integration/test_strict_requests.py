@@ -17,6 +17,8 @@ from patchbay.ids import (
     ConnectSessionId,
     DeliveryId,
     EventId,
+    FlowId,
+    FlowRunId,
     IntegrationId,
     PortalSessionId,
     RunId,
@@ -30,12 +32,13 @@ from tests.problems import assert_problem
 EVENTS, INTEGRATIONS = "/api/events", "/api/integrations"
 KEYS, WEBHOOKS = f"{INTEGRATIONS}/api-keys", f"{INTEGRATIONS}/webhooks"
 NAMES = {"platform": "n8n", "eventType": "POST_PUBLISHED", "key": "create_campaign", "resource": "accounts"}
-IDS = {"deliveryId": DeliveryId, "connectionId": IntegrationId}
+IDS = {"deliveryId": DeliveryId, "connectionId": IntegrationId, "runId": FlowRunId}
 KINDS = {
     "api-keys": ApiKeyId,
     "webhooks": WebhookId,
     "hooks": WebhookId,
     "events": EventId,
+    "flows": FlowId,
     "runs": RunId,
     "tasks": TaskId,
     "portal": PortalSessionId,

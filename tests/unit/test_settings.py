@@ -20,6 +20,11 @@ NUMBERS = sorted(field.name.upper() for field in dataclasses.fields(Settings) if
 SWITCHES = sorted(field.name.upper() for field in dataclasses.fields(Settings) if field.type == "bool")
 
 
+def value_of(name: str) -> str:
+    """A value that is read as it is: that of a queue is a URL."""
+    return f"https://queues.test/{name}" if name.endswith(("_QUEUE_URL", "_DLQ_URL")) else f"the {name}"
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Only the required variables, and none of the test machine's."""
@@ -28,7 +33,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("ENCRYPTION_KEY", raising=False)
     monkeypatch.delenv("PATCHBAY_SETTINGS", raising=False)
     for name in REQUIRED:
-        monkeypatch.setenv(name, f"the {name}")
+        monkeypatch.setenv(name, value_of(name))
     settings.cache_clear()
     yield
     settings.cache_clear()
@@ -40,7 +45,7 @@ def test_settings_have_the_types_of_their_fields(monkeypatch: pytest.MonkeyPatch
     for name in SWITCHES:
         monkeypatch.setenv(name, "true")
     read = settings()
-    assert all(getattr(read, name.lower()) == f"the {name}" for name in REQUIRED)
+    assert all(getattr(read, name.lower()) == value_of(name) for name in REQUIRED)
     assert [getattr(read, name.lower()) for name in NUMBERS] == [7] * len(NUMBERS)
     assert [getattr(read, name.lower()) for name in SWITCHES] == [True] * len(SWITCHES)
     assert NUMBERS
@@ -148,3 +153,13 @@ def test_template_sets_exactly_the_variables_that_settings_read() -> None:
     assert read - in_template == {"PATCHBAY_ALLOW_LOOPBACK_TARGETS"}  # only for the local runner
     assert {name for name in in_template - read if not name.startswith("POWERTOOLS_")} == set()
     assert "PATCHBAY_ALLOW_LOOPBACK_TARGETS" not in template
+
+
+def test_queue_that_is_set_by_its_name_gets_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = "https://sqs.eu-central-1.amazonaws.com/123456789012"
+    monkeypatch.setenv("EVENTS_QUEUE_URL", f"{account}/events")
+    monkeypatch.setenv("FLOWS_QUEUE_URL", "patchbay-FlowsQueue-1")
+    monkeypatch.setenv("FLOWS_DLQ_URL", "https://sqs.us-east-1.amazonaws.com/1/other")
+    settings.cache_clear()
+    assert settings().flows_queue_url == f"{account}/patchbay-FlowsQueue-1"
+    assert settings().flows_dlq_url == "https://sqs.us-east-1.amazonaws.com/1/other"

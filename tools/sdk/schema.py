@@ -12,10 +12,12 @@ Schema = Mapping[str, Any]
 GROUPS = {
     "actions": "The platform's answers to actions; for its own workspace.",
     "apiKeys": "API keys.",
+    "audit": "The audit log.",
     "automations": "Triggers, hooks, actions and runs of Zapier, Make and n8n.",
     "connections": "Connections to providers.",
     "deliveries": "Deliveries of all webhooks.",
     "events": "Events.",
+    "flows": "Flows and their runs.",
     "health": "The state of the deployment.",
     "integrations": "Integrations, providers and the marketplace.",
     "me": "The caller.",

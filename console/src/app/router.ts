@@ -1,7 +1,13 @@
 import { PageSkeleton } from "@components/Skeletons";
 import { createRoute, createRouter } from "@tanstack/react-router";
+import { apiKeyRoutes } from "../features/api-keys/routes";
+import { auditRoutes } from "../features/audit/routes";
+import { automationRoutes } from "../features/automations/routes";
 import { eventRoutes } from "../features/events/routes";
+import { integrationRoutes } from "../features/integrations/routes";
+import { marketplaceRoutes } from "../features/marketplace/routes";
 import { overviewRoutes } from "../features/overview/routes";
+import { settingsRoutes } from "../features/settings/routes";
 import { taskRoutes } from "../features/tasks/routes";
 import { webhookRoutes } from "../features/webhooks/routes";
 import { Home } from "./Home";
@@ -11,7 +17,19 @@ const home = createRoute({ getParentRoute: () => pages, path: "/", component: Ho
 
 /** All pages. A feature adds its routes here, and its item to NAVIGATION. */
 const routeTree = rootRoute.addChildren([
-  pages.addChildren([home, ...overviewRoutes, ...eventRoutes, ...webhookRoutes, ...taskRoutes]),
+  pages.addChildren([
+    home,
+    ...overviewRoutes,
+    ...eventRoutes,
+    ...webhookRoutes,
+    ...taskRoutes,
+    ...automationRoutes,
+    ...apiKeyRoutes,
+    ...auditRoutes,
+    ...settingsRoutes,
+    ...marketplaceRoutes,
+    ...integrationRoutes,
+  ]),
 ]);
 
 export const router = createRouter({

@@ -28,3 +28,13 @@ export function fieldErrors(error: unknown): Record<string, string> {
   for (const { path, message } of problemOf(error).fields) found[path.split(".")[0] ?? ""] ??= message;
   return found;
 }
+
+/** The messages of a rejected form of one object, by field: `config.clientId` belongs to `clientId` of `config`. */
+export function fieldErrorsOf(error: unknown, object: string): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const { path, message } of problemOf(error).fields) {
+    const [first, field] = path.split(".");
+    if (first === object && field !== undefined) found[field] ??= message;
+  }
+  return found;
+}

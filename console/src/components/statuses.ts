@@ -1,4 +1,11 @@
-import type { Delivery, WebhookStatus } from "@sdk/generated/models";
+import type {
+  ConnectionStatus,
+  ConnectSessionStatus,
+  Delivery,
+  IntegrationStatus,
+  ReviewStatus,
+  WebhookStatus,
+} from "@sdk/generated/models";
 import { statuses as t } from "@strings/statuses";
 import type { Tone } from "./StatusBadge";
 
@@ -19,6 +26,45 @@ const DELIVERY: Record<keyof typeof t.delivery, Tone> = {
   FAILED: "danger",
   CANCELLED: "neutral",
 };
+
+const INTEGRATION: Record<IntegrationStatus, Tone> = {
+  ACTIVE: "success",
+  PENDING_SETUP: "warning",
+  INACTIVE: "neutral",
+  ERROR: "danger",
+};
+
+const CONNECTION: Record<ConnectionStatus, Tone> = {
+  ACTIVE: "success",
+  EXPIRED: "danger",
+  ERROR: "warning",
+  REVOKED: "neutral",
+};
+
+const LINK: Record<ConnectSessionStatus, Tone> = {
+  OPEN: "info",
+  COMPLETED: "success",
+  REVOKED: "neutral",
+  EXPIRED: "neutral",
+};
+
+const REVIEW: Record<ReviewStatus, Tone> = { PENDING: "info", APPROVED: "success", REJECTED: "danger" };
+
+export function integrationStatus(status: IntegrationStatus): { tone: Tone; children: string } {
+  return { tone: INTEGRATION[status], children: t.integration[status] };
+}
+
+export function connectionStatus(status: ConnectionStatus): { tone: Tone; children: string } {
+  return { tone: CONNECTION[status], children: t.connection[status] };
+}
+
+export function linkStatus(status: ConnectSessionStatus): { tone: Tone; children: string } {
+  return { tone: LINK[status], children: t.link[status] };
+}
+
+export function reviewStatus(status: ReviewStatus): { tone: Tone; children: string } {
+  return { tone: REVIEW[status], children: t.review[status] };
+}
 
 export function webhookStatus(status: WebhookStatus): { tone: Tone; children: string } {
   return { tone: WEBHOOK[status], children: t.webhook[status] };

@@ -24,6 +24,9 @@ _ASSETS = "/console/assets/"
 # A path that the console's script may know. No segment is empty or begins with a dot.
 _VIEW = re.compile(r"/console(/[^/\\.\x00-\x1f][^/\\\x00-\x1f]*)*/?")
 _CONNECT_PAGES = {"/connect": "connect.html", "/connect/return": "return.html"}
+# A provider's page that a page opens has no reference to it. The return page keeps its opener: it passes a
+# redirect on to the frame of a console that opened it. It has nothing that another opener could use.
+_OPENER_POLICIES = {"return.html": "unsafe-none"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
@@ -91,8 +94,7 @@ def _page(name: str, ancestors: Sequence[str]) -> ConsolePage:
     policy = _POLICY.format(nonce=nonce, ancestors=" ".join(ancestors) or "'none'")
     headers = {
         "content-security-policy": policy,
-        # A provider's page that a connect page opens has no reference to it.
-        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-opener-policy": _OPENER_POLICIES.get(name, "same-origin"),
         "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         "referrer-policy": "no-referrer",
     }

@@ -38,13 +38,16 @@ class Settings:
     data_keys_table: str
     tasks_table: str
     feeds_table: str
+    flows_table: str
     sessions_table: str
     exports_bucket: str
     events_queue_url: str
     deliveries_queue_url: str
     slow_deliveries_queue_url: str
+    flows_queue_url: str
     events_dlq_url: str
     deliveries_dlq_url: str
+    flows_dlq_url: str
     kms_key_id: str
     environment: str = "dev"
     metrics_namespace: str = "Patchbay"
@@ -145,11 +148,22 @@ def settings() -> Settings:
             values[field.name] = _READERS[hints[field.name]](text)
         except (ValueError, KeyError):
             raise ConfigurationError(f"{name} must be {hints[field.name].__name__}, not {text!r}") from None
+    _complete_queue_urls(values)
     try:
         return Settings(**values)  # type: ignore[arg-type]  # read by each field's own type, above
     except TypeError as error:
         missing = str(error).partition(": ")[2]
         raise ConfigurationError(f"environment variables are missing: {missing.upper()}") from None
+
+
+def _complete_queue_urls(values: dict[str, object]) -> None:
+    """Give queues that are set by their names their URLs: those of a stack differ only in the name. Lambda
+    limits all variables to 4 KB, so the template has one URL in full.
+    """
+    account = str(values.get("events_queue_url", "")).rpartition("/")[0]
+    for name, value in values.items():
+        if name.endswith(("_queue_url", "_dlq_url")) and "/" not in str(value):
+            values[name] = f"{account}/{value}"
 
 
 def _shared_settings() -> dict[str, str]:

@@ -1,6 +1,5 @@
 import { ErrorPanel } from "@components/ErrorPanel";
 import { Button, Group, Modal, Select, Stack, Text, Textarea } from "@mantine/core";
-import "@mantine/core/styles/Combobox.css";
 import type { PublishEvent as Body, EventTypeInfo } from "@sdk/generated/models";
 import { common } from "@strings/common";
 import { events as t } from "@strings/events";

@@ -3,7 +3,6 @@ import { fieldErrors } from "@components/problem";
 import { Secret } from "@components/Secret";
 import { exactTime } from "@components/TimeAgo";
 import { Button, Group, Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
-import "@mantine/core/styles/Combobox.css";
 import type { Webhook } from "@sdk/generated/models";
 import { common } from "@strings/common";
 import { sending } from "@strings/sending";

@@ -1,7 +1,6 @@
 import { ErrorPanel, FormError } from "@components/ErrorPanel";
 import { fieldErrors } from "@components/problem";
 import { Button, Checkbox, Group, Modal, MultiSelect, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
-import "@mantine/core/styles/Combobox.css";
 import "@mantine/core/styles/Checkbox.css";
 import "@mantine/core/styles/Pill.css";
 import "@mantine/core/styles/PillsInput.css";

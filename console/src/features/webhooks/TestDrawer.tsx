@@ -1,7 +1,6 @@
 import { CodeBlock } from "@components/CodeBlock";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { Button, Drawer, NativeSelect, Skeleton, Stack, Text } from "@mantine/core";
-import "@mantine/core/styles/Combobox.css";
 import type { Attempt, EventTypeInfo, Webhook } from "@sdk/generated/models";
 import { common } from "@strings/common";
 import { explain } from "@strings/failures";

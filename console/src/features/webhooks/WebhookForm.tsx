@@ -4,7 +4,6 @@ import { type Sample, SampleEditor } from "@components/filters/SampleEditor";
 import { Panel } from "@components/Panel";
 import { fieldErrors, problemOf } from "@components/problem";
 import { NativeSelect, Radio, Stack, TextInput } from "@mantine/core";
-import "@mantine/core/styles/Combobox.css";
 import "@mantine/core/styles/Radio.css";
 import type { EventTypeInfo, WebhookKind } from "@sdk/generated/models";
 import { webhookForm as t } from "@strings/webhook-form";

@@ -17,6 +17,10 @@ export const statuses = {
     RECOVER: "Recovered",
     REPLAY: "Replayed",
   },
+  integration: { ACTIVE: "Active", PENDING_SETUP: "Needs setup", INACTIVE: "Paused", ERROR: "Out of service" },
+  connection: { ACTIVE: "Connected", EXPIRED: "Connect again", ERROR: "Refresh fails", REVOKED: "Being removed" },
+  link: { OPEN: "Open", COMPLETED: "Used", REVOKED: "Revoked", EXPIRED: "Expired" },
+  review: { PENDING: "Waits for review", APPROVED: "Approved", REJECTED: "Rejected" },
   unknown: (status: string) => sentence(status.toLowerCase()),
   /** `retries_exhausted:http_500`: "No retries left: HTTP 500". */
   reason(code: string): string {

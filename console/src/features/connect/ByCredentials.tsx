@@ -1,0 +1,63 @@
+import { isHttp } from "@api/providerWindow";
+import { fieldErrorsOf } from "@components/problem";
+import { SchemaError, SchemaFields } from "@components/SchemaFields";
+import { type FieldValues, fieldsOf, filled } from "@components/schema";
+import { Anchor, Button, Stack } from "@mantine/core";
+import type { ConnectableIntegration, Connection } from "@sdk/generated/models";
+import type { Http } from "@sdk/http";
+import { connect as t } from "@strings/connect";
+import { type FormEvent, useState } from "react";
+import classes from "./ConnectPage.module.css";
+import { connectWith, labelOf } from "./session";
+
+interface Props {
+  client: Http;
+  integration: ConnectableIntegration;
+  who: string;
+  onDone: (connection: Connection) => void;
+}
+
+/** The credentials that the provider's accounts have: hosts and keys. */
+export function ByCredentials({ client, integration, who, onDone }: Props) {
+  const [values, setValues] = useState<FieldValues>({});
+  const [error, setError] = useState<unknown>(null);
+  const [isSending, setSending] = useState(false);
+  const fields = fieldsOf(integration.credentialsSchema);
+  const { documentationUrl } = integration;
+
+  async function submit(event: FormEvent): Promise<void> {
+    event.preventDefault();
+    setSending(true);
+    try {
+      onDone(await connectWith(client, integration.id, filled(values)));
+    } catch (problem) {
+      setError(problem);
+      setSending(false);
+    }
+  }
+
+  return (
+    <form onSubmit={(event) => void submit(event)}>
+      <Stack gap="md">
+        <h2 className={classes.subtitle}>{t.keysTitle(labelOf(integration))}</h2>
+        <p className={classes.text}>{t.keys(who)}</p>
+        <SchemaFields
+          fields={fields}
+          values={values}
+          errors={fieldErrorsOf(error, "credentials")}
+          onChange={(name, value) => setValues((before) => ({ ...before, [name]: value }))}
+        />
+        {documentationUrl && isHttp(documentationUrl) && (
+          <Anchor href={documentationUrl} target="_blank" rel="noreferrer" size="sm">
+            {t.documentation}
+          </Anchor>
+        )}
+        <SchemaError error={error} object="credentials" fields={fields} />
+        <p className={classes.text}>{t.careful(who)}</p>
+        <Button type="submit" fullWidth size="md" loading={isSending}>
+          {t.submit}
+        </Button>
+      </Stack>
+    </form>
+  );
+}

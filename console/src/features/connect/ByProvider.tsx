@@ -1,0 +1,58 @@
+import { useAuthorization } from "@api/authorization";
+import { AuthorizationProgress } from "@components/AuthorizationProgress";
+import { Button } from "@mantine/core";
+import type { ConnectableIntegration, Connection } from "@sdk/generated/models";
+import type { Http } from "@sdk/http";
+import { connect as t } from "@strings/connect";
+import { IconShieldCheck } from "@tabler/icons-react";
+import classes from "./ConnectPage.module.css";
+import { complete, initiate, labelOf } from "./session";
+
+interface Props {
+  client: Http;
+  integration: ConnectableIntegration;
+  who: string;
+  onDone: (connection: Connection) => void;
+}
+
+/** What the provider will be asked for, and the way to its page. */
+export function ByProvider({ client, integration, who, onDone }: Props) {
+  const { scopes } = integration;
+  const providerName = labelOf(integration);
+  const { state, begin, cancel } = useAuthorization({
+    start: () => initiate(client, integration),
+    complete: (parameters) => complete(client, parameters),
+    onDone,
+  });
+  return (
+    <>
+      <h2 className={classes.subtitle}>{t.asks(who, providerName)}</h2>
+      {scopes.length === 0 ? (
+        <p className={classes.text}>{t.defaults(providerName)}</p>
+      ) : (
+        <ul className={classes.scopes}>
+          {scopes.map(({ name, description }) => (
+            <li key={name}>
+              {description ?? <code>{name}</code>}
+              {description && <code className={classes.code}>{name}</code>}
+            </li>
+          ))}
+        </ul>
+      )}
+      <p className={classes.assurance}>
+        <IconShieldCheck size={18} aria-hidden />
+        <span>{t.consent(providerName)}</span>
+      </p>
+      {state.status === "idle" || state.status === "done" ? (
+        <>
+          <p className={classes.text}>{t.careful(who)}</p>
+          <Button fullWidth size="md" onClick={() => void begin()}>
+            {t.proceed(providerName)}
+          </Button>
+        </>
+      ) : (
+        <AuthorizationProgress state={state} provider={providerName} onStart={() => void begin()} onCancel={cancel} />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,190 @@
+import { type List, useList } from "@api/queries";
+import { useCan } from "@api/session";
+import { type Column, DataList } from "@components/DataList";
+import { EmptyState } from "@components/EmptyState";
+import { Monogram } from "@components/Monogram";
+import { StatusBadge } from "@components/StatusBadge";
+import { connectionStatus } from "@components/statuses";
+import { TimeAgo } from "@components/TimeAgo";
+import { Toolbar } from "@components/Toolbar";
+import type { Connection, Integration } from "@sdk/generated/models";
+import { connections as t } from "@strings/connections";
+import { statuses } from "@strings/statuses";
+import { IconPlugConnected, IconSearchOff } from "@tabler/icons-react";
+import { type ReactNode, useMemo } from "react";
+import { ConnectionDrawer } from "./ConnectionDrawer";
+import { connectionList, nameOf, secondNameOf } from "./connections";
+import classes from "./integrations.module.css";
+import { isConnectable } from "./kinds";
+
+interface Filters {
+  q?: string;
+  status?: string;
+  integration?: string;
+}
+
+/** The connection that the drawer shows, and whose it is. */
+export interface Opened {
+  id: string;
+  integrationId: string;
+}
+
+interface Props {
+  /** Only this integration's connections. */
+  integration?: Integration;
+  /** The workspace's integrations, to name and to choose from. */
+  integrations?: readonly Integration[];
+  filters: Filters;
+  open: Opened | null;
+  onFilter: (changes: Filters) => void;
+  onOpen: (opened: Opened | undefined) => void;
+  /** What an empty list offers. */
+  offer?: ReactNode;
+}
+
+/** Connected accounts, of an integration or of the workspace, and the drawer of one. */
+export function ConnectionList({ integration, integrations = [], filters, open, onFilter, onOpen, offer }: Props) {
+  const { q = "", status, integration: chosen } = filters;
+  const list = useList(connectionList({ status, integrationId: integration?.id ?? chosen }));
+  const matching = useMatching(list, q);
+  const seesIntegrations = useCan("integrations:read");
+  const columns = useMemo(
+    () => columnsOf(integration ? null : new Map(integrations.map((each) => [each.id, each]))),
+    [integration, integrations],
+  );
+  const emptyText = integration ? t.emptyHere : integrations.some(isConnectable) ? t.empty : t.needIntegration;
+  const isFiltered = q !== "" || status !== undefined || chosen !== undefined;
+  return (
+    <>
+      <Toolbar
+        search={q}
+        searchLabel={t.search}
+        onSearch={(value) => onFilter({ q: value || undefined })}
+        filters={[
+          {
+            label: t.status,
+            value: status ?? "",
+            options: [
+              { value: "", label: t.allStatuses },
+              ...Object.entries(statuses.connection).map(([value, label]) => ({ value, label })),
+            ],
+            onChange: (value) => onFilter({ status: value || undefined }),
+          },
+          ...(integration === undefined && seesIntegrations
+            ? [
+                {
+                  label: t.integration,
+                  value: chosen ?? "",
+                  options: [
+                    { value: "", label: t.allIntegrations },
+                    ...integrations.map(({ id, name }) => ({ value: id, label: name })),
+                  ],
+                  onChange: (value: string) => onFilter({ integration: value || undefined }),
+                },
+              ]
+            : []),
+        ]}
+      />
+      <DataList
+        label={t.listLabel}
+        list={matching}
+        columns={columns}
+        rowHeight={60}
+        primary={(connection, content) => (
+          <button type="button" onClick={() => onOpen({ id: connection.id, integrationId: connection.integrationId })}>
+            {content}
+          </button>
+        )}
+        empty={
+          isFiltered ? (
+            <EmptyState icon={IconSearchOff} title={t.noMatchTitle} text={t.noMatch} />
+          ) : (
+            <EmptyState icon={IconPlugConnected} title={t.emptyTitle} text={emptyText}>
+              {offer}
+            </EmptyState>
+          )
+        }
+      />
+      <ConnectionDrawer
+        opened={open}
+        known={list.items.find(({ id }) => id === open?.id)}
+        onClose={() => onOpen(undefined)}
+      />
+    </>
+  );
+}
+
+function columnsOf(integrations: ReadonlyMap<string, Integration> | null): readonly Column<Connection>[] {
+  return [
+    {
+      key: "account",
+      title: t.columns.account,
+      width: "2fr",
+      render: (connection) => (
+        <span className={classes.lines}>
+          <span className={classes.line}>{nameOf(connection)}</span>
+          <span className={classes.second}>{secondNameOf(connection)}</span>
+        </span>
+      ),
+    },
+    ...(integrations === null
+      ? []
+      : [
+          {
+            key: "integration",
+            title: t.columns.integration,
+            width: "1.4fr",
+            hide: "small" as const,
+            render: ({ integrationId, provider }: Connection) => {
+              const name = integrations.get(integrationId)?.name ?? provider ?? integrationId;
+              return (
+                <span className={classes.named}>
+                  <Monogram name={name} size="sm" />
+                  <span className={classes.line}>{name}</span>
+                </span>
+              );
+            },
+          },
+        ]),
+    {
+      key: "status",
+      title: t.columns.status,
+      width: "148px",
+      render: ({ status }) => <StatusBadge {...connectionStatus(status)} />,
+    },
+    {
+      key: "refreshed",
+      title: t.columns.refreshed,
+      width: "120px",
+      align: "end",
+      hide: "narrow",
+      render: ({ lastRefreshedAt }) => <TimeAgo at={lastRefreshedAt} />,
+    },
+    {
+      key: "expires",
+      title: t.columns.expires,
+      width: "120px",
+      align: "end",
+      hide: "narrow",
+      render: ({ expiresAt }) => <TimeAgo at={expiresAt} fallback={t.noExpiry} />,
+    },
+    {
+      key: "created",
+      title: t.columns.created,
+      width: "110px",
+      align: "end",
+      hide: "narrow",
+      render: ({ createdAt }) => <TimeAgo at={createdAt} />,
+    },
+  ];
+}
+
+function useMatching(list: List<Connection>, q: string): List<Connection> {
+  const items = useMemo(() => {
+    const wanted = q.trim().toLowerCase();
+    return list.items.filter(({ id, connectionId, account }) =>
+      `${connectionId}\n${account.label ?? ""}\n${account.id ?? ""}\n${id}`.toLowerCase().includes(wanted),
+    );
+  }, [list.items, q]);
+  return { ...list, items };
+}

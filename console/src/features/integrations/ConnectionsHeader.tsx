@@ -1,0 +1,24 @@
+import { PageHeader } from "@components/PageHeader";
+import { connections as t } from "@strings/connections";
+import { Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
+import classes from "./integrations.module.css";
+
+/** The head of the two pages about accounts: those that are connected, and the links to connect one. */
+export function ConnectionsHeader({ text, children }: { text: string; children: ReactNode }) {
+  return (
+    <>
+      <PageHeader title={t.title} text={text}>
+        {children}
+      </PageHeader>
+      <nav className={classes.tabs} aria-label={t.title}>
+        <Link to="/connections" activeOptions={{ exact: true, includeSearch: false }} className={classes.tab}>
+          {t.tabs.accounts}
+        </Link>
+        <Link to="/connections/links" className={classes.tab}>
+          {t.tabs.links}
+        </Link>
+      </nav>
+    </>
+  );
+}

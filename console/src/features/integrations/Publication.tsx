@@ -1,0 +1,76 @@
+import { useCan, useSession } from "@api/session";
+import { Confirm } from "@components/Confirm";
+import { ErrorPanel } from "@components/ErrorPanel";
+import { Facts, Panel } from "@components/Panel";
+import { StatusBadge } from "@components/StatusBadge";
+import { reviewStatus } from "@components/statuses";
+import { Button, Stack, Text } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import type { Integration } from "@sdk/generated/models";
+import { integrations as t } from "@strings/integrations";
+import { isPlan, isServed } from "./kinds";
+import { useUpdateIntegration } from "./queries";
+
+/** Whether other workspaces can install the integration, and what the platform decided about it. */
+export function Publication({ integration }: { integration: Integration }) {
+  const { workspaceId } = useSession();
+  const mayPublish = useCan("integrations:publish", "integrations:write");
+  const [isAsking, confirm] = useDisclosure(false);
+  const { name, isPublic, reviewStatus: review, reviewReason, version, status, provider } = integration;
+  const update = useUpdateIntegration(integration, (updated) =>
+    !updated.isPublic
+      ? t.publication.unpublished
+      : updated.reviewStatus === "APPROVED"
+        ? t.publication.approved
+        : t.publication.published,
+  );
+  // Only an integration of a provider that Patchbay knows, with a client of its own, can be published.
+  const isCandidate =
+    !isPlan(integration) &&
+    provider !== null &&
+    !isServed(integration, workspaceId) &&
+    integration.config.authorizationUrl === undefined;
+  if (!isPublic && (!isCandidate || !mayPublish)) return null;
+  const texts = t.publication;
+  return (
+    <Panel
+      title={texts.title}
+      actions={isPublic && review !== null ? <StatusBadge {...reviewStatus(review)} /> : undefined}
+    >
+      <Stack gap="sm">
+        <Text c="dimmed">{isPublic && review !== null ? texts.states[review] : texts.off}</Text>
+        {reviewReason && <Facts facts={[[texts.reason, reviewReason]]} />}
+        {isPublic && (
+          <Text size="xs" c="dimmed">
+            {texts.version(version)}
+          </Text>
+        )}
+        {Boolean(update.error) && <ErrorPanel error={update.error} />}
+        {mayPublish &&
+          (status === "PENDING_SETUP" && !isPublic ? (
+            <Text size="sm">{texts.setUpFirst}</Text>
+          ) : (
+            <div>
+              <Button variant="default" loading={update.isPending} onClick={confirm.open}>
+                {isPublic ? texts.unpublish : texts.publish}
+              </Button>
+            </div>
+          ))}
+      </Stack>
+      <Confirm
+        opened={isAsking}
+        title={isPublic ? texts.unpublishTitle(name) : texts.publishTitle(name)}
+        action={isPublic ? texts.unpublish : texts.publish}
+        danger={isPublic}
+        isRunning={update.isPending}
+        onConfirm={() => {
+          update.mutate({ isPublic: !isPublic });
+          confirm.close();
+        }}
+        onClose={confirm.close}
+      >
+        {isPublic ? texts.unpublishText : texts.publishText}
+      </Confirm>
+    </Panel>
+  );
+}

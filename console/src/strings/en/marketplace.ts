@@ -1,0 +1,60 @@
+import { count } from "./common";
+
+/** Texts of the marketplace. */
+export const marketplace = {
+  title: "Marketplace",
+  text: "Install an integration to connect your customers' accounts at a provider, or the plan of an automation.",
+  listLabel: "Integrations to install",
+  shown: (number: number, more: boolean) =>
+    more ? `${number.toLocaleString("en")} loaded` : count(number, "entry", "entries"),
+  search: "Search names and descriptions",
+  type: "Type",
+  allTypes: "All types",
+  own: "Your integrations",
+  emptyTitle: "The marketplace is empty",
+  empty: "Your platform has no templates and no public integrations. Create an integration of your own instead.",
+  noMatchTitle: "Nothing matches",
+  noMatch: "Change the search or the type. You can also create an integration for any other provider.",
+  custom: "Create an integration",
+  by: (publisher: string) => `By ${publisher}`,
+  verified: "Verified publisher",
+  kinds: {
+    published: "Ready to connect",
+    template: "Bring your own client",
+    automation: "Automation plan",
+  },
+  kindTexts: {
+    published:
+      "The publisher's OAuth client serves it, so you register nothing at the provider. The accounts and tokens are yours, and the publisher sees none of them.",
+    template:
+      "Patchbay knows this provider. After you install it, add the OAuth client or the keys that you have there.",
+    automation: "A plan that you rebuild in the automation platform: what begins it, and what it then does.",
+  },
+  listing: {
+    title: "Integration",
+    install: "Install",
+    installed: (name: string) => `${name} was installed`,
+    cannotInstall: "Your session may look, but not install.",
+    about: "What it is",
+    needs: "What it needs from you",
+    needsNothing: "Nothing. Connect accounts right after you install it.",
+    perAccount: "For each account",
+    perAccountOAuth: "Its owner signs in at the provider and agrees.",
+    optional: "Optional",
+    scopes: "What it asks the provider for",
+    defaultScopes: "The provider's default access",
+    hosts: "Hosts that Patchbay calls",
+    documentation: "Provider's documentation",
+    publisher: "Publisher",
+    limits: "Limit",
+    perHour: (number: number) => `${number.toLocaleString("en")} uses per hour`,
+    perDay: (number: number) => `${number.toLocaleString("en")} uses per day`,
+    unlimited: "None",
+    when: "When",
+    step: "Then",
+    filters: "Only if",
+    event: (type: string) => `The event ${type} happens`,
+    schedule: "Its trigger in the automation platform fires",
+    action: (app: string, action: string) => `${app}: ${action}`,
+  },
+};
