@@ -20,6 +20,7 @@ import { queryOptions, useQueryClient } from "@tanstack/react-query";
 
 const LIST = ["webhooks", "list"] as const;
 const LOOK_MS = 2_000;
+const NEW_MS = 10_000;
 /** How long a delivery that waits for its next attempt is looked at, without a reason to expect a change. */
 const SOON_MS = 60_000;
 
@@ -40,8 +41,9 @@ export const eventTypes = queryOptions({
   staleTime: Number.POSITIVE_INFINITY,
 });
 
-export const deliveryList = (id: string, filter: { status?: string; eventType?: string }) =>
-  listOptions<Delivery>(["webhooks", id, "deliveries", filter], (page, options) =>
+/** The deliveries of a webhook. New ones appear by themselves until somebody scrolls to older ones. */
+export function deliveryList(id: string, filter: { status?: string; eventType?: string }) {
+  const options = listOptions<Delivery>(["webhooks", id, "deliveries", filter], (page, init) =>
     api().webhooks.listDeliveries(
       id,
       {
@@ -50,9 +52,15 @@ export const deliveryList = (id: string, filter: { status?: string; eventType?: 
         ...(filter.status && { status: filter.status as DeliveryStatus }),
         ...(filter.eventType && { eventType: filter.eventType }),
       },
-      options,
+      init,
     ),
   );
+  return {
+    ...options,
+    refetchInterval: ({ state }: { state: { data?: { pages: unknown[] } } }) =>
+      state.data?.pages.length === 1 ? NEW_MS : false,
+  } as typeof options;
+}
 
 /** A delivery; read again until it has ended, or waits for long. */
 export const deliveryDetail = (id: string, deliveryId: string) =>
