@@ -210,6 +210,7 @@ def tour(driver: Driver) -> None:
     _webhooks(driver, publisher)
     driver.api(f"DELETE {KEYS}/{publisher['id']}", 200)
     _automations(driver)
+    _flows(driver)
     _integrations(driver)
     _key_rotation(driver)
     assert driver.api("GET /api/audit", 200)["items"]
@@ -345,6 +346,9 @@ def _erasure(driver: Driver) -> None:
     put_row(backend, "WebhooksTable", {"workspaceId": "leaver", "sk": f"gone#{webhook}", "ttl": 1})
     for table in ("DeliveriesTable", "FeedsTable", "HealthTable"):
         put_row(backend, table, {"webhookKey": f"leaver#{webhook}", "sk": "row", "ttl": 1})
+    flow = "flw_0355OOyfmJo93vsM6y1y7k"
+    put_row(backend, "FlowsTable", {"flowsKey": "leaver", "id": f"gone#{flow}", "ttl": 1})
+    put_row(backend, "FlowsTable", {"flowsKey": f"leaver#{flow}", "id": "frn_0355OOyfmJo93vsM6y1y7k"})
     for table in ("OAuthStatesTable", "IdempotencyTable"):
         put_row(backend, table, {"id": "of leaver", "workspaceId": "leaver", "ttl": 1})
     erasure = "DELETE /api/workspace?confirm=leaver"
@@ -646,6 +650,67 @@ def _runs(driver: Driver, base: str) -> None:
     called = [body["webhook_id"] for body in bodies if body["webhook_id"].startswith("run_")]
     assert called == [run["id"], failed["id"], expired["id"]]
     driver.receive("EventsQueue")
+
+
+# ── flows ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _flows(driver: Driver) -> None:
+    """A flow that sends to a webhook, asks for an action and waits, from the event to the erasure of its data;
+    and one whose message was lost.
+    """
+    api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
+    base, platform = "/api/flows", driver.secrets["platform's JWT"]
+    webhook = {"name": "Team", "url": "https://example.com/", "eventTypes": ["POST_FAILED"]}
+    id = api(f"POST {WEBHOOKS}", 201, json={**webhook, "headers": HEADER_VALUES})["id"]
+    started = "CAMPAIGN_STARTED"
+    trigger = {"type": "event", "eventTypes": [started], "filters": [{"path": "name", "op": "exists"}]}
+    tell = {"id": "tell", "type": "webhook", "webhookId": id, "data": {"text": "{{event.data.name}} begins"}}
+    ask = {"id": "ask", "type": "action", "action": "create_campaign", "input": {"name": "{{event.data.name}}"}}
+    pause = {"id": "pause", "type": "wait", "seconds": 1}
+    body = {"name": "Care", "trigger": trigger, "steps": [tell, ask, pause]}
+    flow = api(f"POST {base}", 201, json=body, headers=once)
+    assert api(f"POST {base}", 201, json=body, headers=once) == flow
+    api(f"POST {base}", 422, json={**body, "steps": [{**tell, "webhookId": "whk_0000000000000000000000"}]})
+    path = f"{base}/{flow['id']}"
+    assert api(f"GET {base}", 200)["items"] == [flow]
+    dry = api(f"POST {base}/dry-run", 200, json={"trigger": trigger, "steps": [tell, ask, pause]})
+    assert dry["status"] == "SUCCEEDED"
+    # The types change, so that subscriptions are put and deleted.
+    other = {**trigger, "eventTypes": ["CAMPAIGN_COMPLETED", started]}
+    api(f"PUT {path}", 200, json={"trigger": other, "steps": [tell, pause, ask]})
+    api(f"PUT {path}", 200, json={"trigger": trigger, "steps": [tell, ask, pause]})
+    for status in ("INACTIVE", "ACTIVE"):
+        api(f"PUT {path}/status", 200, json={"status": status})
+    queue = "FlowsQueue"
+    backend.client("sqs").send_message(QueueUrl=backend.queue_url(queue), MessageBody="unreadable")
+    campaign = {"type": started, "data": minimal_data(started)}
+    event = api(f"POST {EVENTS}", 202, json=campaign)
+    api(f"POST {EVENTS}/batch", 202, json={"events": [{**campaign, "causedBy": event["id"]}]})
+    for _ in range(2):  # the webhook, and the action
+        driver.worker("FanOutFunction", "EventsQueue")
+        assert driver.worker("RunFlowsFunction", queue) == {"batchItemFailures": []}
+    runs = api(f"GET {path}/runs", 200)["items"]
+    assert [(run["status"], run["step"]) for run in runs] == [("WAITING", "ask")] * 2
+    api(f"GET {path}/runs?status=WAITING", 200)
+    asked = api(f"GET {AUTOMATIONS}/runs?status=PENDING", 200)["items"]
+    answer = {"status": "SUCCEEDED", "output": {"campaignId": "c", "name": "Spring"}}
+    (first, *_) = [run for run in asked if run["platform"] == "flow"]
+    api(f"PUT /api/actions/runs/{first['id']}", 200, json=answer, token=platform)
+    driver.worker("RunFlowsFunction", queue)
+    (waiting,) = [run for run in api(f"GET {path}/runs", 200)["items"] if run["step"] == "pause"]
+    key = {"flowsKey": f"acme#{flow['id']}", "id": waiting["id"]}
+    set_attributes(backend, "FlowsTable", key, dueAt=1, resumesAt=1)
+    assert driver.worker("SweepRunsFunction") == {"seen": 1}
+    driver.worker("RunFlowsFunction", queue)
+    run = api(f"GET {path}/runs/{waiting['id']}", 200)
+    assert (run["status"], len(run["steps"])) == ("SUCCEEDED", 3)
+    api(f"GET {EVENTS}/{event['id']}", 200)
+    for each in runs:
+        api(f"DELETE {EVENTS}/{each['eventId']}/data", 200)
+    api(f"DELETE {path}", 200)
+    for name in ("EventsQueue", "DeliveriesQueue", "SlowDeliveriesQueue", queue):
+        driver.receive(name)
 
 
 # ── integrations and connections ─────────────────────────────────────────────────────────────────────

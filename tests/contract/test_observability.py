@@ -446,6 +446,10 @@ PROOFS: dict[str, dict[str, tuple[str, str]]] = {
             "test_runs.py",
             "test_sweep_repeats_a_failed_announcement",
         ),
+        "continues a flow when its wait is over, and not before": (
+            "test_flows.py",
+            "test_wait_takes_as_long_as_it_says",
+        ),
     },
     "ExpireKeysFunction": {
         "announces an expiry 7 days and 1 day before it": (

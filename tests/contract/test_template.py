@@ -138,6 +138,8 @@ SCOPES: list[tuple[str, str | None]] = [
     (r"GET /api/connections", "connections:read"),
     (r"\w+ /api/automations/.*", "automations:use"),
     (r"PUT /api/actions/.*", "actions:handle"),
+    (r"POST /api/flows/dry-run", "flows:read"),
+    (r"\w+ /api/flows(/.*)?", "flows:*"),
     (r"\w+ /api/tasks(/.*)?", "webhooks:*"),
     (r"GET /api/audit", "audit:read"),
     (r"GET /api/workspace", ANY),

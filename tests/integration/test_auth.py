@@ -592,8 +592,8 @@ def header(answer: Answer, name: str) -> str:
 
 # ── roles and scopes ─────────────────────────────────────────────────────────────────────────────────
 
-VIEWER = {"integrations:read", "connections:read", "webhooks:read", "events:read", "analytics:read"}
-MEMBER = VIEWER | {"connections:write", "webhooks:write", "automations:use"}
+VIEWER = {"integrations:read", "connections:read", "webhooks:read", "events:read", "analytics:read", "flows:read"}
+MEMBER = VIEWER | {"connections:write", "webhooks:write", "automations:use", "flows:write"}
 ADMIN = MEMBER | {
     *("integrations:write", "integrations:publish", "events:publish"),
     *("api-keys:read", "api-keys:write", "api-keys:verify"),
@@ -610,6 +610,7 @@ SCOPE_BY_ROUTE = {
     "POST /api/integrations/api-keys/verify": "api-keys:verify",
     "GET /api/deliveries": "webhooks:read",
     "DELETE /api/events/x/data": "events:publish",
+    "POST /api/flows/dry-run": "flows:read",
     "PUT /api/workspace": "workspace:delete",
     "DELETE /api/workspace": "workspace:delete",
     "POST /api/workspace/export": "workspace:export",

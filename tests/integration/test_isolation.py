@@ -18,6 +18,8 @@ from patchbay.clock import from_ms, iso, now_ms
 from patchbay.deliveries import states
 from patchbay.deliveries import store as deliveries
 from patchbay.deliveries.models import DeliveryMessage
+from patchbay.flows.worker import run_batch
+from patchbay.ids import EventId, FlowRunId
 from patchbay.publishing.fan_out import fan_out_batch
 from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, is_audit_row, jwt_for
@@ -36,7 +38,7 @@ KEY: dict[str, Any] = {
     "scopes": [
         *("webhooks:read", "webhooks:write", "events:read", "api-keys:read"),
         *("integrations:read", "integrations:write", "connections:read", "connections:write"),
-        *("credentials:read", "automations:use"),
+        *("credentials:read", "automations:use", "flows:read", "flows:write"),
     ],
 }
 OAUTH = {
@@ -49,6 +51,11 @@ OAUTH = {
         "clientId": "of-a",
         "clientSecret": "a's own",
     },
+}
+FLOW = {
+    "name": "of a",
+    "trigger": {"type": "event", "eventTypes": ["POST_PUBLISHED"]},
+    "steps": [{"id": "pause", "type": "wait", "seconds": 1_000}],
 }
 EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "text": "of a"}}
 
@@ -63,6 +70,8 @@ BODIES: dict[str, Any] = {
     "POST /api/integrations/webhooks/{id}/recover": {"since": iso(datetime.now(UTC) - timedelta(hours=1))},
     "POST /api/integrations/webhooks/{id}/replay": {"since": iso(datetime.now(UTC) - timedelta(hours=1))},
     "POST /api/tasks/{id}/cancel": None,
+    "PUT /api/flows/{id}": {"name": "taken over"},
+    "PUT /api/flows/{id}/status": {"status": "INACTIVE"},
     "PUT /api/integrations/api-keys/{id}": {"name": "taken over"},
     "POST /api/integrations/api-keys/{id}/rotate": {"overlapSeconds": 60},
     "PUT /api/integrations/{id}": {"name": "taken over", "config": {"clientSecret": "mine"}},
@@ -109,7 +118,10 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
     oauth = api(f"POST {INTEGRATIONS}", json=OAUTH, token=token).json()["id"]
     pull = {"kind": "pull", "name": "of a", "eventTypes": ["*"]}
     pulled = api(f"POST {WEBHOOKS}", json=pull, token=token).json()["id"]
+    flow = api("POST /api/flows", json=FLOW, token=token).json()["id"]
     event_id = api(f"POST {EVENTS}", json=EVENT, token=token).json()["id"]
+    assert run_batch(backend.messages("FlowsQueue")) == []
+    flow_run = FlowRunId.derived(EventId(event_id), flow)
     commit = {"consumer": f"of-{name}", "sequence": 1}
     assert api(f"POST {WEBHOOKS}/{pulled}/feed/commit", json=commit, token=token).status == 200
     (queued,) = backend.messages("DeliveriesQueue")
@@ -144,6 +156,8 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
         f"{KEYS}/{{id}}/rotate": {"id": key["id"]},
         f"{KEYS}/{{id}}/logs": {"id": key["id"]},
         f"{EVENTS}/{{id}}": {"id": event_id},
+        **{f"/api/flows/{{id}}{rest}": {"id": flow} for rest in ("", "/status", "/runs")},
+        "/api/flows/{id}/runs/{runId}": {"id": flow, "runId": flow_run},
         f"{EVENTS}/{{id}}/data": {"id": event_id},
         **{f"/api/tasks/{{id}}{rest}": {"id": task} for rest in ("", "/cancel")},
         f"{INTEGRATIONS}/{{id}}/oauth/initiate": {"id": oauth},
@@ -247,7 +261,7 @@ def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pyte
     b = create_workspace(api, backend, "rival")
     paths: tuple[str, ...] = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
     paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs", f"{AUTOMATIONS}/runs")
-    paths += ("/api/connections", "/api/deliveries", "/api/tasks")
+    paths += ("/api/connections", "/api/deliveries", "/api/tasks", "/api/flows", "/api/flows/{id}/runs")
     paths += tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
     paths += tuple(f"{path}/{{id}}/logs" for path in (WEBHOOKS, KEYS))
     for path in paths:

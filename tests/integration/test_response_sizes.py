@@ -29,6 +29,8 @@ from patchbay.ids import (
     ConnectionId,
     DeliveryId,
     EventId,
+    FlowId,
+    FlowRunId,
     Id,
     IntegrationId,
     LogId,
@@ -341,6 +343,52 @@ def analytics(filler: Filler) -> FilledList:
     return f"GET {INTEGRATIONS}/analytics?groupBy=webhook", ids
 
 
+def flow(filler: Filler) -> str:
+    body = {
+        "name": "a",
+        "trigger": {"type": "event", "eventTypes": ["POST_PUBLISHED"]},
+        "steps": [{"id": "pause", "type": "wait", "seconds": 1}],
+    }
+    return str(filler.made("POST /api/flows", body)["id"])
+
+
+def large_definition() -> str:
+    step = {"id": "tell", "type": "webhook", "webhookId": WebhookId.new(), "data": {"text": QUOTE * 32_000}}
+    trigger = {"type": "event", "eventTypes": ["POST_PUBLISHED"], "filters": []}
+    return json.dumps({"trigger": trigger, "steps": [step]})
+
+
+def flows(filler: Filler) -> FilledList:
+    flow(filler)
+    ids = filler.copies("FlowsTable", FlowId, 101, key="id", definition=large_definition(), name=NUL * 100)
+    return "GET /api/flows", ids
+
+
+def flow_runs(filler: Filler) -> FilledList:
+    id, now = flow(filler), now_ms()
+    content = {"text": QUOTE * 32_000}
+    result = {"type": "webhook", "status": "SUCCEEDED", "startedAt": now, "endedAt": now, "input": content}
+    results = [{**result, "id": f"step_{number}", "output": content} for number in range(4)]
+    row = {
+        "flowsKey": f"acme#{id}",
+        "flowVersion": 1,
+        "eventId": EventId.new(now),
+        "eventType": "POST_PUBLISHED",
+        "correlationId": "c",
+        "depth": 0,
+        "status": "SUCCEEDED",
+        "reason": NUL * KB,
+        "definition": large_definition(),
+        "results": json.dumps(results),
+        **dict.fromkeys(("turnAt", "startedAt", "endedAt", "updatedAt"), now),
+        "version": 1,
+        "ttl": now // 1000 + 86_400,
+    }
+    ids = [FlowRunId.new(now - number) for number in range(101)]
+    filler.write("FlowsTable", ({**row, "id": id} for id in ids))
+    return f"GET /api/flows/{id}/runs", sorted(ids, reverse=True)
+
+
 def tasks(filler: Filler) -> FilledList:
     body = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
     filler.made(f"POST {WEBHOOKS}/{filler.webhook()}/replay", body)
@@ -358,6 +406,8 @@ LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/connections": [all_connections],
     "GET /api/deliveries": [all_failed_deliveries],
     "GET /api/events": [events],
+    "GET /api/flows": [flows],
+    "GET /api/flows/{id}/runs": [flow_runs],
     "GET /api/integrations": [integrations_with_public],
     "GET /api/integrations/analytics": [analytics],
     "GET /api/integrations/api-keys": [api_keys],
@@ -489,6 +539,17 @@ def feed(filler: Filler) -> str:
     return f"GET {WEBHOOKS}/{id}/feed?limit=100"
 
 
+def dry_run(filler: Filler) -> Answer:
+    """Twenty steps that each repeat the largest input."""
+    data = {"text": QUOTE * 32_000}
+    steps = [
+        {"id": f"step_{at}", "type": "webhook", "webhookId": WebhookId.new(), "data": {"all": "{{event.data.text}}"}}
+        for at in range(20)
+    ]
+    trigger = {"type": "event", "eventTypes": ["POST_PUBLISHED"]}
+    return filler.api("POST /api/flows/dry-run", json={"trigger": trigger, "steps": steps, "data": data})
+
+
 MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/automations/{platform}/actions": [lambda filler: f"GET {ZAPIER}/actions"],
     "GET /api/automations/{platform}/choices/{resource}": [choices],
@@ -500,6 +561,7 @@ MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],
     "GET /api/integrations/webhooks/{id}/feed": [feed],
     "POST /api/events/batch": [batch],
+    "POST /api/flows/dry-run": [dry_run],
     "POST /api/integrations/webhooks/{id}/test": [trial],
 }
 
@@ -530,6 +592,12 @@ ONE_ROW = {
     "GET /api/docs/{file}",
     "GET /api/openapi.json",
     "DELETE /api/automations/{platform}/hooks/{id}",
+    "DELETE /api/flows/{id}",
+    "GET /api/flows/{id}",
+    "GET /api/flows/{id}/runs/{runId}",
+    "POST /api/flows",
+    "PUT /api/flows/{id}",
+    "PUT /api/flows/{id}/status",
     "DELETE /api/integrations/api-keys/{id}",
     "DELETE /api/integrations/webhooks/{id}",
     "DELETE /api/integrations/webhooks/{id}/feed/consumers/{consumer}",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from local import gateway
-from patchbay.ids import ApiKeyId, DeliveryId, EventId, IntegrationId, RunId, TaskId, WebhookId
+from patchbay.ids import ApiKeyId, DeliveryId, EventId, FlowId, FlowRunId, IntegrationId, RunId, TaskId, WebhookId
 from tests.catalogued import POST
 from tests.conftest import OWNER, Api, Backend, jwt_for
 from tests.problems import assert_problem
@@ -20,12 +20,13 @@ from tests.problems import assert_problem
 EVENTS, INTEGRATIONS = "/api/events", "/api/integrations"
 KEYS, WEBHOOKS = f"{INTEGRATIONS}/api-keys", f"{INTEGRATIONS}/webhooks"
 NAMES = {"platform": "n8n", "eventType": "POST_PUBLISHED", "key": "create_campaign", "resource": "accounts"}
-IDS = {"deliveryId": DeliveryId, "connectionId": IntegrationId}
+IDS = {"deliveryId": DeliveryId, "connectionId": IntegrationId, "runId": FlowRunId}
 KINDS = {
     "api-keys": ApiKeyId,
     "webhooks": WebhookId,
     "hooks": WebhookId,
     "events": EventId,
+    "flows": FlowId,
     "runs": RunId,
     "tasks": TaskId,
 }

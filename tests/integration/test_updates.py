@@ -85,12 +85,24 @@ def new_copy(api: Api) -> str:
     return str(api(f"POST {INTEGRATIONS}/{published['id']}/install").json()["id"])
 
 
+FLOW = {
+    "name": "f",
+    "trigger": {"type": "event", "eventTypes": ["POST_PUBLISHED"], "filters": WEBHOOK["filters"]},
+    "steps": [{"id": "pause", "type": "wait", "seconds": 1}],
+}
+
+
+def new_flow(api: Api) -> str:
+    return str(api("POST /api/flows", json=FLOW).json()["id"])
+
+
 # Every resource that can be read and updated, in its states that differ.
 RESOURCES: list[tuple[str, Callable[[Api], str]]] = [
     (f"{KEYS}/{{id}}", new_key),
     (f"{WEBHOOKS}/{{id}}", new_webhook),
     (f"{WEBHOOKS}/{{id}}", new_hook),
     (f"{WEBHOOKS}/{{id}}", new_feed),
+    ("/api/flows/{id}", new_flow),
     (f"{INTEGRATIONS}/{{id}}", new_integration),
     (f"{INTEGRATIONS}/{{id}}", new_copy),
 ]

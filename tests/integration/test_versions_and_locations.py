@@ -21,6 +21,11 @@ CREATES: dict[str, dict[str, Any]] = {
     WEBHOOKS: WEBHOOK,
     KEYS: {"name": "ci", "scopes": ["events:publish"]},
     INTEGRATIONS: {"name": "Mail", "type": "CUSTOM"},
+    "/api/flows": {
+        "name": "Pause",
+        "trigger": {"type": "event", "eventTypes": ["POST_PUBLISHED"]},
+        "steps": [{"id": "pause", "type": "wait", "seconds": 1}],
+    },
 }
 
 

@@ -14,7 +14,7 @@ import pytest
 from patchbay.clock import now_ms
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events.models import EventMessage
-from patchbay.ids import DeliveryId, EventId, IntegrationId, LogId, RunId, TaskId, WebhookId
+from patchbay.ids import DeliveryId, EventId, FlowId, FlowRunId, IntegrationId, LogId, RunId, TaskId, WebhookId
 from patchbay.oauth import maintenance, provider_calls
 from patchbay.settings import Settings, settings
 from patchbay.storage import dynamo
@@ -101,7 +101,7 @@ def is_of(row: Any, workspace: str) -> bool:
 def plant(backend: Backend, workspace: str) -> set[str]:
     """Store what cannot be made by a few requests, in every table that has it. Returns the tables."""
     now, text = now_ms(), f"{workspace}-{MARKER}"
-    event, gone, run = EventId.new(now), WebhookId.new(now), RunId.new(now)
+    event, gone, run, flow = EventId.new(now), WebhookId.new(now), RunId.new(now), FlowId.new(now)
     webhook = f"{workspace}#{gone}"
     rows: dict[str, list[dict[str, Any]]] = {
         "EventsTable": [
@@ -125,6 +125,11 @@ def plant(backend: Backend, workspace: str) -> set[str]:
             *({"webhookKey": webhook, "sk": f"entry#{number:016}", "eventId": event} for number in range(30)),
             {"webhookKey": f"{workspace}#", "sk": "waits"},
         ],
+        "FlowsTable": [
+            {"flowsKey": workspace, "id": f"gone#{FlowId.new(now)}", "ttl": 1},
+            {"flowsKey": workspace, "id": f"gone#{flow}", "ttl": 1},
+            {"flowsKey": f"{workspace}#{flow}", "id": FlowRunId.new(now), "results": text},
+        ],
         "HealthTable": [
             {"webhookKey": webhook, "sk": "health", "lastError": text},
             {"webhookKey": webhook, "sk": "hour#0000001"},
@@ -141,6 +146,7 @@ def plant(backend: Backend, workspace: str) -> set[str]:
         ],
         "AutomationsTable": [
             {"id": run, "runsKey": f"{workspace}#n8n", "input": text, "workspaceId": workspace},
+            {"id": RunId.new(now), "runsKey": f"{workspace}#flow", "input": text, "workspaceId": workspace},
             {"id": f"choices#{workspace}#accounts", "items": text},
         ],
         "ActivityTable": [

@@ -4,7 +4,7 @@ A task of SQS does it (StartMessageMoveTask). The destination is named, because 
 messages were sent to the dead-letter queue directly, and SQS knows no queue to return them to. With an
 emulator that has no such tasks, this command moves the messages one by one: it receives, sends, and then
 deletes each. If that stops in between, a message is in both queues, which has no second effect: the fan-out
-makes the same deliveries, and the slow lane claims each before it sends it.
+makes the same deliveries, the slow lane claims each before it sends it, and a flow takes each step once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tools.operations.stack import Stack
 QUEUES = {
     "events": ("EventsDeadLetterQueue", "EventsQueue"),
     "deliveries": ("DeliveriesDeadLetterQueue", "SlowDeliveriesQueue"),
+    "flows": ("FlowsDeadLetterQueue", "FlowsQueue"),
 }
 MAX_RATE = 500  # of SQS
 POLL_SECONDS = 2.0
@@ -36,7 +37,7 @@ _ENDED = {"COMPLETED", "CANCELLED", "FAILED"}
 def main() -> int:
     queue = stacks.setting("QUEUE")
     if queue not in QUEUES:
-        raise Problem("name the queue: QUEUE=events, or QUEUE=deliveries")
+        raise Problem("name the queue: QUEUE=events, QUEUE=deliveries or QUEUE=flows")
     return redrive(stacks.find(stacks.setting("STACK")), queue, read_rate(stacks.setting("RATE")))
 
 

@@ -16,6 +16,7 @@ GROUPS = {
     "connections": "Connections to providers.",
     "deliveries": "Deliveries of all webhooks.",
     "events": "Events.",
+    "flows": "Flows and their runs.",
     "health": "The state of the deployment.",
     "integrations": "Integrations, providers and the marketplace.",
     "me": "The caller.",

@@ -163,6 +163,17 @@ def explain(filters: Sequence[Mapping[str, Any]], data: JsonValue) -> str | None
     return f"filter `{failed.path}` {_condition(filter_)}: the event has {found}"
 
 
+def is_path(text: str) -> bool:
+    """Whether a text has the form of a path."""
+    return _PATH.match(text) is not None
+
+
+def look_up(data: JsonValue, path: str) -> tuple[bool, JsonValue]:
+    """Whether there is a value at a path, and the value; null if there is none."""
+    value = _value_at(data, path)
+    return (False, None) if value is _ABSENT else (True, value)  # type: ignore[return-value]
+
+
 def _condition(filter_: Mapping[str, Any]) -> str:
     """The operation of a filter and its value."""
     value = filter_.get("value", True)

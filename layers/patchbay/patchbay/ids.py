@@ -150,6 +150,14 @@ class RunId(Id):
     prefix = "run"
 
 
+class FlowId(Id):
+    prefix = "flw"
+
+
+class FlowRunId(Id):
+    prefix = "frn"
+
+
 class LogId(Id):
     prefix = "log"
 

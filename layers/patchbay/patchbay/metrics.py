@@ -52,6 +52,8 @@ MESSAGES_SET_ASIDE = Metric("MessagesSetAside")
 FEED_GAPS_CLOSED = Metric("FeedGapsClosed")
 REFRESHES_SUCCEEDED = Metric("RefreshesSucceeded")
 REFRESHES_FAILED = Metric("RefreshesFailed")
+FLOW_STEPS = Metric("FlowSteps")
+FLOW_RUNS_FAILED = Metric("FlowRunsFailed")
 TASK_ITEMS_DONE = Metric("TaskItemsDone")
 TASKS_FAILED = Metric("TasksFailed")
 # Calls that failed after all their retries, or that AWS refused. A failed condition is not a failure.

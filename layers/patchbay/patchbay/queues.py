@@ -11,6 +11,8 @@ from patchbay.observability import logger
 
 # SQS quotas of SendMessageBatch: 10 messages, 1 MiB in total.
 MAX_ENTRIES = 10
+# SQS's limit of DelaySeconds.
+MAX_DELAY_SECONDS = 900
 _MAX_BYTES = 1024 * 1024
 
 
@@ -47,9 +49,15 @@ class BatchSendFailed(Exception):
         self.messages = messages
 
 
-def send(queue_url: str, message: Message) -> None:
-    """Send one message in one call."""
-    params = {"QueueUrl": queue_url, "MessageBody": message.body, "MessageGroupId": message.group}
+def send(queue_url: str, message: Message, *, delay_seconds: int = 0) -> None:
+    """Send one message in one call. It can be received after `delay_seconds`, at most MAX_DELAY_SECONDS."""
+    params: dict[str, Any] = {
+        "QueueUrl": queue_url,
+        "MessageBody": message.body,
+        "MessageGroupId": message.group,
+    }
+    if delay_seconds:
+        params["DelaySeconds"] = delay_seconds
     aws.call("sqs", "SendMessage", params)
 
 

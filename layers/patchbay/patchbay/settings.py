@@ -38,12 +38,15 @@ class Settings:
     data_keys_table: str
     tasks_table: str
     feeds_table: str
+    flows_table: str
     exports_bucket: str
     events_queue_url: str
     deliveries_queue_url: str
     slow_deliveries_queue_url: str
+    flows_queue_url: str
     events_dlq_url: str
     deliveries_dlq_url: str
+    flows_dlq_url: str
     kms_key_id: str
     environment: str = "dev"
     metrics_namespace: str = "Patchbay"

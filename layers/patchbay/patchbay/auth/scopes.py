@@ -17,9 +17,10 @@ _VIEWER = frozenset(
         "webhooks:read",
         "events:read",
         "analytics:read",
+        "flows:read",
     }
 )
-_MEMBER = _VIEWER | {"connections:write", "webhooks:write", "automations:use"}
+_MEMBER = _VIEWER | {"connections:write", "webhooks:write", "automations:use", "flows:write"}
 _ADMIN = _MEMBER | {
     "integrations:write",
     "integrations:publish",

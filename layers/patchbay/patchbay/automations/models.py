@@ -48,6 +48,11 @@ class AutomationPlatform(StrEnum):
         return "n8n" if self is AutomationPlatform.N8N else self.title()
 
 
+# Where the runs of flows come from. It is no automation platform: it has no hooks, and no routes.
+FLOW = "flow"
+RUN_ORIGINS = (*AutomationPlatform, FLOW)
+
+
 class TriggerKey(str):
     """An event type that can start an automation."""
 
@@ -227,7 +232,9 @@ class RunError(ApiModel):
 
 
 class Run(ApiModel):
-    """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`."""
+    """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform` is
+    the automation platform that started it, or `flow`.
+    """
 
     id: RunId
     platform: str

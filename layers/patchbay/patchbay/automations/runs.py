@@ -5,7 +5,8 @@ derives from the run's, so a repeated announcement is one event. If the process 
 or between a run's end and its callback, the sweep completes the rest within a minute:
     pending     announced again after a minute, because the first announcement may be lost; FAILED at
                 `expiresAt`
-    ended       its callback is queued; the delivery's ID derives from the run's, so it is one delivery
+    ended       its callback is queued; the delivery's ID derives from the run's, so it is one delivery. If a
+                flow waits for the run, its message is queued instead; the flow takes each step once
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from patchbay.api_model import Listing
 from patchbay.auth.principal import Principal
 from patchbay.automations import store
 from patchbay.automations.models import (
+    FLOW,
+    RUN_ORIGINS,
     ActionInfo,
     ActionKey,
     Actions,
@@ -112,11 +115,58 @@ def start(
     return response
 
 
+def start_for_flow(
+    principal: Principal,
+    id: RunId,
+    key: str,
+    input: dict[str, JsonValue],
+    *,
+    resume: str,
+    depth: int,
+    caused_by: EventId,
+) -> Run:
+    """Start a run of an action for a flow, which has checked the input. `resume` is the message of the flows
+    queue that is sent when the run ends. Idempotent: `id` derives from the step. Raises Forbidden.
+    """
+    principal.require("automations:use")
+    now = now_ms()
+    run = StoredRun(
+        id=id,
+        workspace_id=principal.workspace_id,
+        platform=FLOW,
+        action=key,
+        input=input,
+        status="PENDING",
+        resume=resume,
+        depth=depth,
+        caused_by=caused_by,
+        created_by=principal.id,
+        expires_at=now + _EXPIRES_AFTER_MS,
+        created_at=now,
+        updated_at=now,
+    )
+    if not store.create_once(run, now + _REANNOUNCE_AFTER_MS):
+        return _to_api(_get_stored(id))  # the sweep has announced it, or will
+    _try_before_sweep(lambda: _announce(run), "run not announced")
+    return _to_api(run)
+
+
+def find_for_flow(workspace_id: str, id: RunId) -> Run | None:
+    """The run that a flow of this workspace started."""
+    run = store.get(id)
+    return None if run is None or run.workspace_id != workspace_id else _to_api(run)
+
+
+def erase_for_flow(workspace_id: str, id: RunId) -> None:
+    """Remove what a run that a flow started has got and returned. Idempotent."""
+    store.erase_content(id, workspace_id)
+
+
 def list_runs(principal: Principal, platform: AutomationPlatform | None, query: RunQuery) -> Listing[Run]:
-    """The runs of one automation platform, or of all of them, newest first."""
+    """The runs of one automation platform, or of all of them and of flows, newest first."""
     page = store.page(
         principal.workspace_id,
-        AutomationPlatform if platform is None else [platform],
+        RUN_ORIGINS if platform is None else [platform],
         RunId.range(query.since, query.until),
         status=query.status,
         limit=query.limit,
@@ -195,8 +245,8 @@ def _process_due(id: RunId) -> None:
         return
     if run.status != "PENDING":
         # An ended run without a callback is here only because the index is eventually consistent.
-        if run.callback_url is not None:
-            _queue_callback(run)
+        if run.is_awaited:
+            _report_end(run)
     elif now_ms() < run.expires_at:
         _announce(run)
         store.set_due(run, run.expires_at)
@@ -217,7 +267,8 @@ def _announce(run: StoredRun) -> None:
         "expiresAt": iso(from_ms(run.expires_at)),
     }
     platform = settings().platform_workspace_id
-    events.announce(platform, "ACTION_REQUESTED", data, id=EventId.derived(run.id, "requested"))
+    id = EventId.derived(run.id, "requested")
+    events.announce(platform, "ACTION_REQUESTED", data, id=id, depth=run.depth, caused_by=run.caused_by)
 
 
 def _finish(ended: StoredRun) -> StoredRun:
@@ -225,14 +276,25 @@ def _finish(ended: StoredRun) -> StoredRun:
     ended = replace(ended, updated_at=now_ms(), version=ended.version + 1)
     if ended.callback_url is None:
         store.finish(ended, ())
+        if ended.resume is not None:
+            _try_before_sweep(lambda: _report_end(ended), "flow not resumed")
         return ended
     body = compact_json.dumps(
         {"runId": ended.id, "status": ended.status, "output": ended.output, "error": ended.error}
     )
     action = webhooks.callback_action(ended.workspace_id, ended.id, ended.callback_url, body)
     store.finish(ended, [action])
-    _try_before_sweep(lambda: _queue_callback(ended), "callback not queued")
+    _try_before_sweep(lambda: _report_end(ended), "callback not queued")
     return ended
+
+
+def _report_end(ended: StoredRun) -> None:
+    """Tell what waits for a run that it has ended. Idempotent."""
+    if ended.resume is not None:
+        queues.send(settings().flows_queue_url, queues.Message(ended.resume, ended.workspace_id))
+        store.clear_due(ended)
+    else:
+        _queue_callback(ended)
 
 
 def _queue_callback(ended: StoredRun) -> None:

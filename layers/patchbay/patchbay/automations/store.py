@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -18,7 +19,7 @@ from pydantic import JsonValue
 from patchbay import compact_json, idempotency
 from patchbay.automations.models import Choice
 from patchbay.clock import now_ms
-from patchbay.ids import RunId
+from patchbay.ids import EventId, RunId
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.merged import merge
@@ -35,7 +36,9 @@ class RunChanged(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
-    """A run's row. Times are Unix milliseconds; the automation waits at `callback_url`."""
+    """A run's row. Times are Unix milliseconds; the automation waits at `callback_url`. A flow waits for
+    `resume`, a message of the flows queue; its event has this `depth`, and is what the run was `caused_by`.
+    """
 
     id: RunId
     workspace_id: str
@@ -50,19 +53,20 @@ class StoredRun:
     updated_at: int
     output: dict[str, JsonValue] | None = None
     error: dict[str, str] | None = None
+    resume: str | None = None
+    depth: int = 0
+    caused_by: EventId | None = None
     version: int = 1
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether something has to be told when the run has ended."""
+        return self.callback_url is not None or self.resume is not None
 
 
 def create(run: StoredRun, due_at: int, extra_actions: Sequence[dynamo.TransactItem]) -> None:
     """Store a new run; `extra_actions` join the transaction. The sweep processes the run at `due_at`."""
-    row: dynamo.Row = {
-        **to_row(run),
-        "runsKey": _runs_key(run.workspace_id, run.platform),
-        "input": compact_json.dumps(run.input),
-        "dueShard": due_index.shard_of(run.id),
-        "dueAt": due_at,
-        "ttl": retention_ttl(run.created_at),
-    }
+    row = _new_row(run, due_at)
     if not extra_actions:
         # Without a condition: the ID is new, and the client repeats a put whose response was lost.
         dynamo.put(settings().automations_table, row)
@@ -71,6 +75,26 @@ def create(run: StoredRun, due_at: int, extra_actions: Sequence[dynamo.TransactI
         dynamo.transact([dynamo.put_action(settings().automations_table, row), *extra_actions])
     except dynamo.TransactionCanceled:
         raise idempotency.request_in_progress() from None
+
+
+def create_once(run: StoredRun, due_at: int) -> bool:
+    """Store a new run whose ID derives from what it is for. Returns False if it is stored already."""
+    try:
+        dynamo.put(settings().automations_table, _new_row(run, due_at), condition="attribute_not_exists(id)")
+    except dynamo.ConditionFailed:
+        return False
+    return True
+
+
+def _new_row(run: StoredRun, due_at: int) -> dynamo.Row:
+    return {
+        **to_row(run),
+        "runsKey": _runs_key(run.workspace_id, run.platform),
+        "input": compact_json.dumps(run.input),
+        "dueShard": due_index.shard_of(run.id),
+        "dueAt": due_at,
+        "ttl": retention_ttl(run.created_at),
+    }
 
 
 def get(id: RunId) -> StoredRun | None:
@@ -111,9 +135,9 @@ def page(
 
 
 def finish(run: StoredRun, extra_actions: Sequence[dynamo.TransactItem]) -> None:
-    """Store the end of a pending run. `extra_actions` join the transaction; if there are any, the sweep
-    processes the run again in a minute, unless `clear_due` is called first. Raises RunChanged when the run
-    has already ended.
+    """Store the end of a pending run. `extra_actions` join the transaction; if something waits for the run,
+    the sweep processes it again in a minute, unless `clear_due` is called first. Raises RunChanged when the
+    run has already ended.
     """
     name = "error" if run.output is None else "output"
     end = run.error if run.output is None else compact_json.dumps(run.output)
@@ -121,7 +145,7 @@ def finish(run: StoredRun, extra_actions: Sequence[dynamo.TransactItem]) -> None
         settings().automations_table,
         {"id": run.id},
         f"SET #status = :status, #{name} = :{name}, updatedAt = :now, version = :next"
-        + (", dueAt = :again" if extra_actions else " REMOVE dueShard, dueAt"),
+        + (", dueAt = :again" if run.is_awaited else " REMOVE dueShard, dueAt"),
         names={"#status": "status", f"#{name}": name},
         condition="#status = :pending AND version = :version",
         status=run.status,
@@ -130,12 +154,28 @@ def finish(run: StoredRun, extra_actions: Sequence[dynamo.TransactItem]) -> None
         version=run.version - 1,
         next=run.version,
         **{name: end},
-        **({"again": run.updated_at + 60_000} if extra_actions else {}),
+        **({"again": run.updated_at + 60_000} if run.is_awaited else {}),
     )
     try:
         dynamo.transact([action, *extra_actions])
     except dynamo.TransactionCanceled:
         raise RunChanged from None
+
+
+def erase_content(id: RunId, workspace_id: str) -> None:
+    """Remove the input and the output of a workspace's run, if it is stored."""
+    with suppress(dynamo.ConditionFailed):
+        dynamo.update(
+            settings().automations_table,
+            {"id": id},
+            "SET #input = :empty ADD version :one REMOVE #output",
+            condition="workspaceId = :workspace",
+            names={"#input": "input", "#output": "output"},
+            returning="NONE",
+            empty="{}",
+            one=1,
+            workspace=workspace_id,
+        )
 
 
 def workspace_keys(

@@ -41,6 +41,7 @@ from patchbay.deliveries.service import not_active, range_end
 from patchbay.deliveries.stored_delivery import StoredDelivery
 from patchbay.errors import NotFound
 from patchbay.events import service as events
+from patchbay.events.models import FLOW
 from patchbay.ids import DeliveryId, EventId, TaskId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.stats import counters
@@ -236,8 +237,10 @@ def _considered_events(scan: Scan, after: str) -> Iterator[Considered]:
         """Whether the event has a delivery to the webhook, or should have one."""
         if event.status != "ACCEPTED" or event.erased_at is not None or not scan.includes(event.type):
             return False
-        # The webhook is on the event's list if its delivery is in the queue, too, or was lost there.
-        return webhook_id in event.webhook_ids or matches(event.type, event.data)
+        # The webhook is on the event's list if its delivery is in the queue, too, or was lost there. What a
+        # flow sent to one webhook was never meant for others.
+        is_addressed = event.source == FLOW
+        return webhook_id in event.webhook_ids or (not is_addressed and matches(event.type, event.data))
 
     remaining = events.oldest_first(scan.webhook.workspace_id, after, scan.until)
     while batch := list(islice(remaining, requeue.BATCH)):

@@ -30,8 +30,8 @@ from patchbay.deliveries.models import (
 from patchbay.deliveries.stored_delivery import StoredAttempt, StoredDelivery
 from patchbay.errors import Conflict, EventErased, NotFound, ValidationFailed
 from patchbay.events import service as events
-from patchbay.events.models import Event, EventDelivery, EventFeed, payload
-from patchbay.ids import DeliveryId, EventId, WebhookId, webhook_key
+from patchbay.events.models import FLOW, Event, EventDelivery, EventFeed, EventFlow, payload
+from patchbay.ids import DeliveryId, EventId, FlowRunId, WebhookId, webhook_key
 from patchbay.receivers import health_store
 from patchbay.settings import settings
 from patchbay.stats import counters, summary
@@ -320,14 +320,20 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
             EventFeed(id=DeliveryId.derived(id, webhook_id), webhook_id=webhook_id)
             for webhook_id in event.feed_ids
         ],
+        flows=[
+            EventFlow(flow_id=flow_id, run_id=FlowRunId.derived(id, flow_id)) for flow_id in event.flow_ids
+        ],
+        depth=event.depth,
+        caused_by=event.caused_by,
         unmatched=None if unmatched is None else unmatched.webhooks,
         unmatched_truncated=unmatched is not None and unmatched.truncated,
     )
 
 
 def _find_unmatched(principal: Principal, event: StoredEvent) -> Unmatched:
-    # A rejected event goes to no webhook, and without its data nobody knows why it did not match.
-    if event.reason is not None or event.erased_at is not None:
+    # A rejected event goes to no webhook, what a flow sends goes to one whatever others subscribe to, and
+    # without its data nobody knows why an event did not match.
+    if event.reason is not None or event.erased_at is not None or event.source == FLOW:
         return Unmatched([], truncated=False)
     matched = {*event.webhook_ids, *event.feed_ids}
     return find_unmatched(principal.workspace_id, event.type, event.timestamp, event.data, matched)

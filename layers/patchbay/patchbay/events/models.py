@@ -21,10 +21,12 @@ from patchbay import catalogue, compact_json, suggestions
 from patchbay.api_model import ApiModel, JsonObject, PeriodQuery, Timestamp, WorkspaceId
 from patchbay.clock import from_ms, iso
 from patchbay.field_errors import pattern
-from patchbay.ids import DeliveryId, EventId, WebhookId
+from patchbay.ids import DeliveryId, EventId, FlowId, FlowRunId, WebhookId
 
 EventStatus = Literal["ACCEPTED", "REJECTED"]
-EventSource = Literal["api", "bus", "patchbay"]
+EventSource = Literal["api", "bus", "patchbay", "flow"]
+# The source of what a flow sends to a webhook, which gets it whatever it subscribes to.
+FLOW: EventSource = "flow"
 EventType = Annotated[
     str,
     StringConstraints(
@@ -52,13 +54,16 @@ IdempotencyKey = Annotated[
 class PublishEvent(ApiModel):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
-    Only the platform's workspace can set `workspaceId`, to publish for another workspace.
+    Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the
+    event that led to this one, such as the ACTION_REQUESTED that was carried out: so Patchbay recognizes
+    flows that start each other in a circle.
     """
 
     type: EventType
     data: JsonObject
     idempotency_key: IdempotencyKey | None = None
     workspace_id: WorkspaceId | None = None
+    caused_by: EventId | None = None
 
 
 class PublishedEvent(ApiModel):
@@ -118,7 +123,7 @@ class EventQuery(PeriodQuery):
 
 
 class EventSummary(PublishedEvent):
-    """An event in a list. `source` is `api`, `bus` or `patchbay`.
+    """An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for what a flow sent to a webhook.
 
     A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not
     delivered. Its `type` is empty if the bus event has no valid one.
@@ -135,6 +140,13 @@ class EventDelivery(ApiModel):
     id: DeliveryId
     webhook_id: WebhookId
     status: str
+
+
+class EventFlow(ApiModel):
+    """A flow that the event started, and its run."""
+
+    flow_id: FlowId
+    run_id: FlowRunId
 
 
 class EventFeed(ApiModel):
@@ -168,13 +180,17 @@ class Event(EventSummary):
     """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
     first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as
     they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was
-    erased; then `data` is empty.
+    erased; then `data` is empty. `depth` counts the flows in the chain of events that led to this one, and
+    `causedBy` is the event before it.
     """
 
     data: JsonObject
     erased_at: Timestamp | None = None
     deliveries: list[EventDelivery] = Field(default_factory=list)
     feeds: list[EventFeed] = Field(default_factory=list)
+    flows: list[EventFlow] = Field(default_factory=list)
+    depth: int = 0
+    caused_by: EventId | None = None
     unmatched: list[UnmatchedWebhook] | None = None
     unmatched_truncated: bool = False
 
@@ -196,7 +212,9 @@ class MatchedEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EventMessage:
-    """An event in the events queue. `timestamp` is in Unix milliseconds."""
+    """An event in the events queue. `timestamp` is in Unix milliseconds. `depth` is the number of flows in
+    the chain of events that led to it, and `caused_by` the event before it.
+    """
 
     id: EventId
     workspace_id: str
@@ -205,6 +223,8 @@ class EventMessage:
     data: JsonObject
     source: str
     correlation_id: str
+    depth: int = 0
+    caused_by: EventId | None = None
 
     @classmethod
     def read(cls, body: str) -> EventMessage:
@@ -212,7 +232,11 @@ class EventMessage:
         return _adapter().validate_python(compact_json.loads(body))
 
     def fields(self) -> dict[str, object]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("depth", "caused_by"):
+            if not values[name]:
+                del values[name]  # most events have none, and every byte of a message is billed
+        return values
 
     def payload(self) -> str:
         """The request body for receivers, the same text on every attempt."""

@@ -110,7 +110,15 @@ def publish_batch(
     )
 
 
-def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId) -> None:
+def announce(
+    workspace_id: str,
+    type: str,
+    data: dict[str, Any],
+    *,
+    id: EventId,
+    depth: int = 0,
+    caused_by: EventId | None = None,
+) -> None:
     """Queue an operational event, which Patchbay itself publishes. Its ID contains the time when it happened,
     and a repeat with the same ID is the same event. Ceilings do not apply to it.
     """
@@ -122,6 +130,8 @@ def announce(workspace_id: str, type: str, data: dict[str, Any], *, id: EventId)
         data=data,
         source="patchbay",
         correlation_id=str(logger.get_correlation_id() or id),
+        depth=depth,
+        caused_by=caused_by,
     )
     enqueue(event)
 
@@ -248,12 +258,16 @@ def to_published(event: EventMessage) -> PublishedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventDraft:
-    """An event that passed all checks, before it gets an ID. `scope` is that of its idempotency key."""
+    """An event that passed all checks, before it gets an ID. `scope` is that of its idempotency key, and
+    `depth` that of the event that caused it.
+    """
 
     workspace_id: str
     type: str
     data: dict[str, JsonValue]
     scope: idempotency.Scope | None
+    depth: int = 0
+    caused_by: EventId | None = None
 
 
 def prepare(principal: Principal, body: PublishEvent, *, key: str | None, route: str = _ROUTE) -> EventDraft:
@@ -262,7 +276,11 @@ def prepare(principal: Principal, body: PublishEvent, *, key: str | None, route:
     _check(body)
     content = {"type": body.type, "data": body.data, "workspaceId": workspace_id}
     scope = None if key is None else idempotency.scope(principal, route, key, content)
-    return EventDraft(workspace_id, body.type, body.data, scope)
+    depth = 0
+    if body.caused_by is not None:
+        # The platform may name an event of its own, such as the ACTION_REQUESTED that it carried out.
+        depth = store.depth_of({workspace_id, principal.workspace_id}, body.caused_by)
+    return EventDraft(workspace_id, body.type, body.data, scope, depth, body.caused_by)
 
 
 def to_message(
@@ -287,6 +305,8 @@ def to_message(
         data=draft.data,
         source=source,
         correlation_id=correlation_id or str(logger.get_correlation_id() or id),
+        depth=draft.depth,
+        caused_by=draft.caused_by,
     )
 
 

@@ -18,7 +18,7 @@ from patchbay import compact_json
 from patchbay.clock import now_ms
 from patchbay.events import announcements
 from patchbay.events.models import EventMessage, EventStatus, MatchedEvent
-from patchbay.ids import EventId, WebhookId
+from patchbay.ids import EventId, FlowId, WebhookId
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
@@ -55,8 +55,9 @@ class ListedEvent:
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     """An event's row. `timestamp` is in Unix milliseconds, `webhook_ids` are the webhooks that the event
-    matched, and `feed_ids` those of kind pull. `fan_out` is STARTED, IN_ONE_SEND or DONE. `reason` says why
-    the event was rejected. `erased_at` is when its data was erased.
+    matched, `feed_ids` those of kind pull, and `flow_ids` the flows that it starts. `fan_out` is STARTED,
+    IN_ONE_SEND or DONE. `reason` says why the event was rejected. `erased_at` is when its data was erased.
+    `depth` and `caused_by` are those of its message.
     """
 
     id: EventId
@@ -70,6 +71,9 @@ class StoredEvent:
     status: EventStatus
     reason: str | None
     erased_at: int | None = None
+    flow_ids: tuple[FlowId, ...] = ()
+    depth: int = 0
+    caused_by: EventId | None = None
 
     @property
     def data(self) -> dict[str, JsonValue]:
@@ -88,6 +92,11 @@ class StoredEvent:
         """As `remaining_webhook_ids`, for webhooks of kind pull."""
         return () if self.fan_out == "DONE" else self.feed_ids
 
+    @property
+    def remaining_flow_ids(self) -> tuple[FlowId, ...]:
+        """As `remaining_webhook_ids`, for flows."""
+        return () if self.fan_out == "DONE" else self.flow_ids
+
 
 def from_row(row: dynamo.Row) -> StoredEvent:
     return StoredEvent(
@@ -102,6 +111,9 @@ def from_row(row: dynamo.Row) -> StoredEvent:
         status=row.get("status", "ACCEPTED"),
         reason=row.get("reason"),
         erased_at=row.get("erasedAt"),
+        flow_ids=tuple(FlowId(id) for id in row.get("flowIds", ())),
+        depth=row.get("depth", 0),
+        caused_by=EventId(row["causedBy"]) if "causedBy" in row else None,
     )
 
 
@@ -110,19 +122,31 @@ def table_key(event: EventMessage) -> tuple[str, dynamo.Row]:
     return settings().events_table, _key(event.workspace_id, event.id)
 
 
+def key_of(workspace_id: str, id: EventId) -> tuple[str, dynamo.Row]:
+    """The table key of the event with this ID."""
+    return settings().events_table, _key(workspace_id, id)
+
+
 def new_row(
     event: EventMessage,
     webhook_ids: Sequence[WebhookId],
     feed_ids: Sequence[WebhookId],
+    flow_ids: Sequence[FlowId],
     *,
     in_one_send: bool,
     retain_days: int | None,
 ) -> dynamo.Row:
-    """The row of an event whose fan-out starts. `webhook_ids` are the webhooks that it matches, and
-    `feed_ids` those of kind pull. `retain_days` is the workspace's own retention.
+    """The row of an event whose fan-out starts. `webhook_ids` are the webhooks that it matches, `feed_ids`
+    those of kind pull, and `flow_ids` the flows that it starts. `retain_days` is the workspace's own
+    retention.
     """
-    row = {**_row(event, retain_days), "webhookIds": list(webhook_ids), "feedIds": list(feed_ids) or None}
-    if not webhook_ids and not feed_ids:
+    row = {
+        **_row(event, retain_days),
+        "webhookIds": list(webhook_ids),
+        "feedIds": list(feed_ids) or None,
+        "flowIds": list(flow_ids) or None,
+    }
+    if not webhook_ids and not feed_ids and not flow_ids:
         return row | {"fanOut": "DONE"}
     if in_one_send:
         return row | {"fanOut": "IN_ONE_SEND"}
@@ -246,6 +270,8 @@ def claim_stalled(workspace_id: str, id: EventId, now: int) -> EventMessage | No
         data=event.data,
         source=event.source,
         correlation_id=id,
+        depth=event.depth,
+        caused_by=event.caused_by,
     )
 
 
@@ -268,6 +294,12 @@ def reject(event: EventMessage, reason: str, retain_days: int | None) -> bool:
 def get(workspace_id: str, id: EventId) -> StoredEvent | None:
     row = dynamo.get(settings().events_table, _key(workspace_id, id))
     return None if row is None else from_row(row)
+
+
+def depth_of(workspace_ids: Iterable[str], id: EventId) -> int:
+    """The depth of an event of one of these workspaces; 0 if it is not stored."""
+    keys = [(settings().events_table, _key(workspace_id, id)) for workspace_id in workspace_ids]
+    return max((row.get("depth", 0) for row in dynamo.batch_get(keys) if row is not None), default=0)
 
 
 def get_many(workspace_id: str, ids: Iterable[EventId]) -> list[StoredEvent]:
@@ -454,5 +486,7 @@ def _row(event: EventMessage, retain_days: int | None) -> dynamo.Row:
         "timestamp": event.timestamp,
         "source": event.source,
         "data": compact_json.dumps(event.data),
+        "depth": event.depth or None,
+        "causedBy": event.caused_by,
         "ttl": retention_ttl(now_ms(), retain_days),
     }

@@ -9,6 +9,7 @@ The events of an SQS batch are processed together:
               hour (one BatchWriteItem)
     send      the deliveries of all events, ten in each SQS call
     append    events that match webhooks of kind pull: they are added to the feeds (feeds/append.py)
+    start     events that start flows: a message for each flow, ten in each SQS call (flows/worker.py)
     finish    events to more than ten webhooks of a kind: their rows become `DONE`, and their extra sends
               count against the ceiling
 
@@ -21,6 +22,8 @@ derive from event and webhook, so a second message for the same delivery becomes
     during send               some deliveries: the redelivered message sends the whole list again
     during append             all deliveries, and some entries of feeds: the redelivered message sends the
                               whole list again, and adds the entries that are missing
+    during start              the same, and some messages of flows: they are sent again. A flow's run has an
+                              ID that derives from the event, so it runs once
     before finish             all deliveries: the redelivered message sends the whole list again, and the rows
                               of the deliveries make the second messages obsolete. The same happens to an
                               event to ten webhooks or fewer, which has no step `finish`
@@ -36,7 +39,7 @@ If a subscription changes in between, the event goes to the webhooks of both lis
 that was written last. If the later copy overwrites `DONE` with `STARTED`, its worker sets `DONE` again, or
 the sweeper queues the event again.
 
-`POST /api/events` runs the steps up to `append` within its request, for an event to ten webhooks or fewer
+`POST /api/events` runs the steps up to `start` within its request, for an event to ten webhooks or fewer
 (publish.py). All other events come through the queue: events to more webhooks, events of batches and of
 functions that use the library, Patchbay's own events, and envelopes of the EventBridge bus. `bus.accept` can
 reject an envelope.
@@ -58,8 +61,9 @@ from patchbay.deliveries.models import DeliveryMessage
 from patchbay.errors import WorkspaceErasing
 from patchbay.events import store as events
 from patchbay.events.models import EventMessage
-from patchbay.ids import DeliveryId, WebhookId, webhook_key
+from patchbay.ids import DeliveryId, FlowId, WebhookId, webhook_key
 from patchbay.observability import logger
+from patchbay.publishing.flow_message import FlowMessage
 from patchbay.rate_limits import ceilings
 from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.settings import settings
@@ -98,11 +102,16 @@ class _FanOut:
     new_row: dynamo.Row | None = None
     webhook_ids: Sequence[WebhookId] = ()
     feed_ids: Sequence[WebhookId] = ()
+    flow_ids: Sequence[FlowId] = ()
 
     @property
     def needs_several_sends(self) -> bool:
-        """Whether the event takes more than one send, or goes to as many feeds."""
-        return max(len(self.webhook_ids), len(self.feed_ids)) > queues.MAX_ENTRIES
+        """Whether the event takes more than one send, or goes to as many feeds or flows."""
+        return max(len(self.webhook_ids), len(self.feed_ids), len(self.flow_ids)) > queues.MAX_ENTRIES
+
+    @property
+    def has_receivers(self) -> bool:
+        return bool(self.webhook_ids or self.feed_ids or self.flow_ids)
 
     @property
     def is_erased(self) -> bool:
@@ -176,13 +185,33 @@ def fan_out_now(event: EventMessage, *, is_new: bool) -> bool:
             return True
         if not _match(fan_out) or fan_out.needs_several_sends:
             return False
-        return not _write([fan_out]) and not _send([fan_out]) and not _append([fan_out])
+        steps = (_write, _send, _append, _start_flows)
+        return not any(step([fan_out]) for step in steps)
     except WorkspaceErasing:
         raise
     except Exception:
         # The caller queues the event instead.
         logger.exception("fan-out failed", event_id=event.id)
         return False
+
+
+def send_to(event: EventMessage, webhook_id: WebhookId) -> bool:
+    """Queue the delivery of an event to one webhook, whatever it subscribes to. Idempotent: the caller
+    repeats it if it returns False, or raises. Does nothing for a workspace that is being erased.
+    """
+    fan_out = _FanOut(event)
+    _load([fan_out])
+    if fan_out.is_erased:
+        return True
+    if fan_out.stored is not None:
+        fan_out.webhook_ids = fan_out.stored.remaining_webhook_ids
+    else:
+        fan_out.webhook_ids = [webhook_id]
+        retain_days = fan_out.workspace.retain_days
+        fan_out.new_row = events.new_row(
+            event, [webhook_id], (), (), in_one_send=True, retain_days=retain_days
+        )
+    return not _write([fan_out]) and not _send([fan_out])
 
 
 def _read(body: str) -> EventMessage | Envelope:
@@ -297,9 +326,10 @@ def _match(fan_out: _FanOut) -> bool:
     if fan_out.stored is not None:
         fan_out.webhook_ids = fan_out.stored.remaining_webhook_ids
         fan_out.feed_ids = fan_out.stored.remaining_feed_ids
+        fan_out.flow_ids = fan_out.stored.remaining_flow_ids
         return True
     try:
-        fan_out.webhook_ids, fan_out.feed_ids = matching.match(
+        fan_out.webhook_ids, fan_out.feed_ids, fan_out.flow_ids = matching.match(
             event.workspace_id, event.type, event.data, fan_out.workspace.subscriptions
         )
     except Exception:
@@ -309,6 +339,7 @@ def _match(fan_out: _FanOut) -> bool:
         event,
         fan_out.webhook_ids,
         fan_out.feed_ids,
+        fan_out.flow_ids,
         in_one_send=not fan_out.needs_several_sends,
         retain_days=fan_out.workspace.retain_days,
     )
@@ -321,13 +352,9 @@ def _write_and_send(fan_outs: Sequence[_FanOut], time: _TimeSlice) -> tuple[list
     """
     failed, postponed = _run_step(_write, fan_outs, time)
     unwritten = {*failed, *postponed}
-    written = [
-        fan_out
-        for fan_out in fan_outs
-        if fan_out not in unwritten and (fan_out.webhook_ids or fan_out.feed_ids)
-    ]
-    failed += _send(written)
-    failed += _append([fan_out for fan_out in written if fan_out not in failed])
+    written = [fan_out for fan_out in fan_outs if fan_out not in unwritten and fan_out.has_receivers]
+    for step in (_send, _append, _start_flows):
+        failed += step([fan_out for fan_out in written if fan_out not in failed])
     failed += [
         fan_out
         for fan_out in written
@@ -417,6 +444,27 @@ def _append(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
     return [fan_out for fan_out in with_feeds if fan_out.event.id in unwritten]
 
 
+def _start_flows(fan_outs: Sequence[_FanOut]) -> list[_FanOut]:
+    """Queue the first step of the flows that the events start. Returns the events that failed."""
+    messages = {
+        FlowMessage(event.workspace_id, flow_id, event.id, event.correlation_id).to_queue(): fan_out
+        for fan_out in fan_outs
+        for event in [fan_out.event]
+        for flow_id in fan_out.flow_ids
+    }
+    if not messages:
+        return []
+    try:
+        queues.send_all(settings().flows_queue_url, messages)
+    except queues.BatchSendFailed as failure:
+        logger.exception("flows not started", count=len(failure.messages))
+        return list({messages[message] for message in failure.messages})
+    except Exception:
+        logger.exception("flows not started", event_ids=[fan_out.event.id for fan_out in fan_outs])
+        return list(set(messages.values()))
+    return []
+
+
 def _finish(fan_out: _FanOut) -> bool:
     """Record that every delivery of an event that takes several sends is queued, and count the extra sends
     against the ceiling. Returns False if that fails. Events from the bus and Patchbay's own events have no
@@ -427,7 +475,7 @@ def _finish(fan_out: _FanOut) -> bool:
     try:
         events.finish_fan_out(event)
         if fan_out.new_row is not None and event.source == "api":
-            sends = len(fan_out.webhook_ids) + len(fan_out.feed_ids)
+            sends = len(fan_out.webhook_ids) + len(fan_out.feed_ids) + len(fan_out.flow_ids)
             calls = math.ceil(sends / queues.MAX_ENTRIES)
             ceilings.record_usage(event.workspace_id, "events", calls - 1)
     except Exception:

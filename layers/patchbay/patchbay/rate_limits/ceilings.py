@@ -1,4 +1,5 @@
-"""Ceilings of a workspace: requests and events per minute (`MaxRequestsPerMinute`, `MaxEventsPerMinute`).
+"""Ceilings of a workspace: requests and events per minute (`MaxRequestsPerMinute`, `MaxEventsPerMinute`), and
+steps of flows, as many as events.
 
 A write per request to one row would limit a busy workspace (an item accepts about 1,000 writes per second),
 and requests with an API key already write to the key's row. So a process reserves a block of units with one
@@ -25,10 +26,14 @@ from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.rate_limits.sliding_window import MINUTE, Quota, QuotaStatus
 from patchbay.settings import settings
 
-Kind = Literal["requests", "events"]
+Kind = Literal["requests", "events", "steps"]
 
 # Explains how units are counted where the caller cannot know it.
-_COST_NOTES = {"requests": "", "events": "An event counts once for every 10 webhooks that it goes to. "}
+_COST_NOTES = {
+    "requests": "",
+    "events": "An event counts once for every 10 webhooks that it goes to. ",
+    "steps": "",
+}
 _BLOCKS = 500
 _CACHE_SIZE = 1_024
 
@@ -104,6 +109,7 @@ def _quota(kind: Kind) -> Quota:
     limits = {
         "requests": settings().max_requests_per_minute,
         "events": settings().max_events_per_minute,
+        "steps": settings().max_events_per_minute,
     }
     return Quota(MINUTE, limits[kind])
 

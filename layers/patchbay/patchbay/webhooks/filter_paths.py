@@ -25,14 +25,21 @@ _FIELDS_SHOWN = 10
 _PATH_SHOWN = 80
 
 
-def check(event_types: Iterable[str], paths: Sequence[str], accepted: Iterable[str] = ()) -> None:
+def check(
+    event_types: Iterable[str],
+    paths: Sequence[str],
+    accepted: Iterable[str] = (),
+    *,
+    field: str = "filters.{}.path",
+    noun: str = "webhook",
+) -> None:
     """Raises ValidationFailed for filters' paths that no schema of the types has. `accepted` are paths that
-    stay valid without one.
+    stay valid without one. An error names `field`, with the path's position, and what has the types.
     """
     described = _schemas(event_types)
     kept = set(accepted)
     errors = [
-        FieldError(f"filters.{number}.path", _message(path, described))
+        FieldError(field.format(number), _message(path, described, noun))
         for number, path in enumerate(paths)
         if path not in kept and not _is_described(path, described)
     ]
@@ -72,7 +79,7 @@ def _has(schema: Mapping[str, Any], segments: Sequence[str]) -> bool:
     return False
 
 
-def _message(path: str, described: Sequence[Mapping[str, Any]]) -> str:
+def _message(path: str, described: Sequence[Mapping[str, Any]], noun: str) -> str:
     shown = path if len(path) <= _PATH_SHOWN else f"{path[:_PATH_SHOWN]}…"
     known = list(dict.fromkeys(found for schema in described for found in _paths(schema)))
     inside = path.removeprefix(_DATA)
@@ -81,10 +88,10 @@ def _message(path: str, described: Sequence[Mapping[str, Any]]) -> str:
     if inside != path or path == "data":
         return f"`{shown}`: paths begin inside data" + (f"; {hint}" if hint else "")
     if hint:
-        return f"no event type of this webhook has `{shown}`; {hint}"
+        return f"no event type of this {noun} has `{shown}`; {hint}"
     fields = ", ".join(f"`{name}`" for name in known[:_FIELDS_SHOWN])
     more = ", …" if len(known) > _FIELDS_SHOWN else ""
-    return f"no event type of this webhook has `{shown}`; its events have {fields}{more}"
+    return f"no event type of this {noun} has `{shown}`; its events have {fields}{more}"
 
 
 def _paths(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Finds the webhooks that an event goes to.
+"""Finds the webhooks and flows that an event goes to.
 
 A process caches a workspace's subscriptions to a type, with compiled filters, until the version of the
 workspace's subscriptions changes (`store.workspace_state_key`). The version is read with strong
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from patchbay import catalogue, compact_json, event_filters
 from patchbay.clock import now_ms
-from patchbay.ids import WebhookId
+from patchbay.ids import FlowId, WebhookId
 from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.webhooks import store
 
@@ -37,30 +37,38 @@ class _CacheEntry(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """The webhooks that an event is sent to, and those of kind pull, whose feeds get it."""
+    """The webhooks that an event is sent to, those of kind pull, whose feeds get it, and the flows that it
+    starts.
+    """
 
     webhook_ids: list[WebhookId]
     feed_ids: list[WebhookId]
+    flow_ids: list[FlowId]
 
 
 _cache: LruCache[tuple[str, str], _CacheEntry] = LruCache(_MAX_BYTES)
 
 
 def match(workspace_id: str, event_type: str, data: JsonValue, version: int) -> Matches:
-    """The active webhooks that an event goes to. `version` is that of the workspace's subscriptions."""
+    """The active webhooks and flows that an event goes to. `version` is that of the workspace's
+    subscriptions.
+    """
     content = event_filters.Content(data)
     matches = {
-        subscription.webhook_id: subscription
+        subscription.id: subscription
         for subscribed_type in (event_type, catalogue.ANY)
         for subscription, compiled in _subscriptions(workspace_id, subscribed_type, version)
         if content.passes(compiled)
     }
-    feeds = [subscription for subscription in matches.values() if subscription.is_pull]
-    now = now_ms()
-    return Matches(
-        [id for id, subscription in matches.items() if not subscription.is_pull],
-        [feed.webhook_id for feed in feeds if feed.expires_at is None or now < feed.expires_at],
-    )
+    now, found = now_ms(), Matches([], [], [])
+    for id, subscription in matches.items():
+        if isinstance(id, FlowId):
+            found.flow_ids.append(id)
+        elif not subscription.is_pull:
+            found.webhook_ids.append(id)
+        elif subscription.expires_at is None or now < subscription.expires_at:
+            found.feed_ids.append(id)
+    return found
 
 
 def matcher(webhook: StoredWebhook) -> Callable[[str, JsonValue], bool]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    JsonValue,
     SerializerFunctionWrapHandler,
     StringConstraints,
     model_serializer,
@@ -104,6 +106,13 @@ def _check_filters(filters: Filters) -> Filters:
     if size > _MAX_FILTERS_BYTES:
         raise ValueError(f"must have at most {_MAX_FILTERS_BYTES} bytes in total as JSON")
     return filters
+
+
+class FlowSubscription(NamedTuple):
+    """What an active flow subscribes to: event types, and filters as JSON."""
+
+    event_types: Sequence[str]
+    filters: Sequence[Mapping[str, JsonValue]]
 
 
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]

@@ -19,7 +19,7 @@ from patchbay.api_model import MASK, Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, iso, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
-from patchbay.ids import IntegrationId, RunId, WebhookId, webhook_key
+from patchbay.ids import FlowId, IntegrationId, RunId, WebhookId, webhook_key
 from patchbay.integrations import store as integrations_store
 from patchbay.observability import logger
 from patchbay.outbound.registration import check_registered_url
@@ -30,6 +30,7 @@ from patchbay.storage.paging import Page
 from patchbay.webhooks import kinds, n8n, retry, signing, store
 from patchbay.webhooks.models import (
     CreateWebhook,
+    FlowSubscription,
     Kind,
     RetryConfig,
     RotateSecret,
@@ -77,7 +78,7 @@ def create(principal: Principal, body: CreateWebhook, once: Once | None = None) 
     if body.url is not None:
         check_registered_url("url", body.url)
     _check_integration(principal, body)
-    _check_events(principal, body)
+    check_event_types("eventTypes", principal, body.event_types)
     _check_filter_paths(body)
     secret = body.secret or signing.new_secret()
     webhook = _new(principal, body, _API, secret, WebhookId.new())
@@ -174,7 +175,7 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
     if body.url is not None:
         check_registered_url("url", body.url)
     _check_integration(principal, body)
-    _check_events(principal, body)
+    check_event_types("eventTypes", principal, body.event_types)
     changes = _attributes(principal.workspace_id, id, body, sent - {"headers"})
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
@@ -433,6 +434,28 @@ def check_push(kind: Kind) -> None:
         )
 
 
+def check_event_types(field: str, principal: Principal, event_types: Iterable[str]) -> None:
+    """Raises ValidationFailed for a type that only the platform's workspace gets."""
+    reserved = catalogue.PLATFORM_ONLY.intersection(event_types)
+    if reserved and not principal.is_platform:
+        raise ValidationFailed.for_field(
+            field, f"only the platform's workspace can subscribe to {', '.join(sorted(reserved))}"
+        )
+
+
+def flow_actions(
+    workspace_id: str,
+    id: FlowId,
+    old: FlowSubscription | None,
+    new: FlowSubscription | None,
+    *,
+    added: int,
+    most: int,
+) -> list[TransactItem]:
+    """See `store.flow_actions`: flows subscribe to events as webhooks do."""
+    return store.flow_actions(workspace_id, id, old, new, added=added, most=most)
+
+
 def list_ids(workspace_id: str) -> list[WebhookId]:
     """The IDs of all webhooks of a workspace; eventually consistent."""
     return list(store.ids(workspace_id))
@@ -607,14 +630,6 @@ def _check_filter_paths(body: WebhookSettings, stored: StoredWebhook | None = No
         [each.path for each in body.filters] if "filters" in sent else old_paths,
         accepted=filter_paths.undescribed(stored.event_types, old_paths),
     )
-
-
-def _check_events(principal: Principal, body: WebhookSettings) -> None:
-    reserved = catalogue.PLATFORM_ONLY.intersection(body.event_types)
-    if reserved and not principal.is_platform:
-        raise ValidationFailed.for_field(
-            "eventTypes", f"only the platform's workspace can subscribe to {', '.join(sorted(reserved))}"
-        )
 
 
 def _check_integration(principal: Principal, body: WebhookSettings) -> None:

@@ -4,7 +4,8 @@ Key: workspaceId, sk. Six kinds of rows:
     whk_…                   a webhook
     sub#<TYPE>#<whk_…>      the subscription of an active or paused webhook to a type (or `*`), with the
                             webhook's filters, so that matching an event reads only subscriptions to its type.
-                            One of kind pull has its kind and expiry too
+                            One of kind pull has its kind and expiry too. `sub#<TYPE>#<flw_…>` is that of an
+                            active flow
     hook#<hash>             the webhook ID of a hook, by a hash of the hook's URL, event and filters, so that
                             an identical subscription finds it. Outlives the webhook for as long as deliveries
                             are kept (TTL), so that a new subscription gets the same ID; `disabledAt` means
@@ -12,9 +13,9 @@ Key: workspaceId, sk. Six kinds of rows:
     run_…                   the receiver of a run's callback: a webhook for one delivery, with the body.
                             Expires by TTL
     gone#<whk_…>            a webhook that was deleted, as long as something of it may be stored (TTL)
-    count                   the number of the workspace's webhooks, the bytes of their filters, and the
-                            version of its subscriptions, which every change to one of them increments. Also
-                            the workspace's settings, and its erasure mark: every fan-out reads this row
+    count                   the number of the workspace's webhooks and flows, the bytes of their filters, and
+                            the version of its subscriptions, which every change to one of them increments.
+                            Also the workspace's settings, and its erasure mark: every fan-out reads this row
 A webhook and its dependent rows change in one transaction, conditional on the webhook's version.
 """
 
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from patchbay import catalogue, compact_json, erasure_mark, idempotency
 from patchbay.clock import now_ms
 from patchbay.errors import Conflict
-from patchbay.ids import RunId, WebhookId
+from patchbay.ids import FlowId, RunId, WebhookId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 from patchbay.storage.paging import Page
@@ -37,17 +38,19 @@ from patchbay.webhooks.stored_webhook import StoredWebhook
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from patchbay.webhooks.models import FlowSubscription
+
 _COUNT = "count"
 # Limits the cost of matching one event: the filters of all webhooks of a workspace, as JSON.
 MAX_FILTERS_BYTES = 256 * 1024
 
 
 class Subscription(NamedTuple):
-    """A webhook that subscribes to an event's type. The event must pass its filters (as in the API). One of
-    kind pull may expire (Unix milliseconds).
+    """A webhook or a flow that subscribes to an event's type. The event must pass its filters (as in the
+    API). A webhook of kind pull may expire (Unix milliseconds).
     """
 
-    webhook_id: WebhookId
+    id: WebhookId | FlowId
     filters: Sequence[Mapping[str, JsonValue]]
     is_pull: bool = False
     expires_at: int | None = None
@@ -377,7 +380,7 @@ def end_erasure_action(workspace_id: str, task: str, now: int) -> dynamo.Transac
         table,
         key,
         "SET erasedAt = :now, #ttl = :ttl ADD subscriptions :one "
-        "REMOVE erasing, webhooks, filterBytes, retainDays, settingsVersion, settingsAt",
+        "REMOVE erasing, webhooks, flows, filterBytes, retainDays, settingsVersion, settingsAt",
         condition="erasing = :task",
         names={"#ttl": "ttl"},
         task=task,
@@ -423,12 +426,67 @@ def subscriptions(workspace_id: str, event_type: str) -> Iterator[Subscription]:
         workspace=workspace_id,
         prefix=prefix,
     ):
+        id = row["sk"].removeprefix(prefix)
         yield Subscription(
-            WebhookId(row["sk"].removeprefix(prefix)),
+            FlowId(id) if id.startswith(f"{FlowId.prefix}_") else WebhookId(id),
             row["filters"],
             is_pull=row.get("kind") == "pull",
             expires_at=row.get("expiresAt"),
         )
+
+
+def flow_actions(
+    workspace_id: str,
+    id: FlowId,
+    old: FlowSubscription | None,
+    new: FlowSubscription | None,
+    *,
+    added: int,
+    most: int,
+) -> list[dynamo.TransactItem]:
+    """The change of a flow's subscriptions from `old` to `new`, either of which is None while the flow is not
+    active, and of the number of the workspace's flows by `added`, up to `most`. The first action has the
+    conditions. Empty if nothing changes.
+    """
+    if not added and _as_text(old) == _as_text(new):
+        return []
+    more_bytes = _flow_bytes(new) - _flow_bytes(old)
+    values = {"one": 1, "bytes": more_bytes, "added": added}
+    conditions = []
+    if added > 0:
+        conditions.append("(attribute_not_exists(flows) OR flows < :most)")
+        values["most"] = most
+    if more_bytes > 0:
+        conditions.append("(attribute_not_exists(filterBytes) OR filterBytes <= :room)")
+        values["room"] = MAX_FILTERS_BYTES - more_bytes
+    count = dynamo.update_action(
+        settings().webhooks_table,
+        {"workspaceId": workspace_id, "sk": _COUNT},
+        "ADD subscriptions :one, flows :added, filterBytes :bytes REMOVE #ttl",
+        condition=" AND ".join(conditions) or None,
+        names={"#ttl": "ttl"},
+        **values,
+    )
+    kept = {_subscription_key(type, id): new.filters for type in new.event_types} if new else {}
+    removed = {_subscription_key(type, id) for type in old.event_types} if old else set()
+    return [
+        count,
+        *(
+            dynamo.put_action(
+                settings().webhooks_table, {"workspaceId": workspace_id, "sk": key, "filters": filters}
+            )
+            for key, filters in sorted(kept.items())
+        ),
+        *_unsubscribe_actions(workspace_id, removed - kept.keys()),
+    ]
+
+
+def _as_text(subscription: FlowSubscription | None) -> str:
+    return compact_json.dumps(subscription and [sorted(subscription.event_types), subscription.filters])
+
+
+def _flow_bytes(subscription: FlowSubscription | None) -> int:
+    return compact_json.size(subscription.filters) if subscription and subscription.filters else 0
 
 
 def _count_action(old: StoredWebhook | None, new: StoredWebhook | None) -> dynamo.TransactItem:

@@ -7,8 +7,8 @@
     …          the rows, table by table; last the data keys. What still has ciphertexts then cannot be read
     forget     wait until no process has a data key in memory (DataKeyCacheSeconds). A process could otherwise
                encrypt for a new workspace of this ID with a key that is gone
-    … again    what a late worker has written, the logs, and everything that only a scan finds; webhooks last,
-               because their IDs lead to all deliveries, feeds and counters
+    … again    what a late worker has written, the logs, and everything that only a scan finds; flows and
+               webhooks last, because their IDs lead to all runs, deliveries, feeds and counters
     end        the mark is removed, and the task ends, in one transaction. Its row stays as a receipt for 30
                days
 
@@ -42,12 +42,13 @@ from patchbay.activity import log as activity
 from patchbay.api_keys import store as api_keys
 from patchbay.auth.principal import Principal
 from patchbay.automations import store as automations
-from patchbay.automations.models import AutomationPlatform
+from patchbay.automations.models import RUN_ORIGINS
 from patchbay.catalogue.entries import resources
 from patchbay.clock import now_ms
 from patchbay.deliveries import store as deliveries
 from patchbay.events import store as events
 from patchbay.feeds import store as feeds
+from patchbay.flows import store as flows
 from patchbay.ids import TaskId, webhook_key
 from patchbay.integrations import client
 from patchbay.integrations import service as integrations
@@ -237,7 +238,7 @@ def _erase_scanned(table: str, scan: Scan, run: Slice) -> Progress:
 def _erase_of_webhooks(table: str, rows: Callable[[str], Iterable[dynamo.Row]], run: Slice) -> Progress:
     """Delete the rows of all webhooks, including deleted ones and callbacks, and those of the workspace."""
     workspace_id = run.workspace_id
-    runs = (row["id"] for row in automations.workspace_keys(workspace_id, AutomationPlatform, ()))
+    runs = (row["id"] for row in automations.workspace_keys(workspace_id, RUN_ORIGINS, ()))
     ids = {"", *webhooks.webhook_ids_with_gone(workspace_id), *runs}
     return _erase_parts(table, run, ids, lambda id: rows(webhook_key(workspace_id, id)))
 
@@ -306,7 +307,7 @@ def _erase_files(run: Slice) -> Progress:
 
 
 def _automation_keys(workspace_id: str) -> Iterator[dynamo.Row]:
-    return automations.workspace_keys(workspace_id, AutomationPlatform, resources())
+    return automations.workspace_keys(workspace_id, RUN_ORIGINS, resources())
 
 
 def _erase_tasks(run: Slice) -> Progress:
@@ -339,6 +340,7 @@ _TWICE = (
     _by_webhooks("deliveries", "deliveries_table", deliveries.webhook_rows),
     _by_webhooks("feeds", "feeds_table", feeds.webhook_rows),
     _by_keys("automations", "automations_table", _automation_keys),
+    _by_keys("runs of flows", "flows_table", flows.keys_of_runs),
     Step("files", ("exports_bucket",), _erase_files),
     Step("tasks", ("tasks_table",), _erase_tasks),
     _by_keys("data keys", "data_keys_table", vault.workspace_keys),
@@ -353,5 +355,6 @@ STEPS = (
     _by_scan("oauth states", "oauth_states_table", states.scan_workspace),
     _by_scan("idempotency", "idempotency_table", idempotency.scan_workspace),
     _by_scan("rate limits", "rate_limits_table", rate_limits.scan_workspace),
+    _by_keys("flows", "flows_table", flows.workspace_keys),
     _by_keys("webhooks", "webhooks_table", webhooks.workspace_keys),
 )

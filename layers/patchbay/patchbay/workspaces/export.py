@@ -39,7 +39,10 @@ from patchbay.automations import runs
 from patchbay.automations.models import RunQuery
 from patchbay.deliveries import service as deliveries
 from patchbay.events import service as events
-from patchbay.ids import ApiKeyId, IntegrationId, WebhookId
+from patchbay.flows import runs as flow_runs
+from patchbay.flows import service as flows
+from patchbay.flows.models import FlowQuery
+from patchbay.ids import ApiKeyId, FlowId, IntegrationId, WebhookId
 from patchbay.integrations import service as integrations
 from patchbay.integrations.models import IntegrationQuery
 from patchbay.oauth import connections
@@ -56,6 +59,8 @@ if TYPE_CHECKING:
     from patchbay.tasks.store import StoredTask
 
 _PAGE = 100
+# A run has up to 300 KB.
+_FLOW_RUNS = 20
 _THREADS = 8
 _FINISH = "finish"
 # A part is written when it has this size. The next page comes on top, at most 10 MB.
@@ -138,6 +143,10 @@ class _Reader:
         return sorted(webhooks_store.webhook_ids_with_gone(self.principal.workspace_id))
 
     @cached_property
+    def flow_ids(self) -> Sequence[str]:
+        return sorted(flows.ids_with_gone(self.principal.workspace_id))
+
+    @cached_property
     def subjects(self) -> Sequence[str]:
         """What the activity log has entries of, without API keys and integrations that are deleted."""
         prefix = f"{WebhookId.prefix}_"
@@ -200,6 +209,19 @@ def _runs(reader: _Reader, cursor: str | None) -> Page:
     return _records("run", page.items), page.next_cursor
 
 
+def _flows(reader: _Reader, cursor: str | None) -> Page:
+    page = flows.list_flows(reader.principal, FlowQuery(limit=_PAGE, cursor=cursor))
+    return _records("flow", page.items), page.next_cursor
+
+
+def _flow_runs(reader: _Reader, cursor: str | None) -> Page:
+    def of_flow(id: str, cursor: str | None) -> Page:
+        page = flow_runs.list_with_steps(reader.principal, FlowId(id), _FLOW_RUNS, cursor)
+        return _records("flowRun", page.items), page.next_cursor
+
+    return _of_each(reader.flow_ids, cursor, of_flow)
+
+
 def _activity(reader: _Reader, cursor: str | None) -> Page:
     def of_subject(id: str, cursor: str | None) -> Page:
         kind = next(kind for kind in (IntegrationId, WebhookId, ApiKeyId) if id.startswith(kind.prefix))
@@ -231,6 +253,8 @@ _SOURCES: dict[str, Callable[[_Reader, str | None], Page]] = {
     "events": _events,
     "deliveries": _deliveries,
     "runs": _runs,
+    "flows": _flows,
+    "runs of flows": _flow_runs,
     "activity": _activity,
     "audit log": _audit_log,
     "tasks": _tasks,

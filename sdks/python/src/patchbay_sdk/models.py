@@ -412,6 +412,57 @@ class DeliveryList(Model):
     """The `cursor` of the next page; null on the last."""
 
 
+class DryRun(Model):
+    """`matches` says whether the event starts the flow; if not, `detail` says why. `steps` has all steps,
+    in the order of the definition. Nothing was sent or stored.
+    """
+
+    event: DryRunEvent
+    """The event that the definition was tried with."""
+    matches: bool
+    """Whether the event starts the flow."""
+    detail: str | None
+    """Why the event does not start the flow; null if it does."""
+    status: Literal["SUCCEEDED", "STOPPED", "FAILED"] | None
+    """How the run would end; null if the event does not start the flow."""
+    steps: list[DryRunStep]
+    """All steps, in the order of the definition."""
+
+
+class DryRunEvent(Model):
+    """The event that the definition was tried with."""
+
+    type: str
+    """The event type."""
+    data: dict[str, Any]
+    """The event's content."""
+
+
+class DryRunStep(Model):
+    """What a step would do. `output` is an example: an action's is the sample of the catalogue. `detail`
+    says in words what happens. `missing` has the values that the event does not have.
+    """
+
+    id: str
+    """The step's ID."""
+    type: Literal["webhook", "action", "wait", "filter", "branch"]
+    """The type."""
+    status: Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
+    """`SUCCEEDED`; `STOPPED` by a filter; `FAILED`; `SKIPPED` because the run does not get there with this
+    event.
+    """
+    input: dict[str, Any] | None
+    """What the step would be given; null if it does not run."""
+    output: dict[str, Any] | None
+    """An example of its output, or null."""
+    error: StepError | None
+    """Why the step would fail, or null."""
+    detail: str
+    """What would happen, in words."""
+    missing: list[str]
+    """The paths of values that the event does not have; they are null."""
+
+
 class Empty(Model):
     """`{}`, the response to a DELETE: Zapier's client cannot read a 204."""
 
@@ -431,7 +482,8 @@ class Event(Model):
     """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
     first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the
     webhooks as they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when
-    the data was erased; then `data` is empty.
+    the data was erased; then `data` is empty. `depth` counts the flows in the chain of events that led
+    to this one, and `causedBy` is the event before it.
     """
 
     id: str
@@ -454,6 +506,12 @@ class Event(Model):
     """The event's deliveries, one for each webhook that it matched."""
     feeds: list[EventFeed]
     """The pull webhooks whose feeds have the event."""
+    flows: list[EventFlow]
+    """The flows that the event started, with their runs."""
+    depth: int
+    """How many flows are in the chain of events that led to this one."""
+    caused_by: str | None
+    """The event that led to this one, or null."""
     unmatched: list[UnmatchedWebhook] | None
     """The webhooks that subscribe to the type and did not get the event."""
     unmatched_truncated: bool
@@ -480,8 +538,18 @@ class EventFeed(Model):
     """The webhook."""
 
 
+class EventFlow(Model):
+    """A flow that the event started, and its run."""
+
+    flow_id: str
+    """The flow."""
+    run_id: str
+    """The run."""
+
+
 class EventSummary(Model):
-    """An event in a list. `source` is `api`, `bus` or `patchbay`.
+    """An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for what a flow sent to a
+    webhook.
 
     A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not
     delivered. Its `type` is empty if the bus event has no valid one.
@@ -643,6 +711,336 @@ class FeedItem(Model):
     """The exact text of the body, for the verification of the signature."""
     headers: dict[str, str]
     """The headers of the request that a receiver would get, signed at this moment."""
+
+
+class Flow(Model):
+    """`scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and
+    the flow acts with them.
+    """
+
+    id: str
+    """The ID."""
+    name: str
+    """The name for people."""
+    description: str
+    """What it is, in a sentence or two."""
+    status: Literal["ACTIVE", "INACTIVE"]
+    """`ACTIVE`, or `INACTIVE` while it starts no runs."""
+    status_reason: str | None
+    """Why it has this status, or null."""
+    trigger: FlowTrigger
+    """What starts the flow."""
+    steps: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
+    """What the flow does, in order."""
+    scopes: list[str]
+    """The rights that the steps need."""
+    created_by: str
+    """Who created it: `user:…` or `key:…`."""
+    saved_by: str
+    """Who saved the definition last. The flow acts with their rights."""
+    created_at: datetime
+    """When it was created."""
+    updated_at: datetime
+    """When it was last changed."""
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+
+
+class FlowActionStep(Model):
+    """Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the
+    platform's result.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    name: str | None
+    """The name for people."""
+    type: Literal["action"]
+    """The type."""
+    action: str
+    """The key of the action, such as `create_post`."""
+    input: dict[str, Any]
+    """The action's input. Strings can have values: `{{event.data.text}}`."""
+
+
+class FlowActionStepInput(Model):
+    """Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the
+    platform's result.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    type: Literal["action"]
+    """The type."""
+    action: str
+    """The key of the action, such as `create_post`."""
+    name: str | None = None
+    """The name for people."""
+    input: dict[str, Any] | None = None
+    """The action's input. Strings can have values: `{{event.data.text}}`."""
+
+
+class FlowBranchStep(Model):
+    """Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what
+    follows the branch. Paths are those of a filter step. `output`: `{matched}`.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    name: str | None
+    """The name for people."""
+    type: Literal["branch"]
+    """The type."""
+    condition: list[EqualsFilter | InFilter | ExistsFilter]
+    """What decides: all must match."""
+    then: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
+    """The steps if all match."""
+    else_: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep] = Field(alias="else")
+    """The steps if not; none by default."""
+
+
+class FlowBranchStepInput(Model):
+    """Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what
+    follows the branch. Paths are those of a filter step. `output`: `{matched}`.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    type: Literal["branch"]
+    """The type."""
+    condition: list[EqualsFilter | InFilter | ExistsFilterInput]
+    """What decides: all must match."""
+    then: list[
+        FlowWebhookStepInput | FlowActionStepInput | FlowWaitStepInput | FlowFilterStepInput | FlowBranchStepInput
+    ]
+    """The steps if all match."""
+    name: str | None = None
+    """The name for people."""
+    else_: (
+        list[FlowWebhookStepInput | FlowActionStepInput | FlowWaitStepInput | FlowFilterStepInput | FlowBranchStepInput]
+        | None
+    ) = Field(default=None, alias="else")
+    """The steps if not; none by default."""
+
+
+class FlowDefinition(Model):
+    """What a flow does. It has at most 20 steps in total, and branches nest at most three deep."""
+
+    trigger: FlowTrigger
+    """What starts the flow."""
+    steps: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
+    """What the flow does, in order."""
+
+
+class FlowFilterStep(Model):
+    """Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with
+    `steps.<id>.output.`: `event.data.network`.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    name: str | None
+    """The name for people."""
+    type: Literal["filter"]
+    """The type."""
+    filters: list[EqualsFilter | InFilter | ExistsFilter]
+    """What must match, all of it."""
+
+
+class FlowFilterStepInput(Model):
+    """Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with
+    `steps.<id>.output.`: `event.data.network`.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    type: Literal["filter"]
+    """The type."""
+    filters: list[EqualsFilter | InFilter | ExistsFilterInput]
+    """What must match, all of it."""
+    name: str | None = None
+    """The name for people."""
+
+
+class FlowList(Model):
+    items: list[Flow]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
+class FlowRun(Model):
+    """One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow
+    was deactivated or deleted, or its event's data erased. `step` is where it is, or where it ended.
+    While it is WAITING, `resumesAt` is when it goes on at the latest.
+    """
+
+    id: str
+    """The ID."""
+    flow_id: str
+    """The flow."""
+    flow_version: int
+    """The version of the flow that it runs."""
+    event_id: str
+    """The event that started it."""
+    event_type: str
+    """The type of the event."""
+    status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
+    """`RUNNING`; `WAITING` for a time or for an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`,
+    or `CANCELLED` because the flow was switched off or deleted, or the data of its event erased.
+    """
+    status_reason: str | None
+    """Why it has this status, or null."""
+    step: str | None
+    """The ID of the step where it is, or where it ended; null after the last step."""
+    depth: int
+    """How many flows are in the chain of events that led to this run; at 5, it fails."""
+    resumes_at: datetime | None
+    """When it goes on at the latest, while it is WAITING; null otherwise."""
+    started_at: datetime
+    """When it began."""
+    ended_at: datetime | None
+    """When it ended, or null."""
+    updated_at: datetime
+    """When it was last changed."""
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+
+
+class FlowRunDetail(Model):
+    """`definition` is the one that the run began with. `steps` has the steps that began, in order; those
+    of the other side of a branch, and those after the end of the run, are missing.
+    """
+
+    id: str
+    """The ID."""
+    flow_id: str
+    """The flow."""
+    flow_version: int
+    """The version of the flow that it runs."""
+    event_id: str
+    """The event that started it."""
+    event_type: str
+    """The type of the event."""
+    status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
+    """`RUNNING`; `WAITING` for a time or for an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`,
+    or `CANCELLED` because the flow was switched off or deleted, or the data of its event erased.
+    """
+    status_reason: str | None
+    """Why it has this status, or null."""
+    step: str | None
+    """The ID of the step where it is, or where it ended; null after the last step."""
+    depth: int
+    """How many flows are in the chain of events that led to this run; at 5, it fails."""
+    resumes_at: datetime | None
+    """When it goes on at the latest, while it is WAITING; null otherwise."""
+    started_at: datetime
+    """When it began."""
+    ended_at: datetime | None
+    """When it ended, or null."""
+    updated_at: datetime
+    """When it was last changed."""
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+    definition: FlowDefinition
+    """The trigger and the steps that the run began with."""
+    steps: list[StepRun]
+    """The steps that have begun, in order."""
+
+
+class FlowRunList(Model):
+    items: list[FlowRun]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
+class FlowTrigger(Model):
+    """A flow runs once for each event of these types whose data passes all filters; their paths are those
+    of a webhook's filters: `network`.
+    """
+
+    type: Literal["event"]
+    """The type."""
+    event_types: list[str | Literal["*"]]
+    """The event types that start the flow, or `*` for all."""
+    filters: list[EqualsFilter | InFilter | ExistsFilter]
+    """Conditions on the event's data. All must be true."""
+
+
+class FlowTriggerInput(Model):
+    """A flow runs once for each event of these types whose data passes all filters; their paths are those
+    of a webhook's filters: `network`.
+    """
+
+    type: Literal["event"]
+    """The type."""
+    event_types: list[str | Literal["*"]]
+    """The event types that start the flow, or `*` for all."""
+    filters: list[EqualsFilter | InFilter | ExistsFilterInput] | None = None
+    """Conditions on the event's data. All must be true."""
+
+
+class FlowWaitStep(Model):
+    """Waits."""
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    name: str | None
+    """The name for people."""
+    type: Literal["wait"]
+    """The type."""
+    seconds: int
+    """How long to wait, at most 30 days."""
+
+
+class FlowWaitStepInput(Model):
+    """Waits."""
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    type: Literal["wait"]
+    """The type."""
+    seconds: int
+    """How long to wait, at most 30 days."""
+    name: str | None = None
+    """The name for people."""
+
+
+class FlowWebhookStep(Model):
+    """Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery.
+    The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's
+    event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    name: str | None
+    """The name for people."""
+    type: Literal["webhook"]
+    """The type."""
+    webhook_id: str
+    """The webhook, of kind push. Its event types and filters do not matter here."""
+    data: dict[str, Any] | None
+    """The data to send; strings can have values: `{{event.data.text}}`. By default, the event's data."""
+
+
+class FlowWebhookStepInput(Model):
+    """Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery.
+    The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's
+    event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    type: Literal["webhook"]
+    """The type."""
+    webhook_id: str
+    """The webhook, of kind push. Its event types and filters do not matter here."""
+    name: str | None = None
+    """The name for people."""
+    data: dict[str, Any] | None = None
+    """The data to send; strings can have values: `{{event.data.text}}`. By default, the event's data."""
 
 
 class Health(Model):
@@ -1070,7 +1468,9 @@ class ProviderSummaryList(Model):
 class PublishEvent(Model):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
-    Only the platform's workspace can set `workspaceId`, to publish for another workspace.
+    Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is
+    the event that led to this one, such as the ACTION_REQUESTED that was carried out: so Patchbay
+    recognizes flows that start each other in a circle.
     """
 
     type: str
@@ -1081,6 +1481,8 @@ class PublishEvent(Model):
     """As the header `Idempotency-Key`, for this event."""
     workspace_id: str | None = None
     """The workspace to publish for. Only the platform's workspace can set it."""
+    caused_by: str | None = None
+    """The event that led to this one, if there is one."""
 
 
 class PublishedEvent(Model):
@@ -1343,6 +1745,38 @@ class Series(Model):
     """The volume of refreshes in the whole period; null for what has none."""
     points: list[Point]
     """The volumes by hour or day, oldest first, without those in which nothing happened."""
+
+
+class StepError(Model):
+    """Why a step failed. `code` is stable; that of an action is the platform's own."""
+
+    code: str
+    """Why it failed: a code. An action's is the platform's own."""
+    detail: str
+    """What happened, for people."""
+
+
+class StepRun(Model):
+    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result."""
+
+    id: str
+    """The step's ID."""
+    type: Literal["webhook", "action", "wait", "filter", "branch"]
+    """The type."""
+    status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
+    """`RUNNING`, `WAITING`, `SUCCEEDED`, `FAILED`, or `STOPPED` for the filter that ended the run."""
+    input: dict[str, Any] | None
+    """What it was given, with all values filled in; null for the event's data, and for filters and
+    branches.
+    """
+    output: dict[str, Any] | None
+    """Its result, or null."""
+    error: StepError | None
+    """Why the step failed, or null."""
+    started_at: datetime
+    """When it began."""
+    ended_at: datetime | None
+    """When it ended, or null."""
 
 
 class SubscribedHook(Model):
@@ -1799,9 +2233,17 @@ Choices: TypeAlias = list[Choice]
 
 ConnectionStatus: TypeAlias = Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"]
 
+DryRunStepStatus: TypeAlias = Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
+
+DryRunStepType: TypeAlias = Literal["webhook", "action", "wait", "filter", "branch"]
+
 EventStatus: TypeAlias = Literal["ACCEPTED", "REJECTED"]
 
 EventTypeInfoKind: TypeAlias = Literal["publishable", "operational", "platform"]
+
+FlowRunStatus: TypeAlias = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
+
+FlowStatus: TypeAlias = Literal["ACTIVE", "INACTIVE"]
 
 HealthItemKind: TypeAlias = Literal["integration", "automation", "webhook", "connection"]
 
@@ -1854,6 +2296,10 @@ RunStatus: TypeAlias = Literal["PENDING", "SUCCEEDED", "FAILED"]
 Samples: TypeAlias = list[Sample]
 
 SeriesKind: TypeAlias = Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
+
+StepRunStatus: TypeAlias = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
+
+StepRunType: TypeAlias = Literal["webhook", "action", "wait", "filter", "branch"]
 
 TaskStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 

@@ -1615,6 +1615,7 @@ class Events:
         type: str,
         data: dict[str, Any],
         workspace_id: str | Unset | None = UNSET,
+        caused_by: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.PublishedEvent:
         """Publish an event to every webhook that it matches.
@@ -1623,6 +1624,7 @@ class Events:
             type: The event type, such as `POST_PUBLISHED`.
             data: The content: an object of at most 256 KiB, which matches the type's schema.
             workspace_id: The workspace to publish for. Only the platform's workspace can set it.
+            caused_by: The event that led to this one, if there is one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -1630,7 +1632,7 @@ class Events:
             models.PublishedEvent,
             path={},
             query={},
-            body={"type": type, "data": data, "workspaceId": workspace_id},
+            body={"type": type, "data": data, "workspaceId": workspace_id, "causedBy": caused_by},
             idempotency_key=idempotency_key,
         )
 
@@ -1689,7 +1691,7 @@ class Events:
         until: datetime | Unset = UNSET,
         type: str | Unset = UNSET,
         status: Literal["ACCEPTED", "REJECTED"] | Unset = UNSET,
-        source: Literal["api", "bus", "patchbay"] | Unset = UNSET,
+        source: Literal["api", "bus", "patchbay", "flow"] | Unset = UNSET,
     ) -> Page[models.EventSummary]:
         """List the workspace's events, newest first, without their data.
 
@@ -1700,7 +1702,7 @@ class Events:
             until: Only up to this time.
             type: Only items of this type.
             status: Only items with this status.
-            source: Only events from there: `api`, `bus` or `patchbay`.
+            source: Only events from there: `api`, `bus`, `patchbay` or `flow`.
         """
         return self._http.page(
             Operation("GET", "/api/events"),
@@ -1730,6 +1732,7 @@ class AsyncEvents:
         type: str,
         data: dict[str, Any],
         workspace_id: str | Unset | None = UNSET,
+        caused_by: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.PublishedEvent:
         """Publish an event to every webhook that it matches.
@@ -1738,6 +1741,7 @@ class AsyncEvents:
             type: The event type, such as `POST_PUBLISHED`.
             data: The content: an object of at most 256 KiB, which matches the type's schema.
             workspace_id: The workspace to publish for. Only the platform's workspace can set it.
+            caused_by: The event that led to this one, if there is one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -1745,7 +1749,7 @@ class AsyncEvents:
             models.PublishedEvent,
             path={},
             query={},
-            body={"type": type, "data": data, "workspaceId": workspace_id},
+            body={"type": type, "data": data, "workspaceId": workspace_id, "causedBy": caused_by},
             idempotency_key=idempotency_key,
         )
 
@@ -1804,7 +1808,7 @@ class AsyncEvents:
         until: datetime | Unset = UNSET,
         type: str | Unset = UNSET,
         status: Literal["ACCEPTED", "REJECTED"] | Unset = UNSET,
-        source: Literal["api", "bus", "patchbay"] | Unset = UNSET,
+        source: Literal["api", "bus", "patchbay", "flow"] | Unset = UNSET,
     ) -> AsyncPage[models.EventSummary]:
         """List the workspace's events, newest first, without their data.
 
@@ -1815,7 +1819,7 @@ class AsyncEvents:
             until: Only up to this time.
             type: Only items of this type.
             status: Only items with this status.
-            source: Only events from there: `api`, `bus` or `patchbay`.
+            source: Only events from there: `api`, `bus`, `patchbay` or `flow`.
         """
         return self._http.page(
             Operation("GET", "/api/events"),
@@ -1830,6 +1834,460 @@ class AsyncEvents:
                 "status": status,
                 "source": source,
             },
+        )
+
+
+class Flows:
+    """Flows and their runs."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        *,
+        name: str,
+        trigger: models.FlowTriggerInput,
+        steps: Sequence[
+            models.FlowWebhookStepInput
+            | models.FlowActionStepInput
+            | models.FlowWaitStepInput
+            | models.FlowFilterStepInput
+            | models.FlowBranchStepInput
+        ],
+        description: str | Unset = UNSET,
+        status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.Flow:
+        """Create a flow: steps that run for each event that its trigger matches.
+
+        Args:
+            name: The name for people.
+            description: What it is, in a sentence or two.
+            trigger: What starts the flow.
+            steps: What the flow does, in order.
+            status: `ACTIVE`, or `INACTIVE` to store it only.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/flows", idempotent=True),
+            models.Flow,
+            path={},
+            query={},
+            body={"name": name, "description": description, "trigger": trigger, "steps": steps, "status": status},
+            idempotency_key=idempotency_key,
+        )
+
+    def get(self, id: str) -> models.Flow:
+        """Read a flow.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/flows/{id}"),
+            models.Flow,
+            path={"id": id},
+            query={},
+        )
+
+    def update(
+        self,
+        id: str,
+        *,
+        name: str | Unset = UNSET,
+        description: str | Unset = UNSET,
+        trigger: models.FlowTriggerInput | Unset = UNSET,
+        steps: Sequence[
+            models.FlowWebhookStepInput
+            | models.FlowActionStepInput
+            | models.FlowWaitStepInput
+            | models.FlowFilterStepInput
+            | models.FlowBranchStepInput
+        ]
+        | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Flow:
+        """Update a flow: change the fields that are sent.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+            name: The name for people.
+            description: What it is, in a sentence or two.
+            trigger: What starts the flow, as a whole.
+            steps: What the flow does, in order: all steps.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/flows/{id}"),
+            models.Flow,
+            path={"id": id},
+            query={},
+            body={"name": name, "description": description, "trigger": trigger, "steps": steps},
+            if_match=if_match,
+        )
+
+    def delete(self, id: str, *, if_match: int | str | None = None) -> None:
+        """Remove a flow.
+
+        Its runs stay readable until they expire.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/flows/{id}"),
+            None,
+            path={"id": id},
+            query={},
+            if_match=if_match,
+        )
+
+    def set_status(
+        self,
+        id: str,
+        *,
+        status: Literal["ACTIVE", "INACTIVE"],
+        status_reason: str | Unset | None = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Flow:
+        """Switch a flow on or off.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+            status: The status.
+            status_reason: Why it has this status, or null.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/flows/{id}/status"),
+            models.Flow,
+            path={"id": id},
+            query={},
+            body={"status": status, "statusReason": status_reason},
+            if_match=if_match,
+        )
+
+    def dry_run(
+        self,
+        *,
+        trigger: models.FlowTriggerInput,
+        steps: Sequence[
+            models.FlowWebhookStepInput
+            | models.FlowActionStepInput
+            | models.FlowWaitStepInput
+            | models.FlowFilterStepInput
+            | models.FlowBranchStepInput
+        ],
+        event_type: str | Unset | None = UNSET,
+        data: dict[str, Any] | Unset | None = UNSET,
+    ) -> models.DryRun:
+        """Show what a definition would do with an event.
+
+        Nothing is sent or stored.
+
+        Args:
+            trigger: What starts the flow.
+            steps: What the flow does, in order.
+            event_type: The type of the event; by default, the first one of the trigger.
+            data: The event's data; by default, the sample of the catalogue.
+        """
+        return self._http.request(
+            Operation("POST", "/api/flows/dry-run"),
+            models.DryRun,
+            path={},
+            query={},
+            body={"trigger": trigger, "steps": steps, "eventType": event_type, "data": data},
+        )
+
+    def list_runs(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"] | Unset = UNSET,
+    ) -> Page[models.FlowRun]:
+        """List the runs of a flow, newest event first.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            status: Only items with this status.
+        """
+        return self._http.page(
+            Operation("GET", "/api/flows/{id}/runs"),
+            models.FlowRun,
+            path={"id": id},
+            query={"limit": limit, "cursor": cursor, "since": since, "until": until, "status": status},
+        )
+
+    def get_run(self, id: str, run_id: str) -> models.FlowRunDetail:
+        """Read a run of a flow, step by step.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+            run_id: The run's ID, `frn_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/flows/{id}/runs/{runId}"),
+            models.FlowRunDetail,
+            path={"id": id, "runId": run_id},
+            query={},
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
+    ) -> Page[models.Flow]:
+        """List the workspace's flows, newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: Only items with this status.
+        """
+        return self._http.page(
+            Operation("GET", "/api/flows"),
+            models.Flow,
+            path={},
+            query={"limit": limit, "cursor": cursor, "status": status},
+        )
+
+
+class AsyncFlows:
+    """Flows and their runs."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        *,
+        name: str,
+        trigger: models.FlowTriggerInput,
+        steps: Sequence[
+            models.FlowWebhookStepInput
+            | models.FlowActionStepInput
+            | models.FlowWaitStepInput
+            | models.FlowFilterStepInput
+            | models.FlowBranchStepInput
+        ],
+        description: str | Unset = UNSET,
+        status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.Flow:
+        """Create a flow: steps that run for each event that its trigger matches.
+
+        Args:
+            name: The name for people.
+            description: What it is, in a sentence or two.
+            trigger: What starts the flow.
+            steps: What the flow does, in order.
+            status: `ACTIVE`, or `INACTIVE` to store it only.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/flows", idempotent=True),
+            models.Flow,
+            path={},
+            query={},
+            body={"name": name, "description": description, "trigger": trigger, "steps": steps, "status": status},
+            idempotency_key=idempotency_key,
+        )
+
+    async def get(self, id: str) -> models.Flow:
+        """Read a flow.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/flows/{id}"),
+            models.Flow,
+            path={"id": id},
+            query={},
+        )
+
+    async def update(
+        self,
+        id: str,
+        *,
+        name: str | Unset = UNSET,
+        description: str | Unset = UNSET,
+        trigger: models.FlowTriggerInput | Unset = UNSET,
+        steps: Sequence[
+            models.FlowWebhookStepInput
+            | models.FlowActionStepInput
+            | models.FlowWaitStepInput
+            | models.FlowFilterStepInput
+            | models.FlowBranchStepInput
+        ]
+        | Unset = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Flow:
+        """Update a flow: change the fields that are sent.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+            name: The name for people.
+            description: What it is, in a sentence or two.
+            trigger: What starts the flow, as a whole.
+            steps: What the flow does, in order: all steps.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/flows/{id}"),
+            models.Flow,
+            path={"id": id},
+            query={},
+            body={"name": name, "description": description, "trigger": trigger, "steps": steps},
+            if_match=if_match,
+        )
+
+    async def delete(self, id: str, *, if_match: int | str | None = None) -> None:
+        """Remove a flow.
+
+        Its runs stay readable until they expire.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/flows/{id}"),
+            None,
+            path={"id": id},
+            query={},
+            if_match=if_match,
+        )
+
+    async def set_status(
+        self,
+        id: str,
+        *,
+        status: Literal["ACTIVE", "INACTIVE"],
+        status_reason: str | Unset | None = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.Flow:
+        """Switch a flow on or off.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+            status: The status.
+            status_reason: Why it has this status, or null.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/flows/{id}/status"),
+            models.Flow,
+            path={"id": id},
+            query={},
+            body={"status": status, "statusReason": status_reason},
+            if_match=if_match,
+        )
+
+    async def dry_run(
+        self,
+        *,
+        trigger: models.FlowTriggerInput,
+        steps: Sequence[
+            models.FlowWebhookStepInput
+            | models.FlowActionStepInput
+            | models.FlowWaitStepInput
+            | models.FlowFilterStepInput
+            | models.FlowBranchStepInput
+        ],
+        event_type: str | Unset | None = UNSET,
+        data: dict[str, Any] | Unset | None = UNSET,
+    ) -> models.DryRun:
+        """Show what a definition would do with an event.
+
+        Nothing is sent or stored.
+
+        Args:
+            trigger: What starts the flow.
+            steps: What the flow does, in order.
+            event_type: The type of the event; by default, the first one of the trigger.
+            data: The event's data; by default, the sample of the catalogue.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/flows/dry-run"),
+            models.DryRun,
+            path={},
+            query={},
+            body={"trigger": trigger, "steps": steps, "eventType": event_type, "data": data},
+        )
+
+    def list_runs(
+        self,
+        id: str,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"] | Unset = UNSET,
+    ) -> AsyncPage[models.FlowRun]:
+        """List the runs of a flow, newest event first.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            status: Only items with this status.
+        """
+        return self._http.page(
+            Operation("GET", "/api/flows/{id}/runs"),
+            models.FlowRun,
+            path={"id": id},
+            query={"limit": limit, "cursor": cursor, "since": since, "until": until, "status": status},
+        )
+
+    async def get_run(self, id: str, run_id: str) -> models.FlowRunDetail:
+        """Read a run of a flow, step by step.
+
+        Args:
+            id: The flow's ID, `flw_…`.
+            run_id: The run's ID, `frn_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/flows/{id}/runs/{runId}"),
+            models.FlowRunDetail,
+            path={"id": id, "runId": run_id},
+            query={},
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
+    ) -> AsyncPage[models.Flow]:
+        """List the workspace's flows, newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            status: Only items with this status.
+        """
+        return self._http.page(
+            Operation("GET", "/api/flows"),
+            models.Flow,
+            path={},
+            query={"limit": limit, "cursor": cursor, "status": status},
         )
 
 
@@ -4017,6 +4475,11 @@ class Resources:
         return Events(self._http)
 
     @cached_property
+    def flows(self) -> Flows:
+        """Flows and their runs."""
+        return Flows(self._http)
+
+    @cached_property
     def health(self) -> Health:
         """The state of the deployment."""
         return Health(self._http)
@@ -4081,6 +4544,11 @@ class AsyncResources:
     def events(self) -> AsyncEvents:
         """Events."""
         return AsyncEvents(self._http)
+
+    @cached_property
+    def flows(self) -> AsyncFlows:
+        """Flows and their runs."""
+        return AsyncFlows(self._http)
 
     @cached_property
     def health(self) -> AsyncHealth:

@@ -166,6 +166,8 @@ export type CreateApiKey = Schemas["CreateApiKey"];
  * does not know: `apiKey`, or `username` and `password`.
  */
 export type CreateConnection = Schemas["CreateConnection"];
+/** An INACTIVE flow is stored and does not run. */
+export type CreateFlow = Schemas["CreateFlow"];
 /**
  * `config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that Patchbay does not
  * know, its URLs. Fields of `config` that are not known to be public are stored as secrets.
@@ -193,6 +195,22 @@ export type DeliveryFailedData = Schemas["DeliveryFailedData"];
 /** Triggers when a delivery fails for good, once an hour for each webhook. */
 export type DeliveryFailedEvent = Schemas["DeliveryFailedEvent"];
 export type DeliveryList = Schemas["DeliveryList"];
+/**
+ * `matches` says whether the event starts the flow; if not, `detail` says why. `steps` has all steps, in the order of
+ * the definition. Nothing was sent or stored.
+ */
+export type DryRun = Schemas["DryRun"];
+/** The event that the definition was tried with. */
+export type DryRunEvent = Schemas["DryRunEvent"];
+/** A definition, and the event to try it with: by default, the sample of the first event type. */
+export type DryRunFlow = Schemas["DryRunFlow"];
+/**
+ * What a step would do. `output` is an example: an action's is the sample of the catalogue. `detail` says in words what
+ * happens. `missing` has the values that the event does not have.
+ */
+export type DryRunStep = Schemas["DryRunStep"];
+export type DryRunStepStatus = Schemas["DryRunStepStatus"];
+export type DryRunStepType = Schemas["DryRunStepType"];
 /** `{}`, the response to a DELETE: Zapier's client cannot read a 204. */
 export type Empty = Schemas["Empty"];
 /** The value at `path` equals `value`. */
@@ -200,16 +218,19 @@ export type EqualsFilter = Schemas["EqualsFilter"];
 /**
  * `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50;
  * `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for
- * callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty.
+ * callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty. `depth` counts
+ * the flows in the chain of events that led to this one, and `causedBy` is the event before it.
  */
 export type Event = Schemas["Event"];
 /** `status` is PENDING until the first attempt starts. */
 export type EventDelivery = Schemas["EventDelivery"];
 /** A pull webhook whose feed has the event. `id` is the `webhook-id` of its item there. */
 export type EventFeed = Schemas["EventFeed"];
+/** A flow that the event started, and its run. */
+export type EventFlow = Schemas["EventFlow"];
 export type EventStatus = Schemas["EventStatus"];
 /**
- * An event in a list. `source` is `api`, `bus` or `patchbay`.
+ * An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for what a flow sent to a webhook.
  *
  * A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not delivered. Its
  * `type` is empty if the bus event has no valid one.
@@ -257,6 +278,84 @@ export type FeedConsumers = Schemas["FeedConsumers"];
 export type FeedItem = Schemas["FeedItem"];
 /** An invalid field of the request. */
 export type FieldError = Schemas["FieldError"];
+/**
+ * `scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and the flow acts
+ * with them.
+ */
+export type Flow = Schemas["Flow"];
+/**
+ * Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the platform's
+ * result.
+ */
+export type FlowActionStep = Schemas["FlowActionStep"];
+/**
+ * Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the platform's
+ * result.
+ */
+export type FlowActionStepInput = Schemas["FlowActionStepInput"];
+/**
+ * Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what follows the branch.
+ * Paths are those of a filter step. `output`: `{matched}`.
+ */
+export type FlowBranchStep = Schemas["FlowBranchStep"];
+/**
+ * Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what follows the branch.
+ * Paths are those of a filter step. `output`: `{matched}`.
+ */
+export type FlowBranchStepInput = Schemas["FlowBranchStepInput"];
+/** What a flow does. It has at most 20 steps in total, and branches nest at most three deep. */
+export type FlowDefinition = Schemas["FlowDefinition"];
+/**
+ * Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with `steps.<id>.output.`:
+ * `event.data.network`.
+ */
+export type FlowFilterStep = Schemas["FlowFilterStep"];
+/**
+ * Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with `steps.<id>.output.`:
+ * `event.data.network`.
+ */
+export type FlowFilterStepInput = Schemas["FlowFilterStepInput"];
+export type FlowList = Schemas["FlowList"];
+/**
+ * One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow was deactivated or
+ * deleted, or its event's data erased. `step` is where it is, or where it ended. While it is WAITING, `resumesAt` is
+ * when it goes on at the latest.
+ */
+export type FlowRun = Schemas["FlowRun"];
+/**
+ * `definition` is the one that the run began with. `steps` has the steps that began, in order; those of the other side
+ * of a branch, and those after the end of the run, are missing.
+ */
+export type FlowRunDetail = Schemas["FlowRunDetail"];
+export type FlowRunList = Schemas["FlowRunList"];
+export type FlowRunStatus = Schemas["FlowRunStatus"];
+export type FlowStatus = Schemas["FlowStatus"];
+/**
+ * A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's
+ * filters: `network`.
+ */
+export type FlowTrigger = Schemas["FlowTrigger"];
+/**
+ * A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's
+ * filters: `network`.
+ */
+export type FlowTriggerInput = Schemas["FlowTriggerInput"];
+/** Waits. */
+export type FlowWaitStep = Schemas["FlowWaitStep"];
+/** Waits. */
+export type FlowWaitStepInput = Schemas["FlowWaitStepInput"];
+/**
+ * Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery. The receiver gets
+ * an event of the type `FLOW_SENT` with `data`, or with the data of the flow's event. `output`: `{eventId,
+ * deliveryId}`. The flow does not wait for the receiver.
+ */
+export type FlowWebhookStep = Schemas["FlowWebhookStep"];
+/**
+ * Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery. The receiver gets
+ * an event of the type `FLOW_SENT` with `data`, or with the data of the flow's event. `output`: `{eventId,
+ * deliveryId}`. The flow does not wait for the receiver.
+ */
+export type FlowWebhookStepInput = Schemas["FlowWebhookStepInput"];
 export type Health = Schemas["Health"];
 /**
  * The health of one integration, automation platform (its hooks), webhook or connection.
@@ -388,7 +487,9 @@ export type ProviderSummaryList = Schemas["ProviderSummaryList"];
 /**
  * `data` is the event's content, an object of at most 256 KB as JSON.
  *
- * Only the platform's workspace can set `workspaceId`, to publish for another workspace.
+ * Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the event that
+ * led to this one, such as the ACTION_REQUESTED that was carried out: so Patchbay recognizes flows that start each
+ * other in a circle.
  */
 export type PublishEvent = Schemas["PublishEvent"];
 /**
@@ -515,6 +616,11 @@ export type Series = Schemas["Series"];
 export type SeriesKind = Schemas["SeriesKind"];
 /** A workspace's whole list of choices, in display order; replaces the previous list. */
 export type SetChoices = Schemas["SetChoices"];
+/**
+ * An INACTIVE flow begins no runs; those that wait are cancelled when their wait ends. `statusReason` says why a flow
+ * is INACTIVE.
+ */
+export type SetFlowStatus = Schemas["SetFlowStatus"];
 export type SetIntegrationStatus = Schemas["SetIntegrationStatus"];
 /**
  * Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again. `statusReason`
@@ -523,6 +629,12 @@ export type SetIntegrationStatus = Schemas["SetIntegrationStatus"];
 export type SetWebhookStatus = Schemas["SetWebhookStatus"];
 /** `callbackUrl` gets `{runId, status, output, error}` when the run ends. */
 export type StartRun = Schemas["StartRun"];
+/** Why a step failed. `code` is stable; that of an action is the platform's own. */
+export type StepError = Schemas["StepError"];
+/** One step of a run. `input` is what it was given, with all values filled in, and `output` its result. */
+export type StepRun = Schemas["StepRun"];
+export type StepRunStatus = Schemas["StepRunStatus"];
+export type StepRunType = Schemas["StepRunType"];
 /** The event type and URL of an automation. Ignores filters without a value (`""` or null). */
 export type Subscribe = Schemas["Subscribe"];
 /** `secret` signs the hook's deliveries (Standard Webhooks); null if the hook already existed. */
@@ -564,6 +676,11 @@ export type UnmatchedWebhook = Schemas["UnmatchedWebhook"];
  * `rotation: null` the key's own policy. The service checks the scopes that the key does not have yet.
  */
 export type UpdateApiKey = Schemas["UpdateApiKey"];
+/**
+ * Changes only the fields that are sent; the defaults are placeholders for the others. Runs that have begun keep the
+ * definition that they began with.
+ */
+export type UpdateFlow = Schemas["UpdateFlow"];
 /**
  * Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key. A secret
  * whose value is the mask stays as it is. The defaults here are placeholders.

@@ -350,6 +350,68 @@ export class Events {
   }
 }
 
+/** Flows and their runs. */
+export class Flows {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** List the workspace's flows, newest first. */
+  list(query: Query<"listFlows"> = {}, options?: Options): Page<models.Flow> {
+    return this.#http.page("GET", "/api/flows", { query, options });
+  }
+
+  /** Create a flow: steps that run for each event that its trigger matches. */
+  create(body: Body<"createFlow">, options?: IdempotentOptions): Promise<models.Flow> {
+    return this.#http.request("POST", "/api/flows", { body, idempotent: true, options });
+  }
+
+  /** Read a flow. */
+  get(id: string, options?: Options): Promise<models.Flow> {
+    return this.#http.request("GET", "/api/flows/{id}", { path: { id }, options });
+  }
+
+  /** Update a flow: change the fields that are sent. */
+  update(id: string, body: Body<"updateFlow"> = {}, options?: ConditionalOptions): Promise<models.Flow> {
+    return this.#http.request("PUT", "/api/flows/{id}", { path: { id }, body, options });
+  }
+
+  /**
+   * Remove a flow.
+   *
+   * Its runs stay readable until they expire.
+   */
+  delete(id: string, options?: ConditionalOptions): Promise<void> {
+    return this.#http.request("DELETE", "/api/flows/{id}", { path: { id }, options });
+  }
+
+  /** Switch a flow on or off. */
+  setStatus(id: string, body: Body<"setFlowStatus">, options?: ConditionalOptions): Promise<models.Flow> {
+    return this.#http.request("PUT", "/api/flows/{id}/status", { path: { id }, body, options });
+  }
+
+  /**
+   * Show what a definition would do with an event.
+   *
+   * Nothing is sent or stored.
+   */
+  dryRun(body: Body<"dryRunFlow">, options?: Options): Promise<models.DryRun> {
+    return this.#http.request("POST", "/api/flows/dry-run", { body, options });
+  }
+
+  /** List the runs of a flow, newest event first. */
+  listRuns(id: string, query: Query<"listFlowRuns"> = {}, options?: Options): Page<models.FlowRun> {
+    return this.#http.page("GET", "/api/flows/{id}/runs", { path: { id }, query, options });
+  }
+
+  /** Read a run of a flow, step by step. */
+  getRun(id: string, runId: string, options?: Options): Promise<models.FlowRunDetail> {
+    return this.#http.request("GET", "/api/flows/{id}/runs/{runId}", { path: { id, runId }, options });
+  }
+}
+
 /** The state of the deployment. */
 export class Health {
   readonly #http: Http;
@@ -705,6 +767,7 @@ export class Resources {
   readonly connections: Connections;
   readonly deliveries: Deliveries;
   readonly events: Events;
+  readonly flows: Flows;
   readonly health: Health;
   readonly integrations: Integrations;
   readonly me: Me;
@@ -719,6 +782,7 @@ export class Resources {
     this.connections = new Connections(http);
     this.deliveries = new Deliveries(http);
     this.events = new Events(http);
+    this.flows = new Flows(http);
     this.health = new Health(http);
     this.integrations = new Integrations(http);
     this.me = new Me(http);

@@ -1103,6 +1103,25 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** @description An INACTIVE flow is stored and does not run. */
+        CreateFlow: {
+            /**
+             * @description What it is, in a sentence or two.
+             * @default
+             */
+            description?: string;
+            /** @description The name for people. */
+            name: string;
+            /**
+             * @description `ACTIVE`, or `INACTIVE` to store it only.
+             * @default ACTIVE
+             */
+            status?: components["schemas"]["FlowStatus"];
+            /** @description What the flow does, in order. */
+            steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            /** @description What starts the flow. */
+            trigger: components["schemas"]["FlowTriggerInput"];
+        };
         /** @description `config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that Patchbay does not know, its URLs. Fields of `config` that are not known to be public are stored as secrets. */
         CreateIntegration: {
             /** @description The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked. */
@@ -1319,6 +1338,68 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
+        /** @description `matches` says whether the event starts the flow; if not, `detail` says why. `steps` has all steps, in the order of the definition. Nothing was sent or stored. */
+        DryRun: {
+            /** @description Why the event does not start the flow; null if it does. */
+            detail: string | null;
+            /** @description The event that the definition was tried with. */
+            event: components["schemas"]["DryRunEvent"];
+            /** @description Whether the event starts the flow. */
+            matches: boolean;
+            /** @description How the run would end; null if the event does not start the flow. */
+            status: ("SUCCEEDED" | "STOPPED" | "FAILED") | null;
+            /** @description All steps, in the order of the definition. */
+            steps: components["schemas"]["DryRunStep"][];
+        };
+        /** @description The event that the definition was tried with. */
+        DryRunEvent: {
+            /** @description The event's content. */
+            data: {
+                [key: string]: unknown;
+            };
+            /** @description The event type. */
+            type: string;
+        };
+        /** @description A definition, and the event to try it with: by default, the sample of the first event type. */
+        DryRunFlow: {
+            /** @description The event's data; by default, the sample of the catalogue. */
+            data?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The type of the event; by default, the first one of the trigger. */
+            eventType?: string | null;
+            /** @description What the flow does, in order. */
+            steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            /** @description What starts the flow. */
+            trigger: components["schemas"]["FlowTriggerInput"];
+        };
+        /** @description What a step would do. `output` is an example: an action's is the sample of the catalogue. `detail` says in words what happens. `missing` has the values that the event does not have. */
+        DryRunStep: {
+            /** @description What would happen, in words. */
+            detail: string;
+            /** @description Why the step would fail, or null. */
+            error: components["schemas"]["StepError"] | null;
+            /** @description The step's ID. */
+            id: string;
+            /** @description What the step would be given; null if it does not run. */
+            input: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The paths of values that the event does not have; they are null. */
+            missing: string[];
+            /** @description An example of its output, or null. */
+            output: {
+                [key: string]: unknown;
+            } | null;
+            /** @description `SUCCEEDED`; `STOPPED` by a filter; `FAILED`; `SKIPPED` because the run does not get there with this event. */
+            status: components["schemas"]["DryRunStepStatus"];
+            /** @description The type. */
+            type: components["schemas"]["DryRunStepType"];
+        };
+        /** @enum {string} */
+        DryRunStepStatus: "SUCCEEDED" | "STOPPED" | "FAILED" | "SKIPPED";
+        /** @enum {string} */
+        DryRunStepType: "webhook" | "action" | "wait" | "filter" | "branch";
         /** @description `{}`, the response to a DELETE: Zapier's client cannot read a 204. */
         Empty: Record<string, never>;
         /** @description The value at `path` equals `value`. */
@@ -1333,14 +1414,18 @@ export interface components {
             /** @description What to compare with. */
             value: string | boolean | number | null;
         };
-        /** @description `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty. */
+        /** @description `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty. `depth` counts the flows in the chain of events that led to this one, and `causedBy` is the event before it. */
         Event: {
+            /** @description The event that led to this one, or null. */
+            causedBy: string | null;
             /** @description The event's content. */
             data: {
                 [key: string]: unknown;
             };
             /** @description The event's deliveries, one for each webhook that it matched. */
             deliveries: components["schemas"]["EventDelivery"][];
+            /** @description How many flows are in the chain of events that led to this one. */
+            depth: number;
             /**
              * Format: date-time
              * @description When the data was erased; null unless it was.
@@ -1348,6 +1433,8 @@ export interface components {
             erasedAt: string | null;
             /** @description The pull webhooks whose feeds have the event. */
             feeds: components["schemas"]["EventFeed"][];
+            /** @description The flows that the event started, with their runs. */
+            flows: components["schemas"]["EventFlow"][];
             /** @description The ID. */
             id: string;
             /** @description Where it came from. */
@@ -1384,10 +1471,17 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
+        /** @description A flow that the event started, and its run. */
+        EventFlow: {
+            /** @description The flow. */
+            flowId: string;
+            /** @description The run. */
+            runId: string;
+        };
         /** @enum {string} */
         EventStatus: "ACCEPTED" | "REJECTED";
         /**
-         * @description An event in a list. `source` is `api`, `bus` or `patchbay`.
+         * @description An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for what a flow sent to a webhook.
          *
          *     A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not delivered. Its `type` is empty if the bus event has no valid one.
          */
@@ -1566,6 +1660,342 @@ export interface components {
             message: string;
             /** @description The field, with dots, such as `retryConfig.maxRetries` or `events.0.type`. */
             path: string;
+        };
+        /** @description `scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and the flow acts with them. */
+        Flow: {
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description Who created it: `user:…` or `key:…`. */
+            createdBy: string;
+            /** @description What it is, in a sentence or two. */
+            description: string;
+            /** @description The ID. */
+            id: string;
+            /** @description The name for people. */
+            name: string;
+            /** @description Who saved the definition last. The flow acts with their rights. */
+            savedBy: string;
+            /** @description The rights that the steps need. */
+            scopes: string[];
+            /** @description `ACTIVE`, or `INACTIVE` while it starts no runs. */
+            status: components["schemas"]["FlowStatus"];
+            /** @description Why it has this status, or null. */
+            statusReason: string | null;
+            /** @description What the flow does, in order. */
+            steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            /** @description What starts the flow. */
+            trigger: components["schemas"]["FlowTrigger"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
+        };
+        /** @description Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the platform's result. */
+        FlowActionStep: {
+            /** @description The key of the action, such as `create_post`. */
+            action: string;
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The action's input. Strings can have values: `{{event.data.text}}`. */
+            input: {
+                [key: string]: unknown;
+            };
+            /** @description The name for people. */
+            name: string | null;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "action";
+        };
+        /** @description Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the platform's result. */
+        FlowActionStepInput: {
+            /** @description The key of the action, such as `create_post`. */
+            action: string;
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The action's input. Strings can have values: `{{event.data.text}}`. */
+            input?: {
+                [key: string]: unknown;
+            };
+            /** @description The name for people. */
+            name?: string | null;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "action";
+        };
+        /** @description Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what follows the branch. Paths are those of a filter step. `output`: `{matched}`. */
+        FlowBranchStep: {
+            /** @description What decides: all must match. */
+            condition: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
+            /** @description The steps if not; none by default. */
+            else: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The name for people. */
+            name: string | null;
+            /** @description The steps if all match. */
+            then: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "branch";
+        };
+        /** @description Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what follows the branch. Paths are those of a filter step. `output`: `{matched}`. */
+        FlowBranchStepInput: {
+            /** @description What decides: all must match. */
+            condition: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
+            /** @description The steps if not; none by default. */
+            else?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The name for people. */
+            name?: string | null;
+            /** @description The steps if all match. */
+            then: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "branch";
+        };
+        /** @description What a flow does. It has at most 20 steps in total, and branches nest at most three deep. */
+        FlowDefinition: {
+            /** @description What the flow does, in order. */
+            steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            /** @description What starts the flow. */
+            trigger: components["schemas"]["FlowTrigger"];
+        };
+        /** @description Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with `steps.<id>.output.`: `event.data.network`. */
+        FlowFilterStep: {
+            /** @description What must match, all of it. */
+            filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The name for people. */
+            name: string | null;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "filter";
+        };
+        /** @description Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with `steps.<id>.output.`: `event.data.network`. */
+        FlowFilterStepInput: {
+            /** @description What must match, all of it. */
+            filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The name for people. */
+            name?: string | null;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "filter";
+        };
+        FlowList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Flow"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
+        /** @description One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow was deactivated or deleted, or its event's data erased. `step` is where it is, or where it ended. While it is WAITING, `resumesAt` is when it goes on at the latest. */
+        FlowRun: {
+            /** @description How many flows are in the chain of events that led to this run; at 5, it fails. */
+            depth: number;
+            /**
+             * Format: date-time
+             * @description When it ended, or null.
+             */
+            endedAt: string | null;
+            /** @description The event that started it. */
+            eventId: string;
+            /** @description The type of the event. */
+            eventType: string;
+            /** @description The flow. */
+            flowId: string;
+            /** @description The version of the flow that it runs. */
+            flowVersion: number;
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it goes on at the latest, while it is WAITING; null otherwise.
+             */
+            resumesAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt: string;
+            /** @description `RUNNING`; `WAITING` for a time or for an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`, or `CANCELLED` because the flow was switched off or deleted, or the data of its event erased. */
+            status: components["schemas"]["FlowRunStatus"];
+            /** @description Why it has this status, or null. */
+            statusReason: string | null;
+            /** @description The ID of the step where it is, or where it ended; null after the last step. */
+            step: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
+        };
+        /** @description `definition` is the one that the run began with. `steps` has the steps that began, in order; those of the other side of a branch, and those after the end of the run, are missing. */
+        FlowRunDetail: {
+            /** @description The trigger and the steps that the run began with. */
+            definition: components["schemas"]["FlowDefinition"];
+            /** @description How many flows are in the chain of events that led to this run; at 5, it fails. */
+            depth: number;
+            /**
+             * Format: date-time
+             * @description When it ended, or null.
+             */
+            endedAt: string | null;
+            /** @description The event that started it. */
+            eventId: string;
+            /** @description The type of the event. */
+            eventType: string;
+            /** @description The flow. */
+            flowId: string;
+            /** @description The version of the flow that it runs. */
+            flowVersion: number;
+            /** @description The ID. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it goes on at the latest, while it is WAITING; null otherwise.
+             */
+            resumesAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt: string;
+            /** @description `RUNNING`; `WAITING` for a time or for an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`, or `CANCELLED` because the flow was switched off or deleted, or the data of its event erased. */
+            status: components["schemas"]["FlowRunStatus"];
+            /** @description Why it has this status, or null. */
+            statusReason: string | null;
+            /** @description The ID of the step where it is, or where it ended; null after the last step. */
+            step: string | null;
+            /** @description The steps that have begun, in order. */
+            steps: components["schemas"]["StepRun"][];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
+        };
+        FlowRunList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["FlowRun"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
+        /** @enum {string} */
+        FlowRunStatus: "RUNNING" | "WAITING" | "SUCCEEDED" | "STOPPED" | "FAILED" | "CANCELLED";
+        /** @enum {string} */
+        FlowStatus: "ACTIVE" | "INACTIVE";
+        /** @description A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's filters: `network`. */
+        FlowTrigger: {
+            /** @description The event types that start the flow, or `*` for all. */
+            eventTypes: (string | "*")[];
+            /** @description Conditions on the event's data. All must be true. */
+            filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "event";
+        };
+        /** @description A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's filters: `network`. */
+        FlowTriggerInput: {
+            /** @description The event types that start the flow, or `*` for all. */
+            eventTypes: (string | "*")[];
+            /** @description Conditions on the event's data. All must be true. */
+            filters?: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
+            /**
+             * @description The type.
+             * @constant
+             */
+            type: "event";
+        };
+        /** @description Waits. */
+        FlowWaitStep: {
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The name for people. */
+            name: string | null;
+            /** @description How long to wait, at most 30 days. */
+            seconds: number;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "wait";
+        };
+        /** @description Waits. */
+        FlowWaitStepInput: {
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The name for people. */
+            name?: string | null;
+            /** @description How long to wait, at most 30 days. */
+            seconds: number;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "wait";
+        };
+        /** @description Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery. The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver. */
+        FlowWebhookStep: {
+            /** @description The data to send; strings can have values: `{{event.data.text}}`. By default, the event's data. */
+            data: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The name for people. */
+            name: string | null;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "webhook";
+            /** @description The webhook, of kind push. Its event types and filters do not matter here. */
+            webhookId: string;
+        };
+        /** @description Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery. The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver. */
+        FlowWebhookStepInput: {
+            /** @description The data to send; strings can have values: `{{event.data.text}}`. By default, the event's data. */
+            data?: {
+                [key: string]: unknown;
+            } | null;
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The name for people. */
+            name?: string | null;
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "webhook";
+            /** @description The webhook, of kind push. Its event types and filters do not matter here. */
+            webhookId: string;
         };
         Health: {
             /** @description `ok`. */
@@ -2252,9 +2682,11 @@ export interface components {
         /**
          * @description `data` is the event's content, an object of at most 256 KB as JSON.
          *
-         *     Only the platform's workspace can set `workspaceId`, to publish for another workspace.
+         *     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the event that led to this one, such as the ACTION_REQUESTED that was carried out: so Patchbay recognizes flows that start each other in a circle.
          */
         PublishEvent: {
+            /** @description The event that led to this one, if there is one. */
+            causedBy?: string | null;
             /** @description The content: an object of at most 256 KiB, which matches the type's schema. */
             data: {
                 [key: string]: unknown;
@@ -2644,6 +3076,13 @@ export interface components {
             /** @description The workspace. */
             workspaceId: string;
         };
+        /** @description An INACTIVE flow begins no runs; those that wait are cancelled when their wait ends. `statusReason` says why a flow is INACTIVE. */
+        SetFlowStatus: {
+            /** @description The status. */
+            status: components["schemas"]["FlowStatus"];
+            /** @description Why it has this status, or null. */
+            statusReason?: string | null;
+        };
         SetIntegrationStatus: {
             /**
              * @description The status.
@@ -2672,6 +3111,46 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description Why a step failed. `code` is stable; that of an action is the platform's own. */
+        StepError: {
+            /** @description Why it failed: a code. An action's is the platform's own. */
+            code: string;
+            /** @description What happened, for people. */
+            detail: string;
+        };
+        /** @description One step of a run. `input` is what it was given, with all values filled in, and `output` its result. */
+        StepRun: {
+            /**
+             * Format: date-time
+             * @description When it ended, or null.
+             */
+            endedAt: string | null;
+            /** @description Why the step failed, or null. */
+            error: components["schemas"]["StepError"] | null;
+            /** @description The step's ID. */
+            id: string;
+            /** @description What it was given, with all values filled in; null for the event's data, and for filters and branches. */
+            input: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Its result, or null. */
+            output: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt: string;
+            /** @description `RUNNING`, `WAITING`, `SUCCEEDED`, `FAILED`, or `STOPPED` for the filter that ended the run. */
+            status: components["schemas"]["StepRunStatus"];
+            /** @description The type. */
+            type: components["schemas"]["StepRunType"];
+        };
+        /** @enum {string} */
+        StepRunStatus: "RUNNING" | "WAITING" | "SUCCEEDED" | "STOPPED" | "FAILED";
+        /** @enum {string} */
+        StepRunType: "webhook" | "action" | "wait" | "filter" | "branch";
         /** @description The event type and URL of an automation. Ignores filters without a value (`""` or null). */
         Subscribe: {
             /** @description The type of the event. */
@@ -2834,6 +3313,17 @@ export interface components {
             rotation?: components["schemas"]["KeyRotationInput"] | null;
             /** @description What the key may do. You can grant only scopes that you have. */
             scopes?: string[];
+        };
+        /** @description Changes only the fields that are sent; the defaults are placeholders for the others. Runs that have begun keep the definition that they began with. */
+        UpdateFlow: {
+            /** @description What it is, in a sentence or two. */
+            description?: string;
+            /** @description The name for people. */
+            name?: string;
+            /** @description What the flow does, in order: all steps. */
+            steps?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            /** @description What starts the flow, as a whole. */
+            trigger?: components["schemas"]["FlowTriggerInput"];
         };
         /** @description Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key. A secret whose value is the mask stays as it is. The defaults here are placeholders. */
         UpdateIntegration: {
@@ -3808,8 +4298,8 @@ export interface operations {
                 limit?: number;
                 /** @description Only from this time on. */
                 since?: string;
-                /** @description Only events from there: `api`, `bus` or `patchbay`. */
-                source?: "api" | "bus" | "patchbay";
+                /** @description Only events from there: `api`, `bus`, `patchbay` or `flow`. */
+                source?: "api" | "bus" | "patchbay" | "flow";
                 /** @description Only items with this status. */
                 status?: components["schemas"]["EventStatus"];
                 /** @description Only items of this type. */
@@ -3892,6 +4382,180 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["PublishEvents"];
+            };
+        };
+        responses: never;
+    };
+    listFlows: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only items with this status. */
+                status?: components["schemas"]["FlowStatus"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    createFlow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateFlow"];
+            };
+        };
+        responses: never;
+    };
+    getFlow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The flow's ID, `flw_…`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    updateFlow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @example "3"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The flow's ID, `flw_…`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateFlow"];
+            };
+        };
+        responses: never;
+    };
+    deleteFlow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @example "3"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The flow's ID, `flw_…`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    listFlowRuns: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only from this time on. */
+                since?: string;
+                /** @description Only items with this status. */
+                status?: components["schemas"]["FlowRunStatus"];
+                /** @description Only up to this time. */
+                until?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The flow's ID, `flw_…`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    getFlowRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355200000000000000001
+                 */
+                id: string;
+                /**
+                 * @description The run's ID, `frn_…`.
+                 * @example frn_0355200000000000000001
+                 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    setFlowStatus: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @example "3"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The flow's ID, `flw_…`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetFlowStatus"];
+            };
+        };
+        responses: never;
+    };
+    dryRunFlow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DryRunFlow"];
             };
         };
         responses: never;

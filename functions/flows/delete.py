@@ -1,0 +1,10 @@
+from patchbay.api_model import Empty
+from patchbay.flows import service
+from patchbay.http import Request, endpoint
+from patchbay.ids import FlowId
+
+
+@endpoint(scope="flows:write")
+def handler(request: Request, id: FlowId) -> Empty:
+    """Remove a flow. Its runs stay readable until they expire."""
+    return service.delete(request.principal, id, request.if_match)

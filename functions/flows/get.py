@@ -1,0 +1,10 @@
+from patchbay.flows import service
+from patchbay.flows.models import Flow
+from patchbay.http import Request, endpoint
+from patchbay.ids import FlowId
+
+
+@endpoint(scope="flows:read")
+def handler(request: Request, id: FlowId) -> Flow:
+    """Read a flow."""
+    return service.get(request.principal, id)

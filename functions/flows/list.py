@@ -1,0 +1,10 @@
+from patchbay.api_model import Listing
+from patchbay.flows import service
+from patchbay.flows.models import Flow, FlowQuery
+from patchbay.http import Request, endpoint
+
+
+@endpoint(scope="flows:read")
+def handler(request: Request, query: FlowQuery) -> Listing[Flow]:
+    """List the workspace's flows, newest first."""
+    return service.list_flows(request.principal, query)

@@ -1,0 +1,375 @@
+"""The API models of flows and their runs. docs/flows.md has a full example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from patchbay import catalogue, suggestions
+from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, PeriodQuery, PlainText, Timestamp
+from patchbay.event_filters import Filters
+from patchbay.events.models import EventType, KnownEventType
+from patchbay.field_errors import pattern
+from patchbay.flows import values
+from patchbay.ids import EventId, FlowId, FlowRunId, WebhookId
+from patchbay.updates import VOLATILE, ReadOnly, Update
+from patchbay.webhooks.models import BoundedFilters, EventTypes
+
+MAX_STEPS = 20
+MAX_NESTING = 3
+MAX_WAIT_SECONDS = 30 * 86_400
+# Each run has a copy of the definition.
+MAX_STEPS_BYTES = 64 * 1024
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────────
+
+StepId = Annotated[
+    str,
+    StringConstraints(
+        pattern=pattern(
+            r"^[a-z][a-z0-9_]{0,31}$", "1 to 32 lower-case letters, digits and _, beginning with a letter"
+        )
+    ),
+    Field(description="The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."),
+]
+
+
+def _check_action(key: object) -> object:
+    if isinstance(key, str) and key not in catalogue.ACTIONS:
+        raise ValueError(suggestions.one_of(key, catalogue.ACTIONS, "an action"))
+    return key
+
+
+Conditions = Annotated[BoundedFilters, Field(min_length=1)]
+
+
+class _Step(ApiModel):
+    id: StepId
+    name: Name | None = None
+
+
+class FlowWebhookStep(_Step):
+    """Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery. The
+    receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's event.
+    `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver.
+    """
+
+    type: Literal["webhook"]
+    webhook_id: WebhookId
+    data: JsonObject | None = None
+
+
+class FlowActionStep(_Step):
+    """Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the
+    platform's result.
+    """
+
+    type: Literal["action"]
+    action: Annotated[str, BeforeValidator(_check_action)]
+    input: JsonObject = Field(default_factory=dict)
+
+
+class FlowWaitStep(_Step):
+    """Waits."""
+
+    type: Literal["wait"]
+    seconds: Annotated[int, Field(ge=1, le=MAX_WAIT_SECONDS)]
+
+
+class FlowFilterStep(_Step):
+    """Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with
+    `steps.<id>.output.`: `event.data.network`.
+    """
+
+    type: Literal["filter"]
+    filters: Conditions
+
+
+class FlowBranchStep(_Step):
+    """Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what follows
+    the branch. Paths are those of a filter step. `output`: `{matched}`.
+    """
+
+    type: Literal["branch"]
+    condition: Conditions
+    then: Annotated[list[FlowStep], Field(min_length=1, max_length=MAX_STEPS)]
+    otherwise: Annotated[list[FlowStep], Field(alias="else", max_length=MAX_STEPS)] = Field(
+        default_factory=list
+    )
+
+
+FlowStep = Annotated[
+    FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep,
+    Field(discriminator="type"),
+]
+
+
+def _check_steps(steps: list[FlowStep]) -> list[FlowStep]:
+    check_steps(steps)
+    return steps
+
+
+FlowSteps = Annotated[list[FlowStep], Field(min_length=1, max_length=MAX_STEPS), AfterValidator(_check_steps)]
+StepType = Literal["webhook", "action", "wait", "filter", "branch"]
+
+# ── flows ────────────────────────────────────────────────────────────────────────────────────────────
+
+FlowStatus = Literal["ACTIVE", "INACTIVE"]
+
+
+class FlowTrigger(ApiModel):
+    """A flow runs once for each event of these types whose data passes all filters; their paths are those of
+    a webhook's filters: `network`.
+    """
+
+    type: Literal["event"]
+    event_types: EventTypes
+    filters: BoundedFilters = Field(default_factory=list)
+
+
+class FlowDefinition(ApiModel):
+    """What a flow does. It has at most 20 steps in total, and branches nest at most three deep."""
+
+    trigger: FlowTrigger
+    steps: FlowSteps
+
+    def to_json(self) -> dict[str, Any]:
+        """The definition as it is stored."""
+        return self.model_dump(mode="json", by_alias=True, include={"trigger", "steps"})
+
+
+class FlowSettings(ApiModel):
+    """`name` and `description` are for people. A flow acts with the rights of whoever saved its definition,
+    as they were then.
+    """
+
+    name: Name
+    description: Annotated[PlainText, StringConstraints(max_length=500)] = ""
+    trigger: FlowTrigger
+    steps: FlowSteps
+
+
+class CreateFlow(FlowSettings):
+    """An INACTIVE flow is stored and does not run."""
+
+    status: FlowStatus = "ACTIVE"
+
+
+class Flow(ApiModel):
+    """`scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and
+    the flow acts with them.
+    """
+
+    id: FlowId
+    name: str
+    description: str
+    status: FlowStatus
+    status_reason: str | None
+    trigger: FlowTrigger
+    steps: FlowSteps
+    scopes: list[str]
+    created_by: str
+    saved_by: str
+    created_at: Timestamp
+    updated_at: Annotated[Timestamp, VOLATILE]
+    version: int
+
+
+class UpdateFlow(Update, FlowSettings):
+    """Changes only the fields that are sent; the defaults are placeholders for the others. Runs that have
+    begun keep the definition that they began with.
+    """
+
+    read_only = ReadOnly(
+        Flow,
+        "flow",
+        see=dict.fromkeys(("status", "statusReason"), "change the status with PUT /api/flows/{id}/status"),
+        volatile=frozenset(),
+    )
+
+    name: Name = ""
+    trigger: FlowTrigger = Field(
+        default_factory=lambda: FlowTrigger.model_construct(type="event", event_types=[], filters=[])
+    )
+    steps: FlowSteps = Field(default_factory=list)
+
+
+class SetFlowStatus(ApiModel):
+    """An INACTIVE flow begins no runs; those that wait are cancelled when their wait ends. `statusReason`
+    says why a flow is INACTIVE.
+    """
+
+    status: FlowStatus
+    status_reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
+
+
+class FlowQuery(ListQuery):
+    status: FlowStatus | None = None
+
+
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────────────
+
+FlowRunStatus = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
+StepRunStatus = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
+
+
+class FlowRun(ApiModel):
+    """One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow was
+    deactivated or deleted, or its event's data erased. `step` is where it is, or where it ended. While it is
+    WAITING, `resumesAt` is when it goes on at the latest.
+    """
+
+    id: FlowRunId
+    flow_id: FlowId
+    flow_version: int
+    event_id: EventId
+    event_type: str
+    status: FlowRunStatus
+    status_reason: str | None
+    step: str | None
+    depth: int
+    resumes_at: Timestamp | None
+    started_at: Timestamp
+    ended_at: Timestamp | None
+    updated_at: Timestamp
+    version: int
+
+
+class StepError(ApiModel):
+    """Why a step failed. `code` is stable; that of an action is the platform's own."""
+
+    code: str
+    detail: str
+
+
+class StepRun(ApiModel):
+    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result."""
+
+    id: str
+    type: StepType
+    status: StepRunStatus
+    input: JsonObject | None
+    output: JsonObject | None
+    error: StepError | None
+    started_at: Timestamp
+    ended_at: Timestamp | None
+
+
+class FlowRunDetail(FlowRun):
+    """`definition` is the one that the run began with. `steps` has the steps that began, in order; those of
+    the other side of a branch, and those after the end of the run, are missing.
+    """
+
+    definition: FlowDefinition
+    steps: list[StepRun]
+
+
+class FlowRunQuery(PeriodQuery):
+    """`since` and `until` are of the events' `timestamp`."""
+
+    status: FlowRunStatus | None = None
+
+
+# ── dry runs ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+class DryRunFlow(FlowDefinition):
+    """A definition, and the event to try it with: by default, the sample of the first event type."""
+
+    event_type: KnownEventType | None = None
+    data: JsonObject | None = None
+
+
+class DryRunEvent(ApiModel):
+    """The event that the definition was tried with."""
+
+    type: EventType
+    data: JsonObject
+
+
+class DryRunStep(ApiModel):
+    """What a step would do. `output` is an example: an action's is the sample of the catalogue. `detail` says
+    in words what happens. `missing` has the values that the event does not have.
+    """
+
+    id: str
+    type: StepType
+    status: Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
+    input: JsonObject | None
+    output: JsonObject | None
+    error: StepError | None
+    detail: str
+    missing: list[str]
+
+
+class DryRun(ApiModel):
+    """`matches` says whether the event starts the flow; if not, `detail` says why. `steps` has all steps, in
+    the order of the definition. Nothing was sent or stored.
+    """
+
+    event: DryRunEvent
+    matches: bool
+    detail: str | None
+    status: Literal["SUCCEEDED", "STOPPED", "FAILED"] | None
+    steps: list[DryRunStep]
+
+
+# ── checks that need no storage ──────────────────────────────────────────────────────────────────────
+
+
+def all_steps(steps: Sequence[FlowStep]) -> Iterator[FlowStep]:
+    """Every step with those inside branches, in order."""
+    for step in steps:
+        yield step
+        if isinstance(step, FlowBranchStep):
+            yield from all_steps(step.then)
+            yield from all_steps(step.otherwise)
+
+
+def conditions(step: FlowStep) -> Filters:
+    """The filters of a step."""
+    if isinstance(step, FlowFilterStep):
+        return step.filters
+    return step.condition if isinstance(step, FlowBranchStep) else []
+
+
+def check_steps(steps: list[FlowStep]) -> None:
+    """Raises ValueError for too many steps or branches, IDs that repeat, and values of steps that do not come
+    before; and for steps that are too large.
+    """
+    ids = [step.id for step in all_steps(steps)]
+    if len(ids) > MAX_STEPS:
+        raise ValueError(f"a flow has at most {MAX_STEPS} steps in total; this one has {len(ids)}")
+    repeated = next((id for id in ids if ids.count(id) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"step IDs must be unique in the flow; {repeated} is there twice")
+    _check_sequence(steps, frozenset(), 0)
+    if sum(len(step.model_dump_json(by_alias=True)) for step in steps) > MAX_STEPS_BYTES:
+        raise ValueError(f"all steps together must have at most {MAX_STEPS_BYTES} characters as JSON")
+
+
+def _check_sequence(steps: list[FlowStep], before: frozenset[str], nesting: int) -> frozenset[str]:
+    """Check steps that follow the steps `before`. Returns the IDs whose outputs what follows can use."""
+    for step in steps:
+        _check_references(step, before)
+        if isinstance(step, FlowBranchStep):
+            if nesting == MAX_NESTING:
+                raise ValueError(f"branches nest at most {MAX_NESTING} deep; {step.id} is deeper")
+            inner = before | {step.id}
+            before |= _check_sequence(step.then, inner, nesting + 1)
+            before |= _check_sequence(step.otherwise, inner, nesting + 1)
+        before |= {step.id}
+    return before
+
+
+def _check_references(step: FlowStep, before: frozenset[str]) -> None:
+    given = step.data if isinstance(step, FlowWebhookStep) else None
+    given = step.input if isinstance(step, FlowActionStep) else given
+    paths = [*values.paths(given), *(filter.path for filter in conditions(step))]
+    for path in paths:
+        try:
+            values.check_path(path, before)
+        except ValueError as error:
+            raise ValueError(f"step {step.id}: {error}") from None

@@ -1,0 +1,291 @@
+"""Creates, changes and removes a workspace's flows.
+
+Whoever saves a definition needs the rights of its steps. They are stored with it, and the flow acts with
+them. So nobody gets anything done by a flow that they could not do themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from patchbay import suggestions
+from patchbay.api_model import Empty, Listing
+from patchbay.auth.principal import Principal
+from patchbay.catalogue.entries import check_input, load_action
+from patchbay.clock import from_ms, now_ms
+from patchbay.errors import Forbidden, NotFound, ValidationFailed, check_version, write_conflict
+from patchbay.flows import store, values
+from patchbay.flows.models import (
+    CreateFlow,
+    Flow,
+    FlowActionStep,
+    FlowDefinition,
+    FlowQuery,
+    FlowStep,
+    FlowTrigger,
+    FlowWebhookStep,
+    SetFlowStatus,
+    UpdateFlow,
+    all_steps,
+    conditions,
+)
+from patchbay.flows.stored import Definition, StoredFlow
+from patchbay.ids import FlowId, WebhookId
+from patchbay.webhooks import filter_paths
+from patchbay.webhooks import service as webhooks
+
+if TYPE_CHECKING:
+    from patchbay.idempotency import Once
+
+# What a step of each type does, as the scope that its author needs for the same.
+STEP_SCOPES = {"webhook": "webhooks:write", "action": "automations:use"}
+_MAX_TRIES = 3
+_DATA = "event.data."
+
+
+def create(principal: Principal, body: CreateFlow, once: Once | None = None) -> Flow:
+    """Store a flow. Raises Forbidden for a step that the caller could not do, ValidationFailed for a webhook
+    that does not exist or is of kind pull, for a path that no event type has, and for an action's input;
+    Conflict at the workspace's ceiling.
+    """
+    definition = FlowDefinition.model_construct(trigger=body.trigger, steps=body.steps)
+    scopes = _check(principal, definition, ())
+    now = now_ms()
+    flow = StoredFlow(
+        workspace_id=principal.workspace_id,
+        id=FlowId.new(now),
+        name=body.name,
+        description=body.description,
+        status=body.status,
+        definition=definition.to_json(),
+        scopes=scopes,
+        created_by=principal.id,
+        saved_by=principal.id,
+        created_at=now,
+        updated_at=now,
+    )
+    response = _to_api(flow)
+    store.create(flow, [once.complete_action(response)] if once else ())
+    return response
+
+
+def list_flows(principal: Principal, query: FlowQuery) -> Listing[Flow]:
+    page = store.page(principal.workspace_id, status=query.status, limit=query.limit, cursor=query.cursor)
+    return Listing.from_page(page.map(_to_api))
+
+
+def get(principal: Principal, id: FlowId) -> Flow:
+    """Raises NotFound, including for a flow of another workspace."""
+    return _to_api(get_stored(principal.workspace_id, id))
+
+
+def update(principal: Principal, id: FlowId, body: UpdateFlow, if_match: int | None = None) -> Flow:
+    """Change the fields that `body` sets. A new trigger or new steps are checked as in `create`, against the
+    rights of the caller, who becomes the one that the flow acts for. Raises NotFound, PreconditionFailed when
+    `if_match` is not the current version, and the errors of `create`.
+    """
+    sent = body.model_fields_set
+
+    def change(flow: StoredFlow) -> StoredFlow:
+        body.check_read_only(_to_api(flow), flow.version)
+        changes: dict[str, Any] = {name: getattr(body, name) for name in sent & {"name", "description"}}
+        if sent & {"trigger", "steps"}:
+            stored = _definition(flow.definition)
+            definition = FlowDefinition.model_construct(
+                trigger=body.trigger if "trigger" in sent else stored.trigger,
+                steps=body.steps if "steps" in sent else stored.steps,
+            )
+            if definition.to_json() != flow.definition:
+                changes["scopes"] = _check(principal, definition, _paths_of_filters(stored))
+                changes |= {"definition": definition.to_json(), "saved_by": principal.id}
+        is_changed = any(getattr(flow, name) != value for name, value in changes.items())
+        return replace(flow, **changes) if is_changed else flow
+
+    return _change(principal, id, change, if_match)
+
+
+def set_status(principal: Principal, id: FlowId, body: SetFlowStatus, if_match: int | None = None) -> Flow:
+    """Switch a flow on or off. Raises Forbidden when the caller could not do what its steps do: to switch it
+    on is to have it done. Also NotFound, PreconditionFailed, and ValidationFailed for a reason of an active
+    flow.
+    """
+    if body.status == "ACTIVE" and body.status_reason is not None:
+        raise ValidationFailed.for_field("statusReason", "an active flow has no reason; leave it out")
+
+    def change(flow: StoredFlow) -> StoredFlow:
+        if (flow.status, flow.status_reason) == (body.status, body.status_reason):
+            return flow
+        if body.status == "ACTIVE":
+            _check_scopes(principal, _definition(flow.definition).steps)
+        return replace(flow, status=body.status, status_reason=body.status_reason)
+
+    return _change(principal, id, change, if_match)
+
+
+def delete(principal: Principal, id: FlowId, if_match: int | None = None) -> Empty:
+    """Remove a flow. Its runs that wait are cancelled when their wait ends. Raises NotFound, and
+    PreconditionFailed when `if_match` is not the current version.
+    """
+    for _ in range(_MAX_TRIES):
+        flow = get_stored(principal.workspace_id, id)
+        check_version("flow", flow.version, if_match)
+        try:
+            store.delete(flow)
+        except store.FlowChanged:
+            continue
+        return Empty()
+    raise write_conflict("flow")
+
+
+def ids_with_gone(workspace_id: str) -> Iterator[FlowId]:
+    """The IDs of a workspace's flows, also of deleted ones that may have runs."""
+    return store.ids_with_gone(workspace_id)
+
+
+def get_stored(workspace_id: str, id: FlowId) -> StoredFlow:
+    """Raises NotFound, also for another workspace's flow."""
+    flow = store.get(workspace_id, id)
+    if flow is None:
+        raise NotFound("No flow with this ID.")
+    return flow
+
+
+# ── checks ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check(principal: Principal, definition: FlowDefinition, accepted: Sequence[str]) -> list[str]:
+    """Check what depends on the caller, the catalogue and the workspace. Returns the scopes that the steps
+    need. `accepted` are paths of filters that stay valid if no event type has them.
+    """
+    scopes = _check_scopes(principal, definition.steps)
+    check_paths(principal, definition, accepted)
+    for step in all_steps(definition.steps):
+        if isinstance(step, FlowActionStep):
+            _check_action_input(step)
+    _check_webhooks(principal.workspace_id, definition.steps)
+    return scopes
+
+
+def _check_scopes(principal: Principal, steps: Sequence[FlowStep]) -> list[str]:
+    needed = {STEP_SCOPES[step.type]: step for step in all_steps(steps) if step.type in STEP_SCOPES}
+    for scope, step in sorted(needed.items()):
+        if scope not in principal.scopes:
+            raise Forbidden(
+                f"The step {step.id} needs the scope {scope}, which your credentials do not have. A flow "
+                "does only what whoever saves it could do."
+            )
+    return sorted(needed)
+
+
+def check_paths(principal: Principal, definition: FlowDefinition, accepted: Sequence[str] = ()) -> None:
+    """Raises ValidationFailed for event types that are reserved for the platform, and for filters on paths
+    that none of the event types has, unless they are `accepted`.
+    """
+    trigger = definition.trigger
+    webhooks.check_event_types("trigger.eventTypes", principal, trigger.event_types)
+    paths = [filter.path for filter in trigger.filters]
+    filter_paths.check(
+        trigger.event_types, paths, accepted, field="trigger.filters.{}.path", noun="flow's trigger"
+    )
+    in_steps = [
+        filter.path.removeprefix(_DATA)
+        for step in all_steps(definition.steps)
+        for filter in conditions(step)
+        if filter.path.startswith(_DATA)
+    ]
+    filter_paths.check(trigger.event_types, in_steps, accepted, field="steps", noun="flow's trigger")
+
+
+def _paths_of_filters(definition: FlowDefinition) -> list[str]:
+    """The paths of all filters in the event's data that none of the event types has."""
+    paths = [filter.path for filter in definition.trigger.filters]
+    for step in all_steps(definition.steps):
+        paths += [
+            filter.path.removeprefix(_DATA) for filter in conditions(step) if filter.path.startswith(_DATA)
+        ]
+    return filter_paths.undescribed(definition.trigger.event_types, paths)
+
+
+def _check_action_input(step: FlowActionStep) -> None:
+    """Raises ValidationFailed for an input that the action's schema can never accept. Filled-in values are
+    checked when the step runs.
+    """
+    schema: dict[str, Any] = load_action(step.action).input
+    for name in step.input:
+        if name not in schema["properties"]:
+            known = suggestions.did_you_mean(name, schema["properties"])
+            raise ValidationFailed.for_field(
+                "steps", f"step {step.id}: {step.action} has no input {name}{known}"
+            )
+    missing = sorted(set(schema["required"]) - step.input.keys())
+    if missing:
+        raise ValidationFailed.for_field("steps", f"step {step.id}: input.{missing[0]} is missing")
+    if not any(True for _ in values.paths(step.input)):
+        check_input(step.action, step.input)
+
+
+def _check_webhooks(workspace_id: str, steps: Sequence[FlowStep]) -> None:
+    used: dict[WebhookId, str] = {
+        step.webhook_id: step.id for step in all_steps(steps) if isinstance(step, FlowWebhookStep)
+    }
+    for id, step in used.items():
+        try:
+            webhook = webhooks.get_stored(workspace_id, id)
+        except NotFound:
+            raise ValidationFailed.for_field("steps", f"step {step}: there is no webhook {id}") from None
+        if webhook.is_pull:
+            raise ValidationFailed.for_field(
+                "steps",
+                f"step {step}: {id} is of kind pull, and Patchbay sends nothing to it; choose one of kind "
+                "push",
+            )
+
+
+# ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _change(
+    principal: Principal,
+    id: FlowId,
+    change: Callable[[StoredFlow], StoredFlow],
+    if_match: int | None,
+) -> Flow:
+    """Store `change(flow)`; nothing if it returns the flow that it was given."""
+    for _ in range(_MAX_TRIES):
+        old = get_stored(principal.workspace_id, id)
+        check_version("flow", old.version, if_match)
+        changed = change(old)
+        if changed is old:
+            return _to_api(old)
+        new = replace(changed, updated_at=now_ms(), version=old.version + 1)
+        try:
+            store.replace(old, new)
+        except store.FlowChanged:
+            continue
+        return _to_api(new)
+    raise write_conflict("flow")
+
+
+def _definition(stored: Definition) -> FlowDefinition:
+    return FlowDefinition.model_validate(stored, strict=False)
+
+
+def _to_api(flow: StoredFlow) -> Flow:
+    definition = _definition(flow.definition)
+    return Flow(
+        id=flow.id,
+        name=flow.name,
+        description=flow.description,
+        status=flow.status,
+        status_reason=flow.status_reason,
+        trigger=FlowTrigger.model_validate(definition.trigger),
+        steps=definition.steps,
+        scopes=list(flow.scopes),
+        created_by=flow.created_by,
+        saved_by=flow.saved_by,
+        created_at=from_ms(flow.created_at),
+        updated_at=from_ms(flow.updated_at),
+        version=flow.version,
+    )

@@ -1,0 +1,66 @@
+"""What a step is given: its input with all values filled in, checked. The same for runs and dry runs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from patchbay.catalogue.entries import check_input
+from patchbay.errors import ValidationFailed
+from patchbay.flows import values
+from patchbay.flows.stored import Step
+from patchbay.flows.turn import Content
+
+# Of a step's input, and of its output.
+MAX_BYTES = 64 * 1024
+
+
+class StepFailed(Exception):
+    """A step fails, and with it the run. `code` is stable; `given` is the step's input if it was built."""
+
+    def __init__(self, code: str, detail: str, given: Any = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.given = given
+
+
+class Given(NamedTuple):
+    """The input of a step, and the paths of values that do not exist. A webhook step without `data` has
+    None: it sends the event's data.
+    """
+
+    input: dict[str, Any] | None
+    missing: list[str]
+
+
+def fill(step: Step, content: Content) -> Given:
+    """Raises StepFailed if the input becomes too large, or if the action does not accept it."""
+    if step["type"] == "wait":
+        return Given({"seconds": step["seconds"]}, [])
+    template = step.get("data") if step["type"] == "webhook" else step["input"]
+    if template is None:
+        return Given(None, [])
+    try:
+        filled, missing = values.fill(template, content, MAX_BYTES)
+    except values.TooLarge:
+        raise StepFailed(
+            "input_too_large",
+            f"With its values filled in, the input has more than {MAX_BYTES} bytes as JSON.",
+        ) from None
+    if step["type"] == "action":
+        # As for automations: a field without a value is a field that was left out.
+        filled = {name: value for name, value in filled.items() if value not in ("", None)}
+        try:
+            check_input(step["action"], filled)
+        except ValidationFailed as invalid:
+            raise StepFailed("invalid_input", _first(invalid), filled) from None
+        except KeyError:
+            raise StepFailed("unknown_action", f"There is no action {step['action']} any more.") from None
+    return Given(filled, missing)
+
+
+def _first(invalid: ValidationFailed) -> str:
+    if not invalid.errors:
+        return invalid.detail
+    first, *others = invalid.errors
+    return f"{first.path}: {first.message}" + (f" (and {len(others)} more)" if others else "")

@@ -1,0 +1,467 @@
+"""The worker of the flows queue: one step of a run for each message.
+
+A turn is claim → do → record, as for a delivery: the claim is a lease on the run's row; then the run passes
+its filters and branches and does one step; the record has what the step returned, and says what is next. Then
+the message of the next turn is sent. Everything that a step does has an ID that derives from the run and the
+step, so doing it twice is doing it once. If a process dies:
+    before the claim            the message is redelivered
+    between claim and record    the message is redelivered; after the lease, the turn is taken again. What it
+                                did is found: the event with its delivery, or the run of the action
+    between record and send     the run's row is due; the sweeper sends the message of the next turn
+    between send and return     the message is redelivered; the row's `sequence` makes it obsolete
+    while an action runs        the action's run has the message of the next turn; its end, or its sweep,
+                                sends it. If it comes before the record, it waits for it
+
+A run whose turns keep dying ends as FAILED `internal`. A message above the workspace's ceiling of steps goes
+back to the queue.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from patchbay import aws, compact_json, erasure_mark, metrics, queues
+from patchbay.auth.principal import Principal
+from patchbay.automations import runs as actions
+from patchbay.automations.models import Run as ActionRun
+from patchbay.clock import from_ms, iso, now_ms, to_ms
+from patchbay.errors import NotFound, RateLimited
+from patchbay.events import store as events
+from patchbay.events.models import FLOW, EventMessage
+from patchbay.flows import states, steps, store, turn
+from patchbay.flows.models import FlowRunStatus
+from patchbay.flows.service import STEP_SCOPES
+from patchbay.flows.steps import StepFailed
+from patchbay.flows.stored import Step, StepResult, StoredFlow, StoredRun, flow_key
+from patchbay.ids import DeliveryId, EventId, RunId, WebhookId
+from patchbay.observability import logger
+from patchbay.publishing import fan_out
+from patchbay.publishing.flow_message import FlowMessage
+from patchbay.rate_limits import ceilings
+from patchbay.settings import settings
+from patchbay.storage import dynamo
+from patchbay.storage.records import retention_ttl
+from patchbay.webhooks import service as webhooks
+from patchbay.webhooks import store as webhooks_store
+
+# The type of what a flow sends to a webhook. No webhook can subscribe to it.
+SENT_TYPE = "FLOW_SENT"
+# Flows that start each other end here: an event of this depth starts no flow.
+MAX_DEPTH = 5
+# A run whose turns all kill their worker must end.
+_MAX_LOST_CLAIMS = 10
+# All inputs and outputs of a run as JSON; a row has at most 400 KB.
+_MAX_RESULTS_BYTES = 256 * 1024
+# When a message is redelivered whose run another worker has just claimed.
+_COPY_SECONDS = 5
+_random = random.SystemRandom()
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Redeliver:
+    """SQS delivers the message again after `seconds`; None means after the queue's visibility timeout."""
+
+    seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What a turn needs to know, from one read."""
+
+    flow: StoredFlow | None
+    run: StoredRun | None
+    event: events.StoredEvent | None
+    workspace: webhooks_store.WorkspaceState
+
+
+def run_batch(records: Iterable[Record]) -> list[str]:
+    """Take the turns of an SQS batch. Returns the IDs of the messages to redeliver."""
+    redelivered: list[tuple[Record, Redeliver]] = []
+    for record in records:
+        logger.set_correlation_id(None)
+        try:
+            message = FlowMessage.read(record["body"])
+        except ValueError:
+            if not queues.move_to_dlq(settings().flows_dlq_url, record):
+                redelivered.append((record, Redeliver(None)))
+            continue
+        logger.set_correlation_id(message.correlation_id)
+        try:
+            disposition = _take_turn(record, message)
+        except Exception:
+            # A bug or an AWS failure. Only this message is redelivered.
+            logger.exception("failed to run flow", extra=_log_fields(message))
+            disposition = Redeliver(None)
+        if disposition is not None:
+            redelivered.append((record, disposition))
+    _change_visibility(redelivered)
+    return [record["messageId"] for record, _ in redelivered]
+
+
+def _change_visibility(redelivered: Sequence[tuple[Record, Redeliver]]) -> None:
+    receipts = [
+        (record["receiptHandle"], disposition.seconds)
+        for record, disposition in redelivered
+        if disposition.seconds is not None
+    ]
+    if not receipts:
+        return
+    try:
+        queues.change_visibility(settings().flows_queue_url, receipts)
+    except aws.CallFailed:
+        # They are redelivered after the queue's visibility timeout instead.
+        logger.exception("failed to change message visibility")
+
+
+# ── claim ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _take_turn(record: Record, message: FlowMessage) -> Redeliver | None:
+    loaded = _load(message)
+    if loaded.workspace.mark.covers(erasure_mark.sent_at(message.event_id.time_ms, record)):
+        logger.info("flow of an erased workspace dropped", extra=_log_fields(message))
+        return None
+    run, now = loaded.run, now_ms()
+    match states.check_message(run, message, now):
+        case states.Obsolete():
+            return None
+        case states.Blocked(until):
+            return Redeliver(max(math.ceil((until - now) / 1000), 1))
+    reason = _reason_to_cancel(loaded)
+    if reason is not None:
+        _cancel(run, reason, loaded)
+        return None
+    try:
+        ceilings.admit(message.workspace_id, "steps")
+    except RateLimited as limited:
+        return Redeliver(int(limited.headers["retry-after"]) + _random.randint(0, 5))
+    leased = _claim(message, loaded)
+    if leased is None:
+        return Redeliver(_COPY_SECONDS)
+    _do(message, leased, loaded)
+    return None
+
+
+def _load(message: FlowMessage) -> _Loaded:
+    key = flow_key(message.workspace_id, message.flow_id)
+    flow, run, event, workspace = dynamo.batch_get(
+        [
+            store.table_key(message.workspace_id, message.flow_id),
+            store.run_table_key(key, message.run_id),
+            events.key_of(message.workspace_id, message.event_id),
+            webhooks_store.workspace_state_key(message.workspace_id),
+        ]
+    )
+    return _Loaded(
+        store.flow_from_row(flow),
+        store.run_from_row(run),
+        None if event is None else events.from_row(event),
+        webhooks_store.workspace_state(workspace),
+    )
+
+
+def _reason_to_cancel(loaded: _Loaded) -> str | None:
+    if loaded.flow is None:
+        return "flow_deleted"
+    if not loaded.flow.is_active:
+        return "flow_inactive"
+    if loaded.event is None:
+        return "event_expired"
+    return "event_erased" if loaded.event.erased_at is not None else None
+
+
+def _cancel(run: StoredRun | None, reason: str, loaded: _Loaded) -> None:
+    """End a run; one that has not begun leaves no trace."""
+    if run is not None:
+        now = now_ms()
+        ttl = retention_ttl(now, loaded.workspace.retain_days)
+        _record_end(run, states.cancelled(run, reason, now=now, ttl=ttl))
+
+
+def _claim(message: FlowMessage, loaded: _Loaded) -> StoredRun | None:
+    """The run under this worker's lease; None if another worker has it."""
+    assert loaded.flow is not None  # noqa: S101
+    assert loaded.event is not None  # noqa: S101
+    now = now_ms()
+    run = loaded.run or states.begun(
+        loaded.flow,
+        message,
+        key=flow_key(message.workspace_id, message.flow_id),
+        event_type=loaded.event.type,
+        depth=loaded.event.depth,
+        now=now,
+        ttl=retention_ttl(now, loaded.workspace.retain_days),
+    )
+    leased = states.claimed(run, now=now, until=now + settings().delivery_lease_seconds * 1000)
+    try:
+        store.write_run(loaded.run, leased)
+    except store.RunChanged:
+        return None
+    return leased
+
+
+# ── do ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _do(message: FlowMessage, run: StoredRun, loaded: _Loaded) -> None:
+    """Take a turn under a lease, and record it."""
+    now, results = now_ms(), list(run.results)
+    if run.claims > _MAX_LOST_CLAIMS:
+        logger.error("too many lost claims", extra=_log_fields(message))
+        return _end(run, results, loaded, "FAILED", "internal", run.step)
+    if run.depth >= MAX_DEPTH:
+        logger.warning("flows start each other", extra=_log_fields(message))
+        return _end(run, results, loaded, "FAILED", "loop", None)
+    if results and results[-1]["status"] == "WAITING":
+        resolved = _resolve(run, results[-1], now)
+        if resolved is None:
+            _record(run, states.still_waiting(run, now=now))
+            return None
+        results[-1] = resolved
+        if resolved["status"] == "FAILED":
+            return _end(run, results, loaded, "FAILED", resolved["error"]["code"], resolved["id"])
+    return _go_on(message, run, results, loaded, now)
+
+
+def _go_on(
+    message: FlowMessage, run: StoredRun, results: Sequence[StepResult], loaded: _Loaded, now: int
+) -> None:
+    """Pass filters and branches, do the step that follows, and record both."""
+    event = _event(loaded)
+    position = turn.advance(run.definition, results, event, now)
+    if position.step is None:
+        return _end_at(position, run, loaded)
+    step = position.step
+    try:
+        done = _perform(run, step, turn.content(event, position.results), now)
+        done_results = [*position.results, done.result]
+        if compact_json.size(done_results) > _MAX_RESULTS_BYTES:
+            raise StepFailed("run_too_large", "The inputs and outputs of this run exceed 256 KB.")
+    except StepFailed as failed:
+        failure = _failure(step, failed, now)
+        return _end(run, [*position.results, failure], loaded, "FAILED", failed.code, step["id"])
+    metrics.add(metrics.FLOW_STEPS)
+    retain_days = loaded.workspace.retain_days
+    if done.resumes_at is not None:
+        _wait(message, run, done_results, done, retention_ttl(done.resumes_at, retain_days))
+        return None
+    following = turn.advance(run.definition, done_results, event, now)
+    if following.step is None:
+        return _end_at(following, run, loaded)
+    ttl = retention_ttl(now, retain_days)
+    after = states.moved_on(run, following.results, following.step["id"], now=now_ms(), ttl=ttl)
+    if _record(run, after):
+        queues.send(settings().flows_queue_url, _next(message, after).to_queue())
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a step did, and until when it waits, if it does."""
+
+    result: StepResult
+    resumes_at: int | None = None
+
+
+def _perform(run: StoredRun, step: Step, content: turn.Content, now: int) -> _Done:
+    """Do a step. Idempotent. Raises StepFailed."""
+    scope = STEP_SCOPES.get(step["type"])
+    if scope is not None and scope not in run.scopes:
+        raise StepFailed("forbidden", f"Whoever saved this flow did not have the scope {scope}.")
+    given = steps.fill(step, content)
+    result = StepResult(id=step["id"], type=step["type"], status="SUCCEEDED", startedAt=run.turn_at)
+    if given.input is not None:
+        result["input"] = given.input
+    match step["type"]:
+        case "wait":
+            return _Done({**result, "status": "WAITING"}, resumes_at=now + step["seconds"] * 1000)
+        case "webhook":
+            data = content["event"]["data"] if given.input is None else given.input
+            return _Done({**result, "output": _send(run, step, data), "endedAt": now})
+        case "action":
+            started = _start_action(run, step, given.input or {})
+            return _Done({**result, "status": "WAITING", "runId": started.id}, to_ms(started.expires_at))
+    raise StepFailed("unknown_step", f"This release does not know steps of the type {step['type']}.")
+
+
+def _send(run: StoredRun, step: Step, data: dict[str, Any]) -> dict[str, Any]:
+    """Queue the delivery of an event that only this webhook gets. Returns the step's output."""
+    id, workspace_id = WebhookId(step["webhookId"]), run.workspace_id
+    try:
+        webhook = webhooks.get_stored(workspace_id, id)
+    except NotFound:
+        raise StepFailed("webhook_deleted", f"The webhook {id} was deleted.") from None
+    if reason := webhooks.inactive_reason(webhook):
+        raise StepFailed(reason, f"The webhook {id} is {webhook.status}. Set its status to ACTIVE.")
+    event = EventMessage(
+        id=sent_event_id(run, step["id"]),
+        workspace_id=workspace_id,
+        type=SENT_TYPE,
+        timestamp=run.turn_at,
+        data=data,
+        source=FLOW,
+        correlation_id=run.correlation_id,
+        depth=run.depth + 1,
+        caused_by=run.event_id,
+    )
+    if not fan_out.send_to(event, id):
+        raise _NotSent(f"the delivery to {id} was not queued")
+    return {"eventId": event.id, "deliveryId": DeliveryId.derived(event.id, id)}
+
+
+def _start_action(run: StoredRun, step: Step, input: dict[str, Any]) -> ActionRun:
+    principal = Principal(run.workspace_id, run.flow_id, frozenset(run.scopes))
+    resume = FlowMessage(
+        run.workspace_id, run.flow_id, run.event_id, run.correlation_id, run.sequence + 1
+    ).to_queue()
+    return actions.start_for_flow(
+        principal,
+        action_run_id(run, step["id"]),
+        step["action"],
+        input,
+        resume=resume.body,
+        depth=run.depth + 1,
+        caused_by=run.event_id,
+    )
+
+
+def sent_event_id(run: StoredRun, step_id: str) -> EventId:
+    """The event of a webhook step in the current turn of a run."""
+    return EventId.derived(run.id, step_id, at_ms=run.turn_at)
+
+
+def action_run_id(run: StoredRun, step_id: str) -> RunId:
+    """The run of an action step in the current turn of a run."""
+    return RunId.derived(run.id, step_id, at_ms=run.turn_at)
+
+
+def _resolve(run: StoredRun, waiting: StepResult, now: int) -> StepResult | None:
+    """The end of a step that waited; None if it still waits."""
+    if run.awaits is None:
+        return {**waiting, "status": "SUCCEEDED", "output": {}, "endedAt": now}
+    action = actions.find_for_flow(run.workspace_id, run.awaits)
+    if action is not None and action.status == "PENDING":
+        return None
+    if action is not None and action.output is not None:
+        return {**waiting, "status": "SUCCEEDED", "output": action.output, "endedAt": now}
+    error = {"code": "action_lost", "detail": "The run of the action is no longer stored."}
+    if action is not None and action.error is not None:
+        error = action.error.model_dump()
+    return {**waiting, "status": "FAILED", "error": error, "endedAt": now}
+
+
+class _NotSent(Exception):
+    """AWS did not accept a message: the turn is taken again."""
+
+
+# ── record ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _wait(message: FlowMessage, run: StoredRun, results: Sequence[StepResult], done: _Done, ttl: int) -> None:
+    """Record a step that waits. A short wait is a message with a delay; after a long one, the sweeper sends
+    the message. The end of an action sends its own.
+    """
+    now, resumes_at = now_ms(), done.resumes_at or 0
+    delay_seconds = max(math.ceil((resumes_at - now) / 1000), 0)
+    is_action = "runId" in done.result
+    has_message = not is_action and delay_seconds <= queues.MAX_DELAY_SECONDS
+    after = states.waiting(
+        run,
+        results,
+        resumes_at=resumes_at,
+        due_at=resumes_at + states.RESEND_AFTER_MS if has_message or is_action else resumes_at,
+        now=now,
+        ttl=ttl,
+    )
+    if _record(run, after) and has_message:
+        queues.send(settings().flows_queue_url, _next(message, after).to_queue(), delay_seconds=delay_seconds)
+
+
+def _end_at(position: turn.Position, run: StoredRun, loaded: _Loaded) -> None:
+    assert position.ended is not None  # noqa: S101
+    _end(run, position.results, loaded, position.ended, position.reason, position.ended_at_step)
+
+
+def _end(
+    run: StoredRun,
+    results: Sequence[StepResult],
+    loaded: _Loaded,
+    status: FlowRunStatus,
+    reason: str | None,
+    step: str | None,
+) -> None:
+    ttl = retention_ttl(now_ms(), loaded.workspace.retain_days)
+    _record_end(run, states.ended(run, results, status, reason=reason, step=step, now=now_ms(), ttl=ttl))
+
+
+def _record_end(before: StoredRun, after: StoredRun) -> None:
+    if not _record(before, after):
+        return
+    if after.status == "FAILED":
+        metrics.add(metrics.FLOW_RUNS_FAILED)
+    logger.info(
+        "flow run ended",
+        status=after.status,
+        reason=after.reason,
+        step=after.step,
+        flow_id=after.flow_id,
+        run_id=after.id,
+        workspace=after.workspace_id,
+    )
+
+
+def _record(before: StoredRun, after: StoredRun) -> bool:
+    """Store the end of a turn. Returns False if something else has changed the run: then that counts, and
+    whatever this turn did has been done once anyway.
+    """
+    try:
+        store.write_run(before, after)
+    except store.RunChanged:
+        logger.info("run changed meanwhile", run_id=before.id, workspace=before.workspace_id)
+        return False
+    return True
+
+
+def _failure(step: Step, failed: StepFailed, now: int) -> StepResult:
+    result = StepResult(
+        id=step["id"],
+        type=step["type"],
+        status="FAILED",
+        startedAt=now,
+        endedAt=now,
+        error={"code": failed.code, "detail": failed.detail},
+    )
+    if failed.given is not None:
+        result["input"] = failed.given
+    return result
+
+
+def _next(message: FlowMessage, after: StoredRun) -> FlowMessage:
+    return replace(message, sequence=after.sequence)
+
+
+def _event(loaded: _Loaded) -> dict[str, Any]:
+    assert loaded.event is not None  # noqa: S101
+    event = loaded.event
+    return {
+        "id": event.id,
+        "type": event.type,
+        "timestamp": iso(from_ms(event.timestamp)),
+        "data": event.data,
+    }
+
+
+def _log_fields(message: FlowMessage) -> dict[str, str]:
+    return {
+        "correlation_id": message.correlation_id,
+        "event_id": message.event_id,
+        "flow_id": message.flow_id,
+        "run_id": message.run_id,
+        "workspace": message.workspace_id,
+    }
