@@ -1,5 +1,5 @@
 import { common as t } from "@strings/common";
-import { IconWebhook, type TablerIcon } from "@tabler/icons-react";
+import { IconGitBranch, IconWebhook, type TablerIcon } from "@tabler/icons-react";
 
 export interface NavigationItem {
   /** The path of the page below /console. */
@@ -14,6 +14,9 @@ export interface NavigationItem {
 export const NAVIGATION: readonly { label: string; items: readonly NavigationItem[] }[] = [
   {
     label: t.navigation.groups.activity,
-    items: [{ to: "/webhooks", label: t.navigation.webhooks, icon: IconWebhook, scope: "webhooks:read" }],
+    items: [
+      { to: "/webhooks", label: t.navigation.webhooks, icon: IconWebhook, scope: "webhooks:read" },
+      { to: "/flows", label: t.navigation.flows, icon: IconGitBranch, scope: "flows:read" },
+    ],
   },
 ];

@@ -1,5 +1,6 @@
 import { PageSkeleton } from "@components/Skeletons";
 import { createRoute, createRouter } from "@tanstack/react-router";
+import { flowRoutes } from "../features/flows/routes";
 import { webhookRoutes } from "../features/webhooks/routes";
 import { Home } from "./Home";
 import { pages, rootRoute } from "./root";
@@ -7,7 +8,7 @@ import { pages, rootRoute } from "./root";
 const home = createRoute({ getParentRoute: () => pages, path: "/", component: Home });
 
 /** All pages. A feature adds its routes here, and its item to NAVIGATION. */
-const routeTree = rootRoute.addChildren([pages.addChildren([home, ...webhookRoutes])]);
+const routeTree = rootRoute.addChildren([pages.addChildren([home, ...flowRoutes, ...webhookRoutes])]);
 
 export const router = createRouter({
   routeTree,

@@ -15,6 +15,7 @@ export const common = {
     skip: "Skip to content",
     groups: { activity: "Activity", setup: "Set up", access: "Access" },
     webhooks: "Webhooks",
+    flows: "Flows",
   },
   workspace: "Workspace",
   signedInAs: (who: string) => `Signed in as ${who}`,

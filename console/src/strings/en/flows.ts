@@ -165,6 +165,7 @@ export const flows = {
     removeField: (name: string) => `Remove ${name}`,
     lines: "One in each line.",
     chooseBoolean: "Not set",
+    choose: (field: string) => `Choose ${field}`,
     insert: "Insert a value",
     insertInto: (field: string) => `Insert a value into ${field}`,
     searchValues: "Search values",

@@ -40,7 +40,8 @@ export type Edit =
   | { type: "shift"; id: string; by: -1 | 1 }
   | { type: "duplicate"; id: string }
   | { type: "remove"; id: string }
-  | { type: "replace"; draft: Draft }
+  | { type: "replace"; draft: Draft; typing?: string }
+  | { type: "loaded"; draft: Draft }
   | { type: "select"; selection: Selection }
   | { type: "undo" }
   | { type: "redo" };
@@ -104,7 +105,9 @@ export function edit(editor: Editor, action: Edit): Editor {
       return changed(editor, withSteps(draft, left), { selection: neighbor(left, place) });
     }
     case "replace":
-      return changed(editor, action.draft, {});
+      return changed(editor, action.draft, { typing: action.typing });
+    case "loaded":
+      return { ...editor, draft: action.draft, selection: existing(editor.selection, action.draft), typing: null };
     case "select":
       return { ...editor, selection: action.selection, typing: null };
     case "undo":
