@@ -31,7 +31,7 @@ const EDGE_TYPES = { line: LineEdge };
 const MARGIN = 24;
 const SMALLEST = 0.2;
 /** What it opens with is large enough to read, also if not all of it is visible. */
-const SMALLEST_AT_FIRST = 0.7;
+const SMALLEST_AT_FIRST = 0.85;
 
 /** The flow as a graph. The outline has the same, as a list. */
 export function Canvas() {
@@ -57,6 +57,9 @@ function Graph() {
           position: { x: node.x, y: node.y },
           width: node.width,
           height: node.height,
+          // A node that is neither dragged nor selected by the library gets no clicks by default.
+          style: { pointerEvents: "all" },
+          className: "nopan",
           data: { node },
         }),
       ),
@@ -127,7 +130,7 @@ function Graph() {
         panOnScroll
         minZoom={SMALLEST}
         maxZoom={1.5}
-        proOptions={{ hideAttribution: true }}
+        attributionPosition="bottom-left"
       />
       <div className={classes.zoom}>
         <Tool label={t.editor.zoomOut} icon={IconZoomOut} onClick={() => void instance.zoomOut()} />

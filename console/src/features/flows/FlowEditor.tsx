@@ -67,7 +67,9 @@ interface Props {
 /** The builder: the flow as canvas, outline or JSON, and beside it the form of what is selected. */
 export function FlowEditor({ flow, initial, tabs, menu }: Props) {
   const canWrite = useCan("flows:write");
-  const [editor, dispatch] = useReducer(edit, initial, startEditor);
+  const [editor, dispatch] = useReducer(edit, initial, (draft) =>
+    startEditor(draft, flow === null ? "trigger" : "flow"),
+  );
   const { draft, selection } = editor;
   const base = useBase(flow, draft, dispatch);
   const isDirty = base === null ? !isSame(draft, initial) || draft.steps.length > 0 : !isSame(draft, draftOf(base));
@@ -80,9 +82,11 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
   const panel = useRef<HTMLElement>(null);
   const [announcement, setAnnouncement] = useState("");
 
-  const names = useNames();
-  const events = useEvents(draft.trigger.eventTypes);
-  const { sample, setSample } = useSample(events.chosen);
+  const isStepOpen = typeof selection === "object";
+  const names = useNames(draft.steps, isStepOpen);
+  // The settings need no catalogue, and a stored flow opens with them: a page calls the API three times at most.
+  const events = useEvents(draft.trigger.eventTypes, selection !== "flow");
+  const { sample, own, setSample } = useSample(events.chosen);
   const [found, setFound] = useState<{ draft: Draft; problems: FlowProblem[] } | null>(null);
   const problems = found === null ? [] : stillWrong(found.problems, found.draft, draft);
 
@@ -97,7 +101,7 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
   const [tried, setTried] = useState<{ draft: Draft; sample: Sample | null; result: DryRun } | null>(null);
   const isOutdated =
     tried !== null &&
-    (tried.draft.steps !== draft.steps || tried.draft.trigger !== draft.trigger || tried.sample !== sample);
+    (tried.draft.steps !== draft.steps || tried.draft.trigger !== draft.trigger || tried.sample !== own);
   const results = tried === null || isOutdated ? [] : tried.result.steps;
 
   /** Shows what is wrong, and selects the first thing. Returns whether nothing is. */
@@ -120,7 +124,7 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
 
   function tryOut(): void {
     if (!isRight(check(draft).filter(({ path }) => path !== "name"))) return;
-    const using = { draft, sample };
+    const using = { draft, sample: own };
     dryRun.mutate(using, { onSuccess: (result) => setTried({ ...using, result }), onError: onRefused });
   }
 
@@ -417,9 +421,9 @@ function useLeaving(isDirty: boolean): { allow: () => void; dialog: ReactNode } 
 }
 
 /** The event types of the catalogue, and those that start the flow. */
-function useEvents(types: readonly string[]) {
+function useEvents(types: readonly string[], isWanted: boolean) {
   const canRead = useCan("webhooks:read");
-  const query = useQuery({ ...eventTypes, queryFn: canRead ? eventTypes.queryFn : skipToken });
+  const query = useQuery({ ...eventTypes, queryFn: canRead && isWanted ? eventTypes.queryFn : skipToken });
   const catalogue = useMemo(() => (query.data ?? []).filter(({ kind }) => kind !== "platform"), [query.data]);
   const chosen = useMemo(
     () => (types.includes("*") ? catalogue : catalogue.filter(({ type }) => types.includes(type))),
@@ -433,7 +437,7 @@ function useSample(chosen: readonly EventTypeInfo[]) {
   const [own, setSample] = useState<Sample | null>(null);
   const first = useMemo(() => chosen[0] && { type: chosen[0].type, data: chosen[0].sample }, [chosen]);
   const isFitting = own !== null && chosen.some(({ type }) => type === own.type);
-  return { sample: isFitting ? own : (first ?? null), setSample };
+  return { sample: isFitting ? own : (first ?? null), own: isFitting ? own : null, setSample };
 }
 
 function eventOf(sample: Sample | null) {

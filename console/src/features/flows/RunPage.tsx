@@ -16,7 +16,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import classes from "./flows.module.css";
-import { type Draft, findStep, type Step } from "./model/definition";
+import { allSteps, type Draft, findStep, type Step } from "./model/definition";
 import { Outline } from "./Outline";
 import { runDetail, useNames } from "./queries";
 import { took } from "./Runs";
@@ -47,7 +47,7 @@ function Run({ run }: { run: FlowRunDetail }) {
   const { step: chosen = run.step ?? run.steps.at(-1)?.id ?? "" } = route.useSearch();
   const navigate = route.useNavigate();
   const isNarrow = useMediaQuery("(max-width: 960px)", matchMedia("(max-width: 960px)").matches) ?? false;
-  const names = useNames();
+  const names = useNames(run.definition.steps);
   const draft: Draft = { name: "", description: "", ...run.definition };
   const step = findStep(draft.steps, chosen);
   const view: FlowView = {
@@ -59,13 +59,13 @@ function Run({ run }: { run: FlowRunDetail }) {
     edit: null,
     names,
     problems: [],
-    statuses: Object.fromEntries(run.steps.map(({ id, status }) => [id, status])),
+    statuses: statusesOf(run, draft),
   };
   return (
     <FlowViewContext value={view}>
       <PageHeader
         title={t.run.title(run.eventType)}
-        text={run.statusReason && statuses.reason(run.statusReason)}
+        text={run.statusReason && reasonOf(run.statusReason)}
         status={<StatusBadge {...runStatus(run.status)} />}
         parent={
           <Link to="/flows/$flowId" params={{ flowId: run.flowId }} search={{ tab: "runs" }}>
@@ -85,7 +85,11 @@ function Run({ run }: { run: FlowRunDetail }) {
         </div>
         <section className={classes.panel} aria-label={step ? titleOf(step) : t.run.steps} aria-live="polite">
           {step ? (
-            <Details step={step} run={run.steps.find(({ id }) => id === step.id)} />
+            <Details
+              step={step}
+              run={run.steps.find(({ id }) => id === step.id)}
+              reason={run.step === step.id ? run.statusReason : null}
+            />
           ) : (
             <Text c="dimmed">{t.run.choose}</Text>
           )}
@@ -98,7 +102,7 @@ function Run({ run }: { run: FlowRunDetail }) {
   );
 }
 
-function Details({ step, run }: { step: Step; run: StepRun | undefined }) {
+function Details({ step, run, reason }: { step: Step; run: StepRun | undefined; reason: string | null }) {
   if (run === undefined) {
     return (
       <Stack gap="sm">
@@ -124,6 +128,7 @@ function Details({ step, run }: { step: Step; run: StepRun | undefined }) {
           <span>{error.detail}</span>
         </div>
       )}
+      {!error && reason && <Text size="sm">{reasonOf(reason)}</Text>}
       {input ? (
         <Part name={t.run.input} value={input} />
       ) : (
@@ -146,6 +151,17 @@ function Details({ step, run }: { step: Step; run: StepRun | undefined }) {
       )}
     </Stack>
   );
+}
+
+/** How each step went; in a run that has ended, the others were skipped. */
+function statusesOf(run: FlowRunDetail, { steps }: Draft): FlowView["statuses"] {
+  const skipped = run.endedAt === null ? [] : allSteps(steps).map(({ id }) => [id, "SKIPPED"] as const);
+  return Object.fromEntries([...skipped, ...run.steps.map(({ id, status }) => [id, status] as const)]);
+}
+
+/** A reason in words: it is a code, or already a sentence. */
+function reasonOf(reason: string): string {
+  return /^[a-z0-9_:]+$/.test(reason) ? statuses.reason(reason) : reason.charAt(0).toUpperCase() + reason.slice(1);
 }
 
 function Part({ name, value }: { name: string; value: unknown }) {

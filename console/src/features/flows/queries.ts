@@ -5,7 +5,7 @@ import type { Flow, FlowRun, FlowRunStatus, FlowStatus } from "@sdk/generated/mo
 import { flows as t } from "@strings/flows";
 import { queryOptions, skipToken, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useMemo } from "react";
-import type { Draft } from "./model/definition";
+import { allSteps, type Draft, type Step } from "./model/definition";
 import type { Action } from "./model/values";
 import type { Names } from "./words";
 
@@ -106,11 +106,17 @@ export function useDryRun() {
   });
 }
 
-/** The webhooks and the actions, as far as the session may read them. Without them, IDs are shown. */
-export function useNames(): Names {
+/**
+ * The names of the webhooks that steps use, and the actions once a step is open: as far as the session may read them,
+ * and as late as possible. Without them, IDs are shown.
+ */
+export function useNames(steps: readonly Step[], isStepOpen = false): Names {
   const canReadWebhooks = useCan("webhooks:read");
   const canUseActions = useCan("automations:use");
-  const hooks = useQuery({ ...webhooks, queryFn: canReadWebhooks ? webhooks.queryFn : skipToken });
-  const known = useQuery({ ...actions, queryFn: canUseActions ? actions.queryFn : skipToken });
+  const types = new Set(allSteps(steps).map(({ type }) => type));
+  const wantsWebhooks = canReadWebhooks && types.has("webhook");
+  const wantsActions = canUseActions && types.has("action") && isStepOpen;
+  const hooks = useQuery({ ...webhooks, queryFn: wantsWebhooks ? webhooks.queryFn : skipToken });
+  const known = useQuery({ ...actions, queryFn: wantsActions ? actions.queryFn : skipToken });
   return useMemo(() => ({ webhooks: hooks.data ?? [], actions: known.data ?? [] }), [hooks.data, known.data]);
 }

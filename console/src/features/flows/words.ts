@@ -59,7 +59,10 @@ export function summaryOf(step: Step, { webhooks, actions }: Names): string {
     case "webhook":
       return webhooks.find(({ id }) => id === step.webhookId)?.name ?? (step.webhookId || t.summaries.noWebhook);
     case "action":
-      return actions.find(({ id }) => id === step.action)?.label ?? (step.action || t.summaries.noAction);
+      return (
+        actions.find(({ id }) => id === step.action)?.label ??
+        (step.action === "" ? t.summaries.noAction : t.summaries.key(step.action))
+      );
     case "wait":
       return t.summaries.seconds(step.seconds);
     case "filter":

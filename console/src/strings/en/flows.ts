@@ -112,6 +112,8 @@ export const flows = {
     noWebhook: "Choose a webhook",
     noAction: "Choose an action",
     noConditions: "Add a condition",
+    /** The key of an action in words: `create_post`. */
+    key: (key: string) => key.charAt(0).toUpperCase() + key.slice(1).replaceAll("_", " "),
     conditions: (number: number) => count(number, "condition", "conditions"),
     seconds: (value: number) => {
       for (const [size, one, other] of [

@@ -48,8 +48,8 @@ export type Edit =
 
 const MAX_PAST = 100;
 
-export function startEditor(draft: Draft): Editor {
-  return { draft, selection: "trigger", past: [], future: [], typing: null };
+export function startEditor(draft: Draft, selection: Selection = "trigger"): Editor {
+  return { draft, selection, past: [], future: [], typing: null };
 }
 
 /** Each edit is one of the JSON. What is not possible changes nothing. */

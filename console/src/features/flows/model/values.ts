@@ -64,12 +64,25 @@ export function stepSample(
 ): { event: unknown; steps: Record<string, { output: unknown }> } {
   const steps: Record<string, { output: unknown }> = {};
   for (const step of stepsBefore(draft.steps, stepId)) {
-    const known = outputs[step.id];
-    const output =
-      known ?? (step.type === "action" ? actions.find(({ id }) => id === step.action)?.sample.output : null);
+    const output = outputs[step.id] ?? exampleOutput(step, actions);
     if (output != null) steps[step.id] = { output };
   }
   return { event, steps };
+}
+
+/** What a step's output looks like, until a dry run says it. */
+function exampleOutput(step: Step, actions: readonly Action[]): unknown {
+  switch (step.type) {
+    case "webhook":
+      return { eventId: "evt_…", deliveryId: "dlv_…" };
+    case "action":
+      return actions.find(({ id }) => id === step.action)?.sample.output;
+    case "branch":
+      return { matched: true };
+    case "wait":
+    case "filter":
+      return null;
+  }
 }
 
 /** A text with an expression where the cursor is. */
