@@ -9,11 +9,11 @@ tests ?= tests sdks/python/tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-chaos \
+.PHONY: help setup run demo receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
-	sdks console console-dev lint-console fmt-console examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
+	sdks console console-dev lint-console fmt-console screenshots examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
 	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
-	need-oidc need-openapi need-apps need-sdks need-console-node
+	need-oidc need-openapi need-apps need-sdks need-console need-console-node need-chromium
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -26,6 +26,9 @@ setup: need-dev need-ministack need-sam need-schemathesis need-python313 ## Inst
 run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
 	@$(python) -m local run
 
+demo: need-dev need-ministack ## Run Patchbay with made-up data, and a platform around the console: PORT= PLATFORM_PORT= [ARGS=]
+	@$(python) -m local demo $(ARGS)
+
 receiver: need-dev ## Print the webhooks that 127.0.0.1:8788 receives: SECRET_FILE= STATUS=
 	@$(if $(filter command,$(firstword $(origin SECRET))),$(error $(on_command_line)))$(python) -m local receiver
 
@@ -35,7 +38,7 @@ token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 test: need-dev need-ministack need-sam need-schemathesis need-python313 lint validate unit ## Run everything that must pass before a release
 
 unit: need-dev need-ministack need-sam need-schemathesis need-python313 ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/deploy --ignore=tests/engines --ignore=tests/load --ignore=tests/sam --ignore=tests/sdks $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/deploy --ignore=tests/engines --ignore=tests/load --ignore=tests/sam --ignore=tests/sdks --ignore=tests/console $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Repeat tests on DynamoDB Local and ElasticMQ; 9 minutes; needs Java: [QUICK=1] [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.engines $(ARGS)
@@ -51,6 +54,9 @@ test-sam: need-dev need-ministack need-sam need-python313 ## Test every function
 
 test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and on the local stack; needs Node 20
 	@$(python) -m pytest tests/sdks $(ARGS)
+
+test-console: need-dev need-ministack need-console need-console-node need-chromium ## Test the console in Chromium (root on Debian gets it); 4 minutes: [ARGS=]
+	@$(with_browser) -m pytest -n 2 --dist loadscope tests/console $(ARGS)
 
 test-chaos: need-dev need-ministack ## Test the delivery engine while its dependencies fail: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
@@ -144,6 +150,9 @@ lint-console: need-dev need-console-node ## Check the console's format, style, t
 fmt-console: need-dev need-console-node ## Fix the console's format and style
 	@$(python) -m tools.console format
 
+screenshots: need-dev need-ministack need-console need-chromium ## Take the screenshots of docs/images/console again: [ARGS="webhooks"]
+	@$(with_browser) -m tests.console.screenshots $(ARGS)
+
 examples: need-dev ## Record the examples of openapi.json again: those that are wrong or missing, or ALL=1
 	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document
 	@$(MAKE) derived
@@ -159,7 +168,7 @@ lock: need-lock ## Update the lock files: [UPGRADE=1]
 		layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
 		requirements/lambda.in -o requirements/lambda.txt
-	@for name in dev ministack sam deploy lock schemathesis load; do \
+	@for name in dev ministack sam deploy lock schemathesis load console; do \
 		$(compile) --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt \
 		|| exit 1; done
 
@@ -174,6 +183,9 @@ on_command_line = SECRET is on the command line, where ps shows it to every user
 # One more than the processors, because some tests wait. Each worker takes about 300 MB.
 workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
+# The driver of the browser, beside the development tools.
+with_browser = PYTHONPATH="$$(echo $(CURDIR)/.tools/console/lib/python*/site-packages):layers/patchbay" $(python)
+
 operation = PYTHONPATH=layers/patchbay $(python) -m tools.operations
 
 redocly = REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true .tools/node/openapi/node_modules/.bin/redocly
@@ -182,7 +194,7 @@ compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-ind
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 # A PYTHON from the command line or the environment also replaces the Python of an installed environment.
-need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load: need-%:
+need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-console: need-%:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
 		echo "patchbay: $(PYTHON) not found; install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
 		exit 1; }
@@ -193,6 +205,9 @@ need-python313: need-dev
 
 need-oidc: need-dev
 	@$(python) -m tools.node_packages oidc
+
+need-chromium: need-dev
+	@$(python) -m tools.chromium
 
 need-openapi: need-dev
 	@$(python) -m tools.node_packages openapi

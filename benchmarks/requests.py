@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.stack import library_on
+from local.direct import library_on
 from local.testing import RunningStack, stack
 
 ROUNDS = 40

@@ -1,11 +1,9 @@
-"""The environment of the benchmarks: the library in this process, and receivers in another."""
+"""The receivers of the benchmarks, in another process."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,32 +12,7 @@ from multiprocessing.connection import Connection
 
 import httpx
 
-from local import parameters, services
-from local.runtime import environment_of
-from local.settings import ROOT, jwt_secret
-from local.template import Template
-from local.testing import RunningStack
-
 SLOW = "/slow"  # this path answers after half a second
-
-
-@contextlib.contextmanager
-def library_on(s: RunningStack) -> Iterator[None]:
-    """Give this process the environment of the stack's functions during the block."""
-    values = parameters.read(())
-    values["JwtSecretArn"] = services.jwt_secret_arn(s.endpoints, jwt_secret(s.state))
-    template = Template(ROOT / "template.yaml", values)
-    template.endpoints = s.endpoints
-    template.identities = services.identify(template, s.endpoints)
-    function = template.functions()["DeliverFunction"]
-    before = dict(os.environ)
-    os.environ.update(environment_of(function, s.endpoints))
-    sys.path[:0] = [str(ROOT / "layers/patchbay"), str(ROOT / "functions")]
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @contextlib.contextmanager

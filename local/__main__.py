@@ -1,4 +1,4 @@
-"""`python -m local run | invoke | token | receiver | containers`; see README.md, "Running it"."""
+"""`python -m local run | demo | invoke | token | receiver | containers`; see README.md, "Running it"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,14 @@ def _arguments() -> argparse.Namespace:
 
     run = commands.add_parser("run", parents=[stack], help="serve the template (PORT, STATE_DIR, VERBOSE)")
     run.set_defaults(command=_run)
+    demo = commands.add_parser("demo", parents=[stack], help="serve the template with made-up data")
+    demo.add_argument("--hours", type=int, help="how many hours of history")
+    demo.add_argument("--events", type=int, help="how many events these hours have")
+    demo.add_argument("--rows", type=int, help="how many more events and deliveries one webhook has")
+    demo.add_argument("--seed", type=int, help="of the made-up data")
+    demo.add_argument("--now", type=int, help="when the history ends, in Unix milliseconds", dest="now_ms")
+    demo.add_argument("--per-minute", type=float, default=12, help="events after the history; 0 for none")
+    demo.set_defaults(command=_demo)
     invoke = commands.add_parser("invoke", parents=[stack], help="invoke one function and print its response")
     invoke.add_argument("function", help="the function's logical ID in the template")
     invoke.add_argument("event", nargs="?", type=Path, help="a JSON file; by default, the event is empty")
@@ -64,16 +74,20 @@ def _options(arguments: argparse.Namespace) -> Any:
 
     if "ENCRYPTION_KEY" in os.environ:  # deployed functions also reject it
         raise Problem("ENCRYPTION_KEY is set, but Patchbay encrypts only with KMS: unset it")
-    port = os.environ.get("PORT") or "8787"
-    if not port.isdecimal():
-        raise Problem(f"PORT must be a number, not {port!r}")
     return Options(
         state=state_dir(),
         template=arguments.template.resolve(),
         given=(*shlex.split(os.environ.get("PARAMETERS", "")), *arguments.parameter),
-        port=int(port),
+        port=_port("PORT", "8787"),
         env_vars=arguments.env_vars,
     )
+
+
+def _port(variable: str, default: str) -> int:
+    port = os.environ.get(variable) or default
+    if not port.isdecimal():
+        raise Problem(f"{variable} must be a number, not {port!r}")
+    return int(port)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -81,6 +95,26 @@ def _run(arguments: argparse.Namespace) -> int:
     from local.run import serve
 
     asyncio.run(_until_signal(serve(_options(arguments), Logs())))
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from local.demo import run as demo
+    from local.demo.history import Amount
+    from local.logs import Logs
+
+    names = ("now_ms", "hours", "events", "rows", "seed")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    stack = _options(arguments)
+    if not os.environ.get("STATE_DIR"):
+        stack = replace(stack, state=demo.DEFAULT_STATE)
+    options = demo.Options(
+        stack,
+        Amount(**{"now_ms": int(time.time() * 1000), **given}),
+        _port("PLATFORM_PORT", "3000"),
+        arguments.per_minute,
+    )
+    asyncio.run(_until_signal(demo.serve(options, Logs())))
     return 0
 
 

@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import shlex
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from watchfiles import Change, awatch
 
-from local import gateway, parameters, schedules, services, sources
+from local import gateway, parameters, schedules, services, sign_in, sources
 from local.asgi import Server, listen
 from local.lambda_api import PREFIX, LambdaApi
 from local.logs import Logs
 from local.runtime import Runtime
-from local.settings import ENDPOINT_VARIABLES, Problem, jwt_secret, stack_file
+from local.settings import ENDPOINT_VARIABLES, ROOT, Problem, jwt_secret, stack_file
 from local.sqs import Sqs
 from local.template import Function, Template
 
@@ -148,8 +148,19 @@ def alone(state: Path) -> Iterator[None]:
         yield
 
 
-async def serve(options: Options, logs: Logs) -> None:
-    """Run the stack until cancelled."""
+# What to do once the tables are there, and nothing else uses them yet.
+Prepare = Callable[[Stack, Mapping[str, str]], Awaitable[None]]
+
+
+async def serve(
+    options: Options,
+    logs: Logs,
+    prepare: Prepare | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Run the stack until cancelled. `prepare` gets the stack and its endpoints before it serves, and `ready`
+    its URL afterwards.
+    """
     with alone(options.state), contextlib.closing(listen(options.port)) as listener:
         stack_file(options.state).unlink(missing_ok=True)  # left behind by a killed runner
         logs.say("starting the data services …")
@@ -160,9 +171,13 @@ async def serve(options: Options, logs: Logs) -> None:
             stack = await asyncio.to_thread(read, options, parts.endpoints)
             if unknown := sorted(parameters.read().keys() - stack.template.declared):
                 logs.say(f"note: the template has no {', '.join(unknown)} ({parameters.FILE.name})")
+            if prepare:
+                await prepare(stack, parts.endpoints)
             runner = _Runner(options, logs, parts, stack)
             async with runner.serving(listener):
-                logs.say(welcome(url, stack))
+                logs.say(welcome(url, stack, options.state))
+                if ready:
+                    ready(url)
                 await runner.watch()
 
 
@@ -178,7 +193,12 @@ class _Runner:
     @contextlib.asynccontextmanager
     async def serving(self, listener: Any) -> AsyncIterator[None]:
         self.take(self.stack, set())
-        server = await Server.start(self.gateway, listener)
+        console = sign_in.app(self.parts.endpoints["http"], self.options.state)
+
+        async def front(scope: Any, receive: Any, send: Any) -> None:
+            await (console if scope["path"] == sign_in.PATH else self.gateway)(scope, receive, send)
+
+        server = await Server.start(front, listener)
         self.parts.runtime.changed = self.describe
         self.describe()
         try:
@@ -318,17 +338,24 @@ async def invoke(
         return answer.payload, answer.fault is not None
 
 
-def welcome(url: str, stack: Stack) -> str:
+def welcome(url: str, stack: Stack, state: Path) -> str:
     """The text on the terminal when the stack is ready."""
-    routes = (r.path for r in stack.api.routes if r.method == "GET" and r.path and "{" not in r.path)
-    plain = sorted(routes, key=len)
+    paths = {r.path for r in stack.api.routes if r.method == "GET" and r.path and "{" not in r.path}
+    plain = sorted(paths - set(sign_in.PAGES), key=len)
     public = next((path for path in plain if path.endswith("/health")), None)
     other = next((path for path in plain if path != public), None)
     lines = ["", f"  {url}  ({len(stack.functions)} functions; press Ctrl-C to stop)", ""]
+    if sign_in.PAGES[0] in paths:
+        lines += [
+            f"  {sign_in.address(url, state)}",
+            "      opens the console as an owner of the workspace acme",
+            "",
+        ]
     if public:
         lines.append(f"  curl {url}{public}")
-    state = os.environ.get("STATE_DIR")  # this stack rejects tokens of another state directory
-    token = "token WORKSPACE=acme" + (f" STATE_DIR={shlex.quote(state)}" if state else "")
+    # This stack rejects tokens of another state directory.
+    other_state = "" if state == ROOT / ".patchbay" else f" STATE_DIR={shlex.quote(str(state))}"
+    token = f"token WORKSPACE=acme{other_state}"
     lines.append(f"  make {token}      prints a development token for a workspace")
     if other:
         lines.append(f'  curl -H "Authorization: Bearer $(make -s {token})" {url}{other}')

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,23 +116,25 @@ def stack(
     variables: Mapping[str, Mapping[str, str]] | None = None,
     port: int = 0,
     timeout: float = 60,
+    command: Sequence[str] = ("run",),
 ) -> Iterator[RunningStack]:
     """Run the stack on a free port, or on `port`, and yield it when it is ready. Its log is
     `state_dir/run.log`. `environment` is for the runner, and `variables` are for functions, by logical ID.
+    `command` is the command of `python -m local`, with its own options.
     Raises RuntimeError with the end of the log if the stack does not start."""
     state_dir.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "local", "run"]
-    command += ["--template", str(template or settings.ROOT / "template.yaml")]
+    line = [sys.executable, "-m", "local", *command]
+    line += ["--template", str(template or settings.ROOT / "template.yaml")]
     for name, value in (parameters or {}).items():
-        command += ["--parameter", f"{name}={value}"]
+        line += ["--parameter", f"{name}={value}"]
     if variables:
         env_vars = state_dir / "env-vars.json"
         env_vars.write_text(json.dumps({name: dict(own) for name, own in variables.items()}))
-        command += ["--env-vars", str(env_vars)]
+        line += ["--env-vars", str(env_vars)]
     log = state_dir / "run.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            child(signal.SIGTERM, *command),
+            child(signal.SIGTERM, *line),
             cwd=settings.ROOT,
             env={**os.environ, **(environment or {}), "STATE_DIR": str(state_dir), "PORT": str(port)},
             stdin=subprocess.DEVNULL,

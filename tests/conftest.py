@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import io
 import json
 import json as _json  # `json` is a parameter's name, as in httpx
@@ -17,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import unquote
 
 import boto3
 import botocore.loaders
@@ -32,7 +30,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
-from local import gateway, services
+from local import direct, gateway, services
 from local import settings as local_settings
 from local.template import Function, Template
 from patchbay import aws
@@ -367,6 +365,7 @@ def clear_caches() -> None:
     from patchbay.oauth import limits
     from patchbay.publishing import fan_out
     from patchbay.rate_limits import ceilings
+    from patchbay.sessions import guard as sessions_guard
     from patchbay.settings import settings
 
     settings.cache_clear()
@@ -375,6 +374,7 @@ def clear_caches() -> None:
     vault.clear_cache()
     auth_jwt.clear_cache()
     guard.clear_cache()
+    sessions_guard.clear_cache()
     auditing.clear_cache()
     ceilings.clear_cache()
     limits.clear_cache()
@@ -409,12 +409,6 @@ class Answer:
         return json.loads(self.text)
 
 
-def handler_of(function: Function) -> Any:
-    """The handler of a function of the template."""
-    module, _, attribute = function.handler.rpartition(".")
-    return getattr(importlib.import_module(module), attribute)
-
-
 def routes_of(template: Template) -> list[gateway.Route]:
     """The routes of the template. Those with HEAD are left out: they answer like the GET of their path."""
     return [route for route in gateway.read(template).routes if route.method != "HEAD"]
@@ -442,33 +436,25 @@ class Api:
         """`api("POST /api/events", json={…})`. `token` is the bearer token, by default of an owner of the
         workspace `acme`, or None. `change` is merged into the event, for content that HTTP cannot carry.
         """
-        method, _, target = line.partition(" ")
-        path, _, query = target.partition("?")
-        match = self._routes.match(method, unquote(path))
-        assert match is not None, f"no route and no $default for {line}"
-        route, parameters = match
         sent = {"content-type": "application/json", "host": HOST, "x-forwarded-proto": "https"}
         sent |= {k.lower(): v for k, v in (headers or {}).items()}
         if token is not None:
             sent["authorization"] = f"Bearer {jwt_for('acme') if token == OWNER else token}"
         if json is not None:
             body = _json.dumps(json).encode()
-        scope = {
-            "method": method,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
-            "client": ("203.0.113.9", 1234),
-            "http_version": "1.1",
-        }
-        event = gateway.payload(scope, sent, body or b"", route, parameters, "test-request")
-        for name, value in (change or {}).items():
-            event[name] = {**event.get(name, {}), **value} if isinstance(value, dict) else value
-        answer = handler_of(self._functions[route.function])(event, LAMBDA_CONTEXT)
-        text = answer["body"]
-        if answer["isBase64Encoded"]:
-            text = base64.b64decode(text).decode(errors="replace")
-        return Answer(answer["statusCode"], answer["headers"], text)
+        return Answer(
+            *direct.request(
+                self._routes,
+                self._functions,
+                line,
+                sent,
+                body or b"",
+                context=LAMBDA_CONTEXT,
+                request_id="test-request",
+                source="203.0.113.9",
+                change=change,
+            )
+        )
 
 
 @pytest.fixture

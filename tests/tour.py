@@ -23,6 +23,7 @@ from patchbay.clock import iso, now_ms
 from patchbay.http.response import EXPOSED_HEADERS
 from patchbay.ids import ApiKeyId, DeliveryId, IntegrationId
 from patchbay.rate_limits import ceilings
+from patchbay.sessions import guard as sessions_guard
 from patchbay.stats.counters import HOUR_MS, hour_of
 from patchbay.storage import dynamo
 from tests.catalogued import POST, minimal_data
@@ -42,6 +43,7 @@ from tests.receivers import Request, Step, receiver
 INTEGRATIONS, EVENTS, AUTOMATIONS = "/api/integrations", "/api/events", "/api/automations"
 KEYS, WEBHOOKS = f"{INTEGRATIONS}/api-keys", f"{INTEGRATIONS}/webhooks"
 CALLBACK = f"{INTEGRATIONS}/oauth/callback"
+PORTAL, CONNECT = "/api/portal/sessions", "/api/connect/sessions"
 JSON = {"content-type": "application/json"}
 
 HEADER_VALUES = {"Authorization": "Bearer receiver-token-5f2c", "X-Api-Key": "receiver-key-91d0"}
@@ -83,6 +85,11 @@ def _redirect(answer: Answer) -> list[str]:
     ]
 
 
+def _link(answer: Answer) -> list[str]:
+    """The secret in the fragment of a link: the code or the token."""
+    return [answer.json()["link"].partition("#")[2].removeprefix("code=")]
+
+
 # The only responses that may contain a secret, and where it is (promise 8).
 REVEALS: dict[str, Callable[[Answer], list[str]]] = {
     f"POST {KEYS}": _field("key"),
@@ -90,6 +97,9 @@ REVEALS: dict[str, Callable[[Answer], list[str]]] = {
     f"POST {WEBHOOKS}": _field("secret"),
     f"POST {WEBHOOKS}/{{id}}/rotate-secret": _field("secret"),
     f"POST {AUTOMATIONS}/{{platform}}/hooks": _field("secret"),
+    f"POST {PORTAL}": _link,
+    f"POST {PORTAL}/exchange": _field("token"),
+    f"POST {CONNECT}": _link,
     f"POST {INTEGRATIONS}/{{id}}/oauth/initiate": _field("state"),
     f"GET {INTEGRATIONS}/{{id}}/oauth/callback": _redirect,
     f"GET {INTEGRATIONS}/{{id}}/connections/{{connectionId}}/token": _token,
@@ -100,6 +110,7 @@ REVEALS: dict[str, Callable[[Answer], list[str]]] = {
 # The headers that a page of another origin can read, and those that only browsers need.
 READABLE_HEADERS = {*EXPOSED_HEADERS, "cache-control", "content-type", "x-content-type-options"}
 READABLE_HEADERS |= {"content-security-policy", "referrer-policy", "vary"}  # of pages and their files
+READABLE_HEADERS |= {"cross-origin-opener-policy", "permissions-policy"}
 
 
 class Driver:
@@ -189,8 +200,8 @@ class Driver:
     def _run(self, function: str, work: Callable[[], Any]) -> Any:
         self.function = function
         self._tried.add(function)
-        for clear_cache in (vault.clear_cache, jwt.clear_cache, guard.clear_cache, ceilings.clear_cache):
-            clear_cache()
+        for module in (vault, jwt, guard, sessions_guard, ceilings):
+            module.clear_cache()
         return work()
 
     @staticmethod
@@ -205,6 +216,8 @@ def tour(driver: Driver) -> None:
     driver.api("GET /api/nothing", 404, token=None)
     for path in ("openapi.json", "docs", "docs/errors"):
         assert driver.call(f"GET /api/{path}", token=None).status == 200
+    for path in ("console", "console/webhooks", "connect", "connect/return"):
+        assert driver.call(f"GET /{path}", token=None).status == 200
     publisher = _api_keys(driver)
     driver.api("GET /api/nothing", 404, token=publisher["key"])
     _webhooks(driver, publisher)
@@ -213,6 +226,7 @@ def tour(driver: Driver) -> None:
     _flows(driver)
     _integrations(driver)
     _key_rotation(driver)
+    _portal_sessions(driver)
     assert driver.api("GET /api/audit", 200)["items"]
     _workspace(driver)
 
@@ -310,6 +324,63 @@ def _age(driver: Driver, id: ApiKeyId) -> None:
             put_row(backend, "ApiKeysTable", {**row, "id": f"{prefix}{old}"})
 
 
+# ── sessions ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def open_portal(driver: Driver, **options: Any) -> str:
+    """The token of a new portal session of the caller."""
+    made = driver.api(f"POST {PORTAL}", 201, **options)
+    code = made["link"].partition("#code=")[2]
+    token: str = driver.api(f"POST {PORTAL}/exchange", 200, json={"code": code}, token=None)["token"]
+    driver.api(f"POST {PORTAL}/exchange", 401, json={"code": code}, token=None)
+    return token
+
+
+def _portal_sessions(driver: Driver) -> None:
+    """The sessions of a user and of an API key, which end in every way."""
+    api = driver.api
+    token = open_portal(driver, json={"label": "Ada", "readOnly": True, "view": "/webhooks"})
+    assert api("GET /api/me", 200, token=token)["session"]["label"] == "Ada"
+    api(f"POST {WEBHOOKS}", 403, json={}, token=token)
+    api(f"DELETE {PORTAL}/current", 200, token=token)
+    api("GET /api/me", 401, token=token)
+    key = api(f"POST {KEYS}", 201, json={"name": "Backend", "scopes": ["webhooks:read"]})
+    of_key = open_portal(driver, token=key["key"])
+    api(f"GET {WEBHOOKS}", 200, token=of_key)
+    api(f"GET {PORTAL}", 200, token=key["key"])
+    api(f"DELETE {KEYS}/{key['id']}", 200)
+    api(f"GET {WEBHOOKS}", 401, token=of_key)
+    (newest, *_) = api(f"GET {PORTAL}", 200)["items"]
+    api(f"DELETE {PORTAL}/{newest['id']}", 200)
+
+
+def _connect_links(driver: Driver, plain: str, oauth: str) -> None:
+    """A link that connects by OAuth, one by credentials, and a revoked one."""
+    api = driver.api
+
+    def link(integration: str, **options: Any) -> tuple[str, str]:
+        body = {"integrations": [integration], "requestedBy": "Ada", "workspaceName": "Acme"}
+        made = api(f"POST {CONNECT}", 201, json=body, **options)
+        return made["id"], made["link"].partition("#")[2]
+
+    _, token = link(oauth)
+    (shown,) = api("GET /api/connect/session", 200, token=token)["integrations"]
+    origin = shown["redirectUri"].partition(INTEGRATIONS)[0]
+    start = {"redirectUri": shown["redirectUri"], "returnUrl": f"{origin}/connect/return"}
+    state = api(f"POST {INTEGRATIONS}/{oauth}/oauth/initiate", 200, json=start, token=token)["state"]
+    returned = urlencode({"state": state, "code": CODE})
+    api(f"GET {INTEGRATIONS}/{oauth}/oauth/callback?{returned}", 303, token=None)
+    api(f"POST {CALLBACK}", 200, json={"state": state, "code": CODE}, token=token)
+    assert api("GET /api/connect/session", 200, token=token)["status"] == "COMPLETED"
+    key = api(f"POST {KEYS}", 201, json={"name": "Backend", "scopes": ["connections:write"]})
+    _, token = link(plain, token=key["key"])
+    api(f"POST {INTEGRATIONS}/{plain}/connections", 201, json={"credentials": CREDENTIALS}, token=token)
+    id, token = link(plain)
+    api(f"DELETE {CONNECT}/{id}", 200)
+    api("GET /api/connect/session", 401, token=token)
+    assert len(api(f"GET {CONNECT}", 200)["items"]) == 3
+
+
 # ── workspaces ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -349,6 +420,7 @@ def _erasure(driver: Driver) -> None:
     flow = "flw_0355OOyfmJo93vsM6y1y7k"
     put_row(backend, "FlowsTable", {"flowsKey": "leaver", "id": f"gone#{flow}", "ttl": 1})
     put_row(backend, "FlowsTable", {"flowsKey": f"leaver#{flow}", "id": "frn_0355OOyfmJo93vsM6y1y7k"})
+    put_row(backend, "SessionsTable", {"workspaceId": "leaver", "id": "cse_0355OESzuRjlmnbGXfjS8e", "ttl": 1})
     for table in ("OAuthStatesTable", "IdempotencyTable"):
         put_row(backend, table, {"id": "of leaver", "workspaceId": "leaver", "ttl": 1})
     erasure = "DELETE /api/workspace?confirm=leaver"
@@ -656,8 +728,8 @@ def _runs(driver: Driver, base: str) -> None:
 
 
 def _flows(driver: Driver) -> None:
-    """A flow that sends to a webhook, asks for an action and waits, from the event to the erasure of its data;
-    and one whose message was lost.
+    """A flow that sends to a webhook, asks for an action and waits, from the event to the erasure of its
+    data.
     """
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
     base, platform = "/api/flows", driver.secrets["platform's JWT"]
@@ -666,7 +738,12 @@ def _flows(driver: Driver) -> None:
     started = "CAMPAIGN_STARTED"
     trigger = {"type": "event", "eventTypes": [started], "filters": [{"path": "name", "op": "exists"}]}
     tell = {"id": "tell", "type": "webhook", "webhookId": id, "data": {"text": "{{event.data.name}} begins"}}
-    ask = {"id": "ask", "type": "action", "action": "create_campaign", "input": {"name": "{{event.data.name}}"}}
+    ask = {
+        "id": "ask",
+        "type": "action",
+        "action": "create_campaign",
+        "input": {"name": "{{event.data.name}}"},
+    }
     pause = {"id": "pause", "type": "wait", "seconds": 1}
     body = {"name": "Care", "trigger": trigger, "steps": [tell, ask, pause]}
     flow = api(f"POST {base}", 201, json=body, headers=once)
@@ -840,6 +917,7 @@ def _connections(
         key = {"integrationKey": f"acme#{integration}", "name": name}
         set_attributes(backend, "ConnectionsTable", key, refreshAt=1, expiresAt=1, **attributes)
 
+    _connect_links(driver, plain, id)
     connect("issued")
     api(f"GET {path}/connections/issued/token", 200)
     api(f"DELETE {path}/connections/issued", 200)

@@ -129,6 +129,7 @@ _LONGEST = {
     "JwtScopeClaim": "c" * 64,
     "ApiKeyPrefix": f"{'a' * 16}_{'a' * 15}",
     "AllowedReturnOrigins": "https://".ljust(200, "x"),
+    "ConsoleFrameAncestors": "https://".ljust(500, "x"),
 }
 
 

@@ -6,6 +6,7 @@ from patchbay.oauth.models import Connection, CreateConnection
 
 @endpoint(
     scope="connections:write",
+    links=True,
     status=201,
     idempotent=True,
     located="/api/integrations/{integrationId}/connections/{id}",

@@ -1,9 +1,9 @@
-from patchbay.api_keys import service
-from patchbay.api_keys.models import Caller
 from patchbay.http import Request, endpoint
+from patchbay.sessions import caller
+from patchbay.sessions.models import Caller
 
 
 @endpoint(any_caller=True)
 def handler(request: Request) -> Caller:
-    """Describe the caller: the workspace, the user or API key, and the scopes."""
-    return service.describe_caller(request.principal)
+    """Describe the caller: the workspace, the user, API key or session, and the scopes."""
+    return caller.describe(request.principal)

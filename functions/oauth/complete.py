@@ -7,6 +7,7 @@ token_endpoint.preload()
 
 @endpoint(
     scope="connections:write",
+    links=True,
     idempotent=True,
     located="/api/integrations/{integrationId}/connections/{id}",
 )

@@ -183,6 +183,15 @@ def _flow_run() -> Json:
     return {"id": id, "runId": items[0]["id"]}
 
 
+def _portal() -> Json:
+    return {"id": send("POST /api/portal/sessions", {})["id"]}
+
+
+def _link() -> Json:
+    link = send("POST /api/connect/sessions", {"integrations": [_plain()["id"]]})
+    return {"id": link["id"], "token": link["link"].partition("#")[2]}
+
+
 class Resources:
     """Living resources of one kind, as parameters of a path. Each is used up to `uses` times."""
 
@@ -206,8 +215,9 @@ class Resources:
 PUSH, PULL, KEY = Resources(_push), Resources(_pull), Resources(_key)
 EVENT, DELIVERY, TASK = Resources(_event, 100), Resources(_delivery), Resources(_task)
 OAUTH, PLAIN, CONNECTION = Resources(_oauth), Resources(_plain), Resources(_connection)
-HOOK, RUN = Resources(_hook), Resources(_run)
+HOOK, RUN, LINK = Resources(_hook), Resources(_run), Resources(_link)
 FLOWS, FLOW_RUN = Resources(_flow), Resources(_flow_run, 100)
+LINK_PAGE = "GET /api/connect/session"  # which needs the token of a link
 STATE, GRANTED = Resources(_state, 1), Resources(_granted, 1)
 LISTING = Resources(lambda: {"id": GIVEN["listing"]}, 1_000_000)
 KINDS = [PUSH, PULL, KEY, EVENT, DELIVERY, TASK, OAUTH, PLAIN, CONNECTION, HOOK, RUN, FLOWS, STATE, GRANTED]
@@ -229,6 +239,8 @@ PATHS: list[tuple[str, Resources]] = [
     (r"DELETE /api/events/\{id\}/data", Resources(_event)),
     (r"POST /api/tasks/\{id\}", Resources(_task, 1)),
     (r".*/tasks/\{id\}", TASK),
+    (r".*/portal/sessions/\{id\}", Resources(_portal, 1)),
+    (r".*/connect/sessions/\{id\}", Resources(_link, 1)),
     (r"(DELETE .*/api-keys/\{id\}|.*/rotate$)", Resources(_key, 1)),
     (r".*/api-keys/\{id\}", KEY),
     (r".*/marketplace/\{id\}|.*/install$", LISTING),
@@ -308,7 +320,9 @@ def _mend_flow(body: Json) -> None:
     if "trigger" in body:
         body["trigger"] = {"type": "event", "eventTypes": ["POST_PUBLISHED"]}
     if "steps" in body:
-        body["steps"] = [{"id": f"pause_{at}", "type": "wait", "seconds": 600} for at in range(len(body["steps"][:3]))]
+        body["steps"] = [
+            {"id": f"pause_{at}", "type": "wait", "seconds": 600} for at in range(len(body["steps"][:3]))
+        ]
     # An active flow would run for each event that other requests publish.
     if "status" in body:
         body["status"] = "INACTIVE"
@@ -376,6 +390,23 @@ def _mend_callback(body: Json) -> None:
     body.update(state=state, **kept)
 
 
+def _mend_portal(body: Json) -> None:
+    if body.get("capabilities"):
+        body["capabilities"] = ["webhooks:read", "events:read"][: len(body["capabilities"])]
+    body.pop("returnUrl", None)
+
+
+def _mend_code(body: Json) -> None:
+    link = send("POST /api/portal/sessions", {})["link"]
+    body["code"] = link.partition("#code=")[2]
+
+
+def _mend_link(body: Json) -> None:
+    body["integrations"] = [PLAIN.take()["id"]]
+    for name in ("scopes", "returnUrl"):
+        body.pop(name, None)
+
+
 def _mend_refresh(body: Json) -> None:
     body["connectionId"] = "default"
 
@@ -435,6 +466,9 @@ BODIES: dict[str, Callable[[Json], None]] = {
     "updateApiKey": _mend_key,
     "initiateOauth": _mend_initiate,
     "completeOauth": _mend_callback,
+    "createPortalSession": _mend_portal,
+    "exchangePortalCode": _mend_code,
+    "createConnectSession": _mend_link,
     "refreshConnection": _mend_refresh,
     "createConnection": _mend_credentials,
     "startRun": _mend_run,
@@ -458,6 +492,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
     with _lock:
         if _is_stateful(case) or next(_calls[case.operation.label]) % 4:
             _mend(case)
+            if case.operation.label == LINK_PAGE:
+                case.headers["Authorization"] = f"Bearer {LINK.take()['token']}"
         _keep_here(case)
 
 
@@ -577,6 +613,9 @@ SEMANTIC = {
     r"idempotencyKey: must match": "the header has another one",
     r"items: must not contain an ID twice": "a schema cannot compare the items",
     r".+: must not contain control or invisible characters": "patterns of JSON Schema know no categories",
+    r"integrations\.\d+: no integration": "it has to exist",
+    r"capabilities\b.*: ": "scopes that no session has, or that the caller lacks",
+    r"(view|theme\..*): ": "a pattern and a schema say the same",
     r"scopes\b.*: ": "misspellings, and scopes that the integration does not have",
     r"filters\.\d+\.path: ": "the catalogue has the paths of each type",
     r".+: a number must be 0, or have a magnitude": "as DynamoDB stores it",
@@ -596,6 +635,8 @@ def filter_failure(
 ) -> bool:
     """Whether it is a failure, and not a rule that the document does not have."""
     name = type(failure).__name__
+    if name == "IgnoredAuth" and case.operation.label == LINK_PAGE:
+        return False  # `before_call` replaced the credentials by those of a link
     if name == "RejectedPositiveData":
         return not _is_explained(response)
     if name == "UseAfterFree" and case.operation.label.startswith("GET "):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
@@ -94,6 +95,12 @@ def test_sam_build_passes_the_release_check(sources: Path) -> None:
         for name, resource in build.template["Resources"].items()
         if {"Ref": "ReferenceLayer"} in resource["Properties"].get("Layers", [])
     ]
+    console = build.folders["ConsoleLayer"] / "python/patchbay_console"
+    sources_of_console = ROOT / "layers/console/patchbay_console"
+    assert (console / "index.html").read_bytes() == (sources_of_console / "index.html").read_bytes()
+    for asset in (sources_of_console / "assets").iterdir():
+        stored = (console / "assets" / f"{asset.name}.gz").read_bytes()
+        assert gzip.decompress(stored) == asset.read_bytes(), asset.name
     assert sorted(with_reference) == [
         "GetOpenApiFunction",
         "GetReferenceFileFunction",

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.direct import handler_of
 from local.settings import ROOT
 from local.template import Template
 from patchbay import catalogue
@@ -19,7 +20,7 @@ from patchbay.health.models import HealthReason
 from patchbay.http.auditing import Rule
 from patchbay.ids import ApiKeyId
 from patchbay.stats import counters
-from tests.conftest import handler_of, routes_of
+from tests.conftest import routes_of
 from tools import parameter_table, provider_table
 
 PAGE = (ROOT / "docs/api-keys.md").read_text()

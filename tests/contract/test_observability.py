@@ -331,7 +331,8 @@ def test_parameters_decide_about_alarms_and_dashboard() -> None:
         }
 
     mail = {"AlarmTopicArn": "", "AlarmEmail": "ops@example.com"}
-    rollbacks = {f"{name}ErrorsAlarm" for name in ("PublishEvent", "FanOut", "Deliver", "DeliverSlow")}
+    guarded = ("PublishEvent", "FanOut", "Deliver", "DeliverSlow", "RunFlows")
+    rollbacks = {f"{name}ErrorsAlarm" for name in guarded}
     assert resources(Alarms="off", Dashboard="off", **mail).keys() == rollbacks
     mailed = resources(**mail)
     (subscription,) = mailed.pop("AlarmTopic")["Subscription"]
@@ -390,7 +391,7 @@ def test_query_groups_all_routes_of_the_access_log() -> None:
         if match is None and route.key != "$default"
     ] == []
     groups = {match["group"] for match in found if match}
-    assert {"events", "integrations", "integrations/webhooks", "integrations/{id}/oauth"} <= groups
+    assert {"events", "integrations", "integrations/webhooks", "integrations/{id}/oauth", "console"} <= groups
     assert len(groups) <= 20
 
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from local import gateway
+from local.direct import handler_of
 from local.settings import ACCOUNT, REGION, ROOT
 from local.template import Resource, Template
 from patchbay import vault
@@ -29,7 +30,7 @@ from patchbay.events import service as events
 from patchbay.events.models import PublishEvent
 from patchbay.settings import Settings
 from patchbay.version import VERSION
-from tests.conftest import Api, Backend, handler_of, routes_of
+from tests.conftest import Api, Backend, routes_of
 from tests.faults import one_at_a_time
 from tests.tour import Driver, tour
 from tests.wire import Params, around_calls
@@ -70,12 +71,15 @@ def test_handler_file_belongs_to_one_function() -> None:
 
 
 def test_environment_variables_match_settings() -> None:
-    local_only = {"PATCHBAY_ALLOW_LOOPBACK_TARGETS"}
+    local_only = {"PATCHBAY_ALLOW_LOOPBACK_TARGETS", "PATCHBAY_SIGN_IN_PATH"}
+    of_one_function = {"CONSOLE_FRAME_ANCESTORS": "GetConsoleFileFunction"}
     known = {field.name.upper() for field in fields(Settings)}
     for name, function in FUNCTIONS.items():
         variables = dict(function.environment)
+        for variable, owner in of_one_function.items():
+            assert variables.pop(variable, None) == ("" if name == owner else None), name
         own = {variable for variable in variables if not variable.startswith("POWERTOOLS_")}
-        assert own == known - local_only, name
+        assert own == known - local_only - of_one_function.keys(), name
         # One of the two ways to sign JWTs is set. No redirect target is allowed by default.
         assert {variable for variable, value in variables.items() if not value} == {
             "JWT_SECRET_ARN",
@@ -89,7 +93,12 @@ def test_no_resource_name_prevents_a_second_stack() -> None:
     logical id unless OmitName is set, and a layer after its logical id unless LayerName is set.
     """
     layers = {layer.properties["LayerName"] for layer in TEMPLATE.of_type("AWS::Lambda::LayerVersion")}
-    assert layers == {"patchbay-dependencies", "patchbay-patchbay", "patchbay-reference"}
+    assert layers == {
+        "patchbay-console",
+        "patchbay-dependencies",
+        "patchbay-patchbay",
+        "patchbay-reference",
+    }
     parameters = {parameter.properties["Name"] for parameter in TEMPLATE.of_type("AWS::SSM::Parameter")}
     assert all(name.startswith("/patchbay/") for name in parameters)
     assert len(list(TEMPLATE.of_type("AWS::Scheduler::Schedule"))) == 7
@@ -119,10 +128,16 @@ def test_package_and_library_have_one_version() -> None:
 # The first pattern that matches decides. `*` means read for GET, and write for other methods.
 PUBLIC = None
 ANY = "any caller"
+LINK = "a connect link"
 SCOPES: list[tuple[str, str | None]] = [
     (r"\$default", PUBLIC),
     (r"GET /api/(health|openapi\.json|docs(/\{file\})?)", PUBLIC),
+    (r"GET /(console|connect)(/\{file\+\})?", PUBLIC),
     (r"GET /api/me", ANY),
+    (r"POST /api/portal/sessions/exchange", PUBLIC),
+    (r"\w+ /api/portal/sessions(/.*)?", ANY),
+    (r"GET /api/connect/session", LINK),
+    (r"\w+ /api/connect/sessions(/.*)?", "connections:*"),
     (r"GET /api/deliveries", "webhooks:read"),
     (r"GET /api/integrations/\{id\}/oauth/callback", PUBLIC),
     (r"POST /api/events(/batch)?", "events:publish"),
@@ -158,6 +173,8 @@ def test_route_requires_the_scope_of_the_contract(route: gateway.Route) -> None:
 
 def required_scope(route: gateway.Route) -> str | None:
     endpoint = handler_of(FUNCTIONS[route.function]).endpoint
+    if endpoint["links"] == "only":
+        return LINK
     if endpoint["scope"] is None and not endpoint["public"]:
         return ANY
     scope: str | None = endpoint["scope"]
@@ -175,7 +192,10 @@ def test_path_segment_has_one_variable_name() -> None:
 
 
 def test_function_has_one_route() -> None:
-    served = [route.function for route in ROUTES]
+    """All routes of the console's files have the same one."""
+    pages = {"GET /console", "GET /console/{file+}", "GET /connect", "GET /connect/{file+}"}
+    assert {r.key for r in ROUTES if r.function == "GetConsoleFileFunction"} == pages
+    served = [route.function for route in ROUTES if route.key not in pages]
     assert len(served) == len(set(served))
     assert [route.key for route in ROUTES].count("$default") == 1
 
@@ -184,7 +204,7 @@ def test_path_declares_its_variables() -> None:
     """API Gateway would only warn, and a page that shows the API's definition would lack them."""
     for path, item in API["paths"].items():
         declared = [parameter["name"] for parameter in item.get("parameters", [])]
-        assert declared == re.findall(r"{(\w+)}", path), path
+        assert declared == re.findall(r"{(\w+\+?)}", path), path
 
 
 # ── timeouts ───────────────────────────────────────────────────────────────────────────────────────────
@@ -292,7 +312,10 @@ def test_concurrency_is_reserved_only_if_asked_for(reserved: int) -> None:
 
 # ── updates ──────────────────────────────────────────────────────────────────────────────────────────
 
-HOT = {"PublishEventFunction", "FanOutFunction", "DeliverFunction", "DeliverSlowFunction"}
+HOT = {
+    *("PublishEventFunction", "FanOutFunction", "DeliverFunction", "DeliverSlowFunction"),
+    "RunFlowsFunction",
+}
 
 
 def test_hot_functions_run_behind_an_alias_that_an_alarm_guards() -> None:
@@ -374,8 +397,9 @@ def test_event_source_reports_batch_item_failures() -> None:
         assert source.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-# Their rows need no restore: windows, OAuth states and idempotency rows last for a day at most.
-WITHOUT_RECOVERY = {"IdempotencyTable", "RateLimitsTable", "OAuthStatesTable"}
+# Their rows need no restore: windows, OAuth states and idempotency rows last for a day at most, sessions for
+# a week.
+WITHOUT_RECOVERY = {"IdempotencyTable", "RateLimitsTable", "OAuthStatesTable", "SessionsTable"}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -549,8 +573,8 @@ def test_only_key_routes_may_change_key_permissions() -> None:
 
 def test_public_routes_cannot_read_integrations_of_a_workspace() -> None:
     integrations = _table(TEMPLATE.name("IntegrationsTable"))
-    public = [route.function for route in ROUTES if required_scope(route) is PUBLIC]
-    assert len(public) == 6
+    public = {route.function for route in ROUTES if required_scope(route) is PUBLIC}
+    assert len(public) == 8
     for function in [*public, "BrowseMarketplaceFunction"]:
         for action in ("GetItem", "Query", "BatchGetItem", "Scan"):
             needed = Right(f"dynamodb:{action}", integrations, frozenset(), frozenset({"acme"}))
@@ -708,15 +732,17 @@ def recorder(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> Cal
 
 
 def test_unknown_route_counts_a_key_with_the_rights_of_every_endpoint() -> None:
-    """All rights to count the request of a key, but neither the one to read the key of JWTs, nor the one to
-    write the audit log, which does not record requests to no route.
+    """All rights to count the request of a key, but neither those to read sessions and the key of JWTs, nor
+    the one to write the audit log, which does not record requests to no route.
     """
     grants = granted(TEMPLATE)
     endpoint = set(grants["GetApiKeyFunction"].shared["AuthenticatePolicy"])
     assert set(grants["NotFoundFunction"].own) == {
         right
         for right in endpoint
-        if not right.action.startswith("secretsmanager:") and right.partitions != frozenset({"audit#*"})
+        if not right.action.startswith("secretsmanager:")
+        and right.partitions != frozenset({"audit#*"})
+        and right.resource != _table(TEMPLATE.name("SessionsTable"))
     }
 
 

@@ -247,7 +247,7 @@ def test_two_stacks_share_no_physical_resource(account: Account) -> None:
     dev, prod = ({r["PhysicalResourceId"] for r in resources} for resources in stacks.values())
     assert dev & prod == {"$default"}, "only the names of stages are those of their API"
     assert len(account.names()["schedules"]) == 14
-    assert len(account.names()["layers"]) == 6
+    assert len(account.names()["layers"]) == 8
 
 
 def test_queue_invokes_the_alias_of_its_function(account: Account) -> None:

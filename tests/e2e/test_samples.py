@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from local import gateway
+from local.direct import handler_of
 from local.settings import ROOT
 from local.template import Function, Template
 from local.testing import RunningStack
-from tests.conftest import handler_of, routes_of
+from tests.conftest import routes_of
 
 PLACEHOLDER = re.compile(r"<make token WORKSPACE=(\w+)>")  # see events/README.md
 TEMPLATE = Template(
@@ -55,15 +56,17 @@ def assert_endpoint_response(name: str, event: Any, answer: Any) -> None:
     """The response of an endpoint to its sample."""
     route = ROUTES[name]
     parameters = event.get("pathParameters", {}).values()
-    # The IDs and OAuth states of samples do not exist, so lookups fail.
-    if route.path.endswith("/oauth/callback"):
+    # The IDs, codes and OAuth states of samples do not exist, so lookups fail.
+    if route.path in ("/api/portal/sessions/exchange", "/api/connect/session"):
+        expected, content_type = 401, "application/problem+json"
+    elif route.path.endswith("/oauth/callback") or route.key == "POST /api/connect/sessions":
         expected, content_type = 422, "application/problem+json"
     elif any(re.match("[a-z]{3}_", value) for value in parameters) or not route.path:
         expected, content_type = 404, "application/problem+json"
     else:
         expected, content_type = handler_of(FUNCTIONS[name]).endpoint["status"], "application/json"
     assert answer["statusCode"] == expected, answer
-    if FUNCTIONS[name].handler.startswith("docs."):  # files: see test_reference
+    if FUNCTIONS[name].handler.startswith(("docs.", "console.")):  # files: see test_reference, test_console
         media_type = "application/json" if route.path.endswith("openapi.json") else "text/html"
         assert answer["headers"]["content-type"] == f"{media_type}; charset=utf-8"
         assert answer["body"]

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from local.direct import handler_of
 from patchbay.http.auditing import Rule
 from patchbay.ids import LogId, WebhookId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
-from tests.conftest import Answer, Api, Backend, handler_of, jwt_for, routes_of
+from tests.conftest import Answer, Api, Backend, jwt_for, routes_of
 from tests.faults import REFUSED, failing, killed, meanwhile
 from tests.integration.test_api_key_changes import lost_once
 from tests.problems import assert_problem
@@ -44,6 +45,7 @@ def webhook(api: Api) -> str:
 UNAUDITED = {
     "POST /api/events": "events.publish",
     "POST /api/events/batch": "events.publish_batch",
+    "POST /api/flows/dry-run": "flows.dry_run",
     "POST /api/integrations/api-keys/verify": "api_keys.verify",
     "POST /api/integrations/webhooks/{id}/feed/commit": "webhooks.commit_feed",
 }

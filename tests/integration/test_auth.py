@@ -21,6 +21,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from local.direct import handler_of
 from patchbay.api_model import Empty
 from patchbay.auth import jwt as auth_jwt
 from patchbay.http import endpoint
@@ -34,7 +35,6 @@ from tests.conftest import (
     Api,
     Backend,
     clear_caches,
-    handler_of,
     jwt_for,
     routes_of,
 )
@@ -592,7 +592,14 @@ def header(answer: Answer, name: str) -> str:
 
 # ── roles and scopes ─────────────────────────────────────────────────────────────────────────────────
 
-VIEWER = {"integrations:read", "connections:read", "webhooks:read", "events:read", "analytics:read", "flows:read"}
+VIEWER = {
+    "integrations:read",
+    "connections:read",
+    "webhooks:read",
+    "events:read",
+    "analytics:read",
+    "flows:read",
+}
 MEMBER = VIEWER | {"connections:write", "webhooks:write", "automations:use", "flows:write"}
 ADMIN = MEMBER | {
     *("integrations:write", "integrations:publish", "events:publish"),
@@ -613,6 +620,9 @@ SCOPE_BY_ROUTE = {
     "POST /api/flows/dry-run": "flows:read",
     "PUT /api/workspace": "workspace:delete",
     "DELETE /api/workspace": "workspace:delete",
+    "POST /api/connect/sessions": "connections:write",
+    "GET /api/connect/sessions": "connections:read",
+    "DELETE /api/connect/sessions/x": "connections:write",
     "POST /api/workspace/export": "workspace:export",
 }
 
@@ -634,7 +644,7 @@ def routes(backend: Backend) -> list[Route]:
     result = []
     for route in routes_of(backend.template):
         handler = handler_of(functions[route.function])
-        line = re.sub(r"{\w+}", "x", route.key) if route.path else "GET /no-such-route"
+        line = re.sub(r"{\w+\+?}", "x", route.key) if route.path else "GET /no-such-route"
         if line != WHO_AM_I:
             result.append(Route(line, handler.endpoint["scope"]))
     return result
@@ -647,10 +657,29 @@ def test_every_route_that_is_not_public_requires_its_scope(
     public = {route.line for route in all_routes if route.scope is None}
     callback = "GET /api/integrations/x/oauth/callback"  # providers redirect browsers to it
     docs = {"GET /api/openapi.json", "GET /api/docs", "GET /api/docs/x"}
-    any_scope = {"GET /api/workspace"}
-    assert public == {"GET /api/health", "GET /no-such-route", callback, *docs, *any_scope}
+    pages = {"GET /console", "GET /console/x", "GET /connect", "GET /connect/x"}
+    any_scope = {
+        "GET /api/workspace",
+        "POST /api/portal/sessions",
+        "GET /api/portal/sessions",
+        "DELETE /api/portal/sessions/x",
+    }
+    with_secret = {"POST /api/portal/sessions/exchange", "GET /api/connect/session"}  # a code, a link
+    assert public == {
+        "GET /api/health",
+        "GET /no-such-route",
+        callback,
+        *docs,
+        *pages,
+        *any_scope,
+        *with_secret,
+    }
     for route in all_routes:
         with subtests.test(route.line):
+            if route.line in with_secret:
+                body = {"code": "garbage"} if route.line.startswith("POST") else None
+                assert_unauthenticated(api(route.line, json=body, token="garbage"))
+                continue
             if route.line in any_scope:
                 assert_unauthenticated(api(route.line, token=None))
                 assert_unauthenticated(api(route.line, token="garbage"))
@@ -687,6 +716,7 @@ def test_any_valid_credentials_get_who_they_belong_to(api: Api) -> None:
         "role": "viewer",
         "scopes": sorted(ROLES["viewer"]),
         "key": None,
+        "session": None,
     }
     scoped = api(WHO_AM_I, token=jwt_for("acme", role="owner", scope="openid posts:read")).json()
     assert (scoped["role"], scoped["scopes"]) == (None, ["posts:read"])
@@ -710,6 +740,7 @@ def test_any_valid_credentials_get_who_they_belong_to(api: Api) -> None:
         "key": {
             name: key[name] for name in ("id", "maskedKey", "rateLimitPerDay", *body) if name != "scopes"
         },
+        "session": None,
     }
     assert answer.headers["x-ratelimit-remaining"] == "6"
     assert_unauthenticated(api(WHO_AM_I, token=None))

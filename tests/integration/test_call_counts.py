@@ -253,7 +253,7 @@ def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
         "dynamodb.PutItem": 1,
     }
     cost("GET /api/automations/runs")
-    assert backend.calls.count == {"dynamodb.Query": 3, "dynamodb.BatchGetItem": 1}
+    assert backend.calls.count == {"dynamodb.Query": 4, "dynamodb.BatchGetItem": 1}
     for path in (f"{base}/me", f"{base}/triggers", f"{base}/actions", "/api/me"):
         cost(f"GET {path}")
         assert backend.calls.made == []

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from patchbay.catalogue.entries import load_entry
+from patchbay.catalogue.templates import all_templates
 from patchbay.clock import from_ms, iso
 from patchbay.ids import EventId, FlowId, FlowRunId
 from tests.catalogued import POST
@@ -370,6 +373,138 @@ def test_run_keeps_the_definition_that_it_began_with(flows: Flows) -> None:
     flows.minutes(11)
     assert [told["data"]["text"] for told in flows.told] == ["old"]
     assert flows.run(flow, event)["flowVersion"] == 1
+
+
+# ── templates ────────────────────────────────────────────────────────────────────────────────────────
+
+TEMPLATES = {each.key: each for each in all_templates() if each.flow is not None}
+
+
+def test_templates_that_need_no_other_platform_have_a_flow() -> None:
+    assert TEMPLATES.keys() == {
+        "alert_to_pagerduty",
+        "campaign_completed_to_sheet",
+        "conversation_assigned_to_teams",
+        "message_to_zendesk_ticket",
+        "post_failed_to_email",
+        "post_published_to_slack",
+    }
+
+
+@pytest.mark.parametrize("key", TEMPLATES)
+def test_template_becomes_a_flow_in_one_request(flows: Flows, key: str) -> None:
+    """As the console does it: read the listing, ask for the choices, create the flow."""
+    listings = flows.api("GET /api/integrations/marketplace?limit=100").json()["items"]
+    (plan,) = [
+        each["metadata"]["template"]
+        for each in listings
+        if each["metadata"].get("template", {}).get("key") == key
+    ]
+    offer = plan["flow"]
+    assert [(choice["key"], choice["type"]) for choice in offer["choices"]] == [("webhook", "webhook")]
+    steps = json.loads(json.dumps(offer["steps"]).replace("{{choices.webhook}}", flows.webhook))
+    assert "{{choices" not in json.dumps(steps)
+    event_type, filters = plan["when"]["event"], plan["when"]["filters"]
+    trigger = {"type": "event", "eventTypes": [event_type], "filters": filters}
+    data = {**load_entry(event_type).sample, **{each["path"]: each["value"] for each in filters}}
+    dry = {"trigger": trigger, "steps": steps, "data": data}
+    tried = flows.api(f"POST {FLOWS}/dry-run", json=dry).json()
+    assert (tried["matches"], tried["status"]) == (True, "SUCCEEDED")
+    assert [step["missing"] for step in tried["steps"]] == [[]]
+    flow = flows.create(*steps, name=offer["name"], trigger=trigger)
+    answer = flows.api("POST /api/events", json={"type": event_type, "data": data})
+    assert answer.status == 202, answer.text
+    flows.settle()
+    assert flows.run(flow, answer.json()["id"])["status"] == "SUCCEEDED"
+    sent = [told["data"] for told in flows.told if told["type"] == "FLOW_SENT"]
+    assert sent == [tried["steps"][0]["input"]]
+
+
+# ── dry runs ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def dry_run(flows: Flows, *steps: Any, status: int = 200, **more: Any) -> Any:
+    answer = flows.api(f"POST {FLOWS}/dry-run", json={"trigger": TRIGGER, "steps": list(steps), **more})
+    assert answer.status == status, answer.text
+    return answer.json()
+
+
+def test_dry_run_shows_every_step_and_sends_nothing(flows: Flows) -> None:
+    before = {table: flows.pipeline.backend.rows(table) for table in ("FlowsTable", "EventsTable")}
+    branch = {
+        "id": "which",
+        "type": "branch",
+        "condition": [equals("steps.ask.output.name", "Spring menu")],
+        "then": [flows.tell("yes", text="{{event.data.nothing}} {{event.data.network}}")],
+        "else": [flows.tell("no")],
+    }
+    shown = dry_run(flows, wait(60), create_campaign(), branch, data={**POST, "network": "x"})
+    assert (shown["matches"], shown["detail"], shown["status"]) == (True, None, "SUCCEEDED")
+    assert shown["event"]["data"]["network"] == "x"
+    steps = {step["id"]: step for step in shown["steps"]}
+    assert [*steps] == ["pause", "ask", "which", "yes", "no"]
+    assert steps["ask"]["input"] == {"name": "Spring"}
+    matched = steps["which"]["output"]["matched"]
+    taken, skipped = ("yes", "no") if matched else ("no", "yes")
+    assert (steps[taken]["status"], steps[skipped]["status"]) == ("SUCCEEDED", "SKIPPED")
+    assert steps["yes"]["missing"] == (["event.data.nothing"] if matched else [])
+    assert flows.told == flows.asked == []
+    assert {table: flows.pipeline.backend.rows(table) for table in before} == before
+
+
+def test_dry_run_says_why_nothing_happens(flows: Flows) -> None:
+    other = dry_run(flows, wait(1), eventType="POST_FAILED")
+    assert (other["matches"], other["detail"]) == (False, "The flow does not start for POST_FAILED.")
+    only_x = {**TRIGGER, "filters": [equals("network", "x")]}
+    filtered = dry_run(flows, wait(1), trigger=only_x, data={**POST, "network": "y"})
+    assert filtered["detail"] == 'filter `network` equals "x": the event has "y"'
+    assert (filtered["status"], filtered["steps"][0]["status"]) == (None, "SKIPPED")
+    stopped = dry_run(flows, pages("only", "event.data.network", "zz"), flows.tell())
+    assert [step["status"] for step in stopped["steps"]] == ["STOPPED", "SKIPPED"]
+    assert stopped["status"] == "STOPPED"
+    failing = dry_run(flows, create_campaign(input={"name": "{{event.data.nothing}}"}), flows.tell())
+    assert [step["status"] for step in failing["steps"]] == ["FAILED", "SKIPPED"]
+    assert failing["steps"][0]["error"]["code"] == "invalid_input"
+
+
+# ── what is refused ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("steps", "trigger", "message"),
+    [
+        ([wait(1)], {"filters": [equals("netwrok", "x")]}, "did you mean `network`?"),
+        ([pages("f", "event.data.netwrok", "x")], {}, "did you mean `network`?"),
+        ([wait(1)], {"eventTypes": ["ACTION_REQUESTED"]}, "only the platform's workspace"),
+        ([wait(1)], {"eventTypes": ["POST_PUBLISHD"]}, "did you mean `POST_PUBLISHED`?"),
+        ([create_campaign(input={})], {}, "step ask: input.name is missing"),
+        (
+            [create_campaign(input={"name": "x", "breif": "y"})],
+            {},
+            "has no input breif; did you mean `brief`?",
+        ),
+        ([create_campaign(input={"name": 1})], {}, "input.name: must be a string"),
+        ([create_campaign(input={"name": "{{event.dat.x}}"})], {}, "an event has event.data"),
+        (
+            [{"id": "t", "type": "webhook", "webhookId": "whk_0355OOyfmJo93vsM6y1y7k"}],
+            {},
+            "there is no webhook",
+        ),
+    ],
+)
+def test_definition_that_can_never_work_is_refused(
+    flows: Flows, steps: list[Any], trigger: dict[str, Any], message: str
+) -> None:
+    body = {"name": "f", "trigger": {**TRIGGER, **trigger}, "steps": steps}
+    assert message in assert_problem(flows.api(f"POST {FLOWS}", json=body), 422)["detail"]
+    assert not any(row["id"].startswith("flw_") for row in flows.pipeline.backend.rows("FlowsTable"))
+
+
+def test_step_cannot_send_to_a_pull_webhook(flows: Flows) -> None:
+    pull = {"kind": "pull", "name": "p", "eventTypes": ["POST_PUBLISHED"]}
+    id = flows.api(f"POST {WEBHOOKS}", json=pull).json()["id"]
+    body = {"name": "f", "trigger": TRIGGER, "steps": [{**flows.tell(), "webhookId": id}]}
+    assert "of kind pull" in assert_problem(flows.api(f"POST {FLOWS}", json=body), 422)["detail"]
 
 
 # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────

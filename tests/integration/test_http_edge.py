@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from local import gateway
+from local.direct import handler_of
 from patchbay.api_model import ListQuery
 from patchbay.clock import iso
 from patchbay.deliveries import states
@@ -32,7 +33,6 @@ from tests.conftest import (
     Api,
     Backend,
     clear_caches,
-    handler_of,
     is_audit_row,
     jwt_for,
     routes_of,
@@ -648,7 +648,7 @@ def test_unsupported_methods_are_405_with_allow(
     api_routes = gateway.read(backend.template)
     methods_of: dict[str, set[str]] = {}
     for route in api_routes.routes:
-        methods_of.setdefault(re.sub(r"{\w+}", "x", route.path), set()).add(route.method)
+        methods_of.setdefault(re.sub(r"{\w+\+?}", "x", route.path), set()).add(route.method)
     del methods_of[""]
     in_place_of_an_id = 0
     for path, supported in sorted(methods_of.items()):
@@ -757,6 +757,7 @@ class Filled:
 HOOKS, RUNS = "/api/automations/n8n/hooks", "/api/automations/n8n/runs"
 ALL_RUNS, ALL_DELIVERIES, TASKS = "/api/automations/runs", "/api/deliveries", "/api/tasks"
 ALL_CONNECTIONS, AUDIT = "/api/connections", "/api/audit"
+PORTAL, CONNECT = "/api/portal/sessions", "/api/connect/sessions"
 TYPES = ("POST_PUBLISHED", "POST_FAILED")
 ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Status.SENDING)
 
@@ -766,7 +767,7 @@ def filled(api: Api, backend: Backend) -> Filled:
     """4 hooks and runs of n8n, a run of each other platform, 7 webhooks, 5 API keys, 10 events on ten days,
     each with a delivery to the first webhook, and queued ones to others; 4 integrations, 5 connections of the
     first one; the activity logs of the first integration and webhook, and of an API key; 4 tasks, of which
-    the last 2 are cancelled; and the audit log of all this.
+    the last 2 are cancelled; 4 sessions of each kind; and the audit log of all this.
     """
     ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: [], ALL_RUNS: []}
     create_hooks_and_runs(api, ids)
@@ -781,6 +782,7 @@ def filled(api: Api, backend: Backend) -> Filled:
     ]
     rival_integration = create_integrations(api, backend, ids)
     create_tasks(api, ids, webhook, rival_webhook)
+    create_sessions(api, ids)
     for path in (f"{WEBHOOKS}/{webhook}", f"{KEYS}/{ids[KEYS][0]}"):
         for name in "ab":
             assert api(f"PUT {path}", json={"name": name}).status == 200
@@ -870,6 +872,14 @@ def create_tasks(api: Api, ids: dict[str, list[str]], webhook: WebhookId, rival_
                 ids[TASKS].insert(0, started.json()["id"])
         if number >= 2:
             assert api(f"POST {TASKS}/{ids[TASKS][0]}/cancel").status == 200
+
+
+def create_sessions(api: Api, ids: dict[str, list[str]]) -> None:
+    link = {"integrations": [ids[INTEGRATIONS][-1]]}
+    for path, body in ((PORTAL, {}), (CONNECT, link)):
+        created = [api(f"POST {path}", json=body).json()["id"] for _ in range(4)]
+        ids[path] = sorted(created, reverse=True)
+    assert api(f"POST {PORTAL}", json={}, token=jwt_for("rival")).status == 201
 
 
 def logged(backend: Backend, subject: str) -> list[str]:
@@ -1096,7 +1106,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 30
+    assert len(foreign) == 32
     forged: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),

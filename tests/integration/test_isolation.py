@@ -24,7 +24,7 @@ from patchbay.publishing.fan_out import fan_out_batch
 from tests.catalogued import POST
 from tests.conftest import REDIRECT_URI, Api, Backend, is_audit_row, jwt_for
 from tests.problems import assert_problem
-from tests.tour import AUTOMATIONS, EVENTS, INTEGRATIONS, KEYS, WEBHOOKS, Driver
+from tests.tour import AUTOMATIONS, CONNECT, EVENTS, INTEGRATIONS, KEYS, PORTAL, WEBHOOKS, Driver
 
 WEBHOOK = {
     "name": "of a",
@@ -136,7 +136,11 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
     assert len(backend.messages("EventsQueue")) == 1
     replay = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
     task = api(f"POST {WEBHOOKS}/{webhook}/replay", json=replay, token=token).json()["id"]
+    portal = api(f"POST {PORTAL}", json={}, token=token).json()["id"]
+    link = api(f"POST {CONNECT}", json={"integrations": [oauth]}, token=token).json()["id"]
     ids = {
+        f"{PORTAL}/{{id}}": {"id": portal},
+        f"{CONNECT}/{{id}}": {"id": link},
         f"{AUTOMATIONS}/{{platform}}/hooks/{{id}}": {"platform": "n8n", "id": hook},
         f"{AUTOMATIONS}/{{platform}}/runs/{{id}}": {"platform": "n8n", "id": run},
         f"{WEBHOOKS}/{{id}}": {"id": webhook},
@@ -262,6 +266,7 @@ def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pyte
     paths: tuple[str, ...] = (WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, f"{WEBHOOKS}/{{id}}/deliveries")
     paths += (f"{AUTOMATIONS}/n8n/hooks", f"{AUTOMATIONS}/n8n/runs", f"{AUTOMATIONS}/runs")
     paths += ("/api/connections", "/api/deliveries", "/api/tasks", "/api/flows", "/api/flows/{id}/runs")
+    paths += (PORTAL, CONNECT)
     paths += tuple(f"{INTEGRATIONS}/{{id}}/{kind}" for kind in ("connections", "logs"))
     paths += tuple(f"{path}/{{id}}/logs" for path in (WEBHOOKS, KEYS))
     for path in paths:

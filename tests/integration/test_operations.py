@@ -176,7 +176,7 @@ def test_wrong_rate_is_refused(rate: str) -> None:
 @pytest.mark.parametrize(
     ("variables", "text"),
     [
-        ({}, "name the queue: QUEUE=events, or QUEUE=deliveries"),
+        ({}, "name the queue: QUEUE=events, QUEUE=deliveries or QUEUE=flows"),
         ({"QUEUE": "schedules"}, "name the queue"),
         ({"QUEUE": "events"}, "name the stack: STACK=patchbay-prod"),
         ({"QUEUE": "events", "STACK": "local"}, "start it with `make run`"),
@@ -212,7 +212,7 @@ def test_stack_as_the_template_makes_it_can_be_restored(
 ) -> None:
     assert check(backend, capsys) == (0, [])
     kept = backup_check.kept_tables(stack_of(backend))
-    assert len(kept) == 12
+    assert len(kept) == 13
     assert not {"IdempotencyTable", "RateLimitsTable", "OAuthStatesTable"} & kept.keys()
 
 
@@ -343,7 +343,7 @@ def test_drill_restores_all_tables_to_one_time_and_deletes_them(
 ) -> None:
     assert run_drill(backend, restores) == 0
     printed = capsys.readouterr().out
-    assert len(restores.restoring) == 12
+    assert len(restores.restoring) == 13
     assert len(restores.times) == 1
     assert "0 of 12 restored" in printed
     [webhooks] = [line for line in printed.splitlines() if "WebhooksTable " in line and "result" not in line]

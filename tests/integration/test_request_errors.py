@@ -12,10 +12,11 @@ from pydantic import BaseModel, RootModel
 from pydantic_core import _pydantic_core
 
 from local import gateway
+from local.direct import handler_of
 from patchbay.api_model import validate
 from patchbay.errors import ValidationFailed
 from patchbay.field_errors import _INVALID
-from tests.conftest import Backend, handler_of
+from tests.conftest import Backend
 
 VALUES: list[Any] = [
     *(None, True, 0, -1, 1.5, 10**30, 1e300, "", "x", "X", "1", " ", "é", "a\u0000b", "x" * 5000),

@@ -27,6 +27,7 @@ from patchbay.http import Request, endpoint
 from patchbay.ids import (
     ApiKeyId,
     ConnectionId,
+    ConnectSessionId,
     DeliveryId,
     EventId,
     FlowId,
@@ -34,6 +35,7 @@ from patchbay.ids import (
     Id,
     IntegrationId,
     LogId,
+    PortalSessionId,
     RunId,
     TaskId,
     WebhookId,
@@ -368,7 +370,7 @@ def flow_runs(filler: Filler) -> FilledList:
     id, now = flow(filler), now_ms()
     content = {"text": QUOTE * 32_000}
     result = {"type": "webhook", "status": "SUCCEEDED", "startedAt": now, "endedAt": now, "input": content}
-    results = [{**result, "id": f"step_{number}", "output": content} for number in range(4)]
+    results = [{**result, "id": f"step_{number}", "output": content} for number in range(2)]
     row = {
         "flowsKey": f"acme#{id}",
         "flowVersion": 1,
@@ -398,11 +400,28 @@ def tasks(filler: Filler) -> FilledList:
     return "GET /api/tasks", ids
 
 
+def portal_sessions(filler: Filler) -> FilledList:
+    filler.made("POST /api/portal/sessions", {"label": "a"})
+    large = {"label": QUOTE * 100, "returnUrl": QUOTE * 2 * KB, "capabilities": ["x" * 65] * 50}
+    ids = filler.copies("SessionsTable", PortalSessionId, 101, key="id", **large, createdBy=NUL * 6 * KB)
+    return "GET /api/portal/sessions", ids
+
+
+def connect_sessions(filler: Filler) -> FilledList:
+    integration = filler.integration()
+    filler.made("POST /api/connect/sessions", {"integrations": [integration]})
+    scopes = [QUOTE * 255] * 100
+    large = {"requestedBy": QUOTE * 100, "integrationIds": [integration] * 20, "scopes": scopes}
+    ids = filler.copies("SessionsTable", ConnectSessionId, 101, key="id", **large, createdBy=NUL * 6 * KB)
+    return "GET /api/connect/sessions", ids
+
+
 LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/audit": [audit],
     "GET /api/automations/{platform}/hooks": [hooks],
     "GET /api/automations/{platform}/runs": [runs],
     "GET /api/automations/runs": [all_runs],
+    "GET /api/connect/sessions": [connect_sessions],
     "GET /api/connections": [all_connections],
     "GET /api/deliveries": [all_failed_deliveries],
     "GET /api/events": [events],
@@ -420,6 +439,7 @@ LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/integrations/webhooks/{id}/logs": [webhook_logs],
     "GET /api/integrations/api-keys/{id}/logs": [key_logs],
     "GET /api/integrations/webhooks/event-types": [event_types],
+    "GET /api/portal/sessions": [portal_sessions],
     "GET /api/tasks": [tasks],
 }
 
@@ -524,6 +544,21 @@ def trial(filler: Filler) -> Answer:
     return answer
 
 
+def connect_page(filler: Filler) -> Answer:
+    """A link to 20 integrations, each with 100 long scopes."""
+    scopes = [f"{at:02}".ljust(255, "x") for at in range(100)]
+    config = {"authorizationUrl": "https://a.example/a", "tokenUrl": "https://a.example/t"}
+    body = {"name": "a", "type": "CUSTOM", "provider": "own", "config": {**config, "clientId": "i"}}
+    ids = [filler.made(f"POST {INTEGRATIONS}", {**body, "scopes": scopes})["id"] for _ in range(20)]
+    description = {"description": QUOTE * 2000, "status": "ACTIVE"}
+    rows = [row for row in filler.backend.rows("IntegrationsTable") if row["sk"] in ids]
+    filler.write("IntegrationsTable", ({**row, **description} for row in rows))
+    token = filler.made("POST /api/connect/sessions", {"integrations": ids})["link"].partition("#")[2]
+    answer = filler.api("GET /api/connect/session", token=token)
+    assert len(answer.json()["integrations"]) == 20
+    return answer
+
+
 def feed(filler: Filler) -> str:
     body = {"kind": "pull", "name": "a", "eventTypes": ["POST_FAILED"]}
     id = filler.made(f"POST {WEBHOOKS}", body)["id"]
@@ -543,7 +578,12 @@ def dry_run(filler: Filler) -> Answer:
     """Twenty steps that each repeat the largest input."""
     data = {"text": QUOTE * 32_000}
     steps = [
-        {"id": f"step_{at}", "type": "webhook", "webhookId": WebhookId.new(), "data": {"all": "{{event.data.text}}"}}
+        {
+            "id": f"step_{at}",
+            "type": "webhook",
+            "webhookId": WebhookId.new(),
+            "data": {"all": "{{event.data.text}}"},
+        }
         for at in range(20)
     ]
     trigger = {"type": "event", "eventTypes": ["POST_PUBLISHED"]}
@@ -560,6 +600,7 @@ MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/integrations/webhooks/{id}": [webhook],
     "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],
     "GET /api/integrations/webhooks/{id}/feed": [feed],
+    "GET /api/connect/session": [connect_page],
     "POST /api/events/batch": [batch],
     "POST /api/flows/dry-run": [dry_run],
     "POST /api/integrations/webhooks/{id}/test": [trial],
@@ -587,7 +628,11 @@ ONE_ROW = {
     "GET /api/workspace",
     "POST /api/workspace/export",
     "PUT /api/workspace",
-    # files, whose sizes test_reference checks
+    # files, whose sizes test_reference and test_console check
+    "GET /connect",
+    "GET /connect/{file+}",
+    "GET /console",
+    "GET /console/{file+}",
     "GET /api/docs",
     "GET /api/docs/{file}",
     "GET /api/openapi.json",
@@ -617,6 +662,11 @@ ONE_ROW = {
     "GET /api/integrations/{id}/connections/{connectionId}/token",
     "GET /api/integrations/{id}/oauth/callback",
     "GET /api/tasks/{id}",
+    "DELETE /api/connect/sessions/{id}",
+    "DELETE /api/portal/sessions/{id}",
+    "POST /api/connect/sessions",
+    "POST /api/portal/sessions",
+    "POST /api/portal/sessions/exchange",
     "POST /api/automations/{platform}/actions/{key}",
     "POST /api/automations/{platform}/hooks",
     "POST /api/events",

@@ -12,7 +12,19 @@ from typing import Any, NamedTuple
 import pytest
 
 from local import gateway
-from patchbay.ids import ApiKeyId, DeliveryId, EventId, FlowId, FlowRunId, IntegrationId, RunId, TaskId, WebhookId
+from patchbay.ids import (
+    ApiKeyId,
+    ConnectSessionId,
+    DeliveryId,
+    EventId,
+    FlowId,
+    FlowRunId,
+    IntegrationId,
+    PortalSessionId,
+    RunId,
+    TaskId,
+    WebhookId,
+)
 from tests.catalogued import POST
 from tests.conftest import OWNER, Api, Backend, jwt_for
 from tests.problems import assert_problem
@@ -29,6 +41,8 @@ KINDS = {
     "flows": FlowId,
     "runs": RunId,
     "tasks": TaskId,
+    "portal": PortalSessionId,
+    "connect": ConnectSessionId,
 }
 WEBHOOK = {"name": "w", "url": "https://receiver.example/", "eventTypes": ["POST_PUBLISHED"]}
 
@@ -49,9 +63,12 @@ def targets(backend: Backend) -> Iterator[Target]:
         handler = getattr(importlib.import_module(module), name)
         if handler.endpoint["public"] or route.method == "HEAD":  # which is a GET without its body
             continue
+        if handler.endpoint["links"] == "only":  # see test_connect_links
+            continue
         if route.key == "DELETE /api/workspace":  # it needs a parameter: see test_workspace_erasure
             continue
-        kind = KINDS.get(route.path.split("/{id}")[0].rpartition("/")[2], IntegrationId)
+        parent = route.path.split("/{id}")[0].removesuffix("/sessions").rpartition("/")[2]
+        kind = KINDS.get(parent, IntegrationId)
 
         def value(variable: re.Match[str], kind: Any = kind) -> str:
             return NAMES.get(variable[1]) or str(IDS.get(variable[1], kind).new())

@@ -14,7 +14,19 @@ import pytest
 from patchbay.clock import now_ms
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.events.models import EventMessage
-from patchbay.ids import DeliveryId, EventId, FlowId, FlowRunId, IntegrationId, LogId, RunId, TaskId, WebhookId
+from patchbay.ids import (
+    ConnectSessionId,
+    DeliveryId,
+    EventId,
+    FlowId,
+    FlowRunId,
+    IntegrationId,
+    LogId,
+    PortalSessionId,
+    RunId,
+    TaskId,
+    WebhookId,
+)
 from patchbay.oauth import maintenance, provider_calls
 from patchbay.settings import Settings, settings
 from patchbay.storage import dynamo
@@ -155,6 +167,10 @@ def plant(backend: Backend, workspace: str) -> set[str]:
         ],
         "OAuthStatesTable": [
             {"id": f"hash of {len(workspace)}", "workspaceId": workspace, "returnUrl": text}
+        ],
+        "SessionsTable": [
+            {"workspaceId": workspace, "id": PortalSessionId.new(now), "label": text},
+            {"workspaceId": workspace, "id": ConnectSessionId.new(now), "requestedBy": text},
         ],
         "RateLimitsTable": [{"id": f"webhook-tests#{workspace}", "ttl": now}],
         "ConnectionsTable": [{"integrationKey": workspace, "name": "calls", "permits": frozenset({text})}],

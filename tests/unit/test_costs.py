@@ -56,10 +56,10 @@ def test_monthly_requests() -> None:
     """10 million deliveries are 5 million publishes, and 5 million batches of 2."""
     assert line("HTTP API", http_api=1) == 5
     assert line("Lambda, requests", lambda_requests=1) == 10
-    # The deliveries are sent, received and deleted; two queues are idle.
+    # The deliveries are sent, received and deleted; three queues are idle.
     full = 5 + 5 + 5
     assert line("SQS", sqs_fair=1) == pytest.approx(full)
-    empty = costs.receives(5 * MILLION, ASSUMED) / MILLION - 5 + 2 * costs.receives(0, ASSUMED) / MILLION
+    empty = costs.receives(5 * MILLION, ASSUMED) / MILLION - 5 + 3 * costs.receives(0, ASSUMED) / MILLION
     assert line("SQS", sqs=1) == pytest.approx(full + empty)
     assert line("CloudWatch, metrics", metric=0.5) == 2
 
@@ -169,7 +169,7 @@ def test_template_facts_and_idle_costs() -> None:
     assert facts["runs"]["SweepDeliveriesFunction"] == 30 * 24 * 60
     assert facts["keys"] == 1
     assert facts["alarm_metrics"] > facts["alarms"] >= 20
-    assert facts["queues"] == 3
+    assert facts["queues"] == 4
     assert (facts["success_log"], facts["platform_log"]) == (0.01, False)
     assert facts["provisioned"] == {"ApiKeysTable", "DeliveriesTable", "EventsTable", "WebhooksTable"}
     idle = costs.idle(replace(FREE, kms_key=1, alarm=10), ASSUMED)

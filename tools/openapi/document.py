@@ -30,6 +30,7 @@ DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"
 PROBLEM_TYPE = "application/problem+json"
 # What every request can meet, whatever the operation: one response for all of them.
 _SHARED_STATUSES = {400, 401, 403, 413, 429, 500}
+_LINK_SCHEME = "connectLink"
 _LOCATIONS = ("schemas", "responses", "parameters", "headers", "securitySchemes")
 
 
@@ -119,7 +120,7 @@ def _operation(operation: Operation, schemas: Schemas, examples: Examples) -> Js
     scopes = [operation.scope] if operation.scope else []
     if scopes:
         shown["x-required-scope"] = operation.scope
-    shown["security"] = [] if operation.public else [{scheme: scopes} for scheme in TEXTS["security"]]
+    shown["security"] = [{scheme: scopes} for scheme in _schemes(operation)]
     if parameters := [*_parameters(operation, examples)]:
         shown["parameters"] = parameters
     if operation.body:
@@ -141,9 +142,21 @@ def _operation(operation: Operation, schemas: Schemas, examples: Examples) -> Js
     return shown
 
 
+def _schemes(operation: Operation) -> list[str]:
+    """The security schemes of which a caller needs one."""
+    if operation.public:
+        return []
+    if operation.links == "only":
+        return [_LINK_SCHEME]
+    return [scheme for scheme in TEXTS["security"] if scheme != _LINK_SCHEME or operation.links]
+
+
 def _needs(operation: Operation) -> str:
+    if operation.links == "only":
+        return "Needs the token of a connect link."
     if operation.scope:
-        return f"Required scope: `{operation.scope}`."
+        also = " The token of a connect link needs no scope." if operation.links else ""
+        return f"Required scope: `{operation.scope}`.{also}"
     return "Needs no credentials." if operation.public else "Needs credentials, and no particular scope."
 
 

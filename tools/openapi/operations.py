@@ -50,6 +50,7 @@ class Operation:
     description: str
     scope: str | None
     public: bool
+    links: str | None
     path_types: Mapping[str, type]
     query: Model | None
     body: Model | None
@@ -68,14 +69,18 @@ class Operation:
 
 @cache
 def operations() -> tuple[Operation, ...]:
-    """Every operation, in the order of the template."""
+    """Every operation, in the order of the template. The console's pages, outside /api, are none."""
     template = Template(
         ROOT / "template.yaml",
         {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"},
     )
     functions = template.functions()
     order = list(functions)
-    routes = [route for route in gateway.read(template).routes if route.path and route.method != "HEAD"]
+    routes = [
+        route
+        for route in gateway.read(template).routes
+        if route.path.startswith("/api/") and route.method != "HEAD"
+    ]
     return tuple(
         _operation(route, functions[route.function].handler)
         for route in sorted(routes, key=lambda route: order.index(route.function))
@@ -102,6 +107,7 @@ def _operation(route: gateway.Route, path: str) -> Operation:
         description=description,
         scope=info["scope"],
         public=info["public"],
+        links=info["links"],
         path_types={
             name: next(kind for argument, kind in hints.items() if to_camel(argument) == name)
             for name in re.findall(r"\{(\w+)\+?\}", route.path)

@@ -30,7 +30,7 @@ _MOST_LOOKS = 12
 SAM_STACK = "aws-sam-cli-managed-default"  # of `sam deploy --resolve-s3`
 # Codes of services for what does not exist.
 _GONE = {"ResourceNotFoundException", "NotFoundException", "NoSuchBucket", "404", "ResourceNotFound"}
-_LAYERS = ("dependencies", "patchbay", "reference")
+_LAYERS = ("dependencies", "patchbay", "reference", "console")
 
 
 @dataclass

@@ -166,6 +166,14 @@ class TaskId(Id):
     prefix = "tsk"
 
 
+class PortalSessionId(Id):
+    prefix = "pse"
+
+
+class ConnectSessionId(Id):
+    prefix = "cse"
+
+
 def webhook_key(workspace_id: str, webhook_id: str) -> str:
     """The partition key of everything that belongs to a webhook."""
     return f"{workspace_id}#{webhook_id}"

@@ -6,16 +6,12 @@ and compressed once per process.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Self, TypeVar
+from typing import Self
 
-from patchbay.http.file import File, JsonFile, Page, Script, Stylesheet
-
-Kind = TypeVar("Kind", bound=File)
+from patchbay.http.file import JsonFile, Page, Script, Stylesheet
 
 _LAYER = "patchbay_reference"
 # The files of the reference by their names in the path: the name in the layer, and the kind.
@@ -46,28 +42,21 @@ def document(origin: str) -> JsonFile:
     content = json.loads(_read("openapi.json"))
     content["servers"] = [{"url": origin}]
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return _file(JsonFile, text.encode())
+    return JsonFile.of(text.encode())
 
 
 @cache
 def page() -> Page:
     """The page that shows the document."""
-    return _file(Page, _read("reference.html"))
+    return Page.of(_read("reference.html"))
 
 
 @cache
 def file(name: ReferenceFile) -> Page | Script | Stylesheet:
     """A page or a file of a page."""
     source, kind = _FILES[name]
-    return _file(kind, _read(source))
+    return kind.of(_read(source))
 
 
 def _read(name: str) -> bytes:
     return files(_LAYER).joinpath(name).read_bytes()
-
-
-def _file(kind: type[Kind], content: bytes) -> Kind:
-    gzipped = content if content.startswith(b"\x1f\x8b") else gzip.compress(content, mtime=0)
-    # A weak tag: the compressed and the uncompressed response have the same.
-    tag = f'W/"{hashlib.sha256(content).hexdigest()[:16]}"'
-    return kind(gzipped=gzipped, etag=tag)

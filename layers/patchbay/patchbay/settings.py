@@ -39,6 +39,7 @@ class Settings:
     tasks_table: str
     feeds_table: str
     flows_table: str
+    sessions_table: str
     exports_bucket: str
     events_queue_url: str
     deliveries_queue_url: str
@@ -71,6 +72,7 @@ class Settings:
     # Comma-separated lists.
     allowed_redirect_uris: str = ""
     allowed_return_origins: str = ""
+    console_frame_ancestors: str = ""
 
     https_only: bool = True
     attempt_timeout_seconds: int = 15
@@ -85,8 +87,9 @@ class Settings:
     # The concurrency of the slow lane's function.
     slow_delivery_concurrency: int = 20
 
-    # Set only by the local runner; the template does not have this variable.
+    # Set only by the local runner; the template does not have these variables.
     patchbay_allow_loopback_targets: bool = False
+    patchbay_sign_in_path: str = ""
 
     @property
     def retention_ms(self) -> int:
@@ -111,6 +114,11 @@ class Settings:
     def return_origins(self) -> tuple[str, ...]:
         """The origins of the platform's pages that our callback route may redirect a browser to."""
         return _split(self.allowed_return_origins)
+
+    @property
+    def frame_ancestors(self) -> tuple[str, ...]:
+        """The origins whose pages can show the console in a frame."""
+        return _split(self.console_frame_ancestors)
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def _to_api(row: dynamo.Row) -> AuditEntry:
         id=id,
         action=row["auditAction"],
         actor=row["actor"],
+        actor_label=row.get("actorLabel"),
         target=row.get("target"),
         fields=list(row.get("fields", ())),
         outcome=row["outcome"],

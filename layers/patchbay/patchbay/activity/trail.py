@@ -27,7 +27,8 @@ def partition(workspace_id: str) -> str:
 
 @dataclass(slots=True)
 class Trail:
-    """A request that is audited. `target` is what its path names, or None. `fields` are the names of the
+    """A request that is audited. `target` is what its path names, or None. `actor_label` says who uses the
+    session that calls. `fields` are the names of the
     fields that its body sets. `is_followed` says that it got as far as the endpoint's function.
     """
 
@@ -37,6 +38,7 @@ class Trail:
     request_id: str
     ip: str | None
     target: str | None
+    actor_label: str | None = None
     fields: Sequence[str] = ()
     is_followed: bool = False
     _carries: tuple[str, str] | None = None
@@ -67,6 +69,7 @@ class Trail:
         return {
             "workspaceId": self.workspace_id,
             "auditAction": self.action,
+            "actorLabel": self.actor_label,
             "target": self.target,
             "requestId": self.request_id,
             "ip": self.ip,

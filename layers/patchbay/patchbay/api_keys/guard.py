@@ -180,6 +180,25 @@ class Guard:
                 raise InvalidKey("NOT_FOUND") from None
             raise
 
+    def admit_session(self, id: ApiKeyId, workspace_id: str) -> AdmittedRequest:
+        """Count a request of a session that this key made, as if the key itself had made it.
+
+        Raises InvalidKey if the key has ended, and KeyRateLimited.
+        """
+        now = self._clock()
+        digest = hmac.digest(self._cache_secret, id.encode("ascii"), hashlib.sha256)
+        cached = self._keys.get(digest)
+        if cached is None:
+            with throttling_as_429():
+                cached = _CachedKey.from_state(self._read_active(id, workspace_id, digest, now))
+            self._keys.put(digest, cached)
+        return self._count(digest, cached, 1, frozenset(), now)
+
+    def check_active(self, id: ApiKeyId, workspace_id: str) -> None:
+        """Raises InvalidKey unless the key is active. Reads its row, and counts nothing."""
+        digest = hmac.digest(self._cache_secret, id.encode("ascii"), hashlib.sha256)
+        self._read_active(id, workspace_id, digest, self._clock())
+
     def clear(self) -> None:
         for cache in (self._keys, self._rejections, self._fingerprints, self._announced):
             cache.clear()
@@ -216,6 +235,14 @@ class Guard:
         if not hashing.matches(parsed.secret, key.secret_hash):
             raise self._reject(digest, "NOT_FOUND", None, now)
         return _CachedKey.from_state(state)
+
+    def _read_active(self, id: ApiKeyId, workspace_id: str, digest: bytes, now: int) -> KeyState:
+        """The row of an active key of the workspace. Raises InvalidKey."""
+        state = store.get_state(id)
+        if state is None or state.key.workspace_id != workspace_id:
+            raise self._reject(digest, "NOT_FOUND", None, now)
+        self._check_active(state.key, digest, now)
+        return state
 
     def _count(
         self, digest: bytes, cached: _CachedKey, cost: int, scopes: frozenset[str], now: int
@@ -343,6 +370,7 @@ def _principal(key: StoredKey) -> Principal:
     if key.workspace_id != settings().platform_workspace_id:
         scopes -= PLATFORM_ONLY
     limits = KeyLimits(
+        id=key.id,
         version=key.version,
         rate_limit_per_hour=key.terms.rate_limit_per_hour,
         rate_limit_per_day=key.terms.rate_limit_per_day,
@@ -401,6 +429,18 @@ def admit(
     Retry-After, or KeyCostExceedsLimit (422) if the cost is above one of the key's limits.
     """
     return _process.admit(token, cost=cost, scopes=scopes, workspace_id=workspace_id)
+
+
+def admit_session(id: ApiKeyId, workspace_id: str) -> AdmittedRequest:
+    """Count a request of a session that this key made. Raises InvalidKey if the key has ended, and
+    RateLimited with the rate-limit headers.
+    """
+    return _process.admit_session(id, workspace_id)
+
+
+def check_active(id: ApiKeyId, workspace_id: str) -> None:
+    """Raises InvalidKey unless the key of the workspace is active. Counts nothing."""
+    _process.check_active(id, workspace_id)
 
 
 def clear_cache() -> None:

@@ -180,20 +180,6 @@ class CallerKey(ApiModel):
     expires_at: Timestamp | None
 
 
-class Caller(ApiModel):
-    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key.
-
-    A user has a `role` unless their token lists its scopes.
-    """
-
-    workspace_id: str
-    id: str
-    type: Literal["user", "key"]
-    role: str | None
-    scopes: list[str]
-    key: CallerKey | None
-
-
 class VerifyApiKey(ApiModel):
     """Check a key that came with a request to one of the platform's own APIs: is it valid, does it have
     `scopes`, and does it have `cost` units left? If so, they are counted. Every well-formed scope is

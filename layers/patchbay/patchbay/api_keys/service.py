@@ -16,7 +16,6 @@ from patchbay.api_keys import guard, key_format, minting, policies, rotation, ro
 from patchbay.api_keys.models import (
     ApiKey,
     ApiKeyWithSecret,
-    Caller,
     CallerKey,
     CreateApiKey,
     DailyUse,
@@ -97,26 +96,16 @@ def get(principal: Principal, id: ApiKeyId) -> ApiKey:
     return _to_response(key, _Rotation.read(key), now_ms())
 
 
-def describe_caller(principal: Principal) -> Caller:
-    """Who the caller is, and what they may do. Reads the row of a calling API key."""
-    key = None
-    if principal.key is not None:
-        stored = _get_stored(principal, ApiKeyId(principal.id))
-        key = CallerKey(
-            id=stored.id,
-            name=stored.terms.name,
-            masked_key=key_format.mask(settings().api_key_prefix, stored.id),
-            rate_limit_per_hour=stored.terms.rate_limit_per_hour,
-            rate_limit_per_day=stored.terms.rate_limit_per_day,
-            expires_at=None if stored.terms.expires_ms is None else from_ms(stored.terms.expires_ms),
-        )
-    return Caller(
-        workspace_id=principal.workspace_id,
-        id=principal.id,
-        type="user" if key is None else "key",
-        role=principal.role,
-        scopes=sorted(principal.scopes),
-        key=key,
+def describe_key(principal: Principal) -> CallerKey:
+    """The calling API key. Reads its row."""
+    stored = _get_stored(principal, ApiKeyId(principal.id))
+    return CallerKey(
+        id=stored.id,
+        name=stored.terms.name,
+        masked_key=key_format.mask(settings().api_key_prefix, stored.id),
+        rate_limit_per_hour=stored.terms.rate_limit_per_hour,
+        rate_limit_per_day=stored.terms.rate_limit_per_day,
+        expires_at=None if stored.terms.expires_ms is None else from_ms(stored.terms.expires_ms),
     )
 
 

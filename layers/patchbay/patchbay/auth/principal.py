@@ -7,6 +7,7 @@ from datetime import datetime
 
 from patchbay.auth.scopes import PATCHBAY_SCOPES
 from patchbay.errors import Forbidden
+from patchbay.ids import ApiKeyId, ConnectSessionId, IntegrationId, PortalSessionId
 from patchbay.settings import settings
 
 
@@ -14,6 +15,7 @@ from patchbay.settings import settings
 class KeyLimits:
     """The limits, expiry and version of a calling API key. It cannot grant more to other keys."""
 
+    id: ApiKeyId
     version: int
     rate_limit_per_hour: int
     rate_limit_per_day: int
@@ -21,10 +23,43 @@ class KeyLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
-    """A caller: a user (JWT), a program (API key), or a function of the platform that calls in process.
+class PortalGrant:
+    """The portal session of a caller: what its page shows, and whether it may only read."""
 
-    `id` identifies the caller within the workspace (`user:<sub>`, or the key's ID).
+    id: PortalSessionId
+    expires_at: datetime
+    read_only: bool
+    color_scheme: str
+    primary_color: str | None
+    view: str | None
+    label: str | None
+    return_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGrant:
+    """The connect session of a caller who opened a connect link, and the only things that it may connect.
+    `scopes` is None for those of the integration.
+    """
+
+    id: ConnectSessionId
+    status: str
+    expires_at: datetime
+    integration_ids: tuple[IntegrationId, ...]
+    connection_name: str
+    scopes: tuple[str, ...] | None
+    workspace_name: str | None
+    requested_by: str | None
+    return_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller: a user (JWT), a program (API key), a portal session, somebody with a connect link, or a
+    function of the platform that calls in process.
+
+    `id` identifies the caller within the workspace (`user:<sub>`, the key's ID, `session:<ID>`,
+    `connect:<ID>`). `key` has the limits of a calling API key, or of the one that made the calling session.
     """
 
     workspace_id: str
@@ -32,6 +67,13 @@ class Principal:
     scopes: frozenset[str] = field(default=frozenset())
     role: str | None = None
     key: KeyLimits | None = None
+    session: PortalGrant | None = None
+    link: LinkGrant | None = None
+
+    @property
+    def label(self) -> str | None:
+        """Who uses the caller's session, as its creator named them."""
+        return None if self.session is None else self.session.label
 
     @property
     def is_platform(self) -> bool:

@@ -2,6 +2,7 @@
 
 Each is a file `templates/<key>.json`. The marketplace lists them, and an installed one has the plan to build
 in Zapier, Make or n8n. A step is an action from the catalogue, or one of another app, in that app's terms.
+Some have a flow too: it sends to a webhook of the workspace what the plan gives to the other app.
 """
 
 from __future__ import annotations
@@ -68,6 +69,27 @@ class AppStep(ApiModel):
     fields: dict[str, JsonValue]
 
 
+class FlowChoice(ApiModel):
+    """What whoever installs a flow chooses: a webhook of kind push of their workspace. Its ID replaces
+    `{{choices.<key>}}` in the steps.
+    """
+
+    key: Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9]{0,31}$")]
+    type: Literal["webhook"]
+    label: _ShortText
+    description: Annotated[str, StringConstraints(pattern=r"^[A-Z].+\.$", max_length=200)]
+
+
+class TemplateFlow(ApiModel):
+    """The same as a flow, which needs no other automation platform. Its trigger is the template's event;
+    `steps` are those of a flow, once the choices are filled in.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Z][^.]+$", max_length=100)]
+    choices: list[FlowChoice]
+    steps: Annotated[list[dict[str, JsonValue]], Field(min_length=1)]
+
+
 class AutomationTemplate(ApiModel):
     """The file of a template."""
 
@@ -77,12 +99,15 @@ class AutomationTemplate(ApiModel):
     description: Annotated[str, StringConstraints(pattern=r"^[A-Z].+\.$", max_length=200)]
     when: EventTrigger | AppTrigger
     then: Annotated[list[ActionStep | AppStep], Field(min_length=1, max_length=5)]
+    flow: TemplateFlow | None = None
 
     @model_validator(mode="after")
     def _uses_patchbay(self) -> Self:
         steps = [self.when, *self.then]
         if not any(isinstance(step, EventTrigger | ActionStep) for step in steps):
             raise ValueError("must have a Patchbay event or an action from the catalogue")
+        if self.flow is not None and not isinstance(self.when, EventTrigger):
+            raise ValueError("a flow must begin with a Patchbay event")
         return self
 
 

@@ -34,7 +34,7 @@ from patchbay.http.response import Response, problem_of, problem_response
 from patchbay.observability import logger
 from patchbay.rate_limits.lru_cache import LruCache
 
-_READS = frozenset({"GET", "HEAD"})
+READS = frozenset({"GET", "HEAD"})
 _VARIABLE = re.compile(r"{(\w+)")
 # A path can be as long as its caller likes.
 _MAX_TARGET = 256
@@ -57,7 +57,7 @@ class Rule:
 
     def records(self, event: Event) -> bool:
         """Whether a request is recorded whatever its outcome."""
-        return event["requestContext"]["http"]["method"] not in _READS or self.asks_for_secret(event)
+        return event["requestContext"]["http"]["method"] not in READS or self.asks_for_secret(event)
 
     def asks_for_secret(self, event: Event) -> bool:
         if self.revealed_by is None:
@@ -79,6 +79,7 @@ def begin(rule: Rule | None, event: Event, caller: Principal | None) -> Trail | 
     return Trail(
         workspace_id=caller.workspace_id,
         actor=caller.id,
+        actor_label=caller.label,
         action=rule.action,
         request_id=context["requestId"],
         ip=context["http"].get("sourceIp"),

@@ -7,24 +7,55 @@ from collections.abc import Mapping
 from patchbay.api_keys import guard
 from patchbay.auth.principal import Principal
 from patchbay.errors import Unauthenticated
+from patchbay.sessions import tokens
 from patchbay.settings import settings
 
 _USAGE = "Send Authorization: Bearer <JWT or API key>, or X-API-Key: <key>."
+Admitted = tuple[Principal, Mapping[str, str]]
 
 
-def authenticate(headers: Mapping[str, str]) -> tuple[Principal, Mapping[str, str]]:
+def authenticate_or_link(headers: Mapping[str, str]) -> Admitted:
+    """Like `authenticate`, and also the caller with the token of a connect link."""
+    token = _token(headers)
+    return _admit_link(token) if tokens.has_kind(token, "cses") else _authenticate(token)
+
+
+def authenticate_link(headers: Mapping[str, str]) -> Admitted:
+    """The caller with the token of a connect link. Raises Unauthenticated."""
+    token = _token(headers)
+    if not tokens.has_kind(token, "cses"):
+        raise Unauthenticated("Send Authorization: Bearer <the token in the fragment of the connect link>.")
+    return _admit_link(token)
+
+
+def authenticate(headers: Mapping[str, str]) -> Admitted:
     """The caller, and the rate-limit headers of an API key (none for a JWT).
 
     Raises Unauthenticated, and RateLimited for a key whose quotas are used up.
     """
-    token = _token(headers)
+    return _authenticate(_token(headers))
+
+
+def _authenticate(token: str) -> Admitted:
     if token.startswith(settings().api_key_prefix + "_"):
         admitted = guard.admit(token)
         return admitted.principal, admitted.headers()
+    if tokens.has_kind(token, "pses"):
+        from patchbay.sessions import guard as sessions
+
+        return sessions.admit_portal(token)
+    if tokens.has_kind(token, "cses"):
+        raise Unauthenticated("The token of a connect link works only for connecting an account.")
     # Imported here so that requests with an API key do not pay for it.
     from patchbay.auth import jwt
 
     return jwt.authenticate(token), {}
+
+
+def _admit_link(token: str) -> Admitted:
+    from patchbay.sessions import guard as sessions
+
+    return sessions.admit_link(token), {}
 
 
 def recognize_key(headers: Mapping[str, str]) -> tuple[Principal | None, Mapping[str, str]]:

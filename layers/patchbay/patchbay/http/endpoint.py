@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from patchbay import aws, idempotency, metrics
 from patchbay.activity.trail import Trail
 from patchbay.auth.principal import Principal
-from patchbay.errors import Problem, WorkspaceErasing
+from patchbay.errors import Forbidden, Problem, WorkspaceErasing
 from patchbay.http import auditing, credentials
 from patchbay.http.arguments import Reader, check_unread, readers_of
 from patchbay.http.file import File, file_response
@@ -61,6 +61,9 @@ def endpoint(
     public: bool = False,
     recognizes_keys: bool = False,
     any_caller: bool = False,
+    links: bool = False,
+    only_links: bool = False,
+    read_only: bool | None = None,
     status: int = 200,
     idempotent: bool = False,
     located: str | None = None,
@@ -74,6 +77,9 @@ def endpoint(
 
     - `scope`: what the caller needs. An endpoint without one must say `public=True`, or `any_caller=True` if
       valid credentials are enough, or its import fails.
+    - `links`: also for somebody with a connect link, who needs no scope: the service checks what the link
+      allows. `only_links`: only for them.
+    - `read_only`: whether a portal session that may only read can call it; by default, if it is a GET.
     - `recognizes_keys`: a public endpoint that counts the requests of valid API keys, for their rate-limit
       headers.
     - `status`: the status of a success. A model's own `http_status` takes precedence.
@@ -89,8 +95,8 @@ def endpoint(
     A body's model may name a list in `validated_per_item`: malformed JSON in one item is then an error of
     that item, not of the request.
     """
-    if [scope is not None, public, any_caller].count(True) != 1:
-        raise TypeError("an endpoint needs a scope, public=True or any_caller=True")
+    if [scope is not None, public, any_caller, only_links].count(True) != 1:
+        raise TypeError("an endpoint needs a scope, public=True, any_caller=True or only_links=True")
     reject_encryption_key()
     if not public:
         aws.preload()
@@ -100,6 +106,8 @@ def endpoint(
         identify: Identify = _anonymous if public else credentials.authenticate
         if recognizes_keys:
             identify = credentials.recognize_key
+        elif links or only_links:
+            identify = credentials.authenticate_link if only_links else credentials.authenticate_or_link
         rule = auditing.Rule(
             auditing.action_of(function.__module__),
             unaudited,
@@ -123,6 +131,7 @@ def endpoint(
             try:
                 # Before anything else is read, so that every response to an API key has its limits.
                 caller, rate_limit_headers = identify(headers)
+                _check_read_only(caller, event, read_only)
                 is_erasing = _authorize_and_limit(caller, scope, during_erasure=during_erasure)
                 # During an erasure, the entries of the workspace are being deleted.
                 trail = None if public or is_erasing else auditing.begin(rule, event, caller)
@@ -159,6 +168,7 @@ def endpoint(
         handler.endpoint = {  # type: ignore[attr-defined]
             "scope": scope,
             "public": public,
+            "links": "only" if only_links else "also" if links else None,
             "status": status,
             "idempotent": idempotent,
             "located": located,
@@ -174,13 +184,22 @@ def _anonymous(headers: Mapping[str, str]) -> tuple[None, Mapping[str, str]]:
     return None, {}
 
 
+def _check_read_only(caller: Principal | None, event: Event, allowed: bool | None) -> None:
+    """Raises Forbidden for a change by a session that may only read."""
+    if caller is None or caller.session is None or not caller.session.read_only:
+        return
+    reads = event["requestContext"]["http"]["method"] in auditing.READS if allowed is None else allowed
+    if not reads:
+        raise Forbidden("This session may only read. Ask your platform for one that may change things.")
+
+
 def _authorize_and_limit(caller: Principal | None, scope: str | None, *, during_erasure: bool) -> bool:
     """Return whether the caller's workspace is being erased. Raises Forbidden, RateLimited at the workspace's
     ceiling, and WorkspaceErasing.
     """
     if caller is None:
         return False
-    if scope is not None:
+    if scope is not None and caller.link is None:
         caller.require(scope)
     # The ceiling protects workspaces from each other. The platform acts for all of them.
     if caller.is_platform:

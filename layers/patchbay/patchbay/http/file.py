@@ -1,31 +1,43 @@
-"""Responses that are files, which browsers keep: the API's description and its reference pages."""
+"""Responses that are files: the API's description, its reference pages, and the console."""
 
 from __future__ import annotations
 
 import base64
 import re
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 from pydantic import BaseModel
 
 from patchbay.http.request import Request
 from patchbay.http.response import Response
 
-_MAX_AGE_SECONDS = 300
 _MAX_UNCOMPRESSED = 3 * 1024 * 1024
+_GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
 _NO_WEIGHT = re.compile(r"q=0(\.0{0,3})?")  # RFC 9110, 12.4.2
 
 
 class File(BaseModel):
-    """A file, compressed with gzip. `etag` identifies its content; a browser asks again after five
-    minutes.
+    """A file, compressed with gzip. `etag` identifies its content; a browser asks again after five minutes,
+    unless `cache_control` says otherwise. A file that is made for one response has no `etag`.
     """
 
     media_type: ClassVar[str]
-    headers: ClassVar[dict[str, str]] = {}
+    cache_control: ClassVar[str] = "public, max-age=300"
 
     gzipped: bytes
-    etag: str
+    etag: str | None = None
+    headers: Mapping[str, str] = {}
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """The file with this content, which may be compressed already."""
+        import gzip  # only these functions need them
+        import hashlib
+
+        gzipped = content if content.startswith(_GZIP) else gzip.compress(content, mtime=0)
+        # A weak tag: the compressed and the uncompressed response have the same.
+        return cls(gzipped=gzipped, etag=f'W/"{hashlib.sha256(content).hexdigest()[:16]}"')
 
 
 class JsonFile(File):
@@ -34,13 +46,18 @@ class JsonFile(File):
     media_type = "application/json"
 
 
-class Page(File):
+class Html(File):
+    """An HTML document."""
+
+    media_type = "text/html"
+
+
+class Page(Html):
     """A page. It loads nothing from other origins, and no other page can show it in a frame. The reference
     sets styles from its script, which is why they are allowed inline.
     """
 
-    media_type = "text/html"
-    headers: ClassVar[dict[str, str]] = {
+    headers: Mapping[str, str] = {
         "content-security-policy": (
             "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
             "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
@@ -69,14 +86,15 @@ def file_response(file: File, request: Request) -> Response:
     MB, with a third more for base64). Otherwise it gets gzip, as every browser accepts.
     """
     headers = {
-        "cache-control": f"public, max-age={_MAX_AGE_SECONDS}",
-        "etag": file.etag,
+        "cache-control": file.cache_control,
         "vary": "accept-encoding",
         **file.headers,
     }
-    tags = request.headers.get("if-none-match", "").split(",")
-    if {_opaque(tag) for tag in tags} & {_opaque(file.etag), "*"}:
-        return {"statusCode": 304, "headers": headers, "body": "", "isBase64Encoded": False}
+    if file.etag is not None:
+        headers["etag"] = file.etag
+        tags = request.headers.get("if-none-match", "").split(",")
+        if {_opaque(tag) for tag in tags} & {_opaque(file.etag), "*"}:
+            return {"statusCode": 304, "headers": headers, "body": "", "isBase64Encoded": False}
     content = file.gzipped
     if not _accepts_gzip(request.headers.get("accept-encoding", "")):
         content = _uncompressed(content)

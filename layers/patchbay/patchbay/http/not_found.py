@@ -42,13 +42,22 @@ def impossible_value(method: str, path: str, variable: str, reason: str) -> Prob
 
 
 def _best_pattern(path: str) -> tuple[str, ...] | None:
-    """The pattern that fits the path best: a literal segment precedes a variable, as in API Gateway."""
+    """The pattern that fits the path best: a literal segment precedes a variable, and that a variable for the
+    rest of the path, as in API Gateway.
+    """
     segments = path.split("/")
     fitting = [pattern for pattern in _METHODS if _fits(pattern, segments)]
-    return min(fitting, key=lambda pattern: [part.startswith("{") for part in pattern], default=None)
+    return min(fitting, key=_generality, default=None)
+
+
+def _generality(pattern: tuple[str, ...]) -> tuple[bool, list[bool]]:
+    return pattern[-1].endswith("+}"), [part.startswith("{") for part in pattern]
 
 
 def _fits(pattern: tuple[str, ...], segments: list[str]) -> bool:
+    if pattern[-1].endswith("+}"):
+        rest = len(pattern) - 1
+        segments = [*segments[:rest], "/".join(segments[rest:])]
     return len(pattern) == len(segments) and all(
         segment if part.startswith("{") else part == segment
         for part, segment in zip(pattern, segments, strict=True)

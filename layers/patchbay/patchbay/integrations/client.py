@@ -79,6 +79,29 @@ def status_reason(integration: StoredIntegration) -> str | None:
     return f"{_MISSING_CONFIG}: {', '.join(missing)}" if missing else None
 
 
+def is_active(integration: StoredIntegration) -> bool:
+    return integration.status == IntegrationStatus.ACTIVE
+
+
+def check_active(integration: StoredIntegration) -> None:
+    """Raises IntegrationInactive."""
+    if is_active(integration):
+        return
+    why = status_reason(integration)
+    reason = "" if why is None else f" ({why})"
+    advice = {
+        IntegrationStatus.PENDING_SETUP.value: "Set the missing fields: PUT /api/integrations/{id}.",
+        IntegrationStatus.INACTIVE.value: "Activate it: PUT /api/integrations/{id}/status.",
+        IntegrationStatus.ERROR.value: "Fix the cause, then activate it: PUT /api/integrations/{id}/status.",
+    }[integration.status]
+    raise IntegrationInactive(f"This integration is {integration.status}{reason}. {advice}")
+
+
+def oauth_of(integration: StoredIntegration) -> OAuth | None:
+    """The OAuth of the integration's provider, without its client. None if it has none."""
+    return config.oauth_for(provider_for(integration), {} if integration.is_copy else integration.config)
+
+
 def client_for(integration: StoredIntegration) -> OAuthClient:
     """Raises SourceUnavailable, after deactivating the copy, and Conflict if a field that the provider needs
     is missing.

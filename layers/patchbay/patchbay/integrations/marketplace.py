@@ -436,7 +436,8 @@ def _provider_listing(provider: Provider) -> MarketplaceListing:
 
 
 def _automation_listing(template: AutomationTemplate) -> MarketplaceListing:
-    plan = template.model_dump(mode="json", by_alias=True, include={"key", "when", "then"})
+    parts = {"key", "when", "then"} if template.flow is None else {"key", "when", "then", "flow"}
+    plan = template.model_dump(mode="json", by_alias=True, include=parts)
     return _built_in_listing(
         IntegrationId.built_in("template", "automation", template.key),
         name=template.name,

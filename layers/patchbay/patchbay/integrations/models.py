@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 from patchbay import compact_json
 from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, PlainText, QueryModel, Timestamp
 from patchbay.field_errors import pattern
-from patchbay.ids import IntegrationId
+from patchbay.ids import ConnectionRef, IntegrationId, connection_name
 from patchbay.integrations.stored_integration import CONFIG_NAME, ConfigValue
 from patchbay.providers.provider import AuthType, IntegrationType, RefreshStrategy
 from patchbay.updates import VOLATILE, ReadOnly, Update
@@ -78,6 +78,11 @@ OAuthScope = Annotated[
             "one scope: 1 to 256 ASCII characters without spaces, commas, quotes and backslashes",
         )
     ),
+]
+ConnectionName = Annotated[
+    str,
+    StringConstraints(pattern=pattern(ConnectionRef.PATTERN, "1 to 64 letters, digits, _, . or -")),
+    AfterValidator(connection_name),
 ]
 OAuthScopes = Annotated[list[OAuthScope], Field(max_length=MAX_SCOPES), AfterValidator(_distinct)]
 ConfigName = Annotated[

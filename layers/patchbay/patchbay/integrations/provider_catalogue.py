@@ -5,11 +5,14 @@ The schemas come from the same data that checks an integration's config and a co
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from patchbay import suggestions
 from patchbay.api_model import Listing
 from patchbay.errors import NotFound
 from patchbay.ids import IntegrationId
-from patchbay.integrations import config, credentials
+from patchbay.integrations import client, config, credentials
+from patchbay.integrations.config_fields import Schema
 from patchbay.integrations.models import (
     Provider,
     ProviderKey,
@@ -18,6 +21,7 @@ from patchbay.integrations.models import (
     ProviderScope,
     ProviderSummary,
 )
+from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import AuthType, IntegrationType, OAuth
 from patchbay.providers.provider import Provider as BuiltIn
@@ -68,6 +72,26 @@ def get(key: ProviderKey) -> Provider:
         hosts=[] if oauth is None else providers.called_hosts(oauth),
         redirect_uris=[] if oauth is None else list(settings().redirect_uris),
     )
+
+
+class CredentialsForm(NamedTuple):
+    """The `credentials` of a connection, as JSON Schema."""
+
+    auth_type: AuthType
+    schema: Schema
+
+
+def credentials_of(integration: StoredIntegration) -> CredentialsForm:
+    """The credentials that connect an integration without OAuth. For a provider that Patchbay does not know,
+    that is an API key, unless it is `custom_basic`.
+    """
+    provider = client.provider_for(integration)
+    if provider is not None and provider.credentials is not None:
+        return CredentialsForm(provider.auth_type, credentials.json_schema(provider.credentials.fields))
+    custom = _CUSTOM.get(integration.provider or "")
+    is_basic = custom is not None and custom[0] is AuthType.BASIC
+    auth_type = AuthType.BASIC if is_basic else AuthType.API_KEY
+    return CredentialsForm(auth_type, credentials.json_schema(credentials.CUSTOM[auth_type]))
 
 
 def _matches(provider: ProviderSummary, query: ProviderQuery) -> bool:

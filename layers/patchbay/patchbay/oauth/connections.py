@@ -16,7 +16,6 @@ from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import (
     Conflict,
-    IntegrationInactive,
     NotFound,
     Problem,
     ValidationFailed,
@@ -26,8 +25,7 @@ from patchbay.errors import (
 from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
 from patchbay.integrations import credentials
 from patchbay.integrations import service as integrations
-from patchbay.integrations.client import client_for, provider_for, status_reason
-from patchbay.integrations.models import IntegrationStatus
+from patchbay.integrations.client import check_active, client_for, provider_for
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import limits, provider_calls, refresh, store, token_endpoint
 from patchbay.oauth.models import (
@@ -40,6 +38,7 @@ from patchbay.oauth.models import (
     CreateConnection,
     RefreshConnection,
     WorkspaceConnectionQuery,
+    sent_name,
 )
 from patchbay.oauth.store import ProviderCallState
 from patchbay.oauth.stored_connection import LastError, StoredConnection
@@ -47,6 +46,7 @@ from patchbay.oauth.token_response import TokenRequestDenied, UnusableTokenRespo
 from patchbay.oauth.tokens import decrypt_credentials, decrypt_tokens, with_credentials
 from patchbay.observability import logger
 from patchbay.providers.provider import AuthType
+from patchbay.sessions import links
 from patchbay.storage import dynamo
 from patchbay.storage.paging import Page
 
@@ -224,17 +224,19 @@ def create(
     the integration's quotas to `used`.
 
     Raises ValidationFailed for credentials other than those that the provider requires, and Conflict if it
-    requires OAuth or at the workspace's ceiling.
+    requires OAuth or at the workspace's ceiling. A connect link allows only its integrations and name.
     """
+    links.check_integration(principal, integration_id)
+    name = links.connection_name(principal, sent_name(body), body.connection_id)
     integration = integrations.get_stored(principal.workspace_id, integration_id)
     check_active(integration)
     auth_type, label = _check_credentials(integration, body.credentials)
     limits.admit(integration, used)
-    old = store.get(principal.workspace_id, integration_id, body.connection_id)
+    old = store.get(principal.workspace_id, integration_id, name)
     check_replaceable(old)
     for _ in range(_MAX_TRIES):
         new = with_credentials(
-            new_connection(principal, integration, body.connection_id, auth_type, old),
+            new_connection(principal, integration, name, auth_type, old),
             body.credentials,
             label,
         )
@@ -244,7 +246,14 @@ def create(
             principal.workspace_id, integration_id, "connection.created", principal.id, detail
         )
         try:
-            store.connect(new, old, [log_action], once, response)
+            store.connect(
+                new,
+                old,
+                [log_action],
+                links.complete_actions(principal, integration_id, new.id),
+                once,
+                response,
+            )
         except store.ConnectionChanged as changed:
             old = changed.current
             continue
@@ -319,20 +328,6 @@ def _revoke(connection: StoredConnection, call_state: ProviderCallState) -> bool
 
 
 # ── shared with the flow ─────────────────────────────────────────────────────────────────────────────
-
-
-def check_active(integration: StoredIntegration) -> None:
-    """Raises IntegrationInactive."""
-    if integration.status == IntegrationStatus.ACTIVE:
-        return
-    why = status_reason(integration)
-    reason = "" if why is None else f" ({why})"
-    advice = {
-        IntegrationStatus.PENDING_SETUP.value: "Set the missing fields: PUT /api/integrations/{id}.",
-        IntegrationStatus.INACTIVE.value: "Activate it: PUT /api/integrations/{id}/status.",
-        IntegrationStatus.ERROR.value: "Fix the cause, then activate it: PUT /api/integrations/{id}/status.",
-    }[integration.status]
-    raise IntegrationInactive(f"This integration is {integration.status}{reason}. {advice}")
 
 
 def check_replaceable(old: StoredConnection | None) -> None:

@@ -7,14 +7,13 @@ platform's page, and the code is exchanged when the same principal sends them ba
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from patchbay import idempotency, vault
+from patchbay import idempotency, return_urls, vault
 from patchbay.activity import log as activity
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, now_ms
@@ -31,7 +30,7 @@ from patchbay.errors import (
 from patchbay.ids import ConnectionRef, IntegrationId
 from patchbay.integrations import marketplace
 from patchbay.integrations import service as integrations
-from patchbay.integrations.client import OAuthClient, client_for
+from patchbay.integrations.client import OAuthClient, check_active, client_for
 from patchbay.integrations.config import origin_of
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import (
@@ -44,7 +43,7 @@ from patchbay.oauth import (
     store,
     token_endpoint,
 )
-from patchbay.oauth.models import Authorization, Callback, Connection, Initiate
+from patchbay.oauth.models import Authorization, Callback, Connection, Initiate, sent_name
 from patchbay.oauth.states import StoredFlow
 from patchbay.oauth.store import ProviderCallState
 from patchbay.oauth.stored_connection import StoredConnection
@@ -56,8 +55,9 @@ from patchbay.oauth.token_response import (
     sanitize,
 )
 from patchbay.oauth.tokens import Encrypt, decrypt_tokens, with_tokens
-from patchbay.providers.provider import AuthType, is_at_host
+from patchbay.providers.provider import AuthType, OAuth, is_at_host
 from patchbay.rate_limits.headers import retry_after
+from patchbay.sessions import links
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 
@@ -68,29 +68,35 @@ _MAX_TRIES = 3
 # The parameters of a redirect, besides the provider's own `callback` ones (RFC 6749, 4.1.2; RFC 9207).
 _RESPONSE_PARAMETERS = {"code", "state", "iss", "error", "error_description", "error_uri", "scope"}
 _MAX_PARAMETER_LENGTH = 4096
-# Not parsed with urlsplit, which is lenient: a browser may see a different origin.
-_RETURN_URL = re.compile(r"(?P<origin>https?://[A-Za-z0-9.:\[\]-]+)(?:[/?][!-~]*)?")
+# The deployment's own page, which hands the parameters of a redirect to the page that started the flow.
+_OWN_RETURN_PATH = "/connect/return"
 
 
 def initiate(
     principal: Principal,
     integration_id: IntegrationId,
     body: Initiate,
+    origin: str,
     used: limits.UsedQuotas | None = None,
     once: Once | None = None,
 ) -> Authorization:
     """Start a flow. Returns where to send the user, and the state that the provider returns with them. Adds
-    the integration's quotas to `used`.
+    the integration's quotas to `used`. `origin` is that of this deployment.
 
     Raises ValidationFailed for a redirect or return URL that is not registered, or scopes beyond the
-    integration's; IntegrationInactive; RateLimited.
+    integration's; IntegrationInactive; RateLimited; Forbidden for more than the caller's connect link allows.
     """
+    links.check_integration(principal, integration_id)
+    name = links.connection_name(principal, sent_name(body), body.connection_id)
+    wanted = links.scopes(principal, body.scopes)
     integration = integrations.get_stored(principal.workspace_id, integration_id)
-    connections.check_active(integration)
+    check_active(integration)
     client = client_for(integration)
-    _check_redirect_uri(integration, body.redirect_uri)
-    _check_return_url(body.return_url)
-    scopes = _scopes(integration, client, body.scopes)
+    _check_redirect_uri(integration, body.redirect_uri, origin)
+    returns_here = body.return_url == f"{origin}{_OWN_RETURN_PATH}"
+    if not returns_here:
+        return_urls.check(body.return_url)
+    scopes = requested_scopes(integration, client.oauth, wanted)
     limits.admit(integration, used)
     now = now_ms()
     state = secrets.token_urlsafe(32)
@@ -103,7 +109,7 @@ def initiate(
         principal_id=principal.id,
         integration_id=integration_id,
         generation=integration.generation,
-        connection_name=body.connection_id,
+        connection_name=name,
         redirect_uri=body.redirect_uri,
         expires_at=now + states.LIFETIME_MS,
         scopes=scopes,
@@ -111,19 +117,23 @@ def initiate(
         if verifier is None
         else vault.encrypt(principal.workspace_id, verifier, encryption_context=_encryption_context(id)),
         return_url=body.return_url,
+        returns_here=returns_here,
         callback_parameters=[variable.parameter for variable in client.oauth.callback.values()],
     )
     log_action = activity.log_action(
-        principal.workspace_id, integration_id, "oauth.initiated", principal.id, body.connection_id
+        principal.workspace_id, integration_id, "oauth.initiated", principal.id, name
     )
     url = token_endpoint.authorization_url(
         client, redirect_uri=body.redirect_uri, scopes=scopes, state=state, code_verifier=verifier
     )
     response = Authorization(authorization_url=url, state=state, expires_at=from_ms(stored.expires_at))
-    actions = [states.create_action(stored), log_action]
+    started = links.start_actions(principal)
+    once_actions = [once.complete_action(response)] if once else []
     try:
-        dynamo.transact([*actions, once.complete_action(response)] if once else actions)
-    except dynamo.TransactionCanceled:
+        dynamo.transact([*started, states.create_action(stored), log_action, *once_actions])
+    except dynamo.TransactionCanceled as refused:
+        if started and 0 in refused.failed:
+            raise links.not_started() from None
         raise idempotency.request_in_progress() from None
     return response
 
@@ -155,7 +165,8 @@ def complete(principal: Principal, body: Callback, once: Once | None = None) -> 
     if integration is None:
         raise NotFound("No integration with this ID.")
     try:
-        connections.check_active(integration)
+        links.check_integration(principal, integration.id)
+        check_active(integration)
         return _connect(principal, integration, old, call_state, flow, body, once)
     except Problem as problem:
         _log_failure(flow, principal.id, problem.detail)
@@ -176,7 +187,8 @@ def redirect_location(integration_id: IntegrationId, parameters: Mapping[str, st
         raise NotFound("No integration with this ID.")
     if flow.return_url is None:
         raise ValidationFailed.for_field("state", "belongs to a flow that was started without a returnUrl")
-    _check_return_url(flow.return_url)
+    if not flow.returns_here:
+        return_urls.check(flow.return_url)
     allowed = {*_RESPONSE_PARAMETERS, *flow.callback_parameters}
     forwarded = {name: value[:_MAX_PARAMETER_LENGTH] for name, value in parameters.items() if name in allowed}
     return f"{flow.return_url}#{urlencode(forwarded)}"
@@ -282,7 +294,14 @@ def _store(
         )
         try:
             response = connections.to_api(integration, new)
-            store.connect(new, old, [log_action], once, response)
+            store.connect(
+                new,
+                old,
+                [log_action],
+                links.complete_actions(principal, integration.id, new.id),
+                once,
+                response,
+            )
         except store.ConnectionChanged as changed:
             old = changed.current
             continue
@@ -368,32 +387,37 @@ def _callback_variables(client: OAuthClient, body: Callback) -> dict[str, str]:
 # ── starting ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_redirect_uri(integration: StoredIntegration, uri: str) -> None:
-    """Require an exact match (RFC 9700, 2.1). A copy may use only the platform's URIs: with its publisher's,
-    the publisher would receive other workspaces' codes.
+def own_redirect_uri(integration: StoredIntegration, origin: str) -> str:
+    """The URI of Patchbay's own callback route: as it is registered, which may be with another domain of this
+    deployment, or else at `origin`.
+    """
+    path = f"/api/integrations/{integration.id}/oauth/callback"
+    return next((uri for uri in _redirect_uris(integration) if uri.endswith(path)), f"{origin}{path}")
+
+
+def _redirect_uris(integration: StoredIntegration) -> Sequence[str]:
+    """The registered URIs. A copy may use only the platform's: with its publisher's, the publisher would
+    receive other workspaces' codes.
     """
     own = integration.redirect_uris
-    registered = own if own and not integration.is_copy else settings().redirect_uris
-    if uri not in registered:
+    return own if own and not integration.is_copy else settings().redirect_uris
+
+
+def _check_redirect_uri(integration: StoredIntegration, uri: str, origin: str) -> None:
+    """Require an exact match (RFC 9700, 2.1) with a registered URI, or with Patchbay's own callback route,
+    which exchanges nothing and forwards only to an allowed page.
+    """
+    own = integration.redirect_uris
+    if uri not in (*_redirect_uris(integration), own_redirect_uri(integration, origin)):
         where = "config.redirectUris" if own else "the deployment's parameter AllowedRedirectUris"
         raise ValidationFailed.for_field("redirectUri", f"must be exactly one of the URIs in {where}")
 
 
-def _check_return_url(url: str | None) -> None:
-    if url is None:
-        return
-    parts = _RETURN_URL.fullmatch(url)
-    if parts is None or parts["origin"] not in settings().return_origins or "#" in url:
-        raise ValidationFailed.for_field(
-            "returnUrl", "must have one of the origins in the deployment's parameter AllowedReturnOrigins"
-        )
-
-
-def _scopes(
-    integration: StoredIntegration, client: OAuthClient, requested: list[str] | None
+def requested_scopes(
+    integration: StoredIntegration, oauth: OAuth, requested: list[str] | None
 ) -> tuple[str, ...]:
-    """The scopes to request: the chosen ones, which must be within the integration's list if it has one, plus
-    those that the provider needs to issue a refresh token.
+    """The scopes of a flow: the requested ones, which must be within the integration's list if it has one,
+    plus those that the provider needs to issue a refresh token.
     """
     listed = list(integration.scopes)
     if integration.is_copy:
@@ -412,8 +436,8 @@ def _scopes(
             )
     chosen = requested if requested is not None else listed
     if not (chosen or integration.is_copy or requested is not None):
-        chosen = list(client.oauth.default_scopes)
-    return tuple(dict.fromkeys([*chosen, *client.oauth.offline_scopes]))
+        chosen = list(oauth.default_scopes)
+    return tuple(dict.fromkeys([*chosen, *oauth.offline_scopes]))
 
 
 def _log_failure(flow: StoredFlow, actor: str, detail: str) -> None:

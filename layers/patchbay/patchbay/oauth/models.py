@@ -5,32 +5,19 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from patchbay.api_model import ApiModel, LastError, ListQuery, Timestamp
 from patchbay.field_errors import pattern
-from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId, connection_name
-from patchbay.integrations.models import OAuthScopes, ProviderName
+from patchbay.ids import ConnectionId, ConnectionRef, IntegrationId
+from patchbay.integrations.models import ConnectionName, OAuthScopes, ProviderName
 from patchbay.providers.provider import AuthType
+from patchbay.return_urls import Url
 
 DEFAULT_NAME = "default"
 _MAX_PARAMETERS = 30
 
 
-Name = Annotated[
-    str,
-    StringConstraints(pattern=pattern(ConnectionRef.PATTERN, "1 to 64 letters, digits, _, . or -")),
-    AfterValidator(connection_name),
-]
-# Printable ASCII (RFC 3986, 2): parsers disagree about other characters.
-Uri = Annotated[
-    str,
-    StringConstraints(
-        pattern=pattern(
-            r"^[!-~]{1,2048}$", "a URL of at most 2,048 characters, with non-ASCII characters percent-encoded"
-        )
-    ),
-]
 Parameter = Annotated[str, StringConstraints(max_length=4096)]
 # RFC 6749, A.11.
 Code = Annotated[
@@ -54,10 +41,15 @@ class Initiate(ApiModel):
     sends the browser; with a `redirectUri` of the platform, it is not needed.
     """
 
-    redirect_uri: Uri
-    connection_id: Name = DEFAULT_NAME
+    redirect_uri: Url
+    connection_id: ConnectionName = DEFAULT_NAME
     scopes: OAuthScopes | None = None
-    return_url: Uri | None = None
+    return_url: Url | None = None
+
+
+def sent_name(body: Initiate | CreateConnection) -> str | None:
+    """The connection's name, if the caller sent one."""
+    return body.connection_id if "connection_id" in body.model_fields_set else None
 
 
 class Authorization(ApiModel):
@@ -102,7 +94,7 @@ class CreateConnection(ApiModel):
     that Patchbay does not know: `apiKey`, or `username` and `password`.
     """
 
-    connection_id: Name = DEFAULT_NAME
+    connection_id: ConnectionName = DEFAULT_NAME
     credentials: Annotated[dict[str, Parameter], Field(min_length=1, max_length=20, repr=False)]
 
 

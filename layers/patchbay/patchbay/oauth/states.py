@@ -21,9 +21,9 @@ LIFETIME_MS = 10 * 60_000
 @dataclass(frozen=True, slots=True)
 class StoredFlow:
     """A started flow, bound to the principal that started it. `verifier` is ciphertext, `expires_at` is in
-    Unix milliseconds, and `generation` is the integration's when the user was sent to the provider.
-    `callback_parameters` are the provider's own parameters besides OAuth's: the public redirect route, which
-    may not read integrations, passes them on.
+    Unix milliseconds, and `generation` is the integration's when the user was sent to the provider. With
+    `returns_here`, `return_url` is the deployment's own page. `callback_parameters` are the provider's own
+    parameters besides OAuth's: the public redirect route, which may not read integrations, passes them on.
     """
 
     id: str
@@ -37,6 +37,7 @@ class StoredFlow:
     scopes: Sequence[str]
     verifier: str | None = None
     return_url: str | None = None
+    returns_here: bool = False
     callback_parameters: Sequence[str] = ()
 
 

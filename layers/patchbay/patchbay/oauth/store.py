@@ -28,6 +28,7 @@ from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import announcements
 from patchbay.oauth.models import ConnectionStatus
 from patchbay.oauth.stored_connection import CLEANUP_SHARD, StoredConnection
+from patchbay.sessions import links
 from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
@@ -245,15 +246,18 @@ def connect(
     new: StoredConnection,
     old: StoredConnection | None,
     extra_actions: Sequence[dynamo.TransactItem],
+    link_actions: Sequence[dynamo.TransactItem] = (),
     once: Once | None = None,
     response: ApiModel | None = None,
 ) -> None:
     """Store a new connection, in place of `old` if there is one of that name, and end any lease on `old`.
+    `link_actions` use up the connect link of the caller, if they have one.
 
     The same transaction announces a connection that is new or that recovers.
 
     Raises ConnectionChanged if another process was faster; Conflict if the integration's client has changed
-    since the connection was made, or at the workspace's ceiling. Replacing a connection is always possible.
+    since the connection was made, if the connect link can no longer be used, or at the workspace's ceiling.
+    Replacing a connection is always possible.
     """
     ceiling = settings().max_connections
     condition, names = "attribute_not_exists(id)", {}
@@ -291,9 +295,12 @@ def connect(
         actions.insert(
             2, integrations_store.count_workspace_connection_action(new.workspace_id, 1, ceiling=most)
         )
+    link_positions = range(len(actions), len(actions) + len(link_actions))
     try:
-        dynamo.transact(actions)
+        dynamo.transact([*actions, *link_actions])
     except dynamo.TransactionCanceled as refused:
+        if set(link_positions).intersection(refused.failed):
+            raise links.not_completed() from None
         if 1 in refused.failed:
             raise Conflict(
                 "The integration's client or URLs changed while the user was connecting. Start a new flow."

@@ -58,6 +58,7 @@ from patchbay.oauth import store as connections
 from patchbay.observability import logger
 from patchbay.rate_limits import store as rate_limits
 from patchbay.receivers import health_store
+from patchbay.sessions import store as sessions
 from patchbay.settings import settings
 from patchbay.storage import dynamo, objects
 from patchbay.tasks import service as tasks
@@ -331,6 +332,7 @@ def _by_scan(name: str, table: str, scan: Scan) -> Step:
 
 
 _TWICE = (
+    _by_keys("sessions", "sessions_table", sessions.workspace_keys),
     _by_keys("api keys", "api_keys_table", api_keys.workspace_keys),
     Step("integrations", (), _delete_integrations),
     Step("copies", (), _deactivate_copies),

@@ -37,6 +37,7 @@ from patchbay.auth.principal import Principal
 from patchbay.auth.scopes import ROLES
 from patchbay.automations import runs
 from patchbay.automations.models import RunQuery
+from patchbay.connect import service as connect
 from patchbay.deliveries import service as deliveries
 from patchbay.events import service as events
 from patchbay.flows import runs as flow_runs
@@ -47,6 +48,7 @@ from patchbay.integrations import service as integrations
 from patchbay.integrations.models import IntegrationQuery
 from patchbay.oauth import connections
 from patchbay.oauth.models import WorkspaceConnectionQuery
+from patchbay.sessions import portal
 from patchbay.storage import dynamo, objects
 from patchbay.tasks import service as tasks
 from patchbay.tasks.models import TaskQuery
@@ -239,6 +241,16 @@ def _audit_log(reader: _Reader, cursor: str | None) -> Page:
     return _records("auditEntry", page.items), page.next_cursor
 
 
+def _portal_sessions(reader: _Reader, cursor: str | None) -> Page:
+    page = portal.list_sessions(reader.principal, ListQuery(limit=_PAGE, cursor=cursor))
+    return _records("portalSession", page.items), page.next_cursor
+
+
+def _connect_sessions(reader: _Reader, cursor: str | None) -> Page:
+    page = connect.list_sessions(reader.principal, ListQuery(limit=_PAGE, cursor=cursor))
+    return _records("connectSession", page.items), page.next_cursor
+
+
 def _tasks(reader: _Reader, cursor: str | None) -> Page:
     page = tasks.list_tasks(reader.principal, TaskQuery(limit=_PAGE, cursor=cursor))
     return _records("task", page.items), page.next_cursor
@@ -257,6 +269,8 @@ _SOURCES: dict[str, Callable[[_Reader, str | None], Page]] = {
     "runs of flows": _flow_runs,
     "activity": _activity,
     "audit log": _audit_log,
+    "portal sessions": _portal_sessions,
+    "connect sessions": _connect_sessions,
     "tasks": _tasks,
 }
 

@@ -20,7 +20,7 @@ class ActionRequestedData(Model):
     """The run; send the result with this id."""
     workspace_id: str
     """The workspace that the action is for."""
-    platform: Literal["zapier", "make", "n8n"]
+    platform: Literal["zapier", "make", "n8n", "flow"]
     """Where the automation runs."""
     action: str
     """The action's key."""
@@ -891,7 +891,7 @@ class WebhookRecoveredEvent(Model):
     """The event's content."""
 
 
-ActionRequestedDataPlatform: TypeAlias = Literal["zapier", "make", "n8n"]
+ActionRequestedDataPlatform: TypeAlias = Literal["zapier", "make", "n8n", "flow"]
 
 AlertTriggeredDataSeverity: TypeAlias = Literal["info", "warning", "critical"]
 

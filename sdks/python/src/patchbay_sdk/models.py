@@ -223,23 +223,26 @@ class Authorization(Model):
 
 
 class Caller(Model):
-    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key.
+    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, the ID of the API key, or
+    `session:…`.
 
-    A user has a `role` unless their token lists its scopes.
+    A user has a `role` unless their token lists its scopes. A session has no role.
     """
 
     workspace_id: str
     """The workspace."""
     id: str
-    """Who it is: `user:…`, or the ID of the API key."""
-    type: Literal["user", "key"]
-    """Whether a user or a key calls."""
+    """Who it is: `user:…`, the ID of the API key, or `session:…`."""
+    type: Literal["user", "key", "session"]
+    """Whether a user, a key or a portal session calls."""
     role: str | None
     """The role of the token, or null."""
     scopes: list[str]
     """What the credentials allow."""
     key: CallerKey | None
-    """The API key; null for a user."""
+    """The API key; null for other callers."""
+    session: CallerSession | None
+    """The portal session; null for other callers."""
 
 
 class CallerKey(Model):
@@ -257,6 +260,25 @@ class CallerKey(Model):
     """The most requests in any 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
+
+
+class CallerSession(Model):
+    """The portal session of the caller. `returnUrl` is where a session that has ended sends its user."""
+
+    id: str
+    """The ID."""
+    label: str | None
+    """Who uses it, as its creator named them; or null."""
+    read_only: bool
+    """Whether it may change nothing."""
+    theme: Theme
+    """How the console looks."""
+    view: str | None
+    """The page that the console opens, or null."""
+    return_url: str | None
+    """Where a session that has ended sends its user, or null."""
+    expires_at: datetime
+    """When the session ends."""
 
 
 class Choice(Model):
@@ -1623,7 +1645,9 @@ class RotationPolicyInput(Model):
 
 
 class Run(Model):
-    """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`."""
+    """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform`
+    is the automation platform that started it, or `flow`.
+    """
 
     id: str
     """The ID."""
@@ -1847,6 +1871,15 @@ class TaskList(Model):
     """The items of this page."""
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
+
+
+class Theme(Model):
+    """How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color."""
+
+    color_scheme: Literal["light", "dark", "auto"]
+    """`light`, `dark`, or `auto`, which follows the browser."""
+    primary_color: str | None
+    """The color of buttons and links, such as `#3366ff`; null for the console's own."""
 
 
 class Trend(Model):
@@ -2227,7 +2260,7 @@ AuthType: TypeAlias = Literal["OAUTH2", "API_KEY", "BASIC"]
 
 AutomationPlatform: TypeAlias = Literal["zapier", "make", "n8n"]
 
-CallerType: TypeAlias = Literal["user", "key"]
+CallerType: TypeAlias = Literal["user", "key", "session"]
 
 Choices: TypeAlias = list[Choice]
 
@@ -2304,6 +2337,8 @@ StepRunType: TypeAlias = Literal["webhook", "action", "wait", "filter", "branch"
 TaskStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 
 TaskType: TypeAlias = Literal["webhook.replay", "workspace.erase", "workspace.export"]
+
+ThemeColorScheme: TypeAlias = Literal["light", "dark", "auto"]
 
 Triggers: TypeAlias = list[Trigger]
 

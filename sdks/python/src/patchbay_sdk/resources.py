@@ -1650,7 +1650,7 @@ class Events:
         )
 
     def erase_data(self, id: str) -> None:
-        """Erase the data of an event, and what receivers responded to it. It cannot be sent again.
+        """Erase the data of an event, and what receivers and flows made of it. It cannot be sent again.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -1767,7 +1767,7 @@ class AsyncEvents:
         )
 
     async def erase_data(self, id: str) -> None:
-        """Erase the data of an event, and what receivers responded to it. It cannot be sent again.
+        """Erase the data of an event, and what receivers and flows made of it. It cannot be sent again.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -3158,7 +3158,7 @@ class Me:
     def get(
         self,
     ) -> models.Caller:
-        """Describe the caller: the workspace, the user or API key, and the scopes.
+        """Describe the caller: the workspace, the user, API key or session, and the scopes.
 
         Needs credentials, and no particular scope.
         """
@@ -3179,7 +3179,7 @@ class AsyncMe:
     async def get(
         self,
     ) -> models.Caller:
-        """Describe the caller: the workspace, the user or API key, and the scopes.
+        """Describe the caller: the workspace, the user, API key or session, and the scopes.
 
         Needs credentials, and no particular scope.
         """

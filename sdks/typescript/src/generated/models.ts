@@ -87,9 +87,10 @@ export type AttemptTrigger = Schemas["AttemptTrigger"];
 /**
  * A request for a change or for a secret. Kept for 400 days.
  *
- * `action` is the route, such as `webhooks.update`. `target` is what the request's path names, or what it created.
- * `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do
- * that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
+ * `action` is the route, such as `webhooks.update`. `actorLabel` is the label of the portal session that asked: who
+ * uses it. `target` is what the request's path names, or what it created. `fields` has the names of the fields that the
+ * body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason`
+ * is the code of the problem of a request that was REFUSED or FAILED.
  */
 export type AuditEntry = Schemas["AuditEntry"];
 export type AuditEntryList = Schemas["AuditEntryList"];
@@ -103,13 +104,15 @@ export type AutomationPlatform = Schemas["AutomationPlatform"];
 /** The query parameters of the provider's redirect, including provider-specific ones. */
 export type Callback = Schemas["Callback"];
 /**
- * Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key.
+ * Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, the ID of the API key, or `session:…`.
  *
- * A user has a `role` unless their token lists its scopes.
+ * A user has a `role` unless their token lists its scopes. A session has no role.
  */
 export type Caller = Schemas["Caller"];
 /** The API key of the caller. Both limits apply to its requests. */
 export type CallerKey = Schemas["CallerKey"];
+/** The portal session of the caller. `returnUrl` is where a session that has ended sends its user. */
+export type CallerSession = Schemas["CallerSession"];
 export type CallerType = Schemas["CallerType"];
 /** The data of a `CAMPAIGN_COMPLETED` event. */
 export type CampaignCompletedData = Schemas["CampaignCompletedData"];
@@ -124,6 +127,25 @@ export type Choice = Schemas["Choice"];
 export type Choices = Schemas["Choices"];
 /** `consumer` is done with all events up to `sequence`. `rewind` lets it go back. */
 export type Commit = Schemas["Commit"];
+/** What the page of a connect link shows. */
+export type ConnectPage = Schemas["ConnectPage"];
+/** A connect session without its link. `integrationId` and `connection` are what it connected. */
+export type ConnectSession = Schemas["ConnectSession"];
+/** The response to the creation of a session, the only one that contains its link. */
+export type ConnectSessionLink = Schemas["ConnectSessionLink"];
+export type ConnectSessionList = Schemas["ConnectSessionList"];
+/**
+ * OPEN until the link has made its connection. COMPLETED, REVOKED and EXPIRED links make none. A link also ends with
+ * the API key that made it, which its status does not show.
+ */
+export type ConnectSessionStatus = Schemas["ConnectSessionStatus"];
+/**
+ * One of the integrations of a link. `provider` is its key, `providerName` its name.
+ *
+ * With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of the
+ * connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.
+ */
+export type ConnectableIntegration = Schemas["ConnectableIntegration"];
 /** `connectionId` is the name that the caller chose. */
 export type Connection = Schemas["Connection"];
 /** The data of a `CONNECTION_CREATED` event. */
@@ -162,6 +184,16 @@ export type ConversationAssignedEvent = Schemas["ConversationAssignedEvent"];
  */
 export type CreateApiKey = Schemas["CreateApiKey"];
 /**
+ * A new connect link. Its holder chooses one of the `integrations`, which must be active, and connects an account,
+ * once.
+ *
+ * `connectionId` is the name of the connection: a connection of that name is replaced. By default, it is the ID of the
+ * session, so that nothing can be replaced. `scopes` may ask for less than the integration lists; only with one
+ * integration. The page shows `workspaceName` and `requestedBy`, so that people know whom they give access to. At the
+ * end it leads to `returnUrl`.
+ */
+export type CreateConnectSession = Schemas["CreateConnectSession"];
+/**
  * For providers without OAuth. `credentials` has the fields that the provider requires. For a provider that Patchbay
  * does not know: `apiKey`, or `username` and `password`.
  */
@@ -173,6 +205,13 @@ export type CreateFlow = Schemas["CreateFlow"];
  * know, its URLs. Fields of `config` that are not known to be public are stored as secrets.
  */
 export type CreateIntegration = Schemas["CreateIntegration"];
+/**
+ * A new session of the console. `capabilities` are scopes that the caller may grant; by default, all of the caller's
+ * own that Patchbay knows, except `credentials:…`, `workspace:…` and `actions:…`. `credentials:read` is never possible:
+ * access tokens must not get into a browser. With `readOnly`, the session has only the scopes that read, and only
+ * requests that change nothing are accepted.
+ */
+export type CreatePortalSession = Schemas["CreatePortalSession"];
 /**
  * `secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_` and the base64
  * of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one.
@@ -249,6 +288,8 @@ export type EventTypeInfoKind = Schemas["EventTypeInfoKind"];
 export type EventTypeInfoList = Schemas["EventTypeInfoList"];
 /** The input of an action and its output. */
 export type Example = Schemas["Example"];
+/** The code is in the fragment of the link. */
+export type ExchangeCode = Schemas["ExchangeCode"];
 /** A value at `path` exists (`true`) or does not (`false`); null is a value. */
 export type ExistsFilter = Schemas["ExistsFilter"];
 /** A value at `path` exists (`true`) or does not (`false`); null is a value. */
@@ -450,6 +491,18 @@ export type MessageReceivedEvent = Schemas["MessageReceivedEvent"];
 export type Parts = Schemas["Parts"];
 /** One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point. */
 export type Point = Schemas["Point"];
+/** A session without its secrets. */
+export type PortalSession = Schemas["PortalSession"];
+/** The response to the creation of a session, the only one that contains its link. */
+export type PortalSessionLink = Schemas["PortalSessionLink"];
+export type PortalSessionList = Schemas["PortalSessionList"];
+/**
+ * OPEN until the link is used, then ACTIVE. ENDED by somebody, or EXPIRED. A session also ends with the API key that
+ * made it, which its status does not show.
+ */
+export type PortalSessionStatus = Schemas["PortalSessionStatus"];
+/** The bearer token of a session, for its whole life. Keep it in memory only. */
+export type PortalSessionToken = Schemas["PortalSessionToken"];
 /** The data of a `POST_FAILED` event. */
 export type PostFailedData = Schemas["PostFailedData"];
 /** Triggers when a post could not be published. */
@@ -550,6 +603,8 @@ export type Replay = Schemas["Replay"];
  * after some seconds.
  */
 export type ReplayPreview = Schemas["ReplayPreview"];
+/** An OAuth scope that the provider will ask for, in the words that Patchbay knows for it. */
+export type RequestedScope = Schemas["RequestedScope"];
 /** Delays of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead. */
 export type RetryConfig = Schemas["RetryConfig"];
 /** `force` also sends a delivery again that was delivered. */
@@ -575,7 +630,10 @@ export type RotationPolicy = Schemas["RotationPolicy"];
  * API_KEY_ROTATION_DUE, 7 days before and when a key is due.
  */
 export type RotationPolicyInput = Schemas["RotationPolicyInput"];
-/** An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
+/**
+ * An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform` is the
+ * automation platform that started it, or `flow`.
+ */
 export type Run = Schemas["Run"];
 /**
  * Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the platform's
@@ -654,6 +712,11 @@ export type TaskError = Schemas["TaskError"];
 export type TaskList = Schemas["TaskList"];
 export type TaskStatus = Schemas["TaskStatus"];
 export type TaskType = Schemas["TaskType"];
+/** How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color. */
+export type Theme = Schemas["Theme"];
+export type ThemeColorScheme = Schemas["ThemeColorScheme"];
+/** How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color. */
+export type ThemeInput = Schemas["ThemeInput"];
 /**
  * Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is null without
  * a rate in both, and STEADY within one percentage point.

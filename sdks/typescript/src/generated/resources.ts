@@ -335,7 +335,7 @@ export class Events {
     return this.#http.request("GET", "/api/events/{id}", { path: { id }, options });
   }
 
-  /** Erase the data of an event, and what receivers responded to it. It cannot be sent again. */
+  /** Erase the data of an event, and what receivers and flows made of it. It cannot be sent again. */
   eraseData(id: string, options?: Options): Promise<void> {
     return this.#http.request("DELETE", "/api/events/{id}/data", { path: { id }, options });
   }
@@ -526,7 +526,7 @@ export class Me {
   }
 
   /**
-   * Describe the caller: the workspace, the user or API key, and the scopes.
+   * Describe the caller: the workspace, the user, API key or session, and the scopes.
    *
    * Needs credentials, and no particular scope.
    */

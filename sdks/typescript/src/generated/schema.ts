@@ -67,7 +67,7 @@ export interface components {
             workspaceId: string;
         };
         /** @enum {string} */
-        ActionRequestedDataPlatform: "zapier" | "make" | "n8n";
+        ActionRequestedDataPlatform: "zapier" | "make" | "n8n" | "flow";
         /** @description Triggers when an automation asks the platform to do something. */
         ActionRequestedEvent: {
             /** @description The event's content. */
@@ -616,13 +616,15 @@ export interface components {
         /**
          * @description A request for a change or for a secret. Kept for 400 days.
          *
-         *     `action` is the route, such as `webhooks.update`. `target` is what the request's path names, or what it created. `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
+         *     `action` is the route, such as `webhooks.update`. `actorLabel` is the label of the portal session that asked: who uses it. `target` is what the request's path names, or what it created. `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
          */
         AuditEntry: {
             /** @description The route, such as `webhooks.update`. */
             action: string;
-            /** @description Who asked: `user:…`, or `key_…` for an API key. */
+            /** @description Who asked: `user:…`, `key_…` for an API key, `session:…`, or `connect:…` for a connect link. */
             actor: string;
+            /** @description Who uses the portal session that asked, as its creator named them; or null. */
+            actorLabel: string | null;
             /**
              * Format: date-time
              * @description When it was created.
@@ -689,20 +691,22 @@ export interface components {
             [key: string]: string;
         };
         /**
-         * @description Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, or the ID of the API key.
+         * @description Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, the ID of the API key, or `session:…`.
          *
-         *     A user has a `role` unless their token lists its scopes.
+         *     A user has a `role` unless their token lists its scopes. A session has no role.
          */
         Caller: {
-            /** @description Who it is: `user:…`, or the ID of the API key. */
+            /** @description Who it is: `user:…`, the ID of the API key, or `session:…`. */
             id: string;
-            /** @description The API key; null for a user. */
+            /** @description The API key; null for other callers. */
             key: components["schemas"]["CallerKey"] | null;
             /** @description The role of the token, or null. */
             role: string | null;
             /** @description What the credentials allow. */
             scopes: string[];
-            /** @description Whether a user or a key calls. */
+            /** @description The portal session; null for other callers. */
+            session: components["schemas"]["CallerSession"] | null;
+            /** @description Whether a user, a key or a portal session calls. */
             type: components["schemas"]["CallerType"];
             /** @description The workspace. */
             workspaceId: string;
@@ -725,8 +729,28 @@ export interface components {
             /** @description The most requests in any 60 minutes. */
             rateLimitPerHour: number;
         };
+        /** @description The portal session of the caller. `returnUrl` is where a session that has ended sends its user. */
+        CallerSession: {
+            /**
+             * Format: date-time
+             * @description When the session ends.
+             */
+            expiresAt: string;
+            /** @description The ID. */
+            id: string;
+            /** @description Who uses it, as its creator named them; or null. */
+            label: string | null;
+            /** @description Whether it may change nothing. */
+            readOnly: boolean;
+            /** @description Where a session that has ended sends its user, or null. */
+            returnUrl: string | null;
+            /** @description How the console looks. */
+            theme: components["schemas"]["Theme"];
+            /** @description The page that the console opens, or null. */
+            view: string | null;
+        };
         /** @enum {string} */
-        CallerType: "user" | "key";
+        CallerType: "user" | "key" | "session";
         /** @description The data of a `CAMPAIGN_COMPLETED` event. */
         CampaignCompletedData: {
             /** @description The platform's own id of the campaign. */
@@ -826,6 +850,37 @@ export interface components {
             rewind?: boolean;
             /** @description The number of the entry in the feed. */
             sequence: number;
+        };
+        /**
+         * @description One of the integrations of a link. `provider` is its key, `providerName` its name.
+         *
+         *     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.
+         */
+        ConnectableIntegration: {
+            /** @description How an account is connected. */
+            authType: components["schemas"]["AuthType"];
+            /** @description The JSON Schema of a connection's `credentials`; null with OAuth. */
+            credentialsSchema: {
+                [key: string]: unknown;
+            } | null;
+            /** @description What it is, in a sentence or two. */
+            description: string;
+            /** @description The provider's documentation; null for a provider that Patchbay does not know. */
+            documentationUrl: string | null;
+            /** @description The ID. */
+            id: string;
+            /** @description Whether it can be connected now. */
+            isActive: boolean;
+            /** @description The name for people. */
+            name: string;
+            /** @description The key of the provider, or null. */
+            provider: string | null;
+            /** @description The provider's name for people. */
+            providerName: string;
+            /** @description The `redirectUri` of a flow: Patchbay's own callback route. Null without OAuth. */
+            redirectUri: string | null;
+            /** @description What the provider will ask the user to allow. */
+            scopes: components["schemas"]["RequestedScope"][];
         };
         /** @description `connectionId` is the name that the caller chose. */
         Connection: {
@@ -1026,6 +1081,123 @@ export interface components {
          * @enum {string}
          */
         ConnectionStatus: "ACTIVE" | "EXPIRED" | "ERROR" | "REVOKED";
+        /** @description What the page of a connect link shows. */
+        ConnectPage: {
+            /** @description The name of the connection. */
+            connectionId: string;
+            /**
+             * Format: date-time
+             * @description When the link expires.
+             */
+            expiresAt: string;
+            /** @description The ID. */
+            id: string;
+            /** @description What can be connected: one of these. */
+            integrations: components["schemas"]["ConnectableIntegration"][];
+            /** @description Who asks for the account, as the creator of the link says; or null. */
+            requestedBy: string | null;
+            /** @description The platform's page to go on to, or null. */
+            returnUrl: string | null;
+            /** @description `OPEN`, or `COMPLETED` once the account is connected. */
+            status: components["schemas"]["ConnectSessionStatus"];
+            /** @description The workspace. */
+            workspaceId: string;
+            /** @description The workspace's name, as the creator of the link says; or null. */
+            workspaceName: string | null;
+        };
+        /** @description A connect session without its link. `integrationId` and `connection` are what it connected. */
+        ConnectSession: {
+            /**
+             * Format: date-time
+             * @description When the account was connected, or null.
+             */
+            completedAt: string | null;
+            /** @description The ID of the connection that was made, or null. */
+            connection: string | null;
+            /** @description The name that the connection gets. */
+            connectionId: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description Who created it: `user:…` or `key:…`. */
+            createdBy: string;
+            /**
+             * Format: date-time
+             * @description When the link expires.
+             */
+            expiresAt: string;
+            /** @description The ID. */
+            id: string;
+            /** @description The integration that was connected, or null. */
+            integrationId: string | null;
+            /** @description The integrations of which one can be connected. */
+            integrations: string[];
+            /** @description Who asks for the account, or null. */
+            requestedBy: string | null;
+            /** @description The platform's page to go on to, or null. */
+            returnUrl: string | null;
+            /** @description The scopes that are asked for; null for those of the integration. */
+            scopes: string[] | null;
+            /** @description `OPEN`, `COMPLETED`, `REVOKED` or `EXPIRED`. */
+            status: components["schemas"]["ConnectSessionStatus"];
+            /** @description The workspace's name on the page, or null. */
+            workspaceName: string | null;
+        };
+        /** @description The response to the creation of a session, the only one that contains its link. */
+        ConnectSessionLink: {
+            /**
+             * Format: date-time
+             * @description When the account was connected: null.
+             */
+            completedAt: string | null;
+            /** @description The ID of the connection that was made: null. */
+            connection: string | null;
+            /** @description The name that the connection gets. */
+            connectionId: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description Who created it: `user:…` or `key:…`. */
+            createdBy: string;
+            /**
+             * Format: date-time
+             * @description When the link expires.
+             */
+            expiresAt: string;
+            /** @description The ID. */
+            id: string;
+            /** @description The integration that was connected: null. */
+            integrationId: string | null;
+            /** @description The integrations of which one can be connected. */
+            integrations: string[];
+            /** @description The link. Shown only in this response. */
+            link: string;
+            /** @description Who asks for the account, or null. */
+            requestedBy: string | null;
+            /** @description The platform's page to go on to, or null. */
+            returnUrl: string | null;
+            /** @description The scopes that are asked for; null for those of the integration. */
+            scopes: string[] | null;
+            /** @description `OPEN`. */
+            status: components["schemas"]["ConnectSessionStatus"];
+            /** @description The workspace's name on the page, or null. */
+            workspaceName: string | null;
+        };
+        ConnectSessionList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["ConnectSession"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
+        /**
+         * @description OPEN until the link has made its connection. COMPLETED, REVOKED and EXPIRED links make none. A link also ends with the API key that made it, which its status does not show.
+         * @enum {string}
+         */
+        ConnectSessionStatus: "OPEN" | "COMPLETED" | "REVOKED" | "EXPIRED";
         /** @description The data of a `CONVERSATION_ASSIGNED` event. */
         ConversationAssignedData: {
             /** @description The connected account that it belongs to. */
@@ -1103,6 +1275,30 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /**
+         * @description A new connect link. Its holder chooses one of the `integrations`, which must be active, and connects an account, once.
+         *
+         *     `connectionId` is the name of the connection: a connection of that name is replaced. By default, it is the ID of the session, so that nothing can be replaced. `scopes` may ask for less than the integration lists; only with one integration. The page shows `workspaceName` and `requestedBy`, so that people know whom they give access to. At the end it leads to `returnUrl`.
+         */
+        CreateConnectSession: {
+            /** @description The name of the connection. A connection of that name is replaced. By default, the ID of the session. */
+            connectionId?: string | null;
+            /**
+             * @description After how many seconds the link expires, at most 7 days.
+             * @default 86400
+             */
+            expiresIn?: number;
+            /** @description The integrations of which one can be connected. They must be active. */
+            integrations: string[];
+            /** @description Who asks for the account, for the page: a person or a team. */
+            requestedBy?: string | null;
+            /** @description The platform's page to go on to. Its origin must be in AllowedReturnOrigins. */
+            returnUrl?: string | null;
+            /** @description The scopes to ask for. Without it, those of the integration. Only with one integration. */
+            scopes?: string[] | null;
+            /** @description The workspace's name, for the page. */
+            workspaceName?: string | null;
+        };
         /** @description An INACTIVE flow is stored and does not run. */
         CreateFlow: {
             /**
@@ -1156,6 +1352,29 @@ export interface components {
             scopes?: string[];
             /** @description The type. */
             type: components["schemas"]["IntegrationType"];
+        };
+        /** @description A new session of the console. `capabilities` are scopes that the caller may grant; by default, all of the caller's own that Patchbay knows, except `credentials:…`, `workspace:…` and `actions:…`. `credentials:read` is never possible: access tokens must not get into a browser. With `readOnly`, the session has only the scopes that read, and only requests that change nothing are accepted. */
+        CreatePortalSession: {
+            /** @description The scopes of the session, which you must be allowed to grant. */
+            capabilities?: string[] | null;
+            /**
+             * @description After how many seconds the session ends, at most 24 hours.
+             * @default 3600
+             */
+            expiresIn?: number;
+            /** @description Who uses the session, for the audit log: a name or an address. */
+            label?: string | null;
+            /**
+             * @description Whether the session may change nothing.
+             * @default false
+             */
+            readOnly?: boolean;
+            /** @description Where a session that has ended sends its user. Its origin must be in AllowedReturnOrigins. */
+            returnUrl?: string | null;
+            /** @description How the console looks. */
+            theme?: components["schemas"]["ThemeInput"];
+            /** @description The page that the console opens, such as `/webhooks`. */
+            view?: string | null;
         };
         /** @description `secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_` and the base64 of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one. */
         CreateWebhook: {
@@ -1547,6 +1766,11 @@ export interface components {
             output: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
+        };
+        /** @description The code is in the fragment of the link. */
+        ExchangeCode: {
+            /** @description The code in the fragment of the link. */
+            code: string;
         };
         /** @description A value at `path` exists (`true`) or does not (`false`); null is a value. */
         ExistsFilter: {
@@ -2420,6 +2644,105 @@ export interface components {
             /** @description The volume of refreshes; null for what has none. */
             refreshes: components["schemas"]["Volume"] | null;
         };
+        /** @description A session without its secrets. */
+        PortalSession: {
+            /** @description The scopes of the session. */
+            capabilities: string[];
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description Who created it: `user:…` or `key:…`. */
+            createdBy: string;
+            /**
+             * Format: date-time
+             * @description When somebody ended it, or null.
+             */
+            endedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expiresAt: string;
+            /** @description The ID. */
+            id: string;
+            /** @description Who uses it, as its creator named them; or null. */
+            label: string | null;
+            /**
+             * Format: date-time
+             * @description When its link was used, or null.
+             */
+            openedAt: string | null;
+            /** @description Whether it may change nothing. */
+            readOnly: boolean;
+            /** @description Where a session that has ended sends its user, or null. */
+            returnUrl: string | null;
+            /** @description `OPEN` until the link is used, then `ACTIVE`; `ENDED` or `EXPIRED`. */
+            status: components["schemas"]["PortalSessionStatus"];
+            /** @description How the console looks. */
+            theme: components["schemas"]["Theme"];
+            /** @description The page that the console opens, or null. */
+            view: string | null;
+        };
+        /** @description The response to the creation of a session, the only one that contains its link. */
+        PortalSessionLink: {
+            /** @description The scopes of the session. */
+            capabilities: string[];
+            /**
+             * Format: date-time
+             * @description Until when the link works, once: five minutes.
+             */
+            codeExpiresAt: string;
+            /**
+             * Format: date-time
+             * @description When the session ends.
+             */
+            expiresAt: string;
+            /** @description The ID. */
+            id: string;
+            /** @description The link that opens the console. Shown only in this response. */
+            link: string;
+            /** @description Whether it may change nothing. */
+            readOnly: boolean;
+        };
+        PortalSessionList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["PortalSession"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
+        /**
+         * @description OPEN until the link is used, then ACTIVE. ENDED by somebody, or EXPIRED. A session also ends with the API key that made it, which its status does not show.
+         * @enum {string}
+         */
+        PortalSessionStatus: "OPEN" | "ACTIVE" | "ENDED" | "EXPIRED";
+        /** @description The bearer token of a session, for its whole life. Keep it in memory only. */
+        PortalSessionToken: {
+            /** @description The scopes of the session. */
+            capabilities: string[];
+            /**
+             * Format: date-time
+             * @description When the session ends.
+             */
+            expiresAt: string;
+            /** @description The ID. */
+            id: string;
+            /** @description Who uses it, as its creator named them; or null. */
+            label: string | null;
+            /** @description Whether it may change nothing. */
+            readOnly: boolean;
+            /** @description Where a session that has ended sends its user, or null. */
+            returnUrl: string | null;
+            /** @description How the console looks. */
+            theme: components["schemas"]["Theme"];
+            /** @description The bearer token. Shown only in this response: keep it in memory. */
+            token: string;
+            /** @description The page that the console opens, or null. */
+            view: string | null;
+            /** @description The workspace. */
+            workspaceId: string;
+        };
         /** @description The data of a `POST_FAILED` event. */
         PostFailedData: {
             /** @description The connected account that it belongs to. */
@@ -2868,6 +3191,13 @@ export interface components {
             /** @description How many deliveries the replay would queue. */
             total: number;
         };
+        /** @description An OAuth scope that the provider will ask for, in the words that Patchbay knows for it. */
+        RequestedScope: {
+            /** @description What it allows, in words; null if Patchbay does not know. */
+            description: string | null;
+            /** @description The scope, as the provider names it. */
+            name: string;
+        };
         /** @description Delays of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead. */
         RetryConfig: {
             /**
@@ -2940,7 +3270,7 @@ export interface components {
              */
             overlapSeconds?: number;
         };
-        /** @description An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. */
+        /** @description An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform` is the automation platform that started it, or `flow`. */
         Run: {
             /** @description The key of the action. */
             action: string;
@@ -3240,6 +3570,25 @@ export interface components {
         TaskStatus: "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
         /** @enum {string} */
         TaskType: "webhook.replay" | "workspace.erase" | "workspace.export";
+        /** @description How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color. */
+        Theme: {
+            /** @description `light`, `dark`, or `auto`, which follows the browser. */
+            colorScheme: components["schemas"]["ThemeColorScheme"];
+            /** @description The color of buttons and links, such as `#3366ff`; null for the console's own. */
+            primaryColor: string | null;
+        };
+        /** @enum {string} */
+        ThemeColorScheme: "light" | "dark" | "auto";
+        /** @description How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color. */
+        ThemeInput: {
+            /**
+             * @description `light`, `dark`, or `auto`, which follows the browser.
+             * @default auto
+             */
+            colorScheme?: components["schemas"]["ThemeColorScheme"];
+            /** @description The color of buttons and links, such as `#3366ff`; null for the console's own. */
+            primaryColor?: string | null;
+        };
         /** @description Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is null without a rate in both, and STEADY within one percentage point. */
         Trend: {
             /** @description The requests, of which each delivery or refresh can take several. */
@@ -3894,7 +4243,7 @@ export interface operations {
             query?: {
                 /** @description Only entries of this action, such as `webhooks.update`. */
                 action?: string;
-                /** @description Only entries of this actor: `user:…` or `key_…`. */
+                /** @description Only entries of this actor: `user:…`, `key_…`, `session:…` or `connect:…`. */
                 actor?: string;
                 /** @description Where the page starts: the `nextCursor` of the page before. */
                 cursor?: string;
@@ -4211,6 +4560,61 @@ export interface operations {
         requestBody?: never;
         responses: never;
     };
+    getConnectPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    listConnectSessions: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    createConnectSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateConnectSession"];
+            };
+        };
+        responses: never;
+    };
+    revokeConnectSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The connect session's ID, `cse_…`.
+                 * @example cse_0355OKVqAq0qlCQrrKadSZ
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
     listAllConnections: {
         parameters: {
             query?: {
@@ -4341,7 +4745,7 @@ export interface operations {
             path: {
                 /**
                  * @description The event's ID, `evt_…`.
-                 * @example evt_0355200000000000000001
+                 * @example evt_0355200000000000000004
                  */
                 id: string;
             };
@@ -4428,7 +4832,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The flow's ID, `flw_…`. */
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4447,7 +4854,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
-                /** @description The flow's ID, `flw_…`. */
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4470,7 +4880,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
-                /** @description The flow's ID, `flw_…`. */
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4494,7 +4907,10 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The flow's ID, `flw_…`. */
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 */
                 id: string;
             };
             cookie?: never;
@@ -4509,12 +4925,12 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355200000000000000001
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
                  */
                 id: string;
                 /**
                  * @description The run's ID, `frn_…`.
-                 * @example frn_0355200000000000000001
+                 * @example frn_0355Ok7NyeyVFZUw2ZehBk
                  */
                 runId: string;
             };
@@ -4534,7 +4950,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
-                /** @description The flow's ID, `flw_…`. */
+                /**
+                 * @description The flow's ID, `flw_…`.
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 */
                 id: string;
             };
             cookie?: never;
@@ -5701,6 +6120,65 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: never;
+    };
+    listPortalSessions: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    createPortalSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CreatePortalSession"];
+            };
+        };
+        responses: never;
+    };
+    endPortalSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The portal session's ID, `pse_…`, or `current` for the session that asks.
+                 * @example current
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    exchangePortalCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExchangeCode"];
+            };
+        };
         responses: never;
     };
     listTasks: {

@@ -1,0 +1,9 @@
+from patchbay.connect import service
+from patchbay.connect.models import ConnectSessionLink, CreateConnectSession
+from patchbay.http import Request, endpoint
+
+
+@endpoint(scope="connections:write", status=201)
+def handler(request: Request, body: CreateConnectSession) -> ConnectSessionLink:
+    """Create a link that connects one account. Only this response contains it."""
+    return service.create(request.principal, body, request.origin)

@@ -1,0 +1,9 @@
+from patchbay.connect import service
+from patchbay.connect.models import ConnectPage
+from patchbay.http import Request, endpoint
+
+
+@endpoint(only_links=True)
+def handler(request: Request) -> ConnectPage:
+    """Get what the page of a connect link shows."""
+    return service.page(request.principal, request.origin)

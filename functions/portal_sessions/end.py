@@ -1,0 +1,10 @@
+from patchbay.api_model import Empty
+from patchbay.http import Request, endpoint
+from patchbay.sessions import portal
+from patchbay.sessions.models import PortalSessionRef
+
+
+@endpoint(any_caller=True, read_only=True)
+def handler(request: Request, id: PortalSessionRef) -> Empty:
+    """End a portal session. Its next request is refused."""
+    return portal.end(request.principal, id)

@@ -1,0 +1,122 @@
+"""The console and the pages of connect links: what `/console` and `/connect` serve.
+
+The files are in a layer of their own, which `make console` builds from console/. The name of a file in
+assets/ has a hash of its content, so browsers keep it. Everything else below /console is one page, whose
+script reads the path. No page is kept: each response has its own nonce, in the place of a placeholder.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from patchbay.errors import NotFound
+from patchbay.http.file import File, Html, Script, Stylesheet
+from patchbay.settings import settings
+
+_LAYER = "patchbay_console"
+_ASSETS = "/console/assets/"
+# A path that the console's script may know. No segment is empty or begins with a dot.
+_VIEW = re.compile(r"/console(/[^/\\.\x00-\x1f][^/\\\x00-\x1f]*)*/?")
+_CONNECT_PAGES = {"/connect": "connect.html", "/connect/return": "return.html"}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
+)
+
+
+class ConsolePage(Html):
+    """A page with the nonce of its styles and the origins whose pages can show it in a frame."""
+
+    cache_control = "no-store"
+
+
+class HashedScript(Script):
+    """A script whose name has the hash of its content."""
+
+    cache_control = "public, max-age=31536000, immutable"
+
+
+class HashedStylesheet(Stylesheet):
+    """Styles whose name has the hash of their content."""
+
+    cache_control = "public, max-age=31536000, immutable"
+
+
+class HashedImage(File):
+    """A drawing whose name has the hash of its content. It runs nothing where it is the page."""
+
+    media_type = "image/svg+xml"
+    cache_control = "public, max-age=31536000, immutable"
+    headers: Mapping[str, str] = {
+        "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+    }
+
+
+ConsoleFile = ConsolePage | HashedScript | HashedStylesheet | HashedImage
+
+_KINDS: dict[str, type[HashedScript] | type[HashedStylesheet] | type[HashedImage]] = {
+    ".js": HashedScript,
+    ".css": HashedStylesheet,
+    ".svg": HashedImage,
+}
+
+
+def file(path: str) -> ConsoleFile:
+    """The page or the asset at a decoded path. Raises NotFound."""
+    if path.startswith(_ASSETS):
+        return _asset(path.removeprefix(_ASSETS))
+    if path in _CONNECT_PAGES:
+        return _page(_CONNECT_PAGES[path], ())
+    if _VIEW.fullmatch(path):
+        return _page("index.html", settings().frame_ancestors)
+    raise NotFound("The console has no such page. Check the URL.")
+
+
+def _page(name: str, ancestors: Sequence[str]) -> ConsolePage:
+    nonce = secrets.token_urlsafe(16)
+    text = _source(name)
+    for placeholder, value in (
+        ("__CSP_NONCE__", nonce),
+        ("__FRAME_ANCESTORS__", " ".join(ancestors)),
+        ("__SIGN_IN__", settings().patchbay_sign_in_path),
+    ):
+        text = text.replace(placeholder, html.escape(value))
+    page = ConsolePage.of(text.encode())
+    policy = _POLICY.format(nonce=nonce, ancestors=" ".join(ancestors) or "'none'")
+    headers = {
+        "content-security-policy": policy,
+        # A provider's page that a connect page opens has no reference to it.
+        "cross-origin-opener-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "referrer-policy": "no-referrer",
+    }
+    return page.model_copy(update={"etag": None, "headers": headers})
+
+
+@cache
+def _source(name: str) -> str:
+    return files(_LAYER).joinpath(name).read_text("utf-8")
+
+
+@cache
+def _asset(name: str) -> HashedScript | HashedStylesheet | HashedImage:
+    stored = _assets().get(name)
+    if stored is None:
+        raise NotFound(
+            "The console has no such file. If a page needs it, a newer version was deployed: load the page "
+            "again."
+        )
+    kind = _KINDS["." + name.rpartition(".")[2]]
+    return kind.of(stored.read_bytes())
+
+
+@cache
+def _assets() -> dict[str, Traversable]:
+    """The files by their names in the path. In the build they are compressed, in the repository not."""
+    return {item.name.removesuffix(".gz"): item for item in files(_LAYER).joinpath("assets").iterdir()}

@@ -1,0 +1,27 @@
+"""What a session takes over from the caller who makes it."""
+
+from __future__ import annotations
+
+from patchbay.auth.principal import Principal
+from patchbay.clock import to_ms
+from patchbay.errors import Forbidden
+from patchbay.ids import ApiKeyId
+
+
+def check_not_session(principal: Principal) -> None:
+    """Raises Forbidden for a portal session: what it makes could outlive it."""
+    if principal.session is not None:
+        raise Forbidden("A session cannot list or make sessions. Use a user's token or an API key.")
+
+
+def expiry_ms(principal: Principal, now: int, seconds: int) -> int:
+    """When a session of so many seconds ends: not after the API key that makes it."""
+    expires_at = now + seconds * 1000
+    if principal.key is not None and principal.key.expires_at is not None:
+        expires_at = min(expires_at, to_ms(principal.key.expires_at))
+    return expires_at
+
+
+def key_of(principal: Principal) -> ApiKeyId | None:
+    """The API key with which the caller's sessions end."""
+    return None if principal.key is None else principal.key.id

@@ -1,0 +1,14 @@
+"""A full Patchbay on one machine, to look at: `python -m local demo`.
+
+world.py       the made-up workspace: brands, people, posts, mentions
+product.py     the product in this process, with a clock that moves and simulated receivers
+history.py     some hours of history, written through the product's own code
+bulk.py        lists of thousands, written in batches
+traffic.py     events that continue after the history, through the API
+receivers.py   receivers of webhooks: good, flaky, slow, gone, odd
+provider.py    an OAuth provider, with pages to approve and deny
+platform.py    the platform: signs a user in, and embeds the console
+pages.py       what the pages have in common: files, headers, checks of who asks
+run.py         starts all of it around the local stack
+testing.py     the demo for tests
+"""

@@ -1,0 +1,38 @@
+"""What a page may cost on its first load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page
+
+BASE_BYTES = 160 * 1024
+FIRST_CONTENT_MS = 1000
+API_CALLS = 3
+_TRIES = 5
+
+_LOADED_BYTES = """performance.getEntriesByType("resource")
+  .filter((each) => /\\.(js|css)$/.test(each.name))
+  .reduce((total, each) => total + each.encodedBodySize, 0)"""
+_FIRST_CONTENT = """() => new Promise((resolve) => {
+  const [entry] = performance.getEntriesByName("first-contentful-paint");
+  if (entry) { resolve(entry.startTime); return; }
+  new PerformanceObserver((list) => {
+    for (const each of list.getEntriesByName("first-contentful-paint")) resolve(each.startTime);
+  }).observe({type: "paint", buffered: true});
+})"""
+
+
+def loaded_bytes(page: Page) -> int:
+    """The size of the scripts and styles that the page has loaded, compressed as they were sent."""
+    return int(page.evaluate(_LOADED_BYTES))
+
+
+def assert_first_content_in_time(open_page: Callable[[], Page]) -> None:
+    """Fail if the page has its first content too late each time: a busy machine is late some times."""
+    times: list[float] = []
+    while not times or (times[-1] >= FIRST_CONTENT_MS and len(times) < _TRIES):
+        page = open_page()
+        times.append(float(page.evaluate(_FIRST_CONTENT)))
+        page.close()
+    assert times[-1] < FIRST_CONTENT_MS, f"the first content came after {times} ms"

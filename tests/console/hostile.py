@@ -1,0 +1,170 @@
+"""Texts that try to run in the page of whoever reads them, in every field that a tenant or a receiver sets.
+
+HTML in them has the attribute `data-hostile`, so that `assert_inert` also finds what was parsed and only the
+Content-Security-Policy stopped. Scripts set `window.hostile`, and everything else goes to evil.example.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs
+
+from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace
+from tests.receivers import Answer, Request, receiver
+
+_INTEGRATIONS = "/api/integrations"
+_INTEGRATION = {"type": "CUSTOM", "provider": "acme"}
+_WEBHOOK = {"eventTypes": ["POST_PUBLISHED"], "retryConfig": {"maxRetries": 0}}
+
+_RUN = "window.hostile=1;alert(1)"
+_EVIL = "https://evil.example"
+
+TEXTS: tuple[str, ...] = (
+    f"<script data-hostile>{_RUN}</script>",
+    f"</script><script data-hostile>{_RUN}</script>",
+    f"</title></textarea></style><script data-hostile>{_RUN}</script>",
+    f'<img data-hostile src=x onerror="{_RUN}">',
+    f'"><img data-hostile src={_EVIL}/a.png>',
+    f"' onmouseover='{_RUN}' data-hostile='",
+    f'" autofocus onfocus="{_RUN}" data-hostile="',
+    f"<svg data-hostile onload={_RUN}>",
+    f'<svg data-hostile><a xlink:href="javascript:{_RUN}"><text>x</text></a></svg>',
+    f'<math data-hostile><mtext></mtext><mglyph><style><img src onerror="{_RUN}"></style></mglyph></math>',
+    f'<iframe data-hostile srcdoc="<script>parent.{_RUN}</script>"></iframe>',
+    f'<object data-hostile data="{_EVIL}/x.svg"></object>',
+    f'<form data-hostile action="{_EVIL}"><button>Sign in again</button></form>',
+    f'<base data-hostile href="{_EVIL}/">',
+    f'<meta data-hostile http-equiv="refresh" content="0;url={_EVIL}/">',
+    f'<link data-hostile rel="stylesheet" href="{_EVIL}/a.css">',
+    f"<style data-hostile>@import '{_EVIL}/a.css';</style>",
+    f'<details data-hostile open ontoggle="{_RUN}">',
+    f"javascript:{_RUN}",
+    f"JaVaScRiPt\t:{_RUN}",
+    f"data:text/html,<script data-hostile>{_RUN}</script>",
+    f"vbscript:{_RUN}",
+    f"{_EVIL}/",
+    "//evil.example/",
+    f"[Sign in](javascript:{_RUN}) ![x]({_EVIL}/x.png)",
+    f"{{{{constructor.constructor('{_RUN}')()}}}}",
+    f"${{{_RUN}}} #{{{_RUN}}} <%= {_RUN} %>",
+    f"&lt;img data-hostile src=x onerror={_RUN}&gt;",
+    f"%3Cscript%20data-hostile%3E{_RUN}%3C/script%3E",
+    f"\\u003cscript data-hostile\\u003e{_RUN}\\u003c/script\\u003e",
+    f"<!--><script data-hostile>{_RUN}</script>-->",
+    f"<![CDATA[<script data-hostile>{_RUN}</script>]]>",
+    f"red;background:url({_EVIL}/x.png)",
+    "__proto__",
+    "constructor",
+    "toString",
+    "invoice\u202egnp.exe",  # right-to-left override
+    "\u2066\u2067admin\u2069\u200f: approved",
+    "שלום <b data-hostile>עולם</b> مرحبا",
+    "Z̷̢̛a̸l̵g̶o" + "\u0336" * 40,
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466 \ud7ff\ufffd\ufeff",
+    "null\u0000byte<b data-hostile>",
+    "line\nbreak\r\nand\ttab",
+    "W" * 400,
+    "veryLongWordsWithoutAnySpace_" * 12,
+)
+
+
+class Planted(Counter[str]):
+    """How many of the texts each field took. The API refuses some: a name has no control characters."""
+
+
+@contextlib.contextmanager
+def planted(workspace: Workspace) -> Iterator[Planted]:
+    """Put the texts into every field that takes them, and deliver an event with all of them to receivers that
+    return them. The receivers and the provider run until the end of the block.
+    """
+    count = Planted()
+    with receiver([_response(text) for text in TEXTS]) as hooks, receiver([_refuse]) as provider:
+        _create(workspace, count, "webhook", WEBHOOKS, _webhook_fields, url=hooks.url, **_WEBHOOK)
+        _create(workspace, count, "API key", API_KEYS, _key_fields, scopes=["events:read"])
+        _create(workspace, count, "integration", _INTEGRATIONS, _integration_fields, **_INTEGRATION)
+        _connect(workspace, count, provider.url)
+        event = workspace.publish({"hostile": list(TEXTS), **dict.fromkeys(TEXTS, 1)})
+        assert set(workspace.settled(event["id"]).values()) == {"FAILED"}
+        count["event"], count["response of a receiver"] = len(TEXTS), len(hooks.requests)
+        yield count
+
+
+def _webhook_fields(text: str) -> dict[str, Any]:
+    return {"name": text[:100], "headers": {"x-hostile": text}}
+
+
+def _key_fields(text: str) -> dict[str, Any]:
+    return {"name": text[:100]}
+
+
+def _integration_fields(text: str) -> dict[str, Any]:
+    return {"name": text[:100], "description": text, "metadata": {"note": text, text: "note"}}
+
+
+def _create(
+    workspace: Workspace,
+    count: Planted,
+    kind: str,
+    path: str,
+    fields_of: Callable[[str], dict[str, Any]],
+    **base: Any,
+) -> None:
+    """Create one resource for each text, with the text in all fields, or in each alone if one refuses it."""
+    for text in TEXTS:
+        fields = fields_of(text)
+        usual = {"name": kind, **base}
+        if _accepts(workspace, path, {**usual, **fields}):
+            taken = list(fields)
+        else:
+            taken = [
+                name for name, value in fields.items() if _accepts(workspace, path, {**usual, name: value})
+            ]
+        count.update(f"{kind}: {name}" for name in taken)
+
+
+def _accepts(workspace: Workspace, path: str, body: Any) -> bool:
+    answer = workspace.ask(f"POST {path}", json=body)
+    assert answer.is_success or answer.status_code == 422, f"{path}: {answer.status_code} {answer.text}"
+    return answer.is_success
+
+
+def _connect(workspace: Workspace, count: Planted, provider: str) -> None:
+    """Connections with the texts as accounts, and flows that end with the texts as the provider's error."""
+    mail = workspace(f"POST {_INTEGRATIONS}", json={"name": "Mail", **_INTEGRATION})
+    redirect = "https://platform.example/callback"
+    config = {
+        "authorizationUrl": f"{provider}a",
+        "tokenUrl": f"{provider}t",
+        "clientId": "client",
+        "clientSecret": "secret",
+        "redirectUris": [redirect],
+    }
+    crm = workspace(f"POST {_INTEGRATIONS}", json={"name": "CRM", **_INTEGRATION, "config": config})
+    for number, text in enumerate(TEXTS):
+        account = {"connectionId": f"c{number}", "credentials": {"username": text, "password": "p"}}
+        count["account"] += _accepts(workspace, f"{_INTEGRATIONS}/{mail['id']}/connections", account)
+        start = f"POST {_INTEGRATIONS}/{crm['id']}/oauth/initiate"
+        flow = workspace(start, json={"redirectUri": redirect, "connectionId": f"c{number}"})
+        done = {"state": flow["state"], "code": text}
+        assert not workspace.ask(f"POST {_INTEGRATIONS}/oauth/callback", json=done).is_success
+    log = workspace(f"GET {_INTEGRATIONS}/{crm['id']}/logs?limit=100")["items"]
+    count["error of a provider"] = sum(entry["outcome"] != "SUCCEEDED" for entry in log)
+
+
+def _response(text: str) -> Answer:
+    """A receiver's response with the text in a header and in the body."""
+    header = "".join(letter for letter in text if " " <= letter <= "~")
+    return Answer(
+        400, {"x-hostile": header or "-", "content-type": "text/html"}, text.encode(errors="replace")
+    )
+
+
+def _refuse(request: Request) -> Answer:
+    """The error response of a provider's token endpoint (RFC 6749, 5.2), with the text that is the code."""
+    [text] = parse_qs(request.body.decode())["code"]
+    body = {"error": "invalid_grant", "error_description": text, "error_uri": text}
+    return Answer(400, {"content-type": "application/json"}, json.dumps(body).encode())

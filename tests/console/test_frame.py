@@ -1,0 +1,60 @@
+"""The console in a frame of the platform's page, and of nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.console.console import Console
+from tests.console.platform import Platform, messages, serving
+from tests.console.watch import Watch
+
+REFUSED = ("frame-ancestors", "ERR_BLOCKED_BY_RESPONSE")
+
+
+@pytest.fixture
+def stranger() -> Iterator[Platform]:
+    """A page that the parameter ConsoleFrameAncestors does not name."""
+    with serving() as page:
+        yield page
+
+
+def test_console_tells_the_platforms_page_its_height_and_its_end(
+    console: Console, platform: Platform, watch: Watch
+) -> None:
+    page = platform.embed(console, console.link("/webhooks", label="Ada"))
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_role("heading", level=1)).to_have_text("Webhooks")
+    assert messages(page, "height")[-1]["height"] > 100
+    assert {each["origin"] for each in messages(page, "height")} == {console.workspace.stack.url}
+    sessions = console.workspace("GET /api/portal/sessions")["items"]
+    [session] = [each for each in sessions if each["status"] == "ACTIVE"]
+    assert console.workspace.ask(f"DELETE /api/portal/sessions/{session['id']}").is_success
+    with watch.expecting("response: 401", "console error"):
+        frame.get_by_role("button", name="Add webhook").first.click()
+        expect(frame.get_by_role("heading", name="Your session has ended")).to_be_visible()
+    assert len(messages(page, "session-ended")) == 1
+
+
+@pytest.mark.parametrize("path", ["/console", "/connect", "/connect/return"])
+def test_page_of_another_origin_cannot_show_it(
+    console: Console, stranger: Platform, watch: Watch, path: str
+) -> None:
+    with watch.expecting(*REFUSED):
+        assert_refused(stranger.embed(console, console.workspace.stack.url + path))
+
+
+@pytest.mark.parametrize("path", ["/connect", "/connect/return"])
+def test_connect_pages_are_in_nobodys_frame(
+    console: Console, platform: Platform, watch: Watch, path: str
+) -> None:
+    with watch.expecting(*REFUSED):
+        assert_refused(platform.embed(console, console.workspace.stack.url + path))
+
+
+def assert_refused(page: Page) -> None:
+    [frame] = page.main_frame.child_frames
+    assert frame.url.startswith("chrome-error:")
+    assert page.evaluate("messages") == []

@@ -1,0 +1,125 @@
+"""The console around its pages: the first load, sessions, the navigation, and what a browser keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.console import budgets
+from tests.console.accessibility import assert_accessible
+from tests.console.console import Console
+from tests.console.watch import Watch
+
+OpenPage = Callable[[str], Page]
+ENDED = "Your session has ended"
+
+
+def test_link_opens_the_console_once_and_leaves_no_trace(console: Console, watch: Watch) -> None:
+    link = console.link("/webhooks")
+    page = console.context.new_page()
+    page.goto(link)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Webhooks")
+    assert page.url == f"{console.workspace.stack.url}/console/webhooks"
+    page.go_back()  # to the page before the link: the address with the code is not in the history
+    assert "code" not in page.url
+    with watch.expecting("response: 4.. POST .*/exchange", "console error"):
+        page.goto(link)
+        expect(page.get_by_role("heading", level=1)).to_have_text("The console cannot open")
+        assert_accessible(page)
+
+
+def test_first_load_is_within_its_budgets(open_page: OpenPage) -> None:
+    open_page("/console").close()  # the local stack has started the function
+    page = open_page("/console")
+    expect(page.get_by_role("heading")).to_have_text("Open the console from your platform")
+    assert 50_000 < budgets.loaded_bytes(page) <= budgets.BASE_BYTES
+    assert_accessible(page)
+    budgets.assert_first_content_in_time(lambda: open_page("/console"))
+
+
+def test_files_come_from_the_browsers_cache_on_the_second_visit(console: Console) -> None:
+    console.open("/webhooks").close()
+    sizes = console.open("/webhooks").evaluate(
+        """performance.getEntriesByType("resource").filter((each) => each.name.includes("/assets/"))
+             .map((each) => each.transferSize)"""
+    )
+    assert len(sizes) >= 4
+    assert set(sizes) == {0}, "an asset was sent again"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/webhooks/whk_unknown/nothing"])
+def test_unknown_page_says_so_inside_the_console(console: Console, path: str) -> None:
+    page = console.open(path)
+    expect(page.get_by_text("There is no such page")).to_be_visible()
+    expect(page.get_by_role("navigation")).to_be_visible()
+    assert_accessible(page)
+
+
+def test_reload_ends_the_visit_because_the_token_is_only_in_memory(console: Console) -> None:
+    page = console.open("/webhooks")
+    page.reload()
+    expect(page.get_by_role("heading")).to_have_text("Open the console from your platform")
+
+
+def test_ended_session_is_told_at_the_next_request(console: Console, watch: Watch) -> None:
+    page = console.open("/webhooks", label="Ada")
+    [session] = [
+        each for each in console.workspace("GET /api/portal/sessions")["items"] if each["status"] == "ACTIVE"
+    ]
+    assert console.workspace.ask(f"DELETE /api/portal/sessions/{session['id']}").is_success
+    with watch.expecting("response: 401", "console error"):
+        page.get_by_role("button", name="Add webhook").first.click()
+        expect(page.get_by_role("heading", name=ENDED)).to_be_visible()
+    assert_accessible(page)
+
+
+def test_keyboard_reaches_the_content_and_the_navigation(console: Console) -> None:
+    page = console.open("/webhooks")
+    skip = page.get_by_role("button", name="Skip to content")
+    expect(skip).not_to_be_in_viewport()
+    assert page.locator("a, button, input, select, [tabindex]").first.text_content() == "Skip to content"
+    skip.focus()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    page.keyboard.press("Shift+Tab")  # to the color scheme, and then to the navigation
+    page.keyboard.press("Shift+Tab")
+    link = page.get_by_role("navigation").get_by_role("link", name="Webhooks")
+    expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Webhooks")
+
+
+def test_color_scheme_of_the_console_is_chosen_by_its_own_switch(console: Console) -> None:
+    page = console.open("/webhooks")
+    for label, scheme in (("Dark", "dark"), ("Light", "light")):
+        page.get_by_role("group", name="Appearance").get_by_role("radio", name=label).check(force=True)
+        assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == scheme
+    dark = console.open("/webhooks", theme={"colorScheme": "dark"})
+    assert dark.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+def test_navigation_is_a_drawer_on_a_phone(console: Console) -> None:
+    page = console.open("/webhooks")
+    page.set_viewport_size({"width": 360, "height": 740})
+    expect(page.get_by_role("navigation")).to_be_hidden()
+    page.get_by_role("button", name="Open navigation").click()
+    drawer = page.get_by_role("dialog")
+    expect(drawer.get_by_role("link", name="Webhooks")).to_be_visible()
+    assert_accessible(page)
+    page.keyboard.press("Escape")
+    expect(drawer).to_be_hidden()
+    expect(page.get_by_role("button", name="Open navigation")).to_be_focused()
+
+
+def test_viewer_has_no_button_that_changes_something(console: Console) -> None:
+    page = console.open("/webhooks", role="viewer")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Webhooks")
+    expect(page.get_by_role("button", name="Add webhook")).to_have_count(0)
+
+
+def test_session_without_the_pages_scope_has_no_item_in_the_navigation(console: Console) -> None:
+    page = console.open(scope="events:read")
+    expect(page.get_by_role("link", name="Webhooks")).to_have_count(0)

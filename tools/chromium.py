@@ -1,0 +1,36 @@
+"""Provides Chromium for the tests of the console: `python -m tools.chromium`.
+
+CHROMIUM in the environment names it. Otherwise it is the one in PATH, or, as root on Debian, the package
+chromium, which is installed once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+from tools import debian
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def find() -> str | None:
+    """The path of Chromium, or None."""
+    if named := os.environ.get("CHROMIUM"):
+        return shutil.which(named)
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def main() -> None:
+    if not find() and not os.environ.get("CHROMIUM"):
+        try:
+            debian.install("chromium", "Chromium", seconds=60)
+        except debian.Unavailable as reason:
+            print(f"patchbay: {reason}", file=sys.stderr)
+    if not find():
+        sys.exit("patchbay: Chromium not found; install it, or name it: CHROMIUM=/path/to/chrome")
+
+
+if __name__ == "__main__":
+    main()
