@@ -18,16 +18,22 @@ class View(NamedTuple):
 
     def path_for(self, workspace: Workspace) -> str:
         """The path for a workspace that has what it names."""
-        return re.sub(r"{(\w+)}", lambda match: first(workspace, match[1]), self.path)
+        return _filled_in(self.path, workspace)
 
 
 VIEWS = (
     View("webhooks", "/webhooks"),
     View("webhook", "/webhooks/{webhook}"),
+    View("flows", "/flows"),
+    View("flow-templates", "/flows/new"),
+    View("flow", "/flows/{flow}"),
+    View("flow-run", "/flows/{flow}/runs/{run}"),
 )
 
 _LISTS = {
     "webhook": WEBHOOKS,
+    "flow": "/api/flows",
+    "run": "/api/flows/{flow}/runs",
     "event": "/api/events",
     "key": API_KEYS,
     "integration": "/api/integrations",
@@ -37,4 +43,9 @@ _LISTS = {
 
 def first(workspace: Workspace, kind: str) -> str:
     """The ID of the first item of a list."""
-    return str(workspace(f"GET {_LISTS[kind]}?limit=1")["items"][0]["id"])
+    path = _filled_in(_LISTS[kind], workspace)
+    return str(workspace(f"GET {path}?limit=1")["items"][0]["id"])
+
+
+def _filled_in(path: str, workspace: Workspace) -> str:
+    return re.sub(r"{(\w+)}", lambda match: first(workspace, match[1]), path)
