@@ -39,7 +39,8 @@ def test_flow_is_built_tried_and_run(console: Console) -> None:
         page.get_by_role("combobox", name="Webhook").click()
         page.get_by_role("option", name=re.compile("Team channel")).click()
         page.get_by_role("button", name="Insert a value into Value of url").click()
-        page.get_by_label("Search values").fill("authorHandle")
+        expect(page.get_by_role("combobox", name="Search values")).to_be_focused()
+        page.keyboard.type("authorHandle")
         page.get_by_role("option", name=re.compile("authorHandle")).click()
         expect(page.get_by_label("Value of url", exact=True)).to_have_value(
             "{{event.data.url}}{{event.data.authorHandle}}"
@@ -83,6 +84,7 @@ def test_flow_is_edited_with_the_keyboard(console: Console) -> None:
         run_flow(console.workspace, console.workspace.webhook(hook.url)["id"])
     page = console.open("/flows")
     page.get_by_role("link", name="Mentions").click()
+    expect(page.locator("[data-node]")).to_have_count(7)
     assert_accessible(page)
     assert order(page) == ["is_x", "pause", "later", "tell", "is_negative", "answer"]
 
@@ -106,6 +108,7 @@ def test_flow_is_edited_with_the_keyboard(console: Console) -> None:
     definition = json.loads(text.input_value())
     text.fill(json.dumps({**definition, "steps": [{"id": "only", "type": "wait", "seconds": 60}]}))
     page.get_by_text("Outline", exact=True).click()
+    expect(page.get_by_role("region", name="The flow, step by step")).to_be_visible()
     assert order(page) == ["only"]
     assert_accessible(page)
 

@@ -42,10 +42,13 @@ export function ValueInput({
   onChange,
 }: Props) {
   const input = useRef<HTMLTextAreaElement>(null);
+  // Where the cursor was last; the end, if it was never there.
+  const selected = useRef<readonly [start: number, end: number] | null>(null);
 
   function insert(path: string): void {
-    const { selectionStart = value.length, selectionEnd = value.length } = input.current ?? {};
-    const { text, cursor } = insertAt(value, path, selectionStart, selectionEnd);
+    const [start, end] = selected.current ?? [value.length, value.length];
+    const { text, cursor } = insertAt(value, path, start, end);
+    selected.current = [cursor, cursor];
     onChange(text);
     setTimeout(() => {
       input.current?.focus();
@@ -71,6 +74,9 @@ export function ValueInput({
         disabled={disabled}
         rightSection={disabled ? undefined : <InsertValue label={label} values={values} onInsert={insert} />}
         rightSectionWidth={34}
+        onBlur={({ currentTarget: { selectionStart, selectionEnd } }) => {
+          selected.current = [selectionStart, selectionEnd];
+        }}
         onChange={(event) => onChange(event.currentTarget.value)}
       />
       {value.includes("{{") && <Preview text={value} content={values.content} />}
@@ -99,7 +105,7 @@ function InsertValue({ label, values, onInsert }: { label: string; values: Value
       store={combobox}
       width={320}
       position="bottom-end"
-      withinPortal
+      keepMounted={false}
       onOptionSubmit={(path) => {
         combobox.closeDropdown();
         onInsert(path);
@@ -121,6 +127,8 @@ function InsertValue({ label, values, onInsert }: { label: string; values: Value
         <Combobox.Search
           value={search}
           placeholder={t.form.searchValues}
+          role="combobox"
+          aria-expanded
           aria-label={t.form.searchValues}
           onChange={(event) => {
             setSearch(event.currentTarget.value);
