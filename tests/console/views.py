@@ -22,12 +22,21 @@ class View(NamedTuple):
 
 
 VIEWS = (
+    View("overview", "/overview"),
+    View("events", "/events"),
+    View("event", "/events/{event}"),
+    View("tasks", "/tasks"),
     View("webhooks", "/webhooks"),
     View("webhook", "/webhooks/{webhook}"),
     View("flows", "/flows"),
     View("flow-templates", "/flows/new"),
     View("flow", "/flows/{flow}"),
     View("flow-run", "/flows/{flow}/runs/{run}"),
+    View("automations", "/automations"),
+    View("api-keys", "/api-keys"),
+    View("api-key", "/api-keys/{key}"),
+    View("audit", "/audit"),
+    View("settings", "/settings"),
 )
 
 _LISTS = {

@@ -10,17 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.direct import handler_of
 from local.settings import ROOT
-from local.template import Template
 from patchbay import catalogue
 from patchbay.api_keys import key_format
 from patchbay.health import states
 from patchbay.health.models import HealthReason
-from patchbay.http.auditing import Rule
 from patchbay.ids import ApiKeyId
 from patchbay.stats import counters
-from tests.conftest import routes_of
+from tests import audited
 from tools import parameter_table, provider_table
 
 PAGE = (ROOT / "docs/api-keys.md").read_text()
@@ -150,19 +147,7 @@ def test_audit_page_lists_every_recorded_action() -> None:
     for name in re.findall(r"`([a-z_.]+)`", section.partition("**Refused requests**")[0]):
         resource = name.partition(".")[0] if "." in name else resource
         documented.add(name if "." in name else f"{resource}.{name}")
-    parameters = {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
-    template = Template(ROOT / "template.yaml", parameters)
-    functions = template.functions()
-    rules: list[tuple[str, Rule]] = [
-        (route.method, rule)
-        for route in routes_of(template)
-        if (rule := handler_of(functions[route.function]).endpoint["audit"]) is not None
-    ]
-    assert documented == {
-        rule.action
-        for method, rule in rules
-        if rule.unaudited is None and (method not in ("GET", "HEAD") or rule.reads_secret or rule.revealed_by)
-    }
+    assert documented == audited.actions()
 
 
 def test_security_page_names_existing_tests() -> None:

@@ -59,6 +59,7 @@ def test_create_returns_the_key_once_and_masks_it_later(api: Api) -> None:
         "lastUsedAt": None,
         "usage": {
             "total": 0,
+            "today": 0,
             "daily": [
                 {"date": (today - timedelta(days=ago)).isoformat(), "count": 0} for ago in range(29, -1, -1)
             ],

@@ -90,7 +90,8 @@ def test_list_of_webhooks_reads_stats_on_request_only(backend: Backend, api: Api
     }
 
 
-def test_event_with_unmatched_webhooks_takes_one_more_query(backend: Backend, api: Api) -> None:
+def test_event_with_webhooks_takes_one_more_query_and_one_more_batch(backend: Backend, api: Api) -> None:
+    """The webhooks that it did not go to, and the names of those that it went to."""
     body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
     api("POST /api/integrations/webhooks", json=body)
     line = f"GET /api/events/{api('POST /api/events', json=EVENT).json()['id']}"
@@ -98,7 +99,8 @@ def test_event_with_unmatched_webhooks_takes_one_more_query(backend: Backend, ap
         backend.calls.clear()
         assert api(line, token=jwt_for("acme", scope=scope)).status == 200
         assert backend.calls.count["dynamodb.Query"] == queries
-    assert backend.calls.count.total() == 3
+        assert backend.calls.count["dynamodb.BatchGetItem"] == 1 + queries
+    assert backend.calls.count.total() == 4
 
 
 def test_list_of_events_does_not_read_their_data(backend: Backend, api: Api) -> None:

@@ -183,7 +183,7 @@ def test_item_can_be_verified_like_a_request(feed: Feed) -> None:
     shown = feed.call(f"GET {EVENTS}/{event}").json()
     assert (shown["deliveries"], shown["feeds"]) == (
         [],
-        [{"id": item["id"], "webhookId": feed.webhook["id"]}],
+        [{"id": item["id"], "webhookId": feed.webhook["id"], "webhookName": feed.webhook["name"]}],
     )
 
 

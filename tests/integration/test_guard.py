@@ -450,7 +450,7 @@ def test_usage_is_counted_in_total_and_per_day(backend: Backend) -> None:
             process.admit(key.key)
         expected[29 - days_ago] = times
     shown = service.get(ADA, key.id)
-    assert shown.usage.total == 37
+    assert (shown.usage.total, shown.usage.today) == (37, 6)
     assert [day.count for day in shown.usage.daily or []] == [expected.get(index, 0) for index in range(30)]
     first, *_, last = shown.usage.daily or []
     assert (last.date - first.date).days == 29

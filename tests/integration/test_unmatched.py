@@ -86,6 +86,19 @@ def test_unmatched_webhooks_need_the_right_to_read_webhooks(api: Api) -> None:
     assert_problem(api(f"GET {EVENTS}/{id}", token=jwt_for("rival")), 404)
 
 
+def test_event_names_its_webhooks_for_callers_who_may_read_them(api: Api) -> None:
+    kept, deleted = create(api, "kept"), create(api, "deleted")
+    pull = {"name": "feed", "kind": "pull", "eventTypes": ["POST_PUBLISHED"]}
+    feed = api(f"POST {WEBHOOKS}", json=pull).json()["id"]
+    id = publish(api)
+    assert api(f"DELETE {WEBHOOKS}/{deleted}").status == 200
+    event = api(f"GET {EVENTS}/{id}").json()
+    named = {each["webhookId"]: each["webhookName"] for each in event["deliveries"] + event["feeds"]}
+    assert named == {kept: "kept", deleted: None, feed: "feed"}
+    reader = api(f"GET {EVENTS}/{id}", token=jwt_for("acme", scope="events:read")).json()
+    assert {each["webhookName"] for each in reader["deliveries"] + reader["feeds"]} == {None}
+
+
 def test_unmatched_webhooks_are_limited(api: Api) -> None:
     first = create(api, filters=network("x"))
     row = dynamo.get(settings().webhooks_table, {"workspaceId": "acme", "sk": first})

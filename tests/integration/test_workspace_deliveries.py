@@ -39,6 +39,12 @@ def ids(items: list[dict[str, Any]]) -> list[str]:
     return [item["id"] for item in items]
 
 
+def of_event(pipeline: Pipeline, event: str) -> dict[str, Any]:
+    """The only delivery of an event, as the event shows it."""
+    (delivery,) = pipeline.api(f"GET /api/events/{event}").json()["deliveries"]
+    return dict(delivery)
+
+
 def test_queued_delivery_is_pending_until_its_first_attempt(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url, retryConfig={"maxRetries": 2})
@@ -61,11 +67,25 @@ def test_queued_delivery_is_pending_until_its_first_attempt(pipeline: Pipeline) 
             "version": 0,
         }
         assert listed(pipeline, "&status=PENDING") == [queued]
-        shown = pipeline.api(f"GET /api/events/{event}").json()["deliveries"]
-        assert shown == [{"id": id, "webhookId": webhook["id"], "status": "PENDING"}]
+        assert of_event(pipeline, event) == {
+            "id": id,
+            "webhookId": webhook["id"],
+            "webhookName": webhook["name"],
+            "status": "PENDING",
+            "statusReason": None,
+            "attemptCount": 0,
+            "maxAttempts": None,
+            "nextAttemptAt": None,
+            "deliveredAt": None,
+        }
         pipeline.poll()
     (delivered,) = listed(pipeline)
     assert (delivered["id"], delivered["status"]) == (id, "DELIVERED")
+    shown = of_event(pipeline, event)
+    assert {name: delivered[name] for name in shown if name != "webhookName"} == {
+        name: value for name, value in shown.items() if name != "webhookName"
+    }
+    assert (shown["attemptCount"], shown["maxAttempts"]) == (1, 3)
     assert listed(pipeline, "&status=PENDING") == []
     assert pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}/deliveries").json()["items"] == [delivered]
 

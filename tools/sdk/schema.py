@@ -12,6 +12,7 @@ Schema = Mapping[str, Any]
 GROUPS = {
     "actions": "The platform's answers to actions; for its own workspace.",
     "apiKeys": "API keys.",
+    "audit": "The audit log.",
     "automations": "Triggers, hooks, actions and runs of Zapier, Make and n8n.",
     "connections": "Connections to providers.",
     "deliveries": "Deliveries of all webhooks.",

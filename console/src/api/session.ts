@@ -1,7 +1,9 @@
 import { Patchbay } from "@sdk/client";
 import { ApiError } from "@sdk/errors";
+import type { Http } from "@sdk/http";
 import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
+import { httpWith } from "./http";
 import { isEmbedded } from "./page";
 import { onParentToken, tellParent } from "./parent";
 import { exchange, type Me, type Theme } from "./sessions";
@@ -11,7 +13,17 @@ export interface Session {
   workspaceId: string;
   /** Who it is, for people: the session's label, or the caller's ID. */
   who: string;
+  /** The caller, as `createdBy` names them. */
+  id: string;
+  /** The portal session's ID; null for a user of the platform. */
+  sessionId: string | null;
+  /** When the portal session ends; null for a user of the platform. */
+  expiresAt: string | null;
+  /** The user's role, if their token has one. */
+  role: string | null;
   scopes: ReadonlySet<string>;
+  /** It may change nothing, also where a scope would allow it. */
+  readOnly: boolean;
   theme: Theme;
   /** The path of the console to start with. */
   view: string | null;
@@ -27,6 +39,7 @@ export type SessionState =
 
 // The token is in memory only, inside the client: never in storage, nor in an address.
 let client: Patchbay | null = null;
+let routes: Http | null = null;
 let state: SessionState = { status: "starting" };
 let returnUrl: string | null = null;
 const listeners = new Set<() => void>();
@@ -42,6 +55,12 @@ export const queryClient = new QueryClient({
 export function api(): Patchbay {
   if (client === null) throw new Error("No session is open.");
   return client;
+}
+
+/** Requests of the open session to routes that are only for the console, which the SDK does not have. */
+export function http(): Http {
+  if (routes === null) throw new Error("No session is open.");
+  return routes;
 }
 
 /** Open the session: by a one-time code, by the parent's token, or say that there is none. */
@@ -69,6 +88,7 @@ export async function start(code: string | null): Promise<void> {
 export function end(): void {
   if (state.status === "ended") return;
   client = null;
+  routes = null;
   queryClient.clear();
   tellParent({ type: "patchbay:session-ended" });
   set({ status: "ended", reason: "expired", returnUrl });
@@ -102,13 +122,19 @@ async function open(token: string, view: string | null, theme: Theme | null): Pr
     const me: Me = await candidate.me.get();
     if (state.status === "open" && state.session.workspaceId !== me.workspaceId) queryClient.clear();
     client = candidate;
+    routes = httpWith(token);
     returnUrl = me.session?.returnUrl ?? returnUrl;
     set({
       status: "open",
       session: {
         workspaceId: me.workspaceId,
         who: me.session?.label ?? me.id,
+        id: me.id,
+        sessionId: me.session?.id ?? null,
+        expiresAt: me.session?.expiresAt ?? null,
+        role: me.role,
         scopes: new Set(me.scopes),
+        readOnly: me.session?.readOnly ?? false,
         theme: theme ?? me.session?.theme ?? {},
         view: view ?? (state.status === "open" ? state.session.view : null),
       },

@@ -18,21 +18,8 @@ export interface ExchangedSession {
   returnUrl: string | null;
 }
 
-/** The portal session of a caller. */
-export interface CallerSession {
-  id: string;
-  label: string | null;
-  expiresAt: string;
-  readOnly: boolean;
-  theme: Theme | null;
-  returnUrl: string | null;
-}
-
-/** `GET /api/me`, which tells a portal session too. */
-export interface Me extends Omit<Caller, "type"> {
-  type: Caller["type"] | "session";
-  session?: CallerSession | null;
-}
+/** `GET /api/me`. */
+export type Me = Caller;
 
 /** Exchange a one-time code for the session's token. It has no token yet, so the SDK's client cannot do it. */
 export async function exchange(code: string): Promise<ExchangedSession> {

@@ -8,7 +8,7 @@ import { Link, Outlet, useLocation } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import { ColorScheme } from "./ColorScheme";
 import classes from "./Layout.module.css";
-import { NAVIGATION } from "./navigation";
+import { isAllowed, NAVIGATION } from "./navigation";
 
 /** What is around each page: the navigation, a drawer where there is no room for it, and the notifications. */
 export function Layout() {
@@ -94,7 +94,7 @@ function Navigation({ onNavigate }: { onNavigate?: () => void }) {
   return (
     <nav className={classes.nav} aria-label={t.navigation.label}>
       {NAVIGATION.map(({ label, items }) => {
-        const allowed = items.filter(({ scope }) => scopes.has(scope));
+        const allowed = items.filter((item) => isAllowed(item, scopes));
         return (
           allowed.length > 0 && (
             <div key={label}>

@@ -1,6 +1,13 @@
 import { PageSkeleton } from "@components/Skeletons";
 import { createRoute, createRouter } from "@tanstack/react-router";
+import { apiKeyRoutes } from "../features/api-keys/routes";
+import { auditRoutes } from "../features/audit/routes";
+import { automationRoutes } from "../features/automations/routes";
+import { eventRoutes } from "../features/events/routes";
 import { flowRoutes } from "../features/flows/routes";
+import { overviewRoutes } from "../features/overview/routes";
+import { settingsRoutes } from "../features/settings/routes";
+import { taskRoutes } from "../features/tasks/routes";
 import { webhookRoutes } from "../features/webhooks/routes";
 import { Home } from "./Home";
 import { pages, rootRoute } from "./root";
@@ -8,7 +15,20 @@ import { pages, rootRoute } from "./root";
 const home = createRoute({ getParentRoute: () => pages, path: "/", component: Home });
 
 /** All pages. A feature adds its routes here, and its item to NAVIGATION. */
-const routeTree = rootRoute.addChildren([pages.addChildren([home, ...flowRoutes, ...webhookRoutes])]);
+const routeTree = rootRoute.addChildren([
+  pages.addChildren([
+    home,
+    ...overviewRoutes,
+    ...eventRoutes,
+    ...webhookRoutes,
+    ...taskRoutes,
+    ...flowRoutes,
+    ...automationRoutes,
+    ...apiKeyRoutes,
+    ...auditRoutes,
+    ...settingsRoutes,
+  ]),
+]);
 
 export const router = createRouter({
   routeTree,

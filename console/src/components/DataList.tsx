@@ -25,9 +25,9 @@ interface Props<T extends { id: string }> {
   columns: readonly Column<T>[];
   /**
    * The control that opens an item: a <Link>, or a button. It is the content of the first column, and what a click
-   * on the row and the arrow keys reach.
+   * on the row and the arrow keys reach. Without it, rows open nothing.
    */
-  primary: (item: T, content: ReactNode) => ReactNode;
+  primary?: (item: T, content: ReactNode) => ReactNode;
   /** What an empty list says. */
   empty: ReactNode;
   rowHeight?: number;
@@ -157,7 +157,7 @@ interface RowProps<T> {
   index: number;
   start: number;
   columns: readonly Column<T>[];
-  primary: (item: T, content: ReactNode) => ReactNode;
+  primary: ((item: T, content: ReactNode) => ReactNode) | undefined;
 }
 
 function Row<T>({ item, index, start, columns, primary }: RowProps<T>) {
@@ -167,7 +167,7 @@ function Row<T>({ item, index, start, columns, primary }: RowProps<T>) {
       role="row"
       aria-rowindex={index + 2}
       data-index={index}
-      className={`${classes.row} ${classes.clickable}`}
+      className={`${classes.row} ${primary ? classes.clickable : ""}`}
       style={{ transform: `translateY(${start}px)` }}
       onClick={(event) => {
         const isOwn = (event.target as HTMLElement).closest("a, button, input") === null;
@@ -178,7 +178,7 @@ function Row<T>({ item, index, start, columns, primary }: RowProps<T>) {
     >
       {columns.map((column, at) => (
         <div key={column.key} role="cell" className={`${cellClass(column)} ${at === 0 ? classes.primary : ""}`}>
-          {at === 0 ? primary(item, column.render(item)) : column.render(item)}
+          {at === 0 && primary ? primary(item, column.render(item)) : column.render(item)}
         </div>
       ))}
     </div>

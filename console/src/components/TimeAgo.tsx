@@ -71,15 +71,19 @@ function words(milliseconds: number): string {
 // One clock for all times of a page.
 let now = Date.now();
 const listeners = new Set<() => void>();
-setInterval(() => {
+setInterval(tick, 10_000);
+
+function tick(): void {
   now = Date.now();
   for (const listener of listeners) listener();
-}, 10_000);
+}
 
 function useNow(): number {
   return useSyncExternalStore(
     (listener) => {
       listeners.add(listener);
+      // A time that is new on the page may be later than the last tick.
+      if (Date.now() - now > 1_000) tick();
       return () => listeners.delete(listener);
     },
     () => now,

@@ -1,4 +1,5 @@
 import { NativeSelect, TextInput } from "@mantine/core";
+import "@mantine/core/styles/Combobox.css"; // the arrows of a NativeSelect
 import { IconSearch } from "@tabler/icons-react";
 import classes from "./Toolbar.module.css";
 

@@ -55,7 +55,7 @@ KEY = {
     "rateLimitPerDay": 1000,
     "expiresAt": None,
     "lastUsedAt": None,
-    "usage": {"total": 0, "daily": None},
+    "usage": {"total": 0, "today": 0, "daily": None},
     "createdBy": "user:me",
     "rotatedFrom": None,
     "createdAt": "2026-11-27T09:29:59.000Z",

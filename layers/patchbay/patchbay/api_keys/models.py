@@ -114,11 +114,12 @@ class DailyUse(ApiModel):
 
 
 class Usage(ApiModel):
-    """The number of requests admitted in total, and on each of the last 30 days, ending with today. In a
-    list, `daily` is null.
+    """The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with
+    today. In a list, `daily` is null.
     """
 
     total: int
+    today: int
     daily: list[DailyUse] | None
 
 

@@ -595,6 +595,7 @@ def _to_response(key: StoredKey, current: _Rotation, now: int, *, daily: bool = 
         last_used_at=None if key.last_used_ms is None else from_ms(key.last_used_ms),
         usage=Usage(
             total=key.uses,
+            today=key.daily.get(today, 0),
             daily=[
                 DailyUse(date=from_ms(day * DAY.length_ms).date(), count=key.daily.get(day, 0))
                 for day in range(today - _DAYS_SHOWN + 1, today + 1)

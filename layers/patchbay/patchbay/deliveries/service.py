@@ -296,9 +296,10 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
     event = events.get(principal, id)
     ids = {webhook_id: DeliveryId.derived(id, webhook_id) for webhook_id in event.webhook_ids}
     stored = store.get_many(principal.workspace_id, ids.items())
-    unmatched = None
+    unmatched, names = None, dict[WebhookId, str]()
     if _READ_WEBHOOKS_SCOPE in principal.scopes:
         unmatched = _find_unmatched(principal, event)
+        names = webhooks.names(principal.workspace_id, [*event.webhook_ids, *event.feed_ids])
     return Event(
         id=event.id,
         type=event.type,
@@ -307,17 +308,17 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
         status="ACCEPTED" if event.reason is None else "REJECTED",
         status_reason=event.reason,
         data=event.data,
-        erased_at=None if event.erased_at is None else from_ms(event.erased_at),
+        erased_at=_time(event.erased_at),
         deliveries=[
-            EventDelivery(
-                id=delivery_id,
-                webhook_id=webhook_id,
-                status=stored[delivery_id].status if delivery_id in stored else Status.PENDING,
-            )
+            _of_event(delivery_id, webhook_id, names.get(webhook_id), stored.get(delivery_id))
             for webhook_id, delivery_id in ids.items()
         ],
         feeds=[
-            EventFeed(id=DeliveryId.derived(id, webhook_id), webhook_id=webhook_id)
+            EventFeed(
+                id=DeliveryId.derived(id, webhook_id),
+                webhook_id=webhook_id,
+                webhook_name=names.get(webhook_id),
+            )
             for webhook_id in event.feed_ids
         ],
         flows=[
@@ -327,6 +328,25 @@ def event_with_deliveries(principal: Principal, id: EventId) -> Event:
         caused_by=event.caused_by,
         unmatched=None if unmatched is None else unmatched.webhooks,
         unmatched_truncated=unmatched is not None and unmatched.truncated,
+    )
+
+
+def _of_event(
+    id: DeliveryId, webhook_id: WebhookId, name: str | None, stored: StoredDelivery | None
+) -> EventDelivery:
+    """A delivery as its event shows it. It is not stored before its first attempt starts."""
+    if stored is None:
+        return EventDelivery(id=id, webhook_id=webhook_id, webhook_name=name, status=Status.PENDING)
+    return EventDelivery(
+        id=id,
+        webhook_id=webhook_id,
+        webhook_name=name,
+        status=stored.status,
+        status_reason=stored.reason,
+        attempt_count=stored.attempts,
+        max_attempts=stored.max_attempts,
+        next_attempt_at=_time(stored.next_attempt_at),
+        delivered_at=_time(stored.delivered_at),
     )
 
 
@@ -412,12 +432,16 @@ def _to_api(delivery: StoredDelivery) -> Delivery:
         status_reason=delivery.reason,
         attempt_count=delivery.attempts,
         max_attempts=delivery.max_attempts,
-        next_attempt_at=None if delivery.next_attempt_at is None else from_ms(delivery.next_attempt_at),
-        delivered_at=None if delivery.delivered_at is None else from_ms(delivery.delivered_at),
+        next_attempt_at=_time(delivery.next_attempt_at),
+        delivered_at=_time(delivery.delivered_at),
         created_at=from_ms(delivery.created_at),
         updated_at=from_ms(delivery.updated_at),
         version=delivery.version,
     )
+
+
+def _time(at: int | None) -> datetime | None:
+    return None if at is None else from_ms(at)
 
 
 def attempt_to_api(principal: Principal, attempt: StoredAttempt) -> Attempt:

@@ -139,7 +139,13 @@ class EventDelivery(ApiModel):
 
     id: DeliveryId
     webhook_id: WebhookId
+    webhook_name: str | None = None
     status: str
+    status_reason: str | None = None
+    attempt_count: int = 0
+    max_attempts: int | None = None
+    next_attempt_at: Timestamp | None = None
+    delivered_at: Timestamp | None = None
 
 
 class EventFlow(ApiModel):
@@ -154,6 +160,7 @@ class EventFeed(ApiModel):
 
     id: DeliveryId
     webhook_id: WebhookId
+    webhook_name: str | None = None
 
 
 UnmatchedCode = Literal["created_later", "inactive", "disabled", "filter_mismatch", "changed_later"]

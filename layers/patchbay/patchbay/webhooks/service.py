@@ -165,6 +165,11 @@ def get(principal: Principal, id: WebhookId) -> Webhook:
     return _to_api(get_stored(principal.workspace_id, id))
 
 
+def names(workspace_id: str, ids: Iterable[WebhookId]) -> dict[WebhookId, str]:
+    """The names of those of these webhooks that exist; eventually consistent."""
+    return {WebhookId(webhook.id): webhook.name for webhook in store.get_many(workspace_id, ids)}
+
+
 def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: int | None = None) -> Webhook:
     """Change the fields that `body` sets. Raises NotFound; PreconditionFailed when `if_match` is not the
     current version; Conflict when an automation manages one of the fields; ValidationFailed as `create` does,

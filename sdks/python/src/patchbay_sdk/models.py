@@ -211,6 +211,47 @@ class AttemptError(Model):
     """What happened, for people."""
 
 
+class AuditEntry(Model):
+    """A request for a change or for a secret. Kept for 400 days.
+
+    `action` is the route, such as `webhooks.update`. `actorLabel` is the label of the portal session
+    that asked: who uses it. `target` is what the request's path names, or what it created. `fields` has
+    the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not
+    do that, or that their API key has ended. `reason` is the code of the problem of a request that was
+    REFUSED or FAILED.
+    """
+
+    id: str
+    """The ID."""
+    action: str
+    """The route, such as `webhooks.update`."""
+    actor: str
+    """Who asked: `user:…`, `key_…` for an API key, `session:…`, or `connect:…` for a connect link."""
+    actor_label: str | None
+    """Who uses the portal session that asked, as its creator named them; or null."""
+    target: str | None
+    """What the path names, such as `int_…/sales`, or what the request created."""
+    fields: list[str]
+    """The names of the fields that the body sets."""
+    outcome: Literal["SUCCEEDED", "REFUSED", "FAILED"]
+    """Whether it `SUCCEEDED`, was `REFUSED` for lack of rights, or `FAILED`."""
+    reason: str | None
+    """The code of the problem, or null."""
+    request_id: str
+    """The `x-request-id` of the response."""
+    ip: str | None
+    """The address that the request came from."""
+    created_at: datetime
+    """When it was created."""
+
+
+class AuditEntryList(Model):
+    items: list[AuditEntry]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
 class Authorization(Model):
     """Where to send the user. The provider returns `state` with them."""
 
@@ -547,8 +588,20 @@ class EventDelivery(Model):
     """The ID."""
     webhook_id: str
     """The webhook."""
+    webhook_name: str | None
+    """The webhook's name; null if the webhook was deleted, and without the scope webhooks:read."""
     status: str
     """The status."""
+    status_reason: str | None
+    """Why it has this status, or null."""
+    attempt_count: int
+    """The number of attempts so far."""
+    max_attempts: int | None
+    """The most attempts of this delivery; null until the first one."""
+    next_attempt_at: datetime | None
+    """When the next attempt is due, or null."""
+    delivered_at: datetime | None
+    """When it was delivered."""
 
 
 class EventFeed(Model):
@@ -558,6 +611,8 @@ class EventFeed(Model):
     """The ID."""
     webhook_id: str
     """The webhook."""
+    webhook_name: str | None
+    """The webhook's name; null if the webhook was deleted, and without the scope webhooks:read."""
 
 
 class EventFlow(Model):
@@ -1943,12 +1998,14 @@ class UnmatchedWebhook(Model):
 
 
 class Usage(Model):
-    """The number of requests admitted in total, and on each of the last 30 days, ending with today. In a
-    list, `daily` is null.
+    """The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with
+    today. In a list, `daily` is null.
     """
 
     total: int
     """The requests admitted so far."""
+    today: int
+    """The requests admitted today, in UTC."""
     daily: list[DailyUse] | None
     """The requests of each of the last 30 days, ending with today."""
 
@@ -2255,6 +2312,8 @@ Actions: TypeAlias = list[ActionInfo]
 AnalyticsBy: TypeAlias = Literal["hour", "day"]
 
 AttemptTrigger: TypeAlias = Literal["AUTO", "MANUAL", "TEST", "RECOVER", "REPLAY"]
+
+AuditEntryOutcome: TypeAlias = Literal["SUCCEEDED", "REFUSED", "FAILED"]
 
 AuthType: TypeAlias = Literal["OAUTH2", "API_KEY", "BASIC"]
 

@@ -535,6 +535,100 @@ class AsyncApiKeys:
         )
 
 
+class Audit:
+    """The audit log."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        actor: str | Unset = UNSET,
+        action: str | Unset = UNSET,
+        target: str | Unset = UNSET,
+        outcome: Literal["SUCCEEDED", "REFUSED", "FAILED"] | Unset = UNSET,
+    ) -> Page[models.AuditEntry]:
+        """List the workspace's requests for changes and for secrets, newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            actor: Only entries of this actor: `user:…`, `key_…`, `session:…` or `connect:…`.
+            action: Only entries of this action, such as `webhooks.update`.
+            target: Only entries of this target, and of everything below it.
+            outcome: Only entries with this outcome.
+        """
+        return self._http.page(
+            Operation("GET", "/api/audit"),
+            models.AuditEntry,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "actor": actor,
+                "action": action,
+                "target": target,
+                "outcome": outcome,
+            },
+        )
+
+
+class AsyncAudit:
+    """The audit log."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        since: datetime | Unset = UNSET,
+        until: datetime | Unset = UNSET,
+        actor: str | Unset = UNSET,
+        action: str | Unset = UNSET,
+        target: str | Unset = UNSET,
+        outcome: Literal["SUCCEEDED", "REFUSED", "FAILED"] | Unset = UNSET,
+    ) -> AsyncPage[models.AuditEntry]:
+        """List the workspace's requests for changes and for secrets, newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            since: Only from this time on.
+            until: Only up to this time.
+            actor: Only entries of this actor: `user:…`, `key_…`, `session:…` or `connect:…`.
+            action: Only entries of this action, such as `webhooks.update`.
+            target: Only entries of this target, and of everything below it.
+            outcome: Only entries with this outcome.
+        """
+        return self._http.page(
+            Operation("GET", "/api/audit"),
+            models.AuditEntry,
+            path={},
+            query={
+                "limit": limit,
+                "cursor": cursor,
+                "since": since,
+                "until": until,
+                "actor": actor,
+                "action": action,
+                "target": target,
+                "outcome": outcome,
+            },
+        )
+
+
 class Automations:
     """Triggers, hooks, actions and runs of Zapier, Make and n8n."""
 
@@ -4455,6 +4549,11 @@ class Resources:
         return ApiKeys(self._http)
 
     @cached_property
+    def audit(self) -> Audit:
+        """The audit log."""
+        return Audit(self._http)
+
+    @cached_property
     def automations(self) -> Automations:
         """Triggers, hooks, actions and runs of Zapier, Make and n8n."""
         return Automations(self._http)
@@ -4524,6 +4623,11 @@ class AsyncResources:
     def api_keys(self) -> AsyncApiKeys:
         """API keys."""
         return AsyncApiKeys(self._http)
+
+    @cached_property
+    def audit(self) -> AsyncAudit:
+        """The audit log."""
+        return AsyncAudit(self._http)
 
     @cached_property
     def automations(self) -> AsyncAutomations:

@@ -760,8 +760,8 @@ export type UpdateWebhook = Schemas["UpdateWebhook"];
  */
 export type UpdateWorkspace = Schemas["UpdateWorkspace"];
 /**
- * The number of requests admitted in total, and on each of the last 30 days, ending with today. In a list, `daily` is
- * null.
+ * The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with today. In a list,
+ * `daily` is null.
  */
 export type Usage = Schemas["Usage"];
 /**

@@ -98,6 +98,20 @@ export class ApiKeys {
   }
 }
 
+/** The audit log. */
+export class Audit {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** List the workspace's requests for changes and for secrets, newest first. */
+  list(query: Query<"listAudit"> = {}, options?: Options): Page<models.AuditEntry> {
+    return this.#http.page("GET", "/api/audit", { query, options });
+  }
+}
+
 /** Triggers, hooks, actions and runs of Zapier, Make and n8n. */
 export class Automations {
   readonly #http: Http;
@@ -763,6 +777,7 @@ export class Workspace {
 export class Resources {
   readonly actions: Actions;
   readonly apiKeys: ApiKeys;
+  readonly audit: Audit;
   readonly automations: Automations;
   readonly connections: Connections;
   readonly deliveries: Deliveries;
@@ -778,6 +793,7 @@ export class Resources {
   constructor(http: Http) {
     this.actions = new Actions(http);
     this.apiKeys = new ApiKeys(http);
+    this.audit = new Audit(http);
     this.automations = new Automations(http);
     this.connections = new Connections(http);
     this.deliveries = new Deliveries(http);

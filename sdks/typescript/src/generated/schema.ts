@@ -1676,12 +1676,30 @@ export interface components {
         };
         /** @description `status` is PENDING until the first attempt starts. */
         EventDelivery: {
+            /** @description The number of attempts so far. */
+            attemptCount: number;
+            /**
+             * Format: date-time
+             * @description When it was delivered.
+             */
+            deliveredAt: string | null;
             /** @description The ID. */
             id: string;
+            /** @description The most attempts of this delivery; null until the first one. */
+            maxAttempts: number | null;
+            /**
+             * Format: date-time
+             * @description When the next attempt is due, or null.
+             */
+            nextAttemptAt: string | null;
             /** @description The status. */
             status: string;
+            /** @description Why it has this status, or null. */
+            statusReason: string | null;
             /** @description The webhook. */
             webhookId: string;
+            /** @description The webhook's name; null if the webhook was deleted, and without the scope webhooks:read. */
+            webhookName: string | null;
         };
         /** @description A pull webhook whose feed has the event. `id` is the `webhook-id` of its item there. */
         EventFeed: {
@@ -1689,6 +1707,8 @@ export interface components {
             id: string;
             /** @description The webhook. */
             webhookId: string;
+            /** @description The webhook's name; null if the webhook was deleted, and without the scope webhooks:read. */
+            webhookName: string | null;
         };
         /** @description A flow that the event started, and its run. */
         EventFlow: {
@@ -3737,10 +3757,12 @@ export interface components {
             /** @description 1 to `maxRetainDays`; null for the default. */
             retainDays?: number | null;
         };
-        /** @description The number of requests admitted in total, and on each of the last 30 days, ending with today. In a list, `daily` is null. */
+        /** @description The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with today. In a list, `daily` is null. */
         Usage: {
             /** @description The requests of each of the last 30 days, ending with today. */
             daily: components["schemas"]["DailyUse"][] | null;
+            /** @description The requests admitted today, in UTC. */
+            today: number;
             /** @description The requests admitted so far. */
             total: number;
         };

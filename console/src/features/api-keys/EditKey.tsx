@@ -1,0 +1,39 @@
+import { useSession } from "@api/session";
+import { Drawer } from "@mantine/core";
+import type { ApiKey } from "@sdk/generated/models";
+import { apiKeys as t } from "@strings/api-keys";
+import { common } from "@strings/common";
+import { KeyForm } from "./KeyForm";
+import { useUpdateKey } from "./queries";
+import { changesOf, termsOf } from "./terms";
+
+/** The form of a key that exists. It sends only what was changed. */
+export function EditKey({ apiKey, opened, onClose }: { apiKey: ApiKey; opened: boolean; onClose: () => void }) {
+  const { scopes } = useSession();
+  const update = useUpdateKey(apiKey);
+  function close(): void {
+    onClose();
+    update.reset();
+  }
+  return (
+    <Drawer
+      opened={opened}
+      onClose={close}
+      position="right"
+      size={640}
+      title={t.form.editTitle}
+      closeButtonProps={{ "aria-label": common.actions.close }}
+      closeOnClickOutside={false}
+    >
+      <KeyForm
+        initial={termsOf(apiKey, scopes)}
+        submit={t.form.save}
+        isEdit
+        isRunning={update.isPending}
+        error={update.error}
+        onSubmit={(terms) => update.mutate(changesOf(apiKey, scopes, terms), { onSuccess: close })}
+        onCancel={close}
+      />
+    </Drawer>
+  );
+}

@@ -1,0 +1,37 @@
+import { listOptions, useChange } from "@api/queries";
+import { api } from "@api/session";
+import type { Task, TaskStatus } from "@sdk/generated/models";
+import { tasks as t } from "@strings/tasks";
+import { queryOptions } from "@tanstack/react-query";
+
+const LOOK_MS = 2_000;
+
+/** The tasks; read again as long as one of them runs. */
+export function taskList(status: TaskStatus | undefined) {
+  const options = listOptions<Task>(["tasks", "list", { status }], (page, init) =>
+    api().tasks.list({ ...page, limit: 50, ...(status && { status }) }, init),
+  );
+  return {
+    ...options,
+    refetchInterval: ({ state }: { state: { data?: { pages: { items: Task[] }[] } } }) =>
+      state.data?.pages.some(({ items }) => items.some((task) => task.status === "RUNNING")) ? LOOK_MS : false,
+  } as typeof options;
+}
+
+/** The names of the webhooks, by ID: of up to 100, which the tasks of a page have. */
+export const webhookNames = queryOptions({
+  queryKey: ["webhooks", "list", "names"],
+  queryFn: async ({ signal }) => {
+    const { items } = await api().webhooks.list({ limit: 100 }, { signal });
+    return new Map(items.map(({ id, name }) => [id, name]));
+  },
+});
+
+export function useCancelTask(id: string, onDone: () => void) {
+  return useChange({
+    run: () => api().tasks.cancel(id),
+    done: t.cancelled,
+    changes: [["tasks"]],
+    onDone,
+  });
+}
