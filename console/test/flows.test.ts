@@ -385,6 +385,7 @@ test("values to choose are those of the event, and of the outputs before the ste
   assert.deepEqual(stepSample(using, "stop", { type: "T", data: {} }, { b: { matched: true } }, [action]).steps, {
     reply: { output: { messageId: "msg_1" } },
     b: { output: { matched: true } },
+    tell: { output: { eventId: "evt_…", deliveryId: "dlv_…" } },
   });
 });
 
