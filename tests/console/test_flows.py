@@ -61,6 +61,13 @@ def test_flow_is_built_tried_and_run(console: Console) -> None:
         expect(page.get_by_text("Active", exact=True)).to_be_visible()
         expect(page).to_have_url(re.compile(r"/console/flows/flw_\w+$"))
         assert hook.requests == [], "a dry run sends nothing"
+        page.get_by_role("button", name="Add a step after Is it negative?").click()
+        page.get_by_role("menuitem", name=re.compile("^Wait")).click()
+        expect(page.get_by_label("Name of the step")).to_be_focused()
+        page.get_by_label("How long").fill("1")
+        page.get_by_label("Unit").select_option("seconds")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("Unsaved changes")).to_have_count(0)
 
         console.workspace("POST /api/events", json={"type": "MENTION_RECEIVED", "data": NEGATIVE})
         [request] = eventually(lambda: list(hook.requests))
