@@ -144,7 +144,7 @@ console: need-dev need-console-node ## Build the console into layers/console/pat
 console-dev: need-dev need-console-node ## Serve the console from its sources, on the stack of `make run`: [PORT= CONSOLE_PORT=]
 	@VITE_TOKEN=$$($(python) -m local token) PATCHBAY_URL=http://127.0.0.1:$(or $(PORT),8787) $(python) -m tools.console dev
 
-lint-console: need-dev need-console-node ## Check the console's format, style, texts and types
+lint-console: need-dev need-console-node ## Check the console's format, style, texts and types, and run its unit tests
 	@$(python) -m tools.console check
 
 fmt-console: need-dev need-console-node ## Fix the console's format and style

@@ -121,6 +121,7 @@ def main(arguments: Sequence[str]) -> None:
             link_packages()
             run(["npm", "run", "--silent", "lint"])
             run(["npm", "run", "--silent", "types"])
+            run(["npm", "run", "--silent", "test"])
         case ["format"]:
             link_packages()
             run(["npm", "run", "--silent", "format"])

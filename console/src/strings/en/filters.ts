@@ -1,0 +1,42 @@
+import { count } from "./common";
+
+/** Texts of the filter builder and of the editor of a sample. */
+export const filters = {
+  label: "Filters",
+  add: "Add filter",
+  filter: (number: number) => `Filter ${number}`,
+  remove: (number: number) => `Remove filter ${number}`,
+  field: "Field",
+  fieldPlaceholder: "Search fields, or type a path",
+  badPath: "Write names separated by dots, such as post.channel or tags.0.",
+  condition: "Condition",
+  conditions: { equals: "is", in: "is one of", exists: "exists", missing: "does not exist" },
+  kind: "Kind of value",
+  kinds: { text: "Text", number: "Number", boolean: "Yes or no", null: "Null" },
+  value: "Value",
+  yes: "true",
+  no: "false",
+  values: "Values",
+  valuesHelp: 'Press Enter after each. Numbers and true are not text; for text, write "5".',
+  valuesPlaceholder: "Add a value",
+  notNumber: "Write a number.",
+  matches: "Matches",
+  fails: "Does not match",
+  found: (value: string) => `The sample has ${value}.`,
+  absent: "The sample does not have this field.",
+  list: "a list",
+  object: "an object",
+  none: "There are no filters: every event of these types passes.",
+  allMatch: "The sample passes.",
+  someFail: (failed: number, all: number) =>
+    `The sample does not pass: ${failed} of ${count(all, "filter", "filters")} ${failed === 1 ? "does" : "do"} not match.`,
+  most: (number: number) => `There can be at most ${number} filters.`,
+  sample: {
+    label: "Sample data",
+    help: "The data of an event, as JSON. Try your own.",
+    type: "Sample of",
+    reset: "Use the catalogue's sample",
+    notJson: (why: string) => `This is not JSON: ${why}`,
+    notObject: "The data of an event is a JSON object: it begins with {.",
+  },
+};
