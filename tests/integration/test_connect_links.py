@@ -215,7 +215,7 @@ def test_link_opens_no_other_route(api: Api, backend: Backend, subtests: pytest.
             continue
         path = route.path.format_map(
             {"id": id, "connectionId": link.id, "platform": "n8n", "key": "k"}
-            | dict.fromkeys(("eventType", "deliveryId", "consumer", "resource", "file"), "x")
+            | dict.fromkeys(("eventType", "deliveryId", "consumer", "resource", "file", "file+"), "x")
         )
         with subtests.test(route.key):
             answer = link.api(f"{route.method} {path}", {} if route.method in ("POST", "PUT") else None)
@@ -447,6 +447,19 @@ def test_link_ends_with_the_key_that_made_it(api: Api, crm: Provider) -> None:
     state = link.state(id)
     assert api(f"DELETE {KEYS}/{key['id']}").status == 200
     for answer in (link.api(PAGE), link.complete(state)):
+        assert "API key" in assert_problem(answer, 401)["detail"]
+    assert crm.token_requests == []
+
+
+def test_link_ends_when_its_key_may_no_longer_connect(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm)
+    scopes = ["connections:write", "events:publish"]
+    key = api(f"POST {KEYS}", json={"name": "k", "scopes": scopes}).json()
+    link = Link(api, id, token=key["key"])
+    state = link.state(id)
+    narrowed = api(f"PUT {KEYS}/{key['id']}", json={"scopes": ["events:publish"]})
+    assert narrowed.status == 200, narrowed.text
+    for answer in (link.api(PAGE), link.start(id), link.complete(state)):
         assert "API key" in assert_problem(answer, 401)["detail"]
     assert crm.token_requests == []
 
