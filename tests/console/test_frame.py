@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.console.console import Console
-from tests.console.platform import Platform, messages, serving
+from tests.console.platform import Platform, messages, send_token, serving
 from tests.console.watch import Watch
+from tests.e2e.conftest import Workspace
 
 REFUSED = ("frame-ancestors", "ERR_BLOCKED_BY_RESPONSE")
 
@@ -36,6 +37,20 @@ def test_console_tells_the_platforms_page_its_height_and_its_end(
         frame.get_by_role("button", name="Add webhook").first.click()
         expect(frame.get_by_role("heading", name="Your session has ended")).to_be_visible()
     assert len(messages(page, "session-ended")) == 1
+
+
+def test_token_of_another_workspace_replaces_all_that_the_page_shows(
+    console: Console, platform: Platform
+) -> None:
+    first, second = console.workspace, Workspace(console.workspace.stack)
+    first.webhook("https://example.com/", name="Of the first")
+    second.webhook("https://example.com/", name="Of the second")
+    page = platform.embed(console, console.link("/webhooks"))
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_text("Of the first")).to_be_visible()
+    send_token(page, second.token, first.stack.url)
+    expect(frame.get_by_text("Of the second")).to_be_visible()
+    expect(frame.get_by_text("Of the first")).to_have_count(0)
 
 
 @pytest.mark.parametrize("path", ["/console", "/connect", "/connect/return"])

@@ -96,11 +96,16 @@ export function useCan(...scopes: string[]): boolean {
   return current.status === "open" && scopes.every((scope) => current.session.scopes.has(scope));
 }
 
+/** What a session may read. Pages that were shown with other rights do not stay. */
+export function rightsOf({ workspaceId, scopes }: { workspaceId: string; scopes: Iterable<string> }): string {
+  return [workspaceId, ...scopes].join(" ");
+}
+
 async function open(token: string, view: string | null, theme: Theme | null): Promise<void> {
   const candidate = new Patchbay({ apiKey: token, baseUrl: location.origin });
   try {
     const me: Me = await candidate.me.get();
-    if (state.status === "open" && state.session.workspaceId !== me.workspaceId) queryClient.clear();
+    if (state.status === "open" && rightsOf(state.session) !== rightsOf(me)) queryClient.clear();
     client = candidate;
     returnUrl = me.session?.returnUrl ?? returnUrl;
     set({
