@@ -163,6 +163,20 @@ def test_page_has_the_words_of_the_provider_for_its_scopes(api: Api) -> None:
     assert "client-secret" not in repr(shown)
 
 
+def test_page_says_whether_the_provider_is_the_one_of_its_name(api: Api, crm: Provider) -> None:
+    """Whoever sets an integration up can call it HubSpot, and send people to a page of their own."""
+    client = {"clientId": "id", "clientSecret": "client-secret"}
+    known = create_plain(api, name="HubSpot", type="CRM", provider="hubspot", config=client)
+    posing = create_integration(api, crm, name="HubSpot")
+    typed = create_plain(api, name="HubSpot")
+    shown = Link(api, known, posing, typed).page()["integrations"]
+    assert [(each["isKnown"], each["authorizationOrigin"]) for each in shown] == [
+        (True, None),
+        (False, crm.base),
+        (False, None),
+    ]
+
+
 def test_page_uses_the_registered_redirect_uri(api: Api, crm: Provider) -> None:
     """A deployment can have two domains, and the provider knows one of them."""
     id = create_plain(api)
