@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.console.console import Console
 from tests.console.platform import Platform, messages, send_token, serving
@@ -51,6 +51,29 @@ def test_token_of_another_workspace_replaces_all_that_the_page_shows(
     send_token(page, second.token, first.stack.url)
     expect(frame.get_by_text("Of the second")).to_be_visible()
     expect(frame.get_by_text("Of the first")).to_have_count(0)
+
+
+def test_last_token_counts_even_if_its_answer_comes_first(console: Console, platform: Platform) -> None:
+    first, second = console.workspace, Workspace(console.workspace.stack)
+    page = platform.embed(console, f"{first.stack.url}/console")
+    held: list[Route] = []
+
+    def hold_first(route: Route) -> None:
+        if first.token in route.request.headers["authorization"]:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/api/me", hold_first)
+    for token in (first.token, second.token):
+        send_token(page, token, first.stack.url)
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_text(second.name).first).to_be_visible()
+    with page.expect_response("**/api/me"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    expect(frame.get_by_text(second.name).first).to_be_visible()
+    expect(frame.get_by_text(first.name)).to_have_count(0)
 
 
 @pytest.mark.parametrize("path", ["/console", "/connect", "/connect/return"])

@@ -29,6 +29,8 @@ export type SessionState =
 let client: Patchbay | null = null;
 let state: SessionState = { status: "starting" };
 let returnUrl: string | null = null;
+// How many tokens there were: only the last one counts, whenever the answers come.
+let tokens = 0;
 const listeners = new Set<() => void>();
 
 /** What was read; it lasts as long as the session. The SDK's client already repeats what failed for a moment. */
@@ -103,8 +105,11 @@ export function rightsOf({ workspaceId, scopes }: { workspaceId: string; scopes:
 
 async function open(token: string, view: string | null, theme: Theme | null): Promise<void> {
   const candidate = new Patchbay({ apiKey: token, baseUrl: location.origin });
+  tokens += 1;
+  const number = tokens;
   try {
     const me: Me = await candidate.me.get();
+    if (number !== tokens) return;
     if (state.status === "open" && rightsOf(state.session) !== rightsOf(me)) queryClient.clear();
     client = candidate;
     returnUrl = me.session?.returnUrl ?? returnUrl;
@@ -119,6 +124,7 @@ async function open(token: string, view: string | null, theme: Theme | null): Pr
       },
     });
   } catch (error) {
+    if (number !== tokens) return;
     if (error instanceof ApiError && error.status === 401) end();
     else set({ status: "failed", error });
   }
