@@ -21,8 +21,8 @@ MENTION = {
 
 
 def fill(workspace: Workspace) -> None:
-    """Create webhooks that succeed and fail, events with deliveries, a flow that has run, API keys, integrations
-    with accounts, and connect links.
+    """Create webhooks that succeed and fail, events with deliveries, a flow that has run, API keys,
+    integrations with accounts, and connect links.
     """
     refused = Answer(422, {"content-type": "application/json"}, b'{"error": "unknown post"}')
     no_retries = {"retryConfig": {"maxRetries": 0}}
