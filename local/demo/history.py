@@ -168,6 +168,7 @@ class History:
         self._ago(self._create_integrations, days=21)
         self._ago(self._create_keys, days=20)
         self._ago(self._create_webhooks, days=18)
+        self._ago(self._create_flows, days=12)
         self._ago(self._connect, days=2)
         self._ago(lambda: self._owner("PUT /api/workspace", {"retainDays": 21}), days=15)
         self._ago(self._offer_own, days=6)
@@ -320,6 +321,29 @@ class History:
             self._webhook({"name": name, "url": url, "eventTypes": types, **more})
         pull = {"kind": "pull", "name": "Reporting batch", "eventTypes": campaigns}
         self._webhook(pull)
+
+    def _create_flows(self) -> None:
+        """Flows that run, stop at a filter and wait, and one that is off."""
+        webhooks = self._ids.webhooks
+        for name, text, types, steps, is_on in (
+            (
+                "Unhappy mentions",
+                "Support hears of them at once.",
+                ["MENTION_RECEIVED"],
+                _care(webhooks),
+                True,
+            ),
+            ("Failed posts", "The team hears why.", ["POST_FAILED"], _warn(webhooks), True),
+            ("Campaign recap", "To be finished.", ["CAMPAIGN_COMPLETED"], _recap(webhooks), False),
+        ):
+            body = {
+                "name": name,
+                "description": text,
+                "trigger": {"type": "event", "eventTypes": types},
+                "steps": steps,
+                "status": "ACTIVE" if is_on else "INACTIVE",
+            }
+            self._member("POST /api/flows", body)
 
     def _webhook(self, body: dict[str, Any]) -> str:
         id = str(self._admin(f"POST {WEBHOOKS}", body)["id"])
@@ -530,6 +554,43 @@ class History:
     def _sweep(self) -> None:
         self._product.invoke("SweepDeliveriesFunction")
         self._product.invoke("SweepRunsFunction")
+
+
+def _care(webhooks: Mapping[str, str]) -> list[dict[str, Any]]:
+    unhappy = {"path": "event.data.sentiment", "op": "equals", "value": "negative"}
+    popular = {"path": "event.data.network", "op": "in", "value": ["instagram", "x"]}
+    ticket = {"text": "{{event.data.authorName}}: {{event.data.text}}", "url": "{{event.data.url}}"}
+    return [
+        {
+            "id": "unhappy",
+            "name": "Unhappy?",
+            "type": "branch",
+            "condition": [unhappy],
+            "then": [_tell("ticket", "Open a ticket", webhooks["Support desk"], ticket)],
+            "else": [
+                {"id": "busy", "name": "Busy networks only", "type": "filter", "filters": [popular]},
+                {"id": "later", "name": "Let it settle", "type": "wait", "seconds": 600},
+                _tell("note", "Thank them later", webhooks["CRM sync"], ticket),
+            ],
+        }
+    ]
+
+
+def _warn(webhooks: Mapping[str, str]) -> list[dict[str, Any]]:
+    text = {"text": "A post for {{event.data.network}} failed."}
+    return [_tell("warn", "Tell the team", webhooks["Team chat"], text)]
+
+
+def _recap(webhooks: Mapping[str, str]) -> list[dict[str, Any]]:
+    day = {"id": "day", "name": "A day later", "type": "wait", "seconds": 86_400}
+    return [
+        day,
+        _tell("recap", "Send the recap", webhooks["Team chat"], {"text": "{{event.data.name}} ended."}),
+    ]
+
+
+def _tell(id: str, name: str, webhook_id: str, data: dict[str, str]) -> dict[str, Any]:
+    return {"id": id, "name": name, "type": "webhook", "webhookId": webhook_id, "data": data}
 
 
 def _public_client(service: str) -> dict[str, Any]:

@@ -289,7 +289,12 @@ class Product:
         generator = random.Random(seed)
         random.SystemRandom = lambda: generator  # type: ignore[assignment,misc]
         # All modules that keep a generator are imported by the workers and the connections.
-        for function in ("DeliverFunction", "FanOutFunction", "RefreshConnectionsFunction"):
+        for function in (
+            "DeliverFunction",
+            "FanOutFunction",
+            "RefreshConnectionsFunction",
+            "RunFlowsFunction",
+        ):
             direct.handler_of(self._functions[function])
         from patchbay import aws, aws_http, clock, ids
         from patchbay.api_keys import models as key_models

@@ -34,6 +34,7 @@ _FUNCTIONS_OF_QUEUES = {
     "EventsQueue": "FanOutFunction",
     "DeliveriesQueue": "DeliverFunction",
     "SlowDeliveriesQueue": "DeliverSlowFunction",
+    "FlowsQueue": "RunFlowsFunction",
 }
 
 

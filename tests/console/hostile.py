@@ -13,12 +13,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
 
-from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace
+from tests.console.filled import MENTION
+from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace, eventually
 from tests.receivers import Answer, Request, receiver
 
 _INTEGRATIONS = "/api/integrations"
 _INTEGRATION = {"type": "CUSTOM", "provider": "acme"}
 _WEBHOOK = {"eventTypes": ["POST_PUBLISHED"], "retryConfig": {"maxRetries": 0}}
+
+_FLOW_TRIGGER = {"type": "event", "eventTypes": ["MENTION_RECEIVED"]}
+_SECOND = {"type": "wait", "seconds": 1}
+_WAIT = {"id": "wait", **_SECOND}
 
 _RUN = "window.hostile=1;alert(1)"
 _EVIL = "https://evil.example"
@@ -86,7 +91,9 @@ def planted(workspace: Workspace) -> Iterator[Planted]:
         _create(workspace, count, "webhook", WEBHOOKS, _webhook_fields, url=hooks.url, **_WEBHOOK)
         _create(workspace, count, "API key", API_KEYS, _key_fields, scopes=["events:read"])
         _create(workspace, count, "integration", _INTEGRATIONS, _integration_fields, **_INTEGRATION)
+        _create(workspace, count, "flow", "/api/flows", _flow_fields, trigger=_FLOW_TRIGGER, steps=[_WAIT])
         _connect(workspace, count, provider.url)
+        _run_flow(workspace)
         event = workspace.publish({"hostile": list(TEXTS), **dict.fromkeys(TEXTS, 1)})
         assert set(workspace.settled(event["id"]).values()) == {"FAILED"}
         count["event"], count["response of a receiver"] = len(TEXTS), len(hooks.requests)
@@ -103,6 +110,34 @@ def _key_fields(text: str) -> dict[str, Any]:
 
 def _integration_fields(text: str) -> dict[str, Any]:
     return {"name": text[:100], "description": text, "metadata": {"note": text, text: "note"}}
+
+
+def _flow_fields(text: str) -> dict[str, Any]:
+    step = {**_WAIT, "name": text[:100]}
+    expected = [{"path": "text", "op": "in", "value": ["hostile", text[:256]]}]
+    return {
+        "name": text[:100],
+        "description": text,
+        "steps": [step],
+        "trigger": {**_FLOW_TRIGGER, "filters": expected},
+    }
+
+
+def _run_flow(workspace: Workspace) -> None:
+    """The newest flow, and a run of it: its steps have the texts as names."""
+    steps = [
+        {
+            "id": "stop",
+            "type": "filter",
+            "filters": [{"path": "event.data.text", "op": "equals", "value": "no"}],
+        }
+    ]
+    names = [text for text in TEXTS if text.isprintable()][:10]
+    waits = [{"id": f"wait_{number}", "name": text[:100], **_SECOND} for number, text in enumerate(names)]
+    body = {"name": TEXTS[0], "trigger": _FLOW_TRIGGER, "steps": [waits[0], *steps, *waits[1:]]}
+    flow = workspace("POST /api/flows", json=body)
+    workspace("POST /api/events", json={"type": "MENTION_RECEIVED", "data": {**MENTION, "text": TEXTS[3]}})
+    eventually(lambda: workspace(f"GET /api/flows/{flow['id']}/runs?status=STOPPED")["items"])
 
 
 def _create(

@@ -52,3 +52,10 @@ def messages(page: Page, kind: str) -> list[dict[str, Any]]:
     """The messages of a kind that the page got from the console, such as "height"."""
     found: list[dict[str, Any]] = page.evaluate("messages")
     return [each for each in found if each.get("type") == f"patchbay:{kind}"]
+
+
+def send_token(page: Page, token: str, origin: str) -> None:
+    """Send a token to the console in the frame, whose origin it is."""
+    page.evaluate(
+        "([token, origin]) => frames[0].postMessage({type: 'patchbay:token', token}, origin)", [token, origin]
+    )

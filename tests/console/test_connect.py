@@ -91,8 +91,8 @@ def test_account_is_connected_by_a_link_in_a_private_window(
     expect(visit.get_by_role("heading", level=1)).to_have_text(
         "Juniper & Rye asks you to connect your Chirrup account"
     )
-    expect(visit.get_by_text("Asked by Maren Oduya")).to_be_visible()
-    expect(visit.get_by_text(f"Workspace {console.workspace.name}")).to_be_visible()
+    expect(visit.get_by_text("Maren Oduya", exact=True)).to_be_visible()
+    expect(visit.locator("dd code", has_text=console.workspace.name)).to_be_visible()
     expect(visit.get_by_text("posts:write")).to_be_visible()
     assert_accessible(visit)
     with private.watch.expecting("response: 422", "console error"):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.console.console import Console
-from tests.console.platform import Platform, messages, serving
+from tests.console.platform import Platform, messages, send_token, serving
 from tests.console.watch import Watch
+from tests.e2e.conftest import Workspace
 
 REFUSED = ("frame-ancestors", "ERR_BLOCKED_BY_RESPONSE")
 
@@ -36,6 +37,43 @@ def test_console_tells_the_platforms_page_its_height_and_its_end(
         frame.get_by_role("button", name="Add webhook").first.click()
         expect(frame.get_by_role("heading", name="Your session has ended")).to_be_visible()
     assert len(messages(page, "session-ended")) == 1
+
+
+def test_token_of_another_workspace_replaces_all_that_the_page_shows(
+    console: Console, platform: Platform
+) -> None:
+    first, second = console.workspace, Workspace(console.workspace.stack)
+    first.webhook("https://example.com/", name="Of the first")
+    second.webhook("https://example.com/", name="Of the second")
+    page = platform.embed(console, console.link("/webhooks"))
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_text("Of the first")).to_be_visible()
+    send_token(page, second.token, first.stack.url)
+    expect(frame.get_by_text("Of the second")).to_be_visible()
+    expect(frame.get_by_text("Of the first")).to_have_count(0)
+
+
+def test_last_token_counts_even_if_its_answer_comes_first(console: Console, platform: Platform) -> None:
+    first, second = console.workspace, Workspace(console.workspace.stack)
+    page = platform.embed(console, f"{first.stack.url}/console")
+    held: list[Route] = []
+
+    def hold_first(route: Route) -> None:
+        if first.token in route.request.headers["authorization"]:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/api/me", hold_first)
+    for token in (first.token, second.token):
+        send_token(page, token, first.stack.url)
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_text(second.name).first).to_be_visible()
+    with page.expect_response("**/api/me"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    expect(frame.get_by_text(second.name).first).to_be_visible()
+    expect(frame.get_by_text(first.name)).to_have_count(0)
 
 
 @pytest.mark.parametrize("path", ["/console", "/connect", "/connect/return"])

@@ -19,7 +19,7 @@ class View(NamedTuple):
 
     def path_for(self, workspace: Workspace) -> str:
         """The path for a workspace that has what it names: of each kind, what has the most to show."""
-        return re.sub(r"{(\w+)}", lambda match: fullest(workspace, match[1]), self.path)
+        return _filled_in(self.path, workspace)
 
 
 VIEWS = (
@@ -30,6 +30,10 @@ VIEWS = (
     View("webhooks", "/webhooks"),
     View("new-webhook", "/webhooks/new"),
     View("webhook", "/webhooks/{webhook}"),
+    View("flows", "/flows"),
+    View("flow-templates", "/flows/new"),
+    View("flow", "/flows/{flow}"),
+    View("flow-run", "/flows/{flow}/runs/{run}"),
     View("automations", "/automations"),
     View("api-keys", "/api-keys"),
     View("api-key", "/api-keys/{key}"),
@@ -46,12 +50,19 @@ VIEWS = (
 _KINDS: dict[str, tuple[str, Callable[[dict[str, Any]], int]]] = {
     "webhook": (f"{WEBHOOKS}?include=stats", lambda webhook: webhook["stats"]["failed"]),
     "event": ("/api/events", lambda event: 0),
+    "flow": ("/api/flows", lambda flow: 0),
+    "run": ("/api/flows/{flow}/runs", lambda run: 0),
     "key": (API_KEYS, lambda key: key["usage"]["total"]),
     "integration": ("/api/integrations", lambda integration: integration["connectionCount"]),
 }
 
 
-def fullest(workspace: Workspace, kind: str) -> str:
+def _fullest(workspace: Workspace, kind: str) -> str:
     """The ID of the item that shows the most, among the first of the list; the first of equal ones."""
     path, weight = _KINDS[kind]
-    return str(max(workspace(f"GET {path}")["items"], key=weight)["id"])
+    items = workspace(f"GET {_filled_in(path, workspace)}")["items"]
+    return str(max(items, key=weight)["id"])
+
+
+def _filled_in(path: str, workspace: Workspace) -> str:
+    return re.sub(r"{(\w+)}", lambda match: _fullest(workspace, match[1]), path)

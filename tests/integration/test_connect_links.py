@@ -163,6 +163,20 @@ def test_page_has_the_words_of_the_provider_for_its_scopes(api: Api) -> None:
     assert "client-secret" not in repr(shown)
 
 
+def test_page_says_whether_the_provider_is_the_one_of_its_name(api: Api, crm: Provider) -> None:
+    """Whoever sets an integration up can call it HubSpot, and send people to a page of their own."""
+    client = {"clientId": "id", "clientSecret": "client-secret"}
+    known = create_plain(api, name="HubSpot", type="CRM", provider="hubspot", config=client)
+    posing = create_integration(api, crm, name="HubSpot")
+    typed = create_plain(api, name="HubSpot")
+    shown = Link(api, known, posing, typed).page()["integrations"]
+    assert [(each["isKnown"], each["authorizationOrigin"]) for each in shown] == [
+        (True, None),
+        (False, crm.base),
+        (False, None),
+    ]
+
+
 def test_page_uses_the_registered_redirect_uri(api: Api, crm: Provider) -> None:
     """A deployment can have two domains, and the provider knows one of them."""
     id = create_plain(api)
@@ -215,7 +229,7 @@ def test_link_opens_no_other_route(api: Api, backend: Backend, subtests: pytest.
             continue
         path = route.path.format_map(
             {"id": id, "connectionId": link.id, "platform": "n8n", "key": "k"}
-            | dict.fromkeys(("eventType", "deliveryId", "consumer", "resource", "file"), "x")
+            | dict.fromkeys(("eventType", "deliveryId", "consumer", "resource", "file", "file+"), "x")
         )
         with subtests.test(route.key):
             answer = link.api(f"{route.method} {path}", {} if route.method in ("POST", "PUT") else None)
@@ -447,6 +461,19 @@ def test_link_ends_with_the_key_that_made_it(api: Api, crm: Provider) -> None:
     state = link.state(id)
     assert api(f"DELETE {KEYS}/{key['id']}").status == 200
     for answer in (link.api(PAGE), link.complete(state)):
+        assert "API key" in assert_problem(answer, 401)["detail"]
+    assert crm.token_requests == []
+
+
+def test_link_ends_when_its_key_may_no_longer_connect(api: Api, crm: Provider) -> None:
+    id = create_integration(api, crm)
+    scopes = ["connections:write", "events:publish"]
+    key = api(f"POST {KEYS}", json={"name": "k", "scopes": scopes}).json()
+    link = Link(api, id, token=key["key"])
+    state = link.state(id)
+    narrowed = api(f"PUT {KEYS}/{key['id']}", json={"scopes": ["events:publish"]})
+    assert narrowed.status == 200, narrowed.text
+    for answer in (link.api(PAGE), link.start(id), link.complete(state)):
         assert "API key" in assert_problem(answer, 401)["detail"]
     assert crm.token_requests == []
 

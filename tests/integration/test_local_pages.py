@@ -283,7 +283,16 @@ def test_provider_api_repeats_the_call() -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["https://evil.example/", "http://127.0.0.1.evil.example/", "javascript:alert(1)", ""]
+    "uri",
+    [
+        "https://evil.example/",
+        "http://127.0.0.1.evil.example/",
+        "http://evil.example\\@127.0.0.1/",  # a browser reads the backslash as a slash
+        "http://user@localhost/",
+        "http://127.0.0.1/\r\nx-injected: 1",
+        "javascript:alert(1)",
+        "",
+    ],
 )
 def test_provider_redirects_only_to_this_machine(uri: str) -> None:
     query = urlencode({**AUTHORIZE, "redirect_uri": uri})

@@ -41,6 +41,8 @@ ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007
         "ᠬᠠᠨ\u180eᠠ",
         "ᠨ\u180b\u180eᠠ",
         "佐々\U000e0101木",
+        "Vie\u0302\u0323t",
+        "שָׁ֑לוֹם",  # a letter with a vowel, a dot and an accent
     ],
 )
 def test_name_keeps_characters_with_visible_effect(name: str) -> None:
@@ -95,6 +97,16 @@ def test_hidden_characters_are_rejected_in_names_and_removed_from_labels(name: s
     with pytest.raises(ValueError, match="visible"):
         check_name(name)
     assert to_label(name) == label
+
+
+@pytest.mark.parametrize("between", ["", "\u034f", "\u200b", "\ufe0f"])
+def test_marks_do_not_cover_the_lines_around_a_name(between: str) -> None:
+    stack = between.join(["\u0301"] * 5)
+    if not between:
+        with pytest.raises(ValueError, match="combining marks"):
+            check_name(f"Acme{stack} Inc")
+    assert to_label(f"Acme{stack} Inc") == "Acme\u0301\u0301\u0301\u0301 Inc"
+    assert to_label("e\u20dd\u20de\u20df\u20e0\u20e0x") == "e\u20dd\u20de\u20df\u20e0x"
 
 
 # The characters of the rules about neighbors, so that they often meet.

@@ -42,6 +42,8 @@ let client: Patchbay | null = null;
 let routes: Http | null = null;
 let state: SessionState = { status: "starting" };
 let returnUrl: string | null = null;
+// How many tokens there were: only the last one counts, whenever the answers come.
+let tokens = 0;
 const listeners = new Set<() => void>();
 
 /** What was read; it lasts as long as the session. The SDK's client already repeats what failed for a moment. */
@@ -116,11 +118,19 @@ export function useCan(...scopes: string[]): boolean {
   return current.status === "open" && scopes.every((scope) => current.session.scopes.has(scope));
 }
 
+/** What a session may read. Pages that were shown with other rights do not stay. */
+export function rightsOf({ workspaceId, scopes }: { workspaceId: string; scopes: Iterable<string> }): string {
+  return [workspaceId, ...scopes].join(" ");
+}
+
 async function open(token: string, view: string | null, theme: Theme | null): Promise<void> {
   const candidate = new Patchbay({ apiKey: token, baseUrl: location.origin });
+  tokens += 1;
+  const number = tokens;
   try {
     const me = await candidate.me.get();
-    if (state.status === "open" && state.session.workspaceId !== me.workspaceId) queryClient.clear();
+    if (number !== tokens) return;
+    if (state.status === "open" && rightsOf(state.session) !== rightsOf(me)) queryClient.clear();
     client = candidate;
     routes = httpWith(token);
     returnUrl = me.session?.returnUrl ?? returnUrl;
@@ -140,6 +150,7 @@ async function open(token: string, view: string | null, theme: Theme | null): Pr
       },
     });
   } catch (error) {
+    if (number !== tokens) return;
     if (error instanceof ApiError && error.status === 401) end();
     else set({ status: "failed", error });
   }

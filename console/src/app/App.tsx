@@ -1,4 +1,4 @@
-import { queryClient, useSessionState } from "@api/session";
+import { queryClient, rightsOf, useSessionState } from "@api/session";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { SessionPage } from "../features/session/SessionPage";
@@ -17,7 +17,7 @@ export function App() {
   return (
     <Provider theme={state.session.theme}>
       <QueryClientProvider client={queryClient}>
-        <RouterProvider router={router} />
+        <RouterProvider key={rightsOf(state.session)} router={router} />
       </QueryClientProvider>
     </Provider>
   );

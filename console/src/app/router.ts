@@ -4,6 +4,7 @@ import { apiKeyRoutes } from "../features/api-keys/routes";
 import { auditRoutes } from "../features/audit/routes";
 import { automationRoutes } from "../features/automations/routes";
 import { eventRoutes } from "../features/events/routes";
+import { flowRoutes } from "../features/flows/routes";
 import { integrationRoutes } from "../features/integrations/routes";
 import { marketplaceRoutes } from "../features/marketplace/routes";
 import { overviewRoutes } from "../features/overview/routes";
@@ -23,6 +24,7 @@ const routeTree = rootRoute.addChildren([
     ...eventRoutes,
     ...webhookRoutes,
     ...taskRoutes,
+    ...flowRoutes,
     ...automationRoutes,
     ...apiKeyRoutes,
     ...auditRoutes,

@@ -118,19 +118,24 @@ def check_plain_text(text: str) -> str:
 
 
 def check_name(text: str) -> str:
-    """Return `text`. Raises ValueError like `check_plain_text`, and if no character is visible."""
+    """Return `text`. Raises ValueError like `check_plain_text`, if no character is visible, and for a stack
+    of combining marks, which could cover other text of a page.
+    """
     if not invisible.VISIBLE.search(check_plain_text(text)):
         raise ValueError("must have a visible character")
+    if invisible.unstacked(text) != text:
+        raise ValueError(f"must not have more than {invisible.MOST_MARKS} combining marks on a letter")
     return text
 
 
 def to_label(text: str) -> str:
     """Text from another system, on one line and without the characters that `check_name` rejects: control
-    characters and separators become spaces, and zero-width characters are removed. Empty if no character is
-    visible.
+    characters and separators become spaces, and zero-width characters and stacked marks are removed. Empty if
+    no character is visible.
     """
     label = invisible.HIDDEN.sub(
-        lambda match: match["visible_effect"] or (" " if match["separator"] else ""), text
+        lambda match: match["visible_effect"] or (" " if match["separator"] else ""),
+        invisible.unstacked(text),
     )
     label = " ".join(label.split())
     return label if invisible.VISIBLE.search(label) else ""

@@ -1,4 +1,4 @@
-"""Invisible characters: one list for names, labels and credentials.
+"""Invisible characters and stacks of marks: one list for names, labels and credentials.
 
 The classes go inside the brackets of a regular expression.
 """
@@ -6,6 +6,7 @@ The classes go inside the brackets of a regular expression.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # Control characters, line and paragraph separators, and fillers, which look like a space.
 _SEPARATORS = "\x00-\x1f\x7f-\x9f\u2028\u2029\u3164\uffa0"
@@ -51,3 +52,21 @@ HIDDEN = re.compile(
 VISIBLE = re.compile(f"[^\\s{_BLANKS}]")
 # In a credential no invisible character has a purpose, and U+0020 is the only blank.
 INVISIBLE = re.compile(f"[{_SEPARATORS}{_FORMATS}{_SPACES}{_BLANKS}]")
+
+# No language needs more combining marks on a letter (https://www.unicode.org/reports/tr39/, 5.4). A stack of
+# them covers the lines above and below.
+MOST_MARKS = 4
+_FORMAT = re.compile(f"[{_FORMATS}]")
+
+
+def unstacked(text: str) -> str:
+    """The text with at most MOST_MARKS combining marks on each letter."""
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for character in text:
+        if not _FORMAT.match(character):
+            marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        if marks <= MOST_MARKS or _FORMAT.match(character):
+            kept.append(character)
+    return "".join(kept)

@@ -131,7 +131,7 @@ function FilterRow({ filter, number, sample, fields, errors, onChange, onRemove 
           data={fields.map(({ path }) => path)}
           limit={100}
           maxDropdownHeight={240}
-          comboboxProps={{ width: 320, position: "bottom-start" }}
+          comboboxProps={{ width: 320, position: "bottom-start", keepMounted: false }}
           value={filter.path}
           error={errors.path ?? (filter.path !== "" && !isPath(filter.path) ? t.badPath : undefined)}
           renderOption={({ option }) => <FieldOption path={option.value} sample={sample} fields={fields} />}

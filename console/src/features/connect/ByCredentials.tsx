@@ -7,8 +7,10 @@ import type { ConnectableIntegration, Connection } from "@sdk/generated/models";
 import type { Http } from "@sdk/http";
 import { connect as t } from "@strings/connect";
 import { type FormEvent, useState } from "react";
+import { Assurance } from "./Assurance";
 import classes from "./ConnectPage.module.css";
 import { connectWith, labelOf } from "./session";
+import { useSettled } from "./useSettled";
 
 interface Props {
   client: Http;
@@ -24,6 +26,7 @@ export function ByCredentials({ client, integration, who, onDone }: Props) {
   const [isSending, setSending] = useState(false);
   const fields = fieldsOf(integration.credentialsSchema);
   const { documentationUrl } = integration;
+  const isSettled = useSettled();
 
   async function submit(event: FormEvent): Promise<void> {
     event.preventDefault();
@@ -41,6 +44,7 @@ export function ByCredentials({ client, integration, who, onDone }: Props) {
       <Stack gap="md">
         <h2 className={classes.subtitle}>{t.keysTitle(labelOf(integration))}</h2>
         <p className={classes.text}>{t.keys(who)}</p>
+        {!integration.isKnown && <Assurance integration={integration} who={who} />}
         <SchemaFields
           fields={fields}
           values={values}
@@ -54,7 +58,7 @@ export function ByCredentials({ client, integration, who, onDone }: Props) {
         )}
         <SchemaError error={error} object="credentials" fields={fields} />
         <p className={classes.text}>{t.careful(who)}</p>
-        <Button type="submit" fullWidth size="md" loading={isSending}>
+        <Button type="submit" fullWidth size="md" disabled={!isSettled} loading={isSending}>
           {t.submit}
         </Button>
       </Stack>

@@ -4,9 +4,10 @@ import { Button } from "@mantine/core";
 import type { ConnectableIntegration, Connection } from "@sdk/generated/models";
 import type { Http } from "@sdk/http";
 import { connect as t } from "@strings/connect";
-import { IconShieldCheck } from "@tabler/icons-react";
+import { Assurance } from "./Assurance";
 import classes from "./ConnectPage.module.css";
 import { complete, initiate, labelOf } from "./session";
+import { useSettled } from "./useSettled";
 
 interface Props {
   client: Http;
@@ -19,6 +20,7 @@ interface Props {
 export function ByProvider({ client, integration, who, onDone }: Props) {
   const { scopes } = integration;
   const providerName = labelOf(integration);
+  const isSettled = useSettled();
   const { state, begin, cancel } = useAuthorization({
     start: () => initiate(client, integration),
     complete: (parameters) => complete(client, parameters),
@@ -39,14 +41,11 @@ export function ByProvider({ client, integration, who, onDone }: Props) {
           ))}
         </ul>
       )}
-      <p className={classes.assurance}>
-        <IconShieldCheck size={18} aria-hidden />
-        <span>{t.consent(providerName)}</span>
-      </p>
+      <Assurance integration={integration} who={who} />
       {state.status === "idle" || state.status === "done" ? (
         <>
           <p className={classes.text}>{t.careful(who)}</p>
-          <Button fullWidth size="md" onClick={() => void begin()}>
+          <Button fullWidth size="md" disabled={!isSettled} onClick={() => void begin()}>
             {t.proceed(providerName)}
           </Button>
         </>

@@ -102,7 +102,7 @@ function Open({ client, session }: { client: Http; session: Session }) {
  * chooses that.
  */
 function Who({ session, who, chosen }: { session: Session; who: string; chosen: ConnectableIntegration | null }) {
-  const { workspaceId, workspaceName, requestedBy, expiresAt } = session;
+  const { workspaceId, requestedBy, expiresAt } = session;
   return (
     <header className={classes.who}>
       <div className={classes.marks}>
@@ -115,12 +115,26 @@ function Who({ session, who, chosen }: { session: Session; who: string; chosen: 
         )}
       </div>
       <h1 className={classes.title}>{chosen ? t.heading(who, labelOf(chosen)) : t.headingChoice(who)}</h1>
-      <p className={classes.facts}>
-        {requestedBy && <span>{t.requestedBy(requestedBy)}</span>}
-        {workspaceName && <span>{t.workspace(workspaceId)}</span>}
-        <span>{t.until(exactTime(expiresAt))}</span>
-      </p>
+      <dl className={classes.facts}>
+        {requestedBy && <Fact name={t.requestedBy}>{requestedBy}</Fact>}
+        <Fact name={t.workspace}>
+          <code>{workspaceId}</code>
+        </Fact>
+        <Fact name={t.until}>{exactTime(expiresAt)}</Fact>
+      </dl>
     </header>
+  );
+}
+
+/** A row of its own, so that a name cannot look like the next fact. */
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        <bdi>{children}</bdi>
+      </dd>
+    </div>
   );
 }
 

@@ -25,6 +25,7 @@ export const common = {
     marketplace: "Marketplace",
     integrations: "Integrations",
     connections: "Connections",
+    flows: "Flows",
   },
   workspace: "Workspace",
   signedInAs: (who: string) => `Signed in as ${who}`,

@@ -22,15 +22,18 @@ export const connect = {
   nothing: "What this link was for is not available now. Tell whoever sent it to you.",
   heading: (who: string, provider: string) => `${who} asks you to connect your ${provider} account`,
   headingChoice: (who: string) => `${who} asks you to connect an account`,
-  requestedBy: (who: string) => `Asked by ${who}`,
-  workspace: (id: string) => `Workspace ${id}`,
-  until: (time: string) => `Works once, until ${time}`,
+  requestedBy: "Asked by",
+  workspace: "Workspace",
+  until: "Works once, until",
   choose: "Which account do you want to connect?",
   inactive: "Not available now",
   asks: (who: string, provider: string) => `What ${who} will be able to do with your ${provider} account`,
   defaults: (provider: string) => `What ${provider} allows by default. Its own page tells you before you agree.`,
   consent: (provider: string) =>
     `You sign in and agree on ${provider}'s own page. Nobody here sees your password. You can end the access there at any time.`,
+  unknown: (who: string) =>
+    `${who} set this service up and named it. Patchbay does not know it, so check that it is the one you mean.`,
+  signInAt: "You sign in at",
   keysTitle: (provider: string) => `Your ${provider} credentials`,
   keys: (who: string) =>
     `${who} will be able to do everything that these credentials allow. They are stored encrypted.`,

@@ -194,10 +194,10 @@ class Guard:
             self._keys.put(digest, cached)
         return self._count(digest, cached, 1, frozenset(), now)
 
-    def check_active(self, id: ApiKeyId, workspace_id: str) -> None:
-        """Raises InvalidKey unless the key is active. Reads its row, and counts nothing."""
+    def principal_of(self, id: ApiKeyId, workspace_id: str) -> Principal:
+        """The principal of an active key. Reads its row, and counts nothing. Raises InvalidKey."""
         digest = hmac.digest(self._cache_secret, id.encode("ascii"), hashlib.sha256)
-        self._read_active(id, workspace_id, digest, self._clock())
+        return _principal(self._read_active(id, workspace_id, digest, self._clock()).key)
 
     def clear(self) -> None:
         for cache in (self._keys, self._rejections, self._fingerprints, self._announced):
@@ -438,9 +438,9 @@ def admit_session(id: ApiKeyId, workspace_id: str) -> AdmittedRequest:
     return _process.admit_session(id, workspace_id)
 
 
-def check_active(id: ApiKeyId, workspace_id: str) -> None:
-    """Raises InvalidKey unless the key of the workspace is active. Counts nothing."""
-    _process.check_active(id, workspace_id)
+def principal_of(id: ApiKeyId, workspace_id: str) -> Principal:
+    """The principal of an active key of the workspace. Counts nothing. Raises InvalidKey."""
+    return _process.principal_of(id, workspace_id)
 
 
 def clear_cache() -> None:

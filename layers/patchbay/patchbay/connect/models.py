@@ -91,6 +91,9 @@ class RequestedScope(ApiModel):
 class ConnectableIntegration(ApiModel):
     """One of the integrations of a link. `provider` is its key, `providerName` its name.
 
+    `isKnown` says that Patchbay knows the provider. Otherwise all names are the words of whoever set the
+    integration up, and so is the page at `authorizationOrigin`, where people are asked to sign in: show that.
+
     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of
     the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.
     """
@@ -100,6 +103,8 @@ class ConnectableIntegration(ApiModel):
     description: str
     provider: str | None
     provider_name: str
+    is_known: bool
+    authorization_origin: str | None
     documentation_url: str | None
     auth_type: AuthType
     scopes: list[RequestedScope]

@@ -21,6 +21,7 @@ from patchbay.errors import ValidationFailed
 from patchbay.ids import ConnectSessionId, IntegrationId
 from patchbay.integrations import client, provider_catalogue
 from patchbay.integrations import service as integrations
+from patchbay.integrations.config import origin_of
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import flow
 from patchbay.providers.provider import AuthType, OAuth
@@ -115,6 +116,8 @@ def _connectable(integration: StoredIntegration, link: LinkGrant, origin: str) -
         description=integration.description,
         provider=integration.provider,
         provider_name=integration.provider or integration.name if provider is None else provider.label,
+        is_known=provider is not None,
+        authorization_origin=origin_of(oauth.authorization_url) if oauth and provider is None else None,
         documentation_url=None if provider is None else provider.docs,
         auth_type=AuthType.OAUTH2 if form is None else form.auth_type,
         scopes=[

@@ -2,7 +2,7 @@
 
 The row of the session is read, or written, on each request, so ending one works at once. A session that an
 API key made also needs that key: a portal session uses the key's limits and has no scope that the key lacks,
-and both kinds end with it.
+a link needs the key's scope for connections, and both kinds end with it.
 
 Refusals that are final are remembered for a minute, so that a dead link costs its deployment nothing.
 """
@@ -40,6 +40,9 @@ _LINK_REVOKED = f"This connect link was revoked. {_ASK}"
 _LINK_EXPIRED = f"This connect link has expired. {_ASK}"
 _LINK_USED_UP = f"This connect link was opened too often. {_ASK}"
 _LINK_KEY_ENDED = f"This connect link has ended with the API key that made it. {_ASK}"
+_LINK_KEY_NARROWED = f"The API key that made this connect link may no longer connect accounts. {_ASK}"
+# What the creation of a link needs, and its use too.
+_LINK_SCOPE = "connections:write"
 
 
 def admit_portal(token: str) -> tuple[Principal, Mapping[str, str]]:
@@ -85,9 +88,11 @@ def admit_link(token: str) -> Principal:
     if session.key_id is not None:
         try:
             with throttling_as_429():
-                api_keys.check_active(session.key_id, session.workspace_id)
+                key = api_keys.principal_of(session.key_id, session.workspace_id)
         except api_keys.InvalidKey:
             raise _refuse(parsed, _LINK_KEY_ENDED, now) from None
+        if _LINK_SCOPE not in key.scopes:
+            raise _refuse(parsed, _LINK_KEY_NARROWED, now)
     return Principal(session.workspace_id, f"connect:{session.id}", link=session.grant)
 
 

@@ -854,9 +854,13 @@ export interface components {
         /**
          * @description One of the integrations of a link. `provider` is its key, `providerName` its name.
          *
+         *     `isKnown` says that Patchbay knows the provider. Otherwise all names are the words of whoever set the integration up, and so is the page at `authorizationOrigin`, where people are asked to sign in: show that.
+         *
          *     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.
          */
         ConnectableIntegration: {
+            /** @description Where people sign in with OAuth; null for a provider that Patchbay knows. */
+            authorizationOrigin: string | null;
             /** @description How an account is connected. */
             authType: components["schemas"]["AuthType"];
             /** @description The JSON Schema of a connection's `credentials`; null with OAuth. */
@@ -871,6 +875,8 @@ export interface components {
             id: string;
             /** @description Whether it can be connected now. */
             isActive: boolean;
+            /** @description Whether Patchbay knows the provider, so that its name and its pages are its own. */
+            isKnown: boolean;
             /** @description The name for people. */
             name: string;
             /** @description The key of the provider, or null. */

@@ -1,0 +1,142 @@
+import { type List, useList } from "@api/queries";
+import { type Column, DataList } from "@components/DataList";
+import { EmptyState } from "@components/EmptyState";
+import { PageHeader } from "@components/PageHeader";
+import { RequireScope } from "@components/RequireScope";
+import { StatusBadge } from "@components/StatusBadge";
+import { TimeAgo } from "@components/TimeAgo";
+import { Toolbar } from "@components/Toolbar";
+import { Button } from "@mantine/core";
+import type { Flow } from "@sdk/generated/models";
+import { flows as t } from "@strings/flows";
+import { IconGitBranch, IconPlus, IconSearchOff } from "@tabler/icons-react";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { useMemo } from "react";
+import classes from "./flows.module.css";
+import { allSteps } from "./model/definition";
+import { flowList } from "./queries";
+import { flowStatus } from "./words";
+
+const route = getRouteApi("/pages/flows");
+
+const COLUMNS: readonly Column<Flow>[] = [
+  {
+    key: "name",
+    title: t.columns.name,
+    width: "2.2fr",
+    render: ({ name, description }) => (
+      <>
+        <span className={classes.name}>{name}</span>
+        {description && <span className={classes.about}>{description}</span>}
+      </>
+    ),
+  },
+  {
+    key: "status",
+    title: t.columns.status,
+    width: "110px",
+    render: ({ status }) => <StatusBadge {...flowStatus(status)} />,
+  },
+  {
+    key: "trigger",
+    title: t.columns.trigger,
+    width: "1.6fr",
+    hide: "narrow",
+    render: ({ trigger }) => <span className={classes.cut}>{startsWith(trigger.eventTypes)}</span>,
+  },
+  {
+    key: "steps",
+    title: t.columns.steps,
+    width: "70px",
+    align: "end",
+    hide: "small",
+    render: ({ steps }) => allSteps(steps).length,
+  },
+  {
+    key: "updated",
+    title: t.columns.updated,
+    width: "110px",
+    align: "end",
+    hide: "small",
+    render: ({ updatedAt }) => <TimeAgo at={updatedAt} />,
+  },
+];
+
+export function FlowsPage() {
+  const { q = "", status = "" } = route.useSearch();
+  const navigate = route.useNavigate();
+  const list = useList(flowList);
+  const matching = useMatching(list, q, status);
+  const add = (
+    <RequireScope scope="flows:write">
+      <Button
+        leftSection={<IconPlus size={16} aria-hidden />}
+        renderRoot={(props: object) => <Link to="/flows/new" {...props} />}
+      >
+        {t.add}
+      </Button>
+    </RequireScope>
+  );
+  return (
+    <RequireScope scope="flows:read" page>
+      <PageHeader title={t.title} text={t.text}>
+        {add}
+      </PageHeader>
+      <Toolbar
+        search={q}
+        searchLabel={t.search}
+        onSearch={(value) => void navigate({ search: (old) => ({ ...old, q: value || undefined }), replace: true })}
+        filters={[
+          {
+            label: t.status,
+            value: status,
+            options: [
+              { value: "", label: t.allStatuses },
+              ...Object.entries(t.statuses).map(([value, label]) => ({ value, label })),
+            ],
+            onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value || undefined }) }),
+          },
+        ]}
+      />
+      <DataList
+        label={t.listLabel}
+        list={matching}
+        columns={COLUMNS}
+        rowHeight={60}
+        primary={(flow, content) => (
+          <Link to="/flows/$flowId" params={{ flowId: flow.id }}>
+            {content}
+          </Link>
+        )}
+        empty={
+          q !== "" || status !== "" ? (
+            <EmptyState icon={IconSearchOff} title={t.noMatchTitle} text={t.noMatch} />
+          ) : (
+            <EmptyState icon={IconGitBranch} title={t.emptyTitle} text={t.empty}>
+              {add}
+            </EmptyState>
+          )
+        }
+      />
+    </RequireScope>
+  );
+}
+
+/** The flows of the list that match. The API does not search, so the list loads on until it has enough rows. */
+function useMatching(list: List<Flow>, q: string, status: string): List<Flow> {
+  const items = useMemo(() => {
+    const wanted = q.trim().toLowerCase();
+    return list.items.filter(
+      (flow) =>
+        (status === "" || flow.status === status) &&
+        `${flow.name}\n${flow.description}\n${flow.id}`.toLowerCase().includes(wanted),
+    );
+  }, [list.items, q, status]);
+  return { ...list, items };
+}
+
+function startsWith(eventTypes: readonly string[]): string {
+  const [first = "", ...more] = eventTypes;
+  if (eventTypes.includes("*")) return t.allTypes;
+  return more.length === 0 ? first : t.moreTypes(first, more.length);
+}

@@ -1,0 +1,193 @@
+import { CodeBlock } from "@components/CodeBlock";
+import { CopyButton } from "@components/CopyButton";
+import { ErrorPanel } from "@components/ErrorPanel";
+import { PageHeader } from "@components/PageHeader";
+import { Facts, Panel } from "@components/Panel";
+import { RequireScope } from "@components/RequireScope";
+import { PageSkeleton } from "@components/Skeletons";
+import { StatusBadge } from "@components/StatusBadge";
+import { exactTime, TimeAgo } from "@components/TimeAgo";
+import { Group, Skeleton, Stack, Text } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
+import type { FlowRunDetail, StepRun } from "@sdk/generated/models";
+import { flows as t } from "@strings/flows";
+import { statuses } from "@strings/statuses";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
+import classes from "./flows.module.css";
+import { allSteps, type Draft, findStep, type Step } from "./model/definition";
+import { Outline } from "./Outline";
+import { runDetail, useNames } from "./queries";
+import { took } from "./Runs";
+import { type FlowView, FlowViewContext } from "./view";
+import { runStatus, titleOf } from "./words";
+
+const Canvas = lazy(async () => ({ default: (await import("./Canvas")).Canvas }));
+const route = getRouteApi("/pages/flows/$flowId/runs/$runId");
+
+export function RunPage() {
+  return (
+    <RequireScope scope="flows:read" page>
+      <Page />
+    </RequireScope>
+  );
+}
+
+function Page() {
+  const { flowId, runId } = route.useParams();
+  const query = useQuery(runDetail(flowId, runId));
+  if (query.isPending) return <PageSkeleton />;
+  if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
+  return <Run run={query.data} />;
+}
+
+/** A run on the graph of the definition that it began with; beside it, what the chosen step got and gave. */
+function Run({ run }: { run: FlowRunDetail }) {
+  const { step: chosen = run.step ?? run.steps.at(-1)?.id ?? "" } = route.useSearch();
+  const navigate = route.useNavigate();
+  const isNarrow = useMediaQuery("(max-width: 960px)", matchMedia("(max-width: 960px)").matches) ?? false;
+  const names = useNames(run.definition.steps);
+  const draft: Draft = { name: "", description: "", ...run.definition };
+  const step = findStep(draft.steps, chosen);
+  const view: FlowView = {
+    draft,
+    selection: step ? { step: step.id } : null,
+    select: (selection) =>
+      typeof selection === "object" && void navigate({ search: { step: selection.step }, replace: true }),
+    openForm: () => {},
+    edit: null,
+    names,
+    problems: [],
+    statuses: statusesOf(run, draft),
+  };
+  return (
+    <FlowViewContext value={view}>
+      <PageHeader
+        title={t.run.title(run.eventType)}
+        text={run.statusReason && reasonOf(run.statusReason)}
+        status={<StatusBadge {...runStatus(run.status)} />}
+        parent={
+          <Link to="/flows/$flowId" params={{ flowId: run.flowId }} search={{ tab: "runs" }}>
+            {t.detail.tabs.runs}
+          </Link>
+        }
+      />
+      <div className={classes.editor}>
+        <div className={classes.main}>
+          {isNarrow ? (
+            <Outline />
+          ) : (
+            <Suspense fallback={<Skeleton className={classes.canvas} />}>
+              <Canvas />
+            </Suspense>
+          )}
+        </div>
+        <section className={classes.panel} aria-label={step ? titleOf(step) : t.run.steps} aria-live="polite">
+          {step ? (
+            <Details
+              step={step}
+              run={run.steps.find(({ id }) => id === step.id)}
+              reason={run.step === step.id ? run.statusReason : null}
+            />
+          ) : (
+            <Text c="dimmed">{t.run.choose}</Text>
+          )}
+        </section>
+      </div>
+      <Panel title={t.run.facts.id}>
+        <Facts facts={facts(run)} />
+      </Panel>
+    </FlowViewContext>
+  );
+}
+
+function Details({ step, run, reason }: { step: Step; run: StepRun | undefined; reason: string | null }) {
+  if (run === undefined) {
+    return (
+      <Stack gap="sm">
+        <h2 className={classes.formTitle}>{titleOf(step)}</h2>
+        <Text c="dimmed">{t.run.missing}</Text>
+      </Stack>
+    );
+  }
+  const { status, input, output, error, startedAt, endedAt } = run;
+  return (
+    <Stack gap="sm">
+      <Group justify="space-between" gap="xs">
+        <h2 className={classes.formTitle}>{titleOf(step)}</h2>
+        <StatusBadge {...runStatus(status)} />
+      </Group>
+      <Text size="xs" c="dimmed">
+        {exactTime(startedAt)}
+        {endedAt && ` · ${t.run.took} ${took(startedAt, endedAt)}`}
+      </Text>
+      {error && (
+        <div className={classes.failure}>
+          <strong>{statuses.reason(error.code)}</strong>
+          <span>{error.detail}</span>
+        </div>
+      )}
+      {!error && reason && <Text size="sm">{reasonOf(reason)}</Text>}
+      {input ? (
+        <Part name={t.run.input} value={input} />
+      ) : (
+        step.type === "webhook" && (
+          <Text size="sm" c="dimmed">
+            {t.run.eventData}
+          </Text>
+        )
+      )}
+      {output && <Part name={t.run.output} value={output} />}
+      {step.type === "webhook" && typeof output?.deliveryId === "string" && (
+        <Link
+          to="/webhooks/$webhookId"
+          params={{ webhookId: step.webhookId }}
+          search={{ delivery: output.deliveryId }}
+          className={classes.link}
+        >
+          {t.run.delivery}
+        </Link>
+      )}
+    </Stack>
+  );
+}
+
+/** How each step went; in a run that has ended, the others were skipped. */
+function statusesOf(run: FlowRunDetail, { steps }: Draft): FlowView["statuses"] {
+  const skipped = run.endedAt === null ? [] : allSteps(steps).map(({ id }) => [id, "SKIPPED"] as const);
+  return Object.fromEntries([...skipped, ...run.steps.map(({ id, status }) => [id, status] as const)]);
+}
+
+/** A reason in words: it is a code, or already a sentence. */
+function reasonOf(reason: string): string {
+  return /^[a-z0-9_:]+$/.test(reason) ? statuses.reason(reason) : reason.charAt(0).toUpperCase() + reason.slice(1);
+}
+
+function Part({ name, value }: { name: string; value: unknown }) {
+  return (
+    <div>
+      <p className={classes.label}>{name}</p>
+      <CodeBlock label={name} value={value} />
+    </div>
+  );
+}
+
+function facts(run: FlowRunDetail) {
+  const names = t.run.facts;
+  const id = (value: string, name: string) => (
+    <Group key={name} gap={4}>
+      <code>{value}</code>
+      <CopyButton value={value} what={name} />
+    </Group>
+  );
+  return [
+    [names.id, id(run.id, names.id)],
+    [names.event, id(run.eventId, names.event)],
+    [names.version, run.flowVersion],
+    [names.started, <TimeAgo key="started" at={run.startedAt} />],
+    [names.ended, run.endedAt === null ? t.run.none : <TimeAgo key="ended" at={run.endedAt} />],
+    ...(run.resumesAt === null ? [] : [[names.resumes, <TimeAgo key="resumes" at={run.resumesAt} />] as const]),
+    [names.depth, run.depth],
+  ] as const;
+}

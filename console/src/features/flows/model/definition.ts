@@ -1,0 +1,158 @@
+import { isObject } from "@components/filters/evaluate";
+import type { CreateFlow, Flow } from "@sdk/generated/models";
+
+/** What people edit: the JSON of the API, without what Patchbay adds. */
+export type Draft = Required<Pick<CreateFlow, "name" | "description" | "trigger" | "steps">>;
+export type Trigger = CreateFlow["trigger"];
+export type Step = CreateFlow["steps"][number];
+export type StepType = Step["type"];
+export type StepOf<T extends StepType> = Extract<Step, { type: T }>;
+export type Branch = StepOf<"branch">;
+export type Side = "then" | "else";
+
+/** Where a step is or goes: in the flow itself, or in a side of a branch. */
+export interface Place {
+  branch: string | null;
+  side: Side;
+  index: number;
+}
+
+export interface Located {
+  step: Step;
+  place: Place;
+  /** The steps around it: 1 for those of the flow itself. */
+  level: number;
+}
+
+export const MAX_STEPS = 20;
+export const MAX_NESTING = 3;
+export const MAX_WAIT_SECONDS = 30 * 86_400;
+const ID = /^[a-z][a-z0-9_]{0,31}$/;
+/** What a step does, as the scope that whoever saves the flow needs. */
+export const STEP_SCOPES: Partial<Record<StepType, string>> = { webhook: "webhooks:write", action: "automations:use" };
+
+/** Every step, with those inside branches, in the order of the definition. */
+export function located(
+  steps: readonly Step[],
+  branch: string | null = null,
+  side: Side = "then",
+  level = 1,
+): Located[] {
+  return steps.flatMap((step, index) => [
+    { step, place: { branch, side, index }, level },
+    ...(step.type === "branch"
+      ? [...located(step.then, step.id, "then", level + 1), ...located(step.else ?? [], step.id, "else", level + 1)]
+      : []),
+  ]);
+}
+
+export function allSteps(steps: readonly Step[]): Step[] {
+  return located(steps).map(({ step }) => step);
+}
+
+export function findStep(steps: readonly Step[], id: string | null): Step | undefined {
+  return allSteps(steps).find((step) => step.id === id);
+}
+
+export function placeOf(steps: readonly Step[], id: string): Place | undefined {
+  return located(steps).find(({ step }) => step.id === id)?.place;
+}
+
+/** The steps at a side of a branch, or of the flow itself. */
+export function sequence(steps: readonly Step[], { branch, side }: Pick<Place, "branch" | "side">): readonly Step[] {
+  if (branch === null) return steps;
+  const found = findStep(steps, branch);
+  return found?.type === "branch" ? (found[side] ?? []) : [];
+}
+
+/** The branches around a place. */
+export function nesting(steps: readonly Step[], place: Place): number {
+  const own = located(steps).find(({ step }) => step.id === place.branch);
+  return own === undefined ? 0 : own.level;
+}
+
+/** How many branches are nested in a step, with itself. */
+export function height(step: Step): number {
+  if (step.type !== "branch") return 0;
+  return 1 + Math.max(0, ...[...step.then, ...(step.else ?? [])].map(height));
+}
+
+/** The steps whose output a step can use: those before it, as the API decides. */
+export function stepsBefore(steps: readonly Step[], id: string): Step[] {
+  const all = located(steps);
+  const at = all.findIndex(({ step }) => step.id === id);
+  // Steps of the other side of a branch around it do not run before it.
+  const around = placesAround(steps, id);
+  return all
+    .slice(0, Math.max(at, 0))
+    .filter(({ step }) => !placesAround(steps, step.id).some((one) => around.some((own) => isOtherSide(one, own))))
+    .map(({ step }) => step);
+}
+
+function placesAround(steps: readonly Step[], id: string): Place[] {
+  const place = placeOf(steps, id);
+  if (place === undefined || place.branch === null) return [];
+  return [place, ...placesAround(steps, place.branch)];
+}
+
+function isOtherSide(one: Place, other: Place): boolean {
+  return one.branch === other.branch && one.side !== other.side;
+}
+
+/** A step of a type, with an ID that no other step has. */
+export function newStep(type: StepType, taken: readonly string[]): Step {
+  const id = freeId(type, taken);
+  switch (type) {
+    case "webhook":
+      return { id, type, webhookId: "" };
+    case "action":
+      return { id, type, action: "", input: {} };
+    case "wait":
+      return { id, type, seconds: 600 };
+    case "filter":
+      return { id, type, filters: [] };
+    case "branch":
+      return { id, type, condition: [], then: [], else: [] };
+  }
+}
+
+/** `reply`, else `reply_2`, `reply_3` … */
+export function freeId(wanted: string, taken: readonly string[]): string {
+  const base = wanted.replace(/_\d+$/, "").slice(0, 28);
+  for (let number = 2, id = base; ; number++) {
+    if (!taken.includes(id)) return id;
+    id = `${base}_${number}`;
+  }
+}
+
+export function isStepId(text: string): boolean {
+  return ID.test(text);
+}
+
+/** A draft of a stored flow, without the empty fields that the API adds. */
+export function draftOf({ name, description, trigger, steps }: Draft | Flow): Draft {
+  return { name, description, trigger: { ...trigger, filters: trigger.filters ?? [] }, steps: steps.map(tidied) };
+}
+
+function tidied(step: Step): Step {
+  const { name, ...unnamed } = step;
+  const own = (name ? { ...unnamed, name } : unnamed) as Step;
+  if (own.type === "branch") return { ...own, then: own.then.map(tidied), else: (own.else ?? []).map(tidied) };
+  if (own.type === "webhook" && own.data == null) {
+    const { data: _, ...rest } = own;
+    return rest;
+  }
+  return own;
+}
+
+/** Whether two drafts say the same. */
+export function isSame(one: Draft, other: Draft): boolean {
+  return canonical(draftOf(one)) === canonical(draftOf(other));
+}
+
+/** JSON with the fields of each object in one order. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    isObject(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
+  );
+}

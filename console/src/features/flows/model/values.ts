@@ -1,0 +1,114 @@
+import { lookUp } from "@components/filters/evaluate";
+import { type Field, sampleFields, schemaFields, unique } from "@components/filters/fields";
+import type { EventTypeInfo } from "@sdk/generated/models";
+import { type Draft, type Step, stepsBefore } from "./definition";
+
+/** An action of the catalogue: what it takes and gives, as JSON Schemas. */
+export interface Action {
+  id: string;
+  label: string;
+  description: string;
+  input: Record<string, unknown>;
+  output: Record<string, unknown>;
+  sample: { input: Record<string, unknown>; output: Record<string, unknown> };
+}
+
+/** What a step's values and filters can use, in groups: the event, and each step before it. */
+export interface ValueGroup {
+  /** None for the event. */
+  step: Step | null;
+  fields: Field[];
+}
+
+const EVENT_FIELDS = ["id", "type", "timestamp"].map((name): Field => ({ path: `event.${name}`, types: ["string"] }));
+
+export function valueGroups(
+  draft: Pick<Draft, "steps">,
+  stepId: string,
+  eventTypes: readonly Pick<EventTypeInfo, "schema">[],
+  sample: unknown,
+  actions: readonly Action[],
+): ValueGroup[] {
+  const fromEvent = unique([
+    ...eventTypes.flatMap(({ schema }) => schemaFields(schema, "event.data.")),
+    ...sampleFields(sample, "event.data."),
+    ...EVENT_FIELDS,
+  ]);
+  const fromSteps = stepsBefore(draft.steps, stepId).map((step) => ({ step, fields: outputFields(step, actions) }));
+  return [{ step: null, fields: fromEvent }, ...fromSteps.filter(({ fields }) => fields.length > 0)];
+}
+
+function outputFields(step: Step, actions: readonly Action[]): Field[] {
+  const prefix = `steps.${step.id}.output.`;
+  const text = (name: string): Field => ({ path: prefix + name, types: ["string"] });
+  switch (step.type) {
+    case "webhook":
+      return [text("eventId"), text("deliveryId")];
+    case "branch":
+      return [{ path: `${prefix}matched`, types: ["boolean"] }];
+    case "action":
+      return schemaFields(actions.find(({ id }) => id === step.action)?.output, prefix);
+    case "wait":
+    case "filter":
+      return [];
+  }
+}
+
+/** What filters of a step look into: the event, and the outputs that are known of the steps before it. */
+export function stepSample(
+  draft: Pick<Draft, "steps">,
+  stepId: string,
+  event: { type: string; data: unknown },
+  outputs: Readonly<Record<string, unknown>>,
+  actions: readonly Action[],
+): { event: unknown; steps: Record<string, { output: unknown }> } {
+  const steps: Record<string, { output: unknown }> = {};
+  for (const step of stepsBefore(draft.steps, stepId)) {
+    const output = outputs[step.id] ?? exampleOutput(step, actions);
+    if (output != null) steps[step.id] = { output };
+  }
+  return { event, steps };
+}
+
+/** What a step's output looks like, until a dry run says it. */
+function exampleOutput(step: Step, actions: readonly Action[]): unknown {
+  switch (step.type) {
+    case "webhook":
+      return { eventId: "evt_…", deliveryId: "dlv_…" };
+    case "action":
+      return actions.find(({ id }) => id === step.action)?.sample.output;
+    case "branch":
+      return { matched: true };
+    case "wait":
+    case "filter":
+      return null;
+  }
+}
+
+/** A text with an expression where the cursor is. */
+export function insertAt(text: string, path: string, start: number, end: number): { text: string; cursor: number } {
+  const expression = `{{${path}}}`;
+  return { text: text.slice(0, start) + expression + text.slice(end), cursor: start + expression.length };
+}
+
+/** Whether a text is one expression: its value is taken as it is, whatever its type. */
+export function isExpression(text: string): boolean {
+  return /^\{\{[^{}]*\}\}$/.test(text);
+}
+
+/** A text with its values filled in, as the flow would do it: a value that does not exist is null, or nothing. */
+export function filled(text: string, content: unknown): { value: unknown; missing: string[] } {
+  const missing: string[] = [];
+  const take = (path: string): unknown => {
+    const { isFound, value } = lookUp(content, path);
+    if (!isFound) missing.push(path);
+    return isFound ? value : null;
+  };
+  if (isExpression(text)) return { value: take(text.slice(2, -2).trim()), missing };
+  const value = text.replace(/\{\{([^{}]*)\}\}/g, (_, expression: string) => {
+    const taken = take(expression.trim());
+    if (taken === null) return "";
+    return typeof taken === "string" ? taken : JSON.stringify(taken);
+  });
+  return { value, missing };
+}

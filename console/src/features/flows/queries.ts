@@ -1,0 +1,122 @@
+import { listOptions, useChange } from "@api/queries";
+import { api, useCan } from "@api/session";
+import type { Sample } from "@components/filters/SampleEditor";
+import type { Flow, FlowRun, FlowRunStatus, FlowStatus } from "@sdk/generated/models";
+import { flows as t } from "@strings/flows";
+import { queryOptions, skipToken, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { allSteps, type Draft, type Step } from "./model/definition";
+import type { Action } from "./model/values";
+import type { Names } from "./words";
+
+const LIST = ["flows", "list"] as const;
+/** The actions are the same for each automation platform. */
+const PLATFORM = "zapier";
+const CURRENT: readonly FlowRunStatus[] = ["RUNNING", "WAITING"];
+
+export const flowList = listOptions<Flow>(LIST, (page, options) => api().flows.list({ ...page, limit: 100 }, options));
+
+export const flowDetail = (id: string) =>
+  queryOptions({ queryKey: ["flows", id], queryFn: ({ signal }) => api().flows.get(id, { signal }) });
+
+export const runList = (id: string, status?: FlowRunStatus) =>
+  listOptions<FlowRun>(["flows", id, "runs", { status }], (page, options) =>
+    api().flows.listRuns(id, { ...page, limit: 100, ...(status && { status }) }, options),
+  );
+
+/** A run; it is read again until it has ended. */
+export const runDetail = (id: string, runId: string) =>
+  queryOptions({
+    queryKey: ["flows", id, "runs", runId],
+    queryFn: ({ signal }) => api().flows.getRun(id, runId, { signal }),
+    refetchInterval: ({ state }) => (state.data && CURRENT.includes(state.data.status) ? 2_000 : false),
+  });
+
+export const eventTypes = queryOptions({
+  queryKey: ["event-types"],
+  queryFn: async ({ signal }) => (await api().webhooks.eventTypes({ signal })).items,
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+/** The actions of the catalogue, as the builder uses them. */
+export const actions = queryOptions({
+  queryKey: ["flows", "actions"],
+  queryFn: async ({ signal }) => (await api().automations.listActions(PLATFORM, { signal })) as unknown as Action[],
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+/** IDs that a field of an action takes, with their names. */
+export const choices = (resource: string) =>
+  queryOptions({
+    queryKey: ["flows", "choices", resource],
+    queryFn: ({ signal }) => api().automations.listChoices(PLATFORM, resource, {}, { signal }),
+    staleTime: 60_000,
+  });
+
+export const webhooks = queryOptions({
+  queryKey: ["webhooks", "for-flows"],
+  queryFn: async ({ signal }) => (await api().webhooks.list({ limit: 100 }, { signal })).items,
+});
+
+/** Stores a draft, and perhaps switches the flow on. A new flow is inactive unless it should be active at once. */
+export function useSaveFlow(flow: Flow | null, onSaved: (flow: Flow) => void) {
+  const queries = useQueryClient();
+  const keep = (saved: Flow) => queries.setQueryData(["flows", saved.id], saved);
+  return useChange({
+    run: async ({ draft, activate }: { draft: Draft; activate: boolean }) => {
+      if (flow === null) return await api().flows.create({ ...draft, status: activate ? "ACTIVE" : "INACTIVE" });
+      const saved = await api().flows.update(flow.id, draft, { ifMatch: flow.version });
+      // It is saved, also if it cannot be switched on.
+      keep(saved);
+      return activate ? await api().flows.setStatus(flow.id, { status: "ACTIVE" }) : saved;
+    },
+    done: ({ status }, { activate }) => ({
+      message: activate ? t.detail.activated : status === "ACTIVE" ? t.detail.saved : t.detail.created,
+    }),
+    changes: [LIST],
+    showsErrors: true,
+    onDone: (saved) => {
+      keep(saved);
+      onSaved(saved);
+    },
+  });
+}
+
+export function useSetStatus(id: string) {
+  return useChange({
+    run: (status: FlowStatus) => api().flows.setStatus(id, { status }),
+    done: ({ status }) => ({ message: status === "ACTIVE" ? t.detail.activated : t.detail.deactivated }),
+    changes: [["flows", id], LIST],
+  });
+}
+
+export function useDeleteFlow({ id, name, version }: Pick<Flow, "id" | "name" | "version">, onDone: () => void) {
+  return useChange<void, void>({
+    run: () => api().flows.delete(id, { ifMatch: version }),
+    done: t.detail.removed(name),
+    changes: [LIST],
+    onDone,
+  });
+}
+
+export function useDryRun() {
+  return useMutation({
+    mutationFn: ({ draft: { trigger, steps }, sample }: { draft: Draft; sample: Sample | null }) =>
+      api().flows.dryRun({ trigger, steps, ...(sample && { eventType: sample.type, data: sample.data }) }),
+  });
+}
+
+/**
+ * The names of the webhooks that steps use, and the actions once a step is open: as far as the session may read them,
+ * and as late as possible. Without them, IDs are shown.
+ */
+export function useNames(steps: readonly Step[], isStepOpen = false): Names {
+  const canReadWebhooks = useCan("webhooks:read");
+  const canUseActions = useCan("automations:use");
+  const types = new Set(allSteps(steps).map(({ type }) => type));
+  const wantsWebhooks = canReadWebhooks && types.has("webhook");
+  const wantsActions = canUseActions && types.has("action") && isStepOpen;
+  const hooks = useQuery({ ...webhooks, queryFn: wantsWebhooks ? webhooks.queryFn : skipToken });
+  const known = useQuery({ ...actions, queryFn: wantsActions ? actions.queryFn : skipToken });
+  return useMemo(() => ({ webhooks: hooks.data ?? [], actions: known.data ?? [] }), [hooks.data, known.data]);
+}

@@ -1,0 +1,143 @@
+"""Flows in the console: built, tried, run, and looked at step by step."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.console.accessibility import assert_accessible
+from tests.console.console import Console
+from tests.console.filled import MENTION, run_flow
+from tests.e2e.conftest import eventually
+from tests.receivers import receiver
+
+NEGATIVE = {**MENTION, "sentiment": "negative"}
+
+
+def node(page: Page, name: str) -> Locator:
+    """A step on the canvas, or in the outline."""
+    return page.locator("[data-node]").filter(has_text=name)
+
+
+def order(page: Page) -> list[str]:
+    """The IDs of the steps, as they are in the page."""
+    ids = page.locator("[data-node]").evaluate_all("found => found.map((each) => each.dataset.node)")
+    return [id for id in ids if id != "trigger"]
+
+
+def test_flow_is_built_tried_and_run(console: Console) -> None:
+    with receiver([200]) as hook:
+        console.workspace.webhook(hook.url, name="Team channel", eventTypes=["POST_FAILED"])
+        page = console.open("/flows")
+        page.get_by_role("link", name="New flow").first.click()
+        page.get_by_role("link", name="Raise negative mentions").click()
+
+        page.get_by_role("button", name="Save and activate").click()
+        expect(page.get_by_role("alert")).to_contain_text("Tell the team: Choose a webhook.")
+        page.get_by_role("combobox", name="Webhook").click()
+        page.get_by_role("option", name=re.compile("Team channel")).click()
+        page.get_by_role("button", name="Insert a value into Value of url").click()
+        expect(page.get_by_role("combobox", name="Search values")).to_be_focused()
+        page.keyboard.type("authorHandle")
+        page.get_by_role("option", name=re.compile("authorHandle")).click()
+        expect(page.get_by_label("Value of url", exact=True)).to_have_value(
+            "{{event.data.url}}{{event.data.authorHandle}}"
+        )
+
+        page.get_by_role("button", name="Dry run", exact=True).click()
+        expect(page.get_by_text("A filter would stop the run.")).to_be_visible()
+        node(page, "When").click()
+        page.get_by_label("Sample data").fill(json.dumps(NEGATIVE))
+        page.get_by_role("button", name="Run again").click()
+        expect(page.get_by_text("The run would succeed.")).to_be_visible()
+        page.get_by_role("button", name="Next step").click()
+        page.get_by_role("button", name="Next step").click()
+        expect(page.get_by_role("region", name="Would get")).to_contain_text("Ines Duarte on x")
+        assert_accessible(page)
+
+        page.get_by_role("button", name="Save and activate").click()
+        expect(page.get_by_text("Active", exact=True)).to_be_visible()
+        expect(page).to_have_url(re.compile(r"/console/flows/flw_\w+$"))
+        assert hook.requests == [], "a dry run sends nothing"
+        page.get_by_role("button", name="Add a step after Is it negative?").click()
+        page.get_by_role("menuitem", name=re.compile("^Wait")).click()
+        expect(page.get_by_label("Name of the step")).to_be_focused()
+        page.get_by_label("How long").fill("1")
+        page.get_by_label("Unit").select_option("seconds")
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("Unsaved changes")).to_have_count(0)
+
+        console.workspace("POST /api/events", json={"type": "MENTION_RECEIVED", "data": NEGATIVE})
+        [request] = eventually(lambda: list(hook.requests))
+        sent = json.loads(request.body)["data"]
+        assert sent["summary"] == f"Ines Duarte on x: {MENTION['text']}"
+        assert sent["url"] == f"{MENTION['url']}@inesbakes"
+        assert sent["followers"] == 2140
+
+        page.get_by_role("tab", name="Runs").click()
+        assert_accessible(page)
+        page.get_by_role("link", name="Open the run for MENTION_RECEIVED").click()
+        expect(page.get_by_role("main")).to_contain_text("Succeeded")
+        node(page, "Tell the team").click()
+        expect(page.get_by_role("region", name="Output")).to_contain_text("deliveryId")
+        page.get_by_role("link", name="Open its delivery").click()
+        expect(page.get_by_role("dialog")).to_contain_text("Delivered")
+
+
+def test_flow_is_edited_with_the_keyboard(console: Console) -> None:
+    with receiver([200]) as hook:
+        run_flow(console.workspace, console.workspace.webhook(hook.url)["id"])
+    page = console.open("/flows")
+    page.get_by_role("link", name="Mentions").click()
+    expect(page.locator("[data-node]")).to_have_count(7)
+    assert_accessible(page)
+    assert order(page) == ["is_x", "pause", "later", "tell", "is_negative", "answer"]
+
+    node(page, "From X?").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "Alt+ArrowDown"):
+        page.keyboard.press(key)
+    expect(page.locator("[data-node=tell]")).to_be_focused()
+    assert order(page) == ["is_x", "pause", "later", "is_negative", "tell", "answer"]
+    page.keyboard.press("Control+d")
+    assert order(page)[-3:] == ["tell", "tell_2", "answer"]
+    page.keyboard.press("Delete")
+    expect(page.locator("[data-node=tell]")).to_have_count(0)
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    expect(page.get_by_text("Unsaved changes")).to_have_count(0)
+
+    page.get_by_text("JSON", exact=True).click()
+    text = page.get_by_role("textbox", name="The flow as JSON")
+    definition = json.loads(text.input_value())
+    text.fill(json.dumps({**definition, "steps": [{"id": "only", "type": "wait", "seconds": 60}]}))
+    page.get_by_text("Outline", exact=True).click()
+    expect(page.get_by_role("region", name="The flow, step by step")).to_be_visible()
+    assert order(page) == ["only"]
+    assert_accessible(page)
+
+    page.get_by_role("link", name="Webhooks").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Your changes to this flow are lost.")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Webhooks").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Webhooks")
+
+
+def test_viewer_sees_a_flow_and_cannot_change_it(console: Console) -> None:
+    with receiver([200]) as hook:
+        flow = run_flow(console.workspace, console.workspace.webhook(hook.url)["id"])
+    page = console.open("/flows", role="viewer")
+    expect(page.get_by_role("link", name="New flow")).to_have_count(0)
+    page = console.open(f"/flows/{flow}", role="viewer")
+    expect(page.get_by_text("Your session can look at this flow")).to_be_visible()
+    for name in ("Save", "Save and activate", "Activate", "Undo", "More actions"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("^Add a step"))).to_have_count(0)
+    node(page, "From X?").click()
+    expect(page.get_by_label("Name of the step")).to_be_disabled()
+    assert_accessible(page)
