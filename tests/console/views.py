@@ -28,6 +28,7 @@ VIEWS = (
     View("event", "/events/{event}"),
     View("tasks", "/tasks"),
     View("webhooks", "/webhooks"),
+    View("new-webhook", "/webhooks/new"),
     View("webhook", "/webhooks/{webhook}"),
     View("flows", "/flows"),
     View("flow-templates", "/flows/new"),

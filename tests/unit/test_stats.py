@@ -78,6 +78,22 @@ def test_summarize_adds_up_the_hours() -> None:
     assert 50 < result.latency_ms.p50 <= 75
 
 
+def test_summarize_has_the_volume_of_each_hour_in_which_something_ended() -> None:
+    current = counters.hour_of(NOW)
+    hours = [
+        hour(delivered=2, failed=1)._replace(hour=current - 3),
+        hour(attempts=4)._replace(hour=current - 2),
+        hour(failed=5)._replace(hour=current),
+        hour(delivered=7)._replace(hour=current),
+        hour(delivered=1)._replace(hour=current - 3),
+    ]
+    volumes = summary.summarize(hours, NOW).hours
+    assert [(volume.at, volume.delivered, volume.failed) for volume in volumes] == [
+        (from_ms((current - 3) * HOUR_MS), 3, 1),
+        (from_ms(current * HOUR_MS), 7, 5),
+    ]
+
+
 def test_summarize_without_hours_has_no_rates() -> None:
     result = summary.summarize([], NOW)
     assert (result.deliveries, result.success_rate, result.last_error) == (0, None, None)

@@ -10,6 +10,9 @@ import { ColorScheme } from "./ColorScheme";
 import classes from "./Layout.module.css";
 import { isAllowed, NAVIGATION } from "./navigation";
 
+/** The path of `Home`. */
+const HOME = "/";
+
 /** What is around each page: the navigation, a drawer where there is no room for it, and the notifications. */
 export function Layout() {
   const drawer = useRef<HTMLDialogElement>(null);
@@ -18,9 +21,12 @@ export function Layout() {
   const main = useRef<HTMLElement>(null);
   const lastPath = useRef(pathname);
   useEffect(() => {
-    if (lastPath.current === pathname) return;
+    const from = lastPath.current;
+    if (from === pathname) return;
     lastPath.current = pathname;
     tellParent({ type: "patchbay:navigate", path: pathname });
+    // The first page only redirects: the keyboard begins at the top.
+    if (from === HOME) return;
     // A screen reader goes on at the new page; links inside it keep their own focus.
     main.current?.focus({ preventScroll: true });
   }, [pathname]);

@@ -5,6 +5,9 @@ import { start } from "@api/session";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
+import { watchUpdates } from "./updates";
+
+watchUpdates();
 
 createRoot(document.getElementById("root")!).render(
   <StrictMode>

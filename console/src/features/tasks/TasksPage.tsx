@@ -6,6 +6,9 @@ import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
 import { TimeAgo } from "@components/TimeAgo";
 import { Toolbar } from "@components/Toolbar";
+import { Progress, TONES, taskName, webhookOf } from "@components/tasks/parts";
+import { TaskDrawer } from "@components/tasks/TaskDrawer";
+import classes from "@components/tasks/tasks.module.css";
 import { Button } from "@mantine/core";
 import type { Task, TaskStatus } from "@sdk/generated/models";
 import { tasks as t } from "@strings/tasks";
@@ -13,10 +16,7 @@ import { IconListCheck } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo } from "react";
-import { Progress, TONES, taskName, webhookOf } from "./parts";
 import { taskList, webhookNames } from "./queries";
-import { TaskDrawer } from "./TaskDrawer";
-import classes from "./tasks.module.css";
 
 const route = getRouteApi("/pages/tasks");
 

@@ -1,7 +1,6 @@
-import { listOptions, useChange } from "@api/queries";
+import { listOptions } from "@api/queries";
 import { api } from "@api/session";
 import type { Task, TaskStatus } from "@sdk/generated/models";
-import { tasks as t } from "@strings/tasks";
 import { queryOptions } from "@tanstack/react-query";
 
 const LOOK_MS = 2_000;
@@ -26,12 +25,3 @@ export const webhookNames = queryOptions({
     return new Map(items.map(({ id, name }) => [id, name]));
   },
 });
-
-export function useCancelTask(id: string, onDone: () => void) {
-  return useChange({
-    run: () => api().tasks.cancel(id),
-    done: t.cancelled,
-    changes: [["tasks"]],
-    onDone,
-  });
-}

@@ -5,11 +5,13 @@ import { StatusBadge } from "@components/StatusBadge";
 import { deliveryStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
 import { Toolbar } from "@components/Toolbar";
-import type { Delivery } from "@sdk/generated/models";
+import type { Delivery, Webhook } from "@sdk/generated/models";
+import { explain } from "@strings/failures";
 import { statuses } from "@strings/statuses";
 import { webhooks as t } from "@strings/webhooks";
 import { IconInbox } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import { DeliveryDrawer } from "./DeliveryDrawer";
 import { deliveryList } from "./queries";
 
@@ -28,7 +30,7 @@ const COLUMNS: readonly Column<Delivery>[] = [
     title: t.deliveries.columns.reason,
     width: "1.6fr",
     hide: "narrow",
-    render: ({ statusReason }) => statusReason && statuses.reason(statusReason),
+    render: ({ statusReason }) => statusReason && <Reason code={statusReason} />,
   },
   {
     key: "attempts",
@@ -48,11 +50,23 @@ const COLUMNS: readonly Column<Delivery>[] = [
   },
 ];
 
+function Reason({ code }: { code: string }) {
+  return <span title={explain(code).title}>{statuses.reason(code)}</span>;
+}
+
+interface Props {
+  webhook: Pick<Webhook, "id" | "eventTypes">;
+  /** What to do while there is no delivery. */
+  action: ReactNode;
+}
+
 /** The deliveries of a webhook. The address names the open one, so that a link shows it. */
-export function Deliveries({ webhookId }: { webhookId: string }) {
-  const { status, delivery } = route.useSearch();
+export function Deliveries({ webhook, action }: Props) {
+  const { status, eventType, delivery } = route.useSearch();
   const navigate = route.useNavigate();
-  const list = useList(deliveryList(webhookId, status));
+  const list = useList(deliveryList(webhook.id, { status, eventType }));
+  const isFiltered = status !== undefined || eventType !== undefined;
+  const types = webhook.eventTypes.filter((type) => type !== "*");
   return (
     <>
       <Toolbar
@@ -64,8 +78,21 @@ export function Deliveries({ webhookId }: { webhookId: string }) {
               { value: "", label: t.allStatuses },
               ...Object.entries(statuses.delivery).map(([value, label]) => ({ value, label })),
             ],
-            onChange: (value) => void navigate({ search: { status: value || undefined } }),
+            onChange: (value) => void navigate({ search: { status: value || undefined, eventType } }),
           },
+          ...(types.length > 1
+            ? [
+                {
+                  label: t.deliveries.eventType,
+                  value: eventType ?? "",
+                  options: [
+                    { value: "", label: t.deliveries.allTypes },
+                    ...types.map((type) => ({ value: type, label: type })),
+                  ],
+                  onChange: (value: string) => void navigate({ search: { status, eventType: value || undefined } }),
+                },
+              ]
+            : []),
         ]}
       />
       <DataList
@@ -76,25 +103,27 @@ export function Deliveries({ webhookId }: { webhookId: string }) {
         primary={(item, content) => (
           <Link
             to="/webhooks/$webhookId"
-            params={{ webhookId }}
-            search={{ status, delivery: item.id }}
+            params={{ webhookId: webhook.id }}
+            search={{ status, eventType, delivery: item.id }}
             aria-label={t.deliveries.open(item.eventType)}
           >
             {content}
           </Link>
         )}
         empty={
-          <EmptyState
-            icon={IconInbox}
-            title={status ? t.deliveries.noMatch : t.deliveries.emptyTitle}
-            text={status ? t.noMatch : t.deliveries.empty}
-          />
+          isFiltered ? (
+            <EmptyState icon={IconInbox} title={t.deliveries.noMatch} text={t.noMatch} />
+          ) : (
+            <EmptyState icon={IconInbox} title={t.deliveries.emptyTitle} text={t.deliveries.empty}>
+              {action}
+            </EmptyState>
+          )
         }
       />
       <DeliveryDrawer
-        webhookId={webhookId}
+        webhookId={webhook.id}
         deliveryId={delivery ?? null}
-        onClose={() => void navigate({ search: { status } })}
+        onClose={() => void navigate({ search: { status, eventType } })}
       />
     </>
   );

@@ -1,19 +1,23 @@
 import { CodeBlock } from "@components/CodeBlock";
+import { Confirm } from "@components/Confirm";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { RequireScope } from "@components/RequireScope";
 import { PageSkeleton } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
 import { deliveryStatus } from "@components/statuses";
-import { exactTime, TimeAgo } from "@components/TimeAgo";
+import { TimeAgo } from "@components/TimeAgo";
 import { Button, Drawer, Group, Text } from "@mantine/core";
-import type { Attempt, DeliveryDetail } from "@sdk/generated/models";
+import { useDisclosure } from "@mantine/hooks";
+import type { DeliveryDetail } from "@sdk/generated/models";
 import { common } from "@strings/common";
-import { statuses } from "@strings/statuses";
+import { explain } from "@strings/failures";
 import { webhooks as t } from "@strings/webhooks";
 import { IconRefresh } from "@tabler/icons-react";
 import { skipToken, useQuery } from "@tanstack/react-query";
+import { AttemptPanel } from "./Attempts";
+import { Notice } from "./Notice";
 import classes from "./parts.module.css";
-import { deliveryDetail, isSuccess, useRetryDelivery } from "./queries";
+import { deliveryDetail, useRetryDelivery } from "./queries";
 
 interface Props {
   webhookId: string;
@@ -21,7 +25,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** A delivery: what was sent, beside each attempt to send it. */
+/** A delivery: why it is where it is, and what was sent beside each attempt to send it. */
 export function DeliveryDrawer({ webhookId, deliveryId, onClose }: Props) {
   const options = deliveryDetail(webhookId, deliveryId ?? "");
   const query = useQuery({ ...options, queryFn: deliveryId === null ? skipToken : options.queryFn });
@@ -46,30 +50,18 @@ export function DeliveryDrawer({ webhookId, deliveryId, onClose }: Props) {
 }
 
 function Content({ delivery }: { delivery: DeliveryDetail }) {
-  const retry = useRetryDelivery(delivery.webhookId, delivery.id);
   return (
     <>
-      <Group justify="space-between" mb="lg">
+      <Group justify="space-between" mb="md">
         <Group gap="sm">
           <StatusBadge {...deliveryStatus(delivery.status)} />
-          {delivery.statusReason && <Text c="dimmed">{statuses.reason(delivery.statusReason)}</Text>}
-          {delivery.nextAttemptAt && (
-            <Text c="dimmed">
-              {t.delivery.next}: <TimeAgo at={delivery.nextAttemptAt} />
-            </Text>
-          )}
+          <code className={classes.id}>{delivery.id}</code>
         </Group>
         <RequireScope scope="webhooks:write">
-          <Button
-            variant="default"
-            loading={retry.isPending}
-            leftSection={<IconRefresh size={16} aria-hidden />}
-            onClick={() => retry.mutate(delivery.status === "DELIVERED")}
-          >
-            {t.delivery.retry}
-          </Button>
+          <SendAgain delivery={delivery} />
         </RequireScope>
       </Group>
+      <Why delivery={delivery} />
       <div className={classes.sides}>
         <section>
           <h3 className={classes.heading}>{t.delivery.payload}</h3>
@@ -83,7 +75,12 @@ function Content({ delivery }: { delivery: DeliveryDetail }) {
           <h3 className={classes.heading}>{t.delivery.attempts}</h3>
           {delivery.attempts.length === 0 && <Text c="dimmed">{t.delivery.noAttempts}</Text>}
           {delivery.attempts.toReversed().map((attempt, at) => (
-            <AttemptPanel key={attempt.number} attempt={attempt} isOpen={at === 0} />
+            <AttemptPanel
+              key={attempt.number}
+              attempt={attempt}
+              title={t.delivery.attempt(attempt.number)}
+              isOpen={at === 0}
+            />
           ))}
         </section>
       </div>
@@ -91,57 +88,64 @@ function Content({ delivery }: { delivery: DeliveryDetail }) {
   );
 }
 
-function AttemptPanel({ attempt, isOpen }: { attempt: Attempt; isOpen: boolean }) {
-  const { statusCode, error, responseBody } = attempt;
+/** Why the delivery has its status, what to do, and what comes next. */
+function Why({ delivery }: { delivery: DeliveryDetail }) {
+  const { status, statusReason, attemptCount, maxAttempts, nextAttemptAt } = delivery;
+  const attempts = t.delivery.exhausted(attemptCount);
+  if (status === "DELIVERED") {
+    return (
+      <Notice tone="success" title={t.delivery.succeeded}>
+        <p>{attempts}</p>
+      </Notice>
+    );
+  }
+  if (statusReason === null) {
+    return <Notice tone="info" title={t.delivery.waits} />;
+  }
+  const { title, advice } = explain(statusReason);
   return (
-    <details className={classes.attempt} open={isOpen}>
-      <summary>
-        <strong>{t.delivery.attempt(attempt.number)}</strong>
-        <StatusBadge tone={isSuccess(statusCode) ? "success" : "danger"}>{t.delivery.status(statusCode)}</StatusBadge>
-        <span className={classes.spread}>
-          {t.detail.milliseconds(attempt.durationMs)} · {exactTime(attempt.startedAt)}
-        </span>
-      </summary>
-      <div className={classes.attemptBody}>
-        <Text size="sm" c="dimmed">
-          {statuses.trigger[attempt.trigger]}
-        </Text>
-        {error && <Text size="sm">{error.detail}</Text>}
-        {attempt.withheld && <Text size="sm">{attempt.withheld}</Text>}
-        {statusCode !== null && (
-          <div>
-            <p className={classes.label}>{t.delivery.response}</p>
-            {responseBody ? (
-              <CodeBlock label={t.delivery.response} value={responseBody} />
-            ) : (
-              <Text size="sm" c="dimmed">
-                {t.delivery.noBody}
-              </Text>
-            )}
-            {attempt.truncated && (
-              <Text size="xs" c="dimmed">
-                {t.delivery.truncated}
-              </Text>
-            )}
-          </div>
+    <Notice tone={deliveryStatus(status).tone} title={title}>
+      <p>{advice}</p>
+      <p>
+        {attempts} {status === "RETRYING" && maxAttempts > attemptCount && t.delivery.more(maxAttempts - attemptCount)}
+        {nextAttemptAt && (
+          <>
+            {" "}
+            {t.delivery.next}: <TimeAgo at={nextAttemptAt} />
+          </>
         )}
-        <div>
-          <p className={classes.label}>{t.delivery.requestHeaders}</p>
-          <CodeBlock label={t.delivery.requestHeaders} value={headerLines(attempt.requestHeaders)} />
-        </div>
-        {Object.keys(attempt.responseHeaders).length > 0 && (
-          <div>
-            <p className={classes.label}>{t.delivery.responseHeaders}</p>
-            <CodeBlock label={t.delivery.responseHeaders} value={headerLines(attempt.responseHeaders)} />
-          </div>
-        )}
-      </div>
-    </details>
+      </p>
+    </Notice>
   );
 }
 
-function headerLines(headers: Record<string, string>): string {
-  return Object.entries(headers)
-    .map(([name, value]) => `${name}: ${value}`)
-    .join("\n");
+/** Sends a delivery once more. One that was delivered asks first, and one that is being sent cannot. */
+function SendAgain({ delivery: { id, webhookId, status } }: { delivery: DeliveryDetail }) {
+  const [isAsking, confirm] = useDisclosure(false);
+  const retry = useRetryDelivery(webhookId, id, confirm.close);
+  const isDelivered = status === "DELIVERED";
+  if (status === "PENDING" || status === "SENDING") return null;
+  return (
+    <>
+      <Button
+        variant={isDelivered ? "default" : "filled"}
+        loading={retry.isPending}
+        leftSection={<IconRefresh size={16} aria-hidden />}
+        onClick={() => (isDelivered ? confirm.open() : retry.mutate(false))}
+      >
+        {t.delivery.retry}
+      </Button>
+      <Confirm
+        opened={isAsking}
+        title={t.delivery.againTitle}
+        action={t.delivery.retry}
+        danger={false}
+        isRunning={retry.isPending}
+        onConfirm={() => retry.mutate(true)}
+        onClose={confirm.close}
+      >
+        {t.delivery.againText}
+      </Confirm>
+    </>
+  );
 }

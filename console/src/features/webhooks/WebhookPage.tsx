@@ -1,36 +1,69 @@
 import { Confirm } from "@components/Confirm";
-import { CopyButton } from "@components/CopyButton";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { PageHeader } from "@components/PageHeader";
-import { Facts, Metrics, Panel } from "@components/Panel";
+import { Metrics } from "@components/Panel";
 import { RequireScope } from "@components/RequireScope";
 import { PageSkeleton } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
 import { webhookStatus } from "@components/statuses";
-import { TimeAgo } from "@components/TimeAgo";
-import { ActionIcon, Button, Group, Menu, Tabs } from "@mantine/core";
+import { ActionIcon, Button, Menu, Tabs } from "@mantine/core";
 import "@mantine/core/styles/Tabs.css";
-import { useDisclosure } from "@mantine/hooks";
 import type { WebhookDetail } from "@sdk/generated/models";
-import { statuses } from "@strings/statuses";
+import { sending } from "@strings/sending";
 import { webhooks as t } from "@strings/webhooks";
-import { IconDots, IconPlayerPause, IconPlayerPlay, IconSend, IconTrash } from "@tabler/icons-react";
+import {
+  IconDots,
+  IconHistory,
+  IconKey,
+  IconPlayerPause,
+  IconPlayerStop,
+  IconSend,
+  IconTrash,
+} from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { Activity } from "./Activity";
 import { Deliveries } from "./Deliveries";
+import { Feed } from "./Feed";
 import { SuccessRate } from "./parts";
-import { useDeleteWebhook, useSetStatus, useTestWebhook, webhookDetail } from "./queries";
+import { useDeleteWebhook, webhookDetail } from "./queries";
+import { Replays } from "./Replays";
+import { RotateSecret } from "./RotateSecret";
+import type { WebhookTab } from "./routes";
+import { SendAgain } from "./SendAgain";
+import { SetStatus } from "./SetStatus";
+import { Settings } from "./Settings";
+import { StateBanner } from "./StateBanner";
+import { TestDrawer } from "./TestDrawer";
 
 const route = getRouteApi("/pages/webhooks/$webhookId");
 
 export function WebhookPage() {
+  return (
+    <RequireScope scope="webhooks:read" page>
+      <Page />
+    </RequireScope>
+  );
+}
+
+type Dialog = "test" | "again" | "missed" | "rotate" | "PAUSED" | "INACTIVE" | "delete";
+
+function Page() {
   const { webhookId } = route.useParams();
-  const { tab = "deliveries" } = route.useSearch();
+  const search = route.useSearch();
   const navigate = route.useNavigate();
   const query = useQuery(webhookDetail(webhookId));
+  const [dialog, setDialog] = useState<Dialog | null>(null);
   if (query.isPending) return <PageSkeleton />;
   if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
   const webhook = query.data;
+  const isPush = webhook.kind === "push";
+  const tabs: readonly WebhookTab[] = isPush
+    ? ["deliveries", "replays", "settings", "activity"]
+    : ["feed", "settings", "activity"];
+  const tab = tabs.find((name) => name === search.tab) ?? tabs[0];
+  const close = () => setDialog(null);
   return (
     <>
       <PageHeader
@@ -40,39 +73,92 @@ export function WebhookPage() {
         parent={<Link to="/webhooks">{t.detail.parent}</Link>}
       >
         <RequireScope scope="webhooks:write">
-          <Actions webhook={webhook} />
+          <Actions webhook={webhook} onOpen={setDialog} />
         </RequireScope>
       </PageHeader>
-      <Metrics metrics={metrics(webhook)} />
+      <StateBanner
+        webhook={webhook}
+        onTest={() => setDialog("test")}
+        onActivated={isPush ? () => setDialog("missed") : undefined}
+      />
+      {isPush && <Metrics metrics={metrics(webhook)} />}
       <Tabs
         value={tab}
         keepMounted={false}
-        onChange={(value) => void navigate({ search: { tab: value === "settings" ? "settings" : undefined } })}
+        onChange={(value) => void navigate({ search: { tab: tabs.find((name) => name === value) } })}
       >
         <Tabs.List mb="md">
-          <Tabs.Tab value="deliveries">{t.detail.tabs.deliveries}</Tabs.Tab>
-          <Tabs.Tab value="settings">{t.detail.tabs.settings}</Tabs.Tab>
+          {tabs.map((name) => (
+            <Tabs.Tab key={name} value={name}>
+              {t.detail.tabs[name]}
+            </Tabs.Tab>
+          ))}
         </Tabs.List>
         <Tabs.Panel value="deliveries">
-          <Deliveries webhookId={webhook.id} />
+          <Deliveries
+            webhook={webhook}
+            action={
+              <RequireScope scope="webhooks:write">
+                <TestButton onOpen={setDialog} />
+              </RequireScope>
+            }
+          />
+        </Tabs.Panel>
+        <Tabs.Panel value="feed">
+          <Feed webhook={webhook} />
+        </Tabs.Panel>
+        <Tabs.Panel value="replays">
+          <Replays
+            webhook={webhook}
+            action={
+              <RequireScope scope="webhooks:write">
+                <Button leftSection={<IconHistory size={16} aria-hidden />} onClick={() => setDialog("again")}>
+                  {sending.again.title}
+                </Button>
+              </RequireScope>
+            }
+          />
         </Tabs.Panel>
         <Tabs.Panel value="settings">
-          <Panel title={t.detail.settings}>
-            <Facts facts={facts(webhook)} />
-          </Panel>
+          <Settings webhook={webhook} />
+        </Tabs.Panel>
+        <Tabs.Panel value="activity">
+          <Activity webhookId={webhook.id} />
         </Tabs.Panel>
       </Tabs>
+      <RequireScope scope="webhooks:write">
+        <TestDrawer webhook={webhook} opened={dialog === "test"} onClose={close} />
+        <SendAgain
+          webhook={webhook}
+          preset={dialog === "missed" ? "missed" : "failed"}
+          opened={dialog === "again" || dialog === "missed"}
+          onStarted={() => {
+            close();
+            void navigate({ search: { tab: "replays" } });
+          }}
+          onClose={close}
+        />
+        <RotateSecret webhook={webhook} opened={dialog === "rotate"} onClose={close} />
+        <SetStatus
+          webhook={webhook}
+          status={dialog === "PAUSED" || dialog === "INACTIVE" ? dialog : null}
+          onClose={close}
+        />
+        <Delete webhook={webhook} opened={dialog === "delete"} onClose={close} />
+      </RequireScope>
     </>
   );
 }
 
-function Actions({ webhook }: { webhook: WebhookDetail }) {
-  const navigate = route.useNavigate();
-  const [isDeleting, confirm] = useDisclosure(false);
-  const test = useTestWebhook(webhook.id);
-  const setStatus = useSetStatus(webhook.id);
-  const remove = useDeleteWebhook(webhook, () => void navigate({ to: "/webhooks" }));
-  const isActive = webhook.status === "ACTIVE";
+interface ActionProps {
+  webhook: WebhookDetail;
+  onOpen: (dialog: Dialog) => void;
+}
+
+/** What can be done in any state; the banner has what a state calls for. */
+function Actions({ webhook, onOpen }: ActionProps) {
+  const isPush = webhook.kind === "push";
+  const { status } = webhook;
   return (
     <>
       <Menu position="bottom-end">
@@ -82,35 +168,61 @@ function Actions({ webhook }: { webhook: WebhookDetail }) {
           </ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
+          {isPush && (
+            <Menu.Item leftSection={<IconHistory size={16} aria-hidden />} onClick={() => onOpen("again")}>
+              {sending.again.title}
+            </Menu.Item>
+          )}
+          <Menu.Item leftSection={<IconKey size={16} aria-hidden />} onClick={() => onOpen("rotate")}>
+            {sending.rotate.menu}
+          </Menu.Item>
+          {status !== "INACTIVE" && status !== "DISABLED" && (
+            <Menu.Item leftSection={<IconPlayerStop size={16} aria-hidden />} onClick={() => onOpen("INACTIVE")}>
+              {t.detail.deactivate}
+            </Menu.Item>
+          )}
+          <Menu.Divider />
+          <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => onOpen("delete")}>
             {t.detail.remove}
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <Button
-        variant="default"
-        loading={setStatus.isPending}
-        leftSection={isActive ? <IconPlayerPause size={16} aria-hidden /> : <IconPlayerPlay size={16} aria-hidden />}
-        onClick={() => setStatus.mutate(isActive ? "PAUSED" : "ACTIVE")}
-      >
-        {isActive ? t.detail.pause : t.detail.resume}
-      </Button>
-      {webhook.kind === "push" && (
-        <Button loading={test.isPending} leftSection={<IconSend size={16} aria-hidden />} onClick={() => test.mutate()}>
-          {t.detail.test}
+      {isPush && status === "ACTIVE" && (
+        <Button
+          variant="default"
+          leftSection={<IconPlayerPause size={16} aria-hidden />}
+          onClick={() => onOpen("PAUSED")}
+        >
+          {t.detail.pause}
         </Button>
       )}
-      <Confirm
-        opened={isDeleting}
-        title={t.detail.removeTitle(webhook.name)}
-        action={t.detail.remove}
-        isRunning={remove.isPending}
-        onConfirm={() => remove.mutate()}
-        onClose={confirm.close}
-      >
-        {t.detail.removeText}
-      </Confirm>
+      {isPush && <TestButton onOpen={onOpen} />}
     </>
+  );
+}
+
+function TestButton({ onOpen }: Pick<ActionProps, "onOpen">) {
+  return (
+    <Button leftSection={<IconSend size={16} aria-hidden />} onClick={() => onOpen("test")}>
+      {t.detail.test}
+    </Button>
+  );
+}
+
+function Delete({ webhook, opened, onClose }: { webhook: WebhookDetail; opened: boolean; onClose: () => void }) {
+  const navigate = route.useNavigate();
+  const remove = useDeleteWebhook(webhook, () => void navigate({ to: "/webhooks" }));
+  return (
+    <Confirm
+      opened={opened}
+      title={t.detail.removeTitle(webhook.name)}
+      action={t.detail.remove}
+      isRunning={remove.isPending}
+      onConfirm={() => remove.mutate()}
+      onClose={onClose}
+    >
+      {t.detail.removeText}
+    </Confirm>
   );
 }
 
@@ -123,27 +235,5 @@ function metrics({ stats }: WebhookDetail) {
     [names.failed, number(stats?.failed)],
     [names.pending, number(stats?.pending)],
     [names.latency, stats?.latencyMs.p50 == null ? t.none : t.detail.milliseconds(stats.latencyMs.p50)],
-  ] as const;
-}
-
-function facts(webhook: WebhookDetail) {
-  const names = t.detail.facts;
-  return [
-    [
-      names.id,
-      <Group key="id" gap={4}>
-        <code>{webhook.id}</code>
-        <CopyButton value={webhook.id} what={names.id} />
-      </Group>,
-    ],
-    [names.url, webhook.url ?? t.pull],
-    [names.eventTypes, webhook.eventTypes.includes("*") ? t.allTypes : webhook.eventTypes.join(", ")],
-    [names.filters, webhook.filters.length || t.none],
-    [names.headers, Object.keys(webhook.headers).join(", ") || t.none],
-    [names.rate, t.detail.perSecond(webhook.rateLimitPerSecond)],
-    [names.disableAfter, t.detail.failures(webhook.disableAfter)],
-    [names.created, <TimeAgo key="created" at={webhook.createdAt} />],
-    [names.createdBy, webhook.createdBy],
-    ...(webhook.statusReason === null ? [] : [[t.status, statuses.reason(webhook.statusReason)] as const]),
   ] as const;
 }

@@ -8,15 +8,14 @@ import { webhookStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
 import { Toolbar } from "@components/Toolbar";
 import { Button } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
 import type { Webhook } from "@sdk/generated/models";
 import { statuses } from "@strings/statuses";
 import { webhooks as t } from "@strings/webhooks";
 import { IconPlus, IconSearchOff, IconWebhook } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { useMemo } from "react";
-import { CreateWebhook } from "./CreateWebhook";
-import { EndpointName, SuccessRate } from "./parts";
+import { EndpointName, HourlySparkline, SuccessRate } from "./parts";
+import classes from "./parts.module.css";
 import { webhookList } from "./queries";
 
 const route = getRouteApi("/pages/webhooks");
@@ -46,10 +45,10 @@ const COLUMNS: readonly Column<Webhook>[] = [
   {
     key: "deliveries",
     title: t.columns.deliveries,
-    width: "120px",
+    width: "190px",
     align: "end",
     hide: "narrow",
-    render: ({ stats }) => (stats?.deliveries ?? 0).toLocaleString("en"),
+    render: ({ stats }) => stats && <HourlySparkline stats={stats} />,
   },
   {
     key: "created",
@@ -62,27 +61,34 @@ const COLUMNS: readonly Column<Webhook>[] = [
 ];
 
 export function WebhooksPage() {
+  return (
+    <RequireScope scope="webhooks:read" page>
+      <Webhooks />
+    </RequireScope>
+  );
+}
+
+function Webhooks() {
   const { q = "", status = "" } = route.useSearch();
   const navigate = route.useNavigate();
-  const list = useList(webhookList);
-  const matching = useMatching(list, q, status);
-  const [isCreating, dialog] = useDisclosure(false);
-  const isFiltered = q !== "" || status !== "";
+  const list = useList(webhookList(status));
+  const matching = useMatching(list, q);
+  const isSearching = q.trim() !== "";
   const add = (
     <RequireScope scope="webhooks:write">
-      <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={dialog.open}>
+      <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => void navigate({ to: "/webhooks/new" })}>
         {t.add}
       </Button>
     </RequireScope>
   );
   return (
-    <RequireScope scope="webhooks:read" page>
+    <>
       <PageHeader title={t.title} text={t.text}>
         {add}
       </PageHeader>
       <Toolbar
         search={q}
-        searchLabel={t.search}
+        searchLabel={t.search.label}
         onSearch={(value) => void navigate({ search: (old) => ({ ...old, q: value || undefined }), replace: true })}
         filters={[
           {
@@ -104,7 +110,7 @@ export function WebhooksPage() {
           </Link>
         )}
         empty={
-          isFiltered ? (
+          isSearching || status !== "" ? (
             <EmptyState icon={IconSearchOff} title={t.noMatchTitle} text={t.noMatch} />
           ) : (
             <EmptyState icon={IconWebhook} title={t.emptyTitle} text={t.empty}>
@@ -113,22 +119,31 @@ export function WebhooksPage() {
           )
         }
       />
-      <CreateWebhook opened={isCreating} onClose={dialog.close} />
-    </RequireScope>
+      {isSearching && list.hasMore && (
+        <div className={classes.searched}>
+          <span role="status">{t.search.searched(list.items.length)}</span>
+          <Button variant="default" size="xs" loading={list.isLoadingMore} onClick={list.loadMore}>
+            {t.search.older}
+          </Button>
+        </div>
+      )}
+    </>
   );
 }
 
-/** The webhooks of the list that match. The API does not search, so the list loads on until it has enough rows. */
-function useMatching(list: List<Webhook>, q: string, status: string): List<Webhook> {
-  const items = useMemo(() => {
-    const wanted = q.trim().toLowerCase();
-    return list.items.filter(
-      (webhook) =>
-        (status === "" || webhook.status === status) &&
-        `${webhook.name}\n${webhook.url ?? ""}\n${webhook.id}`.toLowerCase().includes(wanted),
+/**
+ * The webhooks of the list that match. The API does not search, so a search looks at what is loaded; people continue it
+ * themselves, because it could load thousands of webhooks and find nothing.
+ */
+function useMatching(list: List<Webhook>, q: string): List<Webhook> {
+  const wanted = q.trim().toLowerCase();
+  return useMemo(() => {
+    if (wanted === "") return list;
+    const items = list.items.filter(({ name, url, id }) =>
+      `${name}\n${url ?? ""}\n${id}`.toLowerCase().includes(wanted),
     );
-  }, [list.items, q, status]);
-  return { ...list, items };
+    return { ...list, items, hasMore: false };
+  }, [list, wanted]);
 }
 
 function options(words: Record<string, string>): { value: string; label: string }[] {

@@ -1,10 +1,13 @@
-import type { Webhook } from "@sdk/generated/models";
+import { Sparkline } from "@components/Sparkline";
+import type { Webhook, WebhookStats } from "@sdk/generated/models";
 import { webhooks as t } from "@strings/webhooks";
 import classes from "./parts.module.css";
 
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 /** Below this share of successes, a rate is drawn as a problem. */
 const LOW = 0.9;
+const HOURS = 24;
+const HOUR_MS = 3_600_000;
 
 /** A webhook's name, above its URL. */
 export function EndpointName({ webhook }: { webhook: Pick<Webhook, "name" | "url"> }) {
@@ -26,4 +29,27 @@ export function SuccessRate({ rate }: { rate: number | null }) {
       {percent.format(rate)}
     </span>
   );
+}
+
+/** The deliveries of the last day by hour, before their number. */
+export function HourlySparkline({ stats }: { stats: WebhookStats }) {
+  const ended = stats.delivered + stats.failed;
+  return (
+    <span className={classes.hours}>
+      {stats.since !== null && ended > 0 && (
+        <Sparkline values={hourly(stats.hours, stats.since)} summary={t.hours(stats.delivered, stats.failed)} />
+      )}
+      <span className={classes.number}>{stats.deliveries.toLocaleString("en")}</span>
+    </span>
+  );
+}
+
+/** A value for each hour since the start; hours in which nothing ended are zero. */
+function hourly(hours: WebhookStats["hours"], since: string): number[] {
+  const values = new Array<number>(HOURS).fill(0);
+  for (const { at, delivered, failed } of hours) {
+    const hour = Math.round((Date.parse(at) - Date.parse(since)) / HOUR_MS);
+    if (hour >= 0 && hour < HOURS) values[hour] = delivered + failed;
+  }
+  return values;
 }

@@ -3,6 +3,17 @@ import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 
+const TABS = ["deliveries", "feed", "replays", "settings", "activity"] as const;
+export type WebhookTab = (typeof TABS)[number];
+
+export interface WebhookSearch {
+  tab?: WebhookTab;
+  status?: string;
+  eventType?: string;
+  delivery?: string;
+  task?: string;
+}
+
 const list = createRoute({
   getParentRoute: () => pages,
   path: "/webhooks",
@@ -10,15 +21,23 @@ const list = createRoute({
   component: lazyRouteComponent(() => import("./WebhooksPage"), "WebhooksPage"),
 });
 
+const create = createRoute({
+  getParentRoute: () => pages,
+  path: "/webhooks/new",
+  component: lazyRouteComponent(() => import("./NewWebhookPage"), "NewWebhookPage"),
+});
+
 const detail = createRoute({
   getParentRoute: () => pages,
   path: "/webhooks/$webhookId",
-  validateSearch: (search): { tab?: "settings"; status?: string; delivery?: string } => ({
-    tab: search.tab === "settings" ? "settings" : undefined,
+  validateSearch: (search): WebhookSearch => ({
+    tab: TABS.find((tab) => tab === search.tab),
     status: text(search.status),
+    eventType: text(search.eventType),
     delivery: text(search.delivery),
+    task: text(search.task),
   }),
   component: lazyRouteComponent(() => import("./WebhookPage"), "WebhookPage"),
 });
 
-export const webhookRoutes = [list, detail] as const;
+export const webhookRoutes = [list, create, detail] as const;

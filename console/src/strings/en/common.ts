@@ -62,6 +62,9 @@ export const common = {
     offlineDetail: "Check your connection, then try again.",
     unexpected: "This page has an error. Reload it; if the error stays, tell your platform's support.",
     requestId: "Request ID",
+    outdatedTitle: "This page could not be loaded",
+    outdated:
+      "The console may have been updated since you opened it. Reload it. If that ends your session, open the console again where you opened it before.",
     notFoundTitle: "There is no such page",
     notFound: "The address may be old, or your session may not show this page.",
     forbiddenTitle: "Your session does not allow this",

@@ -19,6 +19,7 @@ the totals of integrations and workspaces are stored (`totals`), and last the pr
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -54,11 +55,11 @@ _CACHE_MS = 30_000
 
 
 class _CachedCounts(NamedTuple):
-    """The counts of the deliveries after `after`, valid until `expires_at`."""
+    """The counts of the deliveries after `after` by hour, valid until `expires_at`."""
 
     after: str
     expires_at: int
-    counts: AttemptCounts
+    counts: dict[int, AttemptCounts]
 
 
 _cached_counts: LruCache[str, _CachedCounts] = LruCache(1_000)
@@ -172,7 +173,11 @@ def load_statistics(workspace_id: str, keys: Sequence[str], now: int) -> list[We
     result = [
         WebhookStatistics(
             health_store.health_from_row(next(rows)),
-            [stats_store.from_row(row) for row in islice(rows, len(window)) if row],
+            [
+                stats_store.from_row(row)._replace(hour=hour)
+                for hour, row in zip(window, islice(rows, len(window)), strict=True)
+                if row
+            ],
             traffic,
         )
         for _ in keys
@@ -205,31 +210,36 @@ def count_successes(deliveries: Iterable[DeliveryOutcome]) -> AttemptCounts:
 
 
 def _add_newest(keys: Sequence[str], statistics: Sequence[WebhookStatistics], start: str, end: str) -> None:
-    """Add each webhook's successes that are not rolled up yet, as one more hour."""
+    """Add each webhook's successes that are not rolled up yet, as more counters of their hours."""
 
-    def count(key: str, hours: Sequence[HourCounters]) -> AttemptCounts:
+    def count(key: str, hours: Sequence[HourCounters]) -> dict[int, AttemptCounts]:
         after = max([start, *(hour.rolled_to for hour in hours if hour.rolled_to)])
         cached = _cached_counts.get(key)
         if cached is not None and cached.after == after and now_ms() < cached.expires_at:
             return cached.counts
         rows = list(store.newest(key, after, end))
-        counts = count_successes(rows)
+        by_hour: defaultdict[int, list[DeliveryOutcome]] = defaultdict(list)
+        for row in rows:
+            by_hour[counters.hour_of(row.id.time_ms)].append(row)
+        counts = {hour: count_successes(of_hour) for hour, of_hour in by_hour.items()}
         if len(rows) >= _BUSY:
             _cached_counts.put(key, _CachedCounts(after, now_ms() + _CACHE_MS, counts))
         return counts
 
     hours = [each.hours for each in statistics]
     with ThreadPoolExecutor(_THREADS) as pool:
-        for webhook_hours, counts in zip(hours, pool.map(count, keys, hours), strict=True):
-            if counts.attempts:
-                webhook_hours.append(
-                    HourCounters(
-                        attempts=counts.attempts,
-                        delivered=counts.delivered,
-                        latency=[counts.latency[number] for number in range(counters.BUCKETS)],
-                        last_delivered_at=counts.last_success_at,
-                    )
+        for webhook_hours, by_hour in zip(hours, pool.map(count, keys, hours), strict=True):
+            webhook_hours += [
+                HourCounters(
+                    attempts=counts.attempts,
+                    delivered=counts.delivered,
+                    latency=[counts.latency[number] for number in range(counters.BUCKETS)],
+                    last_delivered_at=counts.last_success_at,
+                    hour=hour,
                 )
+                for hour, counts in by_hour.items()
+                if counts.attempts
+            ]
 
 
 def _id_range(first: int, last: int) -> tuple[DeliveryId, DeliveryId]:

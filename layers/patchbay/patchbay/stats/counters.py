@@ -80,7 +80,8 @@ class HourCounters(NamedTuple):
 
     `types` has a tally for each event type, and `rolled_types` the part of it that the roll-up has added.
     `refreshes` is the tally of the connections of a total. `rolled_to` is the delivery ID up to which the
-    roll-up has added successes, None before the first. `owner` is the integration of a connection.
+    roll-up has added successes, None before the first. `owner` is the integration of a connection. `hour` is
+    None in a total.
     """
 
     attempts: int = 0
@@ -95,6 +96,7 @@ class HourCounters(NamedTuple):
     last_error: tuple[int, str] | None = None
     rolled_to: str | None = None
     owner: str | None = None
+    hour: int | None = None
 
     @property
     def tally(self) -> Counter[str]:

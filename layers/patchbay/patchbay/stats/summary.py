@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from patchbay.api_model import LastError
@@ -9,7 +10,7 @@ from patchbay.clock import from_ms
 from patchbay.stats import counters
 from patchbay.stats.counters import HourCounters
 from patchbay.webhooks import failures
-from patchbay.webhooks.models import Latency, WebhookStats
+from patchbay.webhooks.models import HourVolume, Latency, WebhookStats
 
 
 def summarize(hours: Sequence[HourCounters], now: int, pending: int = 0) -> WebhookStats:
@@ -29,7 +30,23 @@ def summarize(hours: Sequence[HourCounters], now: int, pending: int = 0) -> Webh
         latency_ms=latency(histogram),
         last_delivery_at=from_ms(last) if last else None,
         last_error=describe_error(last_error),
+        hours=by_hour(hours),
     )
+
+
+def by_hour(hours: Sequence[HourCounters]) -> list[HourVolume]:
+    """What ended in each hour, oldest first, without the hours in which nothing ended."""
+    delivered: Counter[int] = Counter()
+    failed: Counter[int] = Counter()
+    for counted in hours:
+        if counted.hour is not None:
+            delivered[counted.hour] += counted.delivered
+            failed[counted.hour] += counted.failed
+    return [
+        HourVolume(at=from_ms(hour * counters.HOUR_MS), delivered=delivered[hour], failed=failed[hour])
+        for hour in sorted(delivered)
+        if delivered[hour] or failed[hour]
+    ]
 
 
 def latency(histogram: Sequence[int]) -> Latency:

@@ -247,9 +247,18 @@ class Latency(ApiModel):
     p99: int | None = None
 
 
+class HourVolume(ApiModel):
+    """The deliveries that ended in the hour that begins at `at`."""
+
+    at: Timestamp
+    delivered: int
+    failed: int
+
+
 class WebhookStats(ApiModel):
     """The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`.
     `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
+    `hours` has the volume of each hour, without those in which nothing ended.
     """
 
     since: Timestamp | None = None
@@ -261,6 +270,7 @@ class WebhookStats(ApiModel):
     latency_ms: Latency = Field(default_factory=Latency)
     last_delivery_at: Timestamp | None = None
     last_error: LastError | None = None
+    hours: list[HourVolume] = Field(default_factory=list)
 
 
 class Receiver(ApiModel):

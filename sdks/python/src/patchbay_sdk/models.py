@@ -1233,6 +1233,17 @@ class HookList(Model):
     """The `cursor` of the next page; null on the last."""
 
 
+class HourVolume(Model):
+    """The deliveries that ended in the hour that begins at `at`."""
+
+    at: datetime
+    """The start of the hour."""
+    delivered: int
+    """The deliveries that succeeded."""
+    failed: int
+    """The deliveries that failed."""
+
+
 class InFilter(Model):
     """The value at `path` equals an entry of `value`."""
 
@@ -2177,6 +2188,7 @@ class WebhookList(Model):
 class WebhookStats(Model):
     """The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`.
     `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
+    `hours` has the volume of each hour, without those in which nothing ended.
     """
 
     since: datetime | None
@@ -2197,6 +2209,8 @@ class WebhookStats(Model):
     """When a delivery last ended."""
     last_error: LastError | None
     """The most recent error, or null."""
+    hours: list[HourVolume]
+    """The volume of each hour, oldest first, without those in which nothing ended."""
 
 
 class WebhookTarget(Model):

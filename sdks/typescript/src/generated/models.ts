@@ -427,6 +427,8 @@ export type HealthState = Schemas["HealthState"];
 export type Hook = Schemas["Hook"];
 export type HookList = Schemas["HookList"];
 export type HookStatus = Schemas["HookStatus"];
+/** The deliveries that ended in the hour that begins at `at`. */
+export type HourVolume = Schemas["HourVolume"];
 /** The value at `path` equals an entry of `value`. */
 export type InFilter = Schemas["InFilter"];
 /**
@@ -809,7 +811,8 @@ export type WebhookRecoveredData = Schemas["WebhookRecoveredData"];
 export type WebhookRecoveredEvent = Schemas["WebhookRecoveredEvent"];
 /**
  * The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the
- * share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
+ * share of ended deliveries that succeeded (0 to 1); latency covers all attempts. `hours` has the volume of each hour,
+ * without those in which nothing ended.
  */
 export type WebhookStats = Schemas["WebhookStats"];
 export type WebhookStatus = Schemas["WebhookStatus"];

@@ -2352,6 +2352,18 @@ export interface components {
         };
         /** @enum {string} */
         HookStatus: "ACTIVE" | "PAUSED" | "INACTIVE" | "DISABLED";
+        /** @description The deliveries that ended in the hour that begins at `at`. */
+        HourVolume: {
+            /**
+             * Format: date-time
+             * @description The start of the hour.
+             */
+            at: string;
+            /** @description The deliveries that succeeded. */
+            delivered: number;
+            /** @description The deliveries that failed. */
+            failed: number;
+        };
         /** @description The value at `path` equals an entry of `value`. */
         InFilter: {
             /**
@@ -4067,7 +4079,7 @@ export interface components {
              */
             type: "WEBHOOK_RECOVERED";
         };
-        /** @description The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts. */
+        /** @description The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts. `hours` has the volume of each hour, without those in which nothing ended. */
         WebhookStats: {
             /** @description The deliveries that succeeded. */
             delivered: number;
@@ -4075,6 +4087,8 @@ export interface components {
             deliveries: number;
             /** @description The deliveries that failed. */
             failed: number;
+            /** @description The volume of each hour, oldest first, without those in which nothing ended. */
+            hours: components["schemas"]["HourVolume"][];
             /**
              * Format: date-time
              * @description When a delivery last ended.
