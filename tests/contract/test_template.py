@@ -71,7 +71,7 @@ def test_handler_file_belongs_to_one_function() -> None:
 
 
 def test_environment_variables_match_settings() -> None:
-    local_only = {"PATCHBAY_ALLOW_LOOPBACK_TARGETS", "PATCHBAY_SIGN_IN_PATH"}
+    local_only = {"PATCHBAY_ALLOW_LOOPBACK_TARGETS"}
     of_one_function = {"CONSOLE_FRAME_ANCESTORS": "GetConsoleFileFunction"}
     known = {field.name.upper() for field in fields(Settings)}
     for name, function in FUNCTIONS.items():

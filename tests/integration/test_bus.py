@@ -216,6 +216,9 @@ def test_invalid_event_is_stored_with_the_reason_and_not_delivered(
         "unmatched": [],
         "unmatchedTruncated": False,
         "erasedAt": None,
+        "flows": [],
+        "depth": 0,
+        "causedBy": None,
     }
     assert listed(api, query="?status=REJECTED") == [event]
     if event["type"] in catalogue.ALL:  # an unknown type in a query is a 422

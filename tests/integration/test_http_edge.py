@@ -19,12 +19,16 @@ import pytest
 from local import gateway
 from local.direct import handler_of
 from patchbay.api_model import ListQuery
-from patchbay.clock import iso
+from patchbay.clock import iso, now_ms
 from patchbay.deliveries import states
 from patchbay.deliveries import store as deliveries
 from patchbay.deliveries.models import DeliveryMessage, Status
 from patchbay.events.models import EventMessage
-from patchbay.ids import ApiKeyId, DeliveryId, EventId, Id, IntegrationId, WebhookId
+from patchbay.flows import states as flow_states
+from patchbay.flows import store as flow_store
+from patchbay.flows.stored import flow_key
+from patchbay.ids import ApiKeyId, DeliveryId, EventId, FlowId, Id, IntegrationId, WebhookId
+from patchbay.publishing.flow_message import FlowMessage
 from tests.catalogued import POST
 from tests.conftest import (
     OWNER,
@@ -757,6 +761,7 @@ class Filled:
 HOOKS, RUNS = "/api/automations/n8n/hooks", "/api/automations/n8n/runs"
 ALL_RUNS, ALL_DELIVERIES, TASKS = "/api/automations/runs", "/api/deliveries", "/api/tasks"
 ALL_CONNECTIONS, AUDIT = "/api/connections", "/api/audit"
+FLOWS = "/api/flows"
 PORTAL, CONNECT = "/api/portal/sessions", "/api/connect/sessions"
 TYPES = ("POST_PUBLISHED", "POST_FAILED")
 ENDS = (Status.DELIVERED, Status.FAILED, Status.RETRYING, Status.CANCELLED, Status.SENDING)
@@ -767,7 +772,8 @@ def filled(api: Api, backend: Backend) -> Filled:
     """4 hooks and runs of n8n, a run of each other platform, 7 webhooks, 5 API keys, 10 events on ten days,
     each with a delivery to the first webhook, and queued ones to others; 4 integrations, 5 connections of the
     first one; the activity logs of the first integration and webhook, and of an API key; 4 tasks, of which
-    the last 2 are cancelled; 4 sessions of each kind; and the audit log of all this.
+    the last 2 are cancelled; 4 sessions of each kind; 4 flows, and 4 runs of the first one; and the audit log
+    of all this.
     """
     ids: dict[str, list[str]] = {WEBHOOKS: [], KEYS: [], EVENTS: [], HOOKS: [], RUNS: [], ALL_RUNS: []}
     create_hooks_and_runs(api, ids)
@@ -783,6 +789,7 @@ def filled(api: Api, backend: Backend) -> Filled:
     rival_integration = create_integrations(api, backend, ids)
     create_tasks(api, ids, webhook, rival_webhook)
     create_sessions(api, ids)
+    create_flows_and_runs(api, ids)
     for path in (f"{WEBHOOKS}/{webhook}", f"{KEYS}/{ids[KEYS][0]}"):
         for name in "ab":
             assert api(f"PUT {path}", json={"name": name}).status == 200
@@ -882,6 +889,29 @@ def create_sessions(api: Api, ids: dict[str, list[str]]) -> None:
     assert api(f"POST {PORTAL}", json={}, token=jwt_for("rival")).status == 201
 
 
+def create_flows_and_runs(api: Api, ids: dict[str, list[str]]) -> None:
+    trigger = {"type": "event", "eventTypes": ["POST_PUBLISHED"]}
+    body = {"name": "a", "trigger": trigger, "steps": [{"id": "pause", "type": "wait", "seconds": 1}]}
+    assert api(f"POST {FLOWS}", json=body, token=jwt_for("rival")).status == 201
+    created = [FlowId(api(f"POST {FLOWS}", json=body).json()["id"]) for _ in range(4)]
+    ids[FLOWS] = sorted(created, reverse=True)
+    flow = flow_store.get("acme", created[0])
+    assert flow is not None
+    now = now_ms()
+    runs = []
+    for number in range(4):
+        message = FlowMessage("acme", flow.id, EventId.new(now - number), "c")
+        key = flow_key("acme", flow.id)
+        run = flow_states.begun(
+            flow, message, key=key, event_type="POST_PUBLISHED", depth=0, now=now, ttl=now // 1000 + 86_400
+        )
+        flow_store.write_run(
+            None, flow_states.ended(run, [], "SUCCEEDED", reason=None, step=None, now=now, ttl=run.ttl)
+        )
+        runs.append(run.id)
+    ids[f"{FLOWS}/{flow.id}/runs"] = sorted(runs, reverse=True)
+
+
 def logged(backend: Backend, subject: str) -> list[str]:
     """The IDs in the activity log of an integration, a webhook or an API key, newest first."""
     rows = backend.rows("ActivityTable")
@@ -913,7 +943,7 @@ def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
 def pattern(filled: Filled, path: str) -> str:
     """The route's path for a path with IDs."""
     path = path.replace(filled.webhook, "{id}").replace(filled.integration, "{id}")
-    path = re.sub(r"/key_\w{22}/", "/{id}/", path)
+    path = re.sub(r"/(key|flw)_\w{22}/", "/{id}/", path)
     return path.replace("/n8n/", "/{platform}/")
 
 
@@ -1095,7 +1125,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
     """Forged, foreign and tampered cursors are rejected or harmless: none gives another workspace's rows."""
     rival = jwt_for("rival")
     rival_lists = [
-        *(WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, ALL_DELIVERIES),
+        *(WEBHOOKS, KEYS, EVENTS, INTEGRATIONS, ALL_DELIVERIES, FLOWS),
         f"{WEBHOOKS}/{filled.rival_webhook}/deliveries",
         *(f"{INTEGRATIONS}/{filled.rival_integration}/{kind}" for kind in ("connections", "logs")),
     ]
@@ -1106,7 +1136,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
         for query in queries(path)
         if (cursor := api(f"GET {path}?limit=1{query}", token=token).json()["nextCursor"])
     ]
-    assert len(foreign) == 32
+    assert len(foreign) == 34
     forged: list[Any] = [
         *(None, {}, [], [1], [None], [[]], [""], ["x"], ["\ud800"], ["\u0000"], ["a" * 500]),
         *(["acme", "x"], ["whk_", "acme"], [filled.webhook, "rival"], [filled.ids[EVENTS][3], "rival"]),

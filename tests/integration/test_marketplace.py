@@ -837,7 +837,9 @@ def test_automation_templates_contain_plans(api: Api, subtests: pytest.Subtests)
                     *(platform, one["name"], one["description"]),
                 )
                 assert one["metadata"]["template"] == plan.model_dump(
-                    mode="json", by_alias=True, include={"key", "when", "then"}
+                    mode="json",
+                    by_alias=True,
+                    include={"key", "when", "then", *(["flow"] if plan.flow else [])},
                 )
                 copy = installed(api, one["id"])
                 assert (copy["name"], copy["type"], copy["provider"]) == (one["name"], one["type"], None)

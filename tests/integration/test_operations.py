@@ -345,7 +345,7 @@ def test_drill_restores_all_tables_to_one_time_and_deletes_them(
     printed = capsys.readouterr().out
     assert len(restores.restoring) == 13
     assert len(restores.times) == 1
-    assert "0 of 12 restored" in printed
+    assert "0 of 13 restored" in printed
     [webhooks] = [line for line in printed.splitlines() if "WebhooksTable " in line and "result" not in line]
     assert webhooks.split()[-1] == "ok"
     assert int(webhooks.split()[-3]) >= 3

@@ -94,7 +94,7 @@ def test_list_of_keys_has_no_daily_use(pipeline: Pipeline) -> None:
     path = "/api/integrations/api-keys"
     key = pipeline.api(f"POST {path}", json={"name": "k", "scopes": ["events:read"]}).json()
     (item,) = pipeline.api(f"GET {path}").json()["items"]
-    assert item["usage"] == {"total": 0, "daily": None}
+    assert item["usage"] == {"total": 0, "today": 0, "daily": None}
     assert len(pipeline.api(f"GET {path}/{key['id']}").json()["usage"]["daily"]) == 30
 
 

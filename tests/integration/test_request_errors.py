@@ -42,37 +42,38 @@ def models(backend: Backend) -> set[type[BaseModel]]:
     return found
 
 
-def values_of(kind: Any) -> Iterator[Any]:
-    """Wrong and valid values of a type."""
+def values_of(kind: Any, within: tuple[type, ...] = ()) -> Iterator[Any]:
+    """Wrong and valid values of a type. `within` are the models around it: none is repeated in itself."""
     yield from VALUES
-    yield from structures(kind)
+    yield from structures(kind, within)
 
 
-def structures(kind: Any) -> Iterator[Any]:
+def structures(kind: Any, within: tuple[type, ...]) -> Iterator[Any]:
     """Objects and lists whose contents are wrong."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        yield from structures(arguments[0])
+        yield from structures(arguments[0], within)
     elif origin is list:
-        yield from ([value] for value in values_of(arguments[0]))
+        yield from ([value] for value in values_of(arguments[0], within))
     elif origin is dict:
-        yield from ({"x": value} for value in values_of(arguments[1]))
+        yield from ({"x": value} for value in values_of(arguments[1], within))
     elif isinstance(kind, type) and issubclass(kind, RootModel):
-        yield from structures(kind.model_fields["root"].annotation)
+        yield from structures(kind.model_fields["root"].annotation, within)
     elif isinstance(kind, type) and issubclass(kind, BaseModel):
-        yield from bodies(kind)
+        if kind not in within:
+            yield from bodies(kind, (*within, kind))
     elif origin is not Literal:
         for argument in arguments:  # a union
-            yield from structures(argument)
+            yield from structures(argument, within)
 
 
-def bodies(model: type[BaseModel]) -> Iterator[dict[str, Any]]:
+def bodies(model: type[BaseModel], within: tuple[type, ...]) -> Iterator[dict[str, Any]]:
     """Bodies with one field of each value, the unions' tags, and an unknown field."""
     fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
     tags = {name: get_args(kind)[0] for name, kind in fields.items() if get_origin(kind) is Literal}
     yield {**tags, "unknown": 1}
     for name, kind in fields.items():
-        yield from ({**tags, name: value} for value in values_of(kind))
+        yield from ({**tags, name: value} for value in values_of(kind, within))
 
 
 def test_no_message_has_the_words_of_pydantic(backend: Backend, subtests: pytest.Subtests) -> None:

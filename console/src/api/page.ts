@@ -12,7 +12,4 @@ export const frameAncestors: readonly string[] = meta("frame-ancestors")
   .split(/\s+/)
   .filter((origin) => /^https?:\/\/[^*]+$/.test(origin));
 
-/** The path of the local stack's own sign-in page; empty on a deployment. */
-export const signInPath = /^\/[^/\\]/.test(meta("sign-in")) ? meta("sign-in") : "";
-
 export const isEmbedded = window.parent !== window;

@@ -87,7 +87,6 @@ def _page(name: str, ancestors: Sequence[str]) -> ConsolePage:
     for placeholder, value in (
         ("__CSP_NONCE__", nonce),
         ("__FRAME_ANCESTORS__", " ".join(ancestors)),
-        ("__SIGN_IN__", settings().patchbay_sign_in_path),
     ):
         text = text.replace(placeholder, html.escape(value))
     page = ConsolePage.of(text.encode())

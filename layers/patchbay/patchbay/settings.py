@@ -87,9 +87,8 @@ class Settings:
     # The concurrency of the slow lane's function.
     slow_delivery_concurrency: int = 20
 
-    # Set only by the local runner; the template does not have these variables.
+    # Set only by the local runner; the template does not have this variable.
     patchbay_allow_loopback_targets: bool = False
-    patchbay_sign_in_path: str = ""
 
     @property
     def retention_ms(self) -> int:

@@ -1,4 +1,3 @@
-import { signInPath } from "@api/page";
 import type { SessionState } from "@api/session";
 import { EmptyState } from "@components/EmptyState";
 import { ErrorPanel } from "@components/ErrorPanel";
@@ -32,13 +31,7 @@ function Content({ state }: { state: Exclude<SessionState, { status: "open" }> }
       );
     case "ended":
       return state.reason === "none" ? (
-        <EmptyState heading="h1" icon={IconLink} title={t.noneTitle} text={t.none}>
-          {signInPath && (
-            <Button component="a" href={signInPath}>
-              {t.signIn}
-            </Button>
-          )}
-        </EmptyState>
+        <EmptyState heading="h1" icon={IconLink} title={t.noneTitle} text={t.none} />
       ) : (
         <EmptyState heading="h1" icon={IconDoorExit} title={t.expiredTitle} text={t.expired}>
           {isHttp(state.returnUrl) && (

@@ -7,6 +7,5 @@ export const session = {
   expiredTitle: "Your session has ended",
   expired: "It expired, or somebody ended it. Nothing that you saved is lost.",
   goBack: "Go back to get a new link",
-  signIn: "Sign in",
   failedTitle: "The console cannot open",
 };
