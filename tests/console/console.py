@@ -23,7 +23,7 @@ _HOSTILE = "[data-hostile], [href^='javascript:' i], [src*='evil.example'], [hre
 def settle(page: Page) -> None:
     """Wait until the page has loaded what it needs, and shows no skeleton."""
     page.wait_for_load_state("networkidle")
-    page.locator("[aria-busy=true]").first.wait_for(state="detached")
+    page.locator("[aria-busy=true], .mantine-Skeleton-root").first.wait_for(state="detached")
 
 
 class Console:
