@@ -325,16 +325,11 @@ class History:
     def _create_flows(self) -> None:
         """Flows that run, stop at a filter and wait, and one that is off."""
         webhooks = self._ids.webhooks
+        mentions, posts, campaigns = ["MENTION_RECEIVED"], ["POST_FAILED"], ["CAMPAIGN_COMPLETED"]
         for name, text, types, steps, is_on in (
-            (
-                "Unhappy mentions",
-                "Support hears of them at once.",
-                ["MENTION_RECEIVED"],
-                _care(webhooks),
-                True,
-            ),
-            ("Failed posts", "The team hears why.", ["POST_FAILED"], _warn(webhooks), True),
-            ("Campaign recap", "To be finished.", ["CAMPAIGN_COMPLETED"], _recap(webhooks), False),
+            ("Campaign recap", "To be finished.", campaigns, _recap(webhooks), False),
+            ("Failed posts", "The team hears why.", posts, _warn(webhooks), True),
+            ("Unhappy mentions", "Support hears of them at once.", mentions, _care(webhooks), True),
         ):
             body = {
                 "name": name,
