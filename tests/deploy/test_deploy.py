@@ -231,8 +231,8 @@ def test_two_stacks_share_no_physical_resource(account: Account) -> None:
         assert len(resources) < 450, "a stack can have 500 resources"
         assert kinds["AWS::Scheduler::Schedule"] == 7
         assert kinds["AWS::Lambda::EventInvokeConfig"] == 7
-        assert kinds["AWS::Lambda::LayerVersion"] == 3
-        assert kinds["AWS::Lambda::EventSourceMapping"] == 3
+        assert kinds["AWS::Lambda::LayerVersion"] == 4
+        assert kinds["AWS::Lambda::EventSourceMapping"] == 4
         for resource in resources:
             if resource["ResourceType"] in (
                 "AWS::Scheduler::Schedule",
@@ -252,7 +252,7 @@ def test_two_stacks_share_no_physical_resource(account: Account) -> None:
 
 def test_queue_invokes_the_alias_of_its_function(account: Account) -> None:
     sources = account.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-    assert len(sources) == 6
+    assert len(sources) == 8
     assert all(source["FunctionArn"].endswith(":live") for source in sources)
 
 
@@ -313,7 +313,7 @@ def test_nothing_but_data_is_left_of_a_deleted_stack(account: Account) -> None:
         if resource["ResourceType"] == "AWS::DynamoDB::Table"
         and not re.search("Idempotency|RateLimits|OAuthStates", resource["LogicalResourceId"])
     }
-    assert len(retained) == 12
+    assert len(retained) == 14
     deleted = account.sam("delete", "--no-prompts", "--stack-name", "patchbay-dev", "--region", "us-east-1")
     assert deleted.returncode == 0, deleted.stdout[-3000:]
 
@@ -367,7 +367,7 @@ def test_deployed_stack_can_be_restored(account: Account) -> None:
             dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
         status, output = operation(account, "backup_check", STACK="patchbay-prod")
         assert status == 0, output
-        assert output.count("  ok  ") == 13, "12 tables and the key"
+        assert output.count("  ok  ") == 14, "13 tables and the key"
         status, output = operation(account, "restore_drill", STACK="patchbay-prod")
         assert status == 0, output
         assert "every table can be restored" in output
