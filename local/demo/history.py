@@ -168,7 +168,7 @@ class History:
         self._ago(self._create_integrations, days=21)
         self._ago(self._create_keys, days=20)
         self._ago(self._create_webhooks, days=18)
-        self._ago(self._create_flows, days=12)
+        self._plan_flows()
         self._ago(self._connect, days=2)
         self._ago(lambda: self._owner("PUT /api/workspace", {"retainDays": 21}), days=15)
         self._ago(self._offer_own, days=6)
@@ -322,23 +322,21 @@ class History:
         pull = {"kind": "pull", "name": "Reporting batch", "eventTypes": campaigns}
         self._webhook(pull)
 
-    def _create_flows(self) -> None:
+    def _plan_flows(self) -> None:
         """Flows that run, stop at a filter and wait, and one that is off."""
-        webhooks = self._ids.webhooks
-        mentions, posts, campaigns = ["MENTION_RECEIVED"], ["POST_FAILED"], ["CAMPAIGN_COMPLETED"]
-        for name, text, types, steps, is_on in (
-            ("Campaign recap", "To be finished.", campaigns, _recap(webhooks), False),
-            ("Failed posts", "The team hears why.", posts, _warn(webhooks), True),
-            ("Unhappy mentions", "Support hears of them at once.", mentions, _care(webhooks), True),
+        for days, name, text, event_type, steps, status in (
+            (14, "Campaign recap", "To be finished.", "CAMPAIGN_COMPLETED", _recap, "INACTIVE"),
+            (13, "Failed posts", "The team hears why.", "POST_FAILED", _warn, "ACTIVE"),
+            (12, "Unhappy mentions", "Support hears of them at once.", "MENTION_RECEIVED", _care, "ACTIVE"),
         ):
-            body = {
-                "name": name,
-                "description": text,
-                "trigger": {"type": "event", "eventTypes": types},
-                "steps": steps,
-                "status": "ACTIVE" if is_on else "INACTIVE",
-            }
-            self._member("POST /api/flows", body)
+            trigger = {"type": "event", "eventTypes": [event_type]}
+            body = {"name": name, "description": text, "trigger": trigger, "status": status}
+            self._ago(partial(self._create_flow, body, steps), days=days)
+
+    def _create_flow(
+        self, body: dict[str, Any], steps: Callable[[Mapping[str, str]], list[dict[str, Any]]]
+    ) -> None:
+        self._member("POST /api/flows", {**body, "steps": steps(self._ids.webhooks)})
 
     def _webhook(self, body: dict[str, Any]) -> str:
         id = str(self._admin(f"POST {WEBHOOKS}", body)["id"])
