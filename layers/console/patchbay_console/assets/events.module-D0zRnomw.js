@@ -1,0 +1,1 @@
+var e={id:`_id_1esst_1`,type:`_type_1esst_6`,typeName:`_typeName_1esst_12`,stream:`_stream_1esst_18`,fresh:`_fresh_1esst_22`,page:`_page_1esst_38`,about:`_about_1esst_44`,idAndCopy:`_idAndCopy_1esst_51`,rejected:`_rejected_1esst_58`,json:`_json_1esst_79`};export{e as t};
