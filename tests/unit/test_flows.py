@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from patchbay.api_model import validate
+from patchbay.deliveries.states import Blocked, Obsolete
 from patchbay.errors import ValidationFailed
 from patchbay.flows import states, turn, values
 from patchbay.flows.models import CreateFlow, FlowDefinition
@@ -235,15 +236,15 @@ def at(sequence: int) -> FlowMessage:
 def test_message_is_taken_once_for_each_turn() -> None:
     assert states.check_message(None, MESSAGE, NOW) is None
     leased = states.claimed(begun(), now=NOW, until=NOW + 45_000)
-    assert states.check_message(leased, MESSAGE, NOW) == states.Blocked(NOW + 45_000)
+    assert states.check_message(leased, MESSAGE, NOW) == Blocked(NOW + 45_000)
     assert states.check_message(leased, MESSAGE, NOW + 45_000) is None
     # The next message is faster than the record.
-    assert isinstance(states.check_message(leased, at(1), NOW), states.Blocked)
+    assert isinstance(states.check_message(leased, at(1), NOW), Blocked)
     moved = states.moved_on(leased, [done("a")], "b", now=NOW, ttl=1)
-    assert isinstance(states.check_message(moved, MESSAGE, NOW), states.Obsolete)
+    assert isinstance(states.check_message(moved, MESSAGE, NOW), Obsolete)
     assert states.check_message(moved, at(1), NOW) is None
     ended = states.ended(moved, [], "SUCCEEDED", reason=None, step=None, now=NOW, ttl=1)
-    assert isinstance(states.check_message(ended, at(2), NOW), states.Obsolete)
+    assert isinstance(states.check_message(ended, at(2), NOW), Obsolete)
     assert (ended.due_at, ended.due_shard, ended.lease_until) == (None, None, None)
 
 
@@ -251,7 +252,7 @@ def test_wait_blocks_until_its_end_and_an_action_does_not() -> None:
     leased = states.claimed(begun(), now=NOW, until=NOW + 45_000)
     pause: StepResult = {**done("a"), "status": "WAITING"}
     waits = states.waiting(leased, [pause], resumes_at=NOW + 60_000, due_at=NOW + 60_000, now=NOW, ttl=1)
-    assert states.check_message(waits, at(1), NOW + 59_999) == states.Blocked(NOW + 60_000)
+    assert states.check_message(waits, at(1), NOW + 59_999) == Blocked(NOW + 60_000)
     assert states.check_message(waits, at(1), NOW + 60_000) is None
     asks: StepResult = {**pause, "runId": RunId.new(NOW)}
     waits = states.waiting(leased, [asks], resumes_at=NOW + 60_000, due_at=NOW + 60_000, now=NOW, ttl=1)

@@ -81,9 +81,16 @@ def in_flight(queue_url: str) -> int:
 
 
 def change_visibility(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
-    """Make received messages visible again: (receipt handle, seconds from now), 10 per call. If SQS rejects
-    one, it becomes visible after the queue's own visibility timeout.
+    """Make received messages visible again: (receipt handle, seconds from now), 10 per call. One that SQS
+    rejects, and all if AWS fails, become visible after the queue's own visibility timeout instead.
     """
+    try:
+        _change_visibility(queue_url, receipts)
+    except aws.CallFailed:
+        logger.exception("failed to change message visibility", count=len(receipts))
+
+
+def _change_visibility(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
     for start in range(0, len(receipts), MAX_ENTRIES):
         entries = [
             {"Id": str(position), "ReceiptHandle": handle, "VisibilityTimeout": seconds}

@@ -37,12 +37,12 @@ _RESEND_RESTARTED_AFTER_MS = 60_000
 
 
 class Obsolete:
-    """The message is no longer needed: its delivery has ended or is held, or a later message took over."""
+    """The message is no longer needed: what it is for has ended or is held, or a later message took over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The delivery is leased or waits until `until` (Unix milliseconds)."""
+    """What the message is for is leased or waits until `until` (Unix milliseconds)."""
 
     until: int
 

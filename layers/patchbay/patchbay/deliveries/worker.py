@@ -251,12 +251,7 @@ def _apply_dispositions(
     if to_move:
         result.redeliver(_move_to_slow_lane(to_move))
     visibility = [(queued.receipt_handle, seconds) for queued, seconds in to_redeliver if seconds is not None]
-    if visibility:
-        try:
-            queues.change_visibility(result.queue_url, visibility)
-        except Exception:
-            # An AWS failure. The messages are redelivered after the queue's visibility timeout instead.
-            logger.exception("failed to change message visibility")
+    queues.change_visibility(result.queue_url, visibility)
 
 
 def _record_successes(delivered: Sequence[tuple[QueuedDelivery, StoredDelivery]]) -> list[QueuedDelivery]:

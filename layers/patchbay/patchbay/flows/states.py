@@ -14,10 +14,11 @@ after its message: if the message is lost, the sweeper sends another. Times are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from patchbay.deliveries.models import EVENT_ERASED
+from patchbay.deliveries.states import Blocked, Obsolete
 from patchbay.flows.models import FlowRunStatus
 from patchbay.flows.stored import StepResult, StoredFlow, StoredRun
 from patchbay.publishing.flow_message import FlowMessage
@@ -27,17 +28,6 @@ from patchbay.storage import due_index
 RESEND_AFTER_MS = 5 * 60_000
 # How soon a message is redelivered whose turn another worker is still recording.
 _RECORDING_MS = 5_000
-
-
-class Obsolete:
-    """The message is no longer needed: its run has ended, or a later message took over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """The run is leased or waits until `until` (Unix milliseconds)."""
-
-    until: int
 
 
 def check_message(run: StoredRun | None, message: FlowMessage, now: int) -> Obsolete | Blocked | None:

@@ -13,16 +13,18 @@ from patchbay import event_filters
 from patchbay.flows.stored import OPEN, Definition, Step, StepResult
 
 # What values and conditions can read: `{event: {id, type, timestamp, data}, steps: {<id>: {output}}}`.
-Content = Mapping[str, Any]
+Content = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a run is after its filters and branches: at a `step` that does something, or at its end."""
+    """Where a run is after its filters and branches: at a `step` that does something, or at its end, with the
+    status `ended`.
+    """
 
     results: Sequence[StepResult]
     step: Step | None
-    ended: Literal["SUCCEEDED", "STOPPED"] | None = None
+    ended: Literal["SUCCEEDED", "STOPPED"] = "SUCCEEDED"
     reason: str | None = None
     ended_at_step: str | None = None
 
@@ -41,14 +43,14 @@ def advance(
     while True:
         step = _next(definition["steps"], {result["id"]: result for result in done})
         if step is None:
-            return Position(done, None, "SUCCEEDED")
+            return Position(done, None)
         if step["type"] == "filter":
-            failed = event_filters.explain(step["filters"], content(event, done))  # type: ignore[arg-type]
+            failed = event_filters.explain(step["filters"], content(event, done))
             done.append(_decided(step, "SUCCEEDED" if failed is None else "STOPPED", None, now))
             if failed is not None:
                 return Position(done, None, "STOPPED", failed, step["id"])
         elif step["type"] == "branch":
-            matched = event_filters.explain(step["condition"], content(event, done)) is None  # type: ignore[arg-type]
+            matched = event_filters.explain(step["condition"], content(event, done)) is None
             done.append(_decided(step, "SUCCEEDED", {"matched": matched}, now))
         else:
             return Position(done, step)

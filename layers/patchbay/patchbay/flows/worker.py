@@ -24,11 +24,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from patchbay import aws, compact_json, erasure_mark, metrics, queues
+from patchbay import compact_json, erasure_mark, metrics, queues
 from patchbay.auth.principal import Principal
 from patchbay.automations import runs as actions
 from patchbay.automations.models import Run as ActionRun
 from patchbay.clock import from_ms, iso, now_ms, to_ms
+from patchbay.deliveries.states import Blocked, Obsolete
 from patchbay.errors import NotFound, RateLimited
 from patchbay.events import store as events
 from patchbay.events.models import FLOW, EventMessage
@@ -64,15 +65,8 @@ Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Redeliver:
-    """SQS delivers the message again after `seconds`; None means after the queue's visibility timeout."""
-
-    seconds: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Loaded:
-    """What a turn needs to know, from one read."""
+    """What the message of a turn names, from one read."""
 
     flow: StoredFlow | None
     run: StoredRun | None
@@ -80,71 +74,80 @@ class _Loaded:
     workspace: webhooks_store.WorkspaceState
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A turn of a `run` under this worker's lease."""
+
+    message: FlowMessage
+    run: StoredRun
+    event: events.StoredEvent
+    retain_days: int | None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The event as values and conditions read it."""
+        timestamp = iso(from_ms(self.event.timestamp))
+        return {"id": self.event.id, "type": self.event.type, "timestamp": timestamp, "data": self.event.data}
+
+    def ttl(self, time: int) -> int:
+        """The TTL of a row that is needed until a time (Unix milliseconds)."""
+        return retention_ttl(time, self.retain_days)
+
+
 def run_batch(records: Iterable[Record]) -> list[str]:
     """Take the turns of an SQS batch. Returns the IDs of the messages to redeliver."""
-    redelivered: list[tuple[Record, Redeliver]] = []
+    failed: list[str] = []
+    postponed: list[tuple[str, int]] = []
     for record in records:
         logger.set_correlation_id(None)
         try:
             message = FlowMessage.read(record["body"])
         except ValueError:
             if not queues.move_to_dlq(settings().flows_dlq_url, record):
-                redelivered.append((record, Redeliver(None)))
+                failed.append(record["messageId"])
             continue
         logger.set_correlation_id(message.correlation_id)
         try:
-            disposition = _take_turn(record, message)
+            seconds = _take_turn(record, message)
         except Exception:
-            # A bug or an AWS failure. Only this message is redelivered.
+            # A bug or an AWS failure. Only this message is redelivered, after the queue's visibility timeout.
             logger.exception("failed to run flow", extra=_log_fields(message))
-            disposition = Redeliver(None)
-        if disposition is not None:
-            redelivered.append((record, disposition))
-    _change_visibility(redelivered)
-    return [record["messageId"] for record, _ in redelivered]
-
-
-def _change_visibility(redelivered: Sequence[tuple[Record, Redeliver]]) -> None:
-    receipts = [
-        (record["receiptHandle"], disposition.seconds)
-        for record, disposition in redelivered
-        if disposition.seconds is not None
-    ]
-    if not receipts:
-        return
-    try:
-        queues.change_visibility(settings().flows_queue_url, receipts)
-    except aws.CallFailed:
-        # They are redelivered after the queue's visibility timeout instead.
-        logger.exception("failed to change message visibility")
+            failed.append(record["messageId"])
+            continue
+        if seconds is not None:
+            failed.append(record["messageId"])
+            postponed.append((record["receiptHandle"], seconds))
+    queues.change_visibility(settings().flows_queue_url, postponed)
+    return failed
 
 
 # ── claim ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _take_turn(record: Record, message: FlowMessage) -> Redeliver | None:
+def _take_turn(record: Record, message: FlowMessage) -> int | None:
+    """Take a turn. Returns after how many seconds SQS delivers its message again; None if it is done."""
     loaded = _load(message)
     if loaded.workspace.mark.covers(erasure_mark.sent_at(message.event_id.time_ms, record)):
         logger.info("flow of an erased workspace dropped", extra=_log_fields(message))
         return None
     run, now = loaded.run, now_ms()
     match states.check_message(run, message, now):
-        case states.Obsolete():
+        case Obsolete():
             return None
-        case states.Blocked(until):
-            return Redeliver(max(math.ceil((until - now) / 1000), 1))
-    reason = _reason_to_cancel(loaded)
-    if reason is not None:
-        _cancel(run, reason, loaded)
+        case Blocked(until):
+            return max(math.ceil((until - now) / 1000), 1)
+    needed = _needed(loaded)
+    if isinstance(needed, str):
+        _cancel(run, needed, loaded.workspace.retain_days)
         return None
     try:
         ceilings.admit(message.workspace_id, "steps")
     except RateLimited as limited:
-        return Redeliver(int(limited.headers["retry-after"]) + _random.randint(0, 5))
-    leased = _claim(message, loaded)
-    if leased is None:
-        return Redeliver(_COPY_SECONDS)
-    _do(message, leased, loaded)
+        return int(limited.headers["retry-after"]) + _random.randint(0, 5)
+    claimed = _claim(message, run, *needed, loaded.workspace.retain_days)
+    if claimed is None:
+        return _COPY_SECONDS
+    _do(claimed)
     return None
 
 
@@ -166,58 +169,64 @@ def _load(message: FlowMessage) -> _Loaded:
     )
 
 
-def _reason_to_cancel(loaded: _Loaded) -> str | None:
+def _needed(loaded: _Loaded) -> tuple[StoredFlow, events.StoredEvent] | str:
+    """The flow and the event of a run, or the reason to cancel it."""
     if loaded.flow is None:
         return "flow_deleted"
     if not loaded.flow.is_active:
         return "flow_inactive"
     if loaded.event is None:
         return "event_expired"
-    return "event_erased" if loaded.event.erased_at is not None else None
+    return "event_erased" if loaded.event.erased_at is not None else (loaded.flow, loaded.event)
 
 
-def _cancel(run: StoredRun | None, reason: str, loaded: _Loaded) -> None:
+def _cancel(run: StoredRun | None, reason: str, retain_days: int | None) -> None:
     """End a run; one that has not begun leaves no trace."""
     if run is not None:
         now = now_ms()
-        ttl = retention_ttl(now, loaded.workspace.retain_days)
+        ttl = retention_ttl(now, retain_days)
         _record_end(run, states.cancelled(run, reason, now=now, ttl=ttl))
 
 
-def _claim(message: FlowMessage, loaded: _Loaded) -> StoredRun | None:
-    """The run under this worker's lease; None if another worker has it."""
-    assert loaded.flow is not None  # noqa: S101
-    assert loaded.event is not None  # noqa: S101
+def _claim(
+    message: FlowMessage,
+    run: StoredRun | None,
+    flow: StoredFlow,
+    event: events.StoredEvent,
+    retain_days: int | None,
+) -> _Turn | None:
+    """A turn under this worker's lease; None if another worker has the run."""
     now = now_ms()
-    run = loaded.run or states.begun(
-        loaded.flow,
+    before = run or states.begun(
+        flow,
         message,
         key=flow_key(message.workspace_id, message.flow_id),
-        event_type=loaded.event.type,
-        depth=loaded.event.depth,
+        event_type=event.type,
+        depth=event.depth,
         now=now,
-        ttl=retention_ttl(now, loaded.workspace.retain_days),
+        ttl=retention_ttl(now, retain_days),
     )
-    leased = states.claimed(run, now=now, until=now + settings().delivery_lease_seconds * 1000)
+    leased = states.claimed(before, now=now, until=now + settings().delivery_lease_seconds * 1000)
     try:
-        store.write_run(loaded.run, leased)
+        store.write_run(run, leased)
     except store.RunChanged:
         return None
-    return leased
+    return _Turn(message, leased, event, retain_days)
 
 
 # ── do ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _do(message: FlowMessage, run: StoredRun, loaded: _Loaded) -> None:
-    """Take a turn under a lease, and record it."""
+def _do(taken: _Turn) -> None:
+    """Do what a turn has to do, and record it."""
+    run = taken.run
     now, results = now_ms(), list(run.results)
     if run.claims > _MAX_LOST_CLAIMS:
-        logger.error("too many lost claims", extra=_log_fields(message))
-        return _end(run, results, loaded, "FAILED", "internal", run.step)
+        logger.error("too many lost claims", extra=_log_fields(taken.message))
+        return _end(taken, results, "FAILED", "internal", run.step)
     if run.depth >= MAX_DEPTH:
-        logger.warning("flows start each other", extra=_log_fields(message))
-        return _end(run, results, loaded, "FAILED", "loop", None)
+        logger.warning("flows start each other", extra=_log_fields(taken.message))
+        return _end(taken, results, "FAILED", "loop", None)
     if results and results[-1]["status"] == "WAITING":
         resolved = _resolve(run, results[-1], now)
         if resolved is None:
@@ -225,18 +234,16 @@ def _do(message: FlowMessage, run: StoredRun, loaded: _Loaded) -> None:
             return None
         results[-1] = resolved
         if resolved["status"] == "FAILED":
-            return _end(run, results, loaded, "FAILED", resolved["error"]["code"], resolved["id"])
-    return _go_on(message, run, results, loaded, now)
+            return _end(taken, results, "FAILED", resolved["error"]["code"], resolved["id"])
+    return _go_on(taken, results, now)
 
 
-def _go_on(
-    message: FlowMessage, run: StoredRun, results: Sequence[StepResult], loaded: _Loaded, now: int
-) -> None:
+def _go_on(taken: _Turn, results: Sequence[StepResult], now: int) -> None:
     """Pass filters and branches, do the step that follows, and record both."""
-    event = _event(loaded)
+    run, event = taken.run, taken.content
     position = turn.advance(run.definition, results, event, now)
     if position.step is None:
-        return _end_at(position, run, loaded)
+        return _end_at(taken, position)
     step = position.step
     try:
         done = _perform(run, step, turn.content(event, position.results), now)
@@ -245,19 +252,17 @@ def _go_on(
             raise StepFailed("run_too_large", "The inputs and outputs of this run exceed 256 KB.")
     except StepFailed as failed:
         failure = _failure(step, failed, now)
-        return _end(run, [*position.results, failure], loaded, "FAILED", failed.code, step["id"])
+        return _end(taken, [*position.results, failure], "FAILED", failed.code, step["id"])
     metrics.add(metrics.FLOW_STEPS)
-    retain_days = loaded.workspace.retain_days
     if done.resumes_at is not None:
-        _wait(message, run, done_results, done, retention_ttl(done.resumes_at, retain_days))
-        return None
+        return _wait(taken, done_results, done.resumes_at)
     following = turn.advance(run.definition, done_results, event, now)
     if following.step is None:
-        return _end_at(following, run, loaded)
-    ttl = retention_ttl(now, retain_days)
-    after = states.moved_on(run, following.results, following.step["id"], now=now_ms(), ttl=ttl)
+        return _end_at(taken, following)
+    next_step = following.step["id"]
+    after = states.moved_on(run, following.results, next_step, now=now_ms(), ttl=taken.ttl(now))
     if _record(run, after):
-        queues.send(settings().flows_queue_url, _next(message, after).to_queue())
+        queues.send(settings().flows_queue_url, _next(taken.message, after).to_queue())
     return None
 
 
@@ -273,7 +278,7 @@ def _perform(run: StoredRun, step: Step, content: turn.Content, now: int) -> _Do
     """Do a step. Idempotent. Raises StepFailed."""
     scope = STEP_SCOPES.get(step["type"])
     if scope is not None and scope not in run.scopes:
-        raise StepFailed("forbidden", f"Whoever saved this flow did not have the scope {scope}.")
+        raise StepFailed("forbidden", f"The user who saved this flow did not have the scope {scope}.")
     given = steps.fill(step, content)
     result = StepResult(id=step["id"], type=step["type"], status="SUCCEEDED", startedAt=run.turn_at)
     if given.input is not None:
@@ -363,41 +368,37 @@ class _NotSent(Exception):
 # ── record ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _wait(message: FlowMessage, run: StoredRun, results: Sequence[StepResult], done: _Done, ttl: int) -> None:
+def _wait(taken: _Turn, results: Sequence[StepResult], resumes_at: int) -> None:
     """Record a step that waits. A short wait is a message with a delay; after a long one, the sweeper sends
     the message. The end of an action sends its own.
     """
-    now, resumes_at = now_ms(), done.resumes_at or 0
+    now = now_ms()
     delay_seconds = max(math.ceil((resumes_at - now) / 1000), 0)
-    is_action = "runId" in done.result
+    is_action = "runId" in results[-1]
     has_message = not is_action and delay_seconds <= queues.MAX_DELAY_SECONDS
     after = states.waiting(
-        run,
+        taken.run,
         results,
         resumes_at=resumes_at,
         due_at=resumes_at + states.RESEND_AFTER_MS if has_message or is_action else resumes_at,
         now=now,
-        ttl=ttl,
+        ttl=taken.ttl(resumes_at),
     )
-    if _record(run, after) and has_message:
-        queues.send(settings().flows_queue_url, _next(message, after).to_queue(), delay_seconds=delay_seconds)
+    if _record(taken.run, after) and has_message:
+        message = _next(taken.message, after).to_queue()
+        queues.send(settings().flows_queue_url, message, delay_seconds=delay_seconds)
 
 
-def _end_at(position: turn.Position, run: StoredRun, loaded: _Loaded) -> None:
-    assert position.ended is not None  # noqa: S101
-    _end(run, position.results, loaded, position.ended, position.reason, position.ended_at_step)
+def _end_at(taken: _Turn, position: turn.Position) -> None:
+    _end(taken, position.results, position.ended, position.reason, position.ended_at_step)
 
 
 def _end(
-    run: StoredRun,
-    results: Sequence[StepResult],
-    loaded: _Loaded,
-    status: FlowRunStatus,
-    reason: str | None,
-    step: str | None,
+    taken: _Turn, results: Sequence[StepResult], status: FlowRunStatus, reason: str | None, step: str | None
 ) -> None:
-    ttl = retention_ttl(now_ms(), loaded.workspace.retain_days)
-    _record_end(run, states.ended(run, results, status, reason=reason, step=step, now=now_ms(), ttl=ttl))
+    now = now_ms()
+    after = states.ended(taken.run, results, status, reason=reason, step=step, now=now, ttl=taken.ttl(now))
+    _record_end(taken.run, after)
 
 
 def _record_end(before: StoredRun, after: StoredRun) -> None:
@@ -444,17 +445,6 @@ def _failure(step: Step, failed: StepFailed, now: int) -> StepResult:
 
 def _next(message: FlowMessage, after: StoredRun) -> FlowMessage:
     return replace(message, sequence=after.sequence)
-
-
-def _event(loaded: _Loaded) -> dict[str, Any]:
-    assert loaded.event is not None  # noqa: S101
-    event = loaded.event
-    return {
-        "id": event.id,
-        "type": event.type,
-        "timestamp": iso(from_ms(event.timestamp)),
-        "data": event.data,
-    }
 
 
 def _log_fields(message: FlowMessage) -> dict[str, str]:

@@ -167,7 +167,9 @@ def fan_out_batch(records: Iterable[Record], remaining_ms: Callable[[], int]) ->
     failed, postponed = _process(list(fan_outs.values()), time)
     failed_records += [record for fan_out in failed for record in fan_out.records]
     postponed_records += [record for fan_out in postponed for record in fan_out.records]
-    _return_to_queue(postponed_records)
+    queues.change_visibility(
+        settings().events_queue_url, [(record["receiptHandle"], 0) for record in postponed_records]
+    )
     return [record["messageId"] for record in (*failed_records, *postponed_records)]
 
 
@@ -238,17 +240,6 @@ def _retention(workspace_id: str, time_ms: int) -> tuple[bool, int | None]:
     (row,) = dynamo.batch_get([webhooks.workspace_state_key(workspace_id)])
     workspace = webhooks.workspace_state(row)
     return not workspace.mark.covers(time_ms), workspace.retain_days
-
-
-def _return_to_queue(records: Sequence[Record]) -> None:
-    """Make messages visible immediately."""
-    try:
-        queues.change_visibility(
-            settings().events_queue_url, [(record["receiptHandle"], 0) for record in records]
-        )
-    except Exception:
-        # They become visible after the queue's visibility timeout.
-        logger.exception("failed to change message visibility", count=len(records))
 
 
 # ── the steps ────────────────────────────────────────────────────────────────────────────────────────
