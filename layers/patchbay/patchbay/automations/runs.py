@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from patchbay import aws, catalogue, compact_json, queues
 from patchbay.api_model import Listing
@@ -34,12 +34,12 @@ from patchbay.automations.models import (
     Succeeded,
 )
 from patchbay.automations.store import StoredRun
-from patchbay.catalogue.entries import Action, all_actions, check_input, check_output, load_action
+from patchbay.catalogue.entries import all_actions, check_input, check_output, without_unset
 from patchbay.clock import from_ms, iso, now_ms
 from patchbay.deliveries.models import DeliveryMessage
 from patchbay.errors import Conflict, NotFound, check_version
 from patchbay.events import service as events
-from patchbay.ids import DeliveryId, EventId, RunId
+from patchbay.ids import DeliveryId, EventId, FlowId, RunId
 from patchbay.observability import logger
 from patchbay.outbound.registration import check_registered_url
 from patchbay.settings import settings
@@ -88,8 +88,7 @@ def start(
     """Start a run of an action. Raises ValidationFailed for an input that does not match the action's schema,
     or for a URL that Patchbay does not call; PayloadTooLarge.
     """
-    action = load_action(key)
-    input = _without_unset(action, body.input)
+    input = without_unset(key, body.input)
     check_input(key, input)
     compact_json.check_size("input", input, _MAX_BYTES)
     if body.callback_url is not None:
@@ -116,7 +115,8 @@ def start(
 
 
 def start_for_flow(
-    principal: Principal,
+    workspace_id: str,
+    flow_id: FlowId,
     id: RunId,
     key: str,
     input: dict[str, JsonValue],
@@ -125,14 +125,13 @@ def start_for_flow(
     depth: int,
     caused_by: EventId,
 ) -> Run:
-    """Start a run of an action for a flow, which has checked the input. `resume` is the message of the flows
-    queue that is sent when the run ends. Idempotent: `id` derives from the step. Raises Forbidden.
+    """Start a run of an action for a flow, which has checked the input and its own rights. `resume` is the
+    message of the flows queue that is sent when the run ends. Idempotent: `id` derives from the step.
     """
-    principal.require("automations:use")
     now = now_ms()
     run = StoredRun(
         id=id,
-        workspace_id=principal.workspace_id,
+        workspace_id=workspace_id,
         platform=FLOW,
         action=key,
         input=input,
@@ -140,7 +139,7 @@ def start_for_flow(
         resume=resume,
         depth=depth,
         caused_by=caused_by,
-        created_by=principal.id,
+        created_by=flow_id,
         expires_at=now + _EXPIRES_AFTER_MS,
         created_at=now,
         updated_at=now,
@@ -325,12 +324,6 @@ def _try_before_sweep(step: Callable[[], None], log_message: str) -> None:
         step()
     except aws.CallFailed:
         logger.exception(log_message)
-
-
-def _without_unset(action: Action, input: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Remove the action's fields that are `""` or null: automation platforms send those for empty fields."""
-    properties: Any = action.input["properties"]
-    return {name: value for name, value in input.items() if not (name in properties and value in ("", None))}
 
 
 def _to_api(run: StoredRun) -> Run:

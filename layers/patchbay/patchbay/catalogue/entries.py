@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -115,6 +116,14 @@ def load_action(key: str) -> Action:
     if key not in catalogue.ACTIONS:
         raise KeyError(key)
     return Action.model_validate({**_read("actions", key), "key": key})
+
+
+def without_unset(key: str, input: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The input of an action without its fields that are `""` or null: automation platforms send those for
+    empty fields. Raises KeyError.
+    """
+    properties: Any = load_action(key).input["properties"]
+    return {name: value for name, value in input.items() if not (name in properties and value in ("", None))}
 
 
 def check_input(key: str, value: object) -> None:

@@ -70,7 +70,7 @@ class AppStep(ApiModel):
 
 
 class FlowChoice(ApiModel):
-    """What whoever installs a flow chooses: a webhook of kind push of their workspace. Its ID replaces
+    """What the user who installs a flow chooses: a webhook of kind push of their workspace. Its ID replaces
     `{{choices.<key>}}` in the steps.
     """
 

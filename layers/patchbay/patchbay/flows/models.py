@@ -141,8 +141,8 @@ class FlowDefinition(ApiModel):
 
 
 class FlowSettings(ApiModel):
-    """`name` and `description` are for people. A flow acts with the rights of whoever saved its definition,
-    as they were then.
+    """`name` and `description` are for people. A flow acts with the rights of the user who saved its
+    definition, as they were then.
     """
 
     name: Name

@@ -1,7 +1,7 @@
 """Creates, changes and removes a workspace's flows.
 
-Whoever saves a definition needs the rights of its steps. They are stored with it, and the flow acts with
-them. So nobody gets anything done by a flow that they could not do themselves.
+The user who saves a definition needs the rights of its steps. They are stored with it, and the flow acts with
+them, so nobody can have a flow do what they could not do themselves.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from patchbay.webhooks import service as webhooks
 if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
-# What a step of each type does, as the scope that its author needs for the same.
+# The scope that each type of step needs.
 STEP_SCOPES = {"webhook": "webhooks:write", "action": "automations:use"}
 _MAX_TRIES = 3
 _DATA = "event.data."
@@ -98,7 +98,7 @@ def update(principal: Principal, id: FlowId, body: UpdateFlow, if_match: int | N
                 steps=body.steps if "steps" in sent else stored.steps,
             )
             if definition.to_json() != flow.definition:
-                changes["scopes"] = _check(principal, definition, _paths_of_filters(stored))
+                changes["scopes"] = _check(principal, definition, _undescribed_paths(stored))
                 changes |= {"definition": definition.to_json(), "saved_by": principal.id}
         is_changed = any(getattr(flow, name) != value for name, value in changes.items())
         return replace(flow, **changes) if is_changed else flow
@@ -174,7 +174,7 @@ def _check_scopes(principal: Principal, steps: Sequence[FlowStep]) -> list[str]:
         if scope not in principal.scopes:
             raise Forbidden(
                 f"The step {step.id} needs the scope {scope}, which your credentials do not have. A flow "
-                "does only what whoever saves it could do."
+                "can only do what the user who saves it can do."
             )
     return sorted(needed)
 
@@ -189,23 +189,26 @@ def check_paths(principal: Principal, definition: FlowDefinition, accepted: Sequ
     filter_paths.check(
         trigger.event_types, paths, accepted, field="trigger.filters.{}.path", noun="flow's trigger"
     )
-    in_steps = [
-        filter.path.removeprefix(_DATA)
-        for step in all_steps(definition.steps)
-        for filter in conditions(step)
-        if filter.path.startswith(_DATA)
-    ]
-    filter_paths.check(trigger.event_types, in_steps, accepted, field="steps", noun="flow's trigger")
+    filter_paths.check(
+        trigger.event_types,
+        _paths_in_steps(definition),
+        accepted,
+        field="steps",
+        noun="flow's trigger",
+    )
 
 
-def _paths_of_filters(definition: FlowDefinition) -> list[str]:
-    """The paths of all filters in the event's data that none of the event types has."""
-    paths = [filter.path for filter in definition.trigger.filters]
-    for step in all_steps(definition.steps):
-        paths += [
-            filter.path.removeprefix(_DATA) for filter in conditions(step) if filter.path.startswith(_DATA)
-        ]
-    return filter_paths.undescribed(definition.trigger.event_types, paths)
+def _undescribed_paths(definition: FlowDefinition) -> list[str]:
+    """The paths of filters in the event's data that none of the event types has."""
+    trigger = definition.trigger
+    paths = [*(filter.path for filter in trigger.filters), *_paths_in_steps(definition)]
+    return filter_paths.undescribed(trigger.event_types, paths)
+
+
+def _paths_in_steps(definition: FlowDefinition) -> list[str]:
+    """The paths that filters and branches read in the event's data."""
+    paths = [filter.path for step in all_steps(definition.steps) for filter in conditions(step)]
+    return [path.removeprefix(_DATA) for path in paths if path.startswith(_DATA)]
 
 
 def _check_action_input(step: FlowActionStep) -> None:

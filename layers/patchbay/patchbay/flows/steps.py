@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from patchbay.catalogue.entries import check_input
+from patchbay.catalogue.entries import check_input, without_unset
 from patchbay.errors import ValidationFailed
 from patchbay.flows import values
 from patchbay.flows.stored import Step
@@ -48,9 +48,8 @@ def fill(step: Step, content: Content) -> Given:
             f"With its values filled in, the input has more than {MAX_BYTES} bytes as JSON.",
         ) from None
     if step["type"] == "action":
-        # As for automations: a field without a value is a field that was left out.
-        filled = {name: value for name, value in filled.items() if value not in ("", None)}
         try:
+            filled = without_unset(step["action"], filled)
             check_input(step["action"], filled)
         except ValidationFailed as invalid:
             raise StepFailed("invalid_input", _first(invalid), filled) from None

@@ -25,7 +25,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from patchbay import compact_json, erasure_mark, metrics, queues
-from patchbay.auth.principal import Principal
 from patchbay.automations import runs as actions
 from patchbay.automations.models import Run as ActionRun
 from patchbay.clock import from_ms, iso, now_ms, to_ms
@@ -321,12 +320,12 @@ def _send(run: StoredRun, step: Step, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _start_action(run: StoredRun, step: Step, input: dict[str, Any]) -> ActionRun:
-    principal = Principal(run.workspace_id, run.flow_id, frozenset(run.scopes))
     resume = FlowMessage(
         run.workspace_id, run.flow_id, run.event_id, run.correlation_id, run.sequence + 1
     ).to_queue()
     return actions.start_for_flow(
-        principal,
+        run.workspace_id,
+        run.flow_id,
         action_run_id(run, step["id"]),
         step["action"],
         input,
