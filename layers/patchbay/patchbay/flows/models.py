@@ -106,9 +106,61 @@ FlowStep = Annotated[
 ]
 
 
+def all_steps(steps: Sequence[FlowStep]) -> Iterator[FlowStep]:
+    """Every step with those inside branches, in order."""
+    for step in steps:
+        yield step
+        if isinstance(step, FlowBranchStep):
+            yield from all_steps(step.then)
+            yield from all_steps(step.otherwise)
+
+
+def conditions(step: FlowStep) -> Filters:
+    """The filters of a step."""
+    if isinstance(step, FlowFilterStep):
+        return step.filters
+    return step.condition if isinstance(step, FlowBranchStep) else []
+
+
 def _check_steps(steps: list[FlowStep]) -> list[FlowStep]:
-    check_steps(steps)
+    """Raises ValueError for too many steps or branches, IDs that repeat, and values of steps that do not come
+    before; and for steps that are too large.
+    """
+    ids = [step.id for step in all_steps(steps)]
+    if len(ids) > MAX_STEPS:
+        raise ValueError(f"a flow has at most {MAX_STEPS} steps in total; this one has {len(ids)}")
+    repeated = next((id for id in ids if ids.count(id) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"step IDs must be unique in the flow; {repeated} is there twice")
+    _check_sequence(steps, frozenset(), 0)
+    if sum(len(step.model_dump_json(by_alias=True)) for step in steps) > MAX_STEPS_BYTES:
+        raise ValueError(f"all steps together must have at most {MAX_STEPS_BYTES} characters as JSON")
     return steps
+
+
+def _check_sequence(steps: list[FlowStep], before: frozenset[str], nesting: int) -> frozenset[str]:
+    """Check steps that follow the steps `before`. Returns the IDs whose outputs what follows can use."""
+    for step in steps:
+        _check_references(step, before)
+        if isinstance(step, FlowBranchStep):
+            if nesting == MAX_NESTING:
+                raise ValueError(f"branches nest at most {MAX_NESTING} deep; {step.id} is deeper")
+            inner = before | {step.id}
+            before |= _check_sequence(step.then, inner, nesting + 1)
+            before |= _check_sequence(step.otherwise, inner, nesting + 1)
+        before |= {step.id}
+    return before
+
+
+def _check_references(step: FlowStep, before: frozenset[str]) -> None:
+    given = step.data if isinstance(step, FlowWebhookStep) else None
+    given = step.input if isinstance(step, FlowActionStep) else given
+    paths = [*values.paths(given), *(filter.path for filter in conditions(step))]
+    for path in paths:
+        try:
+            values.check_path(path, before)
+        except ValueError as error:
+            raise ValueError(f"step {step.id}: {error}") from None
 
 
 FlowSteps = Annotated[list[FlowStep], Field(min_length=1, max_length=MAX_STEPS), AfterValidator(_check_steps)]
@@ -314,62 +366,3 @@ class DryRun(ApiModel):
     detail: str | None
     status: Literal["SUCCEEDED", "STOPPED", "FAILED"] | None
     steps: list[DryRunStep]
-
-
-# ── checks that need no storage ──────────────────────────────────────────────────────────────────────
-
-
-def all_steps(steps: Sequence[FlowStep]) -> Iterator[FlowStep]:
-    """Every step with those inside branches, in order."""
-    for step in steps:
-        yield step
-        if isinstance(step, FlowBranchStep):
-            yield from all_steps(step.then)
-            yield from all_steps(step.otherwise)
-
-
-def conditions(step: FlowStep) -> Filters:
-    """The filters of a step."""
-    if isinstance(step, FlowFilterStep):
-        return step.filters
-    return step.condition if isinstance(step, FlowBranchStep) else []
-
-
-def check_steps(steps: list[FlowStep]) -> None:
-    """Raises ValueError for too many steps or branches, IDs that repeat, and values of steps that do not come
-    before; and for steps that are too large.
-    """
-    ids = [step.id for step in all_steps(steps)]
-    if len(ids) > MAX_STEPS:
-        raise ValueError(f"a flow has at most {MAX_STEPS} steps in total; this one has {len(ids)}")
-    repeated = next((id for id in ids if ids.count(id) > 1), None)
-    if repeated is not None:
-        raise ValueError(f"step IDs must be unique in the flow; {repeated} is there twice")
-    _check_sequence(steps, frozenset(), 0)
-    if sum(len(step.model_dump_json(by_alias=True)) for step in steps) > MAX_STEPS_BYTES:
-        raise ValueError(f"all steps together must have at most {MAX_STEPS_BYTES} characters as JSON")
-
-
-def _check_sequence(steps: list[FlowStep], before: frozenset[str], nesting: int) -> frozenset[str]:
-    """Check steps that follow the steps `before`. Returns the IDs whose outputs what follows can use."""
-    for step in steps:
-        _check_references(step, before)
-        if isinstance(step, FlowBranchStep):
-            if nesting == MAX_NESTING:
-                raise ValueError(f"branches nest at most {MAX_NESTING} deep; {step.id} is deeper")
-            inner = before | {step.id}
-            before |= _check_sequence(step.then, inner, nesting + 1)
-            before |= _check_sequence(step.otherwise, inner, nesting + 1)
-        before |= {step.id}
-    return before
-
-
-def _check_references(step: FlowStep, before: frozenset[str]) -> None:
-    given = step.data if isinstance(step, FlowWebhookStep) else None
-    given = step.input if isinstance(step, FlowActionStep) else given
-    paths = [*values.paths(given), *(filter.path for filter in conditions(step))]
-    for path in paths:
-        try:
-            values.check_path(path, before)
-        except ValueError as error:
-            raise ValueError(f"step {step.id}: {error}") from None

@@ -65,7 +65,6 @@ def begun(
         status="RUNNING",
         definition=flow.definition,
         scopes=flow.scopes,
-        author=flow.saved_by,
         turn_at=now,
         started_at=now,
         updated_at=now,

@@ -25,7 +25,7 @@ from patchbay.settings import settings
 from patchbay.storage import due_index, dynamo
 from patchbay.storage.paging import Page
 from patchbay.storage.records import from_row, retention_ttl, to_row
-from patchbay.webhooks import service as webhooks
+from patchbay.webhooks import store as subscriptions
 from patchbay.webhooks.models import FlowSubscription
 
 MAX_FLOWS = 100
@@ -54,7 +54,7 @@ class RunChanged(Exception):
 
 def create(flow: StoredFlow, extra_actions: Sequence[dynamo.TransactItem]) -> None:
     """Store a new flow; `extra_actions` join the transaction. Raises Conflict at the workspace's ceiling."""
-    subscribe = webhooks.flow_actions(
+    subscribe = subscriptions.flow_actions(
         flow.workspace_id, flow.id, None, _subscription(flow), added=1, most=MAX_FLOWS
     )
     put = dynamo.put_action(settings().flows_table, _to_row(flow), condition="attribute_not_exists(id)")
@@ -92,7 +92,7 @@ def replace(old: StoredFlow, new: StoredFlow) -> None:
     put = dynamo.put_action(
         settings().flows_table, _to_row(new), condition="version = :version", version=old.version
     )
-    subscribe = webhooks.flow_actions(
+    subscribe = subscriptions.flow_actions(
         new.workspace_id, new.id, _subscription(old), _subscription(new), added=0, most=MAX_FLOWS
     )
     try:
@@ -116,7 +116,7 @@ def delete(flow: StoredFlow) -> None:
                 "ttl": retention_ttl(now_ms()) + erasure_mark.KEPT_SECONDS,
             },
         ),
-        *webhooks.flow_actions(
+        *subscriptions.flow_actions(
             flow.workspace_id, flow.id, _subscription(flow), None, added=-1, most=MAX_FLOWS
         ),
     ]

@@ -75,7 +75,6 @@ class StoredRun:
     step: str | None = None
     definition: Definition = field(default_factory=dict)
     scopes: Sequence[str] = ()
-    author: str = ""
     results: Sequence[StepResult] = ()
     sequence: int = 0
     turn_at: int

@@ -19,7 +19,7 @@ from patchbay.api_model import MASK, Empty, Listing
 from patchbay.auth.principal import Principal
 from patchbay.clock import from_ms, iso, now_ms
 from patchbay.errors import Conflict, NotFound, ValidationFailed, check_version, write_conflict
-from patchbay.ids import FlowId, IntegrationId, RunId, WebhookId, webhook_key
+from patchbay.ids import IntegrationId, RunId, WebhookId, webhook_key
 from patchbay.integrations import store as integrations_store
 from patchbay.observability import logger
 from patchbay.outbound.registration import check_registered_url
@@ -30,7 +30,6 @@ from patchbay.storage.paging import Page
 from patchbay.webhooks import kinds, n8n, retry, signing, store
 from patchbay.webhooks.models import (
     CreateWebhook,
-    FlowSubscription,
     Kind,
     RetryConfig,
     RotateSecret,
@@ -446,19 +445,6 @@ def check_event_types(field: str, principal: Principal, event_types: Iterable[st
         raise ValidationFailed.for_field(
             field, f"only the platform's workspace can subscribe to {', '.join(sorted(reserved))}"
         )
-
-
-def flow_actions(
-    workspace_id: str,
-    id: FlowId,
-    old: FlowSubscription | None,
-    new: FlowSubscription | None,
-    *,
-    added: int,
-    most: int,
-) -> list[TransactItem]:
-    """See `store.flow_actions`: flows subscribe to events as webhooks do."""
-    return store.flow_actions(workspace_id, id, old, new, added=added, most=most)
 
 
 def list_ids(workspace_id: str) -> list[WebhookId]:
