@@ -356,10 +356,11 @@ def dies_at(limit: int, *, after: bool) -> CallHook:
     def hook(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
         nonlocal seen
         seen += 1
-        if seen == limit and not after:
+        number = seen  # other threads count on meanwhile
+        if number == limit and not after:
             raise Killed
         answer = call(params)
-        if seen == limit:
+        if number == limit:
             raise Killed
         return answer
 
