@@ -41,6 +41,7 @@ from tests.wire import CallHook, Params, around_calls
 # Prefixes of each other, so a query by prefix would reach both.
 ERASED, NEIGHBOR = "ws_1", "ws_10"
 MARKER = "marker-7f31"
+WORKERS = ("refresh_connections", "run_workspace_tasks")
 HOUR = 3_600
 DAY_MS = 24 * HOUR * 1000
 TASK = {
@@ -69,7 +70,7 @@ class World:
         assert answer.headers["location"] == f"/api/tasks/{answer.json()['id']}"
         return answer.json()
 
-    def work(self, workers: Sequence[str] = ("refresh_connections", "run_workspace_tasks")) -> None:
+    def work(self, workers: Sequence[str] = WORKERS) -> None:
         """What the schedules do when the task is due next."""
         self.clock.move(max(60, (self.task()["dueAt"] - self.clock.now) / 1000))
         context = SimpleNamespace(**vars(LAMBDA_CONTEXT) | {"get_remaining_time_in_millis": lambda: 60_000})
@@ -368,21 +369,23 @@ def dies_at(limit: int, *, after: bool) -> CallHook:
 
 
 def test_erasure_that_dies_at_any_call_resumes(world: World) -> None:
-    """The process dies before each call, or after it took effect, in turn: each run makes one more call than
-    the last, until the erasure ends.
+    """The process dies before each call of each step, or after the call took effect, in turn: each run makes one
+    more call than the last, until the step is recorded as done.
     """
     world.start()
     neighbor = world.of(NEIGHBOR)
-    deaths, limit = 0, 1
+    deaths, limit, reached = 0, 0, None
     while (ended := world.task())["status"] == "RUNNING":
-        try:
-            with around_calls(dies_at(limit, after=limit % 2 == 0)):
-                world.work()
-        except Killed:
-            deaths += 1
-            limit = limit % 40 + 1
-            cold_start()
-    assert deaths > 40
+        seen, reached = reached, ended.get("reached")
+        limit = limit + 1 if reached == seen else 1
+        for worker in WORKERS:
+            try:
+                with around_calls(dies_at(limit, after=limit % 2 == 0)):
+                    world.work([worker])
+            except Killed:
+                deaths += 1
+                cold_start()
+    assert deaths > 400
     assert ended["status"] == "SUCCEEDED"
     assert {table for table, row in world.rows() if is_of(row, ERASED)} == {
         "TasksTable", "WebhooksTable", "HealthTable",
