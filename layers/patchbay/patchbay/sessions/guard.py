@@ -20,7 +20,7 @@ from patchbay.ids import PortalSessionId
 from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.rate_limits.throttling import throttling_as_429
 from patchbay.sessions import store, tokens
-from patchbay.sessions.stored_session import StoredConnectSession, StoredPortalSession
+from patchbay.sessions.stored_session import StoredConnectSession
 from patchbay.sessions.tokens import ParsedToken
 from patchbay.settings import settings
 
@@ -83,7 +83,7 @@ def admit_link(token: str) -> Principal:
     try:
         with throttling_as_429():
             session = store.count_request(parsed, now)
-    except store.Refused as refused:
+    except store.LinkRefused as refused:
         raise _refuse(parsed, _why_link_is_refused(parsed, refused.session, now), now) from None
     if session.key_id is not None:
         try:
@@ -112,10 +112,8 @@ def _refuse(token: ParsedToken, reason: str, now: int) -> Unauthenticated:
     return Unauthenticated(reason)
 
 
-def _why_link_is_refused(
-    token: ParsedToken, session: StoredPortalSession | StoredConnectSession | None, now: int
-) -> str:
-    if not isinstance(session, StoredConnectSession) or not tokens.matches(token, session.token_hash):
+def _why_link_is_refused(token: ParsedToken, session: StoredConnectSession | None, now: int) -> str:
+    if session is None or not tokens.matches(token, session.token_hash):
         return _NO_LINK
     if session.status == "REVOKED":
         return _LINK_REVOKED

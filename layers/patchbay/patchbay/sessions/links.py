@@ -66,7 +66,7 @@ def revoke(workspace_id: str, id: ConnectSessionId) -> None:
     """Revoke a link. Raises NotFound, and Conflict if it has made its connection."""
     try:
         store.revoke_link(workspace_id, id)
-    except store.Refused as refused:
+    except store.LinkRefused as refused:
         if refused.session is None:
             raise NotFound("No connect session with this ID.") from None
         raise Conflict(
