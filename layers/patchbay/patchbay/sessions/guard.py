@@ -87,8 +87,7 @@ def admit_link(token: str) -> Principal:
         raise _refuse(parsed, _why_link_is_refused(parsed, refused.session, now), now) from None
     if session.key_id is not None:
         try:
-            with throttling_as_429():
-                key = api_keys.principal_of(session.key_id, session.workspace_id)
+            key = api_keys.principal_of(session.key_id, session.workspace_id)
         except api_keys.InvalidKey:
             raise _refuse(parsed, _LINK_KEY_ENDED, now) from None
         if _LINK_SCOPE not in key.scopes:
