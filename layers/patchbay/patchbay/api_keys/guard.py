@@ -24,7 +24,7 @@ from patchbay import aws
 from patchbay.api_keys import announcements, hashing, key_format, store
 from patchbay.api_keys.stored_key import KeyState, StoredKey
 from patchbay.auth.principal import KeyLimits, Principal
-from patchbay.auth.scopes import PLATFORM_ONLY
+from patchbay.auth.scopes import usable
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import CostExceedsLimit, Forbidden, RateLimited, Unauthenticated
 from patchbay.ids import ApiKeyId
@@ -370,9 +370,8 @@ class Guard:
 
 
 def _principal(key: StoredKey) -> Principal:
-    scopes = frozenset(key.terms.scopes)
-    if key.workspace_id != settings().platform_workspace_id:
-        scopes -= PLATFORM_ONLY
+    is_platform = key.workspace_id == settings().platform_workspace_id
+    scopes = usable(frozenset(key.terms.scopes), platform=is_platform)
     limits = KeyLimits(
         id=key.id,
         version=key.version,

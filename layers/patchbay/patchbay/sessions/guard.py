@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from patchbay.api_keys import guard as api_keys
 from patchbay.auth.principal import Principal
-from patchbay.auth.scopes import PLATFORM_ONLY
+from patchbay.auth.scopes import usable
 from patchbay.clock import now_ms
 from patchbay.errors import Unauthenticated
 from patchbay.ids import PortalSessionId
@@ -59,9 +59,8 @@ def admit_portal(token: str) -> tuple[Principal, Mapping[str, str]]:
         raise _refuse(parsed, _ENDED, now)
     if session.expires_at <= now:
         raise _refuse(parsed, _EXPIRED, now)
-    scopes = frozenset(session.capabilities)
-    if session.workspace_id != settings().platform_workspace_id:
-        scopes -= PLATFORM_ONLY
+    is_platform = session.workspace_id == settings().platform_workspace_id
+    scopes = usable(frozenset(session.capabilities), platform=is_platform)
     key, headers = None, {}
     if session.key_id is not None:
         try:
