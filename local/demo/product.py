@@ -20,7 +20,7 @@ import itertools
 import json
 import logging
 import random
-import secrets  # before the generators are replaced: it keeps one of its own, for secrets
+import secrets  # before the generators are replaced: it keeps the system's, for secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar

@@ -87,8 +87,8 @@ class RequestedScope(ApiModel):
 class ConnectableIntegration(ApiModel):
     """One of the integrations of a link. `provider` is its key, `providerName` its name.
 
-    `isKnown` says that Patchbay knows the provider. Otherwise all names are the words of whoever set the
-    integration up, and so is the page at `authorizationOrigin`, where people are asked to sign in: show that.
+    `isKnown` is true if Patchbay knows the provider. If it is false, somebody in the workspace entered all
+    names, and the page where people sign in: show `authorizationOrigin`, the origin of that page.
 
     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of
     the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.

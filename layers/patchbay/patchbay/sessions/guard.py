@@ -4,7 +4,7 @@ The row of the session is read, or written, on each request, so ending one works
 API key made also needs that key: a portal session uses the key's limits and has no scope that the key lacks,
 a link needs the key's scope for connections, and both kinds end with it.
 
-Refusals that are final are remembered for a minute, so that a dead link costs its deployment nothing.
+Final refusals are remembered for a minute, so that requests with a dead link make no call to AWS.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NO_SESSION = f"This session does not exist. {_AGAIN}"
 _ENDED = f"This session was ended. {_AGAIN}"
 _EXPIRED = f"This session has expired. {_AGAIN}"
 _KEY_ENDED = f"This session has ended with the API key that made it. {_AGAIN}"
-_ASK = "Ask whoever sent it for a new one."
+_ASK = "Ask the sender for a new one."
 _NO_LINK = f"This connect link does not exist, or is incomplete. {_ASK}"
 _LINK_REVOKED = f"This connect link was revoked. {_ASK}"
 _LINK_EXPIRED = f"This connect link has expired. {_ASK}"

@@ -35,8 +35,8 @@ class Theme(ApiModel):
 
 
 class PortalSessionStatus(StrEnum):
-    """OPEN until the link is used, then ACTIVE. ENDED by somebody, or EXPIRED. A session also ends with the
-    API key that made it, which its status does not show.
+    """OPEN until the link is used, then ACTIVE until somebody ends the session (ENDED) or its time is over
+    (EXPIRED). A session also ends with the API key that made it, which its status does not show.
     """
 
     OPEN = "OPEN"
