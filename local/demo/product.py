@@ -35,7 +35,6 @@ from local.template import Function
 
 MAX_BATCH = 10
 VISIBILITY_MS = 180_000  # of a message that a worker returned without a time
-MAX_DELAY_SECONDS = 900  # of SQS
 _CONTEXT = SimpleNamespace(
     get_remaining_time_in_millis=lambda: 600_000, aws_request_id="demo", function_name="demo"
 )
@@ -242,7 +241,7 @@ class Product:
         url = params["QueueUrl"]
         match operation:
             case "SendMessage":
-                self._put(url, params["MessageBody"])
+                self._put(url, params["MessageBody"], params.get("DelaySeconds", 0))
             case "SendMessageBatch":
                 for entry in params["Entries"]:
                     self._put(url, entry["MessageBody"])
@@ -257,7 +256,7 @@ class Product:
                 raise NotImplementedError(operation)
         return {}
 
-    def _put(self, url: str, body: str) -> None:
+    def _put(self, url: str, body: str, delay_seconds: int = 0) -> None:
         number = next(self._order)
         record = {
             "messageId": f"message-{number}",
@@ -267,10 +266,12 @@ class Product:
         }
         # A dead-letter queue has no worker.
         if url in self._queues:
-            self._queues[url].put(number, self.clock.now + 20, record)
+            self._queues[url].put(number, self.clock.now + delay_seconds * 1000 + 20, record)
 
     def send_left(self) -> int:
         """Send what still waits to the queues of the stack, and return how many messages that were."""
+        from patchbay.queues import MAX_DELAY_SECONDS
+
         sent = 0
         for url, queue in self._queues.items():
             while queue.waiting:
