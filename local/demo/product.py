@@ -290,31 +290,13 @@ class Product:
         generator = random.Random(seed)
         random.SystemRandom = lambda: generator  # type: ignore[assignment,misc]
         # All modules that keep a generator are imported by the workers and the connections.
-        for function in (
-            "DeliverFunction",
-            "FanOutFunction",
-            "RefreshConnectionsFunction",
-            "RunFlowsFunction",
-        ):
-            direct.handler_of(self._functions[function])
+        for name in ("Deliver", "FanOut", "RefreshConnections", "RunFlows"):
+            direct.handler_of(self._functions[f"{name}Function"])
         from patchbay import aws, aws_http, clock, ids
         from patchbay.api_keys import models as key_models
         from patchbay.deliveries import attempt
         from patchbay.webhooks import matching
 
-        moved: Any = SimpleNamespace(now=self.clock.datetime)
-        for module, name, value in (
-            (clock, "time", self.clock),
-            (ids, "time", self.clock),
-            (ids, "secrets", self.clock),
-            (key_models, "datetime", moved),
-            # A machine that is busy with other things must not end the history.
-            (aws_http, "_CONNECT_SECONDS", 10),
-            (aws_http, "_RESPONSE_SECONDS", 60),
-            # Events are minutes apart. A change of the webhooks still replaces what is cached.
-            (matching, "_CACHE_MS", 86_400_000),
-        ):
-            setattr(module, name, value)
         self._call, threads = aws.call, ThreadPoolExecutor(1)
 
         def call(service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -327,6 +309,18 @@ class Product:
             asyncio.get_running_loop().set_default_executor(threads)
             return self.sender
 
-        aws.call = call
-        attempt.sender = simulated_sender  # type: ignore[assignment]
+        for module, name, value in (
+            (clock, "time", self.clock),
+            (ids, "time", self.clock),
+            (ids, "secrets", self.clock),
+            (key_models, "datetime", SimpleNamespace(now=self.clock.datetime)),
+            (aws, "call", call),
+            (attempt, "sender", simulated_sender),
+            # A machine that is busy with other things must not end the history.
+            (aws_http, "_CONNECT_SECONDS", 10),
+            (aws_http, "_RESPONSE_SECONDS", 60),
+            # Events are minutes apart. A change of the webhooks still replaces what is cached.
+            (matching, "_CACHE_MS", 86_400_000),
+        ):
+            setattr(module, name, value)
         logging.disable(logging.CRITICAL)
