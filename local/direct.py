@@ -21,7 +21,9 @@ from local.settings import ROOT, jwt_secret
 from local.template import Function, Template
 from local.testing import RunningStack
 
-SOURCES = (str(ROOT / "layers/patchbay"), str(ROOT / "layers/reference"), str(ROOT / "functions"))
+SOURCES = tuple(
+    str(ROOT / folder) for folder in ("layers/patchbay", "layers/reference", "layers/console", "functions")
+)
 
 
 def template_of(s: RunningStack) -> Template:

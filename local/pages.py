@@ -17,7 +17,7 @@ import hashlib
 import hmac
 import html
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -183,10 +183,3 @@ def as_json(value: object, status: int = 200) -> Page:
 def redirect(url: str) -> Page:
     """A redirect to a page, by GET."""
     return Page(303, headers={"location": url})
-
-
-def options(choices: Sequence[tuple[str, str]]) -> str:
-    """`<option>` elements: (value, text)."""
-    return "".join(
-        f'<option value="{html.escape(value)}">{html.escape(text)}</option>' for value, text in choices
-    )

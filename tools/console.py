@@ -29,6 +29,8 @@ ENTRY = "index.html"
 _GRAPH = "build.json"
 # They have only types, so they change nothing in the bundle.
 _TYPES_ONLY = {"schema.ts", "models.ts"}
+# The scripts of console/package.json that a command runs.
+_SCRIPTS = {"check": ("lint", "types", "test"), "format": ("format",), "dev": ("dev",)}
 _IGNORED = {"node_modules", "README.md", ".gitignore"}
 
 
@@ -117,17 +119,10 @@ def main(arguments: Sequence[str]) -> None:
     match arguments:
         case []:
             build()
-        case ["check"]:
+        case [command] if command in _SCRIPTS:
             link_packages()
-            run(["npm", "run", "--silent", "lint"])
-            run(["npm", "run", "--silent", "types"])
-            run(["npm", "run", "--silent", "test"])
-        case ["format"]:
-            link_packages()
-            run(["npm", "run", "--silent", "format"])
-        case ["dev"]:
-            link_packages()
-            run(["npm", "run", "--silent", "dev"])
+            for script in _SCRIPTS[command]:
+                run(["npm", "run", "--silent", script])
         case _:
             sys.exit("usage: python -m tools.console [check | format | dev]")
 

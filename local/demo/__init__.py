@@ -8,7 +8,6 @@ traffic.py     events that continue after the history, through the API
 receivers.py   receivers of webhooks: good, flaky, slow, gone, odd
 provider.py    an OAuth provider, with pages to approve and deny
 platform.py    the platform: signs a user in, and embeds the console
-pages.py       what the pages have in common: files, headers, checks of who asks
 run.py         starts all of it around the local stack
 testing.py     the demo for tests
 """

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "Firehose"
 _CHUNK = 500
+_BATCH = 25  # rows that one call writes
 _FAILED_EVERY = 50
 _HOUR = 3_600_000
 _MAX_ATTEMPTS = 4
@@ -56,13 +57,18 @@ def write(
                 _fail(message, answer, at)
             else:
                 delivered.append(_delivered(message, answer, at))
-        for batch in range(0, len(rows), 25):
-            events.write(rows[batch : batch + 25])
+        _write_events(rows)
         deliveries.record_delivered(delivered)
     hours = range(start // _HOUR, end // _HOUR + 1)
-    active = [events.active_hour_row(product.workspace, hour) for hour in hours]
-    for batch in range(0, len(active), 25):
-        events.write(active[batch : batch + 25])
+    _write_events([events.active_hour_row(product.workspace, hour) for hour in hours])
+
+
+def _write_events(rows: list[Any]) -> None:
+    from patchbay.events import store
+
+    for first in range(0, len(rows), _BATCH):
+        throttled = store.write(rows[first : first + _BATCH])
+        assert not throttled, "the emulator throttles no writes"
 
 
 def _event(workspace: str, id: Any, at: int, random: Random) -> EventMessage:

@@ -20,7 +20,7 @@ import itertools
 import json
 import logging
 import random
-import secrets  # before the generators are replaced: it keeps one of its own, for secrets
+import secrets  # before the generators are replaced: it keeps the system's, for secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -35,7 +35,6 @@ from local.template import Function
 
 MAX_BATCH = 10
 VISIBILITY_MS = 180_000  # of a message that a worker returned without a time
-MAX_DELAY_SECONDS = 900  # of SQS
 _CONTEXT = SimpleNamespace(
     get_remaining_time_in_millis=lambda: 600_000, aws_request_id="demo", function_name="demo"
 )
@@ -242,7 +241,7 @@ class Product:
         url = params["QueueUrl"]
         match operation:
             case "SendMessage":
-                self._put(url, params["MessageBody"])
+                self._put(url, params["MessageBody"], params.get("DelaySeconds", 0))
             case "SendMessageBatch":
                 for entry in params["Entries"]:
                     self._put(url, entry["MessageBody"])
@@ -257,7 +256,7 @@ class Product:
                 raise NotImplementedError(operation)
         return {}
 
-    def _put(self, url: str, body: str) -> None:
+    def _put(self, url: str, body: str, delay_seconds: int = 0) -> None:
         number = next(self._order)
         record = {
             "messageId": f"message-{number}",
@@ -267,10 +266,12 @@ class Product:
         }
         # A dead-letter queue has no worker.
         if url in self._queues:
-            self._queues[url].put(number, self.clock.now + 20, record)
+            self._queues[url].put(number, self.clock.now + delay_seconds * 1000 + 20, record)
 
     def send_left(self) -> int:
         """Send what still waits to the queues of the stack, and return how many messages that were."""
+        from patchbay.queues import MAX_DELAY_SECONDS
+
         sent = 0
         for url, queue in self._queues.items():
             while queue.waiting:
@@ -289,31 +290,13 @@ class Product:
         generator = random.Random(seed)
         random.SystemRandom = lambda: generator  # type: ignore[assignment,misc]
         # All modules that keep a generator are imported by the workers and the connections.
-        for function in (
-            "DeliverFunction",
-            "FanOutFunction",
-            "RefreshConnectionsFunction",
-            "RunFlowsFunction",
-        ):
-            direct.handler_of(self._functions[function])
+        for name in ("Deliver", "FanOut", "RefreshConnections", "RunFlows"):
+            direct.handler_of(self._functions[f"{name}Function"])
         from patchbay import aws, aws_http, clock, ids
         from patchbay.api_keys import models as key_models
         from patchbay.deliveries import attempt
         from patchbay.webhooks import matching
 
-        moved: Any = SimpleNamespace(now=self.clock.datetime)
-        for module, name, value in (
-            (clock, "time", self.clock),
-            (ids, "time", self.clock),
-            (ids, "secrets", self.clock),
-            (key_models, "datetime", moved),
-            # A machine that is busy with other things must not end the history.
-            (aws_http, "_CONNECT_SECONDS", 10),
-            (aws_http, "_RESPONSE_SECONDS", 60),
-            # Events are minutes apart. A change of the webhooks still replaces what is cached.
-            (matching, "_CACHE_MS", 86_400_000),
-        ):
-            setattr(module, name, value)
         self._call, threads = aws.call, ThreadPoolExecutor(1)
 
         def call(service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -326,6 +309,18 @@ class Product:
             asyncio.get_running_loop().set_default_executor(threads)
             return self.sender
 
-        aws.call = call
-        attempt.sender = simulated_sender  # type: ignore[assignment]
+        for module, name, value in (
+            (clock, "time", self.clock),
+            (ids, "time", self.clock),
+            (ids, "secrets", self.clock),
+            (key_models, "datetime", SimpleNamespace(now=self.clock.datetime)),
+            (aws, "call", call),
+            (attempt, "sender", simulated_sender),
+            # A machine that is busy with other things must not end the history.
+            (aws_http, "_CONNECT_SECONDS", 10),
+            (aws_http, "_RESPONSE_SECONDS", 60),
+            # Events are minutes apart. A change of the webhooks still replaces what is cached.
+            (matching, "_CACHE_MS", 86_400_000),
+        ):
+            setattr(module, name, value)
         logging.disable(logging.CRITICAL)

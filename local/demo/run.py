@@ -178,7 +178,7 @@ def task_for(
 
 
 async def write_history(task: Task, say: Say) -> dict[str, Any]:
-    """Write the history, in a process of its own: its clock moves. Returns what it wrote. Raises Problem."""
+    """Write the history in another process: the clock moves there. Returns what it wrote. Raises Problem."""
     process = await asyncio.create_subprocess_exec(
         *services.child(15, sys.executable, "-m", "local.demo.history"),
         cwd=ROOT,

@@ -141,6 +141,11 @@ def to_label(text: str) -> str:
     return label if invisible.VISIBLE.search(label) else ""
 
 
+def distinct(items: list[Item]) -> list[Item]:
+    """The items without repeats, in the same order."""
+    return list(dict.fromkeys(items))
+
+
 def _parse_timestamp(value: object) -> object:
     if isinstance(value, datetime):
         return value

@@ -1,8 +1,8 @@
 """The console and the pages of connect links: what `/console` and `/connect` serve.
 
-The files are in a layer of their own, which `make console` builds from console/. The name of a file in
-assets/ has a hash of its content, so browsers keep it. Everything else below /console is one page, whose
-script reads the path. No page is kept: each response has its own nonce, in the place of a placeholder.
+The files are in a separate layer, which `make console` builds from console/. The name of a file in assets/
+has a hash of its content, so browsers keep it. Everything else below /console is one page, whose script reads
+the path. Browsers keep no page, because each response has a new nonce, which replaces a placeholder.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from patchbay.settings import settings
 
 _LAYER = "patchbay_console"
 _ASSETS = "/console/assets/"
+_FOREVER = "public, max-age=31536000, immutable"
 # A path that the console's script may know. No segment is empty or begins with a dot.
 _VIEW = re.compile(r"/console(/[^/\\.\x00-\x1f][^/\\\x00-\x1f]*)*/?")
 _CONNECT_PAGES = {"/connect": "connect.html", "/connect/return": "return.html"}
-# A provider's page that a page opens has no reference to it. The return page keeps its opener: it passes a
-# redirect on to the frame of a console that opened it. It has nothing that another opener could use.
+# A window that a page opens, such as a provider's, gets no reference to that page. Only the return page keeps
+# the reference to its opener: the console in a frame opens it, and gets the provider's answer from it. To any
+# other opener, it is of no use.
 _OPENER_POLICIES = {"return.html": "unsafe-none"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
@@ -42,32 +44,29 @@ class ConsolePage(Html):
 class HashedScript(Script):
     """A script whose name has the hash of its content."""
 
-    cache_control = "public, max-age=31536000, immutable"
+    cache_control = _FOREVER
 
 
 class HashedStylesheet(Stylesheet):
     """Styles whose name has the hash of their content."""
 
-    cache_control = "public, max-age=31536000, immutable"
+    cache_control = _FOREVER
 
 
 class HashedImage(File):
     """A drawing whose name has the hash of its content. It runs nothing where it is the page."""
 
     media_type = "image/svg+xml"
-    cache_control = "public, max-age=31536000, immutable"
+    cache_control = _FOREVER
     headers: Mapping[str, str] = {
         "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
     }
 
 
-ConsoleFile = ConsolePage | HashedScript | HashedStylesheet | HashedImage
+Asset = HashedScript | HashedStylesheet | HashedImage
+ConsoleFile = ConsolePage | Asset
 
-_KINDS: dict[str, type[HashedScript] | type[HashedStylesheet] | type[HashedImage]] = {
-    ".js": HashedScript,
-    ".css": HashedStylesheet,
-    ".svg": HashedImage,
-}
+_KINDS: dict[str, type[Asset]] = {"js": HashedScript, "css": HashedStylesheet, "svg": HashedImage}
 
 
 def file(path: str) -> ConsoleFile:
@@ -106,15 +105,14 @@ def _source(name: str) -> str:
 
 
 @cache
-def _asset(name: str) -> HashedScript | HashedStylesheet | HashedImage:
+def _asset(name: str) -> Asset:
     stored = _assets().get(name)
     if stored is None:
         raise NotFound(
             "The console has no such file. If a page needs it, a newer version was deployed: load the page "
             "again."
         )
-    kind = _KINDS["." + name.rpartition(".")[2]]
-    return kind.of(stored.read_bytes())
+    return _KINDS[name.rpartition(".")[2]].of(stored.read_bytes())
 
 
 @cache

@@ -140,7 +140,8 @@ class Content:
             path, accepted, exists = filter_
             value = self._values.get(path)
             if value is None:
-                value = self._values[path] = _comparable(_value_at(self._data, path))
+                found, value = look_up(self._data, path)
+                value = self._values[path] = _comparable(value) if found else _ABSENT
             if accepted is None:
                 if (value is not _ABSENT) is not exists:
                     return filter_
@@ -158,9 +159,9 @@ def explain(filters: Sequence[Mapping[str, Any]], data: JsonValue) -> str | None
     if failed is None:
         return None
     filter_ = filters[compiled.index(failed)]
-    value = _value_at(data, failed.path)
-    found = f"no `{failed.path}`" if value is _ABSENT else _shorten(value)
-    return f"filter `{failed.path}` {_condition(filter_)}: the event has {found}"
+    found, value = look_up(data, failed.path)
+    shown = _shorten(value) if found else f"no `{failed.path}`"
+    return f"filter `{failed.path}` {_condition(filter_)}: the event has {shown}"
 
 
 def is_path(text: str) -> bool:
@@ -170,8 +171,14 @@ def is_path(text: str) -> bool:
 
 def look_up(data: JsonValue, path: str) -> tuple[bool, JsonValue]:
     """Whether there is a value at a path, and the value; null if there is none."""
-    value = _value_at(data, path)
-    return (False, None) if value is _ABSENT else (True, value)  # type: ignore[return-value]
+    for segment in path.split("."):
+        if isinstance(data, dict) and segment in data:
+            data = data[segment]
+        elif isinstance(data, list) and _is_index(segment) and int(segment) < len(data):
+            data = data[int(segment)]
+        else:
+            return False, None
+    return True, data
 
 
 def _condition(filter_: Mapping[str, Any]) -> str:
@@ -216,18 +223,7 @@ def _comparable(value: object) -> object:
         return _FALSE
     if value is None:
         return _NULL
-    return value if isinstance(value, str | int | float) or value is _ABSENT else _NESTED
-
-
-def _value_at(data: JsonValue, path: str) -> object:
-    for segment in path.split("."):
-        if isinstance(data, dict) and segment in data:
-            data = data[segment]
-        elif isinstance(data, list) and _is_index(segment) and int(segment) < len(data):
-            data = data[int(segment)]
-        else:
-            return _ABSENT
-    return data
+    return value if isinstance(value, str | int | float) else _NESTED
 
 
 def _is_index(segment: str) -> bool:

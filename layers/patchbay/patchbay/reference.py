@@ -1,6 +1,6 @@
 """The API's description and its reference: what `/api/openapi.json` and `/api/docs` serve.
 
-The files are in a layer of their own, because they are large and no other function needs them. They are read
+The files are in a separate layer, because they are large and no other function needs them. They are read
 and compressed once per process.
 """
 

@@ -60,11 +60,10 @@ class AuditQuery(PeriodQuery):
 class AuditEntry(ApiModel):
     """A request for a change or for a secret. Kept for 400 days.
 
-    `action` is the route, such as `webhooks.update`. `actorLabel` is the label of the portal session that
-    asked: who uses it. `target` is what the request's path names, or what it
-    created. `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the
-    caller may not do that, or that their API key has ended. `reason` is the code of the problem of a request
-    that was REFUSED or FAILED.
+    `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session that
+    asked. `target` is what the request's path names, or what it created. `fields` has the names of the fields
+    that the body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key
+    has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
     """
 
     id: LogId

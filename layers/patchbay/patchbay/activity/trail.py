@@ -28,8 +28,8 @@ def partition(workspace_id: str) -> str:
 @dataclass(slots=True)
 class Trail:
     """A request that is audited. `target` is what its path names, or None. `actor_label` says who uses the
-    session that calls. `fields` are the names of the
-    fields that its body sets. `is_followed` says that it got as far as the endpoint's function.
+    session that calls. `fields` are the names of the fields that its body sets. `is_followed` says that it
+    got as far as the endpoint's function.
     """
 
     workspace_id: str

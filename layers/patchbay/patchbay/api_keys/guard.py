@@ -24,7 +24,7 @@ from patchbay import aws
 from patchbay.api_keys import announcements, hashing, key_format, store
 from patchbay.api_keys.stored_key import KeyState, StoredKey
 from patchbay.auth.principal import KeyLimits, Principal
-from patchbay.auth.scopes import PLATFORM_ONLY
+from patchbay.auth.scopes import usable
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import CostExceedsLimit, Forbidden, RateLimited, Unauthenticated
 from patchbay.ids import ApiKeyId
@@ -186,17 +186,16 @@ class Guard:
         Raises InvalidKey if the key has ended, and KeyRateLimited.
         """
         now = self._clock()
-        digest = hmac.digest(self._cache_secret, id.encode("ascii"), hashlib.sha256)
+        digest = self._digest(id)
         cached = self._keys.get(digest)
         if cached is None:
-            with throttling_as_429():
-                cached = _CachedKey.from_state(self._read_active(id, workspace_id, digest, now))
+            cached = _CachedKey.from_state(self._read_active(id, workspace_id, digest, now))
             self._keys.put(digest, cached)
         return self._count(digest, cached, 1, frozenset(), now)
 
     def principal_of(self, id: ApiKeyId, workspace_id: str) -> Principal:
         """The principal of an active key. Reads its row, and counts nothing. Raises InvalidKey."""
-        digest = hmac.digest(self._cache_secret, id.encode("ascii"), hashlib.sha256)
+        digest = self._digest(id)
         return _principal(self._read_active(id, workspace_id, digest, self._clock()).key)
 
     def clear(self) -> None:
@@ -208,7 +207,7 @@ class Guard:
         parsed = key_format.parse(settings().api_key_prefix, token)
         if parsed is None:
             raise InvalidKey("MALFORMED")
-        digest = hmac.digest(self._cache_secret, token.encode("ascii"), hashlib.sha256)
+        digest = self._digest(token)
         cached = self._keys.get(digest)
         if cached is None:
             cached = self._load(parsed, digest, now)
@@ -238,7 +237,8 @@ class Guard:
 
     def _read_active(self, id: ApiKeyId, workspace_id: str, digest: bytes, now: int) -> KeyState:
         """The row of an active key of the workspace. Raises InvalidKey."""
-        state = store.get_state(id)
+        with throttling_as_429():
+            state = store.get_state(id)
         if state is None or state.key.workspace_id != workspace_id:
             raise self._reject(digest, "NOT_FOUND", None, now)
         self._check_active(state.key, digest, now)
@@ -357,6 +357,10 @@ class Guard:
         self._rejections.put(digest, _Rejection(reason, key, now + duration_ms))
         return InvalidKey(reason, key)
 
+    def _digest(self, text: str) -> bytes:
+        """The name of a key in the caches. `text` is its token, or its ID if a session calls."""
+        return hmac.digest(self._cache_secret, text.encode("ascii"), hashlib.sha256)
+
     @cached_property
     def _cache_secret(self) -> bytes:
         """The secret of the cached digests. It is created at first use, so that two processes that start from
@@ -366,9 +370,8 @@ class Guard:
 
 
 def _principal(key: StoredKey) -> Principal:
-    scopes = frozenset(key.terms.scopes)
-    if key.workspace_id != settings().platform_workspace_id:
-        scopes -= PLATFORM_ONLY
+    is_platform = key.workspace_id == settings().platform_workspace_id
+    scopes = usable(frozenset(key.terms.scopes), platform=is_platform)
     limits = KeyLimits(
         id=key.id,
         version=key.version,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from patchbay.api_model import ApiModel, LastError, Name, Timestamp
+from patchbay.api_model import ApiModel, LastError, Name, Timestamp, distinct
 from patchbay.auth.scopes import Scope, ScopeName
 from patchbay.ids import ApiKeyId, WebhookId
 from patchbay.updates import VOLATILE, ReadOnly, Update
@@ -34,12 +34,8 @@ def _in_future(moment: datetime) -> datetime:
     return moment
 
 
-def _distinct(scopes: list[str]) -> list[str]:
-    return list(dict.fromkeys(scopes))
-
-
 OverlapSeconds = Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)]
-Scopes = Annotated[list[Scope], Field(min_length=1, max_length=50), AfterValidator(_distinct)]
+Scopes = Annotated[list[Scope], Field(min_length=1, max_length=50), AfterValidator(distinct)]
 
 
 class WebhookTarget(ApiModel):

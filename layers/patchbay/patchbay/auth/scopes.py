@@ -119,4 +119,9 @@ def granted_scopes(role: str | None, scope: str | None, *, platform: bool) -> fr
         scopes = ROLES.get(role or "", frozenset())
         if platform and role in ("admin", "owner"):
             scopes |= PLATFORM_ONLY
+    return usable(scopes, platform=platform)
+
+
+def usable(scopes: frozenset[str], *, platform: bool) -> frozenset[str]:
+    """The scopes that count: PLATFORM_ONLY only in the platform's workspace."""
     return scopes if platform else scopes - PLATFORM_ONLY

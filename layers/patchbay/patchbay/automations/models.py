@@ -48,7 +48,7 @@ class AutomationPlatform(StrEnum):
         return "n8n" if self is AutomationPlatform.N8N else self.title()
 
 
-# Where the runs of flows come from. It is no automation platform: it has no hooks, and no routes.
+# The `platform` of runs that flows start. It is not an automation platform: it has no hooks and no routes.
 FLOW = "flow"
 RUN_ORIGINS = (*AutomationPlatform, FLOW)
 

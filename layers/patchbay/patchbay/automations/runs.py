@@ -93,23 +93,9 @@ def start(
     compact_json.check_size("input", input, _MAX_BYTES)
     if body.callback_url is not None:
         check_registered_url("callbackUrl", body.callback_url)
-    now = now_ms()
-    id = RunId.new(now)
-    run = StoredRun(
-        id=id,
-        workspace_id=principal.workspace_id,
-        platform=platform,
-        action=key,
-        input=input,
-        status="PENDING",
-        callback_url=body.callback_url,
-        created_by=principal.id,
-        expires_at=now + _EXPIRES_AFTER_MS,
-        created_at=now,
-        updated_at=now,
-    )
+    run = replace(_new(principal, RunId.new(now_ms()), platform, key, input), callback_url=body.callback_url)
     response = _to_api(run)
-    store.create(run, now + _REANNOUNCE_AFTER_MS, [once.complete_action(response)] if once else ())
+    store.create(run, run.created_at + _REANNOUNCE_AFTER_MS, [once.complete_action(response)] if once else ())
     _try_before_sweep(lambda: _announce(run), "run not announced")
     return response
 
@@ -128,6 +114,7 @@ def start_for_flow(
     """Start a run of an action for a flow, which has checked the input and its own rights. `resume` is the
     message of the flows queue that is sent when the run ends. Idempotent: `id` derives from the step.
     """
+<<<<<<< HEAD
     now = now_ms()
     run = StoredRun(
         id=id,
@@ -145,6 +132,11 @@ def start_for_flow(
         updated_at=now,
     )
     if not store.create_once(run, now + _REANNOUNCE_AFTER_MS):
+=======
+    principal.require("automations:use")
+    run = replace(_new(principal, id, FLOW, key, input), resume=resume, depth=depth, caused_by=caused_by)
+    if not store.create_once(run, run.created_at + _REANNOUNCE_AFTER_MS):
+>>>>>>> sec-review
         return _to_api(_get_stored(id))  # the sweep has announced it, or will
     _try_before_sweep(lambda: _announce(run), "run not announced")
     return _to_api(run)
@@ -254,6 +246,24 @@ def _process_due(id: RunId) -> None:
             _finish(replace(run, status="FAILED", error=_TIMEOUT_ERROR))
         except store.RunChanged:
             return  # answered at the last moment
+
+
+def _new(
+    principal: Principal, id: RunId, platform: str, action: str, input: dict[str, JsonValue]
+) -> StoredRun:
+    now = now_ms()
+    return StoredRun(
+        id=id,
+        workspace_id=principal.workspace_id,
+        platform=platform,
+        action=action,
+        input=input,
+        status="PENDING",
+        created_by=principal.id,
+        expires_at=now + _EXPIRES_AFTER_MS,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def _announce(run: StoredRun) -> None:

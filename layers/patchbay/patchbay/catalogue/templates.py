@@ -81,8 +81,8 @@ class FlowChoice(ApiModel):
 
 
 class TemplateFlow(ApiModel):
-    """The same as a flow, which needs no other automation platform. Its trigger is the template's event;
-    `steps` are those of a flow, once the choices are filled in.
+    """The plan as a flow, which needs no other automation platform. Its trigger is the template's event. Its
+    `steps` are those of a flow, but for the choices.
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Z][^.]+$", max_length=100)]

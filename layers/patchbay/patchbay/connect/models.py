@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from patchbay.api_model import ApiModel, JsonObject, Name, Timestamp
+from patchbay.api_model import ApiModel, JsonObject, Name, Timestamp, distinct
 from patchbay.ids import ConnectionId, ConnectSessionId, IntegrationId
 from patchbay.integrations.models import ConnectionName, OAuthScopes
 from patchbay.providers.provider import AuthType
@@ -16,10 +16,6 @@ from patchbay.return_urls import Url
 DEFAULT_SECONDS = 86_400
 MAX_SECONDS = 7 * 86_400
 _MAX_INTEGRATIONS = 20
-
-
-def _distinct(ids: list[IntegrationId]) -> list[IntegrationId]:
-    return list(dict.fromkeys(ids))
 
 
 class ConnectSessionStatus(StrEnum):
@@ -46,7 +42,7 @@ class CreateConnectSession(ApiModel):
     integrations: Annotated[
         list[IntegrationId],
         Field(min_length=1, max_length=_MAX_INTEGRATIONS),
-        AfterValidator(_distinct),
+        AfterValidator(distinct),
     ]
     connection_id: ConnectionName | None = None
     scopes: OAuthScopes | None = None
@@ -91,8 +87,8 @@ class RequestedScope(ApiModel):
 class ConnectableIntegration(ApiModel):
     """One of the integrations of a link. `provider` is its key, `providerName` its name.
 
-    `isKnown` says that Patchbay knows the provider. Otherwise all names are the words of whoever set the
-    integration up, and so is the page at `authorizationOrigin`, where people are asked to sign in: show that.
+    `isKnown` is true if Patchbay knows the provider. If it is false, somebody in the workspace entered all
+    names, and the page where people sign in: show `authorizationOrigin`, the origin of that page.
 
     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of
     the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.

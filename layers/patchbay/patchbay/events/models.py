@@ -25,7 +25,7 @@ from patchbay.ids import DeliveryId, EventId, FlowId, FlowRunId, WebhookId
 
 EventStatus = Literal["ACCEPTED", "REJECTED"]
 EventSource = Literal["api", "bus", "patchbay", "flow"]
-# The source of what a flow sends to a webhook, which gets it whatever it subscribes to.
+# The source of events that a flow sends to a webhook. It gets them whatever it subscribes to.
 FLOW: EventSource = "flow"
 EventType = Annotated[
     str,
@@ -55,8 +55,8 @@ class PublishEvent(ApiModel):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the
-    event that led to this one, such as the ACTION_REQUESTED that was carried out: so Patchbay recognizes
-    flows that start each other in a circle.
+    event that led to this one, such as the ACTION_REQUESTED that was carried out. With it, Patchbay
+    recognizes flows that start each other in a circle.
     """
 
     type: EventType

@@ -119,7 +119,7 @@ def from_row(row: dynamo.Row) -> StoredEvent:
 
 def table_key(event: EventMessage) -> tuple[str, dynamo.Row]:
     """The table key of an event."""
-    return settings().events_table, _key(event.workspace_id, event.id)
+    return key_of(event.workspace_id, event.id)
 
 
 def key_of(workspace_id: str, id: EventId) -> tuple[str, dynamo.Row]:
@@ -298,7 +298,7 @@ def get(workspace_id: str, id: EventId) -> StoredEvent | None:
 
 def depth_of(workspace_ids: Iterable[str], id: EventId) -> int:
     """The depth of an event of one of these workspaces; 0 if it is not stored."""
-    keys = [(settings().events_table, _key(workspace_id, id)) for workspace_id in workspace_ids]
+    keys = [key_of(workspace_id, id) for workspace_id in workspace_ids]
     return max((row.get("depth", 0) for row in dynamo.batch_get(keys) if row is not None), default=0)
 
 

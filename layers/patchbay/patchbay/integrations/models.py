@@ -9,7 +9,16 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from patchbay import compact_json
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, PlainText, QueryModel, Timestamp
+from patchbay.api_model import (
+    ApiModel,
+    JsonObject,
+    ListQuery,
+    Name,
+    PlainText,
+    QueryModel,
+    Timestamp,
+    distinct,
+)
 from patchbay.field_errors import pattern
 from patchbay.ids import ConnectionRef, IntegrationId, connection_name
 from patchbay.integrations.stored_integration import CONFIG_NAME, ConfigValue
@@ -54,10 +63,6 @@ def _check_https(url: str) -> str:
     return url
 
 
-def _distinct(scopes: list[str]) -> list[str]:
-    return list(dict.fromkeys(scopes))
-
-
 PROVIDER_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 ProviderName = Annotated[
     str,
@@ -84,7 +89,7 @@ ConnectionName = Annotated[
     StringConstraints(pattern=pattern(ConnectionRef.PATTERN, "1 to 64 letters, digits, _, . or -")),
     AfterValidator(connection_name),
 ]
-OAuthScopes = Annotated[list[OAuthScope], Field(max_length=MAX_SCOPES), AfterValidator(_distinct)]
+OAuthScopes = Annotated[list[OAuthScope], Field(max_length=MAX_SCOPES), AfterValidator(distinct)]
 ConfigName = Annotated[
     str,
     StringConstraints(pattern=pattern(CONFIG_NAME, "1 to 64 letters, digits and _, beginning with a letter")),

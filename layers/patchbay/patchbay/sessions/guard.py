@@ -4,7 +4,7 @@ The row of the session is read, or written, on each request, so ending one works
 API key made also needs that key: a portal session uses the key's limits and has no scope that the key lacks,
 a link needs the key's scope for connections, and both kinds end with it.
 
-Refusals that are final are remembered for a minute, so that a dead link costs its deployment nothing.
+Final refusals are remembered for a minute, so that requests with a dead link make no call to AWS.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Mapping
 
 from patchbay.api_keys import guard as api_keys
 from patchbay.auth.principal import Principal
-from patchbay.auth.scopes import PLATFORM_ONLY
+from patchbay.auth.scopes import usable
 from patchbay.clock import now_ms
 from patchbay.errors import Unauthenticated
 from patchbay.ids import PortalSessionId
 from patchbay.rate_limits.lru_cache import LruCache
 from patchbay.rate_limits.throttling import throttling_as_429
 from patchbay.sessions import store, tokens
-from patchbay.sessions.stored_session import StoredConnectSession, StoredPortalSession
+from patchbay.sessions.stored_session import StoredConnectSession
 from patchbay.sessions.tokens import ParsedToken
 from patchbay.settings import settings
 
@@ -34,7 +34,7 @@ _NO_SESSION = f"This session does not exist. {_AGAIN}"
 _ENDED = f"This session was ended. {_AGAIN}"
 _EXPIRED = f"This session has expired. {_AGAIN}"
 _KEY_ENDED = f"This session has ended with the API key that made it. {_AGAIN}"
-_ASK = "Ask whoever sent it for a new one."
+_ASK = "Ask the sender for a new one."
 _NO_LINK = f"This connect link does not exist, or is incomplete. {_ASK}"
 _LINK_REVOKED = f"This connect link was revoked. {_ASK}"
 _LINK_EXPIRED = f"This connect link has expired. {_ASK}"
@@ -59,9 +59,8 @@ def admit_portal(token: str) -> tuple[Principal, Mapping[str, str]]:
         raise _refuse(parsed, _ENDED, now)
     if session.expires_at <= now:
         raise _refuse(parsed, _EXPIRED, now)
-    scopes = frozenset(session.capabilities)
-    if session.workspace_id != settings().platform_workspace_id:
-        scopes -= PLATFORM_ONLY
+    is_platform = session.workspace_id == settings().platform_workspace_id
+    scopes = usable(frozenset(session.capabilities), platform=is_platform)
     key, headers = None, {}
     if session.key_id is not None:
         try:
@@ -83,12 +82,11 @@ def admit_link(token: str) -> Principal:
     try:
         with throttling_as_429():
             session = store.count_request(parsed, now)
-    except store.Refused as refused:
+    except store.LinkRefused as refused:
         raise _refuse(parsed, _why_link_is_refused(parsed, refused.session, now), now) from None
     if session.key_id is not None:
         try:
-            with throttling_as_429():
-                key = api_keys.principal_of(session.key_id, session.workspace_id)
+            key = api_keys.principal_of(session.key_id, session.workspace_id)
         except api_keys.InvalidKey:
             raise _refuse(parsed, _LINK_KEY_ENDED, now) from None
         if _LINK_SCOPE not in key.scopes:
@@ -112,10 +110,8 @@ def _refuse(token: ParsedToken, reason: str, now: int) -> Unauthenticated:
     return Unauthenticated(reason)
 
 
-def _why_link_is_refused(
-    token: ParsedToken, session: StoredPortalSession | StoredConnectSession | None, now: int
-) -> str:
-    if not isinstance(session, StoredConnectSession) or not tokens.matches(token, session.token_hash):
+def _why_link_is_refused(token: ParsedToken, session: StoredConnectSession | None, now: int) -> str:
+    if session is None or not tokens.matches(token, session.token_hash):
         return _NO_LINK
     if session.status == "REVOKED":
         return _LINK_REVOKED

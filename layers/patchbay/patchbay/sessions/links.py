@@ -66,7 +66,7 @@ def revoke(workspace_id: str, id: ConnectSessionId) -> None:
     """Revoke a link. Raises NotFound, and Conflict if it has made its connection."""
     try:
         store.revoke_link(workspace_id, id)
-    except store.Refused as refused:
+    except store.LinkRefused as refused:
         if refused.session is None:
             raise NotFound("No connect session with this ID.") from None
         raise Conflict(
@@ -92,7 +92,7 @@ def check_integration(principal: Principal, id: IntegrationId) -> None:
 def check_open(link: LinkGrant) -> None:
     """Raises Forbidden for a link that has made its connection."""
     if link.status != "OPEN":
-        raise Forbidden("This connect link was used already. Ask whoever sent it for a new one.")
+        raise Forbidden("This connect link was used already. Ask the sender for a new one.")
 
 
 def connection_name(principal: Principal, sent: str | None, default: str) -> str:
@@ -135,7 +135,7 @@ def not_started() -> Forbidden:
     """The error if `start_actions` failed."""
     return Forbidden(
         "This connect link was revoked, was used, has expired, or has started "
-        f"{store.MAX_STARTS} flows. Ask whoever sent it for a new one."
+        f"{store.MAX_STARTS} flows. Ask the sender for a new one."
     )
 
 
@@ -143,5 +143,5 @@ def not_completed() -> Conflict:
     """The error if `complete_actions` failed."""
     return Conflict(
         "This connect link was revoked, used or expired in the meantime, so nothing is connected. Ask "
-        "whoever sent it for a new one."
+        "the sender for a new one."
     )

@@ -5,21 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from patchbay.api_keys.models import CallerKey
+from patchbay.api_keys.models import CallerKey, Scopes
 from patchbay.api_model import ApiModel, Name, Timestamp
-from patchbay.auth.scopes import Scope
 from patchbay.field_errors import pattern
 from patchbay.ids import PortalSessionId
 from patchbay.return_urls import Url
 
 DEFAULT_SECONDS = 3_600
 MAX_SECONDS = 86_400
-
-
-def _distinct(scopes: list[str]) -> list[str]:
-    return list(dict.fromkeys(scopes))
 
 
 _Color = Annotated[str, StringConstraints(pattern=pattern(r"^#[0-9A-Fa-f]{6}$", "a color such as #3366ff"))]
@@ -40,8 +35,8 @@ class Theme(ApiModel):
 
 
 class PortalSessionStatus(StrEnum):
-    """OPEN until the link is used, then ACTIVE. ENDED by somebody, or EXPIRED. A session also ends with the
-    API key that made it, which its status does not show.
+    """OPEN until the link is used, then ACTIVE until somebody ends the session (ENDED) or its time is over
+    (EXPIRED). A session also ends with the API key that made it, which its status does not show.
     """
 
     OPEN = "OPEN"
@@ -57,9 +52,7 @@ class CreatePortalSession(ApiModel):
     session has only the scopes that read, and only requests that change nothing are accepted.
     """
 
-    capabilities: (
-        Annotated[list[Scope], Field(min_length=1, max_length=50), AfterValidator(_distinct)] | None
-    ) = None
+    capabilities: Scopes | None = None
     read_only: bool = False
     theme: Theme = Field(default_factory=Theme)
     view: _View | None = None

@@ -90,7 +90,7 @@ def exchange(body: ExchangeCode, request_id: str, ip: str | None) -> PortalSessi
     token = tokens.mint("pses", code.workspace_id, code.id(PortalSessionId))
     try:
         session = store.exchange(code, token.hash, now)
-    except store.Refused as refused:
+    except store.CodeRefused as refused:
         raise Unauthenticated(_why_refused(code, refused.session, now)) from None
     _audit_exchange(session, request_id, ip)
     return PortalSessionToken(
@@ -177,8 +177,8 @@ def _only_reads(scope: str) -> bool:
 # ── conversions ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _why_refused(code: tokens.ParsedToken, session: object, now: int) -> str:
-    if not isinstance(session, StoredPortalSession) or not tokens.matches(code, session.code_hash):
+def _why_refused(code: tokens.ParsedToken, session: StoredPortalSession | None, now: int) -> str:
+    if session is None or not tokens.matches(code, session.code_hash):
         return f"This console link does not exist. {_AGAIN}"
     if session.opened_at is not None:
         return f"This console link was used already: it works once. {_AGAIN}"

@@ -31,11 +31,19 @@ MAX_REQUESTS = 500
 MAX_STARTS = 20
 
 
-class Refused(Exception):
-    """A session's row did not allow a write. `session` is the row, or None if there is none."""
+class CodeRefused(Exception):
+    """A code was not exchanged. `session` is its portal session, or None if there is none."""
 
-    def __init__(self, session: StoredPortalSession | StoredConnectSession | None) -> None:
-        super().__init__("the session does not allow this")
+    def __init__(self, session: StoredPortalSession | None) -> None:
+        super().__init__("the portal session does not allow this")
+        self.session = session
+
+
+class LinkRefused(Exception):
+    """A connect session did not allow a write. `session` is None if there is none."""
+
+    def __init__(self, session: StoredConnectSession | None) -> None:
+        super().__init__("the connect session does not allow this")
         self.session = session
 
 
@@ -71,7 +79,7 @@ def page_portal(
 
 
 def exchange(code: ParsedToken, token_hash: str, now: int) -> StoredPortalSession:
-    """Replace the code by the token, if the code is valid at `now`. Raises Refused.
+    """Replace the code by the token, if the code is valid at `now`. Raises CodeRefused.
 
     The code's hash stays, without any use, so that a repeat gets a clear error.
     """
@@ -90,7 +98,7 @@ def exchange(code: ParsedToken, token_hash: str, now: int) -> StoredPortalSessio
         session = None if refused.row is None else from_row(StoredPortalSession, refused.row)
         if session is not None and session.token_hash == token_hash:
             return session  # our own write: its response was lost, and the client retried
-        raise Refused(session) from None
+        raise CodeRefused(session) from None
     return from_row(StoredPortalSession, row)
 
 
@@ -133,7 +141,7 @@ def page_links(workspace_id: str, *, limit: int, cursor: str | None) -> Page[Sto
 
 def count_request(token: ParsedToken, now: int) -> StoredConnectSession:
     """Count a request with a connect link, if the secret is right and the link is not revoked, expired or
-    used too often. Raises Refused.
+    used too often. Raises LinkRefused.
     """
     try:
         row = dynamo.update(
@@ -149,8 +157,7 @@ def count_request(token: ParsedToken, now: int) -> StoredConnectSession:
             one=1,
         )
     except dynamo.ConditionFailed as refused:
-        session = None if refused.row is None else from_row(StoredConnectSession, refused.row)
-        raise Refused(session) from None
+        raise _link_refused(refused.row) from None
     return from_row(StoredConnectSession, row)
 
 
@@ -193,7 +200,7 @@ def complete_action(
 
 
 def revoke_link(workspace_id: str, id: ConnectSessionId) -> None:
-    """Revoke a link; again, nothing changes. Raises Refused if there is none, or if it was completed."""
+    """Revoke a link; again, nothing changes. Raises LinkRefused if there is none, or if it was completed."""
     try:
         dynamo.update(
             settings().sessions_table,
@@ -206,8 +213,11 @@ def revoke_link(workspace_id: str, id: ConnectSessionId) -> None:
             completed="COMPLETED",
         )
     except dynamo.ConditionFailed as refused:
-        session = None if refused.row is None else from_row(StoredConnectSession, refused.row)
-        raise Refused(session) from None
+        raise _link_refused(refused.row) from None
+
+
+def _link_refused(row: dynamo.Row | None) -> LinkRefused:
+    return LinkRefused(None if row is None else from_row(StoredConnectSession, row))
 
 
 # ── both ─────────────────────────────────────────────────────────────────────────────────────────────

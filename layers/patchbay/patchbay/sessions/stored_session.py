@@ -73,7 +73,7 @@ class StoredConnectSession:
     return_url: str | None = None
     key_id: ApiKeyId | None = None
     token_hash: str = field(repr=False)
-    status: str = "OPEN"
+    status: LinkStatus = "OPEN"
     requests: int = 0
     starts: int = 0
     completed_at: int | None = None

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as with_changes
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from patchbay import catalogue, compact_json, erasure_mark, idempotency
 from patchbay.clock import now_ms
@@ -450,27 +450,11 @@ def flow_actions(
     """
     if not added and _as_text(old) == _as_text(new):
         return []
-    more_bytes = _flow_bytes(new) - _flow_bytes(old)
-    values = {"one": 1, "bytes": more_bytes, "added": added}
-    conditions = []
-    if added > 0:
-        conditions.append("(attribute_not_exists(flows) OR flows < :most)")
-        values["most"] = most
-    if more_bytes > 0:
-        conditions.append("(attribute_not_exists(filterBytes) OR filterBytes <= :room)")
-        values["room"] = MAX_FILTERS_BYTES - more_bytes
-    count = dynamo.update_action(
-        settings().webhooks_table,
-        {"workspaceId": workspace_id, "sk": _COUNT},
-        "ADD subscriptions :one, flows :added, filterBytes :bytes REMOVE #ttl",
-        condition=" AND ".join(conditions) or None,
-        names={"#ttl": "ttl"},
-        **values,
-    )
+    more_bytes = _filters_size(new) - _filters_size(old)
     kept = {_subscription_key(type, id): new.filters for type in new.event_types} if new else {}
     removed = {_subscription_key(type, id) for type in old.event_types} if old else set()
     return [
-        count,
+        _add_action(workspace_id, "flows", added, most, more_bytes, grows=more_bytes > 0),
         *(
             dynamo.put_action(
                 settings().webhooks_table, {"workspaceId": workspace_id, "sk": key, "filters": filters}
@@ -485,32 +469,45 @@ def _as_text(subscription: FlowSubscription | None) -> str:
     return compact_json.dumps(subscription and [sorted(subscription.event_types), subscription.filters])
 
 
-def _flow_bytes(subscription: FlowSubscription | None) -> int:
-    return compact_json.size(subscription.filters) if subscription and subscription.filters else 0
-
-
 def _count_action(old: StoredWebhook | None, new: StoredWebhook | None) -> dynamo.TransactItem:
-    """Count a webhook that is created (no `old`), deleted (no `new`) or changed, and increment the version of
-    the workspace's subscriptions. Has no condition if nothing grows, so that two webhooks can change
-    concurrently.
-    """
+    """Count a webhook that is created (no `old`), deleted (no `new`) or changed."""
     webhook = new or old
     assert webhook is not None  # noqa: S101
     # A webhook that was stored before filters were counted has no `filter_bytes`: nothing is subtracted for
     # it. Its filters may be added above the ceiling, because deactivating or disabling must always succeed.
-    added = _counted_bytes(new) - _counted_bytes(old)
-    values = {"one": 1, "added": added, "webhooks": (new is not None) - (old is not None)}
+    more_bytes = _counted_bytes(new) - _counted_bytes(old)
+    added = (new is not None) - (old is not None)
+    grows = _filters_size(new) > _filters_size(old)
+    return _add_action(
+        webhook.workspace_id, "webhooks", added, settings().max_webhooks, more_bytes, grows=grows
+    )
+
+
+def _add_action(
+    workspace_id: str,
+    counter: Literal["webhooks", "flows"],
+    added: int,
+    most: int,
+    more_bytes: int,
+    *,
+    grows: bool,
+) -> dynamo.TransactItem:
+    """Add to the workspace's number of webhooks or flows, up to `most`, and to the bytes of their filters,
+    and increment the version of its subscriptions. The ceiling of the bytes applies if a filter `grows`. Has
+    no condition if nothing grows, so that two webhooks can change concurrently.
+    """
+    values = {"one": 1, "added": added, "bytes": more_bytes}
     conditions = []
-    if old is None:
-        conditions.append("(attribute_not_exists(webhooks) OR webhooks < :most)")
-        values["most"] = settings().max_webhooks
-    if _filters_size(new) > _filters_size(old):
+    if added > 0:
+        conditions.append(f"(attribute_not_exists({counter}) OR {counter} < :most)")
+        values["most"] = most
+    if grows:
         conditions.append("(attribute_not_exists(filterBytes) OR filterBytes <= :room)")
-        values["room"] = MAX_FILTERS_BYTES - added
+        values["room"] = MAX_FILTERS_BYTES - more_bytes
     return dynamo.update_action(
         settings().webhooks_table,
-        {"workspaceId": webhook.workspace_id, "sk": _COUNT},
-        "ADD subscriptions :one, webhooks :webhooks, filterBytes :added REMOVE #ttl",
+        {"workspaceId": workspace_id, "sk": _COUNT},
+        f"ADD subscriptions :one, {counter} :added, filterBytes :bytes REMOVE #ttl",
         condition=" AND ".join(conditions) or None,
         names={"#ttl": "ttl"},
         **values,
@@ -532,8 +529,8 @@ def _counted_bytes(webhook: StoredWebhook | None) -> int:
     return 0 if webhook is None else webhook.filter_bytes or 0
 
 
-def _filters_size(webhook: StoredWebhook | None) -> int:
-    return compact_json.size(webhook.filters) if webhook is not None and webhook.filters else 0
+def _filters_size(subscriber: StoredWebhook | FlowSubscription | None) -> int:
+    return compact_json.size(subscriber.filters) if subscriber is not None and subscriber.filters else 0
 
 
 def _tombstone_action(webhook: StoredWebhook, hook_key: str) -> dynamo.TransactItem:

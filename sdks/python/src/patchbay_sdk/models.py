@@ -214,11 +214,11 @@ class AttemptError(Model):
 class AuditEntry(Model):
     """A request for a change or for a secret. Kept for 400 days.
 
-    `action` is the route, such as `webhooks.update`. `actorLabel` is the label of the portal session
-    that asked: who uses it. `target` is what the request's path names, or what it created. `fields` has
-    the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not
-    do that, or that their API key has ended. `reason` is the code of the problem of a request that was
-    REFUSED or FAILED.
+    `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session that
+    asked. `target` is what the request's path names, or what it created. `fields` has the names of the
+    fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that
+    their API key has ended. `reason` is the code of the problem of a request that was REFUSED or
+    FAILED.
     """
 
     id: str
@@ -1557,7 +1557,7 @@ class PublishEvent(Model):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is
-    the event that led to this one, such as the ACTION_REQUESTED that was carried out: so Patchbay
+    the event that led to this one, such as the ACTION_REQUESTED that was carried out. With it, Patchbay
     recognizes flows that start each other in a circle.
     """
 
@@ -1945,7 +1945,7 @@ class Theme(Model):
     color_scheme: Literal["light", "dark", "auto"]
     """`light`, `dark`, or `auto`, which follows the browser."""
     primary_color: str | None
-    """The color of buttons and links, such as `#3366ff`; null for the console's own."""
+    """The color of buttons and links, such as `#3366ff`; null for the default."""
 
 
 class Trend(Model):

@@ -87,10 +87,10 @@ export type AttemptTrigger = Schemas["AttemptTrigger"];
 /**
  * A request for a change or for a secret. Kept for 400 days.
  *
- * `action` is the route, such as `webhooks.update`. `actorLabel` is the label of the portal session that asked: who
- * uses it. `target` is what the request's path names, or what it created. `fields` has the names of the fields that the
- * body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason`
- * is the code of the problem of a request that was REFUSED or FAILED.
+ * `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session that asked. `target`
+ * is what the request's path names, or what it created. `fields` has the names of the fields that the body sets, never
+ * a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason` is the code of
+ * the problem of a request that was REFUSED or FAILED.
  */
 export type AuditEntry = Schemas["AuditEntry"];
 export type AuditEntryList = Schemas["AuditEntryList"];
@@ -142,8 +142,8 @@ export type ConnectSessionStatus = Schemas["ConnectSessionStatus"];
 /**
  * One of the integrations of a link. `provider` is its key, `providerName` its name.
  *
- * `isKnown` says that Patchbay knows the provider. Otherwise all names are the words of whoever set the integration up,
- * and so is the page at `authorizationOrigin`, where people are asked to sign in: show that.
+ * `isKnown` is true if Patchbay knows the provider. If it is false, somebody in the workspace entered all names, and
+ * the page where people sign in: show `authorizationOrigin`, the origin of that page.
  *
  * With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of the
  * connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.
@@ -502,8 +502,8 @@ export type PortalSession = Schemas["PortalSession"];
 export type PortalSessionLink = Schemas["PortalSessionLink"];
 export type PortalSessionList = Schemas["PortalSessionList"];
 /**
- * OPEN until the link is used, then ACTIVE. ENDED by somebody, or EXPIRED. A session also ends with the API key that
- * made it, which its status does not show.
+ * OPEN until the link is used, then ACTIVE until somebody ends the session (ENDED) or its time is over (EXPIRED). A
+ * session also ends with the API key that made it, which its status does not show.
  */
 export type PortalSessionStatus = Schemas["PortalSessionStatus"];
 /** The bearer token of a session, for its whole life. Keep it in memory only. */
@@ -546,8 +546,8 @@ export type ProviderSummaryList = Schemas["ProviderSummaryList"];
  * `data` is the event's content, an object of at most 256 KB as JSON.
  *
  * Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the event that
- * led to this one, such as the ACTION_REQUESTED that was carried out: so Patchbay recognizes flows that start each
- * other in a circle.
+ * led to this one, such as the ACTION_REQUESTED that was carried out. With it, Patchbay recognizes flows that start
+ * each other in a circle.
  */
 export type PublishEvent = Schemas["PublishEvent"];
 /**

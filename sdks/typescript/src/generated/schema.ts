@@ -616,7 +616,7 @@ export interface components {
         /**
          * @description A request for a change or for a secret. Kept for 400 days.
          *
-         *     `action` is the route, such as `webhooks.update`. `actorLabel` is the label of the portal session that asked: who uses it. `target` is what the request's path names, or what it created. `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
+         *     `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session that asked. `target` is what the request's path names, or what it created. `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
          */
         AuditEntry: {
             /** @description The route, such as `webhooks.update`. */
@@ -854,7 +854,7 @@ export interface components {
         /**
          * @description One of the integrations of a link. `provider` is its key, `providerName` its name.
          *
-         *     `isKnown` says that Patchbay knows the provider. Otherwise all names are the words of whoever set the integration up, and so is the page at `authorizationOrigin`, where people are asked to sign in: show that.
+         *     `isKnown` is true if Patchbay knows the provider. If it is false, somebody in the workspace entered all names, and the page where people sign in: show `authorizationOrigin`, the origin of that page.
          *
          *     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.
          */
@@ -875,7 +875,7 @@ export interface components {
             id: string;
             /** @description Whether it can be connected now. */
             isActive: boolean;
-            /** @description Whether Patchbay knows the provider, so that its name and its pages are its own. */
+            /** @description Whether Patchbay knows the provider. If not, somebody in the workspace entered its name and its pages. */
             isKnown: boolean;
             /** @description The name for people. */
             name: string;
@@ -2751,7 +2751,7 @@ export interface components {
             nextCursor: string | null;
         };
         /**
-         * @description OPEN until the link is used, then ACTIVE. ENDED by somebody, or EXPIRED. A session also ends with the API key that made it, which its status does not show.
+         * @description OPEN until the link is used, then ACTIVE until somebody ends the session (ENDED) or its time is over (EXPIRED). A session also ends with the API key that made it, which its status does not show.
          * @enum {string}
          */
         PortalSessionStatus: "OPEN" | "ACTIVE" | "ENDED" | "EXPIRED";
@@ -3043,7 +3043,7 @@ export interface components {
         /**
          * @description `data` is the event's content, an object of at most 256 KB as JSON.
          *
-         *     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the event that led to this one, such as the ACTION_REQUESTED that was carried out: so Patchbay recognizes flows that start each other in a circle.
+         *     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the event that led to this one, such as the ACTION_REQUESTED that was carried out. With it, Patchbay recognizes flows that start each other in a circle.
          */
         PublishEvent: {
             /** @description The event that led to this one, if there is one. */
@@ -3612,7 +3612,7 @@ export interface components {
         Theme: {
             /** @description `light`, `dark`, or `auto`, which follows the browser. */
             colorScheme: components["schemas"]["ThemeColorScheme"];
-            /** @description The color of buttons and links, such as `#3366ff`; null for the console's own. */
+            /** @description The color of buttons and links, such as `#3366ff`; null for the default. */
             primaryColor: string | null;
         };
         /** @enum {string} */
@@ -3624,7 +3624,7 @@ export interface components {
              * @default auto
              */
             colorScheme?: components["schemas"]["ThemeColorScheme"];
-            /** @description The color of buttons and links, such as `#3366ff`; null for the console's own. */
+            /** @description The color of buttons and links, such as `#3366ff`; null for the default. */
             primaryColor?: string | null;
         };
         /** @description Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is null without a rate in both, and STEADY within one percentage point. */
