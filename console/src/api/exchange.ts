@@ -1,24 +1,8 @@
 import { ApiError } from "@sdk/errors";
+import type { PortalSessionToken } from "@sdk/generated/models";
 
-/** How a session wants the console to look. */
-export interface Theme {
-  colorScheme?: "light" | "dark" | "auto" | null;
-  primaryColor?: string | null;
-}
-
-/** The response of the exchange of a one-time code. */
-export interface ExchangedSession {
-  token: string;
-  id: string;
-  expiresAt: string;
-  capabilities: string[];
-  theme: Theme | null;
-  view: string | null;
-  returnUrl: string | null;
-}
-
-/** Exchange a one-time code for the session's token. It has no token yet, so the SDK's client cannot do it. */
-export async function exchange(code: string): Promise<ExchangedSession> {
+/** Exchange a one-time code for the session's token. The SDK's client needs a token, and there is none yet. */
+export async function exchange(code: string): Promise<PortalSessionToken> {
   const response = await fetch("/api/portal/sessions/exchange", {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -27,5 +11,5 @@ export async function exchange(code: string): Promise<ExchangedSession> {
   });
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) throw new ApiError(response.status, response.headers, body);
-  return body as ExchangedSession;
+  return body as PortalSessionToken;
 }
