@@ -118,7 +118,7 @@ def _policy(changes: Mapping[str, str]) -> str:
         "connect-src": "'self'",
         "form-action": "'self'",
         "frame-ancestors": "'none'",
-        "img-src": "'self'",
+        "img-src": "'self' data:",
         "script-src": "'self'",
         "style-src": "'self'",
     }

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from local.testing import RunningStack, stack
-from tests.console.console import CONTEXT, Console, settle
+from tests.console.console import CONTEXT, Console
 from tests.console.platform import Platform, serving
 from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
@@ -83,7 +83,7 @@ def open_page(context: BrowserContext, watch: Watch) -> Callable[[str], Page]:
     def open_path(path: str) -> Page:
         page = context.new_page()
         page.goto(path)
-        settle(page)
+        watch.settle(page)
         return page
 
     return open_path

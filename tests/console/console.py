@@ -20,12 +20,6 @@ CONTEXT: dict[str, Any] = {
 _HOSTILE = "[data-hostile], [href^='javascript:' i], [src*='evil.example'], [href*='evil.example']"
 
 
-def settle(page: Page) -> None:
-    """Wait until the page has loaded what it needs, and shows no skeleton."""
-    page.wait_for_load_state("networkidle")
-    page.locator("[aria-busy=true], .mantine-Skeleton-root").first.wait_for(state="detached")
-
-
 class Console:
     """The console of one workspace. Each `open` is a new session in a new tab."""
 
@@ -50,7 +44,7 @@ class Console:
         """Open a page of the console, such as /webhooks. The options are those of `link`."""
         page = self.context.new_page()
         page.goto(self.link(view, **options))
-        settle(page)
+        self.watch.settle(page)
         return page
 
     def measure(self, view: str | None = None, **options: Any) -> tuple[Page, list[Request]]:
@@ -62,7 +56,7 @@ class Console:
         requests: list[Request] = []
         page.on("request", lambda request: requests.append(request))
         page.goto(link)
-        settle(page)
+        self.watch.settle(page)
         return page, requests
 
 

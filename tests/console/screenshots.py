@@ -17,7 +17,7 @@ from local.demo.history import EVENT_COUNT, HOURS
 from local.demo.testing import demo
 from local.settings import ROOT
 from tests.console.accessibility import show_scheme
-from tests.console.console import CONTEXT, Console, settle
+from tests.console.console import CONTEXT, Console
 from tests.console.views import VIEWS, View
 from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
@@ -39,7 +39,7 @@ def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: 
         for name, scheme, (width, height) in SHOTS:
             show_scheme(page, scheme)
             page.set_viewport_size({"width": width, "height": height})
-            _write(page, target / f"{view.name}-{name}.png")
+            _write(watch, page, target / f"{view.name}-{name}.png")
     watch.check()
     context.close()
 
@@ -52,8 +52,8 @@ def _go(page: Page, path: str) -> None:
     page.wait_for_timeout(300)  # until the router asks for what the page needs
 
 
-def _write(page: Page, file: Path) -> None:
-    settle(page)
+def _write(watch: Watch, page: Page, file: Path) -> None:
+    watch.settle(page)
     page.mouse.move(0, 0)
     page.screenshot(path=file, animations="disabled")
     print(file.relative_to(file.parents[3]) if file.is_relative_to(ROOT) else file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.console.accessibility import assert_accessible
-from tests.console.console import Console, settle
+from tests.console.console import Console
 from tests.console.watch import Watch
 
 
@@ -19,7 +19,7 @@ def test_template_is_found_installed_and_set_up(console: Console, watch: Watch) 
     assert_accessible(page)
     drawer.get_by_role("button", name="Install").click()
     page.wait_for_url("**/integrations/int_*")
-    settle(page)
+    console.watch.settle(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Salesforce")
     expect(page.get_by_text("To finish the setup, fill in: clientId, clientSecret.")).to_be_visible()
     assert_accessible(page)
@@ -66,7 +66,7 @@ def test_integration_of_an_unknown_provider_is_created(console: Console) -> None
     assert_accessible(page)
     page.get_by_role("dialog").get_by_role("button", name="Create integration").click()
     page.wait_for_url("**/integrations/int_*")
-    settle(page)
+    console.watch.settle(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("Till system")
     page.get_by_role("button", name="Connect account").first.click()
     page.get_by_role("textbox", name="User name").fill("till")

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from local.testing import RunningStack
 from patchbay.auth.scopes import ROLES
-from tests.console.console import Console, settle
+from tests.console.console import Console
 from tests.console.filled import fill
 from tests.console.views import VIEWS, View
 from tests.console.watch import Watch
@@ -82,7 +82,7 @@ def test_role_sees_the_controls_that_it_may_use_and_no_other(console: Console, r
         assert page.get_by_text(REFUSED).is_visible() != may_read, where
         if tab is not None and may_read:
             page.get_by_role("tab", name=tab).click()
-            settle(page)
+            console.watch.settle(page)
         found = _controls(page)
         for control, scope in controls.items():
             assert (control in found) == (may_read and scope in scopes), f"{where}: {control} in {found}"

@@ -66,6 +66,8 @@ def test_workspace_is_exported_and_then_erased(console: Console, watch: Watch) -
 
     page.get_by_role("tab", name="Data").click()
     page.get_by_role("button", name="Export the workspace").click()
+    expect(page.get_by_text("The export has started")).to_be_visible()
+    workspace.stack.invoke("RunWorkspaceTasksFunction")
     link = page.get_by_role("link", name="Download")
     link.wait_for(timeout=60_000)
     assert_accessible(page)

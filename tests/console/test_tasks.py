@@ -18,6 +18,7 @@ def test_replay_is_seen_to_its_end(console: Console) -> None:
         console.workspace.settled(console.workspace.publish()["id"])
         since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
         task = console.workspace(f"POST {WEBHOOKS}/{webhook['id']}/replay", json={"since": since})
+        console.workspace.stack.invoke("SweepDeliveriesFunction", {"source": "aws.scheduler"})
         page = console.open("/tasks")
         row = page.get_by_role("row").filter(has_text="for Orders")
         expect(row).to_contain_text("Done", timeout=60_000)

@@ -24,6 +24,8 @@ _STORED = """() => [
 ]"""
 # Tokens of sessions, one-time codes, JWTs, API keys and signing secrets.
 _SECRET = re.compile(r"\b[pc]ses_\w|#code=\w|\beyJ[\w-]+\.eyJ|\bsk_(?:live|test)_\w{16}|\bwhsec_\w")
+# The script of the page has nothing left to do, and has had time to ask for more.
+_IDLE = "() => new Promise((done) => requestIdleCallback(() => setTimeout(done, 50)))"
 _OWN_SCHEMES = ("data", "blob", "about")
 
 
@@ -37,12 +39,14 @@ class Watch:
     def __init__(self, context: BrowserContext, origin: str) -> None:
         self.problems: list[str] = []
         self.requests: list[Request] = []
+        self._unanswered: dict[Page, set[Request]] = {}
         self._context = context
         self._origins = {origin}
         context.expose_binding("reportViolation", lambda _, text: self._add("violation", text))
         context.add_init_script(_INIT)
         context.on("console", self._on_console)
         context.on("dialog", self._on_dialog)
+        context.on("page", self._on_page)
         context.on("request", self._on_request)
         context.on("requestfailed", self._on_failed)
         context.on("response", self._on_response)
@@ -51,6 +55,16 @@ class Watch:
     def allow_origin(self, origin: str) -> None:
         """Allow requests to another origin: the platform's page, or a provider's."""
         self._origins.add(origin)
+
+    def settle(self, page: Page) -> None:
+        """Wait until the page has loaded what it needs, and shows no skeleton."""
+        page.wait_for_load_state()
+        page.evaluate(_IDLE)
+        while self._unanswered[page]:
+            page.wait_for_timeout(10)
+            if not self._unanswered[page]:
+                page.evaluate(_IDLE)
+        page.locator("[aria-busy=true], .mantine-Skeleton-root").first.wait_for(state="detached")
 
     @contextmanager
     def expecting(self, *patterns: str) -> Iterator[None]:
@@ -84,6 +98,16 @@ class Watch:
     def _on_dialog(self, dialog: Dialog) -> None:
         self._add("dialog", dialog.message)
         dialog.dismiss()
+
+    def _on_page(self, page: Page) -> None:
+        unanswered = self._unanswered[page] = set[Request]()
+
+        def ended(request: Request) -> None:
+            unanswered.discard(request)
+
+        page.on("request", lambda request: unanswered.add(request))
+        page.on("requestfinished", ended)
+        page.on("requestfailed", ended)
 
     def _on_request(self, request: Request) -> None:
         self.requests.append(request)

@@ -35,6 +35,8 @@ export interface List<T> {
   isLoadingMore: boolean;
   loadMore: () => void;
   reload: () => void;
+  /** In the result of a search: how many items were searched. */
+  searched?: number;
 }
 
 export function useList<T>(options: ReturnType<typeof listOptions<T>>): List<T> {
@@ -50,6 +52,23 @@ export function useList<T>(options: ReturnType<typeof listOptions<T>>): List<T> 
     loadMore: () => void (query.isFetching || query.fetchNextPage()),
     reload: () => void query.refetch(),
   };
+}
+
+/**
+ * The items with this status whose texts contain `q`. The API does not search these lists, so this looks at what is
+ * loaded. People continue a search themselves: it could load thousands of items and find nothing.
+ */
+export function matching<T extends { status: string }>(
+  list: List<T>,
+  { q, status = "" }: { q: string; status?: string },
+  textsOf: (item: T) => readonly (string | null)[],
+): List<T> {
+  const wanted = q.trim().toLowerCase();
+  if (wanted === "" && status === "") return list;
+  const items = list.items.filter(
+    (item) => (status === "" || item.status === status) && textsOf(item).join("\n").toLowerCase().includes(wanted),
+  );
+  return { ...list, items, searched: list.items.length };
 }
 
 interface Change<Input, Output> {

@@ -1,12 +1,11 @@
 import { Patchbay } from "@sdk/client";
 import { ApiError } from "@sdk/errors";
-import type { Http } from "@sdk/http";
+import type { Theme } from "@sdk/generated/models";
 import { MutationCache, QueryCache, QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
-import { httpWith } from "./http";
+import { exchange } from "./exchange";
 import { isEmbedded } from "./page";
 import { onParentToken, tellParent } from "./parent";
-import { exchange, type Theme } from "./sessions";
 
 /** An open session: who uses the console, and what they may do. */
 export interface Session {
@@ -24,7 +23,7 @@ export interface Session {
   scopes: ReadonlySet<string>;
   /** It may change nothing, also where a scope would allow it. */
   readOnly: boolean;
-  theme: Theme;
+  theme: Partial<Theme>;
   /** The path of the console to start with. */
   view: string | null;
 }
@@ -39,7 +38,6 @@ export type SessionState =
 
 // The token is in memory only, inside the client: never in storage, nor in an address.
 let client: Patchbay | null = null;
-let routes: Http | null = null;
 let state: SessionState = { status: "starting" };
 let returnUrl: string | null = null;
 // How many tokens there were: only the last one counts, whenever the answers come.
@@ -57,12 +55,6 @@ export const queryClient = new QueryClient({
 export function api(): Patchbay {
   if (client === null) throw new Error("No session is open.");
   return client;
-}
-
-/** Requests of the open session to routes that are only for the console, which the SDK does not have. */
-export function http(): Http {
-  if (routes === null) throw new Error("No session is open.");
-  return routes;
 }
 
 /** Open the session: by a one-time code, by the parent's token, or say that there is none. */
@@ -90,7 +82,6 @@ export async function start(code: string | null): Promise<void> {
 export function end(): void {
   if (state.status === "ended") return;
   client = null;
-  routes = null;
   queryClient.clear();
   tellParent({ type: "patchbay:session-ended" });
   set({ status: "ended", reason: "expired", returnUrl });
@@ -132,7 +123,6 @@ async function open(token: string, view: string | null, theme: Theme | null): Pr
     if (number !== tokens) return;
     if (state.status === "open" && rightsOf(state.session) !== rightsOf(me)) queryClient.clear();
     client = candidate;
-    routes = httpWith(token);
     returnUrl = me.session?.returnUrl ?? returnUrl;
     set({
       status: "open",

@@ -1,6 +1,6 @@
 import { styleNonce } from "@api/page";
-import type { Theme } from "@api/sessions";
 import { type MantineColorSchemeManager, MantineProvider } from "@mantine/core";
+import type { Theme } from "@sdk/generated/models";
 import { setNonce } from "get-nonce";
 import { type ReactNode, useMemo } from "react";
 import { themeOf, variables } from "./theme";
@@ -8,7 +8,7 @@ import { themeOf, variables } from "./theme";
 if (styleNonce) setNonce(styleNonce); // for react-remove-scroll, below Mantine's dialogs
 
 /** The look, by the session's theme. */
-export function Provider({ theme, children }: { theme: Theme; children: ReactNode }) {
+export function Provider({ theme, children }: { theme: Partial<Theme>; children: ReactNode }) {
   const scheme = theme.colorScheme ?? "auto";
   const manager = useMemo(() => inMemory(), []);
   const mantine = useMemo(() => themeOf(theme.primaryColor), [theme.primaryColor]);

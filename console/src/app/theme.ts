@@ -4,10 +4,17 @@ import {
   type MantineColorsTuple,
   type MantineThemeOverride,
 } from "@mantine/core";
+import { common as t } from "@strings/common";
 
 const ACCENT = "#4f56d3";
 /** Of buttons that destroy: `color="danger"`. */
 const DANGER = "#c0262d";
+
+/** Of dialogs and drawers. */
+const OVERLAY = {
+  overlayProps: { backgroundOpacity: 0.35 },
+  closeButtonProps: { "aria-label": t.actions.close },
+};
 
 /** Mantine draws inputs, menus and lines of the dark scheme with it. */
 const DARK: MantineColorsTuple = [
@@ -47,8 +54,8 @@ export function themeOf(primaryColor: string | null | undefined): MantineThemeOv
       Button: { defaultProps: { size: "sm" } },
       ActionIcon: { defaultProps: { variant: "subtle", color: "gray" } },
       Tooltip: { defaultProps: { withArrow: true, openDelay: 250, events: { hover: true, focus: true, touch: true } } },
-      Modal: { defaultProps: { centered: true, radius: "lg", overlayProps: { backgroundOpacity: 0.35 } } },
-      Drawer: { defaultProps: { overlayProps: { backgroundOpacity: 0.35 } } },
+      Modal: { defaultProps: { centered: true, radius: "lg", ...OVERLAY } },
+      Drawer: { defaultProps: { position: "right", size: 520, ...OVERLAY } },
     },
   });
 }

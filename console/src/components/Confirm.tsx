@@ -18,7 +18,7 @@ interface Props {
 /** Asks before what destroys. The focus starts on Cancel. */
 export function Confirm({ opened, title, children, action, isRunning, onConfirm, onClose, danger = true }: Props) {
   return (
-    <Modal opened={opened} onClose={onClose} title={title} closeButtonProps={{ "aria-label": t.actions.close }}>
+    <Modal opened={opened} onClose={onClose} title={title}>
       <Text component="div" c="dimmed">
         {children}
       </Text>

@@ -1,4 +1,4 @@
-import { ActionIcon, VisuallyHidden } from "@mantine/core";
+import { ActionIcon, Group, VisuallyHidden } from "@mantine/core";
 import { useClipboard } from "@mantine/hooks";
 import { common as t } from "@strings/common";
 import { IconCheck, IconCopy } from "@tabler/icons-react";
@@ -17,5 +17,15 @@ export function CopyButton({ value, what }: { value: string; what: string }) {
       <Icon size={14} aria-hidden />
       <VisuallyHidden role="status">{clipboard.copied ? t.actions.copied : ""}</VisuallyHidden>
     </ActionIcon>
+  );
+}
+
+/** An ID, with a button that copies it. */
+export function CopyableId({ id, what }: { id: string; what: string }) {
+  return (
+    <Group gap={4} wrap="nowrap">
+      <code>{id}</code>
+      <CopyButton value={id} what={what} />
+    </Group>
   );
 }

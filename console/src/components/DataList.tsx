@@ -39,7 +39,8 @@ interface Props<T extends { id: string }> {
  */
 export function DataList<T extends { id: string }>({ label, list, columns, primary, empty, rowHeight = 52 }: Props<T>) {
   const scroller = useRef<HTMLDivElement>(null);
-  const { items, hasMore, isLoadingMore, error } = list;
+  const { items, hasMore, isLoadingMore, error, searched } = list;
+  const isSearch = searched !== undefined;
   const virtualizer = useVirtualizer({
     count: items.length,
     estimateSize: () => rowHeight,
@@ -50,8 +51,9 @@ export function DataList<T extends { id: string }>({ label, list, columns, prima
   const rows = virtualizer.getVirtualItems();
   const lastVisible = rows.at(-1)?.index ?? 0;
   const { loadMore } = list;
-  // An error waits for a click; a page may be empty and have a next one.
-  const wantsMore = hasMore && !isLoadingMore && !error && !list.isPending && lastVisible >= items.length - 12;
+  // An error or a search waits for a click; a page may be empty and have a next one.
+  const wantsMore =
+    hasMore && !isSearch && !isLoadingMore && !error && !list.isPending && lastVisible >= items.length - 12;
   // An empty page changes only the items.
   useEffect(() => {
     if (wantsMore) loadMore();
@@ -101,7 +103,30 @@ export function DataList<T extends { id: string }>({ label, list, columns, prima
     );
   }
   if (error && items.length === 0) return <ErrorPanel error={error} onRetry={list.reload} />;
-  if (items.length === 0 && !hasMore) return <div className={classes.list}>{empty}</div>;
+  const foot = (
+    <div className={classes.foot}>
+      <span role="status">
+        {isLoadingMore
+          ? t.list.loadingMore
+          : isSearch && hasMore
+            ? t.list.searched(searched)
+            : t.list.shown(items.length, hasMore)}
+      </span>
+      {hasMore && (
+        <Button variant="subtle" size="compact-xs" loading={isLoadingMore} onClick={loadMore}>
+          {isSearch ? t.actions.searchOlder : t.actions.loadMore}
+        </Button>
+      )}
+    </div>
+  );
+  if (items.length === 0 && (isSearch || !hasMore)) {
+    return (
+      <div className={classes.list}>
+        {empty}
+        {hasMore && foot}
+      </div>
+    );
+  }
   return (
     <div className={classes.list} style={gridOf(columns, rowHeight)}>
       <div
@@ -140,14 +165,7 @@ export function DataList<T extends { id: string }>({ label, list, columns, prima
         </div>
       </div>
       {Boolean(error) && <ErrorPanel error={error} onRetry={loadMore} />}
-      <div className={classes.foot}>
-        <span role="status">{isLoadingMore ? t.list.loadingMore : t.list.shown(items.length, hasMore)}</span>
-        {hasMore && (
-          <Button variant="subtle" size="compact-xs" loading={isLoadingMore} onClick={loadMore}>
-            {t.actions.loadMore}
-          </Button>
-        )}
-      </div>
+      {foot}
     </div>
   );
 }

@@ -1,3 +1,4 @@
+import { options } from "@components/options";
 import { ActionIcon, Autocomplete, Button, NativeSelect, TagsInput, TextInput } from "@mantine/core";
 import "@mantine/core/styles/Combobox.css";
 import "@mantine/core/styles/Pill.css";
@@ -143,7 +144,7 @@ function FilterRow({ filter, number, sample, fields, errors, onChange, onRemove 
           size="xs"
           aria-label={t.condition}
           value={condition}
-          data={Object.entries(t.conditions).map(([value, label]) => ({ value, label }))}
+          data={options(t.conditions)}
           onChange={(event) => setCondition(event.currentTarget.value)}
         />
         <ActionIcon className={classes.remove} aria-label={t.remove(number)} onClick={onRemove}>
@@ -208,7 +209,7 @@ function OneValue({ value, field, error, onChange }: ValueProps) {
         size="xs"
         aria-label={t.kind}
         value={kind}
-        data={Object.entries(t.kinds).map(([name, label]) => ({ value: name, label }))}
+        data={options(t.kinds)}
         onChange={(event) => onChange(convert(value, event.currentTarget.value as Kind))}
       />
       {typeof value === "string" && (

@@ -1,5 +1,5 @@
 import { Confirm } from "@components/Confirm";
-import { CopyButton } from "@components/CopyButton";
+import { CopyableId } from "@components/CopyButton";
 import { Facts } from "@components/Panel";
 import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
@@ -7,7 +7,6 @@ import { exactTime, TimeAgo } from "@components/TimeAgo";
 import { Button, Drawer, Group, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { Task } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { statuses } from "@strings/statuses";
 import { tasks as t } from "@strings/tasks";
 import { IconPlayerStop } from "@tabler/icons-react";
@@ -25,14 +24,7 @@ interface Props {
 /** A task: what was asked for, how far it is, and a way to stop it. */
 export function TaskDrawer({ task, names, onClose }: Props) {
   return (
-    <Drawer
-      opened={task !== null}
-      onClose={onClose}
-      position="right"
-      size={520}
-      title={task === null ? t.title : taskName(task)}
-      closeButtonProps={{ "aria-label": common.actions.close }}
-    >
+    <Drawer opened={task !== null} onClose={onClose} title={task === null ? t.title : taskName(task)}>
       {task !== null && <Content task={task} names={names} />}
     </Drawer>
   );
@@ -104,13 +96,7 @@ function facts(task: Task, names: ReadonlyMap<string, string> | undefined): (rea
     [t.facts.by, task.createdBy],
     [t.facts.started, <TimeAgo key="started" at={task.createdAt} />],
     [t.facts.ended, task.endedAt && <TimeAgo key="ended" at={task.endedAt} />],
-    [
-      t.facts.id,
-      <Group key="id" gap={4}>
-        <code>{task.id}</code>
-        <CopyButton value={task.id} what={t.facts.id} />
-      </Group>,
-    ],
+    [t.facts.id, <CopyableId key="id" id={task.id} what={t.facts.id} />],
   ];
   return found.filter(([, value]) => value !== null);
 }

@@ -1,21 +1,21 @@
 import { useList } from "@api/queries";
 import { useSession } from "@api/session";
 import { Confirm } from "@components/Confirm";
-import { CopyButton } from "@components/CopyButton";
+import { CopyableId } from "@components/CopyButton";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { Loaded } from "@components/Loaded";
+import { MoreMenu } from "@components/MoreMenu";
 import { PageHeader } from "@components/PageHeader";
 import { Facts, Metrics, Panel } from "@components/Panel";
 import { RequireScope } from "@components/RequireScope";
-import { PageSkeleton } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
 import { exactTime, TimeAgo } from "@components/TimeAgo";
-import { ActionIcon, Button, Group, Menu, Text } from "@mantine/core";
+import { Button, Menu, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { ApiKey, LogEntry } from "@sdk/generated/models";
 import { apiKeys as t } from "@strings/api-keys";
-import { IconDots, IconHistory, IconPencil, IconRotate, IconTrash } from "@tabler/icons-react";
+import { IconHistory, IconPencil, IconRotate, IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { DailyUse } from "./DailyUse";
@@ -31,18 +31,19 @@ const route = getRouteApi("/pages/api-keys/$keyId");
 export function ApiKeyPage() {
   return (
     <RequireScope scope="api-keys:read" page>
-      <Content />
+      <Page />
     </RequireScope>
   );
 }
 
-function Content() {
+function Page() {
   const { keyId } = route.useParams();
   const query = useQuery(apiKeyDetail(keyId));
-  const log = useList(apiKeyLog(keyId));
-  if (query.isPending) return <PageSkeleton />;
-  if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
-  const key = query.data;
+  return <Loaded query={query}>{(key) => <Content apiKey={key} />}</Loaded>;
+}
+
+function Content({ apiKey: key }: { apiKey: ApiKey }) {
+  const log = useList(apiKeyLog(key.id));
   const successor = successorOf(log.items);
   return (
     <>
@@ -105,18 +106,11 @@ function Actions({ apiKey, isRotated }: { apiKey: ApiKey; isRotated: boolean }) 
   if (!apiKey.scopes.every((scope) => mayGrant(scope, session))) return null;
   return (
     <>
-      <Menu position="bottom-end">
-        <Menu.Target>
-          <ActionIcon variant="default" size={36} aria-label={t.detail.menu}>
-            <IconDots size={18} aria-hidden />
-          </ActionIcon>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Item color="var(--pb-danger)" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
-            {t.revoke.action}
-          </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+      <MoreMenu>
+        <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
+          {t.revoke.action}
+        </Menu.Item>
+      </MoreMenu>
       <Button variant="default" leftSection={<IconPencil size={16} aria-hidden />} onClick={edit.open}>
         {t.detail.edit}
       </Button>
@@ -219,13 +213,7 @@ function metrics(key: ApiKey) {
 function facts(key: ApiKey) {
   const names = t.detail.facts;
   return [
-    [
-      names.id,
-      <Group key="id" gap={4}>
-        <code>{key.id}</code>
-        <CopyButton value={key.id} what={names.id} />
-      </Group>,
-    ],
+    [names.id, <CopyableId key="id" id={key.id} what={names.id} />],
     [names.limits, t.detail.limits(key.rateLimitPerHour, key.rateLimitPerDay)],
     [names.expires, key.expiresAt === null ? t.never : exactTime(key.expiresAt)],
     [names.rotation, rotationWords(key)],

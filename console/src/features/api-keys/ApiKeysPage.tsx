@@ -1,6 +1,7 @@
-import { type List, useList } from "@api/queries";
+import { matching, useList } from "@api/queries";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
+import { options } from "@components/options";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
@@ -11,7 +12,6 @@ import type { ApiKey } from "@sdk/generated/models";
 import { apiKeys as t } from "@strings/api-keys";
 import { IconKey, IconPlus, IconSearchOff } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useMemo } from "react";
 import { CreateKey } from "./CreateKey";
 import { accessOf, KeyName, keyStatus, Meter } from "./parts";
 import { apiKeyList } from "./queries";
@@ -65,7 +65,7 @@ function Content() {
   const { q = "", status = "", create } = route.useSearch();
   const navigate = route.useNavigate();
   const list = useList(apiKeyList);
-  const matching = useMatching(list, q, status);
+  const shown = matching(list, { q, status }, ({ name, id, maskedKey, scopes }) => [name, id, maskedKey, ...scopes]);
   const isFiltered = q !== "" || status !== "";
   const setCreate = (value: string | undefined) => void navigate({ search: (old) => ({ ...old, create: value }) });
   const add = (
@@ -88,17 +88,14 @@ function Content() {
           {
             label: t.status,
             value: status,
-            options: [
-              { value: "", label: t.allStatuses },
-              ...Object.entries(t.statuses).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(t.statuses, t.allStatuses),
             onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value || undefined }) }),
           },
         ]}
       />
       <DataList
         label={t.listLabel}
-        list={matching}
+        list={shown}
         columns={COLUMNS}
         rowHeight={60}
         primary={(key, content) => (
@@ -121,17 +118,4 @@ function Content() {
       </RequireScope>
     </>
   );
-}
-
-/** The keys of the list that match. The API does not search, so the list loads on until it has enough rows. */
-function useMatching(list: List<ApiKey>, q: string, status: string): List<ApiKey> {
-  const items = useMemo(() => {
-    const wanted = q.trim().toLowerCase();
-    return list.items.filter(
-      (key) =>
-        (status === "" || key.status === status) &&
-        `${key.name}\n${key.id}\n${key.maskedKey}\n${key.scopes.join("\n")}`.toLowerCase().includes(wanted),
-    );
-  }, [list.items, q, status]);
-  return { ...list, items };
 }

@@ -2,7 +2,6 @@ import { useSession } from "@api/session";
 import { Drawer } from "@mantine/core";
 import type { ApiKeyWithSecret } from "@sdk/generated/models";
 import { apiKeys as t } from "@strings/api-keys";
-import { common } from "@strings/common";
 import { useState } from "react";
 import { KeyForm } from "./KeyForm";
 import { KeyShown } from "./KeyShown";
@@ -31,10 +30,8 @@ export function CreateKey({ preset, opened, onClose }: Props) {
       <Drawer
         opened={opened}
         onClose={close}
-        position="right"
         size={640}
         title={t.form.createTitle}
-        closeButtonProps={{ "aria-label": common.actions.close }}
         // A click beside it would lose what is filled in.
         closeOnClickOutside={false}
       >

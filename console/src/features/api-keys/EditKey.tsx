@@ -2,7 +2,6 @@ import { useSession } from "@api/session";
 import { Drawer } from "@mantine/core";
 import type { ApiKey } from "@sdk/generated/models";
 import { apiKeys as t } from "@strings/api-keys";
-import { common } from "@strings/common";
 import { KeyForm } from "./KeyForm";
 import { useUpdateKey } from "./queries";
 import { changesOf, termsOf } from "./terms";
@@ -16,15 +15,7 @@ export function EditKey({ apiKey, opened, onClose }: { apiKey: ApiKey; opened: b
     update.reset();
   }
   return (
-    <Drawer
-      opened={opened}
-      onClose={close}
-      position="right"
-      size={640}
-      title={t.form.editTitle}
-      closeButtonProps={{ "aria-label": common.actions.close }}
-      closeOnClickOutside={false}
-    >
+    <Drawer opened={opened} onClose={close} size={640} title={t.form.editTitle} closeOnClickOutside={false}>
       <KeyForm
         initial={termsOf(apiKey, scopes)}
         submit={t.form.save}

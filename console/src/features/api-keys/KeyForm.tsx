@@ -1,9 +1,10 @@
 import { useCan, useSession } from "@api/session";
 import { FormError } from "@components/ErrorPanel";
+import { FormActions } from "@components/FormActions";
+import { options } from "@components/options";
 import { fieldErrors } from "@components/problem";
-import { Button, Group, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
+import { NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import { apiKeys as t } from "@strings/api-keys";
-import { common } from "@strings/common";
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import classes from "./parts.module.css";
@@ -88,14 +89,7 @@ export function KeyForm({ initial, submit, isEdit = false, isRunning, error, onS
         <Expiry terms={terms} set={set} errors={errors} />
         <Rotation terms={terms} set={set} errors={errors} isEdit={isEdit} isMissing={wasTried && isWebhookMissing} />
         <FormError error={error} fields={FIELDS} />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onCancel}>
-            {common.actions.cancel}
-          </Button>
-          <Button type="submit" loading={isRunning}>
-            {submit}
-          </Button>
-        </Group>
+        <FormActions submit={submit} isRunning={isRunning} onCancel={onCancel} />
       </Stack>
     </form>
   );
@@ -139,7 +133,7 @@ function Expiry({ terms, set, errors }: PartProps) {
         <NativeSelect
           label={t.form.expires}
           value={terms.expiry}
-          data={Object.entries(t.form.expiryOptions).map(([value, label]) => ({ value, label }))}
+          data={options(t.form.expiryOptions)}
           error={errors.expiresAt}
           onChange={(event) => set("expiry", event.currentTarget.value as ExpiryChoice)}
         />
@@ -171,7 +165,7 @@ function Rotation({ terms, set, errors, isEdit, isMissing }: PartProps & { isEdi
         <NativeSelect
           label={t.form.rotationKind}
           value={terms.rotation}
-          data={Object.entries(t.form.rotationOptions).map(([value, label]) => ({ value, label }))}
+          data={options(t.form.rotationOptions)}
           error={errors.rotation}
           onChange={(event) => set("rotation", event.currentTarget.value as RotationKind)}
         />
@@ -202,7 +196,7 @@ function Rotation({ terms, set, errors, isEdit, isMissing }: PartProps & { isEdi
               label={t.form.deliver}
               description={hasTarget ? undefined : t.form.remindHelp}
               value={terms.deliver}
-              data={Object.entries(t.form.deliverOptions).map(([value, label]) => ({ value, label }))}
+              data={options(t.form.deliverOptions)}
               onChange={(event) => set("deliver", event.currentTarget.value as DeliverKind)}
             />
             {terms.deliver === "webhook" && (

@@ -1,4 +1,5 @@
 import { ErrorPanel } from "@components/ErrorPanel";
+import { options } from "@components/options";
 import { Button, Group, Modal, NativeSelect, Stack, Text } from "@mantine/core";
 import type { ApiKey, ApiKeyWithSecret } from "@sdk/generated/models";
 import { apiKeys as t } from "@strings/api-keys";
@@ -20,19 +21,14 @@ export function RotateKey({ apiKey, opened, onClose }: { apiKey: ApiKey; opened:
   }
   return (
     <>
-      <Modal
-        opened={opened}
-        onClose={close}
-        title={t.rotate.title(apiKey.name)}
-        closeButtonProps={{ "aria-label": common.actions.close }}
-      >
+      <Modal opened={opened} onClose={close} title={t.rotate.title(apiKey.name)}>
         <Stack gap="md">
           <Text c="dimmed">{t.rotate.text}</Text>
           <NativeSelect
             label={t.rotate.overlap}
             data-autofocus
             value={overlap}
-            data={Object.entries(t.rotate.options).map(([value, label]) => ({ value, label }))}
+            data={options(t.rotate.options)}
             onChange={(event) => setOverlap(event.currentTarget.value)}
           />
           <ol className={classes.steps}>

@@ -1,6 +1,7 @@
 import { useList } from "@api/queries";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
+import { options } from "@components/options";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
 import { TimeAgo } from "@components/TimeAgo";
@@ -57,11 +58,9 @@ function Content() {
   const navigate = route.useNavigate();
   const { actor, action, target, outcome, period = "7d", entry } = search;
   // The start of the period stays as it is until a filter changes.
-  const options = useMemo(
-    () => auditList({ actor, action, target, outcome, period }),
-    [actor, action, target, outcome, period],
+  const list = useList(
+    useMemo(() => auditList({ actor, action, target, outcome, period }), [actor, action, target, outcome, period]),
   );
-  const list = useList(options);
   const isFiltered = Boolean(actor || action || target || outcome);
   const set = (change: AuditSearch) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true });
   const clear = (
@@ -94,16 +93,13 @@ function Content() {
         <NativeSelect
           aria-label={t.filters.outcome}
           value={outcome ?? ""}
-          data={[
-            { value: "", label: t.filters.allOutcomes },
-            ...Object.entries(t.outcomes).map(([value, label]) => ({ value, label })),
-          ]}
+          data={options(t.outcomes, t.filters.allOutcomes)}
           onChange={(event) => set({ outcome: event.currentTarget.value || undefined })}
         />
         <NativeSelect
           aria-label={t.filters.period}
           value={period}
-          data={Object.entries(t.filters.periods).map(([value, label]) => ({ value, label }))}
+          data={options(t.filters.periods)}
           onChange={(event) => set({ period: event.currentTarget.value })}
         />
         {isFiltered && clear}

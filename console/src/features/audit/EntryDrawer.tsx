@@ -1,10 +1,9 @@
-import { CopyButton } from "@components/CopyButton";
+import { CopyableId } from "@components/CopyButton";
 import { Facts } from "@components/Panel";
 import { exactTime } from "@components/TimeAgo";
 import { Button, Drawer, Group, Text } from "@mantine/core";
 import type { AuditEntry } from "@sdk/generated/models";
 import { audit as t } from "@strings/audit";
-import { common } from "@strings/common";
 import { statuses } from "@strings/statuses";
 import type { ReactNode } from "react";
 import { Outcome } from "./Outcome";
@@ -19,14 +18,7 @@ interface Props {
 /** All of one request. */
 export function EntryDrawer({ entry, onFilter, onClose }: Props) {
   return (
-    <Drawer
-      opened={entry !== null}
-      onClose={onClose}
-      position="right"
-      size={520}
-      title={entry ? t.what(entry.action) : t.detail.title}
-      closeButtonProps={{ "aria-label": common.actions.close }}
-    >
+    <Drawer opened={entry !== null} onClose={onClose} title={entry ? t.what(entry.action) : t.detail.title}>
       {entry && (
         <>
           <Facts facts={facts(entry)} />
@@ -66,10 +58,5 @@ function facts(entry: AuditEntry) {
 }
 
 function Copied({ value, what }: { value: string; what: string }) {
-  return (
-    <Group gap={4} wrap="nowrap">
-      <code>{value}</code>
-      <CopyButton value={value} what={what} />
-    </Group>
-  );
+  return <CopyableId id={value} what={what} />;
 }

@@ -1,7 +1,6 @@
 import { PageHeader } from "@components/PageHeader";
+import { PageTabs } from "@components/PageTabs";
 import { RequireScope } from "@components/RequireScope";
-import { Tabs } from "@mantine/core";
-import "@mantine/core/styles/Tabs.css";
 import { type Platform, automations as t } from "@strings/automations";
 import { getRouteApi } from "@tanstack/react-router";
 import classes from "./AutomationsPage.module.css";
@@ -43,31 +42,23 @@ function Content() {
           </label>
         ))}
       </fieldset>
-      <Tabs
+      <PageTabs
         value={tab}
-        keepMounted={false}
-        onChange={(value) => go({ platform, tab: value === "hooks" || value === "runs" ? value : undefined })}
-      >
-        <Tabs.List mb="md">
-          {(["templates", "hooks", "runs"] as const).map((each) => (
-            <Tabs.Tab key={each} value={each}>
-              {t.tabs[each]}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <Tabs.Panel value="templates">
-          <ConnectSteps platform={platform} />
-          <RequireScope scope="integrations:read" page>
-            <Templates platform={platform} />
-          </RequireScope>
-        </Tabs.Panel>
-        <Tabs.Panel value="hooks">
-          <Hooks platform={platform} />
-        </Tabs.Panel>
-        <Tabs.Panel value="runs">
-          <Runs platform={platform} />
-        </Tabs.Panel>
-      </Tabs>
+        labels={t.tabs}
+        panels={{
+          templates: (
+            <>
+              <ConnectSteps platform={platform} />
+              <RequireScope scope="integrations:read" page>
+                <Templates platform={platform} />
+              </RequireScope>
+            </>
+          ),
+          hooks: <Hooks platform={platform} />,
+          runs: <Runs platform={platform} />,
+        }}
+        onChange={(value) => go({ platform, tab: value === "templates" ? undefined : value })}
+      />
     </>
   );
 }

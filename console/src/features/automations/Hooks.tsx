@@ -1,7 +1,7 @@
 import { useList } from "@api/queries";
 import { useCan, useSession } from "@api/session";
 import { Confirm } from "@components/Confirm";
-import { CopyButton } from "@components/CopyButton";
+import { CopyableId } from "@components/CopyButton";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
 import { Facts } from "@components/Panel";
@@ -12,7 +12,6 @@ import { Button, Drawer, Group } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { Hook } from "@sdk/generated/models";
 import { type Platform, automations as t } from "@strings/automations";
-import { common } from "@strings/common";
 import { IconTrash, IconWebhook } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { filterWords } from "./plan";
@@ -60,14 +59,7 @@ export function Hooks({ platform }: { platform: Platform }) {
         )}
         empty={<EmptyState icon={IconWebhook} title={t.hooks.emptyTitle(name)} text={t.hooks.empty} />}
       />
-      <Drawer
-        opened={hook !== null}
-        onClose={close}
-        position="right"
-        size={520}
-        title={hook?.eventType}
-        closeButtonProps={{ "aria-label": common.actions.close }}
-      >
+      <Drawer opened={hook !== null} onClose={close} title={hook?.eventType}>
         {hook && <Content hook={hook} onRemoved={close} />}
       </Drawer>
     </>
@@ -87,13 +79,7 @@ function Content({ hook, onRemoved }: { hook: Hook; onRemoved: () => void }) {
       </Group>
       <Facts
         facts={[
-          [
-            names.id,
-            <Group key="id" gap={4}>
-              <code>{hook.id}</code>
-              <CopyButton value={hook.id} what={names.id} />
-            </Group>,
-          ],
+          [names.id, <CopyableId key="id" id={hook.id} what={names.id} />],
           [names.event, hook.eventType],
           [names.filters, hook.filters.length === 0 ? names.none : hook.filters.map(filterWords).join("; ")],
           [names.url, hook.url],

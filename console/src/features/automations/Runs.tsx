@@ -2,6 +2,7 @@ import { useList } from "@api/queries";
 import { CodeBlock } from "@components/CodeBlock";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
+import { options } from "@components/options";
 import { Facts } from "@components/Panel";
 import { StatusBadge, type Tone } from "@components/StatusBadge";
 import { exactTime, TimeAgo } from "@components/TimeAgo";
@@ -9,7 +10,6 @@ import { Toolbar } from "@components/Toolbar";
 import { Drawer, Stack, Text } from "@mantine/core";
 import type { Run } from "@sdk/generated/models";
 import { type Platform, automations as t } from "@strings/automations";
-import { common } from "@strings/common";
 import { IconPlayerPlay, IconSearchOff } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import classes from "./AutomationsPage.module.css";
@@ -53,10 +53,7 @@ export function Runs({ platform }: { platform: Platform }) {
           {
             label: t.runs.status,
             value: status ?? "",
-            options: [
-              { value: "", label: t.runs.allStatuses },
-              ...Object.entries(t.runs.statuses).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(t.runs.statuses, t.runs.allStatuses),
             onChange: (value) => void navigate({ search: { platform, tab: "runs", status: value || undefined } }),
           },
         ]}
@@ -89,7 +86,6 @@ export function Runs({ platform }: { platform: Platform }) {
         position="right"
         size={640}
         title={run ? t.runs.action(run.action) : t.runs.detail.title}
-        closeButtonProps={{ "aria-label": common.actions.close }}
       >
         {run && <Content run={run} />}
       </Drawer>

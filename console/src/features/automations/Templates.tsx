@@ -87,14 +87,7 @@ interface DrawerProps {
 function TemplateDrawer({ platform, template, onClose }: DrawerProps) {
   const plan = template && planOf(template);
   return (
-    <Drawer
-      opened={template !== null}
-      onClose={onClose}
-      position="right"
-      size={520}
-      title={template?.name}
-      closeButtonProps={{ "aria-label": common.actions.close }}
-    >
+    <Drawer opened={template !== null} onClose={onClose} title={template?.name}>
       {template && (
         <Stack gap="md">
           <Text c="dimmed">{template.description}</Text>

@@ -3,17 +3,17 @@ import { fieldErrorsOf } from "@components/problem";
 import { SchemaError, SchemaFields } from "@components/SchemaFields";
 import { type FieldValues, fieldsOf, filled } from "@components/schema";
 import { Anchor, Button, Stack } from "@mantine/core";
+import type { Patchbay } from "@sdk/client";
 import type { ConnectableIntegration, Connection } from "@sdk/generated/models";
-import type { Http } from "@sdk/http";
 import { connect as t } from "@strings/connect";
 import { type FormEvent, useState } from "react";
 import { Assurance } from "./Assurance";
 import classes from "./ConnectPage.module.css";
-import { connectWith, labelOf } from "./session";
+import { labelOf } from "./session";
 import { useSettled } from "./useSettled";
 
 interface Props {
-  client: Http;
+  client: Patchbay;
   integration: ConnectableIntegration;
   who: string;
   onDone: (connection: Connection) => void;
@@ -32,7 +32,9 @@ export function ByCredentials({ client, integration, who, onDone }: Props) {
     event.preventDefault();
     setSending(true);
     try {
-      onDone(await connectWith(client, integration.id, filled(values)));
+      onDone(
+        await client.connections.create(integration.id, { credentials: filled(values) as Record<string, string> }),
+      );
     } catch (problem) {
       setError(problem);
       setSending(false);

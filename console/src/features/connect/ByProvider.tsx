@@ -1,16 +1,16 @@
 import { useAuthorization } from "@api/authorization";
 import { AuthorizationProgress } from "@components/AuthorizationProgress";
 import { Button } from "@mantine/core";
+import type { Patchbay } from "@sdk/client";
 import type { ConnectableIntegration, Connection } from "@sdk/generated/models";
-import type { Http } from "@sdk/http";
 import { connect as t } from "@strings/connect";
 import { Assurance } from "./Assurance";
 import classes from "./ConnectPage.module.css";
-import { complete, initiate, labelOf } from "./session";
+import { initiate, labelOf } from "./session";
 import { useSettled } from "./useSettled";
 
 interface Props {
-  client: Http;
+  client: Patchbay;
   integration: ConnectableIntegration;
   who: string;
   onDone: (connection: Connection) => void;
@@ -23,7 +23,7 @@ export function ByProvider({ client, integration, who, onDone }: Props) {
   const isSettled = useSettled();
   const { state, begin, cancel } = useAuthorization({
     start: () => initiate(client, integration),
-    complete: (parameters) => complete(client, parameters),
+    complete: (parameters) => client.connections.complete(parameters),
     onDone,
   });
   return (

@@ -6,9 +6,9 @@ import { problemOf } from "@components/problem";
 import { PageSkeleton } from "@components/Skeletons";
 import { exactTime } from "@components/TimeAgo";
 import { Button } from "@mantine/core";
+import type { Patchbay } from "@sdk/client";
 import { ApiError } from "@sdk/errors";
 import type { ConnectableIntegration, Connection, ConnectPage as Session } from "@sdk/generated/models";
-import type { Http } from "@sdk/http";
 import { connect as t } from "@strings/connect";
 import { IconArrowsLeftRight, IconCircleCheck, IconLinkOff, IconPlugConnectedX } from "@tabler/icons-react";
 import { type ReactNode, useMemo, useState } from "react";
@@ -56,7 +56,7 @@ function Failed({ error, onRetry }: { error: unknown; onRetry: () => void }) {
   return <EmptyState heading="h1" icon={IconLinkOff} title={t.deadTitle} text={problemOf(error).detail} />;
 }
 
-function Open({ client, session }: { client: Http; session: Session }) {
+function Open({ client, session }: { client: Patchbay; session: Session }) {
   const { integrations, returnUrl } = session;
   const only = integrations.length === 1 ? integrations[0] : undefined;
   const [chosen, setChosen] = useState<ConnectableIntegration | null>(only ?? null);

@@ -1,7 +1,6 @@
-import { httpWith } from "@api/http";
-import { RETURN_PATH, type Redirect } from "@api/providerWindow";
-import type { Authorization, ConnectableIntegration, Connection, ConnectPage } from "@sdk/generated/models";
-import type { Http } from "@sdk/http";
+import { RETURN_PATH } from "@api/providerWindow";
+import { Patchbay } from "@sdk/client";
+import type { Authorization, ConnectableIntegration, ConnectPage } from "@sdk/generated/models";
 import { useCallback, useEffect, useState } from "react";
 
 export type Loaded =
@@ -9,20 +8,20 @@ export type Loaded =
   | { status: "loaded"; session: ConnectPage }
   | { status: "failed"; error: unknown };
 
-/** Requests with the link's token, which opens only the routes that a connection needs. */
-export function connectClient(token: string): Http {
-  return httpWith(token);
+/** The client with the link's token, which allows only the calls that a connection needs. */
+export function connectClient(token: string): Patchbay {
+  return new Patchbay({ apiKey: token, baseUrl: location.origin });
 }
 
 /** What the link is for. */
-export function useConnectSession(client: Http | null): { loaded: Loaded; reload: () => void } {
+export function useConnectSession(client: Patchbay | null): { loaded: Loaded; reload: () => void } {
   const [loaded, setLoaded] = useState<Loaded>({ status: "loading" });
   const load = useCallback(
     (signal?: AbortSignal) => {
       if (client === null) return;
       setLoaded({ status: "loading" });
-      client
-        .request<ConnectPage>("GET", "/api/connect/session", { options: { signal } })
+      client.connectSessions
+        .getPage({ signal })
         .then((session) => setLoaded({ status: "loaded", session }))
         .catch((error: unknown) => signal?.aborted || setLoaded({ status: "failed", error }));
     },
@@ -41,24 +40,7 @@ export function labelOf({ name, provider, providerName }: ConnectableIntegration
   return providerName === provider ? name : providerName;
 }
 
-/** Start a flow. The link itself decides the scopes and the connection's name. */
-export function initiate(client: Http, { id, redirectUri }: ConnectableIntegration): Promise<Authorization> {
-  return client.request<Authorization>("POST", "/api/integrations/{id}/oauth/initiate", {
-    path: { id },
-    body: { redirectUri, returnUrl: location.origin + RETURN_PATH },
-    idempotent: true,
-  });
-}
-
-export function complete(client: Http, parameters: Redirect): Promise<Connection> {
-  return client.request<Connection>("POST", "/api/integrations/oauth/callback", { body: parameters, idempotent: true });
-}
-
-/** Connect with credentials that the account's owner has. */
-export function connectWith(client: Http, id: string, credentials: Record<string, unknown>): Promise<Connection> {
-  return client.request<Connection>("POST", "/api/integrations/{id}/connections", {
-    path: { id },
-    body: { credentials },
-    idempotent: true,
-  });
+/** Start a flow. The link itself sets the scopes and the connection's name. Only OAuth has a `redirectUri`. */
+export function initiate(client: Patchbay, { id, redirectUri }: ConnectableIntegration): Promise<Authorization> {
+  return client.connections.initiate(id, { redirectUri: redirectUri!, returnUrl: location.origin + RETURN_PATH });
 }

@@ -1,11 +1,10 @@
 import { CodeBlock } from "@components/CodeBlock";
 import { Confirm } from "@components/Confirm";
 import { CopyButton } from "@components/CopyButton";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { Loaded } from "@components/Loaded";
 import { PageHeader } from "@components/PageHeader";
 import { Panel } from "@components/Panel";
 import { RequireScope } from "@components/RequireScope";
-import { PageSkeleton } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
 import { TimeAgo } from "@components/TimeAgo";
 import { Button, Text } from "@mantine/core";
@@ -24,17 +23,18 @@ const route = getRouteApi("/pages/events/$eventId");
 export function EventPage() {
   return (
     <RequireScope scope="events:read" page>
-      <Content />
+      <Page />
     </RequireScope>
   );
 }
 
-function Content() {
+function Page() {
   const { eventId } = route.useParams();
   const query = useQuery(eventDetail(eventId));
-  if (query.isPending) return <PageSkeleton />;
-  if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
-  const event = query.data;
+  return <Loaded query={query}>{(event) => <Content event={event} readAt={query.dataUpdatedAt} />}</Loaded>;
+}
+
+function Content({ event, readAt }: { event: Event; readAt: number }) {
   return (
     <>
       <PageHeader
@@ -63,7 +63,7 @@ function Content() {
             </div>
           </div>
         )}
-        {event.status === "ACCEPTED" && <Way event={event} isNew={isNew(event, query.dataUpdatedAt)} />}
+        {event.status === "ACCEPTED" && <Way event={event} isNew={isNew(event, readAt)} />}
         <Panel title={t.detail.payload}>
           <Data event={event} />
         </Panel>

@@ -2,6 +2,7 @@ import { type List, useList } from "@api/queries";
 import { useCan } from "@api/session";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
+import { options } from "@components/options";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
@@ -105,19 +106,13 @@ function Events() {
           {
             label: t.filters.source,
             value: filters.source ?? "",
-            options: [
-              { value: "", label: t.filters.allSources },
-              ...Object.entries(t.sources).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(t.sources, t.filters.allSources),
             onChange: (value) => change({ source: (value || undefined) as Filters["source"] }),
           },
           {
             label: t.filters.status,
             value: filters.status ?? "",
-            options: [
-              { value: "", label: t.filters.allStatuses },
-              ...Object.entries(t.statuses).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(t.statuses, t.filters.allStatuses),
             onChange: (value) => change({ status: (value || undefined) as Filters["status"] }),
           },
         ]}

@@ -12,13 +12,7 @@ import { eventTypes, usePublish } from "./queries";
 /** The dialog that publishes an event, by default the sample of its type. */
 export function PublishEvent({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      size="lg"
-      title={t.publish.title}
-      closeButtonProps={{ "aria-label": common.actions.close }}
-    >
+    <Modal opened={opened} onClose={onClose} size="lg" title={t.publish.title}>
       <Form onClose={onClose} />
     </Modal>
   );

@@ -10,7 +10,6 @@ import "@mantine/core/styles/FloatingIndicator.css";
 import "@mantine/core/styles/SegmentedControl.css";
 import { useMediaQuery } from "@mantine/hooks";
 import type { DryRun, EventTypeInfo, Flow } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { flows as t } from "@strings/flows";
 import {
   IconAdjustments,
@@ -292,7 +291,6 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
             onClose={() => setFormOpen(false)}
             position="right"
             title={t.editor.editing(nameOf(selection, draft))}
-            closeButtonProps={{ "aria-label": common.actions.close }}
           >
             {form}
           </Drawer>

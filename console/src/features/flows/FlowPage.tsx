@@ -1,16 +1,16 @@
 import { useCan } from "@api/session";
 import { Confirm } from "@components/Confirm";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { Loaded } from "@components/Loaded";
+import { MoreMenu } from "@components/MoreMenu";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
-import { PageSkeleton } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
-import { ActionIcon, Menu, Tabs } from "@mantine/core";
+import { Menu, Tabs } from "@mantine/core";
 import "@mantine/core/styles/Tabs.css";
 import { useDisclosure } from "@mantine/hooks";
 import type { Flow } from "@sdk/generated/models";
 import { flows as t } from "@strings/flows";
-import { IconDots, IconPlayerPause, IconTrash } from "@tabler/icons-react";
+import { IconPlayerPause, IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { FlowEditor } from "./FlowEditor";
@@ -31,18 +31,19 @@ export function FlowPage() {
 
 function Page() {
   const { flowId } = route.useParams();
-  const { tab } = route.useSearch();
   const query = useQuery(flowDetail(flowId));
-  if (query.isPending) return <PageSkeleton />;
-  if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
-  const flow = query.data;
+  return <Loaded query={query}>{(flow) => <Content flow={flow} />}</Loaded>;
+}
+
+function Content({ flow }: { flow: Flow }) {
+  const { tab } = route.useSearch();
   if (tab !== "runs") {
     return (
       <FlowEditor
         key={flow.id}
         flow={flow}
         initial={draftOf(flow)}
-        tabs={<PageTabs tab="editor" />}
+        tabs={<ViewTabs tab="editor" />}
         menu={<More flow={flow} />}
       />
     );
@@ -57,13 +58,13 @@ function Page() {
       >
         <More flow={flow} />
       </PageHeader>
-      <PageTabs tab="runs" />
+      <ViewTabs tab="runs" />
       <Runs flow={flow} />
     </>
   );
 }
 
-function PageTabs({ tab }: { tab: "editor" | "runs" }) {
+function ViewTabs({ tab }: { tab: "editor" | "runs" }) {
   const navigate = route.useNavigate();
   return (
     <Tabs
@@ -88,26 +89,19 @@ function More({ flow }: { flow: Flow }) {
   if (!canWrite) return null;
   return (
     <>
-      <Menu position="bottom-end">
-        <Menu.Target>
-          <ActionIcon variant="default" size={36} aria-label={t.detail.menu}>
-            <IconDots size={18} aria-hidden />
-          </ActionIcon>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {flow.status === "ACTIVE" && (
-            <Menu.Item
-              leftSection={<IconPlayerPause size={16} aria-hidden />}
-              onClick={() => setStatus.mutate("INACTIVE")}
-            >
-              {t.detail.deactivate}
-            </Menu.Item>
-          )}
-          <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
-            {t.detail.remove}
+      <MoreMenu>
+        {flow.status === "ACTIVE" && (
+          <Menu.Item
+            leftSection={<IconPlayerPause size={16} aria-hidden />}
+            onClick={() => setStatus.mutate("INACTIVE")}
+          >
+            {t.detail.deactivate}
           </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+        )}
+        <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
+          {t.detail.remove}
+        </Menu.Item>
+      </MoreMenu>
       <Confirm
         opened={isDeleting}
         title={t.detail.removeTitle(flow.name)}

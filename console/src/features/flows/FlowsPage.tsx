@@ -1,6 +1,7 @@
-import { type List, useList } from "@api/queries";
+import { matching, useList } from "@api/queries";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
+import { options } from "@components/options";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
@@ -11,7 +12,6 @@ import type { Flow } from "@sdk/generated/models";
 import { flows as t } from "@strings/flows";
 import { IconGitBranch, IconPlus, IconSearchOff } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useMemo } from "react";
 import classes from "./flows.module.css";
 import { allSteps } from "./model/definition";
 import { flowList } from "./queries";
@@ -66,7 +66,7 @@ export function FlowsPage() {
   const { q = "", status = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const list = useList(flowList);
-  const matching = useMatching(list, q, status);
+  const shown = matching(list, { q, status }, ({ name, description, id }) => [name, description, id]);
   const add = (
     <RequireScope scope="flows:write">
       <Button
@@ -90,17 +90,14 @@ export function FlowsPage() {
           {
             label: t.status,
             value: status,
-            options: [
-              { value: "", label: t.allStatuses },
-              ...Object.entries(t.statuses).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(t.statuses, t.allStatuses),
             onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value || undefined }) }),
           },
         ]}
       />
       <DataList
         label={t.listLabel}
-        list={matching}
+        list={shown}
         columns={COLUMNS}
         rowHeight={60}
         primary={(flow, content) => (
@@ -120,19 +117,6 @@ export function FlowsPage() {
       />
     </RequireScope>
   );
-}
-
-/** The flows of the list that match. The API does not search, so the list loads on until it has enough rows. */
-function useMatching(list: List<Flow>, q: string, status: string): List<Flow> {
-  const items = useMemo(() => {
-    const wanted = q.trim().toLowerCase();
-    return list.items.filter(
-      (flow) =>
-        (status === "" || flow.status === status) &&
-        `${flow.name}\n${flow.description}\n${flow.id}`.toLowerCase().includes(wanted),
-    );
-  }, [list.items, q, status]);
-  return { ...list, items };
 }
 
 function startsWith(eventTypes: readonly string[]): string {

@@ -1,10 +1,9 @@
 import { CodeBlock } from "@components/CodeBlock";
-import { CopyButton } from "@components/CopyButton";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { CopyableId } from "@components/CopyButton";
+import { Loaded } from "@components/Loaded";
 import { PageHeader } from "@components/PageHeader";
 import { Facts, Panel } from "@components/Panel";
 import { RequireScope } from "@components/RequireScope";
-import { PageSkeleton } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
 import { exactTime, TimeAgo } from "@components/TimeAgo";
 import { Group, Skeleton, Stack, Text } from "@mantine/core";
@@ -37,9 +36,7 @@ export function RunPage() {
 function Page() {
   const { flowId, runId } = route.useParams();
   const query = useQuery(runDetail(flowId, runId));
-  if (query.isPending) return <PageSkeleton />;
-  if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
-  return <Run run={query.data} />;
+  return <Loaded query={query}>{(run) => <Run run={run} />}</Loaded>;
 }
 
 /** A run on the graph of the definition that it began with; beside it, what the chosen step got and gave. */
@@ -175,12 +172,7 @@ function Part({ name, value }: { name: string; value: unknown }) {
 
 function facts(run: FlowRunDetail) {
   const names = t.run.facts;
-  const id = (value: string, name: string) => (
-    <Group key={name} gap={4}>
-      <code>{value}</code>
-      <CopyButton value={value} what={name} />
-    </Group>
-  );
+  const id = (value: string, name: string) => <CopyableId key={name} id={value} what={name} />;
   return [
     [names.id, id(run.id, names.id)],
     [names.event, id(run.eventId, names.event)],

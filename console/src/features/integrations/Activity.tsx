@@ -1,6 +1,7 @@
 import { useList } from "@api/queries";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
+import { options } from "@components/options";
 import { StatusBadge } from "@components/StatusBadge";
 import { TimeAgo } from "@components/TimeAgo";
 import { Toolbar } from "@components/Toolbar";
@@ -62,10 +63,7 @@ export function Activity({ integrationId }: { integrationId: string }) {
           {
             label: t.activity.filter,
             value: action ?? "",
-            options: [
-              { value: "", label: t.activity.all },
-              ...Object.entries(t.actions).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(t.actions, t.activity.all),
             onChange: (value) => void navigate({ search: (old) => ({ ...old, action: value || undefined }) }),
           },
         ]}

@@ -1,7 +1,7 @@
 import { useProvider } from "@api/providers";
 import { isHttp } from "@api/providerWindow";
 import { useCan, useSession } from "@api/session";
-import { CopyButton } from "@components/CopyButton";
+import { CopyableId, CopyButton } from "@components/CopyButton";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { Facts, Panel } from "@components/Panel";
 import { fieldErrorsOf } from "@components/problem";
@@ -165,13 +165,7 @@ function facts(integration: Integration) {
     integration.rateLimitPerDay && names.perDay(integration.rateLimitPerDay),
   ].filter(Boolean);
   return [
-    [
-      names.id,
-      <Group key="id" gap={4}>
-        <code className={classes.mono}>{integration.id}</code>
-        <CopyButton value={integration.id} what={names.id} />
-      </Group>,
-    ],
+    [names.id, <CopyableId key="id" id={integration.id} what={names.id} />],
     [names.type, words.types[integration.type]],
     [names.provider, integration.provider ?? t.noProvider],
     ...(integration.description ? [[names.description, integration.description] as const] : []),

@@ -5,13 +5,13 @@ import { RETURN_PATH } from "@api/providerWindow";
 import { api } from "@api/session";
 import { AuthorizationProgress } from "@components/AuthorizationProgress";
 import { ErrorPanel } from "@components/ErrorPanel";
+import { FormActions } from "@components/FormActions";
 import { fieldErrors, fieldErrorsOf } from "@components/problem";
 import { SchemaError, SchemaFields } from "@components/SchemaFields";
 import { PageSkeleton } from "@components/Skeletons";
 import { type FieldValues, fieldsOf, filled } from "@components/schema";
-import { Button, Group, Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
+import { Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import type { Connection, Integration, Provider } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { connections as t } from "@strings/connections";
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
@@ -36,7 +36,6 @@ export function ConnectDialog({ opened, choices, again, onClose }: Props) {
       opened={opened}
       onClose={onClose}
       title={again ? t.dialog.again(nameOf(again)) : only ? t.dialog.titleOf(only.name) : t.dialog.title}
-      closeButtonProps={{ "aria-label": common.actions.close }}
       // What was typed, and a flow that waits for the provider, would be lost by a click beside the dialog.
       closeOnClickOutside={false}
     >
@@ -122,12 +121,7 @@ function ByProvider({ integration, provider, again, onDone }: FormProps) {
             <Text size="sm" c="dimmed">
               {t.dialog.otherClient}
             </Text>
-            <Group justify="flex-end" gap="xs">
-              <Button variant="default" onClick={onDone}>
-                {common.actions.cancel}
-              </Button>
-              <Button type="submit">{t.dialog.proceed(label)}</Button>
-            </Group>
+            <FormActions submit={t.dialog.proceed(label)} onCancel={onDone} />
           </>
         ) : (
           <AuthorizationProgress state={state} provider={label} onStart={() => void begin()} onCancel={cancel} />
@@ -194,14 +188,7 @@ function ByCredentials({ integration, provider, again, onDone }: FormProps) {
           onChange={(field, value) => setValues((before) => ({ ...before, [field]: value }))}
         />
         <SchemaError error={create.error} object="credentials" fields={fields} others={["connectionId"]} />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onDone}>
-            {common.actions.cancel}
-          </Button>
-          <Button type="submit" loading={create.isPending}>
-            {t.dialog.submit}
-          </Button>
-        </Group>
+        <FormActions submit={t.dialog.submit} isRunning={create.isPending} onCancel={onDone} />
       </Stack>
     </form>
   );

@@ -1,17 +1,16 @@
 import { useCan } from "@api/session";
 import { CodeBlock } from "@components/CodeBlock";
 import { Confirm } from "@components/Confirm";
-import { CopyButton } from "@components/CopyButton";
+import { CopyableId } from "@components/CopyButton";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { Facts } from "@components/Panel";
 import { PageSkeleton, RowSkeletons } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
 import { connectionStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
-import { Button, Drawer, Group, Text } from "@mantine/core";
+import { Button, Drawer, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { Connection } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { connections as t } from "@strings/connections";
 import { integrations } from "@strings/integrations";
 import { providers as words } from "@strings/providers";
@@ -43,10 +42,8 @@ export function ConnectionDrawer({ opened, known, onClose }: Props) {
     <Drawer
       opened={opened !== null}
       onClose={onClose}
-      position="right"
       size={620}
       title={connection ? nameOf(connection) : t.detail.title}
-      closeButtonProps={{ "aria-label": common.actions.close }}
     >
       {connection ? (
         <Content key={connection.id} connection={connection} onGone={onClose} />
@@ -200,13 +197,7 @@ function facts(connection: Connection) {
   const names = t.detail.facts;
   const { account, scopes, authType, expiresAt } = connection;
   return [
-    [
-      names.id,
-      <Group key="id" gap={4}>
-        <code className={classes.mono}>{connection.id}</code>
-        <CopyButton value={connection.id} what={names.id} />
-      </Group>,
-    ],
+    [names.id, <CopyableId key="id" id={connection.id} what={names.id} />],
     [names.name, connection.connectionId],
     ...(account.id ? [[names.accountId, account.id] as const] : []),
     [names.auth, words.auth[authType]],

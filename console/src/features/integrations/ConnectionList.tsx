@@ -1,8 +1,9 @@
-import { type List, useList } from "@api/queries";
+import { matching, useList } from "@api/queries";
 import { useCan } from "@api/session";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
 import { Monogram } from "@components/Monogram";
+import { options } from "@components/options";
 import { StatusBadge } from "@components/StatusBadge";
 import { connectionStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
@@ -46,7 +47,7 @@ interface Props {
 export function ConnectionList({ integration, integrations = [], filters, open, onFilter, onOpen, offer }: Props) {
   const { q = "", status, integration: chosen } = filters;
   const list = useList(connectionList({ status, integrationId: integration?.id ?? chosen }));
-  const matching = useMatching(list, q);
+  const shown = matching(list, { q }, ({ id, connectionId, account }) => [connectionId, account.label, account.id, id]);
   const seesIntegrations = useCan("integrations:read");
   const columns = useMemo(
     () => columnsOf(integration ? null : new Map(integrations.map((each) => [each.id, each]))),
@@ -64,10 +65,7 @@ export function ConnectionList({ integration, integrations = [], filters, open, 
           {
             label: t.status,
             value: status ?? "",
-            options: [
-              { value: "", label: t.allStatuses },
-              ...Object.entries(statuses.connection).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(statuses.connection, t.allStatuses),
             onChange: (value) => onFilter({ status: value || undefined }),
           },
           ...(integration === undefined && seesIntegrations
@@ -87,7 +85,7 @@ export function ConnectionList({ integration, integrations = [], filters, open, 
       />
       <DataList
         label={t.listLabel}
-        list={matching}
+        list={shown}
         columns={columns}
         rowHeight={60}
         primary={(connection, content) => (
@@ -177,14 +175,4 @@ function columnsOf(integrations: ReadonlyMap<string, Integration> | null): reado
       render: ({ createdAt }) => <TimeAgo at={createdAt} />,
     },
   ];
-}
-
-function useMatching(list: List<Connection>, q: string): List<Connection> {
-  const items = useMemo(() => {
-    const wanted = q.trim().toLowerCase();
-    return list.items.filter(({ id, connectionId, account }) =>
-      `${connectionId}\n${account.label ?? ""}\n${account.id ?? ""}\n${id}`.toLowerCase().includes(wanted),
-    );
-  }, [list.items, q]);
-  return { ...list, items };
 }

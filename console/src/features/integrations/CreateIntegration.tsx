@@ -1,9 +1,10 @@
 import { providerList } from "@api/providers";
 import { ErrorPanel, FormError } from "@components/ErrorPanel";
+import { FormActions } from "@components/FormActions";
+import { options } from "@components/options";
 import { fieldErrors } from "@components/problem";
-import { Button, Group, Modal, NativeSelect, Stack, TextInput } from "@mantine/core";
+import { Modal, NativeSelect, Stack, TextInput } from "@mantine/core";
 import type { IntegrationType, ProviderSummary } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { integrations as t } from "@strings/integrations";
 import { providers as words } from "@strings/providers";
 import { useQuery } from "@tanstack/react-query";
@@ -17,12 +18,7 @@ const FIELDS = ["provider", "type", "name"];
 /** The dialog that creates an integration; its page then asks for what the provider needs. */
 export function CreateIntegration({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title={t.form.title}
-      closeButtonProps={{ "aria-label": common.actions.close }}
-    >
+    <Modal opened={opened} onClose={onClose} title={t.form.title}>
       <Form onCancel={onClose} />
     </Modal>
   );
@@ -70,7 +66,7 @@ function Form({ onCancel }: { onCancel: () => void }) {
           <NativeSelect
             label={t.form.type}
             value={type}
-            data={Object.entries(words.types).map(([value, label]) => ({ value, label }))}
+            data={options(words.types)}
             error={errors.type}
             onChange={(event) => setType(event.currentTarget.value as IntegrationType)}
           />
@@ -86,14 +82,7 @@ function Form({ onCancel }: { onCancel: () => void }) {
         />
         {catalogue.error && <ErrorPanel error={catalogue.error} onRetry={() => void catalogue.refetch()} />}
         <FormError error={create.error} fields={FIELDS} />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onCancel}>
-            {common.actions.cancel}
-          </Button>
-          <Button type="submit" loading={create.isPending}>
-            {t.form.submit}
-          </Button>
-        </Group>
+        <FormActions submit={t.form.submit} isRunning={create.isPending} onCancel={onCancel} />
       </Stack>
     </form>
   );

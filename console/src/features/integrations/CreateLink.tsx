@@ -1,12 +1,13 @@
 import { useSession } from "@api/session";
 import { FormError } from "@components/ErrorPanel";
+import { FormActions } from "@components/FormActions";
+import { options } from "@components/options";
 import { fieldErrors } from "@components/problem";
 import { Secret } from "@components/Secret";
 import { Button, Group, Modal, MultiSelect, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import "@mantine/core/styles/Pill.css";
 import "@mantine/core/styles/PillsInput.css";
 import type { ConnectSessionLink, Integration } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { connections as t } from "@strings/connections";
 import { type FormEvent, useState } from "react";
 import { useCreateLink } from "./connections";
@@ -36,7 +37,6 @@ export function CreateLink({ opened, choices, onClose }: Props) {
       onClose={close}
       size="lg"
       title={created === null ? t.links.form.title : t.links.form.created}
-      closeButtonProps={{ "aria-label": common.actions.close }}
       // The link would be lost by a click beside the dialog.
       closeOnClickOutside={created === null}
     >
@@ -127,7 +127,7 @@ function Form({ choices, onCreated, onCancel }: FormProps) {
         <NativeSelect
           label={texts.expires}
           value={expiresIn}
-          data={Object.entries(t.links.lifetimes).map(([value, label]) => ({ value, label }))}
+          data={options(t.links.lifetimes)}
           error={errors.expiresIn}
           onChange={(event) => setExpiresIn(event.currentTarget.value)}
         />
@@ -142,14 +142,7 @@ function Form({ choices, onCreated, onCancel }: FormProps) {
           onChange={(event) => setReturnUrl(event.currentTarget.value)}
         />
         <FormError error={create.error} fields={FIELDS} />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onCancel}>
-            {common.actions.cancel}
-          </Button>
-          <Button type="submit" loading={create.isPending}>
-            {texts.submit}
-          </Button>
-        </Group>
+        <FormActions submit={texts.submit} isRunning={create.isPending} onCancel={onCancel} />
       </Stack>
     </form>
   );

@@ -1,18 +1,18 @@
 import { Confirm } from "@components/Confirm";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { Loaded } from "@components/Loaded";
+import { MoreMenu } from "@components/MoreMenu";
 import { PageHeader } from "@components/PageHeader";
+import { PageTabs } from "@components/PageTabs";
 import { RequireScope } from "@components/RequireScope";
-import { PageSkeleton } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
 import { integrationStatus } from "@components/statuses";
-import { ActionIcon, Button, Menu, Tabs } from "@mantine/core";
-import "@mantine/core/styles/Tabs.css";
+import { Button, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { Integration } from "@sdk/generated/models";
 import { integrations as t } from "@strings/integrations";
 import { providers as words } from "@strings/providers";
 import { statuses } from "@strings/statuses";
-import { IconDots, IconPlayerPause, IconPlayerPlay, IconPlugConnected, IconTrash } from "@tabler/icons-react";
+import { IconPlayerPause, IconPlayerPlay, IconPlugConnected, IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { Activity } from "./Activity";
@@ -24,7 +24,6 @@ import { isPlan } from "./kinds";
 import { integrationDetail, useDeleteIntegration, useSetIntegrationStatus } from "./queries";
 
 const route = getRouteApi("/pages/integrations/$integrationId");
-const TABS = ["connections", "configuration", "activity"] as const;
 
 export function IntegrationPage() {
   return (
@@ -37,16 +36,13 @@ export function IntegrationPage() {
 function Page() {
   const { integrationId } = route.useParams();
   const query = useQuery(integrationDetail(integrationId));
-  if (query.isPending) return <PageSkeleton />;
-  if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
-  return <Loaded key={query.data.id} integration={query.data} />;
+  return <Loaded query={query}>{(integration) => <Content key={integration.id} integration={integration} />}</Loaded>;
 }
 
-function Loaded({ integration }: { integration: Integration }) {
+function Content({ integration }: { integration: Integration }) {
   const { tab, q, status, connection } = route.useSearch();
   const navigate = route.useNavigate();
   const needsSetup = integration.status === "PENDING_SETUP";
-  const tabs = TABS.filter((each) => each !== "connections" || !isPlan(integration));
   const shown = tab ?? (needsSetup || isPlan(integration) ? "configuration" : "connections");
   return (
     <>
@@ -59,36 +55,28 @@ function Loaded({ integration }: { integration: Integration }) {
         <Actions integration={integration} />
       </PageHeader>
       <Reason integration={integration} />
-      <Tabs
+      <PageTabs
         value={shown}
-        keepMounted={false}
-        onChange={(value) => void navigate({ search: { tab: TABS.find((each) => each === value) } })}
-      >
-        <Tabs.List mb="md">
-          {tabs.map((each) => (
-            <Tabs.Tab key={each} value={each}>
-              {t.detail.tabs[each]}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <Tabs.Panel value="connections">
-          <RequireScope scope="connections:read" page>
-            <ConnectionList
-              integration={integration}
-              filters={{ q, status }}
-              open={connection === undefined ? null : { id: connection, integrationId: integration.id }}
-              onFilter={(changes) => void navigate({ search: (old) => ({ ...old, ...changes }), replace: true })}
-              onOpen={(opened) => void navigate({ search: (old) => ({ ...old, connection: opened?.id }) })}
-            />
-          </RequireScope>
-        </Tabs.Panel>
-        <Tabs.Panel value="configuration">
-          <Configuration integration={integration} />
-        </Tabs.Panel>
-        <Tabs.Panel value="activity">
-          <Activity integrationId={integration.id} />
-        </Tabs.Panel>
-      </Tabs>
+        labels={t.detail.tabs}
+        panels={{
+          ...(!isPlan(integration) && {
+            connections: (
+              <RequireScope scope="connections:read" page>
+                <ConnectionList
+                  integration={integration}
+                  filters={{ q, status }}
+                  open={connection === undefined ? null : { id: connection, integrationId: integration.id }}
+                  onFilter={(changes) => void navigate({ search: (old) => ({ ...old, ...changes }), replace: true })}
+                  onOpen={(opened) => void navigate({ search: (old) => ({ ...old, connection: opened?.id }) })}
+                />
+              </RequireScope>
+            ),
+          }),
+          configuration: <Configuration integration={integration} />,
+          activity: <Activity integrationId={integration.id} />,
+        }}
+        onChange={(value) => void navigate({ search: { tab: value } })}
+      />
     </>
   );
 }
@@ -114,28 +102,21 @@ function Actions({ integration }: { integration: Integration }) {
   return (
     <>
       <RequireScope scope="integrations:write">
-        <Menu position="bottom-end">
-          <Menu.Target>
-            <ActionIcon variant="default" size={36} aria-label={t.detail.menu}>
-              <IconDots size={18} aria-hidden />
-            </ActionIcon>
-          </Menu.Target>
-          <Menu.Dropdown>
-            {(isActive || integration.status === "INACTIVE") && (
-              <Menu.Item
-                leftSection={
-                  isActive ? <IconPlayerPause size={16} aria-hidden /> : <IconPlayerPlay size={16} aria-hidden />
-                }
-                onClick={() => setStatus.mutate(isActive ? "INACTIVE" : "ACTIVE")}
-              >
-                {isActive ? t.detail.pause : t.detail.resume}
-              </Menu.Item>
-            )}
-            <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
-              {t.detail.remove}
+        <MoreMenu>
+          {(isActive || integration.status === "INACTIVE") && (
+            <Menu.Item
+              leftSection={
+                isActive ? <IconPlayerPause size={16} aria-hidden /> : <IconPlayerPlay size={16} aria-hidden />
+              }
+              onClick={() => setStatus.mutate(isActive ? "INACTIVE" : "ACTIVE")}
+            >
+              {isActive ? t.detail.pause : t.detail.resume}
             </Menu.Item>
-          </Menu.Dropdown>
-        </Menu>
+          )}
+          <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={confirm.open}>
+            {t.detail.remove}
+          </Menu.Item>
+        </MoreMenu>
       </RequireScope>
       {isActive && !isPlan(integration) && (
         <RequireScope scope="connections:write">

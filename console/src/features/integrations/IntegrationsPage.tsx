@@ -1,9 +1,10 @@
 import { providerList } from "@api/providers";
-import { type List, useList } from "@api/queries";
+import { type List, matching, useList } from "@api/queries";
 import { useCan } from "@api/session";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
 import { Monogram } from "@components/Monogram";
+import { options } from "@components/options";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
 import { StatusBadge, type Tone } from "@components/StatusBadge";
@@ -118,7 +119,7 @@ function Integrations({ list, columns }: { list: List<Row>; columns: readonly Co
   const { q = "", status = "", create = false } = route.useSearch();
   const navigate = route.useNavigate();
   const queries = useQueryClient();
-  const matching = useMatching(list, q, status);
+  const shown = matching(list, { q, status }, ({ name, provider, id }) => [name, provider, id]);
   const setCreating = (value: boolean) =>
     void navigate({ search: (old) => ({ ...old, create: value || undefined }), replace: true });
   const add = (
@@ -151,17 +152,14 @@ function Integrations({ list, columns }: { list: List<Row>; columns: readonly Co
           {
             label: t.status,
             value: status,
-            options: [
-              { value: "", label: t.allStatuses },
-              ...Object.entries(statuses.integration).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(statuses.integration, t.allStatuses),
             onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value || undefined }) }),
           },
         ]}
       />
       <DataList
         label={t.listLabel}
-        list={matching}
+        list={shown}
         columns={columns}
         rowHeight={60}
         primary={({ id }, content) => (
@@ -195,17 +193,4 @@ function Health({ item }: { item: HealthItem }) {
       )}
     </span>
   );
-}
-
-/** The API does not search, so the list loads on until it has enough rows. */
-function useMatching(list: List<Row>, q: string, status: string): List<Row> {
-  const items = useMemo(() => {
-    const wanted = q.trim().toLowerCase();
-    return list.items.filter(
-      (item) =>
-        (status === "" || item.status === status) &&
-        `${item.name}\n${item.provider ?? ""}\n${item.id}`.toLowerCase().includes(wanted),
-    );
-  }, [list.items, q, status]);
-  return { ...list, items };
 }

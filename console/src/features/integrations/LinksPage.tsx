@@ -1,7 +1,7 @@
 import { type List, useList } from "@api/queries";
 import { useCan } from "@api/session";
 import { Confirm } from "@components/Confirm";
-import { CopyButton } from "@components/CopyButton";
+import { CopyableId } from "@components/CopyButton";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
 import { Facts } from "@components/Panel";
@@ -9,10 +9,9 @@ import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
 import { linkStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
-import { Button, Drawer, Group, Text } from "@mantine/core";
+import { Button, Drawer, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { ConnectSession, Integration } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { connections as t } from "@strings/connections";
 import { IconLink, IconPlus } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
@@ -162,14 +161,7 @@ interface DrawerProps {
 
 function LinkDrawer({ link, names, onClose }: DrawerProps) {
   return (
-    <Drawer
-      opened={link !== undefined}
-      onClose={onClose}
-      position="right"
-      size={520}
-      title={link && titleOf(link)}
-      closeButtonProps={{ "aria-label": common.actions.close }}
-    >
+    <Drawer opened={link !== undefined} onClose={onClose} title={link && titleOf(link)}>
       {link && <Details key={link.id} link={link} names={names} onClose={onClose} />}
     </Drawer>
   );
@@ -234,13 +226,7 @@ function facts(link: ConnectSession, names: Names) {
     [titles.returnUrl, link.returnUrl],
   ] as const;
   return [
-    [
-      titles.id,
-      <Group key="id" gap={4}>
-        <code className={classes.mono}>{link.id}</code>
-        <CopyButton value={link.id} what={titles.id} />
-      </Group>,
-    ],
+    [titles.id, <CopyableId key="id" id={link.id} what={titles.id} />],
     [titles.integrations, names(link.integrations).join(", ")],
     [titles.name, link.connectionId],
     ...optional.filter(([, value]) => value),

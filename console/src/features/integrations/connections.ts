@@ -1,5 +1,5 @@
 import { listOptions, useChange } from "@api/queries";
-import { api, http } from "@api/session";
+import { api } from "@api/session";
 import type {
   Connection,
   ConnectionStatus,
@@ -7,7 +7,6 @@ import type {
   ConnectSessionLink,
   CreateConnectSession,
 } from "@sdk/generated/models";
-import type { LoadedPage } from "@sdk/page";
 import { connections as t } from "@strings/connections";
 import { type QueryKey, queryOptions } from "@tanstack/react-query";
 
@@ -89,15 +88,13 @@ export function secondNameOf({ id, account, connectionId }: Connection): string 
 
 // ── connect links ─────────────────────────────────────────────────────────────────────────────────────
 
-const LINKS = "/api/connect/sessions";
-
 export const linkList = listOptions<ConnectSession>(["connect-links", "list"], (page, options) =>
-  http().request<LoadedPage<ConnectSession>>("GET", LINKS, { query: { ...page, limit: 100 }, options }),
+  api().connectSessions.list({ ...page, limit: 100 }, options),
 );
 
 export function useCreateLink(onDone: (link: ConnectSessionLink) => void) {
   return useChange({
-    run: (body: CreateConnectSession) => http().request<ConnectSessionLink>("POST", LINKS, { body }),
+    run: (body: CreateConnectSession) => api().connectSessions.create(body),
     changes: [["connect-links"]],
     showsErrors: true,
     onDone,
@@ -105,8 +102,8 @@ export function useCreateLink(onDone: (link: ConnectSessionLink) => void) {
 }
 
 export function useRevokeLink(onDone: () => void) {
-  return useChange<string, unknown>({
-    run: (id) => http().request<unknown>("DELETE", `${LINKS}/{id}`, { path: { id } }),
+  return useChange<string, void>({
+    run: (id) => api().connectSessions.revoke(id),
     done: t.links.revoked,
     changes: [["connect-links"]],
     onDone,

@@ -8,7 +8,6 @@ import { PageSkeleton } from "@components/Skeletons";
 import { fieldsOf, type SchemaField } from "@components/schema";
 import { Anchor, Button, Drawer, Text } from "@mantine/core";
 import type { Integration, Provider } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { marketplace as t } from "@strings/marketplace";
 import { providers as words } from "@strings/providers";
 import { IconDownload } from "@tabler/icons-react";
@@ -33,14 +32,7 @@ export function ListingDrawer({ id, known, templates, onClose }: Props) {
   const query = useQuery({ ...listingDetail(id ?? ""), enabled: id !== null && known === undefined });
   const item = known ?? query.data;
   return (
-    <Drawer
-      opened={id !== null}
-      onClose={onClose}
-      position="right"
-      size={560}
-      title={item?.name ?? t.listing.title}
-      closeButtonProps={{ "aria-label": common.actions.close }}
-    >
+    <Drawer opened={id !== null} onClose={onClose} size={560} title={item?.name ?? t.listing.title}>
       {query.error ? (
         <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />
       ) : item ? (

@@ -2,6 +2,7 @@ import { providerList } from "@api/providers";
 import { useList } from "@api/queries";
 import { EmptyState } from "@components/EmptyState";
 import { Monogram } from "@components/Monogram";
+import { options } from "@components/options";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
 import { Toolbar } from "@components/Toolbar";
@@ -52,10 +53,7 @@ function Marketplace() {
           {
             label: t.type,
             value: type,
-            options: [
-              { value: "", label: t.allTypes },
-              ...Object.entries(words.types).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(words.types, t.allTypes),
             onChange: (value) => void navigate({ search: (old) => ({ ...old, type: value || undefined }) }),
           },
         ]}

@@ -1,6 +1,7 @@
 import { useList } from "@api/queries";
 import { useCan, useSession } from "@api/session";
 import { ErrorPanel } from "@components/ErrorPanel";
+import { FormActions } from "@components/FormActions";
 import { Panel } from "@components/Panel";
 import { RequireScope } from "@components/RequireScope";
 import { StatusBadge, type Tone } from "@components/StatusBadge";
@@ -186,12 +187,7 @@ function Erase({ onStarted }: { onStarted: (task: Task) => void }) {
       <Button color="danger" onClick={dialog.open}>
         {t.eraseAction}
       </Button>
-      <Modal
-        opened={opened}
-        onClose={close}
-        title={t.eraseConfirmTitle}
-        closeButtonProps={{ "aria-label": common.actions.close }}
-      >
+      <Modal opened={opened} onClose={close} title={t.eraseConfirmTitle}>
         <form onSubmit={submit}>
           <Stack gap="md">
             <Text>{t.eraseWarning}</Text>
@@ -205,14 +201,13 @@ function Erase({ onStarted }: { onStarted: (task: Task) => void }) {
               onChange={(event) => setTyped(event.currentTarget.value)}
             />
             {Boolean(erase.error) && <ErrorPanel error={erase.error} />}
-            <Group justify="flex-end" gap="xs">
-              <Button variant="default" onClick={close}>
-                {common.actions.cancel}
-              </Button>
-              <Button type="submit" color="danger" disabled={typed !== workspaceId} loading={erase.isPending}>
-                {t.eraseAction}
-              </Button>
-            </Group>
+            <FormActions
+              submit={t.eraseAction}
+              isRunning={erase.isPending}
+              isDisabled={typed !== workspaceId}
+              isDangerous
+              onCancel={close}
+            />
           </Stack>
         </form>
       </Modal>

@@ -1,6 +1,7 @@
 import { useCan, useSession } from "@api/session";
-import { CopyButton } from "@components/CopyButton";
+import { CopyableId } from "@components/CopyButton";
 import { ErrorPanel, FormError } from "@components/ErrorPanel";
+import { options } from "@components/options";
 import { Facts, Panel } from "@components/Panel";
 import { fieldErrors } from "@components/problem";
 import { TimeAgo } from "@components/TimeAgo";
@@ -26,13 +27,7 @@ export function General({ workspace }: { workspace: Workspace }) {
       <Panel title={t.workspace.title}>
         <Facts
           facts={[
-            [
-              t.workspace.id,
-              <Group key="id" gap={4}>
-                <code>{workspace.id}</code>
-                <CopyButton value={workspace.id} what={t.workspace.id} />
-              </Group>,
-            ],
+            [t.workspace.id, <CopyableId key="id" id={workspace.id} what={t.workspace.id} />],
             [t.workspace.updated, <TimeAgo key="updated" at={workspace.updatedAt} />],
           ]}
         />
@@ -127,7 +122,7 @@ function Rotation({ workspace, isOwner }: { workspace: Workspace; isOwner: boole
         <NativeSelect
           label={t.rotation.kind}
           value={kind}
-          data={Object.entries(t.rotation.options).map(([value, label]) => ({ value, label }))}
+          data={options(t.rotation.options)}
           onChange={(event) => setKind(event.currentTarget.value)}
         />
         {kind === "days" && (
@@ -158,7 +153,7 @@ function Rotation({ workspace, isOwner }: { workspace: Workspace; isOwner: boole
                 label={t.rotation.deliver}
                 description={isDelivered ? undefined : t.rotation.remind}
                 value={isDelivered ? "webhook" : "remind"}
-                data={Object.entries(t.rotation.deliverOptions).map(([value, label]) => ({ value, label }))}
+                data={options(t.rotation.deliverOptions)}
                 onChange={(event) => setDelivered(event.currentTarget.value === "webhook")}
               />
             )}

@@ -9,7 +9,6 @@ import { exactTime, TimeAgo } from "@components/TimeAgo";
 import { Button, Drawer, Group, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { PortalSession } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { settings } from "@strings/settings";
 import { IconDoorExit, IconUsers } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
@@ -130,14 +129,7 @@ function Others() {
         )}
         empty={<EmptyState icon={IconUsers} title={t.emptyTitle} text={t.empty} />}
       />
-      <Drawer
-        opened={open !== null}
-        onClose={close}
-        position="right"
-        size={520}
-        title={open && (open.label ?? t.unnamed)}
-        closeButtonProps={{ "aria-label": common.actions.close }}
-      >
+      <Drawer opened={open !== null} onClose={close} title={open && (open.label ?? t.unnamed)}>
         {open && <Detail session={open} onEnded={close} />}
       </Drawer>
     </section>

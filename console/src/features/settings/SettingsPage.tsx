@@ -1,8 +1,6 @@
-import { ErrorPanel } from "@components/ErrorPanel";
+import { Loaded } from "@components/Loaded";
 import { PageHeader } from "@components/PageHeader";
-import { PageSkeleton } from "@components/Skeletons";
-import { Tabs } from "@mantine/core";
-import "@mantine/core/styles/Tabs.css";
+import { PageTabs } from "@components/PageTabs";
 import { settings as t } from "@strings/settings";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
@@ -26,36 +24,16 @@ export function SettingsPage() {
           {t.erasing}
         </p>
       )}
-      <Tabs
+      <PageTabs
         value={tab}
-        keepMounted={false}
-        onChange={(value) =>
-          void navigate({ search: { tab: value === "sessions" || value === "data" ? value : undefined } })
-        }
-      >
-        <Tabs.List mb="lg">
-          {(["general", "sessions", "data"] as const).map((each) => (
-            <Tabs.Tab key={each} value={each}>
-              {t.tabs[each]}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <Tabs.Panel value="general">
-          {query.isPending ? (
-            <PageSkeleton />
-          ) : query.error ? (
-            <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />
-          ) : (
-            <General workspace={query.data} />
-          )}
-        </Tabs.Panel>
-        <Tabs.Panel value="sessions">
-          <Sessions />
-        </Tabs.Panel>
-        <Tabs.Panel value="data">
-          <Data />
-        </Tabs.Panel>
-      </Tabs>
+        labels={t.tabs}
+        panels={{
+          general: <Loaded query={query}>{(loaded) => <General workspace={loaded} />}</Loaded>,
+          sessions: <Sessions />,
+          data: <Data />,
+        }}
+        onChange={(value) => void navigate({ search: { tab: value === "general" ? undefined : value } })}
+      />
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { listOptions, useChange } from "@api/queries";
-import { api, end, http } from "@api/session";
+import { api, end } from "@api/session";
 import type { PortalSession, Task, UpdateWorkspace, Workspace } from "@sdk/generated/models";
 import { settings as t } from "@strings/settings";
 import { queryOptions } from "@tanstack/react-query";
@@ -14,7 +14,7 @@ export const workspace = queryOptions({
 });
 
 export const sessionList = listOptions<PortalSession>(["sessions", "list"], (page, options) =>
-  http().page<PortalSession>("GET", "/api/portal/sessions", { query: { ...page, limit: 100 }, options }),
+  api().portalSessions.list({ ...page, limit: 100 }, options),
 );
 
 export const taskList = listOptions<Task>(TASKS, (page, options) => api().tasks.list({ ...page, limit: 100 }, options));
@@ -65,7 +65,7 @@ export function useErase(workspaceId: string, onDone: (task: Task) => void) {
 
 export function useEndSession(id: string, onDone: () => void) {
   return useChange<void, void>({
-    run: () => endSession(id),
+    run: () => api().portalSessions.end(id),
     done: t.sessions.ended,
     changes: [["sessions"]],
     onDone,
@@ -74,9 +74,5 @@ export function useEndSession(id: string, onDone: () => void) {
 
 /** End the session that this page uses. */
 export function useEndOwnSession() {
-  return useChange<void, void>({ run: () => endSession("current"), changes: [], onDone: end });
-}
-
-function endSession(id: string): Promise<void> {
-  return http().request<void>("DELETE", "/api/portal/sessions/{id}", { path: { id } });
+  return useChange<void, void>({ run: () => api().portalSessions.end("current"), changes: [], onDone: end });
 }

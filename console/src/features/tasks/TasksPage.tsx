@@ -1,6 +1,7 @@
 import { useList } from "@api/queries";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
+import { options } from "@components/options";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
@@ -43,10 +44,7 @@ function Tasks() {
           {
             label: t.status,
             value: status ?? "",
-            options: [
-              { value: "", label: t.allStatuses },
-              ...Object.entries(t.statuses).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(t.statuses, t.allStatuses),
             onChange: (value) => void navigate({ search: { status: (value || undefined) as TaskStatus } }),
           },
         ]}

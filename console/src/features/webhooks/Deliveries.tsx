@@ -1,6 +1,7 @@
 import { useList } from "@api/queries";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
+import { options } from "@components/options";
 import { StatusBadge } from "@components/StatusBadge";
 import { deliveryStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
@@ -74,10 +75,7 @@ export function Deliveries({ webhook, action }: Props) {
           {
             label: t.status,
             value: status ?? "",
-            options: [
-              { value: "", label: t.allStatuses },
-              ...Object.entries(statuses.delivery).map(([value, label]) => ({ value, label })),
-            ],
+            options: options(statuses.delivery, t.allStatuses),
             onChange: (value) => void navigate({ search: { status: value || undefined, eventType } }),
           },
           ...(types.length > 1

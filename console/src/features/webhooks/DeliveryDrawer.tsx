@@ -1,15 +1,13 @@
 import { CodeBlock } from "@components/CodeBlock";
 import { Confirm } from "@components/Confirm";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { Loaded } from "@components/Loaded";
 import { RequireScope } from "@components/RequireScope";
-import { PageSkeleton } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
 import { deliveryStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
 import { Button, Drawer, Group, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { DeliveryDetail } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { explain } from "@strings/failures";
 import { webhooks as t } from "@strings/webhooks";
 import { IconRefresh } from "@tabler/icons-react";
@@ -33,18 +31,10 @@ export function DeliveryDrawer({ webhookId, deliveryId, onClose }: Props) {
     <Drawer
       opened={deliveryId !== null}
       onClose={onClose}
-      position="right"
       size={1040}
       title={query.data?.eventType ?? t.delivery.title}
-      closeButtonProps={{ "aria-label": common.actions.close }}
     >
-      {query.error ? (
-        <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />
-      ) : query.data ? (
-        <Content delivery={query.data} />
-      ) : (
-        <PageSkeleton />
-      )}
+      <Loaded query={query}>{(delivery) => <Content delivery={delivery} />}</Loaded>
     </Drawer>
   );
 }

@@ -1,14 +1,14 @@
 import { CodeBlock } from "@components/CodeBlock";
 import { Confirm } from "@components/Confirm";
 import { EmptyState } from "@components/EmptyState";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { Loaded } from "@components/Loaded";
 import { Panel } from "@components/Panel";
 import { RequireScope } from "@components/RequireScope";
 import { RowSkeletons } from "@components/Skeletons";
 import { TimeAgo } from "@components/TimeAgo";
 import { ActionIcon, Stack, Tabs, Text } from "@mantine/core";
 import "@mantine/core/styles/Tabs.css";
-import type { Webhook } from "@sdk/generated/models";
+import type { FeedConsumer, Webhook } from "@sdk/generated/models";
 import { webhooks } from "@strings/webhooks";
 import { IconInbox, IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
@@ -51,11 +51,22 @@ export function Feed({ webhook }: { webhook: Webhook }) {
 
 function Consumers({ webhookId }: { webhookId: string }) {
   const query = useQuery(consumerList(webhookId));
+  return (
+    <Loaded query={query} skeleton={<RowSkeletons height={44} />}>
+      {(consumers) =>
+        consumers.length === 0 ? (
+          <EmptyState icon={IconInbox} title={t.emptyTitle} text={t.empty} />
+        ) : (
+          <ConsumerTable webhookId={webhookId} consumers={consumers} />
+        )
+      }
+    </Loaded>
+  );
+}
+
+function ConsumerTable({ webhookId, consumers }: { webhookId: string; consumers: readonly FeedConsumer[] }) {
   const [forgotten, setForgotten] = useState<string | null>(null);
   const forget = useForgetConsumer(webhookId, () => setForgotten(null));
-  if (query.isPending) return <RowSkeletons height={44} />;
-  if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
-  if (query.data.length === 0) return <EmptyState icon={IconInbox} title={t.emptyTitle} text={t.empty} />;
   return (
     <>
       <Text c="dimmed" mb="sm">
@@ -75,7 +86,7 @@ function Consumers({ webhookId }: { webhookId: string }) {
           </tr>
         </thead>
         <tbody>
-          {query.data.map(({ consumer, sequence, lag, committedAt }) => (
+          {consumers.map(({ consumer, sequence, lag, committedAt }) => (
             <tr key={consumer}>
               <th scope="row">{consumer}</th>
               <td className={classes.spare}>{sequence.toLocaleString("en")}</td>

@@ -1,10 +1,11 @@
 import { FormError } from "@components/ErrorPanel";
+import { FormActions } from "@components/FormActions";
+import { options } from "@components/options";
 import { fieldErrors } from "@components/problem";
 import { Secret } from "@components/Secret";
 import { exactTime } from "@components/TimeAgo";
 import { Button, Group, Modal, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import type { Webhook } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { sending } from "@strings/sending";
 import { type FormEvent, useState } from "react";
 import { useRotateSecret } from "./queries";
@@ -29,7 +30,6 @@ export function RotateSecret({ webhook, opened, onClose }: { webhook: Webhook; o
       opened={opened}
       onClose={close}
       title={rotated === null ? t.title : t.doneTitle}
-      closeButtonProps={{ "aria-label": common.actions.close }}
       // The secret would be lost by a click beside the dialog.
       closeOnClickOutside={rotated === null}
       closeOnEscape={rotated === null}
@@ -84,7 +84,7 @@ function Form({ webhook, onRotated, onCancel }: FormProps) {
           label={t.overlap}
           description={overlap === "0" ? t.now : t.steps}
           inputWrapperOrder={["label", "input", "description", "error"]}
-          data={Object.entries(t.overlaps).map(([value, label]) => ({ value, label }))}
+          data={options(t.overlaps)}
           value={overlap}
           error={errors.overlapSeconds}
           onChange={(event) => setOverlap(event.currentTarget.value)}
@@ -99,14 +99,7 @@ function Form({ webhook, onRotated, onCancel }: FormProps) {
           onChange={(event) => setOwn(event.currentTarget.value)}
         />
         <FormError error={rotate.error} fields={["overlapSeconds", "secret"]} />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onCancel}>
-            {common.actions.cancel}
-          </Button>
-          <Button type="submit" loading={rotate.isPending} {...(overlap === "0" && { color: "danger" })}>
-            {t.submit}
-          </Button>
-        </Group>
+        <FormActions submit={t.submit} isRunning={rotate.isPending} isDangerous={overlap === "0"} onCancel={onCancel} />
       </Stack>
     </form>
   );

@@ -1,4 +1,5 @@
 import { ErrorPanel, FormError } from "@components/ErrorPanel";
+import { options } from "@components/options";
 import { fieldErrors } from "@components/problem";
 import { Button, Checkbox, Group, Modal, MultiSelect, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import "@mantine/core/styles/Checkbox.css";
@@ -33,13 +34,7 @@ interface Props {
 /** Starts a replay: deliveries of a time range are sent again, after they have been counted. */
 export function SendAgain({ opened, onClose, ...props }: Props) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      size="lg"
-      title={t.title}
-      closeButtonProps={{ "aria-label": common.actions.close }}
-    >
+    <Modal opened={opened} onClose={onClose} size="lg" title={t.title}>
       <Form {...props} onCancel={onClose} />
     </Modal>
   );
@@ -83,8 +78,8 @@ function Form({ webhook, preset, onStarted, onCancel }: Omit<Props, "opened" | "
   }, [isWrong, range, since, until, now, types, statuses, missing]);
   const [counted] = useDebouncedValue(body, COUNT_AFTER_MS);
   const isActive = webhook.status === "ACTIVE" || webhook.status === "PAUSED";
-  const options = replayCount(webhook.id, counted ?? { since: "", missing: false, dryRun: true });
-  const count = useQuery({ ...options, queryFn: counted === null || !isActive ? skipToken : options.queryFn });
+  const counting = replayCount(webhook.id, counted ?? { since: "", missing: false, dryRun: true });
+  const count = useQuery({ ...counting, queryFn: counted === null || !isActive ? skipToken : counting.queryFn });
   const isCounting = count.isFetching || body !== counted;
   const total = isCounting || body === null ? undefined : count.data?.total;
 
@@ -105,7 +100,7 @@ function Form({ webhook, preset, onStarted, onCancel }: Omit<Props, "opened" | "
         {webhook.status === "PAUSED" && <Notice tone="info" title={t.paused} />}
         <NativeSelect
           label={t.range}
-          data={Object.entries(t.ranges).map(([value, label]) => ({ value, label }))}
+          data={options(t.ranges)}
           value={range}
           error={range === "own" ? undefined : errors.since}
           onChange={(event) => setRange(event.currentTarget.value as keyof typeof t.ranges)}

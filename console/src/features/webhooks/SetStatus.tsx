@@ -1,6 +1,6 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
+import { FormActions } from "@components/FormActions";
+import { Modal, Stack, Text, TextInput } from "@mantine/core";
 import type { Webhook } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { webhooks } from "@strings/webhooks";
 import { type FormEvent, useState } from "react";
 import { useSetStatus } from "./queries";
@@ -21,7 +21,6 @@ export function SetStatus({ webhook, status, onClose }: Props) {
       opened={status !== null}
       onClose={onClose}
       title={status === "INACTIVE" ? t.deactivateTitle(webhook.name) : t.pauseTitle(webhook.name)}
-      closeButtonProps={{ "aria-label": common.actions.close }}
     >
       {status !== null && <Form webhook={webhook} status={status} onClose={onClose} />}
     </Modal>
@@ -52,14 +51,12 @@ function Form({ webhook, status, onClose }: Props & { status: "PAUSED" | "INACTI
           value={reason}
           onChange={(event) => setReason(event.currentTarget.value)}
         />
-        <Group justify="flex-end" gap="xs">
-          <Button variant="default" onClick={onClose}>
-            {common.actions.cancel}
-          </Button>
-          <Button type="submit" loading={setStatus.isPending} {...(!isPause && { color: "danger" })}>
-            {isPause ? t.pause : t.deactivate}
-          </Button>
-        </Group>
+        <FormActions
+          submit={isPause ? t.pause : t.deactivate}
+          isRunning={setStatus.isPending}
+          isDangerous={!isPause}
+          onCancel={onClose}
+        />
       </Stack>
     </form>
   );

@@ -1,5 +1,5 @@
 import { useCan } from "@api/session";
-import { CopyButton } from "@components/CopyButton";
+import { CopyableId } from "@components/CopyButton";
 import { FormError } from "@components/ErrorPanel";
 import { Facts, Panel } from "@components/Panel";
 import { TimeAgo } from "@components/TimeAgo";
@@ -144,13 +144,7 @@ function words(fields: readonly string[]): string {
 function facts(webhook: WebhookDetail): (readonly [string, ReactNode])[] {
   const names = webhooks.detail.facts;
   return [
-    [
-      names.id,
-      <Group key="id" gap={4}>
-        <code>{webhook.id}</code>
-        <CopyButton value={webhook.id} what={names.id} />
-      </Group>,
-    ],
+    [names.id, <CopyableId key="id" id={webhook.id} what={names.id} />],
     [names.kind, webhooks.detail.kinds[webhook.kind]],
     ...(webhook.integrationId
       ? [[names.integration, <code key="integration">{webhook.integrationId}</code>] as const]

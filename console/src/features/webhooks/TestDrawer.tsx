@@ -2,7 +2,6 @@ import { CodeBlock } from "@components/CodeBlock";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { Button, Drawer, NativeSelect, Skeleton, Stack, Text } from "@mantine/core";
 import type { Attempt, EventTypeInfo, Webhook } from "@sdk/generated/models";
-import { common } from "@strings/common";
 import { explain } from "@strings/failures";
 import { sending } from "@strings/sending";
 import { IconSend } from "@tabler/icons-react";
@@ -24,14 +23,7 @@ interface Props {
 /** Sends test events, and shows the answer to each. */
 export function TestDrawer({ webhook, opened, onClose }: Props) {
   return (
-    <Drawer
-      opened={opened}
-      onClose={onClose}
-      position="right"
-      size={640}
-      title={t.title}
-      closeButtonProps={{ "aria-label": common.actions.close }}
-    >
+    <Drawer opened={opened} onClose={onClose} size={640} title={t.title}>
       <Content webhook={webhook} />
     </Drawer>
   );

@@ -1,6 +1,7 @@
 import { ErrorPanel } from "@components/ErrorPanel";
 import { EventFilters } from "@components/filters/FilterBuilder";
 import { type Sample, SampleEditor } from "@components/filters/SampleEditor";
+import { options } from "@components/options";
 import { Panel } from "@components/Panel";
 import { fieldErrors, problemOf } from "@components/problem";
 import { NativeSelect, Radio, Stack, TextInput } from "@mantine/core";
@@ -120,7 +121,7 @@ export function WebhookForm({
           {draft.kind === "pull" && isNew && (
             <NativeSelect
               label={t.expires}
-              data={choices(t.expiresChoices)}
+              data={options(t.expiresChoices)}
               value={draft.expires}
               error={errors.expiresInSeconds}
               onChange={(event) => set({ expires: event.currentTarget.value })}
@@ -155,7 +156,7 @@ export function WebhookForm({
             />
             <NativeSelect
               label={t.retries}
-              data={choices(t.retryChoices)}
+              data={options(t.retryChoices)}
               value={draft.schedule}
               disabled={isReadOnly}
               error={errors.retryConfig}
@@ -250,8 +251,4 @@ function numbersOf(draft: Draft): NumberField[] {
     ...(draft.rate.trim() === "" ? [] : (["rate"] as const)),
     "disableAfter",
   ];
-}
-
-function choices(words: Record<string, string>): { value: string; label: string }[] {
-  return Object.entries(words).map(([value, label]) => ({ value, label }));
 }

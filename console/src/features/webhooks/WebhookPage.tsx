@@ -1,28 +1,21 @@
+import { useCan } from "@api/session";
 import { Confirm } from "@components/Confirm";
-import { ErrorPanel } from "@components/ErrorPanel";
+import { Loaded } from "@components/Loaded";
+import { MoreMenu } from "@components/MoreMenu";
 import { PageHeader } from "@components/PageHeader";
+import { PageTabs } from "@components/PageTabs";
 import { Metrics } from "@components/Panel";
 import { RequireScope } from "@components/RequireScope";
-import { PageSkeleton } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
 import { webhookStatus } from "@components/statuses";
-import { ActionIcon, Button, Menu, Tabs } from "@mantine/core";
-import "@mantine/core/styles/Tabs.css";
+import { Button, Menu } from "@mantine/core";
 import type { WebhookDetail } from "@sdk/generated/models";
 import { sending } from "@strings/sending";
 import { webhooks as t } from "@strings/webhooks";
-import {
-  IconDots,
-  IconHistory,
-  IconKey,
-  IconPlayerPause,
-  IconPlayerStop,
-  IconSend,
-  IconTrash,
-} from "@tabler/icons-react";
+import { IconHistory, IconKey, IconPlayerPause, IconPlayerStop, IconSend, IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { Activity } from "./Activity";
 import { Deliveries } from "./Deliveries";
 import { Feed } from "./Feed";
@@ -47,22 +40,42 @@ export function WebhookPage() {
   );
 }
 
-type Dialog = "test" | "again" | "missed" | "rotate" | "PAUSED" | "INACTIVE" | "delete";
-
 function Page() {
   const { webhookId } = route.useParams();
+  const query = useQuery(webhookDetail(webhookId));
+  return <Loaded query={query}>{(webhook) => <Content webhook={webhook} />}</Loaded>;
+}
+
+type Dialog = "test" | "again" | "missed" | "rotate" | "PAUSED" | "INACTIVE" | "delete";
+
+function Content({ webhook }: { webhook: WebhookDetail }) {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const query = useQuery(webhookDetail(webhookId));
+  const canWrite = useCan("webhooks:write");
   const [dialog, setDialog] = useState<Dialog | null>(null);
-  if (query.isPending) return <PageSkeleton />;
-  if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
-  const webhook = query.data;
   const isPush = webhook.kind === "push";
-  const tabs: readonly WebhookTab[] = isPush
-    ? ["deliveries", "replays", "settings", "activity"]
-    : ["feed", "settings", "activity"];
-  const tab = tabs.find((name) => name === search.tab) ?? tabs[0];
+  const panels: Partial<Record<WebhookTab, ReactNode>> = {
+    ...(isPush
+      ? {
+          deliveries: <Deliveries webhook={webhook} action={canWrite && <TestButton onOpen={setDialog} />} />,
+          replays: (
+            <Replays
+              webhook={webhook}
+              action={
+                canWrite && (
+                  <Button leftSection={<IconHistory size={16} aria-hidden />} onClick={() => setDialog("again")}>
+                    {sending.again.title}
+                  </Button>
+                )
+              }
+            />
+          ),
+        }
+      : { feed: <Feed webhook={webhook} /> }),
+    settings: <Settings webhook={webhook} />,
+    activity: <Activity webhookId={webhook.id} />,
+  };
+  const tab = search.tab && search.tab in panels ? search.tab : isPush ? "deliveries" : "feed";
   const close = () => setDialog(null);
   return (
     <>
@@ -82,50 +95,12 @@ function Page() {
         onActivated={isPush ? () => setDialog("missed") : undefined}
       />
       {isPush && <Metrics metrics={metrics(webhook)} />}
-      <Tabs
+      <PageTabs
         value={tab}
-        keepMounted={false}
-        onChange={(value) => void navigate({ search: { tab: tabs.find((name) => name === value) } })}
-      >
-        <Tabs.List mb="md">
-          {tabs.map((name) => (
-            <Tabs.Tab key={name} value={name}>
-              {t.detail.tabs[name]}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <Tabs.Panel value="deliveries">
-          <Deliveries
-            webhook={webhook}
-            action={
-              <RequireScope scope="webhooks:write">
-                <TestButton onOpen={setDialog} />
-              </RequireScope>
-            }
-          />
-        </Tabs.Panel>
-        <Tabs.Panel value="feed">
-          <Feed webhook={webhook} />
-        </Tabs.Panel>
-        <Tabs.Panel value="replays">
-          <Replays
-            webhook={webhook}
-            action={
-              <RequireScope scope="webhooks:write">
-                <Button leftSection={<IconHistory size={16} aria-hidden />} onClick={() => setDialog("again")}>
-                  {sending.again.title}
-                </Button>
-              </RequireScope>
-            }
-          />
-        </Tabs.Panel>
-        <Tabs.Panel value="settings">
-          <Settings webhook={webhook} />
-        </Tabs.Panel>
-        <Tabs.Panel value="activity">
-          <Activity webhookId={webhook.id} />
-        </Tabs.Panel>
-      </Tabs>
+        labels={t.detail.tabs}
+        panels={panels}
+        onChange={(value) => void navigate({ search: { tab: value } })}
+      />
       <RequireScope scope="webhooks:write">
         <TestDrawer webhook={webhook} opened={dialog === "test"} onClose={close} />
         <SendAgain
@@ -161,32 +136,25 @@ function Actions({ webhook, onOpen }: ActionProps) {
   const { status } = webhook;
   return (
     <>
-      <Menu position="bottom-end">
-        <Menu.Target>
-          <ActionIcon variant="default" size={36} aria-label={t.detail.menu}>
-            <IconDots size={18} aria-hidden />
-          </ActionIcon>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {isPush && (
-            <Menu.Item leftSection={<IconHistory size={16} aria-hidden />} onClick={() => onOpen("again")}>
-              {sending.again.title}
-            </Menu.Item>
-          )}
-          <Menu.Item leftSection={<IconKey size={16} aria-hidden />} onClick={() => onOpen("rotate")}>
-            {sending.rotate.menu}
+      <MoreMenu>
+        {isPush && (
+          <Menu.Item leftSection={<IconHistory size={16} aria-hidden />} onClick={() => onOpen("again")}>
+            {sending.again.title}
           </Menu.Item>
-          {status !== "INACTIVE" && status !== "DISABLED" && (
-            <Menu.Item leftSection={<IconPlayerStop size={16} aria-hidden />} onClick={() => onOpen("INACTIVE")}>
-              {t.detail.deactivate}
-            </Menu.Item>
-          )}
-          <Menu.Divider />
-          <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => onOpen("delete")}>
-            {t.detail.remove}
+        )}
+        <Menu.Item leftSection={<IconKey size={16} aria-hidden />} onClick={() => onOpen("rotate")}>
+          {sending.rotate.menu}
+        </Menu.Item>
+        {status !== "INACTIVE" && status !== "DISABLED" && (
+          <Menu.Item leftSection={<IconPlayerStop size={16} aria-hidden />} onClick={() => onOpen("INACTIVE")}>
+            {t.detail.deactivate}
           </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+        )}
+        <Menu.Divider />
+        <Menu.Item color="danger" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => onOpen("delete")}>
+          {t.detail.remove}
+        </Menu.Item>
+      </MoreMenu>
       {isPush && status === "ACTIVE" && (
         <Button
           variant="default"

@@ -1,6 +1,7 @@
-import { type List, useList } from "@api/queries";
+import { matching, useList } from "@api/queries";
 import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
+import { options } from "@components/options";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
@@ -13,9 +14,7 @@ import { statuses } from "@strings/statuses";
 import { webhooks as t } from "@strings/webhooks";
 import { IconPlus, IconSearchOff, IconWebhook } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { useMemo } from "react";
 import { EndpointName, HourlySparkline, SuccessRate } from "./parts";
-import classes from "./parts.module.css";
 import { webhookList } from "./queries";
 
 const route = getRouteApi("/pages/webhooks");
@@ -72,8 +71,7 @@ function Webhooks() {
   const { q = "", status = "" } = route.useSearch();
   const navigate = route.useNavigate();
   const list = useList(webhookList(status));
-  const matching = useMatching(list, q);
-  const isSearching = q.trim() !== "";
+  const shown = matching(list, { q }, ({ name, url, id }) => [name, url, id]);
   const add = (
     <RequireScope scope="webhooks:write">
       <Button leftSection={<IconPlus size={16} aria-hidden />} onClick={() => void navigate({ to: "/webhooks/new" })}>
@@ -88,20 +86,20 @@ function Webhooks() {
       </PageHeader>
       <Toolbar
         search={q}
-        searchLabel={t.search.label}
+        searchLabel={t.search}
         onSearch={(value) => void navigate({ search: (old) => ({ ...old, q: value || undefined }), replace: true })}
         filters={[
           {
             label: t.status,
             value: status,
-            options: [{ value: "", label: t.allStatuses }, ...options(statuses.webhook)],
+            options: options(statuses.webhook, t.allStatuses),
             onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value || undefined }) }),
           },
         ]}
       />
       <DataList
         label={t.listLabel}
-        list={matching}
+        list={shown}
         columns={COLUMNS}
         rowHeight={60}
         primary={(webhook, content) => (
@@ -110,7 +108,7 @@ function Webhooks() {
           </Link>
         )}
         empty={
-          isSearching || status !== "" ? (
+          q !== "" || status !== "" ? (
             <EmptyState icon={IconSearchOff} title={t.noMatchTitle} text={t.noMatch} />
           ) : (
             <EmptyState icon={IconWebhook} title={t.emptyTitle} text={t.empty}>
@@ -119,33 +117,6 @@ function Webhooks() {
           )
         }
       />
-      {isSearching && list.hasMore && (
-        <div className={classes.searched}>
-          <span role="status">{t.search.searched(list.items.length)}</span>
-          <Button variant="default" size="xs" loading={list.isLoadingMore} onClick={list.loadMore}>
-            {t.search.older}
-          </Button>
-        </div>
-      )}
     </>
   );
-}
-
-/**
- * The webhooks of the list that match. The API does not search, so a search looks at what is loaded; people continue it
- * themselves, because it could load thousands of webhooks and find nothing.
- */
-function useMatching(list: List<Webhook>, q: string): List<Webhook> {
-  const wanted = q.trim().toLowerCase();
-  return useMemo(() => {
-    if (wanted === "") return list;
-    const items = list.items.filter(({ name, url, id }) =>
-      `${name}\n${url ?? ""}\n${id}`.toLowerCase().includes(wanted),
-    );
-    return { ...list, items, hasMore: false };
-  }, [list, wanted]);
-}
-
-function options(words: Record<string, string>): { value: string; label: string }[] {
-  return Object.entries(words).map(([value, label]) => ({ value, label }));
 }

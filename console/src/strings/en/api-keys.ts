@@ -115,7 +115,6 @@ export const apiKeys = {
   },
   detail: {
     parent: "API keys",
-    menu: "More actions",
     edit: "Edit",
     rotate: "Rotate",
     metrics: {

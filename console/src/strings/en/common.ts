@@ -43,6 +43,8 @@ export const common = {
     copyWhat: (what: string) => `Copy ${what}`,
     retry: "Try again",
     loadMore: "Load more",
+    searchOlder: "Search older",
+    more: "More actions",
     reload: "Reload",
     dismiss: "Dismiss",
     save: "Save",
@@ -52,6 +54,7 @@ export const common = {
   list: {
     shown: (number: number, more: boolean) =>
       more ? `${number.toLocaleString("en")} loaded` : `${count(number, "row", "rows")}`,
+    searched: (number: number) => `Searched the newest ${number.toLocaleString("en")}`,
     loading: "Loading",
     loadingMore: "Loading more",
     empty: "Nothing here",

@@ -37,7 +37,6 @@ export const flows = {
   detail: {
     parent: "Flows",
     tabs: { editor: "Editor", runs: "Runs" },
-    menu: "More actions",
     activate: "Activate",
     saveAndActivate: "Save and activate",
     deactivate: "Deactivate",

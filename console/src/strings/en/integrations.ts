@@ -45,7 +45,6 @@ export const integrations = {
   },
   detail: {
     parent: "Integrations",
-    menu: "More actions",
     connect: "Connect account",
     pause: "Pause",
     resume: "Resume",

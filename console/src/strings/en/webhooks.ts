@@ -6,6 +6,7 @@ export const webhooks = {
   text: "Patchbay sends the events that you choose to your endpoints, signed, and repeats what fails.",
   listLabel: "Webhooks",
   add: "Add webhook",
+  search: "Search by name or URL",
   status: "Status",
   allStatuses: "All statuses",
   emptyTitle: "Send your first event",
@@ -29,7 +30,6 @@ export const webhooks = {
   detail: {
     parent: "Webhooks",
     missing: "This webhook does not exist any more",
-    menu: "More actions",
     test: "Send test event",
     pause: "Pause",
     pauseTitle: (name: string) => `Pause ${name}?`,
@@ -111,11 +111,6 @@ export const webhooks = {
     slowText: "Its deliveries use the lane for slow endpoints. Answer first, then do the work.",
     expires: "This webhook is temporary",
     expiresText: "It is deleted",
-  },
-  search: {
-    label: "Search by name or URL",
-    searched: (number: number) => `Searched the newest ${count(number, "webhook", "webhooks")}.`,
-    older: "Search older webhooks",
   },
   hours: (delivered: number, failed: number) =>
     `${count(delivered, "delivery", "deliveries")} succeeded and ${failed.toLocaleString("en")} failed in 24 hours`,

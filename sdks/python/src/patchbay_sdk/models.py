@@ -329,6 +329,144 @@ class Choice(Model):
     """What users see."""
 
 
+class ConnectPage(Model):
+    """What the page of a connect link shows."""
+
+    id: str
+    """The ID."""
+    status: Literal["OPEN", "COMPLETED", "REVOKED", "EXPIRED"]
+    """`OPEN`, or `COMPLETED` once the account is connected."""
+    workspace_id: str
+    """The workspace."""
+    workspace_name: str | None
+    """The workspace's name, as the creator of the link says; or null."""
+    requested_by: str | None
+    """Who asks for the account, as the creator of the link says; or null."""
+    connection_id: str
+    """The name of the connection."""
+    return_url: str | None
+    """The platform's page to go on to, or null."""
+    expires_at: datetime
+    """When the link expires."""
+    integrations: list[ConnectableIntegration]
+    """What can be connected: one of these."""
+
+
+class ConnectSession(Model):
+    """A connect session without its link. `integrationId` and `connection` are what it connected."""
+
+    id: str
+    """The ID."""
+    status: Literal["OPEN", "COMPLETED", "REVOKED", "EXPIRED"]
+    """`OPEN`, `COMPLETED`, `REVOKED` or `EXPIRED`."""
+    integrations: list[str]
+    """The integrations of which one can be connected."""
+    connection_id: str
+    """The name that the connection gets."""
+    scopes: list[str] | None
+    """The scopes that are asked for; null for those of the integration."""
+    workspace_name: str | None
+    """The workspace's name on the page, or null."""
+    requested_by: str | None
+    """Who asks for the account, or null."""
+    return_url: str | None
+    """The platform's page to go on to, or null."""
+    created_by: str
+    """Who created it: `user:…` or `key:…`."""
+    created_at: datetime
+    """When it was created."""
+    expires_at: datetime
+    """When the link expires."""
+    completed_at: datetime | None
+    """When the account was connected, or null."""
+    integration_id: str | None
+    """The integration that was connected, or null."""
+    connection: str | None
+    """The ID of the connection that was made, or null."""
+
+
+class ConnectSessionLink(Model):
+    """The response to the creation of a session, the only one that contains its link."""
+
+    id: str
+    """The ID."""
+    status: Literal["OPEN", "COMPLETED", "REVOKED", "EXPIRED"]
+    """`OPEN`."""
+    integrations: list[str]
+    """The integrations of which one can be connected."""
+    connection_id: str
+    """The name that the connection gets."""
+    scopes: list[str] | None
+    """The scopes that are asked for; null for those of the integration."""
+    workspace_name: str | None
+    """The workspace's name on the page, or null."""
+    requested_by: str | None
+    """Who asks for the account, or null."""
+    return_url: str | None
+    """The platform's page to go on to, or null."""
+    created_by: str
+    """Who created it: `user:…` or `key:…`."""
+    created_at: datetime
+    """When it was created."""
+    expires_at: datetime
+    """When the link expires."""
+    completed_at: datetime | None
+    """When the account was connected: null."""
+    integration_id: str | None
+    """The integration that was connected: null."""
+    connection: str | None
+    """The ID of the connection that was made: null."""
+    link: str
+    """The link. Shown only in this response."""
+
+
+class ConnectSessionList(Model):
+    items: list[ConnectSession]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
+class ConnectableIntegration(Model):
+    """One of the integrations of a link. `provider` is its key, `providerName` its name.
+
+    `isKnown` says that Patchbay knows the provider. Otherwise all names are the words of whoever set
+    the integration up, and so is the page at `authorizationOrigin`, where people are asked to sign in:
+    show that.
+
+    With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the
+    `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be
+    connected.
+    """
+
+    id: str
+    """The ID."""
+    name: str
+    """The name for people."""
+    description: str
+    """What it is, in a sentence or two."""
+    provider: str | None
+    """The key of the provider, or null."""
+    provider_name: str
+    """The provider's name for people."""
+    is_known: bool
+    """Whether Patchbay knows the provider, so that its name and its pages are its own."""
+    authorization_origin: str | None
+    """Where people sign in with OAuth; null for a provider that Patchbay knows."""
+    documentation_url: str | None
+    """The provider's documentation; null for a provider that Patchbay does not know."""
+    auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
+    """How an account is connected."""
+    scopes: list[RequestedScope]
+    """What the provider will ask the user to allow."""
+    redirect_uri: str | None
+    """The `redirectUri` of a flow: Patchbay's own callback route. Null without OAuth."""
+    credentials_schema: dict[str, Any] | None
+    """The JSON Schema of a connection's `credentials`; null with OAuth."""
+    is_active: bool
+    """Whether it can be connected now."""
+
+
 class Connection(Model):
     """`connectionId` is the name that the caller chose."""
 
@@ -1454,6 +1592,86 @@ class Point(Model):
     """The volume of refreshes; null for what has none."""
 
 
+class PortalSession(Model):
+    """A session without its secrets."""
+
+    id: str
+    """The ID."""
+    status: Literal["OPEN", "ACTIVE", "ENDED", "EXPIRED"]
+    """`OPEN` until the link is used, then `ACTIVE`; `ENDED` or `EXPIRED`."""
+    label: str | None
+    """Who uses it, as its creator named them; or null."""
+    capabilities: list[str]
+    """The scopes of the session."""
+    read_only: bool
+    """Whether it may change nothing."""
+    theme: Theme
+    """How the console looks."""
+    view: str | None
+    """The page that the console opens, or null."""
+    return_url: str | None
+    """Where a session that has ended sends its user, or null."""
+    created_by: str
+    """Who created it: `user:…` or `key:…`."""
+    created_at: datetime
+    """When it was created."""
+    opened_at: datetime | None
+    """When its link was used, or null."""
+    ended_at: datetime | None
+    """When somebody ended it, or null."""
+    expires_at: datetime
+    """When it ends."""
+
+
+class PortalSessionLink(Model):
+    """The response to the creation of a session, the only one that contains its link."""
+
+    id: str
+    """The ID."""
+    link: str
+    """The link that opens the console. Shown only in this response."""
+    expires_at: datetime
+    """When the session ends."""
+    code_expires_at: datetime
+    """Until when the link works, once: five minutes."""
+    capabilities: list[str]
+    """The scopes of the session."""
+    read_only: bool
+    """Whether it may change nothing."""
+
+
+class PortalSessionList(Model):
+    items: list[PortalSession]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
+class PortalSessionToken(Model):
+    """The bearer token of a session, for its whole life. Keep it in memory only."""
+
+    id: str
+    """The ID."""
+    token: str
+    """The bearer token. Shown only in this response: keep it in memory."""
+    workspace_id: str
+    """The workspace."""
+    expires_at: datetime
+    """When the session ends."""
+    capabilities: list[str]
+    """The scopes of the session."""
+    read_only: bool
+    """Whether it may change nothing."""
+    label: str | None
+    """Who uses it, as its creator named them; or null."""
+    theme: Theme
+    """How the console looks."""
+    view: str | None
+    """The page that the console opens, or null."""
+    return_url: str | None
+    """Where a session that has ended sends its user, or null."""
+
+
 class Provider(Model):
     """What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema`
     the `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without
@@ -1667,6 +1885,15 @@ class ReplayPreview(Model):
     """How many deliveries the replay would queue."""
     is_complete: bool
     """Whether everything was counted."""
+
+
+class RequestedScope(Model):
+    """An OAuth scope that the provider will ask for, in the words that Patchbay knows for it."""
+
+    name: str
+    """The scope, as the provider names it."""
+    description: str | None
+    """What it allows, in words; null if Patchbay does not know."""
 
 
 class RetryConfig(Model):
@@ -1946,6 +2173,15 @@ class Theme(Model):
     """`light`, `dark`, or `auto`, which follows the browser."""
     primary_color: str | None
     """The color of buttons and links, such as `#3366ff`; null for the default."""
+
+
+class ThemeInput(Model):
+    """How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color."""
+
+    color_scheme: Literal["light", "dark", "auto"] | None = None
+    """`light`, `dark`, or `auto`, which follows the browser."""
+    primary_color: str | None = None
+    """The color of buttons and links, such as `#3366ff`; null for the console's own."""
 
 
 class Trend(Model):
@@ -2337,6 +2573,8 @@ CallerType: TypeAlias = Literal["user", "key", "session"]
 
 Choices: TypeAlias = list[Choice]
 
+ConnectSessionStatus: TypeAlias = Literal["OPEN", "COMPLETED", "REVOKED", "EXPIRED"]
+
 ConnectionStatus: TypeAlias = Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"]
 
 DryRunStepStatus: TypeAlias = Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
@@ -2388,6 +2626,8 @@ JsonValue: TypeAlias = "Any"
 KeyStatus: TypeAlias = Literal["ACTIVE", "EXPIRED", "REVOKED"]
 
 LogEntryOutcome: TypeAlias = Literal["SUCCEEDED", "FAILED"]
+
+PortalSessionStatus: TypeAlias = Literal["OPEN", "ACTIVE", "ENDED", "EXPIRED"]
 
 ReceiverBreaker: TypeAlias = Literal["CLOSED", "OPEN"]
 

@@ -1167,6 +1167,190 @@ class AsyncAutomations:
         )
 
 
+class ConnectSessions:
+    """Connect links, on whose page your users connect their accounts."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        *,
+        integrations: Sequence[str],
+        connection_id: str | Unset | None = UNSET,
+        scopes: Sequence[str] | Unset | None = UNSET,
+        workspace_name: str | Unset | None = UNSET,
+        requested_by: str | Unset | None = UNSET,
+        return_url: str | Unset | None = UNSET,
+        expires_in: int | Unset = UNSET,
+    ) -> models.ConnectSessionLink:
+        """Create a link that connects one account.
+
+        Only this response contains it.
+
+        Args:
+            integrations: The integrations of which one can be connected. They must be active.
+            connection_id: The name of the connection. A connection of that name is replaced. By
+                default, the ID of the session.
+            scopes: The scopes to ask for. Without it, those of the integration. Only with one
+                integration.
+            workspace_name: The workspace's name, for the page.
+            requested_by: Who asks for the account, for the page: a person or a team.
+            return_url: The platform's page to go on to. Its origin must be in AllowedReturnOrigins.
+            expires_in: After how many seconds the link expires, at most 7 days.
+        """
+        return self._http.request(
+            Operation("POST", "/api/connect/sessions"),
+            models.ConnectSessionLink,
+            path={},
+            query={},
+            body={
+                "integrations": integrations,
+                "connectionId": connection_id,
+                "scopes": scopes,
+                "workspaceName": workspace_name,
+                "requestedBy": requested_by,
+                "returnUrl": return_url,
+                "expiresIn": expires_in,
+            },
+        )
+
+    def revoke(self, id: str) -> None:
+        """Revoke a connect link.
+
+        Its next request is refused.
+
+        Args:
+            id: The connect session's ID, `cse_…`.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/connect/sessions/{id}"),
+            None,
+            path={"id": id},
+            query={},
+        )
+
+    def get_page(
+        self,
+    ) -> models.ConnectPage:
+        """Get what the page of a connect link shows.
+
+        Needs the token of a connect link.
+        """
+        return self._http.request(
+            Operation("GET", "/api/connect/session"),
+            models.ConnectPage,
+            path={},
+            query={},
+        )
+
+    def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> Page[models.ConnectSession]:
+        """List connect sessions, newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+        """
+        return self._http.page(
+            Operation("GET", "/api/connect/sessions"),
+            models.ConnectSession,
+            path={},
+            query={"limit": limit, "cursor": cursor},
+        )
+
+
+class AsyncConnectSessions:
+    """Connect links, on whose page your users connect their accounts."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        *,
+        integrations: Sequence[str],
+        connection_id: str | Unset | None = UNSET,
+        scopes: Sequence[str] | Unset | None = UNSET,
+        workspace_name: str | Unset | None = UNSET,
+        requested_by: str | Unset | None = UNSET,
+        return_url: str | Unset | None = UNSET,
+        expires_in: int | Unset = UNSET,
+    ) -> models.ConnectSessionLink:
+        """Create a link that connects one account.
+
+        Only this response contains it.
+
+        Args:
+            integrations: The integrations of which one can be connected. They must be active.
+            connection_id: The name of the connection. A connection of that name is replaced. By
+                default, the ID of the session.
+            scopes: The scopes to ask for. Without it, those of the integration. Only with one
+                integration.
+            workspace_name: The workspace's name, for the page.
+            requested_by: Who asks for the account, for the page: a person or a team.
+            return_url: The platform's page to go on to. Its origin must be in AllowedReturnOrigins.
+            expires_in: After how many seconds the link expires, at most 7 days.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/connect/sessions"),
+            models.ConnectSessionLink,
+            path={},
+            query={},
+            body={
+                "integrations": integrations,
+                "connectionId": connection_id,
+                "scopes": scopes,
+                "workspaceName": workspace_name,
+                "requestedBy": requested_by,
+                "returnUrl": return_url,
+                "expiresIn": expires_in,
+            },
+        )
+
+    async def revoke(self, id: str) -> None:
+        """Revoke a connect link.
+
+        Its next request is refused.
+
+        Args:
+            id: The connect session's ID, `cse_…`.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/connect/sessions/{id}"),
+            None,
+            path={"id": id},
+            query={},
+        )
+
+    async def get_page(
+        self,
+    ) -> models.ConnectPage:
+        """Get what the page of a connect link shows.
+
+        Needs the token of a connect link.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/connect/session"),
+            models.ConnectPage,
+            path={},
+            query={},
+        )
+
+    def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> AsyncPage[models.ConnectSession]:
+        """List connect sessions, newest first.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+        """
+        return self._http.page(
+            Operation("GET", "/api/connect/sessions"),
+            models.ConnectSession,
+            path={},
+            query={"limit": limit, "cursor": cursor},
+        )
+
+
 class Connections:
     """Connections to providers."""
 
@@ -3285,6 +3469,204 @@ class AsyncMe:
         )
 
 
+class PortalSessions:
+    """Portal sessions, which open the console for your users."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def create(
+        self,
+        *,
+        capabilities: Sequence[str] | Unset | None = UNSET,
+        read_only: bool | Unset = UNSET,
+        theme: models.ThemeInput | Unset = UNSET,
+        view: str | Unset | None = UNSET,
+        label: str | Unset | None = UNSET,
+        return_url: str | Unset | None = UNSET,
+        expires_in: int | Unset = UNSET,
+    ) -> models.PortalSessionLink:
+        """Create a session of the console.
+
+        Only this response contains its link.
+
+        Needs credentials, and no particular scope.
+
+        Args:
+            capabilities: The scopes of the session, which you must be allowed to grant.
+            read_only: Whether the session may change nothing.
+            theme: How the console looks.
+            view: The page that the console opens, such as `/webhooks`.
+            label: Who uses the session, for the audit log: a name or an address.
+            return_url: Where a session that has ended sends its user. Its origin must be in
+                AllowedReturnOrigins.
+            expires_in: After how many seconds the session ends, at most 24 hours.
+        """
+        return self._http.request(
+            Operation("POST", "/api/portal/sessions"),
+            models.PortalSessionLink,
+            path={},
+            query={},
+            body={
+                "capabilities": capabilities,
+                "readOnly": read_only,
+                "theme": theme,
+                "view": view,
+                "label": label,
+                "returnUrl": return_url,
+                "expiresIn": expires_in,
+            },
+        )
+
+    def exchange(self, *, code: str) -> models.PortalSessionToken:
+        """Exchange the one-time code of a console link for the token of its session.
+
+        Needs no credentials.
+
+        Args:
+            code: The code in the fragment of the link.
+        """
+        return self._http.request(
+            Operation("POST", "/api/portal/sessions/exchange"),
+            models.PortalSessionToken,
+            path={},
+            query={},
+            body={"code": code},
+        )
+
+    def end(self, id: str) -> None:
+        """End a portal session.
+
+        Its next request is refused.
+
+        Needs credentials, and no particular scope.
+
+        Args:
+            id: The portal session's ID, `pse_…`, or `current` for the session that asks.
+        """
+        return self._http.request(
+            Operation("DELETE", "/api/portal/sessions/{id}"),
+            None,
+            path={"id": id},
+            query={},
+        )
+
+    def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> Page[models.PortalSession]:
+        """List portal sessions, newest first.
+
+        Needs credentials, and no particular scope.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+        """
+        return self._http.page(
+            Operation("GET", "/api/portal/sessions"),
+            models.PortalSession,
+            path={},
+            query={"limit": limit, "cursor": cursor},
+        )
+
+
+class AsyncPortalSessions:
+    """Portal sessions, which open the console for your users."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def create(
+        self,
+        *,
+        capabilities: Sequence[str] | Unset | None = UNSET,
+        read_only: bool | Unset = UNSET,
+        theme: models.ThemeInput | Unset = UNSET,
+        view: str | Unset | None = UNSET,
+        label: str | Unset | None = UNSET,
+        return_url: str | Unset | None = UNSET,
+        expires_in: int | Unset = UNSET,
+    ) -> models.PortalSessionLink:
+        """Create a session of the console.
+
+        Only this response contains its link.
+
+        Needs credentials, and no particular scope.
+
+        Args:
+            capabilities: The scopes of the session, which you must be allowed to grant.
+            read_only: Whether the session may change nothing.
+            theme: How the console looks.
+            view: The page that the console opens, such as `/webhooks`.
+            label: Who uses the session, for the audit log: a name or an address.
+            return_url: Where a session that has ended sends its user. Its origin must be in
+                AllowedReturnOrigins.
+            expires_in: After how many seconds the session ends, at most 24 hours.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/portal/sessions"),
+            models.PortalSessionLink,
+            path={},
+            query={},
+            body={
+                "capabilities": capabilities,
+                "readOnly": read_only,
+                "theme": theme,
+                "view": view,
+                "label": label,
+                "returnUrl": return_url,
+                "expiresIn": expires_in,
+            },
+        )
+
+    async def exchange(self, *, code: str) -> models.PortalSessionToken:
+        """Exchange the one-time code of a console link for the token of its session.
+
+        Needs no credentials.
+
+        Args:
+            code: The code in the fragment of the link.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/portal/sessions/exchange"),
+            models.PortalSessionToken,
+            path={},
+            query={},
+            body={"code": code},
+        )
+
+    async def end(self, id: str) -> None:
+        """End a portal session.
+
+        Its next request is refused.
+
+        Needs credentials, and no particular scope.
+
+        Args:
+            id: The portal session's ID, `pse_…`, or `current` for the session that asks.
+        """
+        return await self._http.request(
+            Operation("DELETE", "/api/portal/sessions/{id}"),
+            None,
+            path={"id": id},
+            query={},
+        )
+
+    def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> AsyncPage[models.PortalSession]:
+        """List portal sessions, newest first.
+
+        Needs credentials, and no particular scope.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+        """
+        return self._http.page(
+            Operation("GET", "/api/portal/sessions"),
+            models.PortalSession,
+            path={},
+            query={"limit": limit, "cursor": cursor},
+        )
+
+
 class Tasks:
     """Tasks that run in the background, such as replays."""
 
@@ -4559,6 +4941,11 @@ class Resources:
         return Automations(self._http)
 
     @cached_property
+    def connect_sessions(self) -> ConnectSessions:
+        """Connect links, on whose page your users connect their accounts."""
+        return ConnectSessions(self._http)
+
+    @cached_property
     def connections(self) -> Connections:
         """Connections to providers."""
         return Connections(self._http)
@@ -4592,6 +4979,11 @@ class Resources:
     def me(self) -> Me:
         """The caller."""
         return Me(self._http)
+
+    @cached_property
+    def portal_sessions(self) -> PortalSessions:
+        """Portal sessions, which open the console for your users."""
+        return PortalSessions(self._http)
 
     @cached_property
     def tasks(self) -> Tasks:
@@ -4635,6 +5027,11 @@ class AsyncResources:
         return AsyncAutomations(self._http)
 
     @cached_property
+    def connect_sessions(self) -> AsyncConnectSessions:
+        """Connect links, on whose page your users connect their accounts."""
+        return AsyncConnectSessions(self._http)
+
+    @cached_property
     def connections(self) -> AsyncConnections:
         """Connections to providers."""
         return AsyncConnections(self._http)
@@ -4668,6 +5065,11 @@ class AsyncResources:
     def me(self) -> AsyncMe:
         """The caller."""
         return AsyncMe(self._http)
+
+    @cached_property
+    def portal_sessions(self) -> AsyncPortalSessions:
+        """Portal sessions, which open the console for your users."""
+        return AsyncPortalSessions(self._http)
 
     @cached_property
     def tasks(self) -> AsyncTasks:

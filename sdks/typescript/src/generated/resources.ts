@@ -231,6 +231,47 @@ export class Automations {
   }
 }
 
+/** Connect links, on whose page your users connect their accounts. */
+export class ConnectSessions {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** List connect sessions, newest first. */
+  list(query: Query<"listConnectSessions"> = {}, options?: Options): Page<models.ConnectSession> {
+    return this.#http.page("GET", "/api/connect/sessions", { query, options });
+  }
+
+  /**
+   * Create a link that connects one account.
+   *
+   * Only this response contains it.
+   */
+  create(body: Body<"createConnectSession">, options?: Options): Promise<models.ConnectSessionLink> {
+    return this.#http.request("POST", "/api/connect/sessions", { body, options });
+  }
+
+  /**
+   * Revoke a connect link.
+   *
+   * Its next request is refused.
+   */
+  revoke(id: string, options?: Options): Promise<void> {
+    return this.#http.request("DELETE", "/api/connect/sessions/{id}", { path: { id }, options });
+  }
+
+  /**
+   * Get what the page of a connect link shows.
+   *
+   * Needs the token of a connect link.
+   */
+  getPage(options?: Options): Promise<models.ConnectPage> {
+    return this.#http.request("GET", "/api/connect/session", { options });
+  }
+}
+
 /** Connections to providers. */
 export class Connections {
   readonly #http: Http;
@@ -549,6 +590,55 @@ export class Me {
   }
 }
 
+/** Portal sessions, which open the console for your users. */
+export class PortalSessions {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /**
+   * List portal sessions, newest first.
+   *
+   * Needs credentials, and no particular scope.
+   */
+  list(query: Query<"listPortalSessions"> = {}, options?: Options): Page<models.PortalSession> {
+    return this.#http.page("GET", "/api/portal/sessions", { query, options });
+  }
+
+  /**
+   * Create a session of the console.
+   *
+   * Only this response contains its link.
+   *
+   * Needs credentials, and no particular scope.
+   */
+  create(body: Body<"createPortalSession"> = {}, options?: Options): Promise<models.PortalSessionLink> {
+    return this.#http.request("POST", "/api/portal/sessions", { body, options });
+  }
+
+  /**
+   * Exchange the one-time code of a console link for the token of its session.
+   *
+   * Needs no credentials.
+   */
+  exchange(body: Body<"exchangePortalCode">, options?: Options): Promise<models.PortalSessionToken> {
+    return this.#http.request("POST", "/api/portal/sessions/exchange", { body, options });
+  }
+
+  /**
+   * End a portal session.
+   *
+   * Its next request is refused.
+   *
+   * Needs credentials, and no particular scope.
+   */
+  end(id: string, options?: Options): Promise<void> {
+    return this.#http.request("DELETE", "/api/portal/sessions/{id}", { path: { id }, options });
+  }
+}
+
 /** Tasks that run in the background, such as replays. */
 export class Tasks {
   readonly #http: Http;
@@ -779,6 +869,7 @@ export class Resources {
   readonly apiKeys: ApiKeys;
   readonly audit: Audit;
   readonly automations: Automations;
+  readonly connectSessions: ConnectSessions;
   readonly connections: Connections;
   readonly deliveries: Deliveries;
   readonly events: Events;
@@ -786,6 +877,7 @@ export class Resources {
   readonly health: Health;
   readonly integrations: Integrations;
   readonly me: Me;
+  readonly portalSessions: PortalSessions;
   readonly tasks: Tasks;
   readonly webhooks: Webhooks;
   readonly workspace: Workspace;
@@ -795,6 +887,7 @@ export class Resources {
     this.apiKeys = new ApiKeys(http);
     this.audit = new Audit(http);
     this.automations = new Automations(http);
+    this.connectSessions = new ConnectSessions(http);
     this.connections = new Connections(http);
     this.deliveries = new Deliveries(http);
     this.events = new Events(http);
@@ -802,6 +895,7 @@ export class Resources {
     this.health = new Health(http);
     this.integrations = new Integrations(http);
     this.me = new Me(http);
+    this.portalSessions = new PortalSessions(http);
     this.tasks = new Tasks(http);
     this.webhooks = new Webhooks(http);
     this.workspace = new Workspace(http);

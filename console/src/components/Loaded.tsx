@@ -1,0 +1,18 @@
+import type { UseQueryResult } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { ErrorPanel } from "./ErrorPanel";
+import { PageSkeleton } from "./Skeletons";
+
+interface Props<T> {
+  query: UseQueryResult<T>;
+  /** What is there until it has loaded. */
+  skeleton?: ReactNode;
+  children: (data: T) => ReactNode;
+}
+
+/** What a query reads, a skeleton until then, or its error with a button to try again. */
+export function Loaded<T>({ query, skeleton = <PageSkeleton />, children }: Props<T>) {
+  if (query.isPending) return skeleton;
+  if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;
+  return children(query.data as T);
+}
