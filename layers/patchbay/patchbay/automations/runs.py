@@ -93,7 +93,10 @@ def start(
     compact_json.check_size("input", input, _MAX_BYTES)
     if body.callback_url is not None:
         check_registered_url("callbackUrl", body.callback_url)
-    run = replace(_new(principal, RunId.new(now_ms()), platform, key, input), callback_url=body.callback_url)
+    run = replace(
+        _new(principal.workspace_id, principal.id, RunId.new(now_ms()), platform, key, input),
+        callback_url=body.callback_url,
+    )
     response = _to_api(run)
     store.create(run, run.created_at + _REANNOUNCE_AFTER_MS, [once.complete_action(response)] if once else ())
     _try_before_sweep(lambda: _announce(run), "run not announced")
@@ -114,29 +117,10 @@ def start_for_flow(
     """Start a run of an action for a flow, which has checked the input and its own rights. `resume` is the
     message of the flows queue that is sent when the run ends. Idempotent: `id` derives from the step.
     """
-<<<<<<< HEAD
-    now = now_ms()
-    run = StoredRun(
-        id=id,
-        workspace_id=workspace_id,
-        platform=FLOW,
-        action=key,
-        input=input,
-        status="PENDING",
-        resume=resume,
-        depth=depth,
-        caused_by=caused_by,
-        created_by=flow_id,
-        expires_at=now + _EXPIRES_AFTER_MS,
-        created_at=now,
-        updated_at=now,
+    run = replace(
+        _new(workspace_id, flow_id, id, FLOW, key, input), resume=resume, depth=depth, caused_by=caused_by
     )
-    if not store.create_once(run, now + _REANNOUNCE_AFTER_MS):
-=======
-    principal.require("automations:use")
-    run = replace(_new(principal, id, FLOW, key, input), resume=resume, depth=depth, caused_by=caused_by)
     if not store.create_once(run, run.created_at + _REANNOUNCE_AFTER_MS):
->>>>>>> sec-review
         return _to_api(_get_stored(id))  # the sweep has announced it, or will
     _try_before_sweep(lambda: _announce(run), "run not announced")
     return _to_api(run)
@@ -249,17 +233,17 @@ def _process_due(id: RunId) -> None:
 
 
 def _new(
-    principal: Principal, id: RunId, platform: str, action: str, input: dict[str, JsonValue]
+    workspace_id: str, creator: str, id: RunId, platform: str, action: str, input: dict[str, JsonValue]
 ) -> StoredRun:
     now = now_ms()
     return StoredRun(
         id=id,
-        workspace_id=principal.workspace_id,
+        workspace_id=workspace_id,
         platform=platform,
         action=action,
         input=input,
         status="PENDING",
-        created_by=principal.id,
+        created_by=creator,
         expires_at=now + _EXPIRES_AFTER_MS,
         created_at=now,
         updated_at=now,

@@ -430,9 +430,8 @@ class ConnectSessionList(Model):
 class ConnectableIntegration(Model):
     """One of the integrations of a link. `provider` is its key, `providerName` its name.
 
-    `isKnown` says that Patchbay knows the provider. Otherwise all names are the words of whoever set
-    the integration up, and so is the page at `authorizationOrigin`, where people are asked to sign in:
-    show that.
+    `isKnown` is true if Patchbay knows the provider. If it is false, somebody in the workspace entered
+    all names, and the page where people sign in: show `authorizationOrigin`, the origin of that page.
 
     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the
     `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be
@@ -450,7 +449,9 @@ class ConnectableIntegration(Model):
     provider_name: str
     """The provider's name for people."""
     is_known: bool
-    """Whether Patchbay knows the provider, so that its name and its pages are its own."""
+    """Whether Patchbay knows the provider. If not, somebody in the workspace entered its name and its
+    pages.
+    """
     authorization_origin: str | None
     """Where people sign in with OAuth; null for a provider that Patchbay knows."""
     documentation_url: str | None
@@ -2181,7 +2182,7 @@ class ThemeInput(Model):
     color_scheme: Literal["light", "dark", "auto"] | None = None
     """`light`, `dark`, or `auto`, which follows the browser."""
     primary_color: str | None = None
-    """The color of buttons and links, such as `#3366ff`; null for the console's own."""
+    """The color of buttons and links, such as `#3366ff`; null for the default."""
 
 
 class Trend(Model):
