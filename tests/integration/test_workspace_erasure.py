@@ -369,8 +369,8 @@ def dies_at(limit: int, *, after: bool) -> CallHook:
 
 
 def test_erasure_that_dies_at_any_call_resumes(world: World) -> None:
-    """The process dies before each call of each step, or after it took effect, in turn: each run makes one more
-    call than the last, until the step is recorded as done.
+    """The process dies before each call of each step, or after it took effect, in turn: each run makes one
+    more call than the last, until the step is recorded as done.
     """
     world.start()
     neighbor = world.of(NEIGHBOR)
