@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urldefrag, urlsplit
@@ -24,8 +25,11 @@ _STORED = """() => [
 ]"""
 # Tokens of sessions, one-time codes, JWTs, API keys and signing secrets.
 _SECRET = re.compile(r"\b[pc]ses_\w|#code=\w|\beyJ[\w-]+\.eyJ|\bsk_(?:live|test)_\w{16}|\bwhsec_\w")
-# The script of the page has nothing left to do, and has had time to ask for more.
-_IDLE = "() => new Promise((done) => requestIdleCallback(() => setTimeout(done, 50)))"
+# The script of the page has nothing left to do, and has had time to ask for more. Chromium without a window
+# sometimes does not call an idle page idle.
+_IDLE = "() => new Promise((done) => requestIdleCallback(() => setTimeout(done, 50), {timeout: 1000}))"
+# On busy machines, the first call of a function takes seconds. No test waits for it in full.
+DEADLINE_SECONDS = 30
 _OWN_SCHEMES = ("data", "blob", "about")
 
 
@@ -60,7 +64,9 @@ class Watch:
         """Wait until the page has loaded what it needs, and shows no skeleton."""
         page.wait_for_load_state()
         page.evaluate(_IDLE)
-        while self._unanswered[page]:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while unanswered := self._unanswered[page]:
+            assert time.monotonic() < deadline, f"no answer: {[request.url for request in unanswered]}"
             page.wait_for_timeout(10)
             if not self._unanswered[page]:
                 page.evaluate(_IDLE)
