@@ -248,6 +248,7 @@ export const flows = {
       resumes: "Goes on at the latest",
       depth: "Flows in a chain",
     },
+    began: (time: string) => `Began ${time}`,
     took: "Took",
     delivery: "Open its delivery",
     milliseconds: (value: number) =>
