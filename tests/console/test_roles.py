@@ -85,7 +85,6 @@ def test_role_sees_the_controls_that_it_may_use_and_no_other(
                     assert (control in found) == (may_read and scope in scopes), where
 
 
-@pytest.mark.xdist_group("viewer")
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_viewer_sees_nothing_that_changes_something(viewer: Tour, filled: Workspace, view: View) -> None:
     with viewer.at(view.path_for(filled)) as page:
