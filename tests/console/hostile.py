@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tests.console.filled import MENTION
+from tests.console.views import PLATFORM
 from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace, eventually
 from tests.receivers import Answer, Request, receiver
 
@@ -21,6 +22,12 @@ _INTEGRATIONS = "/api/integrations"
 _INTEGRATION = {"type": "CUSTOM", "provider": "acme"}
 _WEBHOOK = {"eventTypes": ["POST_PUBLISHED"], "retryConfig": {"maxRetries": 0}}
 
+_PUBLICATION = {
+    "type": "CRM",
+    "provider": "hubspot",
+    "isPublic": True,
+    "config": {"clientId": "client", "clientSecret": "secret"},
+}
 _FLOW_TRIGGER = {"type": "event", "eventTypes": ["MENTION_RECEIVED"]}
 _SECOND = {"type": "wait", "seconds": 1}
 _WAIT = {"id": "wait", **_SECOND}
@@ -92,6 +99,7 @@ def planted(workspace: Workspace) -> Iterator[Planted]:
         _create(workspace, count, "API key", API_KEYS, _key_fields, scopes=["events:read"])
         _create(workspace, count, "integration", _INTEGRATIONS, _integration_fields, **_INTEGRATION)
         _create(workspace, count, "flow", "/api/flows", _flow_fields, trigger=_FLOW_TRIGGER, steps=[_WAIT])
+        _publish(workspace, count)
         _connect(workspace, count, provider.url)
         _run_flow(workspace)
         event = workspace.publish({"hostile": list(TEXTS), **dict.fromkeys(TEXTS, 1)})
@@ -161,8 +169,8 @@ def _create(
         count.update(f"{kind}: {name}" for name in taken)
 
 
-def _accepts(workspace: Workspace, path: str, body: Any) -> bool:
-    answer = workspace.ask(f"POST {path}", json=body)
+def _accepts(workspace: Workspace, path: str, body: Any, method: str = "POST") -> bool:
+    answer = workspace.ask(f"{method} {path}", json=body)
     assert answer.is_success or answer.status_code == 422, f"{path}: {answer.status_code} {answer.text}"
     return answer.is_success
 
@@ -190,6 +198,38 @@ def _connect(workspace: Workspace, count: Planted, provider: str) -> None:
         count["name in a connect link"] += _accepts(workspace, "/api/connect/sessions", link)
     log = workspace(f"GET {_INTEGRATIONS}/{crm['id']}/logs?limit=100")["items"]
     count["error of a provider"] = sum(entry["outcome"] != "SUCCEEDED" for entry in log)
+
+
+def _publish(workspace: Workspace, count: Planted) -> None:
+    """Publications with the texts in all fields, also those of the decision; each waits for a review."""
+    _create(workspace, count, "publication", _INTEGRATIONS, _publication_fields, **_PUBLICATION)
+    # The newest one, which the page of a publication shows, has many of them.
+    many = {"name": TEXTS[3], "description": " ".join(text for text in TEXTS if text.isprintable())[:1_900]}
+    workspace(f"POST {_INTEGRATIONS}", json={**_PUBLICATION, **many})
+    platform = Workspace(workspace.stack, PLATFORM)
+    public = workspace(f"GET {_INTEGRATIONS}?provider=hubspot&limit=100")["items"]
+    for number, integration in enumerate(public):
+        text = TEXTS[number % len(TEXTS)]
+        line = f"PUT /api/publications/{workspace.name}/{integration['id']}/decision"
+        decision = {"decision": "APPROVE", "version": integration["version"]}
+        for words in ({"publisherName": text[:100], "reviewReason": text}, {"reviewReason": text}, {}):
+            if platform.ask(line, json={**decision, **words}).is_success:
+                count.update(f"decision: {name}" for name in words)
+                break
+        change = {
+            "description": f"{text[:900]} {integration['description'][:900]}",
+            "scopes": ["oauth", "tickets"],
+        }
+        if not _accepts(workspace, f"{_INTEGRATIONS}/{integration['id']}", change, "PUT"):
+            workspace(f"PUT {_INTEGRATIONS}/{integration['id']}", json={"scopes": ["tickets"]})
+
+
+def _publication_fields(text: str) -> dict[str, Any]:
+    return {
+        "name": text[:100],
+        "description": text[:1_900],
+        "config": {"clientId": text, "clientSecret": "secret"},
+    }
 
 
 def _response(text: str) -> Answer:

@@ -33,8 +33,13 @@ def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: 
     target.mkdir(parents=True, exist_ok=True)
     context = browser.new_context(**CONTEXT, base_url=workspace.stack.url)
     watch = Watch(context, workspace.stack.url)
-    page = Console(context, watch, workspace).open(label="Ada Lovelace")
+    sessions: dict[str, Page] = {}
     for view in views:
+        opener = view.workspace_for(workspace)
+        if opener.name not in sessions:
+            sessions[opener.name] = Console(context, watch, opener).open(label="Ada Lovelace")
+        page = sessions[opener.name]
+        page.bring_to_front()
         _go(page, f"/console{view.path_for(workspace)}")
         for name, scheme, (width, height) in SHOTS:
             show_scheme(page, scheme)

@@ -40,11 +40,13 @@ def planted(running: RunningStack) -> Iterator[tuple[Workspace, Planted]]:
 def test_page_is_accessible_in_both_color_schemes(
     context: BrowserContext, watch: Watch, filled: Workspace, view: View
 ) -> None:
-    assert_accessible(Console(context, watch, filled).open(view.path_for(filled)))
+    console = Console(context, watch, view.workspace_for(filled))
+    assert_accessible(console.open(view.path_for(filled)))
 
 
 @pytest.mark.parametrize("view", [view for view in VIEWS if "{" not in view.path], ids=lambda view: view.name)
 def test_empty_page_is_accessible_and_says_what_to_do(console: Console, view: View) -> None:
+    console.workspace = view.workspace_for(console.workspace)
     page = console.open(view.path)
     assert_accessible(page)
     assert page.get_by_role("main").get_by_role("heading").count() > 0
@@ -55,7 +57,7 @@ def test_empty_page_is_accessible_and_says_what_to_do(console: Console, view: Vi
 def test_page_is_within_its_budgets(
     context: BrowserContext, watch: Watch, filled: Workspace, view: View
 ) -> None:
-    console, path = Console(context, watch, filled), view.path_for(filled)
+    console, path = Console(context, watch, view.workspace_for(filled)), view.path_for(filled)
     _, requests = console.measure(path)
     calls = api_calls(requests)
     assert 1 <= len(calls) <= budgets.API_CALLS, calls
@@ -67,7 +69,7 @@ def test_page_shows_hostile_texts_as_texts(
     context: BrowserContext, watch: Watch, planted: tuple[Workspace, Planted], view: View
 ) -> None:
     workspace, _ = planted
-    page = Console(context, watch, workspace).open(view.path_for(workspace))
+    page = Console(context, watch, view.workspace_for(workspace)).open(view.path_for(workspace))
     assert_inert(page)
     page.set_viewport_size({"width": 360, "height": 740})
     assert_inert(page)

@@ -91,7 +91,9 @@ def test_role_sees_the_controls_that_it_may_use_and_no_other(console: Console, r
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_viewer_sees_nothing_that_changes_something(console: Console, view: View) -> None:
-    page = console.open(view.path_for(console.workspace), role="viewer")
+    path = view.path_for(console.workspace)
+    console.workspace = view.workspace_for(console.workspace)
+    page = console.open(path, role="viewer")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     # A control with several lines shows a thing, such as a step of a flow, and opens it.
     names = {name for name in _controls(page) if "\n" not in name} - PLACES
