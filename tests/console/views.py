@@ -49,7 +49,7 @@ VIEWS = (
     View("settings", "/settings"),
     View("marketplace", "/marketplace"),
     View("reviews", "/reviews", is_platforms=True),
-    View("review", "/reviews?publication={workspace}/{publication}", is_platforms=True),
+    View("review", "/reviews/{workspace}/{publication}", is_platforms=True),
     View("integrations", "/integrations"),
     View("integration", "/integrations/{integration}"),
     View("connections", "/connections"),

@@ -19,13 +19,20 @@ import { publicationDetail } from "./queries";
 import classes from "./reviews.module.css";
 import { Withdraw } from "./Withdraw";
 
+interface Props {
+  opened: { workspaceId: string; id: string } | null;
+  onClose: () => void;
+}
+
 /** A publication: what is submitted against what is listed, the decision, and the earlier ones. */
-export function ReviewDrawer({ publication, onClose }: { publication: string | null; onClose: () => void }) {
-  const [workspaceId = "", id = ""] = publication?.split("/") ?? [];
-  const query = useQuery({ ...publicationDetail(workspaceId, id), enabled: publication !== null });
-  const detail = publication === null ? undefined : query.data;
+export function ReviewDrawer({ opened, onClose }: Props) {
+  const query = useQuery({
+    ...publicationDetail(opened?.workspaceId ?? "", opened?.id ?? ""),
+    enabled: opened !== null,
+  });
+  const detail = opened === null ? undefined : query.data;
   return (
-    <Drawer opened={publication !== null} onClose={onClose} size={760} title={detail ? nameOf(detail) : t.detail.title}>
+    <Drawer opened={opened !== null} onClose={onClose} size={760} title={detail ? nameOf(detail) : t.detail.title}>
       {detail ? (
         <Content key={detail.id} publication={detail} />
       ) : query.error ? (

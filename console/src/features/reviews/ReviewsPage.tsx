@@ -12,7 +12,7 @@ import { Button } from "@mantine/core";
 import type { Publication, ReviewStatus } from "@sdk/generated/models";
 import { reviews as t } from "@strings/reviews";
 import { IconChecklist, IconRosetteDiscountCheck, IconSearchOff } from "@tabler/icons-react";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { getRouteApi, Link, useParams } from "@tanstack/react-router";
 import { changeOf, nameOf } from "./publication";
 import { publicationList } from "./queries";
 import { ReviewDrawer } from "./ReviewDrawer";
@@ -29,7 +29,8 @@ export function ReviewsPage() {
 }
 
 function Reviews() {
-  const { status, publication } = route.useSearch();
+  const { status } = route.useSearch();
+  const { workspaceId, publicationId: id } = useParams({ strict: false });
   const navigate = route.useNavigate();
   const list = useList(publicationList(status));
   return (
@@ -52,8 +53,9 @@ function Reviews() {
         rowHeight={60}
         primary={(item, content) => (
           <Link
-            to="/reviews"
-            search={{ status, publication: `${item.workspaceId}/${item.id}` }}
+            to="/reviews/$workspaceId/$publicationId"
+            params={{ workspaceId: item.workspaceId, publicationId: item.id }}
+            search={{ status }}
             aria-label={t.open(nameOf(item))}
           >
             {content}
@@ -79,7 +81,10 @@ function Reviews() {
           </EmptyState>
         }
       />
-      <ReviewDrawer publication={publication ?? null} onClose={() => void navigate({ search: { status } })} />
+      <ReviewDrawer
+        opened={workspaceId === undefined || id === undefined ? null : { workspaceId, id }}
+        onClose={() => void navigate({ to: "/reviews", search: { status } })}
+      />
     </>
   );
 }

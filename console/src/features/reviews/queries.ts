@@ -22,7 +22,10 @@ export function useDecide({ workspaceId, id }: Publication, onDone: (decided: Pu
   return useChange({
     run: async (body: DecidePublication) => {
       try {
-        return await api().publications.decide(workspaceId, id, body);
+        const decided = await api().publications.decide(workspaceId, id, body);
+        // At once, so that the form is gone before it could be sent again.
+        queries.setQueryData(publicationDetail(workspaceId, id).queryKey, decided);
+        return decided;
       } catch (error) {
         void queries.invalidateQueries({ queryKey: ["publications"] });
         throw error;
