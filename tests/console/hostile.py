@@ -22,18 +22,19 @@ _INTEGRATIONS = "/api/integrations"
 _INTEGRATION = {"type": "CUSTOM", "provider": "acme"}
 _WEBHOOK = {"eventTypes": ["POST_PUBLISHED"], "retryConfig": {"maxRetries": 0}}
 
-_PUBLICATION = {
-    "type": "CRM",
-    "provider": "hubspot",
-    "isPublic": True,
-    "config": {"clientId": "client", "clientSecret": "secret"},
-}
 _FLOW_TRIGGER = {"type": "event", "eventTypes": ["MENTION_RECEIVED"]}
 _SECOND = {"type": "wait", "seconds": 1}
 _WAIT = {"id": "wait", **_SECOND}
 
 _RUN = "window.hostile=1;alert(1)"
 _EVIL = "https://evil.example"
+# Client IDs have only some characters.
+_PUBLICATION = {
+    "type": "CRM",
+    "provider": "hubspot",
+    "isPublic": True,
+    "config": {"clientId": f"javascript:{_RUN}", "clientSecret": "secret"},
+}
 
 TEXTS: tuple[str, ...] = (
     f"<script data-hostile>{_RUN}</script>",
@@ -225,11 +226,7 @@ def _publish(workspace: Workspace, count: Planted) -> None:
 
 
 def _publication_fields(text: str) -> dict[str, Any]:
-    return {
-        "name": text[:100],
-        "description": text[:1_900],
-        "config": {"clientId": text, "clientSecret": "secret"},
-    }
+    return {"name": text[:100], "description": text[:1_900]}
 
 
 def _response(text: str) -> Answer:

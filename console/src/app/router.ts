@@ -47,4 +47,8 @@ declare module "@tanstack/react-router" {
   interface Register {
     router: typeof router;
   }
+  interface StaticDataRouteOption {
+    /** It opens a drawer of its parent's page, and is no page of its own. */
+    isDrawer?: boolean;
+  }
 }

@@ -17,6 +17,7 @@ const list = createRoute({
 const publication = createRoute({
   getParentRoute: () => list,
   path: "$workspaceId/$publicationId",
+  staticData: { isDrawer: true },
 });
 
 export const reviewRoutes = [list.addChildren([publication])] as const;
