@@ -92,7 +92,7 @@ def test_change_is_compared_with_what_is_listed_and_rejected_with_a_reason(
     expect(opened.get_by_text("Every message becomes a card.", exact=True)).to_be_visible()
     expect(opened.get_by_role("listitem").filter(has_text="tickets")).to_contain_text("New")
     expect(opened.get_by_role("listitem").filter(has_text="crm.lists.read")).to_contain_text("Removed")
-    opened.get_by_text("Reject", exact=True).click()
+    opened.get_by_role("radio", name="Reject").check()
     opened.get_by_role("button", name="Reject", exact=True).click()
     reason = opened.get_by_label("Reason")
     expect(reason).to_be_focused()

@@ -1,8 +1,8 @@
 import { FormError } from "@components/ErrorPanel";
 import { fieldErrors } from "@components/problem";
-import { Button, Checkbox, SegmentedControl, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Button, Checkbox, Group, Radio, Stack, Text, Textarea, TextInput } from "@mantine/core";
 import "@mantine/core/styles/Checkbox.css";
-import "@mantine/core/styles/SegmentedControl.css";
+import "@mantine/core/styles/Radio.css";
 import type { PublicationDetail } from "@sdk/generated/models";
 import { reviews } from "@strings/reviews";
 import { type FormEvent, useRef, useState } from "react";
@@ -50,15 +50,12 @@ export function Decide({ publication }: { publication: PublicationDetail }) {
   return (
     <form onSubmit={submit}>
       <Stack gap="md">
-        <SegmentedControl
-          aria-label={t.choice}
-          value={choice}
-          data={[
-            { value: "APPROVE", label: t.approve },
-            { value: "REJECT", label: t.reject },
-          ]}
-          onChange={(value) => setChoice(value as Choice)}
-        />
+        <Radio.Group label={t.choice} value={choice} onChange={(value) => setChoice(value as Choice)}>
+          <Group mt={4}>
+            <Radio value="APPROVE" label={t.approve} />
+            <Radio value="REJECT" label={t.reject} />
+          </Group>
+        </Radio.Group>
         <Text c="dimmed" size="sm">
           {isApproval ? t.approveText : t.rejectText}
         </Text>
@@ -84,7 +81,7 @@ export function Decide({ publication }: { publication: PublicationDetail }) {
         <Textarea
           ref={reasonInput}
           label={isApproval ? t.note : t.reason}
-          description={t.reasonHelp}
+          description={isApproval ? t.noteHelp : t.reasonHelp}
           required={!isApproval}
           maxLength={500}
           autosize

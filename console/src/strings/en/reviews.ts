@@ -100,6 +100,7 @@ export const reviews = {
     verified: "Show the publisher as verified",
     verifiedHelp: "You have checked who they are.",
     note: "Note to the publisher",
+    noteHelp: "The publisher reads it, beside your decision.",
     reason: "Reason",
     reasonHelp: "The publisher reads it. Say what is wrong, and what to change.",
     reasonMissing: "Say why, so that the publisher can change it.",
