@@ -843,6 +843,9 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
         "isPublic": True,
     }
     published = api(f"POST {INTEGRATIONS}", 201, json=public, headers=once)
+    decide = _publications(driver, published["id"])
+    decide("REJECT", reviewReason="The description is missing.")
+    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "Contacts of readers"})
     waiting = driver.worker("ReviewPublicationFunction")["waiting"][0]
     decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
     driver.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
@@ -859,6 +862,7 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     api(f"POST {CALLBACK}", 422, json=denied, headers={"idempotency-key": "denied"})
     api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=start)  # which nobody finishes
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
+    assert decide("APPROVE", publisherName="Acme Inc.", verified=True)["copyCount"] == 3
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
     moved = {"config": {"clientId": "another", "clientSecret": CLIENT_SECRETS[1]}}
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json=moved)
@@ -889,6 +893,23 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     for part in (f"integrationId={plain}", f"webhookId={webhook_id}"):
         api(f"GET {INTEGRATIONS}/analytics?{part}", 200)
     return plain, published["id"], [copy["id"] for copy in copies]
+
+
+def _publications(driver: Driver, id: str) -> Callable[..., Any]:
+    """How the platform decides on a publication in its own workspace, after a look at it."""
+    platform = driver.secrets["platform's JWT"]
+    path = f"/api/publications/acme/{id}"
+
+    def decide(decision: str, **body: object) -> Any:
+        (waiting,) = driver.api("GET /api/publications?reviewStatus=PENDING", 200, token=platform)["items"]
+        assert driver.api(f"GET {path}", 200, token=platform)["submitted"] == waiting["submitted"]
+        made = {"decision": decision, "version": waiting["version"], **body}
+        decided = driver.api(f"PUT {path}/decision", 200, json=made, token=platform)
+        driver.api(f"PUT {path}/decision", 409, json=made, token=platform)
+        return decided
+
+    driver.api("GET /api/publications", 403)
+    return decide
 
 
 def _connections(

@@ -112,7 +112,7 @@ def filled(running: RunningStack) -> Workspace:
 
 @pytest.fixture(scope="module")
 def tour_of(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[TourOf]:
-    """Go through the pages of a workspace: `tour_of(filled, role="viewer").at("/webhooks")`."""
+    """Go through the pages of a workspace: `tour_of(filled, role="viewer").at(view)`."""
     with contextlib.ExitStack() as ending:
 
         def begin(workspace: Workspace, **session: Any) -> Tour:

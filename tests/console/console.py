@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize
 
+from tests.console.views import View
 from tests.console.watch import DEADLINE_SECONDS, Watch
 from tests.e2e.conftest import Workspace
 
@@ -80,7 +81,9 @@ class Console:
 
 
 class Tour:
-    """A session that goes from page to page: the browser loads once what all of them need."""
+    """A session that goes from page to page: the browser loads once what all of them need. Pages that only
+    the platform's workspace has are shown in a session of that workspace.
+    """
 
     def __init__(
         self, browser: Browser, settings: dict[str, Any], workspace: Workspace, **session: Any
@@ -90,39 +93,43 @@ class Tour:
         self._settings = settings
         self._workspace = workspace
         self._session = session
-        self._console: Console | None = None
+        self._consoles: dict[str, Console] = {}
 
     @contextlib.contextmanager
-    def at(self, view: str) -> Iterator[Page]:
+    def at(self, view: View) -> Iterator[Page]:
         """Show a page until the block ends, and fail for what it may not do. After a failure, the next page
         has a new session.
         """
-        if self._console is None:
+        opener, path = view.workspace_for(self._workspace), view.path_for(self._workspace)
+        console = self._consoles.get(opener.name)
+        if console is None:
             context = self._browser.new_context(**self._settings)
             context.set_default_timeout(DEADLINE_MS)
-            self._console = Console(context, Watch(context, self._workspace.stack.url), self._workspace)
-            page = self._console.open(view, **self._session)
+            console = Console(context, Watch(context, opener.stack.url), opener)
+            self._consoles[opener.name] = console
+            page = console.open(path, **self._session)
         else:
-            [page] = self._console.context.pages
+            [page] = console.context.pages
             page.set_viewport_size(DESKTOP)
-            self._console.go(page, view)
+            console.go(page, path)
         try:
             yield page
-            self._console.watch.check()
+            console.watch.check()
         except BaseException:
             self.end()
             raise
 
     def settle(self, page: Page) -> None:
         """Wait as `Watch.settle` does."""
-        assert self._console is not None
-        self._console.watch.settle(page)
+        for console in self._consoles.values():
+            if page in console.context.pages:
+                console.watch.settle(page)
 
     def end(self) -> None:
-        """Close the page."""
-        if self._console is not None:
-            self._console.context.close()
-            self._console = None
+        """Close the pages."""
+        while self._consoles:
+            _, console = self._consoles.popitem()
+            console.context.close()
 
 
 def assert_inert(page: Page) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tests.console.filled import MENTION
+from tests.console.views import PLATFORM
 from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace, eventually
 from tests.receivers import Answer, Request, receiver
 
@@ -28,6 +29,13 @@ _WAIT = {"id": "wait", **_SECOND}
 
 _RUN = "window.hostile=1;alert(1)"
 _EVIL = "https://evil.example"
+# Client IDs have only some characters.
+_PUBLICATION = {
+    "type": "CRM",
+    "provider": "hubspot",
+    "isPublic": True,
+    "config": {"clientId": f"javascript:{_RUN}", "clientSecret": "secret"},
+}
 
 TEXTS: tuple[str, ...] = (
     f"<script data-hostile>{_RUN}</script>",
@@ -104,6 +112,8 @@ def planted(workspace: Workspace) -> Iterator[Planted]:
         plant(1, "API key", API_KEYS, _key_fields, scopes=["events:read"])
         plant(2, "integration", _INTEGRATIONS, _integration_fields, **_INTEGRATION)
         plant(0, "flow", "/api/flows", _flow_fields, trigger=_FLOW_TRIGGER, steps=[_WAIT])
+        plant(1, "publication", _INTEGRATIONS, _publication_fields, **_PUBLICATION)
+        _decide(workspace, count)
         _connect(workspace, count, provider.url)
         _run_flow(workspace)
         for _ in range(SHARE):  # each webhook gets as many responses, so that all texts are responses
@@ -177,8 +187,8 @@ def _create(
         count.update(f"{kind}: {name}" for name in taken)
 
 
-def _accepts(workspace: Workspace, path: str, body: Any) -> bool:
-    answer = workspace.ask(f"POST {path}", json=body)
+def _accepts(workspace: Workspace, path: str, body: Any, method: str = "POST") -> bool:
+    answer = workspace.ask(f"{method} {path}", json=body)
     assert answer.is_success or answer.status_code == 422, f"{path}: {answer.status_code} {answer.text}"
     return answer.is_success
 
@@ -206,6 +216,33 @@ def _connect(workspace: Workspace, count: Planted, provider: str) -> None:
         count["name in a connect link"] += _accepts(workspace, "/api/connect/sessions", link)
     log = workspace(f"GET {_INTEGRATIONS}/{crm['id']}/logs?limit=100")["items"]
     count["error of a provider"] = sum(entry["outcome"] != "SUCCEEDED" for entry in log)
+
+
+def _decide(workspace: Workspace, count: Planted) -> None:
+    """Decide on the publications with the texts as words of the platform. Each waits for a review again."""
+    # The newest one, which the page of a publication shows, has many of them.
+    many = {"name": TEXTS[3], "description": " ".join(text for text in TEXTS if text.isprintable())[:1_900]}
+    workspace(f"POST {_INTEGRATIONS}", json={**_PUBLICATION, **many})
+    platform = Workspace(workspace.stack, PLATFORM)
+    public = workspace(f"GET {_INTEGRATIONS}?provider=hubspot&limit=100")["items"]
+    for number, integration in enumerate(public):
+        text = TEXTS[number * SHARE % len(TEXTS)]
+        line = f"PUT /api/publications/{workspace.name}/{integration['id']}/decision"
+        decision = {"decision": "APPROVE", "version": integration["version"]}
+        for words in ({"publisherName": text[:100], "reviewReason": text}, {"reviewReason": text}, {}):
+            if platform.ask(line, json={**decision, **words}).is_success:
+                count.update(f"decision: {name}" for name in words)
+                break
+        change = {
+            "description": f"{text[:900]} {integration['description'][:900]}",
+            "scopes": ["oauth", "tickets"],
+        }
+        if not _accepts(workspace, f"{_INTEGRATIONS}/{integration['id']}", change, "PUT"):
+            workspace(f"PUT {_INTEGRATIONS}/{integration['id']}", json={"scopes": ["tickets"]})
+
+
+def _publication_fields(text: str) -> dict[str, Any]:
+    return {"name": text[:100], "description": text[:1_900]}
 
 
 def _response(text: str) -> Answer:

@@ -32,7 +32,7 @@ def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: 
     settings = {**CONTEXT, "base_url": workspace.stack.url}
     tour = Tour(browser, settings, workspace, label="Ada Lovelace")
     for view in views:
-        with tour.at(view.path_for(workspace)) as page:
+        with tour.at(view) as page:
             for name, scheme, size in SHOTS:
                 show_scheme(page, scheme)
                 page.set_viewport_size(size)

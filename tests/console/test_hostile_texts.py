@@ -30,11 +30,8 @@ def hostile_tour(tour_of: TourOf, planted: tuple[Workspace, Planted]) -> Tour:
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_page_shows_hostile_texts_as_texts(
-    hostile_tour: Tour, planted: tuple[Workspace, Planted], view: View
-) -> None:
-    workspace, _ = planted
-    with hostile_tour.at(view.path_for(workspace)) as page:
+def test_page_shows_hostile_texts_as_texts(hostile_tour: Tour, view: View) -> None:
+    with hostile_tour.at(view) as page:
         assert_inert(page)
         page.set_viewport_size(PHONE)
         assert_inert(page)

@@ -27,7 +27,7 @@ def empty(tour_of: TourOf, running: RunningStack) -> Tour:
 def test_page_is_accessible_and_within_its_budgets(
     context: BrowserContext, watch: Watch, filled: Workspace, view: View
 ) -> None:
-    console, path = Console(context, watch, filled), view.path_for(filled)
+    console, path = Console(context, watch, view.workspace_for(filled)), view.path_for(filled)
     page, requests = console.measure(path)
     calls = api_calls(requests)
     assert 1 <= len(calls) <= budgets.API_CALLS, calls
@@ -37,7 +37,7 @@ def test_page_is_accessible_and_within_its_budgets(
 
 @pytest.mark.parametrize("view", [view for view in VIEWS if "{" not in view.path], ids=lambda view: view.name)
 def test_empty_page_is_accessible_and_says_what_to_do(empty: Tour, view: View) -> None:
-    with empty.at(view.path) as page:
+    with empty.at(view) as page:
         assert_accessible(page)
         assert page.get_by_role("main").get_by_role("heading").count() > 0
         assert page.get_by_role("main").locator("a, button").count() > 0

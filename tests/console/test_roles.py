@@ -69,9 +69,9 @@ def test_role_sees_the_controls_that_it_may_use_and_no_other(
 ) -> None:
     scopes = ROLES[role] - {"credentials:read"}  # no session has this one
     tour = tour_of(filled, role=role, capabilities=sorted(scopes))
-    paths = {view.name: view.path_for(filled) for view in VIEWS}
+    views = {view.name: view for view in VIEWS}
     for name, tabs in CONTROLS.items():
-        with tour.at(paths[name]) as page:
+        with tour.at(views[name]) as page:
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             may_read = READS.get(name) is None or READS[name] in scopes
             assert page.get_by_text(REFUSED).is_visible() != may_read, f"{role}, {name}"
@@ -86,8 +86,8 @@ def test_role_sees_the_controls_that_it_may_use_and_no_other(
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_viewer_sees_nothing_that_changes_something(viewer: Tour, filled: Workspace, view: View) -> None:
-    with viewer.at(view.path_for(filled)) as page:
+def test_viewer_sees_nothing_that_changes_something(viewer: Tour, view: View) -> None:
+    with viewer.at(view) as page:
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         # A control with several lines shows a thing, such as a step of a flow, and opens it.
         names = {name for name in _controls(page) if "\n" not in name} - PLACES

@@ -1398,8 +1398,9 @@ class Integration(Model):
     """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the
     built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while
     setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is
-    the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another
-    workspace.
+    the platform's text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out
+    of the marketplace and stopped its copies, until it approves a later version. `createdBy` is null
+    for an integration of another workspace.
     """
 
     id: str
@@ -1434,6 +1435,8 @@ class Integration(Model):
     """The platform's decision on publishing it, or null."""
     review_reason: str | None
     """Why the platform decided so, or null."""
+    withdrawn: bool
+    """Whether the platform has taken it out of the marketplace and stopped its copies."""
     publisher: Publisher | None
     """Who published the integration."""
     installed_from: str | None
@@ -1772,6 +1775,90 @@ class ProviderSummaryList(Model):
     """The `cursor` of the next page; null on the last."""
 
 
+class Publication(Model):
+    """An integration that its workspace publishes, as the platform reviews it. `id` is the integration's.
+    The platform sets `publisherName` and `verified`, not the publisher. `submitted` is its current
+    version, null if it is no longer public. `listed` is the version in the marketplace, approved at
+    `listedAt`; null if there is none. `waitingSince` is null unless it waits for a decision. An
+    integration that the platform has `withdrawn` serves no copies.
+    """
+
+    id: str
+    """The integration."""
+    workspace_id: str
+    """The publisher's workspace."""
+    publisher_name: str | None
+    """The publisher's name in the marketplace, or null."""
+    verified: bool
+    """Whether the platform has verified the publisher."""
+    review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
+    """The platform's decision on the submitted version. Null if it is no longer public."""
+    review_reason: str | None
+    """What the platform told the publisher about its latest decision, or null."""
+    waiting_since: datetime | None
+    """Since when it waits for a decision, or null."""
+    withdrawn: bool
+    """Whether the platform has taken it out of the marketplace and stopped its copies."""
+    submitted: PublishedFields | None
+    """The current version, which an approval would list. Null if it is no longer public."""
+    listed: PublishedFields | None
+    """The version in the marketplace, or null."""
+    listed_at: datetime | None
+    """When that version was approved, or null."""
+    created_at: datetime
+    """When it was created."""
+    updated_at: datetime
+    """When it was last changed."""
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+
+
+class PublicationDetail(Model):
+    """A publication with the number of its installed copies, counted up to 1,000, and with the platform's
+    latest decisions, newest first.
+    """
+
+    id: str
+    """The integration."""
+    workspace_id: str
+    """The publisher's workspace."""
+    publisher_name: str | None
+    """The publisher's name in the marketplace, or null."""
+    verified: bool
+    """Whether the platform has verified the publisher."""
+    review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
+    """The platform's decision on the submitted version. Null if it is no longer public."""
+    review_reason: str | None
+    """What the platform told the publisher about its latest decision, or null."""
+    waiting_since: datetime | None
+    """Since when it waits for a decision, or null."""
+    withdrawn: bool
+    """Whether the platform has taken it out of the marketplace and stopped its copies."""
+    submitted: PublishedFields | None
+    """The current version, which an approval would list. Null if it is no longer public."""
+    listed: PublishedFields | None
+    """The version in the marketplace, or null."""
+    listed_at: datetime | None
+    """When that version was approved, or null."""
+    created_at: datetime
+    """When it was created."""
+    updated_at: datetime
+    """When it was last changed."""
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+    copy_count: int
+    """How many copies other workspaces have installed, counted up to 1,000."""
+    decisions: list[LogEntry]
+    """The platform's latest decisions, newest first; kept for at least 90 days."""
+
+
+class PublicationList(Model):
+    items: list[Publication]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
 class PublishEvent(Model):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
@@ -1806,6 +1893,31 @@ class PublishedEvents(Model):
 
     items: list[PublishedEvent | RejectedItem]
     """The items of this page."""
+
+
+class PublishedFields(Model):
+    """What installers see of a public integration, and the OAuth client that serves them."""
+
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+    name: str
+    """The name for people."""
+    type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
+    """The type."""
+    provider: str | None
+    """The provider, such as `hubspot`."""
+    description: str
+    """What it is, in a sentence or two."""
+    logo_url: str | None
+    """An image, by https."""
+    scopes: list[str]
+    """The scopes."""
+    client_id: str | None
+    """The OAuth client that serves the copies, or null."""
+    rate_limit_per_hour: int | None
+    """The most requests in any 60 minutes."""
+    rate_limit_per_day: int | None
+    """The most requests in any 24 hours."""
 
 
 class Publisher(Model):
@@ -2577,6 +2689,8 @@ Choices: TypeAlias = list[Choice]
 ConnectSessionStatus: TypeAlias = Literal["OPEN", "COMPLETED", "REVOKED", "EXPIRED"]
 
 ConnectionStatus: TypeAlias = Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"]
+
+DecidePublicationDecision: TypeAlias = Literal["APPROVE", "REJECT", "WITHDRAW"]
 
 DryRunStepStatus: TypeAlias = Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
 

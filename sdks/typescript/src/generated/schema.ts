@@ -1427,6 +1427,24 @@ export interface components {
              */
             date: string;
         };
+        /** @description The platform's decision on a public integration. APPROVE and REJECT need the `version` that was reviewed, and decide a pending review of it. WITHDRAW revokes an approval, at any version, and stops the copies. `publisherName` and `verified` are set by an approval. */
+        DecidePublication: {
+            /** @description `APPROVE` lists the submitted version in the marketplace. `REJECT` leaves what is listed. `WITHDRAW` takes the publication out of the marketplace, and stops its copies within minutes. */
+            decision: components["schemas"]["DecidePublicationDecision"];
+            /** @description The publisher's name in the marketplace. Without it, an approval keeps the current one. */
+            publisherName?: string | null;
+            /** @description What the publisher reads about the decision. */
+            reviewReason?: string | null;
+            /**
+             * @description Whether an approval shows the publisher as verified.
+             * @default false
+             */
+            verified?: boolean;
+            /** @description The version that was reviewed: `version` of the publication. `WITHDRAW` needs none, and applies to any version. */
+            version?: number | null;
+        };
+        /** @enum {string} */
+        DecidePublicationDecision: "APPROVE" | "REJECT" | "WITHDRAW";
         /** @description `statusReason` says why the delivery has not succeeded (yet): `http_500`, `timeout`, `retries_exhausted:http_500`, `held:timeouts` … */
         Delivery: {
             /** @description The number of attempts so far. */
@@ -2390,7 +2408,7 @@ export interface components {
             /** @description The scopes. */
             scopes?: string[] | null;
         };
-        /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace. */
+        /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out of the marketplace and stopped its copies, until it approves a later version. `createdBy` is null for an integration of another workspace. */
         Integration: {
             /** @description The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked. */
             config: {
@@ -2448,6 +2466,8 @@ export interface components {
             updatedAt: string;
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
+            /** @description Whether the platform has taken it out of the marketplace and stopped its copies. */
+            withdrawn: boolean;
         };
         IntegrationList: {
             /** @description The items of this page. */
@@ -3015,6 +3035,102 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
+        /** @description An integration that its workspace publishes, as the platform reviews it. `id` is the integration's. The platform sets `publisherName` and `verified`, not the publisher. `submitted` is its current version, null if it is no longer public. `listed` is the version in the marketplace, approved at `listedAt`; null if there is none. `waitingSince` is null unless it waits for a decision. An integration that the platform has `withdrawn` serves no copies. */
+        Publication: {
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description The integration. */
+            id: string;
+            /** @description The version in the marketplace, or null. */
+            listed: components["schemas"]["PublishedFields"] | null;
+            /**
+             * Format: date-time
+             * @description When that version was approved, or null.
+             */
+            listedAt: string | null;
+            /** @description The publisher's name in the marketplace, or null. */
+            publisherName: string | null;
+            /** @description What the platform told the publisher about its latest decision, or null. */
+            reviewReason: string | null;
+            /** @description The platform's decision on the submitted version. Null if it is no longer public. */
+            reviewStatus: components["schemas"]["ReviewStatus"] | null;
+            /** @description The current version, which an approval would list. Null if it is no longer public. */
+            submitted: components["schemas"]["PublishedFields"] | null;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /** @description Whether the platform has verified the publisher. */
+            verified: boolean;
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
+            /**
+             * Format: date-time
+             * @description Since when it waits for a decision, or null.
+             */
+            waitingSince: string | null;
+            /** @description Whether the platform has taken it out of the marketplace and stopped its copies. */
+            withdrawn: boolean;
+            /** @description The publisher's workspace. */
+            workspaceId: string;
+        };
+        /** @description A publication with the number of its installed copies, counted up to 1,000, and with the platform's latest decisions, newest first. */
+        PublicationDetail: {
+            /** @description How many copies other workspaces have installed, counted up to 1,000. */
+            copyCount: number;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description The platform's latest decisions, newest first; kept for at least 90 days. */
+            decisions: components["schemas"]["LogEntry"][];
+            /** @description The integration. */
+            id: string;
+            /** @description The version in the marketplace, or null. */
+            listed: components["schemas"]["PublishedFields"] | null;
+            /**
+             * Format: date-time
+             * @description When that version was approved, or null.
+             */
+            listedAt: string | null;
+            /** @description The publisher's name in the marketplace, or null. */
+            publisherName: string | null;
+            /** @description What the platform told the publisher about its latest decision, or null. */
+            reviewReason: string | null;
+            /** @description The platform's decision on the submitted version. Null if it is no longer public. */
+            reviewStatus: components["schemas"]["ReviewStatus"] | null;
+            /** @description The current version, which an approval would list. Null if it is no longer public. */
+            submitted: components["schemas"]["PublishedFields"] | null;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /** @description Whether the platform has verified the publisher. */
+            verified: boolean;
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
+            /**
+             * Format: date-time
+             * @description Since when it waits for a decision, or null.
+             */
+            waitingSince: string | null;
+            /** @description Whether the platform has taken it out of the marketplace and stopped its copies. */
+            withdrawn: boolean;
+            /** @description The publisher's workspace. */
+            workspaceId: string;
+        };
+        PublicationList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Publication"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
         PublishedEvent: {
             /** @description The ID. */
             id: string;
@@ -3030,6 +3146,29 @@ export interface components {
         PublishedEvents: {
             /** @description The items of this page. */
             items: (components["schemas"]["PublishedEvent"] | components["schemas"]["RejectedItem"])[];
+        };
+        /** @description What installers see of a public integration, and the OAuth client that serves them. */
+        PublishedFields: {
+            /** @description The OAuth client that serves the copies, or null. */
+            clientId: string | null;
+            /** @description What it is, in a sentence or two. */
+            description: string;
+            /** @description An image, by https. */
+            logoUrl: string | null;
+            /** @description The name for people. */
+            name: string;
+            /** @description The provider, such as `hubspot`. */
+            provider: string | null;
+            /** @description The most requests in any 24 hours. */
+            rateLimitPerDay: number | null;
+            /** @description The most requests in any 60 minutes. */
+            rateLimitPerHour: number | null;
+            /** @description The scopes. */
+            scopes: string[];
+            /** @description The type. */
+            type: components["schemas"]["IntegrationType"];
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
         };
         /** @description The publisher of an integration. The platform sets `name` and `verified`, not the publisher. */
         Publisher: {
@@ -6219,6 +6358,75 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ExchangeCode"];
+            };
+        };
+        responses: never;
+    };
+    listPublications: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only publications with this review status. Without a listed version, a rejected one is in no list. */
+                reviewStatus?: components["schemas"]["ReviewStatus"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    getPublication: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The integration's ID, `int_…`.
+                 * @example int_0355200000000000000001
+                 */
+                id: string;
+                /**
+                 * @description The publisher's workspace, as `workspaceId` of a publication has it.
+                 * @example acme
+                 */
+                workspaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    decidePublication: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @example "3"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description The integration's ID, `int_…`.
+                 * @example int_0355200000000000000001
+                 */
+                id: string;
+                /**
+                 * @description The publisher's workspace, as `workspaceId` of a publication has it.
+                 * @example acme
+                 */
+                workspaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecidePublication"];
             };
         };
         responses: never;
