@@ -224,6 +224,7 @@ KINDS = [PUSH, PULL, KEY, EVENT, DELIVERY, TASK, OAUTH, PLAIN, CONNECTION, HOOK,
 
 # The kind that a path's parameters name: the first pattern that fits `METHOD path`.
 PATHS: list[tuple[str, Resources]] = [
+    (r".*/flows/templates/\{key\}/", Resources(lambda: {"key": "campaign_thanks"})),
     (r".*/flows/\{id\}/runs/\{runId\}", FLOW_RUN),
     (r"DELETE .*/flows/\{id\}", Resources(_flow, 1)),
     (r".*/flows/\{id\}", FLOWS),
@@ -328,6 +329,11 @@ def _mend_flow(body: Json) -> None:
         body["status"] = "INACTIVE"
     if body.get("eventType"):
         body["eventType"] = event_type(body["eventType"])
+
+
+def _mend_install(body: Json) -> None:
+    body["choices"] = {"account": "acc_117"}
+    body["status"] = "INACTIVE"
 
 
 def _mend_subscription(body: Json) -> None:
@@ -459,6 +465,7 @@ BODIES: dict[str, Callable[[Json], None]] = {
     "subscribe": _mend_subscription,
     "createFlow": _mend_flow,
     "updateFlow": _mend_flow,
+    "installFlow": _mend_install,
     "dryRunFlow": _mend_flow,
     "createIntegration": _mend_integration,
     "updateIntegration": _mend_integration,
