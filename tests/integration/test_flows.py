@@ -464,10 +464,12 @@ def test_template_is_installed_with_other_settings_and_once(flows: Flows) -> Non
 def test_choices_of_a_template_are_checked(flows: Flows) -> None:
     pull = {"kind": "pull", "name": "Feed", "eventTypes": ["POST_FAILED"]}
     feed = flows.api("POST /api/integrations/webhooks", json=pull).json()["id"]
+    (foreign,) = flows.as_platform(f"GET {WEBHOOKS}").json()["items"]
     for choices, text in (
         ({}, "is missing. Alert webhook: The receiver that tells people about problems."),
         ({"webhook": "evt_1"}, "must be whk_ followed by 22 letters or digits"),
         ({"webhook": WebhookId.new()}, "there is no webhook whk_"),
+        ({"webhook": foreign["id"]}, "there is no webhook whk_"),
         ({"webhook": feed}, "is of kind pull"),
     ):
         answer = install(flows, "failed_posts", json={"choices": choices})
@@ -498,9 +500,7 @@ def test_template_needs_the_rights_of_its_steps(flows: Flows) -> None:
 
 
 def test_list_has_the_latest_runs_on_request(flows: Flows) -> None:
-    """Without them, the list is one call; with them, it is one more for each flow. A run does not write to its
-    flow.
-    """
+    """Without them, the list is one call; with them, one more for each flow. Runs do not write to flows."""
     failing = flows.create(create_campaign(input={"name": "{{event.data.nothing}}"}), name="failing")
     unused = flows.create(wait(1), name="unused", trigger={**TRIGGER, "eventTypes": ["POST_FAILED"]})
     ended = flows.create(flows.tell(), name="good", trigger=TRIGGER)

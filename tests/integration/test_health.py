@@ -293,8 +293,8 @@ def test_health_rejects_unknown_values(ledger: Ledger, query: str) -> None:
 
 
 def test_reads_of_a_page_are_bounded(ledger: Ledger) -> None:
-    """A page of webhooks: the progress, the webhooks, their receivers, and a query for each of them. A page of
-    flows: the progress, the flows, and a query for each of them.
+    """A page of webhooks: the progress, the webhooks, their receivers, and a query for each of them. A page
+    of flows: the progress, the flows, and a query for each of them.
     """
     for number in range(4):
         ledger.pipeline.webhook(f"https://example.com/{number}")

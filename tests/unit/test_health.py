@@ -1,4 +1,4 @@
-"""The health of a receiver: consecutive failures, consecutive timeouts, the breaker's probe delays; a flow's state."""
+"""The health of a receiver (failures and timeouts in a row, the breaker's probe delays) and of a flow."""
 
 from __future__ import annotations
 

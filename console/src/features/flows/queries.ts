@@ -85,7 +85,7 @@ export const stepDelivery = (webhookId: string, deliveryId: string) =>
   });
 
 export const webhooks = queryOptions({
-  queryKey: ["webhooks", "for-flows"],
+  queryKey: ["webhooks", "list", "for-flows"],
   queryFn: async ({ signal }) => (await api().webhooks.list({ limit: 100 }, { signal })).items,
 });
 
