@@ -38,7 +38,7 @@ token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 test: need-dev need-ministack need-sam need-schemathesis need-python313 lint validate unit ## Run everything that must pass before a release
 
 unit: need-dev need-ministack need-sam need-schemathesis need-python313 ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
-	@$(python) -m pytest -n $(workers) --dist loadfile --ignore=tests/oidc --ignore=tests/apps --ignore=tests/deploy --ignore=tests/engines --ignore=tests/load --ignore=tests/sam --ignore=tests/sdks --ignore=tests/console $(tests) $(ARGS)
+	@$(python) -m pytest -n $(workers) --dist loadfile --no-loadscope-reorder --ignore=tests/oidc --ignore=tests/apps --ignore=tests/deploy --ignore=tests/engines --ignore=tests/load --ignore=tests/sam --ignore=tests/sdks --ignore=tests/console $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Repeat tests on DynamoDB Local and ElasticMQ; 9 minutes; needs Java: [QUICK=1] [DYNAMODB_LOCAL=] [ARGS=]
 	@$(python) -m tools.engines $(ARGS)

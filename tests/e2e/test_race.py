@@ -89,7 +89,7 @@ def replace(workspace: str, key_id: str) -> str:
     return service.rotate(caller, ApiKeyId(key_id), RotateApiKey(overlap_seconds=0)).key
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def variables(running: RunningStack) -> dict[str, str]:
     return environment(running, "PublishEventFunction")
 
@@ -112,7 +112,7 @@ def test_concurrent_processes_do_not_exceed_the_limit(
 Pools = tuple[ProcessPoolExecutor, ProcessPoolExecutor]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def processes(variables: dict[str, str]) -> Iterator[Pools]:
     """Two processes that share only the stack's data."""
     with (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import io
+import itertools
 import json
 import re
 import time
@@ -691,21 +692,33 @@ NAMES = {"platform": "n8n", "eventType": "POST_PUBLISHED", "key": "create_campai
 def test_every_route_rejects_ids_of_another_kind_and_invalid_ids_with_404(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
+    """All IDs in turn, four at each variable, because all routes read IDs in the same way."""
     kinds: list[type[Id]] = [ApiKeyId, WebhookId, EventId, DeliveryId, IntegrationId]
-    fresh = [str(kind.new()) for kind in kinds]
+    fresh = itertools.cycle(str(kind.new()) for kind in kinds)
     whk = WebhookId.new()
-    invalid = [
-        *("x", "0", "null", "event-types", "health", "..", "count", "count#acme", "sub#*#x"),
-        *(whk[:-1], whk + "0", whk + "\n", whk.upper(), " " + whk, whk + "\u0000", "whk_", f"whk_8{whk[5:]}"),
-        *(whk[4:], "whk_" + "é" * 22, "whk_" + "z" * 22, "a" * 3000),
-    ]
+    invalid = itertools.cycle(
+        (
+            *("x", "0", "null", "event-types", "health", "..", "count", "count#acme", "sub#*#x"),
+            *(
+                whk[:-1],
+                whk + "0",
+                whk + "\n",
+                whk.upper(),
+                " " + whk,
+                whk + "\u0000",
+                "whk_",
+                f"whk_8{whk[5:]}",
+            ),
+            *(whk[4:], "whk_" + "é" * 22, "whk_" + "z" * 22, "a" * 3000),
+        )
+    )
     routes = routes_of(backend.template)
     paths = {route.path for route in routes}
     for route in routes:
         if route.key == "GET /api/integrations/{id}/oauth/callback":
             continue  # a public route: the workspace comes from the state
         for variable in re.findall(r"{(\w+)}", route.path):
-            for id in fresh + invalid:
+            for id in (next(fresh), *(next(invalid) for _ in range(3))):
                 path = route.path.replace(f"{{{variable}}}", quote(id, safe=""))
                 path = re.sub(r"{(\w+)}", lambda name: NAMES.get(name[1], str(WebhookId.new())), path)
                 if path in paths or path.endswith("/providers/x"):
@@ -1154,13 +1167,13 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
     for path in filled.ids:
         kinds = ("dlv_", "evt_") if path == ALL_DELIVERIES else (filled.ids[path][0][:4],)
         for query in queries(path):
-            for cursor in cursors:
-                with subtests.test(f"{path}?{query}&cursor={cursor[:80]}"):
+            with subtests.test(f"{path}?{query}"):
+                for cursor in cursors:
                     answer = api(f"GET {path}?limit=5{query}&cursor={cursor}")
                     if cursor in foreign and not first_value(cursor).startswith(kinds):
-                        assert "leave it out to start again" in answer.text
+                        assert "leave it out to start again" in answer.text, cursor
                     if answer.status == 200:
-                        assert {item["id"] for item in answer.json()["items"]} <= own
+                        assert {item["id"] for item in answer.json()["items"]} <= own, cursor
                     else:
                         assert_field_error(answer, "cursor")
         with subtests.test(f"{path}, cursor too long"):
