@@ -56,8 +56,7 @@ const COLUMNS: readonly Column<Flow>[] = [
     width: "130px",
     align: "end",
     hide: "narrow",
-    render: ({ recentRuns }) =>
-      recentRuns !== null && recentRuns.failed > 0 ? t.failedOf(recentRuns.failed, recentRuns.count) : null,
+    render: ({ recentRuns }) => (recentRuns?.count ? t.failedOf(recentRuns.failed, recentRuns.count) : null),
   },
 ];
 

@@ -15,7 +15,7 @@ export const flows = {
   noMatch: "Change the search or the status.",
   columns: { name: "Name", status: "Status", trigger: "Starts with", last: "Last run", failed: "Failed" },
   neverRan: "Never",
-  failedOf: (failed: number, of: number) => `${failed} of the last ${of}`,
+  failedOf: (failed: number, of: number) => `${failed === 0 ? "None" : failed} of the last ${of}`,
   allTypes: "All event types",
   moreTypes: (first: string, more: number) => `${first} and ${more} more`,
   statuses: { ACTIVE: "Active", INACTIVE: "Inactive" },
