@@ -619,7 +619,10 @@ SEMANTIC = {
     r"isPublic: ": "the service decides",
     r"idempotencyKey: must match": "the header has another one",
     r"items: must not contain an ID twice": "a schema cannot compare the items",
-    r".+: must not contain control or invisible characters": "patterns of JSON Schema know no categories",
+    r".+: must (not contain control or invisible characters|have a visible character)": (
+        "patterns of JSON Schema know no categories"
+    ),
+    r"choices\.\w+: (the template has no such choice|is missing)": "each template has its own choices",
     r"integrations\.\d+: no integration": "it has to exist",
     r"capabilities\b.*: ": "scopes that no session has, or that the caller lacks",
     r"(view|theme\..*): ": "a pattern and a schema say the same",
