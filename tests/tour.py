@@ -751,6 +751,15 @@ def _flows(driver: Driver) -> None:
     api(f"POST {base}", 422, json={**body, "steps": [{**tell, "webhookId": "whk_0000000000000000000000"}]})
     path = f"{base}/{flow['id']}"
     assert api(f"GET {base}", 200)["items"] == [flow]
+    (template, *_) = [
+        each for each in api(f"GET {base}/templates", 200)["items"] if each["key"] == "failed_posts"
+    ]
+    install = f"POST {base}/templates/{template['key']}/install"
+    installing = {"idempotency-key": "a template"}
+    installed = api(install, 201, json={"choices": {"webhook": id}}, headers=installing)
+    assert api(install, 201, json={"choices": {"webhook": id}}, headers=installing) == installed
+    api(install, 422, json={})
+    api(f"DELETE {base}/{installed['id']}", 200)
     dry = api(f"POST {base}/dry-run", 200, json={"trigger": trigger, "steps": [tell, ask, pause]})
     assert dry["status"] == "SUCCEEDED"
     # The types change, so that subscriptions are put and deleted.
@@ -770,6 +779,8 @@ def _flows(driver: Driver) -> None:
     runs = api(f"GET {path}/runs", 200)["items"]
     assert [(run["status"], run["step"]) for run in runs] == [("WAITING", "ask")] * 2
     api(f"GET {path}/runs?status=WAITING", 200)
+    (listed,) = api(f"GET {base}?include=recentRuns", 200)["items"]
+    assert (listed["recentRuns"]["count"], listed["recentRuns"]["last"]["step"]) == (2, "ask")
     asked = api(f"GET {AUTOMATIONS}/runs?status=PENDING", 200)["items"]
     answer = {"status": "SUCCEEDED", "output": {"campaignId": "c", "name": "Spring"}}
     (first, *_) = [run for run in asked if run["platform"] == "flow"]

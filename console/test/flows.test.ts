@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { FlowTemplate } from "@sdk/generated/models";
 import { check } from "../src/features/flows/model/check";
 import {
   allSteps,
@@ -19,7 +20,7 @@ import { canAdd, canMove, type Edit, type Editor, edit, startEditor } from "../s
 import { END, graphOf, TRIGGER } from "../src/features/flows/model/graph";
 import { fromJson, toJson } from "../src/features/flows/model/json";
 import { locate } from "../src/features/flows/model/problems";
-import { TEMPLATES } from "../src/features/flows/model/templates";
+import { draftFrom } from "../src/features/flows/model/templates";
 import { filled, insertAt, stepSample, valueGroups } from "../src/features/flows/model/values";
 
 const wait = (id: string): Step => ({ id, type: "wait", seconds: 60 });
@@ -389,14 +390,42 @@ test("values to choose are those of the event, and of the outputs before the ste
   });
 });
 
-test("templates are flows that lack only what the workspace knows", () => {
-  for (const { key, draft } of TEMPLATES) {
-    assert.deepEqual("draft" in fromJson(toJson(draft)) && draft, draft, key);
-    const missing = check(draft).map(({ path }) => path);
-    assert.ok(
-      missing.every((path) => path === "webhookId"),
-      `${key}: ${missing}`,
-    );
-    assert.ok(located(draft.steps).length > 0);
-  }
+test("a template becomes a draft with what was chosen, and the check names what was not", () => {
+  const template: FlowTemplate = {
+    key: "t",
+    name: "Raise mentions",
+    description: "Tells the team.",
+    trigger: { type: "event", eventTypes: ["MENTION_RECEIVED"], filters: [] },
+    choices: [
+      { key: "webhook", type: "webhook", resource: null, label: "Team webhook", description: "It tells the team." },
+      { key: "account", type: "object", resource: "accounts", label: "Account", description: "It posts." },
+    ],
+    steps: [
+      {
+        id: "is_x",
+        type: "branch",
+        condition: [{ path: "event.data.network", op: "equals", value: "x" }],
+        then: [{ id: "tell", type: "webhook", webhookId: "{{choices.webhook}}", data: { n: 1, list: [null, true] } }],
+        else: [],
+      },
+      {
+        id: "post",
+        type: "action",
+        action: "create_post",
+        input: { accountId: "{{choices.account}}", text: "{{event.data.text}} {{choices.account}}" },
+      },
+    ],
+    scopes: ["automations:use", "webhooks:write"],
+  };
+  const whole = draftFrom(template, { webhook: "whk_1", account: "acc_1", other: "x" });
+  assert.deepEqual("draft" in fromJson(toJson(whole)) && whole, whole);
+  assert.deepEqual(check(whole), []);
+  assert.deepEqual(
+    located(whole.steps).map(({ step }) => ("webhookId" in step ? step.webhookId : "input" in step && step.input)),
+    [false, "whk_1", { accountId: "acc_1", text: "{{event.data.text}} {{choices.account}}" }],
+  );
+  assert.deepEqual(
+    check(draftFrom(template, { account: "acc_1" })).map(({ path }) => path),
+    ["webhookId"],
+  );
 });

@@ -233,6 +233,7 @@ KINDS = [PUSH, PULL, KEY, EVENT, DELIVERY, TASK, OAUTH, PLAIN, CONNECTION, HOOK,
 PATHS: list[tuple[str, Resources]] = [
     (re.escape(DECISION), Resources(_publication, 1)),
     (r".*/publications/", PUBLICATION),
+    (r".*/flows/templates/\{key\}/", Resources(lambda: {"key": "campaign_thanks"})),
     (r".*/flows/\{id\}/runs/\{runId\}", FLOW_RUN),
     (r"DELETE .*/flows/\{id\}", Resources(_flow, 1)),
     (r".*/flows/\{id\}", FLOWS),
@@ -337,6 +338,11 @@ def _mend_flow(body: Json) -> None:
         body["status"] = "INACTIVE"
     if body.get("eventType"):
         body["eventType"] = event_type(body["eventType"])
+
+
+def _mend_install(body: Json) -> None:
+    body["choices"] = {"account": "acc_117"}
+    body["status"] = "INACTIVE"
 
 
 def _mend_subscription(body: Json) -> None:
@@ -472,6 +478,7 @@ BODIES: dict[str, Callable[[Json], None]] = {
     "subscribe": _mend_subscription,
     "createFlow": _mend_flow,
     "updateFlow": _mend_flow,
+    "installFlow": _mend_install,
     "dryRunFlow": _mend_flow,
     "createIntegration": _mend_integration,
     "updateIntegration": _mend_integration,
@@ -628,7 +635,10 @@ SEMANTIC = {
     r"isPublic: ": "the service decides",
     r"idempotencyKey: must match": "the header has another one",
     r"items: must not contain an ID twice": "a schema cannot compare the items",
-    r".+: must not contain control or invisible characters": "patterns of JSON Schema know no categories",
+    r".+: must (not contain control or invisible characters|have a visible character)": (
+        "patterns of JSON Schema know no categories"
+    ),
+    r"choices\.\w+: (the template has no such choice|is missing)": "each template has its own choices",
     r"integrations\.\d+: no integration": "it has to exist",
     r"capabilities\b.*: ": "scopes that no session has, or that the caller lacks",
     r"(view|theme\..*): ": "a pattern and a schema say the same",

@@ -13,6 +13,8 @@ from tests.console.filled import MENTION, run_flow
 from tests.e2e.conftest import eventually
 from tests.receivers import receiver
 
+# The first use of a page starts functions.
+SLOW = 30_000
 NEGATIVE = {**MENTION, "sentiment": "negative"}
 
 
@@ -29,10 +31,12 @@ def order(page: Page) -> list[str]:
 
 def test_flow_is_built_tried_and_run(console: Console) -> None:
     with receiver([200]) as hook:
-        console.workspace.webhook(hook.url, name="Team channel", eventTypes=["POST_FAILED"])
+        for name in ("Team channel", "Archive"):
+            console.workspace.webhook(hook.url, name=name, eventTypes=["POST_FAILED"])
         page = console.open("/flows")
         page.get_by_role("link", name="New flow").first.click()
         page.get_by_role("link", name="Raise negative mentions").click()
+        page.get_by_role("link", name="Open in the editor").click()
 
         page.get_by_role("button", name="Save and activate").click()
         expect(page.get_by_role("alert")).to_contain_text("Tell the team: Choose a webhook.")
@@ -82,8 +86,95 @@ def test_flow_is_built_tried_and_run(console: Console) -> None:
         expect(page.get_by_role("main")).to_contain_text("Succeeded")
         node(page, "Tell the team").click()
         expect(page.get_by_role("region", name="Output")).to_contain_text("deliveryId")
+        delivery = page.get_by_role("region", name="Delivery", exact=True)
+        expect(delivery).to_contain_text("Delivered")
+        expect(delivery).to_contain_text("1 attempt · Latest response: 200")
+        assert_accessible(page)
         page.get_by_role("link", name="Open its delivery").click()
         expect(page.get_by_role("dialog")).to_contain_text("Delivered")
+
+
+def test_template_of_the_marketplace_becomes_a_flow_in_one_click(console: Console) -> None:
+    """The only webhook is chosen already, so a click makes an active flow, which then runs."""
+    with receiver([200]) as hook:
+        console.workspace.webhook(hook.url, name="Pager", eventTypes=["CAMPAIGN_STARTED"])
+        page = console.open("/marketplace", role="admin")
+        page.get_by_role("searchbox").fill("Post Failed")
+        page.get_by_role("link", name="Post Failed to Email").click()
+        drawer = page.get_by_role("dialog", name="Post Failed to Email")
+        expect(drawer.get_by_role("button", name="Install the plan")).to_be_visible()
+        assert_accessible(page)
+        drawer.get_by_role("link", name="Create flow").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Failed posts to a webhook", timeout=SLOW)
+        expect(page.get_by_role("combobox", name="Alert webhook")).to_have_value(
+            f"Pager · {hook.url}", timeout=SLOW
+        )
+        assert_accessible(page)
+
+        page.get_by_role("button", name="Create flow").click()
+        page.wait_for_url(re.compile(r"/console/flows/flw_\w+$"))
+        expect(page.get_by_text("Active", exact=True)).to_be_visible()
+        failed = {"postId": "post_1", "network": "x", "errorCode": "too_long", "errorMessage": "Too long"}
+        console.workspace("POST /api/events", json={"type": "POST_FAILED", "data": failed})
+        [request] = eventually(lambda: list(hook.requests))
+        assert json.loads(request.body)["data"] == {"subject": "A post on x failed", "body": "Too long"}
+
+        page.get_by_role("main").get_by_role("link", name="Flows").click()
+        expect(page.get_by_role("row", name=re.compile("Failed posts"))).to_contain_text(
+            "Succeeded", timeout=SLOW
+        )
+        assert_accessible(page)
+
+
+def test_template_gets_a_new_webhook_and_an_account(console: Console) -> None:
+    with receiver([200]) as hook:
+        page = console.open("/flows/new")
+        page.get_by_role("link", name="Remind of approvals").click()
+        with console.watch.expecting("response: 422", "console error"):
+            page.get_by_role("button", name="Create flow").click()
+            expect(page.get_by_text("is missing. Team webhook:")).to_be_visible()
+        page.get_by_role("link", name="Add a webhook").click()
+        page.get_by_label("Name").fill("Crew")
+        page.get_by_label("Endpoint URL").fill(hook.url)
+        page.get_by_label("Search event types").fill("published")
+        page.get_by_role("checkbox", name="POST_PUBLISHED").check()
+        page.get_by_role("button", name="Add webhook").click()
+        page.get_by_role("button", name="Use it in your flow").click()
+        expect(page.get_by_role("combobox", name="Team webhook")).to_have_value(
+            f"Crew · {hook.url}", timeout=SLOW
+        )
+        page.get_by_role("button", name="Create flow").click()
+        page.wait_for_url(re.compile(r"/console/flows/flw_\w+$"))
+    page = console.open("/flows/templates/campaign_thanks")
+    page.get_by_role("textbox", name="Account").fill("acc_7")
+    page.get_by_role("textbox", name="Name").fill("Thank everybody")
+    page.get_by_role("button", name="Create flow").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank everybody", timeout=SLOW)
+    [made, reminder] = console.workspace("GET /api/flows")["items"]
+    assert made["steps"][0]["input"]["accountId"] == "acc_7"
+    assert {made["status"], reminder["status"]} == {"ACTIVE"}
+
+
+def test_flow_that_fails_is_seen_first(console: Console) -> None:
+    trigger = {"type": "event", "eventTypes": ["MENTION_RECEIVED"]}
+    input = {"name": "{{event.data.nothing}}"}
+    ask = {"id": "ask", "type": "action", "action": "create_campaign", "input": input}
+    flow = {"name": "Campaign of mentions", "trigger": trigger, "steps": [ask]}
+    id = console.workspace("POST /api/flows", json=flow)["id"]
+    for _ in range(3):
+        console.workspace("POST /api/events", json={"type": "MENTION_RECEIVED", "data": MENTION})
+    eventually(lambda: len(console.workspace(f"GET /api/flows/{id}/runs?status=FAILED")["items"]) == 3)
+    page = console.open("/flows", role="viewer")
+    row = page.get_by_role("row", name=re.compile("Campaign of mentions"))
+    expect(row).to_contain_text("Failed", timeout=SLOW)
+    expect(row).to_contain_text("3 of the last 3")
+    page = console.open("/overview", role="viewer")
+    expect(page.get_by_text("The latest runs of the flow Campaign of mentions failed.")).to_be_visible(
+        timeout=SLOW
+    )
+    assert_accessible(page)
+    page.get_by_role("link", name=re.compile("^See failed runs")).click()
+    expect(page.get_by_role("link", name="Open the run for MENTION_RECEIVED")).to_have_count(3)
 
 
 def test_flow_is_edited_with_the_keyboard(console: Console) -> None:

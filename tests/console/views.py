@@ -40,6 +40,7 @@ VIEWS = (
     View("webhook", "/webhooks/{webhook}"),
     View("flows", "/flows"),
     View("flow-templates", "/flows/new"),
+    View("flow-template", "/flows/templates/negative_mentions"),
     View("flow", "/flows/{flow}"),
     View("flow-run", "/flows/{flow}/runs/{run}"),
     View("automations", "/automations"),

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from patchbay.catalogue import flow_templates
 from patchbay.catalogue.entries import load_entry
-from patchbay.catalogue.templates import all_templates
 from patchbay.clock import from_ms, iso
-from patchbay.ids import EventId, FlowId, FlowRunId
+from patchbay.ids import EventId, FlowId, FlowRunId, WebhookId
 from tests.catalogued import POST
 from tests.conftest import LAMBDA_CONTEXT, Answer, jwt_for
 from tests.faults import Source, dying, failing, killed, meanwhile
@@ -375,47 +375,159 @@ def test_run_keeps_the_definition_that_it_began_with(flows: Flows) -> None:
 
 # ── templates ────────────────────────────────────────────────────────────────────────────────────────
 
-TEMPLATES = {each.key: each for each in all_templates() if each.flow is not None}
+TEMPLATES = f"{FLOWS}/templates"
+KEYS = flow_templates.all_keys()
 
 
-def test_templates_that_need_no_other_platform_have_a_flow() -> None:
-    assert TEMPLATES.keys() == {
-        "alert_to_pagerduty",
-        "campaign_completed_to_sheet",
-        "conversation_assigned_to_teams",
-        "message_to_zendesk_ticket",
-        "post_failed_to_email",
-        "post_published_to_slack",
-    }
+def install(flows: Flows, key: str, **more: Any) -> Answer:
+    return flows.api(f"POST {TEMPLATES}/{key}/install", **more)
 
 
-@pytest.mark.parametrize("key", TEMPLATES)
-def test_template_becomes_a_flow_in_one_request(flows: Flows, key: str) -> None:
-    """As the console does it: read the listing, ask for the choices, create the flow."""
+def templates(flows: Flows) -> dict[str, Any]:
+    return {each["key"]: each for each in flows.api(f"GET {TEMPLATES}").json()["items"]}
+
+
+def test_templates_of_the_marketplace_that_only_send_have_a_flow(flows: Flows) -> None:
     listings = flows.api("GET /api/integrations/marketplace?limit=100").json()["items"]
-    (plan,) = [
-        each["metadata"]["template"]
-        for each in listings
-        if each["metadata"].get("template", {}).get("key") == key
-    ]
-    offer = plan["flow"]
-    assert [(choice["key"], choice["type"]) for choice in offer["choices"]] == [("webhook", "webhook")]
-    steps = json.loads(json.dumps(offer["steps"]).replace("{{choices.webhook}}", flows.webhook))
-    assert "{{choices" not in json.dumps(steps)
-    event_type, filters = plan["when"]["event"], plan["when"]["filters"]
-    trigger = {"type": "event", "eventTypes": [event_type], "filters": filters}
-    data = {**load_entry(event_type).sample, **{each["path"]: each["value"] for each in filters}}
-    dry = {"trigger": trigger, "steps": steps, "data": data}
+    plans = [each["metadata"]["template"] for each in listings if "template" in each["metadata"]]
+    assert len(plans) == 12
+    assert {plan["key"]: plan["flow"] for plan in plans if "flow" in plan} == {
+        "alert_to_pagerduty": "critical_alerts",
+        "campaign_completed_to_sheet": "campaign_results",
+        "conversation_assigned_to_teams": "assigned_conversations",
+        "message_to_zendesk_ticket": "direct_messages",
+        "post_failed_to_email": "failed_posts",
+        "post_published_to_slack": "published_posts",
+    }
+    assert templates(flows).keys() == set(KEYS)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_template_becomes_a_flow_that_runs_in_one_request(flows: Flows, key: str) -> None:
+    template = templates(flows)[key]
+    choices = {
+        choice["key"]: flows.webhook if choice["type"] == "webhook" else f"one of {choice['resource']}"
+        for choice in template["choices"]
+    }
+    answer = install(flows, key, json={"choices": choices})
+    assert answer.status == 201, answer.text
+    flow = answer.json()
+    assert answer.headers["location"] == f"{FLOWS}/{flow['id']}"
+    assert (flow["name"], flow["description"]) == (template["name"], template["description"])
+    assert (flow["status"], flow["scopes"]) == ("ACTIVE", template["scopes"])
+    assert flow["trigger"] == template["trigger"]
+    assert "{{choices" not in json.dumps(flow["steps"])
+
+    (event_type,) = flow["trigger"]["eventTypes"]
+    data = {**load_entry(event_type).sample, **wanted_by(flow)}
+    dry = {"trigger": flow["trigger"], "steps": flow["steps"], "data": data}
     tried = flows.api(f"POST {FLOWS}/dry-run", json=dry).json()
     assert (tried["matches"], tried["status"]) == (True, "SUCCEEDED")
-    assert [step["missing"] for step in tried["steps"]] == [[]]
-    flow = flows.create(*steps, name=offer["name"], trigger=trigger)
-    answer = flows.api("POST /api/events", json={"type": event_type, "data": data})
-    assert answer.status == 202, answer.text
+    assert [step["missing"] for step in tried["steps"]] == [[]] * len(flow["steps"])
+    published = flows.api("POST /api/events", json={"type": event_type, "data": data})
+    assert published.status == 202, published.text
     flows.settle()
-    assert flows.run(flow, answer.json()["id"])["status"] == "SUCCEEDED"
+    run = flows.run(flow, published.json()["id"])
+    would_get = {step["id"]: step["input"] for step in tried["steps"]}
+    assert {step["id"]: step.get("input") for step in run["steps"]}.items() <= would_get.items()
+    # The others wait for a day, or for the platform.
+    only_sends = {step["type"] for step in flow["steps"]} <= {"filter", "webhook"}
+    assert run["status"] == ("SUCCEEDED" if only_sends else "WAITING")
     sent = [told["data"] for told in flows.told if told["type"] == "FLOW_SENT"]
-    assert sent == [tried["steps"][0]["input"]]
+    assert sent == [step["input"] for step in run["steps"] if step["type"] == "webhook"]
+
+
+def wanted_by(flow: dict[str, Any]) -> dict[str, Any]:
+    """The fields with which an event passes all filters of a flow."""
+    filters = [*flow["trigger"]["filters"]]
+    filters += [each for step in flow["steps"] for each in step.get("filters", ())]
+    return {each["path"].removeprefix("event.data."): each["value"] for each in filters}
+
+
+def test_template_is_installed_with_other_settings_and_once(flows: Flows) -> None:
+    body = {
+        "choices": {"webhook": flows.webhook},
+        "name": "Ours",
+        "description": "For the crew",
+        "status": "INACTIVE",
+    }
+    flow, again = (
+        install(flows, "failed_posts", json=body, headers={"idempotency-key": "one"}).json() for _ in range(2)
+    )
+    assert flow == again
+    assert {name: flow[name] for name in body if name != "choices"} == {
+        name: value for name, value in body.items() if name != "choices"
+    }
+    assert len(flows.api(f"GET {FLOWS}").json()["items"]) == 1
+
+
+def test_choices_of_a_template_are_checked(flows: Flows) -> None:
+    pull = {"kind": "pull", "name": "Feed", "eventTypes": ["POST_FAILED"]}
+    feed = flows.api("POST /api/integrations/webhooks", json=pull).json()["id"]
+    (foreign,) = flows.as_platform(f"GET {WEBHOOKS}").json()["items"]
+    for choices, text in (
+        ({}, "is missing. Alert webhook: The receiver that tells people about problems."),
+        ({"webhook": "evt_1"}, "must be whk_ followed by 22 letters or digits"),
+        ({"webhook": WebhookId.new()}, "there is no webhook whk_"),
+        ({"webhook": foreign["id"]}, "there is no webhook whk_"),
+        ({"webhook": feed}, "is of kind pull"),
+    ):
+        answer = install(flows, "failed_posts", json={"choices": choices})
+        assert_problem(answer, 422, paths=["choices.webhook"])
+        assert text in answer.json()["errors"][0]["message"]
+    other = {"webhook": flows.webhook, "webhok": "a"}
+    assert_problem(install(flows, "failed_posts", json={"choices": other}), 422, paths=["choices.webhok"])
+    for account in ("", "{{event.data.accountId}}", "a\u200bb"):
+        answer = install(flows, "campaign_thanks", json={"choices": {"account": account}})
+        assert_problem(answer, 422, paths=["choices.account"])
+    unknown = assert_problem(install(flows, "failed_post", json={}), 404)
+    assert "did you mean `failed_posts`" in unknown["detail"]
+    assert flows.api(f"GET {FLOWS}").json()["items"] == []
+
+
+def test_template_needs_the_rights_of_its_steps(flows: Flows) -> None:
+    for key, choices, scope in (
+        ("failed_posts", {"webhook": flows.webhook}, "webhooks:write"),
+        ("campaign_thanks", {"account": "acc_1"}, "automations:use"),
+    ):
+        line, body = f"POST {TEMPLATES}/{key}/install", {"choices": choices}
+        assert templates(flows)[key]["scopes"] == [scope]
+        assert scope in assert_problem(as_caller(flows, line, "flows:write", json=body), 403)["detail"]
+        assert as_caller(flows, line, f"flows:write {scope}", json=body).status == 201
+
+
+# ── the latest runs ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_list_has_the_latest_runs_on_request(flows: Flows) -> None:
+    """Without them, the list is one call; with them, one more for each flow. Runs do not write to flows."""
+    failing = flows.create(create_campaign(input={"name": "{{event.data.nothing}}"}), name="failing")
+    unused = flows.create(wait(1), name="unused", trigger={**TRIGGER, "eventTypes": ["POST_FAILED"]})
+    ended = flows.create(flows.tell(), name="good", trigger=TRIGGER)
+    for number in range(12):
+        flows.pipeline.clock.move(1)
+        last = flows.pipeline.publish({"postId": f"p{number}"})
+        flows.settle()
+    calls = flows.pipeline.backend.calls
+    calls.clear()
+    plain = flows.api(f"GET {FLOWS}").json()["items"]
+    assert calls.count == {"dynamodb.Query": 1}
+    assert [each["recentRuns"] for each in plain] == [None] * 3
+    assert {each["version"] for each in plain} == {1}
+    calls.clear()
+    items = flows.api(f"GET {FLOWS}?include=recentRuns").json()["items"]
+    assert calls.count == {"dynamodb.Query": 1 + 3}
+    recent = {each["id"]: each["recentRuns"] for each in items}
+    assert recent[unused["id"]] == {"count": 0, "failed": 0, "last": None}
+    assert (recent[failing["id"]]["count"], recent[failing["id"]]["failed"]) == (10, 10)
+    assert (recent[ended["id"]]["count"], recent[ended["id"]]["failed"]) == (10, 0)
+    newest = flows.api(f"GET {FLOWS}/{ended['id']}/runs?limit=1").json()["items"]
+    assert [recent[ended["id"]]["last"]] == newest
+    assert newest[0]["eventId"] == last
+    (read,) = [each for each in items if each["id"] == ended["id"]]
+    sent_back = flows.api(f"PUT {FLOWS}/{ended['id']}", json={**read, "name": "renamed"})
+    assert sent_back.status == 200, sent_back.text
+    assert_problem(flows.api(f"GET {FLOWS}?include=runs"), 422, paths=["include"])
 
 
 # ── dry runs ─────────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from patchbay.stats import store as stats_store
 from patchbay.stats.counters import HOUR_MS
 from patchbay.storage import dynamo
 from tests.conftest import LAMBDA_CONTEXT, Api, jwt_for
+from tests.faults import Source
 from tests.integration.conftest import Pipeline
 from tests.integration.ledger import Ledger
 from tests.integration.test_refresh import ConnectedIntegration, answering, connected, error_reply
@@ -214,6 +215,10 @@ def test_pages_of_any_size_have_everything_once(ledger: Ledger, query: str) -> N
         create(ledger, path, connectionId=name, credentials={"apiKey": "k"})
     for platform, url in HOOKS.items():
         create(ledger, f"/api/automations/{platform}/hooks", url=url, eventType="POST_PUBLISHED")
+    step = {"id": "pause", "type": "wait", "seconds": 1}
+    for name in ("a", "b"):
+        trigger = {"type": "event", "eventTypes": ["POST_FAILED"]}
+        create(ledger, "/api/flows", name=name, trigger=trigger, steps=[step])
     everything = get(ledger, f"{HEALTH}?limit=100{query}")
     assert everything["nextCursor"] is None
     for limit in (1, 2, 3, 6):
@@ -225,6 +230,34 @@ def test_pages_of_any_size_have_everything_once(ledger: Ledger, query: str) -> N
             cursor = page["nextCursor"]
         assert found == everything["items"]
     assert {each["kind"] for each in found} >= {"webhook", "connection"}
+
+
+def test_flow_is_judged_by_its_latest_runs(ledger: Ledger) -> None:
+    """The rules are in tests/unit/test_health.py."""
+    trigger = {"type": "event", "eventTypes": ["POST_PUBLISHED"]}
+    input = {"name": "{{event.data.nothing}}"}
+    ask = {"id": "ask", "type": "action", "action": "create_campaign", "input": input}
+    flow = create(ledger, "/api/flows", name="Campaigns", trigger=trigger, steps=[ask])
+    line = f"{HEALTH}?kind=flow"
+    (found,) = get(ledger, line)["items"]
+    assert (found["id"], found["name"], found["state"], found["reason"]) == (
+        *(flow["id"], "Campaigns", "UNKNOWN", "no_runs"),
+    )
+    queue = Source(ledger.pipeline.backend, "FlowsQueue", "workers.run_flows.handler", ledger.clock)
+    for state in ("DEGRADED", "DEGRADED", "FAILING"):
+        ledger.clock.move(1)
+        ledger.pipeline.publish()
+        while ledger.pipeline.events.poll() + queue.poll():
+            pass
+        (found,) = get(ledger, f"{line}&state={state}")["items"]
+    assert (found["reason"], found["lastError"]["code"]) == ("consecutive_failures", "invalid_input")
+    assert found["lastError"]["detail"] == "The step ask failed."
+    assert f"/api/flows/{flow['id']}/runs?status=FAILED" in found["detail"]
+    assert found["since"] < found["lastError"]["at"]
+    assert get(ledger, f"{HEALTH}?integrationId={integration(ledger)['id']}&kind=flow")["items"] == []
+    ledger.pipeline.api(f"PUT /api/flows/{flow['id']}", json={"name": "Corrected"})
+    (found,) = get(ledger, line)["items"]
+    assert (found["state"], found["lastError"]) == ("UNKNOWN", None)
 
 
 def test_health_and_analytics_show_nothing_of_another_workspace(ledger: Ledger, api: Api) -> None:
@@ -271,6 +304,19 @@ def test_reads_of_a_page_are_bounded(ledger: Ledger) -> None:
     calls.clear()
     get(ledger, ANALYTICS)
     assert calls.count == {"dynamodb.GetItem": 1, "dynamodb.Query": 1}
+
+
+def test_page_of_flows_takes_a_query_for_each(ledger: Ledger) -> None:
+    """And one for the flows, and the progress."""
+    trigger = {"type": "event", "eventTypes": ["POST_FAILED"]}
+    step = {"id": "pause", "type": "wait", "seconds": 1}
+    for name in ("a", "b"):
+        create(ledger, "/api/flows", name=name, trigger=trigger, steps=[step])
+    calls = ledger.pipeline.backend.calls
+    get(ledger, f"{HEALTH}?kind=flow")
+    calls.clear()
+    get(ledger, f"{HEALTH}?kind=flow")
+    assert calls.count == {"dynamodb.GetItem": 1, "dynamodb.Query": 1 + 2}
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,12 @@ def targets(backend: Backend) -> Iterator[Target]:
             continue
         if route.key == "DELETE /api/workspace":  # it needs a parameter: see test_workspace_erasure
             continue
+        names = {**NAMES, "key": "failed_posts"} if "/templates/" in route.path else NAMES
         parent = route.path.split("/{id}")[0].removesuffix("/sessions").rpartition("/")[2]
         kind = KINDS.get(parent, IntegrationId)
 
-        def value(variable: re.Match[str], kind: Any = kind) -> str:
-            return NAMES.get(variable[1]) or str(IDS.get(variable[1], kind).new())
+        def value(variable: re.Match[str], kind: Any = kind, names: dict[str, str] = names) -> str:
+            return names.get(variable[1]) or str(IDS.get(variable[1], kind).new())
 
         token = jwt_for("platform") if handler.endpoint["scope"] in PLATFORM_ONLY else OWNER
         path = re.sub(r"{(\w+)}", value, route.path)

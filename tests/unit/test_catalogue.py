@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from local.settings import ROOT
 from patchbay import catalogue
+from patchbay.catalogue import flow_templates
 from patchbay.catalogue.entries import (
     Action,
     Entry,
@@ -31,6 +32,7 @@ from patchbay.catalogue.entries import (
     load_entry,
     resources,
 )
+from patchbay.catalogue.flow_templates import FlowPlan
 from patchbay.catalogue.schemas import CHOICES
 from patchbay.catalogue.templates import AutomationTemplate, EventTrigger, all_templates
 from patchbay.errors import ValidationFailed
@@ -174,6 +176,10 @@ TEMPLATE: dict[str, Any] = all_templates()[0].model_dump(mode="json", by_alias=T
         {"then": [{"action": "create_post", "input": {"accountId": "a"}}]},
         {"then": [{"action": "create_campaign", "input": {"name": "a", "other": "b"}}]},
         {"when": {"app": "A", "trigger": "B"}, "then": [{"app": "A", "action": "B", "fields": {}}]},
+        {"flow": "nope"},
+        {"flow": "failed_posts"},
+        {"when": {**TEMPLATE["when"], "filters": []}},
+        {"when": {"app": "A", "trigger": "B"}},
         {"extra": 1},
     ],
     ids=json.dumps,
@@ -182,6 +188,47 @@ def test_invalid_template_is_rejected(change: dict[str, Any]) -> None:
     assert AutomationTemplate.model_validate(TEMPLATE) == all_templates()[0]
     with pytest.raises(ValidationError):
         AutomationTemplate.model_validate({**TEMPLATE, **change})
+
+
+FLOWS = {key: flow_templates.load(key) for key in flow_templates.all_keys()}
+
+
+@pytest.mark.parametrize("plan", FLOWS.values(), ids=FLOWS)
+def test_template_of_a_flow_uses_all_its_choices(plan: FlowPlan) -> None:
+    used = re.findall(r'"{{choices\.(\w+)}}"', json.dumps(plan.steps))
+    assert set(used) == {choice.key for choice in plan.choices}
+    assert len(used) == json.dumps(plan.steps).count("choices."), "a choice is a whole string"
+
+
+CHOICE = {
+    "key": "account",
+    "type": "object",
+    "resource": "accounts",
+    "label": "Account",
+    "description": "One.",
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "No. stops"},
+        {"trigger": {"type": "event", "eventTypes": ["ACTION_REQUESTED"]}},
+        {"trigger": {"type": "event", "eventTypes": []}},
+        {"steps": []},
+        {"choices": [{**CHOICE, "resource": "planets"}]},
+        {"choices": [{**CHOICE, "resource": None}]},
+        {"choices": [{**CHOICE, "type": "webhook"}]},
+        {"choices": [{**CHOICE, "key": "the account"}]},
+        {"platform": "zapier"},
+    ],
+    ids=json.dumps,
+)
+def test_invalid_template_of_a_flow_is_rejected(change: dict[str, Any]) -> None:
+    good = FLOWS["campaign_thanks"].model_dump(mode="json", by_alias=True)
+    assert FlowPlan.model_validate({**good, "choices": [CHOICE]}).choices[0].resource == "accounts"
+    with pytest.raises(ValidationError):
+        FlowPlan.model_validate({**good, **change})
 
 
 # ── validation of data ───────────────────────────────────────────────────────────────────────────────
@@ -279,7 +326,8 @@ def test_invalid_entry_is_rejected(change: dict[str, Any]) -> None:
 def test_files_have_canonical_format() -> None:
     """Two spaces and no escapes, so that a diff shows only what changes."""
     files = sorted((ROOT / "layers/patchbay/patchbay/catalogue").rglob("*.json"))
-    assert len(files) == len(catalogue.ALL) + len(catalogue.ACTIONS) + len(all_templates())
+    templates = len(all_templates()) + len(flow_templates.all_keys())
+    assert len(files) == len(catalogue.ALL) + len(catalogue.ACTIONS) + templates
     for file in files:
         text = file.read_text("utf-8")
         assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n", file.name

@@ -1,4 +1,4 @@
-"""The health of a receiver: consecutive failures, consecutive timeouts, the breaker's probe delays."""
+"""The health of a receiver (failures and timeouts in a row, the breaker's probe delays) and of a flow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchbay.ids import DeliveryId
+from patchbay.clock import from_ms
+from patchbay.flows.models import Flow, FlowRun
+from patchbay.health import states
+from patchbay.ids import DeliveryId, FlowId
 from patchbay.receivers import health
 from patchbay.receivers.health import Health, failure_entry
 
@@ -88,3 +91,56 @@ def test_probe_delay_doubles_up_to_15_minutes() -> None:
     assert delays[:5] == [60, 120, 240, 480, 900]
     assert delays == sorted(delays)
     assert delays[-1] == timedelta(minutes=15).total_seconds()
+
+
+# ── flows ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def flow_of(status: str, version: int = 2) -> Flow:
+    return Flow.model_construct(id=FlowId.new(), status=status, status_reason=None, version=version)
+
+
+def runs_of(letters: str) -> list[FlowRun]:
+    """Runs, newest first: Failed, Succeeded, sTopped, Cancelled, Waiting; Old: failed before a change."""
+    statuses = {
+        "F": "FAILED",
+        "O": "FAILED",
+        "S": "SUCCEEDED",
+        "T": "STOPPED",
+        "C": "CANCELLED",
+        "W": "WAITING",
+    }
+    return [
+        FlowRun.model_construct(
+            status=statuses[letter], flow_version=1 if letter == "O" else 2, updated_at=from_ms(1_000 - at)
+        )
+        for at, letter in enumerate(letters)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "state", "reason", "since"),
+    [
+        ("", "UNKNOWN", "no_runs", None),
+        ("WC", "UNKNOWN", "no_runs", None),
+        ("OOO", "UNKNOWN", "no_runs", None),
+        ("S", "HEALTHY", None, None),
+        ("TFF", "HEALTHY", None, None),
+        ("SOOO", "HEALTHY", None, None),
+        ("F", "DEGRADED", "consecutive_failures", 1_000),
+        ("FFS", "DEGRADED", "consecutive_failures", 999),
+        ("FFOO", "DEGRADED", "consecutive_failures", 999),
+        ("SFFSF", "DEGRADED", "success_rate", None),
+        ("FFF", "FAILING", "consecutive_failures", 998),
+        ("FWFCFS", "FAILING", "consecutive_failures", 996),
+    ],
+)
+def test_flow_is_judged_by_runs_since_its_last_change(
+    runs: str, state: str, reason: str | None, since: int | None
+) -> None:
+    flow = flow_of("ACTIVE")
+    verdict = states.of_flow(flow, states.ended_runs(flow, runs_of(runs)))
+    assert (verdict.state, verdict.reason, verdict.since) == (state, reason, since)
+    off = flow_of("INACTIVE")
+    verdict = states.of_flow(off, states.ended_runs(off, runs_of(runs)))
+    assert (verdict.state, verdict.reason) == ("INACTIVE", "inactive")

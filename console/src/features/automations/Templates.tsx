@@ -1,6 +1,7 @@
 import { useList } from "@api/queries";
 import { EmptyState } from "@components/EmptyState";
 import { ErrorPanel } from "@components/ErrorPanel";
+import { RequireScope } from "@components/RequireScope";
 import { Button, Drawer, Skeleton, Stack, Text } from "@mantine/core";
 import type { Integration } from "@sdk/generated/models";
 import { type Platform, automations as t } from "@strings/automations";
@@ -121,6 +122,16 @@ function TemplateDrawer({ platform, template, onClose }: DrawerProps) {
                   </li>
                 ))}
               </ol>
+              {plan.flow !== null && (
+                <RequireScope scope="flows:write">
+                  <Text>
+                    {t.templates.asFlow(t.platforms[platform])}{" "}
+                    <Link to="/flows/templates/$template" params={{ template: plan.flow }}>
+                      {t.templates.createFlow}
+                    </Link>
+                  </Text>
+                </RequireScope>
+              )}
             </>
           )}
         </Stack>

@@ -6,6 +6,8 @@ export interface Plan {
   when: string;
   onlyIf: string[];
   steps: { title: string; fields: [name: string, value: string][] }[];
+  /** The key of the template of a flow that does the same; null without one. */
+  flow: string | null;
 }
 
 type Json = Record<string, unknown>;
@@ -20,6 +22,7 @@ export function planOf({ metadata }: Integration): Plan | null {
       typeof when.event === "string"
         ? t.templates.event(when.event)
         : t.templates.app(String(when.app), String(when.trigger)),
+    flow: typeof template.flow === "string" ? template.flow : null,
     onlyIf: Array.isArray(when.filters) ? when.filters.filter(isObject).map(filterWords) : [],
     steps: template.then.filter(isObject).map((step) => ({
       title:

@@ -13,9 +13,8 @@ import { flows as t } from "@strings/flows";
 import { IconGitBranch, IconPlus, IconSearchOff } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import classes from "./flows.module.css";
-import { allSteps } from "./model/definition";
 import { flowList } from "./queries";
-import { flowStatus } from "./words";
+import { flowStatus, runStatus } from "./words";
 
 const route = getRouteApi("/pages/flows");
 
@@ -45,22 +44,32 @@ const COLUMNS: readonly Column<Flow>[] = [
     render: ({ trigger }) => <span className={classes.cut}>{startsWith(trigger.eventTypes)}</span>,
   },
   {
-    key: "steps",
-    title: t.columns.steps,
-    width: "70px",
-    align: "end",
+    key: "last",
+    title: t.columns.last,
+    width: "190px",
     hide: "small",
-    render: ({ steps }) => allSteps(steps).length,
+    render: ({ recentRuns }) => <LastRun runs={recentRuns} />,
   },
   {
-    key: "updated",
-    title: t.columns.updated,
-    width: "110px",
+    key: "failed",
+    title: t.columns.failed,
+    width: "130px",
     align: "end",
-    hide: "small",
-    render: ({ updatedAt }) => <TimeAgo at={updatedAt} />,
+    hide: "narrow",
+    render: ({ recentRuns }) => (recentRuns?.count ? t.failedOf(recentRuns.failed, recentRuns.count) : null),
   },
 ];
+
+function LastRun({ runs }: { runs: Flow["recentRuns"] }) {
+  const last = runs?.last ?? null;
+  if (last === null) return <span className={classes.never}>{t.neverRan}</span>;
+  return (
+    <span className={classes.lastRun}>
+      <StatusBadge {...runStatus(last.status)} />
+      <TimeAgo at={last.startedAt} />
+    </span>
+  );
+}
 
 export function FlowsPage() {
   const { q = "", status = "" } = route.useSearch();

@@ -1,12 +1,18 @@
+import { Loaded } from "@components/Loaded";
 import { PageHeader } from "@components/PageHeader";
 import { RequireScope } from "@components/RequireScope";
+import { Skeleton } from "@mantine/core";
+import type { FlowTemplate } from "@sdk/generated/models";
 import { flows as t } from "@strings/flows";
 import { IconPlus } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { FlowEditor } from "./FlowEditor";
 import classes from "./flows.module.css";
-import { allSteps, type Draft } from "./model/definition";
-import { EMPTY, TEMPLATES, type Template } from "./model/templates";
+import { allSteps } from "./model/definition";
+import { draftFrom, EMPTY } from "./model/templates";
+import { OneTemplate } from "./OneTemplate";
+import { templates } from "./queries";
 import { ICONS, TRIGGER_ICON } from "./words";
 
 const route = getRouteApi("/pages/flows/new");
@@ -15,15 +21,26 @@ const SCRATCH = "scratch";
 /** A new flow: first what it starts from, then the editor. */
 export function NewFlowPage() {
   const { from } = route.useSearch();
-  const draft = startingDraft(from);
   return (
     <RequireScope scope="flows:write" page>
-      {draft === null ? <Templates /> : <FlowEditor key={from} flow={null} initial={draft} />}
+      {from === undefined && <Gallery />}
+      {from === SCRATCH && <FlowEditor key={from} flow={null} initial={EMPTY} />}
+      {from !== undefined && from !== SCRATCH && <FromTemplate from={from} />}
     </RequireScope>
   );
 }
 
-function Templates() {
+function FromTemplate({ from }: { from: string }) {
+  const { chosen = {} } = route.useSearch();
+  return (
+    <OneTemplate template={from}>
+      {(template) => <FlowEditor key={from} flow={null} initial={draftFrom(template, chosen)} />}
+    </OneTemplate>
+  );
+}
+
+function Gallery() {
+  const query = useQuery(templates);
   return (
     <>
       <PageHeader title={t.create.title} text={t.create.text} parent={<Link to="/flows">{t.detail.parent}</Link>} />
@@ -37,36 +54,44 @@ function Templates() {
             <span>{t.create.scratchText}</span>
           </Link>
         </li>
-        {TEMPLATES.map((template) => (
-          <li key={template.key}>
-            <TemplateCard template={template} />
-          </li>
-        ))}
+        <Loaded query={query} skeleton={<Cards />}>
+          {(all) =>
+            all.map((template) => (
+              <li key={template.key}>
+                <TemplateCard template={template} />
+              </li>
+            ))
+          }
+        </Loaded>
       </ul>
     </>
   );
 }
 
-function TemplateCard({ template: { key, text, draft } }: { template: Template }) {
-  const steps = allSteps(draft.steps);
-  const icons = [{ id: "$", Icon: TRIGGER_ICON }, ...steps.map(({ id, type }) => ({ id, Icon: ICONS[type] }))];
+function Cards() {
+  return ["a", "b", "c", "d", "e"].map((key) => (
+    <li key={key}>
+      <Skeleton height={136} radius="md" />
+    </li>
+  ));
+}
+
+function TemplateCard({ template }: { template: FlowTemplate }) {
+  const { key, name, description, trigger, steps } = { ...template, steps: draftFrom(template, {}).steps };
+  const all = allSteps(steps);
+  const icons = [{ id: "$", Icon: TRIGGER_ICON }, ...all.map(({ id, type }) => ({ id, Icon: ICONS[type] }))];
   return (
-    <Link to="/flows/new" search={{ from: key }} className={classes.template}>
+    <Link to="/flows/templates/$template" params={{ template: key }} className={classes.template}>
       <span className={classes.templateIcons}>
         {icons.map(({ id, Icon }) => (
           <Icon key={id} size={18} stroke={1.7} aria-hidden />
         ))}
       </span>
-      <strong>{draft.name}</strong>
-      <span>{text}</span>
+      <strong>{name}</strong>
+      <span>{description}</span>
       <span className={classes.templateFoot}>
-        {draft.trigger.eventTypes.join(", ")} · {t.create.stepsOf(steps.length)}
+        {trigger.eventTypes.join(", ")} · {t.create.stepsOf(all.length)}
       </span>
     </Link>
   );
-}
-
-function startingDraft(from: string | undefined): Draft | null {
-  if (from === SCRATCH) return EMPTY;
-  return TEMPLATES.find(({ key }) => key === from)?.draft ?? null;
 }

@@ -1,3 +1,4 @@
+import { useCan } from "@api/session";
 import { CodeBlock } from "@components/CodeBlock";
 import { CopyableId } from "@components/CopyButton";
 import { Loaded } from "@components/Loaded";
@@ -5,19 +6,20 @@ import { PageHeader } from "@components/PageHeader";
 import { Facts, Panel } from "@components/Panel";
 import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
+import { deliveryStatus } from "@components/statuses";
 import { exactTime, TimeAgo } from "@components/TimeAgo";
 import { Group, Skeleton, Stack, Text } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import type { FlowRunDetail, StepRun } from "@sdk/generated/models";
 import { flows as t } from "@strings/flows";
 import { statuses } from "@strings/statuses";
-import { useQuery } from "@tanstack/react-query";
+import { skipToken, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import classes from "./flows.module.css";
 import { allSteps, type Draft, findStep, type Step } from "./model/definition";
 import { Outline } from "./Outline";
-import { runDetail, useNames } from "./queries";
+import { runDetail, stepDelivery, useNames } from "./queries";
 import { took } from "./Runs";
 import { type FlowView, FlowViewContext } from "./view";
 import { runStatus, titleOf } from "./words";
@@ -137,16 +139,37 @@ function Details({ step, run, reason }: { step: Step; run: StepRun | undefined; 
       )}
       {output && <Part name={t.run.output} value={output} />}
       {step.type === "webhook" && typeof output?.deliveryId === "string" && (
-        <Link
-          to="/webhooks/$webhookId"
-          params={{ webhookId: step.webhookId }}
-          search={{ delivery: output.deliveryId }}
-          className={classes.link}
-        >
-          {t.run.delivery}
-        </Link>
+        <StepDelivery webhookId={step.webhookId} id={output.deliveryId} />
       )}
     </Stack>
+  );
+}
+
+/** What became of what a step sent. */
+function StepDelivery({ webhookId, id }: { webhookId: string; id: string }) {
+  const canRead = useCan("webhooks:read");
+  const options = stepDelivery(webhookId, id);
+  const { data } = useQuery({ ...options, queryFn: canRead ? options.queryFn : skipToken });
+  const response = data?.attempts.at(-1)?.statusCode ?? null;
+  return (
+    <section className={classes.delivery} aria-label={t.run.deliveryTitle}>
+      <Group justify="space-between" gap="xs">
+        <p className={classes.label}>{t.run.deliveryTitle}</p>
+        {data && <StatusBadge {...deliveryStatus(data.status)} />}
+      </Group>
+      {data && (
+        <span>
+          {data.attempts.length === 0 ? t.run.noAttempts : t.run.attempts(data.attempts.length)}
+          {response !== null && ` · ${t.run.lastResponse(response)}`}
+        </span>
+      )}
+      <Text size="xs" c="dimmed">
+        {t.run.deliveryText}
+      </Text>
+      <Link to="/webhooks/$webhookId" params={{ webhookId }} search={{ delivery: id }} className={classes.link}>
+        {t.run.delivery}
+      </Link>
+    </section>
   );
 }
 

@@ -6,6 +6,7 @@ import { flows as t } from "@strings/flows";
 import { queryOptions, skipToken, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { allSteps, type Draft, type Step } from "./model/definition";
+import type { Chosen } from "./model/templates";
 import type { Action } from "./model/values";
 import type { Names } from "./words";
 
@@ -14,7 +15,27 @@ const LIST = ["flows", "list"] as const;
 const PLATFORM = "zapier";
 const CURRENT: readonly FlowRunStatus[] = ["RUNNING", "WAITING"];
 
-export const flowList = listOptions<Flow>(LIST, (page, options) => api().flows.list({ ...page, limit: 100 }, options));
+export const flowList = listOptions<Flow>(LIST, (page, options) =>
+  api().flows.list({ ...page, limit: 100, include: "recentRuns" }, options),
+);
+
+export const templates = queryOptions({
+  queryKey: ["flows", "templates"],
+  queryFn: async ({ signal }) => (await api().flows.listTemplates({ signal })).items,
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+/** Makes a flow of a template; it is active at once. */
+export function useInstallFlow(onDone: (flow: Flow) => void) {
+  return useChange({
+    run: ({ key, name, choices: chosen }: { key: string; name: string; choices: Chosen }) =>
+      api().flows.install(key, { choices: chosen, ...(name && { name }) }),
+    done: t.detail.activated,
+    changes: [LIST],
+    showsErrors: true,
+    onDone,
+  });
+}
 
 export const flowDetail = (id: string) =>
   queryOptions({ queryKey: ["flows", id], queryFn: ({ signal }) => api().flows.get(id, { signal }) });
@@ -53,8 +74,18 @@ export const choices = (resource: string) =>
     staleTime: 60_000,
   });
 
+/** The delivery of a webhook step; read again until it has ended. */
+export const stepDelivery = (webhookId: string, deliveryId: string) =>
+  queryOptions({
+    queryKey: ["webhooks", webhookId, "deliveries", deliveryId],
+    queryFn: ({ signal }) => api().webhooks.getDelivery(webhookId, deliveryId, { signal }),
+    refetchInterval: ({ state: { data } }) =>
+      data && (data.status === "PENDING" || data.status === "SENDING") ? 2_000 : false,
+    retry: false,
+  });
+
 export const webhooks = queryOptions({
-  queryKey: ["webhooks", "for-flows"],
+  queryKey: ["webhooks", "list", "for-flows"],
   queryFn: async ({ signal }) => (await api().webhooks.list({ limit: 100 }, { signal })).items,
 });
 

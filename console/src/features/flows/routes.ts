@@ -3,6 +3,16 @@ import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 
+/** What was chosen for a template, by the key of the choice. */
+type Chosen = Record<string, string>;
+
+function texts(value: unknown): Chosen | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => text(entry[1]) !== undefined),
+  );
+}
+
 const list = createRoute({
   getParentRoute: () => pages,
   path: "/flows",
@@ -13,8 +23,18 @@ const list = createRoute({
 const create = createRoute({
   getParentRoute: () => pages,
   path: "/flows/new",
-  validateSearch: (search): { from?: string } => ({ from: text(search.from) }),
+  validateSearch: (search): { from?: string; chosen?: Chosen } => ({
+    from: text(search.from),
+    chosen: texts(search.chosen),
+  }),
   component: lazyRouteComponent(() => import("./NewFlowPage"), "NewFlowPage"),
+});
+
+const template = createRoute({
+  getParentRoute: () => pages,
+  path: "/flows/templates/$template",
+  validateSearch: (search): { chosen?: Chosen } => ({ chosen: texts(search.chosen) }),
+  component: lazyRouteComponent(() => import("./TemplatePage"), "TemplatePage"),
 });
 
 const detail = createRoute({
@@ -34,4 +54,4 @@ const run = createRoute({
   component: lazyRouteComponent(() => import("./RunPage"), "RunPage"),
 });
 
-export const flowRoutes = [list, create, detail, run] as const;
+export const flowRoutes = [list, create, template, detail, run] as const;

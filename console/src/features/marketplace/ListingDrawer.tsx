@@ -10,9 +10,9 @@ import { Anchor, Button, Drawer, Text } from "@mantine/core";
 import type { Integration, Provider } from "@sdk/generated/models";
 import { marketplace as t } from "@strings/marketplace";
 import { providers as words } from "@strings/providers";
-import { IconDownload } from "@tabler/icons-react";
+import { IconArrowsSplit2, IconDownload } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { type Kind, kindOf, type Plan, planOf } from "./kinds";
 import classes from "./marketplace.module.css";
@@ -56,7 +56,8 @@ function Content({ item, kind }: { item: Integration; kind: Kind }) {
         </div>
       </div>
       <Text style={{ overflowWrap: "anywhere" }}>{item.description}</Text>
-      <Install item={item} />
+      {plan?.flow && <AsFlow template={plan.flow} />}
+      <Install item={item} isSecond={Boolean(plan?.flow)} />
       <Section title={t.listing.about}>
         <p>{t.kindTexts[kind]}</p>
       </Section>
@@ -69,7 +70,24 @@ function Content({ item, kind }: { item: Integration; kind: Kind }) {
   );
 }
 
-function Install({ item }: { item: Integration }) {
+/** The way without another platform. */
+function AsFlow({ template }: { template: string }) {
+  const mayCreate = useCan("flows:write");
+  if (!mayCreate) return null;
+  return (
+    <Section title={t.flow.title}>
+      <p>{t.flow.text}</p>
+      <Button
+        leftSection={<IconArrowsSplit2 size={16} aria-hidden />}
+        renderRoot={(props: object) => <Link to="/flows/templates/$template" params={{ template }} {...props} />}
+      >
+        {t.flow.create}
+      </Button>
+    </Section>
+  );
+}
+
+function Install({ item, isSecond }: { item: Integration; isSecond: boolean }) {
   const navigate = useNavigate();
   const mayInstall = useCan("integrations:write");
   const install = useInstall(
@@ -86,11 +104,12 @@ function Install({ item }: { item: Integration }) {
     <>
       <Button
         mt="md"
+        variant={isSecond ? "default" : "filled"}
         loading={install.isPending}
         leftSection={<IconDownload size={16} aria-hidden />}
         onClick={() => install.mutate(item.id)}
       >
-        {t.listing.install}
+        {isSecond ? t.flow.installPlan : t.listing.install}
       </Button>
       {Boolean(install.error) && (
         <div className={classes.section}>

@@ -7,6 +7,8 @@ export interface Plan {
   event: string | null;
   filters: unknown[];
   steps: { app: string; action: string }[];
+  /** The key of the template of a flow that does the same; null without one. */
+  flow: string | null;
 }
 
 export function kindOf(item: Integration, isTemplate: boolean): Kind {
@@ -26,6 +28,7 @@ export function planOf({ metadata }: Integration): Plan | null {
       const { app, action } = asObject(step) ?? {};
       return { app: String(app ?? ""), action: String(action ?? "") };
     }),
+    flow: typeof plan.flow === "string" ? plan.flow : null,
   };
 }
 

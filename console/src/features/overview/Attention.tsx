@@ -48,7 +48,7 @@ export function Attention({ list }: { list: List<HealthItem> }) {
 }
 
 function Entry({ problem }: { problem: Problem }) {
-  const { kind, isSevere, sentence, advice, lastError, since, path } = problem;
+  const { kind, isSevere, sentence, advice, lastError, since, path, search = {} } = problem;
   return (
     <li className={classes.problem}>
       <StatusBadge tone={isSevere ? "danger" : "warning"}>
@@ -69,7 +69,7 @@ function Entry({ problem }: { problem: Problem }) {
           </p>
         )}
       </div>
-      <Link to={path} className={classes.act} aria-label={`${t.attention.open[kind]}: ${sentence}`}>
+      <Link to={path} search={search} className={classes.act} aria-label={`${t.attention.open[kind]}: ${sentence}`}>
         {t.attention.open[kind]}
       </Link>
     </li>

@@ -13,8 +13,9 @@ export interface Problem {
   advice: string | null;
   lastError: string | null;
   since: string | null;
-  /** The page to act on. */
+  /** The page to act on, and what it shows. */
   path: string;
+  search?: Record<string, string>;
 }
 
 /**
@@ -51,10 +52,11 @@ function problemOf(item: HealthItem, names: ReadonlyMap<string, string>): Proble
     kind,
     isSevere: SEVERITY[item.state] === 2,
     sentence: write({ name, from, rate: percent.format(deliveries?.successRate ?? 0) }),
-    advice: t.attention.advice[reason ?? ""] ?? item.detail,
+    advice: kind === "flow" ? t.attention.flowAdvice : (t.attention.advice[reason ?? ""] ?? item.detail),
     lastError: item.lastError === null ? null : t.attention.lastError(item.lastError.detail),
     since: item.since,
     path: pathOf(item),
+    ...(kind === "flow" && { search: { tab: "runs", status: "FAILED" } }),
   };
 }
 
@@ -63,6 +65,7 @@ function pathOf({ kind, id, integrationId }: HealthItem): string {
   if (kind === "webhook") return `/webhooks/${id}`;
   if (kind === "integration") return `/integrations/${id}`;
   if (kind === "automation") return "/automations";
+  if (kind === "flow") return `/flows/${id}`;
   return integrationId === null ? "/connections" : `/integrations/${integrationId}`;
 }
 
@@ -76,7 +79,9 @@ export interface KindCounts {
 const STATES: readonly HealthState[] = ["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"];
 
 export function countsOf(items: readonly HealthItem[]): KindCounts[] {
-  return (["webhook", "connection", "integration"] as const).map((kind) => {
+  const hasFlows = items.some(({ kind }) => kind === "flow");
+  const kinds = ["webhook", "connection", "integration", ...(hasFlows ? (["flow"] as const) : [])] as const;
+  return kinds.map((kind) => {
     const own = items.filter((item) => item.kind === kind);
     const states = STATES.map((state) => ({ state, count: own.filter((item) => item.state === state).length }));
     return { kind, total: own.length, states: states.filter(({ count }) => count > 0) };

@@ -3,18 +3,20 @@ import { PageHeader } from "@components/PageHeader";
 import { Panel } from "@components/Panel";
 import { RequireScope } from "@components/RequireScope";
 import { Secret } from "@components/Secret";
-import { Button, Stack, Text } from "@mantine/core";
+import { Button, Group, Stack, Text } from "@mantine/core";
 import type { WebhookWithSecret } from "@sdk/generated/models";
 import { common } from "@strings/common";
 import { webhookForm as t } from "@strings/webhook-form";
 import { webhooks } from "@strings/webhooks";
-import { Link, useBlocker, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, Link, useBlocker, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { createBody, EMPTY } from "./draft";
 import classes from "./form.module.css";
 import { LeaveForm } from "./LeaveForm";
 import { useCreateWebhook } from "./queries";
 import { FIELDS, isComplete, WebhookForm } from "./WebhookForm";
+
+const route = getRouteApi("/pages/webhooks/new");
 
 /** Adds a webhook, and then shows its secret once. */
 export function NewWebhookPage() {
@@ -28,6 +30,7 @@ export function NewWebhookPage() {
 
 function Form({ onCreated }: { onCreated: (webhook: WebhookWithSecret) => void }) {
   const navigate = useNavigate();
+  const { template } = route.useSearch();
   const [draft, setDraft] = useState(EMPTY);
   const [isSubmitted, setSubmitted] = useState(false);
   const create = useCreateWebhook();
@@ -45,7 +48,12 @@ function Form({ onCreated }: { onCreated: (webhook: WebhookWithSecret) => void }
       <WebhookForm isNew draft={draft} error={create.error} isSubmitted={isSubmitted} onChange={setDraft} />
       <div className={classes.actions}>
         <FormError error={create.error} fields={FIELDS} />
-        <Button variant="default" onClick={() => void navigate({ to: "/webhooks" })}>
+        <Button
+          variant="default"
+          onClick={() =>
+            void navigate(template ? { to: "/flows/templates/$template", params: { template } } : { to: "/webhooks" })
+          }
+        >
           {common.actions.cancel}
         </Button>
         <Button type="submit" loading={create.isPending}>
@@ -59,6 +67,8 @@ function Form({ onCreated }: { onCreated: (webhook: WebhookWithSecret) => void }
 
 function Created({ webhook }: { webhook: WebhookWithSecret }) {
   const navigate = useNavigate();
+  const { template, choice } = route.useSearch();
+  const isForFlow = template !== undefined && choice !== undefined && webhook.kind === "push";
   const heading = useRef<HTMLDivElement>(null);
   useEffect(() => heading.current?.focus(), []);
   return (
@@ -68,9 +78,27 @@ function Created({ webhook }: { webhook: WebhookWithSecret }) {
         <Stack gap="md" align="flex-start">
           <Text c="dimmed">{webhook.kind === "pull" ? t.created.textPull : t.created.text}</Text>
           <Secret label={t.created.secret} value={webhook.secret} />
-          <Button onClick={() => void navigate({ to: "/webhooks/$webhookId", params: { webhookId: webhook.id } })}>
-            {t.created.open}
-          </Button>
+          <Group gap="xs">
+            {isForFlow && (
+              <Button
+                onClick={() =>
+                  void navigate({
+                    to: "/flows/templates/$template",
+                    params: { template },
+                    search: { chosen: { [choice]: webhook.id } },
+                  })
+                }
+              >
+                {t.created.useInFlow}
+              </Button>
+            )}
+            <Button
+              variant={isForFlow ? "default" : "filled"}
+              onClick={() => void navigate({ to: "/webhooks/$webhookId", params: { webhookId: webhook.id } })}
+            >
+              {t.created.open}
+            </Button>
+          </Group>
         </Stack>
       </Panel>
     </div>

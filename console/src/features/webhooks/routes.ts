@@ -14,6 +14,12 @@ export interface WebhookSearch {
   task?: string;
 }
 
+/** The template of a flow, and its choice, that the new webhook is for. */
+export interface NewWebhookSearch {
+  template?: string;
+  choice?: string;
+}
+
 const list = createRoute({
   getParentRoute: () => pages,
   path: "/webhooks",
@@ -24,6 +30,7 @@ const list = createRoute({
 const create = createRoute({
   getParentRoute: () => pages,
   path: "/webhooks/new",
+  validateSearch: (search): NewWebhookSearch => ({ template: text(search.template), choice: text(search.choice) }),
   component: lazyRouteComponent(() => import("./NewWebhookPage"), "NewWebhookPage"),
 });
 

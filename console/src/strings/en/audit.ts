@@ -117,6 +117,7 @@ const WHAT: Record<string, string> = {
   "connect_sessions.create": "Made a connect link",
   "connect_sessions.revoke": "Revoked a connect link",
   "flows.create": "Created a flow",
+  "flows.install": "Created a flow from a template",
   "flows.update": "Changed a flow",
   "flows.set_status": "Changed a flow's status",
   "flows.delete": "Deleted a flow",

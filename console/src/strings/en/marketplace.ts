@@ -30,6 +30,12 @@ export const marketplace = {
       "Patchbay knows this provider. After you install it, add the OAuth client or the keys that you have there.",
     automation: "A plan that you rebuild in the automation platform: what begins it, and what it then does.",
   },
+  flow: {
+    title: "As a flow",
+    text: "Patchbay does it itself: it sends a signed message to a webhook of yours. You need no other platform.",
+    create: "Create flow",
+    installPlan: "Install the plan",
+  },
   listing: {
     title: "Integration",
     install: "Install",

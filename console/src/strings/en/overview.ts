@@ -45,6 +45,10 @@ export const overview = {
       error: (it: Trouble) => `The integration ${it.name} has an error.`,
       parts: (it: Trouble) => `Parts of ${it.name} do not work.`,
     } as Record<string, (it: Trouble) => string>,
+    flow: {
+      consecutive_failures: (it: Trouble) => `The latest runs of the flow ${it.name} failed.`,
+      success_rate: (it: Trouble) => `Runs of the flow ${it.name} fail often.`,
+    } as Record<string, (it: Trouble) => string>,
     other: (it: Trouble) => `${of(it)} does not work as it should.`,
     advice: {
       disabled: "Correct its receiver, resume it, then recover what it missed.",
@@ -59,11 +63,13 @@ export const overview = {
       error: "Check its configuration.",
       parts: "See which of its webhooks and connections fail.",
     } as Record<string, string>,
+    flowAdvice: "Look at what failed, and change the flow or what its step needs.",
     open: {
       webhook: "Open webhook",
       connection: "Open connection",
       integration: "Open integration",
       automation: "Open automations",
+      flow: "See failed runs",
     },
   },
   health: {
@@ -73,6 +79,7 @@ export const overview = {
       connection: "Connections",
       webhook: "Webhooks",
       automation: "Automation platforms",
+      flow: "Flows",
     },
     states: {
       HEALTHY: "working",

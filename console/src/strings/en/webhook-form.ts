@@ -99,5 +99,6 @@ export const webhookForm = {
     textPull: "Store the signing secret where your program can read it: it verifies each event with it.",
     secret: "Signing secret",
     open: "Open webhook",
+    useInFlow: "Use it in your flow",
   },
 };

@@ -2,7 +2,8 @@
 
 Each is a file `templates/<key>.json`. The marketplace lists them, and an installed one has the plan to build
 in Zapier, Make or n8n. A step is an action from the catalogue, or one of another app, in that app's terms.
-Some have a flow too: it sends to a webhook of the workspace what the plan gives to the other app.
+Some name a template of a flow, which needs no other platform: it sends to a webhook of the workspace what the
+plan gives to the other app.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_
 
 from patchbay import catalogue
 from patchbay.api_model import ApiModel
-from patchbay.catalogue import entries
+from patchbay.catalogue import entries, flow_templates
 from patchbay.event_filters import Filters
 
 _ShortText = Annotated[str, StringConstraints(min_length=1, max_length=80)]
@@ -69,27 +70,6 @@ class AppStep(ApiModel):
     fields: dict[str, JsonValue]
 
 
-class FlowChoice(ApiModel):
-    """What the user who installs a flow chooses: a webhook of kind push of their workspace. Its ID replaces
-    `{{choices.<key>}}` in the steps.
-    """
-
-    key: Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9]{0,31}$")]
-    type: Literal["webhook"]
-    label: _ShortText
-    description: Annotated[str, StringConstraints(pattern=r"^[A-Z].+\.$", max_length=200)]
-
-
-class TemplateFlow(ApiModel):
-    """The plan as a flow, which needs no other automation platform. Its trigger is the template's event. Its
-    `steps` are those of a flow, but for the choices.
-    """
-
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Z][^.]+$", max_length=100)]
-    choices: list[FlowChoice]
-    steps: Annotated[list[dict[str, JsonValue]], Field(min_length=1)]
-
-
 class AutomationTemplate(ApiModel):
     """The file of a template."""
 
@@ -99,15 +79,25 @@ class AutomationTemplate(ApiModel):
     description: Annotated[str, StringConstraints(pattern=r"^[A-Z].+\.$", max_length=200)]
     when: EventTrigger | AppTrigger
     then: Annotated[list[ActionStep | AppStep], Field(min_length=1, max_length=5)]
-    flow: TemplateFlow | None = None
+    flow: str | None = None
 
     @model_validator(mode="after")
     def _uses_patchbay(self) -> Self:
         steps = [self.when, *self.then]
         if not any(isinstance(step, EventTrigger | ActionStep) for step in steps):
             raise ValueError("must have a Patchbay event or an action from the catalogue")
-        if self.flow is not None and not isinstance(self.when, EventTrigger):
-            raise ValueError("a flow must begin with a Patchbay event")
+        return self
+
+    @model_validator(mode="after")
+    def _flow_has_the_same_trigger(self) -> Self:
+        if self.flow is None:
+            return self
+        if self.flow not in flow_templates.all_keys():
+            raise ValueError("flow must be the key of a template of a flow")
+        trigger = flow_templates.load(self.flow).trigger
+        same = EventTrigger.model_construct(event=trigger.event_types[0], filters=trigger.filters)
+        if len(trigger.event_types) > 1 or self.when != same:
+            raise ValueError("the flow must begin with the same event")
         return self
 
 

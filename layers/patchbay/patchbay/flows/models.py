@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from patchbay import catalogue, suggestions
-from patchbay.api_model import ApiModel, JsonObject, ListQuery, Name, PeriodQuery, PlainText, Timestamp
+from patchbay.api_model import (
+    ApiModel,
+    JsonObject,
+    ListQuery,
+    Name,
+    PeriodQuery,
+    PlainText,
+    Timestamp,
+    check_name,
+)
+from patchbay.catalogue import flow_templates
+from patchbay.catalogue.flow_templates import FlowTemplateChoice
 from patchbay.event_filters import Filters
 from patchbay.events.models import EventType, KnownEventType
 from patchbay.field_errors import pattern
@@ -211,7 +222,7 @@ class CreateFlow(FlowSettings):
 
 class Flow(ApiModel):
     """`scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and
-    the flow acts with them.
+    the flow acts with them. A list has `recentRuns` on request (`include`); otherwise they are null.
     """
 
     id: FlowId
@@ -226,6 +237,7 @@ class Flow(ApiModel):
     saved_by: str
     created_at: Timestamp
     updated_at: Annotated[Timestamp, VOLATILE]
+    recent_runs: Annotated[RecentRuns | None, VOLATILE]
     version: int
 
 
@@ -258,7 +270,61 @@ class SetFlowStatus(ApiModel):
 
 
 class FlowQuery(ListQuery):
+    """`include=recentRuns` adds how the latest runs of each flow went, at the cost of one query for each."""
+
     status: FlowStatus | None = None
+    include: Literal["recentRuns"] | None = None
+
+
+# ── templates ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class FlowTemplateKey(str):
+    """A template of a flow in a path."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError for an unknown key."""
+        if text not in flow_templates.all_keys():
+            raise ValueError(suggestions.one_of(text, flow_templates.all_keys(), "a template of a flow"))
+        return cls(text)
+
+
+class FlowTemplate(ApiModel):
+    """A flow that lacks only the user's `choices`. Each is a `webhook` of kind push, or an `object` of the
+    platform from the list of choices `resource`; its ID replaces `{{choices.<key>}}` in the steps. `scopes`
+    are the rights that the steps need.
+    """
+
+    key: str
+    name: str
+    description: str
+    trigger: FlowTrigger
+    choices: list[FlowTemplateChoice]
+    steps: list[JsonObject]
+    scopes: list[str]
+
+
+ChoiceKey = Annotated[str, StringConstraints(pattern=pattern(r"^[a-zA-Z0-9]{1,32}$", "letters and digits"))]
+# The ID of a webhook, or of an object of the platform. Braces would make it a value.
+ChosenId = Annotated[
+    str,
+    StringConstraints(pattern=pattern(r"^[^{}]{1,256}$", "an ID of 1 to 256 characters, without braces")),
+    AfterValidator(check_name),
+]
+
+
+class InstallFlow(ApiModel):
+    """`choices` has an ID for each choice of the template, by its key. `name` and `description` are the
+    template's by default. An INACTIVE flow is stored and does not run.
+    """
+
+    choices: dict[ChoiceKey, ChosenId] = Field(default_factory=dict)
+    name: Name | None = None
+    description: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
+    status: FlowStatus = "ACTIVE"
 
 
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -287,6 +353,16 @@ class FlowRun(ApiModel):
     ended_at: Timestamp | None
     updated_at: Timestamp
     version: int
+
+
+class RecentRuns(ApiModel):
+    """How the latest runs of a flow went: `count` runs of the newest events, at most ten. `failed` of them
+    are FAILED, and `last` is that of the newest event.
+    """
+
+    count: int
+    failed: int
+    last: FlowRun | None
 
 
 class StepError(ApiModel):

@@ -6,12 +6,13 @@ them, so nobody can have a flow do what they could not do themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from patchbay import suggestions
-from patchbay.api_model import Empty, Listing
+from patchbay.api_model import Empty
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.entries import check_input, load_action
 from patchbay.clock import from_ms, now_ms
@@ -22,7 +23,7 @@ from patchbay.flows.models import (
     Flow,
     FlowActionStep,
     FlowDefinition,
-    FlowQuery,
+    FlowStatus,
     FlowStep,
     FlowTrigger,
     FlowWebhookStep,
@@ -33,6 +34,7 @@ from patchbay.flows.models import (
 )
 from patchbay.flows.stored import Definition, StoredFlow
 from patchbay.ids import FlowId, WebhookId
+from patchbay.storage.paging import Page
 from patchbay.webhooks import filter_paths
 from patchbay.webhooks import service as webhooks
 
@@ -45,13 +47,19 @@ _MAX_TRIES = 3
 _DATA = "event.data."
 
 
-def create(principal: Principal, body: CreateFlow, once: Once | None = None) -> Flow:
+def create(
+    principal: Principal,
+    body: CreateFlow,
+    once: Once | None = None,
+    chosen: Mapping[WebhookId, str] = MappingProxyType({}),
+) -> Flow:
     """Store a flow. Raises Forbidden for a step that the caller could not do, ValidationFailed for a webhook
     that does not exist or is of kind pull, for a path that no event type has, and for an action's input;
-    Conflict at the workspace's ceiling.
+    Conflict at the workspace's ceiling. `chosen` has the webhooks that the caller gave in other fields than
+    `steps`, with these fields.
     """
     definition = FlowDefinition.model_construct(trigger=body.trigger, steps=body.steps)
-    scopes = _check(principal, definition, ())
+    scopes = _check(principal, definition, (), chosen)
     now = now_ms()
     flow = StoredFlow(
         workspace_id=principal.workspace_id,
@@ -71,9 +79,9 @@ def create(principal: Principal, body: CreateFlow, once: Once | None = None) -> 
     return response
 
 
-def list_flows(principal: Principal, query: FlowQuery) -> Listing[Flow]:
-    page = store.page(principal.workspace_id, status=query.status, limit=query.limit, cursor=query.cursor)
-    return Listing.from_page(page.map(_to_api))
+def page_flows(workspace_id: str, status: FlowStatus | None, limit: int, cursor: str | None) -> Page[Flow]:
+    """Flows, newest first."""
+    return store.page(workspace_id, status=status, limit=limit, cursor=cursor).map(_to_api)
 
 
 def get(principal: Principal, id: FlowId) -> Flow:
@@ -155,16 +163,21 @@ def get_stored(workspace_id: str, id: FlowId) -> StoredFlow:
 # ── checks ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check(principal: Principal, definition: FlowDefinition, accepted: Sequence[str]) -> list[str]:
+def _check(
+    principal: Principal,
+    definition: FlowDefinition,
+    accepted: Sequence[str],
+    chosen: Mapping[WebhookId, str] = MappingProxyType({}),
+) -> list[str]:
     """Check what depends on the caller, the catalogue and the workspace. Returns the scopes that the steps
-    need. `accepted` are paths of filters that stay valid if no event type has them.
+    need. `accepted` are paths of filters that stay valid if no event type has them; `chosen` as in `create`.
     """
     scopes = _check_scopes(principal, definition.steps)
     check_paths(principal, definition, accepted)
     for step in all_steps(definition.steps):
         if isinstance(step, FlowActionStep):
             _check_action_input(step)
-    _check_webhooks(principal.workspace_id, definition.steps)
+    _check_webhooks(principal.workspace_id, definition.steps, chosen)
     return scopes
 
 
@@ -229,21 +242,28 @@ def _check_action_input(step: FlowActionStep) -> None:
         check_input(step.action, step.input)
 
 
-def _check_webhooks(workspace_id: str, steps: Sequence[FlowStep]) -> None:
+def _check_webhooks(workspace_id: str, steps: Sequence[FlowStep], chosen: Mapping[WebhookId, str]) -> None:
     used: dict[WebhookId, str] = {
         step.webhook_id: step.id for step in all_steps(steps) if isinstance(step, FlowWebhookStep)
     }
     for id, step in used.items():
-        try:
-            webhook = webhooks.get_stored(workspace_id, id)
-        except NotFound:
-            raise ValidationFailed.for_field("steps", f"step {step}: there is no webhook {id}") from None
-        if webhook.is_pull:
-            raise ValidationFailed.for_field(
-                "steps",
-                f"step {step}: {id} is of kind pull, and Patchbay sends nothing to it; choose one of kind "
-                "push",
-            )
+        problem = _problem_of_webhook(workspace_id, id)
+        if problem is None:
+            continue
+        if id in chosen:
+            raise ValidationFailed.for_field(chosen[id], problem)
+        raise ValidationFailed.for_field("steps", f"step {step}: {problem}")
+
+
+def _problem_of_webhook(workspace_id: str, id: WebhookId) -> str | None:
+    """Why a step cannot send to a webhook; None if it can."""
+    try:
+        webhook = webhooks.get_stored(workspace_id, id)
+    except NotFound:
+        return f"there is no webhook {id}"
+    if webhook.is_pull:
+        return f"{id} is of kind pull, and Patchbay sends nothing to it; choose one of kind push"
+    return None
 
 
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -290,5 +310,6 @@ def _to_api(flow: StoredFlow) -> Flow:
         saved_by=flow.saved_by,
         created_at=from_ms(flow.created_at),
         updated_at=from_ms(flow.updated_at),
+        recent_runs=None,
         version=flow.version,
     )

@@ -48,10 +48,11 @@ class HealthReason(StrEnum):
     PENDING_SETUP = "pending_setup"
     ERROR = "error"
     PARTS = "parts"
+    NO_RUNS = "no_runs"
 
 
-Kind = Literal["integration", "automation", "webhook", "connection"]
-KINDS: tuple[Kind, ...] = ("integration", "automation", "webhook", "connection")
+Kind = Literal["integration", "automation", "webhook", "connection", "flow"]
+KINDS: tuple[Kind, ...] = ("integration", "automation", "webhook", "connection", "flow")
 
 
 def _split(value: object) -> object:
@@ -108,12 +109,12 @@ class Parts(ApiModel):
 
 
 class HealthItem(ApiModel):
-    """The health of one integration, automation platform (its hooks), webhook or connection.
+    """The health of one integration, automation platform (its hooks), webhook, connection or flow.
 
     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when
     the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an
     integration has both, in total, and the number of its `webhooks` and `connections` by state. An
-    automation platform has `deliveries` and `webhooks`.
+    automation platform has `deliveries` and `webhooks`, and a flow has none of them.
     """
 
     kind: Kind
@@ -132,9 +133,9 @@ class HealthItem(ApiModel):
 
 
 class HealthList(Listing[HealthItem]):
-    """Integrations, automation platforms, webhooks and connections, in this order, each newest first. States
-    are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after
-    their end. A page of a filtered list can be short or empty, and still have a `nextCursor`.
+    """Integrations, automation platforms, webhooks, connections and flows, in this order, each newest first.
+    States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes
+    after their end. A page of a filtered list can be short or empty, and still have a `nextCursor`.
     """
 
     checked_at: Timestamp

@@ -1,7 +1,8 @@
-"""The health of a workspace: its integrations, the hooks of automation platforms, webhooks and connections.
+"""The health of a workspace: its integrations, the hooks of automation platforms, webhooks, connections and
+flows.
 
-Every page is bounded. It lists at most 100 integrations, webhooks and connections, each with one query of its
-hourly counters. Integrations also need the state of all their webhooks and connections, whose number a
+Every page is bounded. It lists at most 100 of them, each with one query: of its hourly counters, or of the
+latest runs of a flow. Integrations also need the state of all their webhooks and connections, whose number a
 workspace's ceilings limit.
 """
 
@@ -19,6 +20,9 @@ from patchbay.automations.models import AutomationPlatform
 from patchbay.clock import from_ms, now_ms
 from patchbay.deliveries import receiver_state
 from patchbay.errors import ValidationFailed
+from patchbay.flows import recent
+from patchbay.flows import service as flows
+from patchbay.flows.models import Flow, FlowRun
 from patchbay.health import measures, states
 from patchbay.health.models import HealthItem, HealthList, HealthQuery, HealthState, Kind, Parts, Trend
 from patchbay.health.states import Verdict
@@ -39,7 +43,7 @@ from patchbay.webhooks.models import Webhook, WebhookQuery
 _DAY_HOURS = 24
 _RECENT_HOURS = 2
 _THREADS = 8
-# How many integrations, webhooks or connections a page with a filter considers.
+# How many of each kind a page with a filter considers.
 _CONSIDERED = 100
 _EVERYTHING = len(HealthState)
 
@@ -311,6 +315,33 @@ def _automations(request: _Request, limit: int, cursor: str | None) -> Page[Heal
     return Page(entries, None if is_last else platforms[-1])
 
 
+# ── flows ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _flows(request: _Request, limit: int, cursor: str | None) -> Page[HealthItem]:
+    if request.query.integration_id is not None:
+        return Page([], None)
+    page = flows.page_flows(request.workspace_id, None, limit, cursor)
+    latest = recent.latest_runs(request.workspace_id, page.items)
+    return page.map(lambda flow: _flow(flow, latest[flow.id]))
+
+
+def _flow(flow: Flow, latest: Sequence[FlowRun]) -> HealthItem:
+    ended = states.ended_runs(flow, latest)
+    return _entry(
+        "flow",
+        flow.id,
+        flow.name,
+        states.of_flow(flow, ended),
+        last_error=next((_run_error(run) for run in ended if run.status == "FAILED"), None),
+    )
+
+
+def _run_error(run: FlowRun) -> LastError:
+    where = "The run failed." if run.step is None else f"The step {run.step} failed."
+    return LastError(code=run.status_reason or "failed", detail=where, at=run.updated_at)
+
+
 # ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -371,4 +402,5 @@ _SOURCES: Mapping[Kind, Callable[[_Request, int, str | None], Page[HealthItem]]]
     "automation": _automations,
     "webhook": _webhooks,
     "connection": _connections,
+    "flow": _flows,
 }

@@ -1,4 +1,4 @@
-"""The state of a webhook, a connection, an integration, and an automation platform. Pure.
+"""The state of a webhook, a connection, an integration, an automation platform, and a flow. Pure.
 
 A webhook is judged by what the delivery engine knows of its receiver now, and by the last two hours that were
 added up. docs/health.md has these rules as tables; change both.
@@ -7,10 +7,12 @@ added up. docs/health.md has these rules as tables; change both.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from patchbay.clock import to_ms
+from patchbay.flows.models import Flow, FlowRun
 from patchbay.health.models import HealthReason, HealthState
 from patchbay.integrations.models import Integration, IntegrationStatus
 from patchbay.oauth.models import Connection, ConnectionStatus
@@ -25,6 +27,10 @@ DEGRADED_BELOW = 0.95
 MANY_RETRIES = 0.2
 # A webhook that is this close to `disableAfter` is failing.
 NEAR_DISABLING = 0.5
+
+# Of the latest runs of a flow: in a row, and in total.
+FAILING_RUNS_IN_A_ROW = 3
+FAILED_RUNS = 3
 
 SICK = frozenset({HealthState.DEGRADED, HealthState.FAILING, HealthState.DISABLED})
 _STOPPED = frozenset({HealthState.FAILING, HealthState.DISABLED})
@@ -246,6 +252,49 @@ def of_integration(
     return of_parts(
         {"webhook": list(webhooks), "connection": list(connections)}, f"integrationId={integration.id}"
     )
+
+
+def ended_runs(flow: Flow, latest: Sequence[FlowRun]) -> list[FlowRun]:
+    """The runs that a flow is judged by: those that ended by themselves since it was last changed."""
+    return [
+        run
+        for run in latest
+        if run.flow_version == flow.version and run.status in ("SUCCEEDED", "STOPPED", "FAILED")
+    ]
+
+
+def of_flow(flow: Flow, ended: Sequence[FlowRun]) -> Verdict:
+    """`ended` are its `ended_runs`, newest event first."""
+    if flow.status == "INACTIVE":
+        why = f" ({flow.status_reason})" if flow.status_reason else ""
+        return Verdict(
+            HealthState.INACTIVE,
+            HealthReason.INACTIVE,
+            f"The flow is switched off{why}. It begins no runs until its status is ACTIVE.",
+        )
+    if not ended:
+        return Verdict(
+            HealthState.UNKNOWN, HealthReason.NO_RUNS, "No run has ended since the flow was last changed."
+        )
+    in_a_row = list(takewhile(lambda run: run.status == "FAILED", ended))
+    failed = sum(run.status == "FAILED" for run in ended)
+    see = f"Look at what failed: GET /api/flows/{flow.id}/runs?status=FAILED."
+    if in_a_row:
+        is_failing = len(in_a_row) >= FAILING_RUNS_IN_A_ROW
+        runs = "run" if len(in_a_row) == 1 else f"{len(in_a_row)} runs"
+        return Verdict(
+            HealthState.FAILING if is_failing else HealthState.DEGRADED,
+            HealthReason.CONSECUTIVE_FAILURES,
+            f"The latest {runs} failed. {see}",
+            min(to_ms(run.updated_at) for run in in_a_row),
+        )
+    if failed >= FAILED_RUNS:
+        return Verdict(
+            HealthState.DEGRADED,
+            HealthReason.SUCCESS_RATE,
+            f"{failed} of the latest {len(ended)} runs failed. {see}",
+        )
+    return _HEALTHY
 
 
 def of_parts(parts: dict[str, list[Verdict]], filter: str) -> Verdict:

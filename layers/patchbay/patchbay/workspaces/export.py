@@ -40,6 +40,7 @@ from patchbay.automations.models import RunQuery
 from patchbay.connect import service as connect
 from patchbay.deliveries import service as deliveries
 from patchbay.events import service as events
+from patchbay.flows import recent as flow_lists
 from patchbay.flows import runs as flow_runs
 from patchbay.flows import service as flows
 from patchbay.flows.models import FlowQuery
@@ -212,7 +213,7 @@ def _runs(reader: _Reader, cursor: str | None) -> Page:
 
 
 def _flows(reader: _Reader, cursor: str | None) -> Page:
-    page = flows.list_flows(reader.principal, FlowQuery(limit=_PAGE, cursor=cursor))
+    page = flow_lists.list_flows(reader.principal, FlowQuery(limit=_PAGE, cursor=cursor))
     return _records("flow", page.items), page.next_cursor
 
 

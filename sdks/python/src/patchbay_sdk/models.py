@@ -931,7 +931,7 @@ class FeedItem(Model):
 
 class Flow(Model):
     """`scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and
-    the flow acts with them.
+    the flow acts with them. A list has `recentRuns` on request (`include`); otherwise they are null.
     """
 
     id: str
@@ -958,6 +958,8 @@ class Flow(Model):
     """When it was created."""
     updated_at: datetime
     """When it was last changed."""
+    recent_runs: RecentRuns | None
+    """How the latest runs went, in a list with `include=recentRuns`; otherwise null."""
     version: int
     """The version, which each change increases; also the `ETag`."""
 
@@ -1171,6 +1173,52 @@ class FlowRunList(Model):
     """The `cursor` of the next page; null on the last."""
 
 
+class FlowTemplate(Model):
+    """A flow that lacks only the user's `choices`. Each is a `webhook` of kind push, or an `object` of the
+    platform from the list of choices `resource`; its ID replaces `{{choices.<key>}}` in the steps.
+    `scopes` are the rights that the steps need.
+    """
+
+    key: str
+    """The key that `POST /api/flows/templates/{key}/install` takes."""
+    name: str
+    """The name for people."""
+    description: str
+    """What it is, in a sentence or two."""
+    trigger: FlowTrigger
+    """What starts the flow."""
+    choices: list[FlowTemplateChoice]
+    """What the user who installs it chooses."""
+    steps: list[dict[str, Any]]
+    """The steps of the flow, with `{{choices.<key>}}` for what the user chooses."""
+    scopes: list[str]
+    """The rights that the steps need."""
+
+
+class FlowTemplateChoice(Model):
+    """What the user who installs the template chooses: a `webhook` of kind push, or an `object` of the
+    platform, from its list of choices `resource`. Its ID replaces `{{choices.<key>}}` in the steps.
+    """
+
+    key: str
+    """The key that `choices` has for it."""
+    type: Literal["webhook", "object"]
+    """`webhook`: the ID of a webhook of kind push. `object`: the ID of one of the platform's objects."""
+    resource: str | None
+    """The list of choices with the objects; null for a webhook."""
+    label: str
+    """The name for people."""
+    description: str
+    """What the choice is for."""
+
+
+class FlowTemplateList(Model):
+    items: list[FlowTemplate]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
 class FlowTrigger(Model):
     """A flow runs once for each event of these types whose data passes all filters; their paths are those
     of a webhook's filters: `network`.
@@ -1267,15 +1315,16 @@ class Health(Model):
 
 
 class HealthItem(Model):
-    """The health of one integration, automation platform (its hooks), webhook or connection.
+    """The health of one integration, automation platform (its hooks), webhook, connection or flow.
 
     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is
     when the state began, as far as that is known. A webhook has `deliveries`, a connection has
     `refreshes`, and an integration has both, in total, and the number of its `webhooks` and
-    `connections` by state. An automation platform has `deliveries` and `webhooks`.
+    `connections` by state. An automation platform has `deliveries` and `webhooks`, and a flow has none
+    of them.
     """
 
-    kind: Literal["integration", "automation", "webhook", "connection"]
+    kind: Literal["integration", "automation", "webhook", "connection", "flow"]
     """What it is."""
     id: str
     """The ID of the integration, webhook or connection, or the key of the automation platform."""
@@ -1307,6 +1356,7 @@ class HealthItem(Model):
             "pending_setup",
             "error",
             "parts",
+            "no_runs",
         ]
         | None
     )
@@ -1328,9 +1378,9 @@ class HealthItem(Model):
 
 
 class HealthList(Model):
-    """Integrations, automation platforms, webhooks and connections, in this order, each newest first.
-    States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15
-    minutes after their end. A page of a filtered list can be short or empty, and still have a
+    """Integrations, automation platforms, webhooks, connections and flows, in this order, each newest
+    first. States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up
+    15 minutes after their end. A page of a filtered list can be short or empty, and still have a
     `nextCursor`.
     """
 
@@ -1975,6 +2025,19 @@ class Receiver(Model):
     """Since when too many retries wait, or null."""
     held: int
     """The deliveries that wait until the receiver is healthy."""
+
+
+class RecentRuns(Model):
+    """How the latest runs of a flow went: `count` runs of the newest events, at most ten. `failed` of them
+    are FAILED, and `last` is that of the newest event.
+    """
+
+    count: int
+    """How many runs these are: at most ten."""
+    failed: int
+    """How many of them are `FAILED`."""
+    last: FlowRun | None
+    """The run of the newest event; null if there is none."""
 
 
 class Recovering(Model):
@@ -2704,7 +2767,9 @@ FlowRunStatus: TypeAlias = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED",
 
 FlowStatus: TypeAlias = Literal["ACTIVE", "INACTIVE"]
 
-HealthItemKind: TypeAlias = Literal["integration", "automation", "webhook", "connection"]
+FlowTemplateChoiceType: TypeAlias = Literal["webhook", "object"]
+
+HealthItemKind: TypeAlias = Literal["integration", "automation", "webhook", "connection", "flow"]
 
 HealthReason: TypeAlias = Literal[
     "breaker_open",
@@ -2724,11 +2789,14 @@ HealthReason: TypeAlias = Literal[
     "pending_setup",
     "error",
     "parts",
+    "no_runs",
 ]
 
 HealthState: TypeAlias = Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]
 
 HookStatus: TypeAlias = Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
+
+InstallFlowStatus: TypeAlias = Literal["ACTIVE", "INACTIVE"]
 
 IntegrationStatus: TypeAlias = Literal["PENDING_SETUP", "ACTIVE", "INACTIVE", "ERROR"]
 

@@ -2156,6 +2156,46 @@ class Flows:
             idempotency_key=idempotency_key,
         )
 
+    def list_templates(
+        self,
+    ) -> Page[models.FlowTemplate]:
+        """List the templates of flows, with the choices that each needs."""
+        return self._http.page(
+            Operation("GET", "/api/flows/templates"),
+            models.FlowTemplate,
+            path={},
+            query={},
+        )
+
+    def install(
+        self,
+        key: str,
+        *,
+        choices: dict[str, Any] | Unset = UNSET,
+        name: str | Unset | None = UNSET,
+        description: str | Unset | None = UNSET,
+        status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.Flow:
+        """Install a template: create a flow from it and the caller's choices.
+
+        Args:
+            key: The key of a template of a flow, such as `published_posts`.
+            choices: An ID for each choice of the template, by the choice's key.
+            name: The name for people; the template's by default.
+            description: What it is, in a sentence or two; the template's by default.
+            status: `ACTIVE`, or `INACTIVE` to store it only.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return self._http.request(
+            Operation("POST", "/api/flows/templates/{key}/install", idempotent=True),
+            models.Flow,
+            path={"key": key},
+            query={},
+            body={"choices": choices, "name": name, "description": description, "status": status},
+            idempotency_key=idempotency_key,
+        )
+
     def get(self, id: str) -> models.Flow:
         """Read a flow.
 
@@ -2326,6 +2366,7 @@ class Flows:
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
         status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
+        include: Literal["recentRuns"] | Unset = UNSET,
     ) -> Page[models.Flow]:
         """List the workspace's flows, newest first.
 
@@ -2333,12 +2374,13 @@ class Flows:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
             status: Only items with this status.
+            include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
         """
         return self._http.page(
             Operation("GET", "/api/flows"),
             models.Flow,
             path={},
-            query={"limit": limit, "cursor": cursor, "status": status},
+            query={"limit": limit, "cursor": cursor, "status": status, "include": include},
         )
 
 
@@ -2380,6 +2422,46 @@ class AsyncFlows:
             path={},
             query={},
             body={"name": name, "description": description, "trigger": trigger, "steps": steps, "status": status},
+            idempotency_key=idempotency_key,
+        )
+
+    def list_templates(
+        self,
+    ) -> AsyncPage[models.FlowTemplate]:
+        """List the templates of flows, with the choices that each needs."""
+        return self._http.page(
+            Operation("GET", "/api/flows/templates"),
+            models.FlowTemplate,
+            path={},
+            query={},
+        )
+
+    async def install(
+        self,
+        key: str,
+        *,
+        choices: dict[str, Any] | Unset = UNSET,
+        name: str | Unset | None = UNSET,
+        description: str | Unset | None = UNSET,
+        status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
+        idempotency_key: str | None = None,
+    ) -> models.Flow:
+        """Install a template: create a flow from it and the caller's choices.
+
+        Args:
+            key: The key of a template of a flow, such as `published_posts`.
+            choices: An ID for each choice of the template, by the choice's key.
+            name: The name for people; the template's by default.
+            description: What it is, in a sentence or two; the template's by default.
+            status: `ACTIVE`, or `INACTIVE` to store it only.
+            idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
+        """
+        return await self._http.request(
+            Operation("POST", "/api/flows/templates/{key}/install", idempotent=True),
+            models.Flow,
+            path={"key": key},
+            query={},
+            body={"choices": choices, "name": name, "description": description, "status": status},
             idempotency_key=idempotency_key,
         )
 
@@ -2553,6 +2635,7 @@ class AsyncFlows:
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
         status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
+        include: Literal["recentRuns"] | Unset = UNSET,
     ) -> AsyncPage[models.Flow]:
         """List the workspace's flows, newest first.
 
@@ -2560,12 +2643,13 @@ class AsyncFlows:
             limit: The most items of a page, 1 to 100.
             cursor: Where the page starts: the `nextCursor` of the page before.
             status: Only items with this status.
+            include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
         """
         return self._http.page(
             Operation("GET", "/api/flows"),
             models.Flow,
             path={},
-            query={"limit": limit, "cursor": cursor, "status": status},
+            query={"limit": limit, "cursor": cursor, "status": status, "include": include},
         )
 
 
@@ -2678,7 +2762,7 @@ class Integrations:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
-        kind: Sequence[Literal["integration", "automation", "webhook", "connection"]] | Unset = UNSET,
+        kind: Sequence[Literal["integration", "automation", "webhook", "connection", "flow"]] | Unset = UNSET,
         state: Sequence[Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]]
         | Unset = UNSET,
         integration_id: str | Unset = UNSET,
@@ -3086,7 +3170,7 @@ class AsyncIntegrations:
         *,
         limit: int | Unset = UNSET,
         cursor: str | Unset = UNSET,
-        kind: Sequence[Literal["integration", "automation", "webhook", "connection"]] | Unset = UNSET,
+        kind: Sequence[Literal["integration", "automation", "webhook", "connection", "flow"]] | Unset = UNSET,
         state: Sequence[Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]]
         | Unset = UNSET,
         integration_id: str | Unset = UNSET,

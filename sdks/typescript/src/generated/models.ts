@@ -331,7 +331,7 @@ export type FeedItem = Schemas["FeedItem"];
 export type FieldError = Schemas["FieldError"];
 /**
  * `scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and the flow acts
- * with them.
+ * with them. A list has `recentRuns` on request (`include`); otherwise they are null.
  */
 export type Flow = Schemas["Flow"];
 /**
@@ -382,6 +382,19 @@ export type FlowRunList = Schemas["FlowRunList"];
 export type FlowRunStatus = Schemas["FlowRunStatus"];
 export type FlowStatus = Schemas["FlowStatus"];
 /**
+ * A flow that lacks only the user's `choices`. Each is a `webhook` of kind push, or an `object` of the platform from
+ * the list of choices `resource`; its ID replaces `{{choices.<key>}}` in the steps. `scopes` are the rights that the
+ * steps need.
+ */
+export type FlowTemplate = Schemas["FlowTemplate"];
+/**
+ * What the user who installs the template chooses: a `webhook` of kind push, or an `object` of the platform, from its
+ * list of choices `resource`. Its ID replaces `{{choices.<key>}}` in the steps.
+ */
+export type FlowTemplateChoice = Schemas["FlowTemplateChoice"];
+export type FlowTemplateChoiceType = Schemas["FlowTemplateChoiceType"];
+export type FlowTemplateList = Schemas["FlowTemplateList"];
+/**
  * A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's
  * filters: `network`.
  */
@@ -409,19 +422,19 @@ export type FlowWebhookStep = Schemas["FlowWebhookStep"];
 export type FlowWebhookStepInput = Schemas["FlowWebhookStepInput"];
 export type Health = Schemas["Health"];
 /**
- * The health of one integration, automation platform (its hooks), webhook or connection.
+ * The health of one integration, automation platform (its hooks), webhook, connection or flow.
  *
  * `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state
  * began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has
  * both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries`
- * and `webhooks`.
+ * and `webhooks`, and a flow has none of them.
  */
 export type HealthItem = Schemas["HealthItem"];
 export type HealthItemKind = Schemas["HealthItemKind"];
 /**
- * Integrations, automation platforms, webhooks and connections, in this order, each newest first. States are those of
- * `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after their end. A page of a
- * filtered list can be short or empty, and still have a `nextCursor`.
+ * Integrations, automation platforms, webhooks, connections and flows, in this order, each newest first. States are
+ * those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after their end. A page
+ * of a filtered list can be short or empty, and still have a `nextCursor`.
  */
 export type HealthList = Schemas["HealthList"];
 /** Why something has its state; docs/health.md has the rules, with their numbers. */
@@ -443,6 +456,12 @@ export type InFilter = Schemas["InFilter"];
  * browser; with a `redirectUri` of the platform, it is not needed.
  */
 export type Initiate = Schemas["Initiate"];
+/**
+ * `choices` has an ID for each choice of the template, by its key. `name` and `description` are the template's by
+ * default. An INACTIVE flow is stored and does not run.
+ */
+export type InstallFlow = Schemas["InstallFlow"];
+export type InstallFlowStatus = Schemas["InstallFlowStatus"];
 /**
  * Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template
  * that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if
@@ -604,6 +623,11 @@ export type RateLimitNearEvent = Schemas["RateLimitNearEvent"];
 export type Receiver = Schemas["Receiver"];
 export type ReceiverBreaker = Schemas["ReceiverBreaker"];
 export type ReceiverLane = Schemas["ReceiverLane"];
+/**
+ * How the latest runs of a flow went: `count` runs of the newest events, at most ten. `failed` of them are FAILED, and
+ * `last` is that of the newest event.
+ */
+export type RecentRuns = Schemas["RecentRuns"];
 /** The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now. */
 export type Recover = Schemas["Recover"];
 /** `queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted. */

@@ -423,6 +423,21 @@ export class Flows {
     return this.#http.request("POST", "/api/flows", { body, idempotent: true, options });
   }
 
+  /** List the templates of flows, with the choices that each needs. */
+  listTemplates(options?: Options): Page<models.FlowTemplate> {
+    return this.#http.page("GET", "/api/flows/templates", { options });
+  }
+
+  /** Install a template: create a flow from it and the caller's choices. */
+  install(key: string, body: Body<"installFlow"> = {}, options?: IdempotentOptions): Promise<models.Flow> {
+    return this.#http.request("POST", "/api/flows/templates/{key}/install", {
+      path: { key },
+      body,
+      idempotent: true,
+      options,
+    });
+  }
+
   /** Read a flow. */
   get(id: string, options?: Options): Promise<models.Flow> {
     return this.#http.request("GET", "/api/flows/{id}", { path: { id }, options });

@@ -1,0 +1,9 @@
+from patchbay.flows import templates
+from patchbay.flows.models import Flow, FlowTemplateKey, InstallFlow
+from patchbay.http import Request, endpoint
+
+
+@endpoint(scope="flows:write", status=201, idempotent=True, located="/api/flows/{id}")
+def handler(request: Request, key: FlowTemplateKey, body: InstallFlow) -> Flow:
+    """Install a template: create a flow from it and the caller's choices."""
+    return templates.install(request.principal, key, body, request.once)
