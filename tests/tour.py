@@ -980,8 +980,14 @@ def _connections(
 def _request(driver: Driver, integration: str, connection: str) -> tuple[str, str | None]:
     """The end of a flow that sends a request with a connection's token."""
     api = driver.api
-    step = {"id": "call", "type": "request", "integrationId": integration, "connectionId": connection}
-    step |= {"method": "POST", "url": "/api/notes", "body": {"text": "{{event.data.name}}"}}
+    step: dict[str, Any] = {"id": "call", "type": "request"}
+    step |= {
+        "integrationId": integration,
+        "connectionId": connection,
+        "method": "POST",
+        "url": "/api/notes",
+        "body": {"text": "{{event.data.name}}"},
+    }
     trigger = {"type": "event", "eventTypes": ["CAMPAIGN_STARTED"]}
     body = {"name": "Call", "trigger": trigger, "steps": [step]}
     flow = f"/api/flows/{api('POST /api/flows', 201, json=body)['id']}"

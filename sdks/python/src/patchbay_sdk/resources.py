@@ -2129,6 +2129,7 @@ class Flows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2179,6 +2180,7 @@ class Flows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2254,6 +2256,7 @@ class Flows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2356,6 +2359,7 @@ class AsyncFlows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2406,6 +2410,7 @@ class AsyncFlows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2481,6 +2486,7 @@ class AsyncFlows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
