@@ -940,7 +940,8 @@ def _connections(
     api(f"DELETE {path}/connections/{connect('removed')['id']}", 200)
     assert driver.worker("RefreshConnectionsFunction") == {"connections": 1, "tasks": 1}
     types = [json.loads(message["body"])["type"] for message in driver.receive("EventsQueue")]
-    assert types == ["CONNECTION_EXPIRED"] * 3, types
+    # On a slow machine, messages that were received long before come back.
+    assert [type for type in types if type.startswith("CONNECTION_")] == ["CONNECTION_EXPIRED"] * 3
     api(f"GET {path}/connections", 200)
     api(f"GET {path}/logs?limit=100", 200)
 

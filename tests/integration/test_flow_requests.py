@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -422,6 +423,8 @@ def test_output_is_bounded(flows: Requests, body: bytes, kept: Any, is_truncated
         lambda request: "access_token=page-token-4711&client_secret=other-token",
         lambda request: json.dumps({"text": '{"id_token": "page-token-4711"}'}),
         lambda request: "x" * (16_384 - 5) + TOKEN,
+        lambda request: base64.b64encode(json.dumps(dict(request.headers)).encode()).decode(),
+        lambda request: TOKEN.encode().hex(),
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
@@ -437,7 +440,7 @@ def test_response_shows_no_token(
     log = flows.api(f"GET {INTEGRATIONS}/{flows.integration}/logs?limit=100").text
     rows = json.dumps(flows.pipeline.backend.rows("FlowsTable"), default=str)
     seen = json.dumps([run, flows.told, rows, log, caplog.text, capsys.readouterr()])
-    for secret in (TOKEN, "page-token-4711", "other-token", 'acces"'):
+    for secret in (TOKEN, TOKEN.encode().hex(), "QmVhcmVy", "page-token-4711", "other-token", 'acces"'):
         assert secret not in seen
     assert "****" in json.dumps(run)
 

@@ -53,8 +53,8 @@ _DATA = "event.data."
 
 def create(principal: Principal, body: CreateFlow, once: Once | None = None) -> Flow:
     """Store a flow. Raises Forbidden for a step that the caller could not do, ValidationFailed for a webhook
-    that does not exist or is of kind pull, for a connection that does not exist, for a URL that is not its API's,
-    for a path that no event type has, and for an action's input; Conflict at the workspace's ceiling.
+    that does not exist or is of kind pull, for a connection that does not exist, for a URL that is not its
+    API's, for a path that no event type has, and for an action's input; Conflict at the workspace's ceiling.
     """
     definition = FlowDefinition.model_construct(trigger=body.trigger, steps=body.steps)
     scopes = _check(principal, definition, ())

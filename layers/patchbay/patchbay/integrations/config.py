@@ -309,6 +309,15 @@ OWN_FIELDS_SCHEMA: Schema = {
 }
 
 
+def api_schema() -> Schema:
+    """The JSON Schema 2020-12 of the config for a provider that Patchbay does not know, and whose connections
+    have credentials.
+    """
+    fields = public_fields(None)
+    known: dict[str, JsonValue] = {name: fields[name].schema for name in ("apiUrl", "apiKeyHeader")}
+    return {**OWN_FIELDS_SCHEMA, "properties": known}
+
+
 def secret_destinations(provider: Provider | None, public: Mapping[str, ConfigValue]) -> SecretDestinations:
     """Where a config sends stored secrets and tokens."""
     return SecretDestinations(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from patchbay.ids import ConnectionRef, IntegrationId
 from patchbay.integrations import config
+from patchbay.integrations import credentials as credential_fields
 from patchbay.integrations.client import provider_for
 from patchbay.integrations.stored_integration import StoredIntegration
 from patchbay.oauth import connections
@@ -115,7 +116,12 @@ def open_access(
         basic = f"{credentials.get('username', '')}:{credentials.get('password', '')}"
         values = {**credentials, "basic": base64.b64encode(basic.encode()).decode()}
         public = {} if provider is None or provider.credentials is None else credentials
-        secrets = _secret_values(provider, values)
+        fields = (
+            credential_fields.CUSTOM[AuthType(connection.auth_type)]
+            if provider is None or provider.credentials is None
+            else provider.credentials.fields
+        )
+        secrets = [value for name, value in values.items() if name == "basic" or fields[name].secret]
     return ApiAccess(
         workspace_id=workspace_id,
         integration_id=integration_id,
@@ -174,12 +180,6 @@ def _location(
 
 def _client_id(integration: StoredIntegration) -> str:
     return (integration.source_client_id if integration.is_copy else integration.client_id) or ""
-
-
-def _secret_values(provider: Provider | None, values: Mapping[str, str]) -> list[str]:
-    if provider is None or provider.credentials is None:
-        return list(values.values())
-    return [values[name] for name, entry in provider.credentials.fields.items() if entry.secret]
 
 
 def _split(url: str) -> tuple[str, str]:

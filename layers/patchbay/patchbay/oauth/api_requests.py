@@ -21,6 +21,7 @@ from patchbay.oauth.token_response import mask
 from patchbay.outbound.retry_after import parse_retry_after
 from patchbay.settings import settings
 from patchbay.version import USER_AGENT
+from patchbay.webhooks import echo
 
 if TYPE_CHECKING:
     from patchbay.outbound.single_request import RawResponse
@@ -40,7 +41,7 @@ _TOKEN_IN_TEXT = re.compile(
 
 class ApiResponse(NamedTuple):
     """A response. `body` is JSON if the whole body is JSON, or else the beginning of its text, and then
-    `is_truncated` says whether there was more.
+    `is_truncated` says whether there was more. It is only a mask if it repeats a secret in an encoding.
     """
 
     status: int
@@ -73,6 +74,8 @@ def send(access: ApiAccess, method: str, url: str, headers: Mapping[str, str], b
         response = asyncio.run(_send(method, url, sent, body))
     asked_wait = next((value for name, value in response.headers if name == b"retry-after"), b"")
     content, is_truncated = _read(response, access.secrets)
+    if _repeats(content, access.secrets, is_truncated=is_truncated):
+        content, is_truncated = MASK, True
     retry_after = parse_retry_after(asked_wait.decode("latin-1"), from_ms(now_ms()))
     return ApiResponse(response.status, content, is_truncated, retry_after)
 
@@ -117,6 +120,13 @@ def _read(response: RawResponse, secrets: Sequence[str]) -> tuple[Any, bool]:
     # Masked before it is cut, so that no part of a secret is left.
     text = _without_secrets(response.body.decode("utf-8", "replace").replace("\0", "\ufffd"), secrets)
     return text[:MAX_TEXT_LENGTH], not response.is_whole or len(text) > MAX_TEXT_LENGTH
+
+
+def _repeats(content: Any, secrets: Sequence[str], *, is_truncated: bool) -> bool:
+    """Whether content in which the secrets are masked still has one: in an encoding, or cut."""
+    text = content if isinstance(content, str) else compact_json.dumps(content)
+    values = {f"secret-{number}": secret for number, secret in enumerate(secrets)}
+    return echo.contains_header_value(values, text, truncated=is_truncated)
 
 
 def _without_secrets(value: Any, secrets: Sequence[str]) -> Any:
