@@ -7,12 +7,18 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.console import provider
 from tests.console.accessibility import assert_accessible
 from tests.console.console import Console
 from tests.console.filled import MENTION, run_flow
 from tests.e2e.conftest import eventually
 from tests.receivers import receiver
 
+# What it takes to build a flow with a request. By default, a session has no scope for credentials.
+REQUEST_SCOPES = [
+    *("flows:read", "flows:write", "credentials:use", "connections:read", "integrations:read"),
+    *("webhooks:read", "events:read"),
+]
 NEGATIVE = {**MENTION, "sentiment": "negative"}
 
 
@@ -84,6 +90,58 @@ def test_flow_is_built_tried_and_run(console: Console) -> None:
         expect(page.get_by_role("region", name="Output")).to_contain_text("deliveryId")
         page.get_by_role("link", name="Open its delivery").click()
         expect(page.get_by_role("dialog")).to_contain_text("Delivered")
+
+
+def test_flow_calls_a_provider_with_a_connection(console: Console) -> None:
+    with provider.serving() as url:
+        integration = provider.integration(console.workspace, url)
+        provider.connect(console.workspace, integration, "shop")
+        page = console.open("/flows", capabilities=REQUEST_SCOPES)
+        page.get_by_role("link", name="New flow").first.click()
+        page.get_by_role("link", name="Empty flow").click()
+        node(page, "When").click()
+        page.get_by_role("combobox", name="Event types").click()
+        page.get_by_role("option", name=re.compile("MENTION_RECEIVED")).click()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name=re.compile("^Add a step after When")).click()
+        page.get_by_role("menuitem", name=re.compile("^Call a provider")).click()
+        page.get_by_role("button", name="Save and activate").click()
+        expect(page.get_by_role("alert")).to_contain_text("Call a provider: Choose a connection.")
+        page.wait_for_timeout(2000); page.screenshot(path="/tmp/req_shot.png"); open("/tmp/req_html.txt","w").write(page.locator("main").aria_snapshot())
+        page.get_by_role("combobox", name="Connection").click()
+        page.get_by_role("option", name="Chirrup · Juniper & Rye").click()
+        page.get_by_label("Path or URL", exact=True).fill("/chirrup/api/notes/{{event.data.network}}")
+        page.get_by_role("button", name="Add parameter").click()
+        page.get_by_label("Name of parameter 1").fill("limit")
+        page.get_by_label("Value of parameter limit", exact=True).fill("2")
+        page.get_by_role("button", name="Add header").click()
+        page.get_by_label("Name of header 1").fill("X-Api-Key")
+        page.get_by_label("Body").select_option("Own fields")
+        page.get_by_role("button", name="Add field").click()
+        page.get_by_label("Name of field 1").fill("text")
+        page.get_by_label("Value of text", exact=True).fill("{{event.data.text}}")
+        assert_accessible(page)
+        page.get_by_role("button", name="Save and activate").click()
+        expect(page.get_by_text(re.compile("X-Api-Key is the name of a credential"))).to_be_visible()
+        page.get_by_role("button", name="Remove header X-Api-Key").click()
+
+        page.get_by_role("button", name="Dry run", exact=True).click()
+        expect(page.get_by_text("The run would succeed.")).to_be_visible()
+        page.get_by_role("button", name="Next step").click()
+        expect(page.get_by_role("region", name="Would get")).to_contain_text("/chirrup/api/notes/x")
+        page.get_by_role("button", name="Save and activate").click()
+        expect(page.get_by_text("Active", exact=True)).to_be_visible()
+        expect(node(page, "Call a provider")).to_contain_text("POST /chirrup/api/notes")
+
+        console.workspace("POST /api/events", json={"type": "MENTION_RECEIVED", "data": MENTION})
+        page.get_by_role("tab", name="Runs").click()
+        page.get_by_role("link", name="Open the run for MENTION_RECEIVED").click()
+        expect(page.get_by_role("main")).to_contain_text("Succeeded")
+        node(page, "Call a provider").click()
+        output = page.get_by_role("region", name="Output")
+        expect(output).to_contain_text("acct_juniper")
+        expect(output).to_contain_text("/api/notes/x")
+        assert_accessible(page)
 
 
 def test_flow_is_edited_with_the_keyboard(console: Console) -> None:

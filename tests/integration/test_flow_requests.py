@@ -539,13 +539,13 @@ def test_other_workspaces_connection_does_not_exist(flows: Requests) -> None:
     assert "there is no connection" in assert_problem(answer, 422)["detail"]
 
 
-def test_step_needs_the_scope_that_reads_tokens(flows: Requests) -> None:
+def test_step_needs_the_scope_of_its_own_that_owners_have(flows: Requests) -> None:
     body = {"name": "f", "trigger": TRIGGER, "steps": [flows.call()]}
     for role in ("member", "admin"):
         refused = flows.pipeline.api(f"POST {FLOWS}", role, json=body)
-        assert "credentials:read" in assert_problem(refused, 403)["detail"]
+        assert "credentials:use" in assert_problem(refused, 403)["detail"]
     flow = flows.create(flows.call())
-    assert flow["scopes"] == ["credentials:read"]
+    assert flow["scopes"] == ["credentials:use"]
     path = f"{FLOWS}/{flow['id']}"
     changed = {"steps": [flows.call("/api/other")]}
     assert_problem(flows.pipeline.api(f"PUT {path}", "admin", json=changed), 403)

@@ -23,10 +23,10 @@ interface Props {
 
 /** Which connection calls its provider, and the request. */
 export function RequestForm({ step, values, errorOf, disabled, onChange }: Props) {
-  const canReadTokens = useCan("credentials:read");
+  const canUseTokens = useCan("credentials:use");
   return (
     <Stack gap="sm">
-      {!canReadTokens && !disabled && (
+      {!canUseTokens && !disabled && (
         <Text size="sm" c="dimmed">
           {t.form.noTokens}
         </Text>

@@ -181,7 +181,7 @@ export const flows = {
     connectionHelp: "Its token goes only to its provider's API.",
     noConnections: "There is no connection yet.",
     addConnection: "Connect an account",
-    noTokens: "Your session cannot save this step: it needs the scope credentials:read.",
+    noTokens: "Your session cannot save this step: it needs the scope credentials:use.",
     method: "Method",
     url: "Path or URL",
     urlHelp: "As in the provider's documentation: /crm/v3/objects/contacts. A whole URL needs one of its hosts.",

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 STEP_SCOPES = {
     "webhook": "webhooks:write",
     "action": "automations:use",
-    "request": "credentials:read",
+    "request": "credentials:use",
 }
 _MAX_TRIES = 3
 _DATA = "event.data."

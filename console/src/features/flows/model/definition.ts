@@ -32,7 +32,7 @@ const ID = /^[a-z][a-z0-9_]{0,31}$/;
 export const STEP_SCOPES: Partial<Record<StepType, string>> = {
   webhook: "webhooks:write",
   action: "automations:use",
-  request: "credentials:read",
+  request: "credentials:use",
 };
 /** The connection of an integration that has one. */
 export const DEFAULT_NAME = "default";
