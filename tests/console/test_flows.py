@@ -96,6 +96,7 @@ def test_flow_calls_a_provider_with_a_connection(console: Console) -> None:
     with provider.serving() as url:
         integration = provider.integration(console.workspace, url)
         provider.connect(console.workspace, integration, "shop")
+        assert [one["connectionId"] for one in console.workspace("GET /api/connections")["items"]] == ["shop"]
         page = console.open("/flows", capabilities=REQUEST_SCOPES)
         page.get_by_role("link", name="New flow").first.click()
         page.get_by_role("link", name="Empty flow").click()
@@ -107,9 +108,10 @@ def test_flow_calls_a_provider_with_a_connection(console: Console) -> None:
         page.get_by_role("menuitem", name=re.compile("^Call a provider")).click()
         page.get_by_role("button", name="Save and activate").click()
         expect(page.get_by_role("alert")).to_contain_text("Call a provider: Choose a connection.")
-        page.wait_for_timeout(2000); page.screenshot(path="/tmp/req_shot.png"); open("/tmp/req_html.txt","w").write(page.locator("main").aria_snapshot())
+        page.get_by_role("textbox", name="Name", exact=True).fill("Keep notes")
+        node(page, "Call a provider").click()
         page.get_by_role("combobox", name="Connection").click()
-        page.get_by_role("option", name="Chirrup · Juniper & Rye").click()
+        page.get_by_role("option", name="Chirrup · shop").click()
         page.get_by_label("Path or URL", exact=True).fill("/chirrup/api/notes/{{event.data.network}}")
         page.get_by_role("button", name="Add parameter").click()
         page.get_by_label("Name of parameter 1").fill("limit")
