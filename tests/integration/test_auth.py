@@ -606,7 +606,13 @@ ADMIN = MEMBER | {
     *("api-keys:read", "api-keys:write", "api-keys:verify"),
     "audit:read",
 }
-OWNER = ADMIN | {"credentials:read", "credentials:write", "workspace:delete", "workspace:export"}
+OWNER = ADMIN | {
+    "credentials:read",
+    "credentials:use",
+    "credentials:write",
+    "workspace:delete",
+    "workspace:export",
+}
 ROLES = {"viewer": VIEWER, "member": MEMBER, "admin": ADMIN, "owner": OWNER}
 PLATFORM_ONLY = {"actions:handle", "publications:review"}
 # Scopes that are neither `:read` for GET nor `:write` for other methods, by path prefix.

@@ -150,6 +150,7 @@ export const integrations = {
     "connection.deleted": "Account disconnected",
     "connection.revoked": "Access revoked at the provider",
     "token.issued": "Access token given out",
+    "request.sent": "Request sent by a flow",
     "token.refreshed": "Access token refreshed",
     "publication.approved": "Publication approved",
     "publication.rejected": "Publication rejected",

@@ -32,6 +32,7 @@ _ADMIN = _MEMBER | {
 }
 _OWNER = _ADMIN | {
     "credentials:read",
+    "credentials:use",
     "credentials:write",
     "workspace:delete",
     "workspace:export",

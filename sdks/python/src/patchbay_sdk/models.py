@@ -647,7 +647,7 @@ class DryRunStep(Model):
 
     id: str
     """The step's ID."""
-    type: Literal["webhook", "action", "wait", "filter", "branch"]
+    type: Literal["webhook", "action", "request", "wait", "filter", "branch"]
     """The type."""
     status: Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
     """`SUCCEEDED`; `STOPPED` by a filter; `FAILED`; `SKIPPED` because the run does not get there with this
@@ -946,7 +946,7 @@ class Flow(Model):
     """Why it has this status, or null."""
     trigger: FlowTrigger
     """What starts the flow."""
-    steps: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
+    steps: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
     """What the flow does, in order."""
     scopes: list[str]
     """The rights that the steps need."""
@@ -1011,9 +1011,11 @@ class FlowBranchStep(Model):
     """The type."""
     condition: list[EqualsFilter | InFilter | ExistsFilter]
     """What decides: all must match."""
-    then: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
+    then: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
     """The steps if all match."""
-    else_: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep] = Field(alias="else")
+    else_: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep] = (
+        Field(alias="else")
+    )
     """The steps if not; none by default."""
 
 
@@ -1029,13 +1031,25 @@ class FlowBranchStepInput(Model):
     condition: list[EqualsFilter | InFilter | ExistsFilterInput]
     """What decides: all must match."""
     then: list[
-        FlowWebhookStepInput | FlowActionStepInput | FlowWaitStepInput | FlowFilterStepInput | FlowBranchStepInput
+        FlowWebhookStepInput
+        | FlowActionStepInput
+        | FlowRequestStepInput
+        | FlowWaitStepInput
+        | FlowFilterStepInput
+        | FlowBranchStepInput
     ]
     """The steps if all match."""
     name: str | None = None
     """The name for people."""
     else_: (
-        list[FlowWebhookStepInput | FlowActionStepInput | FlowWaitStepInput | FlowFilterStepInput | FlowBranchStepInput]
+        list[
+            FlowWebhookStepInput
+            | FlowActionStepInput
+            | FlowRequestStepInput
+            | FlowWaitStepInput
+            | FlowFilterStepInput
+            | FlowBranchStepInput
+        ]
         | None
     ) = Field(default=None, alias="else")
     """The steps if not; none by default."""
@@ -1046,7 +1060,7 @@ class FlowDefinition(Model):
 
     trigger: FlowTrigger
     """What starts the flow."""
-    steps: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
+    steps: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
     """What the flow does, in order."""
 
 
@@ -1085,6 +1099,58 @@ class FlowList(Model):
     """The items of this page."""
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
+
+
+class FlowRequestStep(Model):
+    """Sends a request to a provider's API with a connection's token. `connectionId` is the connection's
+    name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path
+    becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`:
+    `{status, body, isTruncated}`.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    name: str | None
+    """The name for people."""
+    type: Literal["request"]
+    """The type."""
+    integration_id: str
+    """The integration that it belongs to."""
+    connection_id: str
+    """The name of the connection, which its creator chose."""
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    url: str
+    """The receiver's URL."""
+    query: dict[str, Any]
+    headers: dict[str, str]
+    """Headers of every request to the receiver. Responses mask their values."""
+    body: Any
+
+
+class FlowRequestStepInput(Model):
+    """Sends a request to a provider's API with a connection's token. `connectionId` is the connection's
+    name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path
+    becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`:
+    `{status, body, isTruncated}`.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    type: Literal["request"]
+    """The type."""
+    integration_id: str
+    """The integration that it belongs to."""
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    url: str
+    """The receiver's URL."""
+    name: str | None = None
+    """The name for people."""
+    connection_id: str | None = None
+    """The name of the connection, which its creator chose."""
+    query: dict[str, Any] | None = None
+    headers: dict[str, str] | None = None
+    """Headers of every request to the receiver. Responses mask their values."""
+    body: Any | None = None
 
 
 class FlowRun(Model):
@@ -2250,13 +2316,15 @@ class StepError(Model):
 
 
 class StepRun(Model):
-    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result."""
+    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result.
+    A request that is WAITING to be sent again has the `error` of its last try.
+    """
 
     id: str
     """The step's ID."""
-    type: Literal["webhook", "action", "wait", "filter", "branch"]
+    type: Literal["webhook", "action", "request", "wait", "filter", "branch"]
     """The type."""
-    status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
+    status: Literal["WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
     """`RUNNING`, `WAITING`, `SUCCEEDED`, `FAILED`, or `STOPPED` for the filter that ended the run."""
     input: dict[str, Any] | None
     """What it was given, with all values filled in; null for the event's data, and for filters and
@@ -2757,11 +2825,13 @@ DecidePublicationDecision: TypeAlias = Literal["APPROVE", "REJECT", "WITHDRAW"]
 
 DryRunStepStatus: TypeAlias = Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
 
-DryRunStepType: TypeAlias = Literal["webhook", "action", "wait", "filter", "branch"]
+DryRunStepType: TypeAlias = Literal["webhook", "action", "request", "wait", "filter", "branch"]
 
 EventStatus: TypeAlias = Literal["ACCEPTED", "REJECTED"]
 
 EventTypeInfoKind: TypeAlias = Literal["publishable", "operational", "platform"]
+
+FlowRequestStepMethod: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 FlowRunStatus: TypeAlias = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
 
@@ -2826,9 +2896,9 @@ Samples: TypeAlias = list[Sample]
 
 SeriesKind: TypeAlias = Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
 
-StepRunStatus: TypeAlias = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
+StepRunStatus: TypeAlias = Literal["WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
 
-StepRunType: TypeAlias = Literal["webhook", "action", "wait", "filter", "branch"]
+StepRunType: TypeAlias = Literal["webhook", "action", "request", "wait", "filter", "branch"]
 
 TaskStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 

@@ -2129,6 +2129,7 @@ class Flows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2219,6 +2220,7 @@ class Flows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2294,6 +2296,7 @@ class Flows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2398,6 +2401,7 @@ class AsyncFlows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2488,6 +2492,7 @@ class AsyncFlows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2563,6 +2568,7 @@ class AsyncFlows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput

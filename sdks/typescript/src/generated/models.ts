@@ -368,6 +368,19 @@ export type FlowFilterStep = Schemas["FlowFilterStep"];
 export type FlowFilterStepInput = Schemas["FlowFilterStepInput"];
 export type FlowList = Schemas["FlowList"];
 /**
+ * Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID.
+ * `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of
+ * one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`.
+ */
+export type FlowRequestStep = Schemas["FlowRequestStep"];
+/**
+ * Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID.
+ * `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of
+ * one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`.
+ */
+export type FlowRequestStepInput = Schemas["FlowRequestStepInput"];
+export type FlowRequestStepMethod = Schemas["FlowRequestStepMethod"];
+/**
  * One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow was deactivated or
  * deleted, or its event's data erased. `step` is where it is, or where it ended. While it is WAITING, `resumesAt` is
  * when it goes on at the latest.
@@ -741,7 +754,10 @@ export type SetWebhookStatus = Schemas["SetWebhookStatus"];
 export type StartRun = Schemas["StartRun"];
 /** Why a step failed. `code` is stable; that of an action is the platform's own. */
 export type StepError = Schemas["StepError"];
-/** One step of a run. `input` is what it was given, with all values filled in, and `output` its result. */
+/**
+ * One step of a run. `input` is what it was given, with all values filled in, and `output` its result. A request that
+ * is WAITING to be sent again has the `error` of its last try.
+ */
 export type StepRun = Schemas["StepRun"];
 export type StepRunStatus = Schemas["StepRunStatus"];
 export type StepRunType = Schemas["StepRunType"];

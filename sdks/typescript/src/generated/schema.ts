@@ -1320,7 +1320,7 @@ export interface components {
              */
             status?: components["schemas"]["FlowStatus"];
             /** @description What the flow does, in order. */
-            steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTriggerInput"];
         };
@@ -1612,7 +1612,7 @@ export interface components {
             /** @description The type of the event; by default, the first one of the trigger. */
             eventType?: string | null;
             /** @description What the flow does, in order. */
-            steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTriggerInput"];
         };
@@ -1642,7 +1642,7 @@ export interface components {
         /** @enum {string} */
         DryRunStepStatus: "SUCCEEDED" | "STOPPED" | "FAILED" | "SKIPPED";
         /** @enum {string} */
-        DryRunStepType: "webhook" | "action" | "wait" | "filter" | "branch";
+        DryRunStepType: "webhook" | "action" | "request" | "wait" | "filter" | "branch";
         /** @description `{}`, the response to a DELETE: Zapier's client cannot read a 204. */
         Empty: Record<string, never>;
         /** @description The value at `path` equals `value`. */
@@ -1953,7 +1953,7 @@ export interface components {
             /** @description Why it has this status, or null. */
             statusReason: string | null;
             /** @description What the flow does, in order. */
-            steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTrigger"];
             /**
@@ -2005,13 +2005,13 @@ export interface components {
             /** @description What decides: all must match. */
             condition: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
             /** @description The steps if not; none by default. */
-            else: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            else: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
             /** @description The name for people. */
             name: string | null;
             /** @description The steps if all match. */
-            then: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            then: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /**
              * @description The type. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -2023,13 +2023,13 @@ export interface components {
             /** @description What decides: all must match. */
             condition: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
             /** @description The steps if not; none by default. */
-            else?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            else?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
             /** @description The name for people. */
             name?: string | null;
             /** @description The steps if all match. */
-            then: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            then: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /**
              * @description The type. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -2039,7 +2039,7 @@ export interface components {
         /** @description What a flow does. It has at most 20 steps in total, and branches nest at most three deep. */
         FlowDefinition: {
             /** @description What the flow does, in order. */
-            steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTrigger"];
         };
@@ -2077,6 +2077,65 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
+        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`. */
+        FlowRequestStep: {
+            body: components["schemas"]["JsonValue"];
+            /** @description The name of the connection, which its creator chose. */
+            connectionId: string;
+            /** @description Headers of every request to the receiver. Responses mask their values. */
+            headers: {
+                [key: string]: string;
+            };
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The integration that it belongs to. */
+            integrationId: string;
+            method: components["schemas"]["FlowRequestStepMethod"];
+            /** @description The name for people. */
+            name: string | null;
+            query: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "request";
+            /** @description The receiver's URL. */
+            url: string;
+        };
+        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`. */
+        FlowRequestStepInput: {
+            body?: components["schemas"]["JsonValue"];
+            /**
+             * @description The name of the connection, which its creator chose.
+             * @default default
+             */
+            connectionId?: string;
+            /** @description Headers of every request to the receiver. Responses mask their values. */
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The integration that it belongs to. */
+            integrationId: string;
+            method: components["schemas"]["FlowRequestStepMethod"];
+            /** @description The name for people. */
+            name?: string | null;
+            query?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "request";
+            /** @description The receiver's URL. */
+            url: string;
+        };
+        /** @enum {string} */
+        FlowRequestStepMethod: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
         /** @description One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow was deactivated or deleted, or its event's data erased. `step` is where it is, or where it ended. While it is WAITING, `resumesAt` is when it goes on at the latest. */
         FlowRun: {
             /** @description How many flows are in the chain of events that led to this run; at 5, it fails. */
@@ -3625,7 +3684,7 @@ export interface components {
             /** @description What happened, for people. */
             detail: string;
         };
-        /** @description One step of a run. `input` is what it was given, with all values filled in, and `output` its result. */
+        /** @description One step of a run. `input` is what it was given, with all values filled in, and `output` its result. A request that is WAITING to be sent again has the `error` of its last try. */
         StepRun: {
             /**
              * Format: date-time
@@ -3655,9 +3714,9 @@ export interface components {
             type: components["schemas"]["StepRunType"];
         };
         /** @enum {string} */
-        StepRunStatus: "RUNNING" | "WAITING" | "SUCCEEDED" | "STOPPED" | "FAILED";
+        StepRunStatus: "WAITING" | "SUCCEEDED" | "STOPPED" | "FAILED";
         /** @enum {string} */
-        StepRunType: "webhook" | "action" | "wait" | "filter" | "branch";
+        StepRunType: "webhook" | "action" | "request" | "wait" | "filter" | "branch";
         /** @description The event type and URL of an automation. Ignores filters without a value (`""` or null). */
         Subscribe: {
             /** @description The type of the event. */
@@ -3847,7 +3906,7 @@ export interface components {
             /** @description The name for people. */
             name?: string;
             /** @description What the flow does, in order: all steps. */
-            steps?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            steps?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /** @description What starts the flow, as a whole. */
             trigger?: components["schemas"]["FlowTriggerInput"];
         };
