@@ -1929,7 +1929,7 @@ export interface components {
             /** @description The field, with dots, such as `retryConfig.maxRetries` or `events.0.type`. */
             path: string;
         };
-        /** @description `scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and the flow acts with them. */
+        /** @description `scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and the flow acts with them. A list has `recentRuns` on request (`include`); otherwise they are null. */
         Flow: {
             /**
              * Format: date-time
@@ -1944,6 +1944,8 @@ export interface components {
             id: string;
             /** @description The name for people. */
             name: string;
+            /** @description How the latest runs went, in a list with `include=recentRuns`; otherwise null. */
+            recentRuns: components["schemas"]["RecentRuns"] | null;
             /** @description Who saved the definition last. The flow acts with their rights. */
             savedBy: string;
             /** @description The rights that the steps need. */
@@ -2236,6 +2238,46 @@ export interface components {
         FlowRunStatus: "RUNNING" | "WAITING" | "SUCCEEDED" | "STOPPED" | "FAILED" | "CANCELLED";
         /** @enum {string} */
         FlowStatus: "ACTIVE" | "INACTIVE";
+        /** @description A flow that lacks only the user's `choices`. Each is a `webhook` of kind push, or an `object` of the platform from the list of choices `resource`; its ID replaces `{{choices.<key>}}` in the steps. `scopes` are the rights that the steps need. */
+        FlowTemplate: {
+            /** @description What the user who installs it chooses. */
+            choices: components["schemas"]["FlowTemplateChoice"][];
+            /** @description What it is, in a sentence or two. */
+            description: string;
+            /** @description The key that `POST /api/flows/templates/{key}/install` takes. */
+            key: string;
+            /** @description The name for people. */
+            name: string;
+            /** @description The rights that the steps need. */
+            scopes: string[];
+            /** @description The steps of the flow, with `{{choices.<key>}}` for what the user chooses. */
+            steps: {
+                [key: string]: unknown;
+            }[];
+            /** @description What starts the flow. */
+            trigger: components["schemas"]["FlowTrigger"];
+        };
+        /** @description What the user who installs the template chooses: a `webhook` of kind push, or an `object` of the platform, from its list of choices `resource`. Its ID replaces `{{choices.<key>}}` in the steps. */
+        FlowTemplateChoice: {
+            /** @description What the choice is for. */
+            description: string;
+            /** @description The key that `choices` has for it. */
+            key: string;
+            /** @description The name for people. */
+            label: string;
+            /** @description The list of choices with the objects; null for a webhook. */
+            resource: string | null;
+            /** @description `webhook`: the ID of a webhook of kind push. `object`: the ID of one of the platform's objects. */
+            type: components["schemas"]["FlowTemplateChoiceType"];
+        };
+        /** @enum {string} */
+        FlowTemplateChoiceType: "webhook" | "object";
+        FlowTemplateList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["FlowTemplate"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
         /** @description A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's filters: `network`. */
         FlowTrigger: {
             /** @description The event types that start the flow, or `*` for all. */
@@ -2331,9 +2373,9 @@ export interface components {
             version: string;
         };
         /**
-         * @description The health of one integration, automation platform (its hooks), webhook or connection.
+         * @description The health of one integration, automation platform (its hooks), webhook, connection or flow.
          *
-         *     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`.
+         *     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`, and a flow has none of them.
          */
         HealthItem: {
             /** @description An integration's connections by state. */
@@ -2367,8 +2409,8 @@ export interface components {
             webhooks: components["schemas"]["Parts"] | null;
         };
         /** @enum {string} */
-        HealthItemKind: "integration" | "automation" | "webhook" | "connection";
-        /** @description Integrations, automation platforms, webhooks and connections, in this order, each newest first. States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after their end. A page of a filtered list can be short or empty, and still have a `nextCursor`. */
+        HealthItemKind: "integration" | "automation" | "webhook" | "connection" | "flow";
+        /** @description Integrations, automation platforms, webhooks, connections and flows, in this order, each newest first. States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after their end. A page of a filtered list can be short or empty, and still have a `nextCursor`. */
         HealthList: {
             /**
              * Format: date-time
@@ -2389,7 +2431,7 @@ export interface components {
          * @description Why something has its state; docs/health.md has the rules, with their numbers.
          * @enum {string}
          */
-        HealthReason: "breaker_open" | "consecutive_failures" | "success_rate" | "retries" | "backlog" | "slow" | "disabled" | "paused" | "inactive" | "pull" | "no_attempts" | "expired" | "refresh_fails" | "revoked" | "pending_setup" | "error" | "parts";
+        HealthReason: "breaker_open" | "consecutive_failures" | "success_rate" | "retries" | "backlog" | "slow" | "disabled" | "paused" | "inactive" | "pull" | "no_attempts" | "expired" | "refresh_fails" | "revoked" | "pending_setup" | "error" | "parts" | "no_runs";
         /**
          * @description HEALTHY: it works. DEGRADED: part of its work fails or waits. FAILING: all or most of it fails. DISABLED: Patchbay has stopped it after failures. PAUSED and INACTIVE: a user has stopped it. UNKNOWN: nothing to judge by.
          * @enum {string}
@@ -2467,6 +2509,24 @@ export interface components {
             /** @description The scopes. */
             scopes?: string[] | null;
         };
+        /** @description `choices` has an ID for each choice of the template, by its key. `name` and `description` are the template's by default. An INACTIVE flow is stored and does not run. */
+        InstallFlow: {
+            /** @description An ID for each choice of the template, by the choice's key. */
+            choices?: {
+                [key: string]: string;
+            };
+            /** @description What it is, in a sentence or two; the template's by default. */
+            description?: string | null;
+            /** @description The name for people; the template's by default. */
+            name?: string | null;
+            /**
+             * @description `ACTIVE`, or `INACTIVE` to store it only.
+             * @default ACTIVE
+             */
+            status?: components["schemas"]["InstallFlowStatus"];
+        };
+        /** @enum {string} */
+        InstallFlowStatus: "ACTIVE" | "INACTIVE";
         /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out of the marketplace and stopped its copies, until it approves a later version. `createdBy` is null for an integration of another workspace. */
         Integration: {
             /** @description The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked. */
@@ -3356,6 +3416,15 @@ export interface components {
         ReceiverBreaker: "CLOSED" | "OPEN";
         /** @enum {string} */
         ReceiverLane: "FAST" | "SLOW";
+        /** @description How the latest runs of a flow went: `count` runs of the newest events, at most ten. `failed` of them are FAILED, and `last` is that of the newest event. */
+        RecentRuns: {
+            /** @description How many runs these are: at most ten. */
+            count: number;
+            /** @description How many of them are `FAILED`. */
+            failed: number;
+            /** @description The run of the newest event; null if there is none. */
+            last: components["schemas"]["FlowRun"] | null;
+        };
         /** @description The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now. */
         Recover: {
             /**
@@ -5035,6 +5104,8 @@ export interface operations {
             query?: {
                 /** @description Where the page starts: the `nextCursor` of the page before. */
                 cursor?: string;
+                /** @description What to add to each item: `stats`, `receiver`, or both, separated by a comma. */
+                include?: "recentRuns";
                 /** @description The most items of a page, 1 to 100. */
                 limit?: number;
                 /** @description Only items with this status. */
@@ -5074,7 +5145,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 * @example flw_0355Tjwr7R4IGWdiDZTtR0
                  */
                 id: string;
             };
@@ -5096,7 +5167,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 * @example flw_0355Tjwr7R4IGWdiDZTtR0
                  */
                 id: string;
             };
@@ -5192,7 +5263,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 * @example flw_0355Tjwr7R4IGWdiDZTtR0
                  */
                 id: string;
             };
@@ -5215,6 +5286,42 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["DryRunFlow"];
+            };
+        };
+        responses: never;
+    };
+    listFlowTemplates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    installFlow: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description The key of a template of a flow, such as `published_posts`.
+                 * @example failed_posts
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InstallFlow"];
             };
         };
         responses: never;
@@ -5799,7 +5906,7 @@ export interface operations {
                 /** @description Only this integration, its webhooks and its connections. */
                 integrationId?: string;
                 /** @description Only items of these kinds, separated by commas. */
-                kind?: ("integration" | "automation" | "webhook" | "connection")[];
+                kind?: ("integration" | "automation" | "webhook" | "connection" | "flow")[];
                 /** @description The most items of a page, 1 to 100. */
                 limit?: number;
                 /** @description Only items with these states, separated by commas. */
