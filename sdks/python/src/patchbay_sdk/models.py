@@ -1115,16 +1115,21 @@ class FlowRequestStep(Model):
     type: Literal["request"]
     """The type."""
     integration_id: str
-    """The integration that it belongs to."""
+    """The integration of the connection."""
     connection_id: str
-    """The name of the connection, which its creator chose."""
+    """The connection's name or its ID."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    """The method of the request."""
     url: str
-    """The receiver's URL."""
+    """A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a whole URL
+    at one of its hosts.
+    """
     query: dict[str, Any]
+    """The parameters of the query, with values. A list repeats its parameter, and null leaves it out."""
     headers: dict[str, str]
-    """Headers of every request to the receiver. Responses mask their values."""
+    """Further headers, with values in their texts. None that usually has a credential."""
     body: Any
+    """The body, sent as JSON; a string is sent as text. Strings can have values: `{{event.data.text}}`."""
 
 
 class FlowRequestStepInput(Model):
@@ -1139,18 +1144,23 @@ class FlowRequestStepInput(Model):
     type: Literal["request"]
     """The type."""
     integration_id: str
-    """The integration that it belongs to."""
+    """The integration of the connection."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    """The method of the request."""
     url: str
-    """The receiver's URL."""
+    """A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a whole URL
+    at one of its hosts.
+    """
     name: str | None = None
     """The name for people."""
     connection_id: str | None = None
-    """The name of the connection, which its creator chose."""
+    """The connection's name or its ID."""
     query: dict[str, Any] | None = None
+    """The parameters of the query, with values. A list repeats its parameter, and null leaves it out."""
     headers: dict[str, str] | None = None
-    """Headers of every request to the receiver. Responses mask their values."""
+    """Further headers, with values in their texts. None that usually has a credential."""
     body: Any | None = None
+    """The body, sent as JSON; a string is sent as text. Strings can have values: `{{event.data.text}}`."""
 
 
 class FlowRun(Model):

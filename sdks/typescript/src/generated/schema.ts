@@ -2081,20 +2081,23 @@ export interface components {
         };
         /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`. */
         FlowRequestStep: {
+            /** @description The body, sent as JSON; a string is sent as text. Strings can have values: `{{event.data.text}}`. */
             body: components["schemas"]["JsonValue"];
-            /** @description The name of the connection, which its creator chose. */
+            /** @description The connection's name or its ID. */
             connectionId: string;
-            /** @description Headers of every request to the receiver. Responses mask their values. */
+            /** @description Further headers, with values in their texts. None that usually has a credential. */
             headers: {
                 [key: string]: string;
             };
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The integration that it belongs to. */
+            /** @description The integration of the connection. */
             integrationId: string;
+            /** @description The method of the request. */
             method: components["schemas"]["FlowRequestStepMethod"];
             /** @description The name for people. */
             name: string | null;
+            /** @description The parameters of the query, with values. A list repeats its parameter, and null leaves it out. */
             query: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
@@ -2103,28 +2106,31 @@ export interface components {
              * @enum {string}
              */
             type: "request";
-            /** @description The receiver's URL. */
+            /** @description A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a whole URL at one of its hosts. */
             url: string;
         };
         /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`. */
         FlowRequestStepInput: {
+            /** @description The body, sent as JSON; a string is sent as text. Strings can have values: `{{event.data.text}}`. */
             body?: components["schemas"]["JsonValue"];
             /**
-             * @description The name of the connection, which its creator chose.
+             * @description The connection's name or its ID.
              * @default default
              */
             connectionId?: string;
-            /** @description Headers of every request to the receiver. Responses mask their values. */
+            /** @description Further headers, with values in their texts. None that usually has a credential. */
             headers?: {
                 [key: string]: string;
             };
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The integration that it belongs to. */
+            /** @description The integration of the connection. */
             integrationId: string;
+            /** @description The method of the request. */
             method: components["schemas"]["FlowRequestStepMethod"];
             /** @description The name for people. */
             name?: string | null;
+            /** @description The parameters of the query, with values. A list repeats its parameter, and null leaves it out. */
             query?: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
@@ -2133,7 +2139,7 @@ export interface components {
              * @enum {string}
              */
             type: "request";
-            /** @description The receiver's URL. */
+            /** @description A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a whole URL at one of its hosts. */
             url: string;
         };
         /** @enum {string} */
