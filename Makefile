@@ -56,7 +56,7 @@ test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and o
 	@$(python) -m pytest tests/sdks $(ARGS)
 
 test-console: need-dev need-ministack need-console need-console-node need-chromium ## Test the console in Chromium (root on Debian gets it); 4 minutes: [ARGS=]
-	@$(with_browser) -m pytest -n 2 --dist worksteal tests/console $(ARGS)
+	@$(with_browser) -m pytest -n 2 --dist loadfile tests/console $(ARGS)
 
 test-chaos: need-dev need-ministack ## Test the delivery engine while its dependencies fail: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)

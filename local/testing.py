@@ -24,16 +24,18 @@ from local.services import child
 from local.token import mint
 
 STOP_SECONDS = 30
+LOG = "run.log"
 _NONE = {"pids": {"runner": 0}}
 
 
 class RunningStack:
-    """A `python -m local run` process with its own data, endpoints and log."""
+    """A `python -m local run` process with its own data, endpoints and log, found by its state directory."""
 
-    def __init__(self, process: subprocess.Popen[bytes], state: Path, log: Path) -> None:
+    def __init__(self, state: Path, process: subprocess.Popen[bytes] | None = None) -> None:
+        """`process` is None in a process that uses the stack of another one, and does not stop it."""
         self.process = process
         self.state = state
-        self.log = log
+        self.log = state / LOG
         described = self.describe()
         self.url: str = described["url"]
         self.queues: dict[str, str] = described["queues"]  # logical id → URL
@@ -89,6 +91,7 @@ class RunningStack:
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Stop the stack, and return its exit code. Its data stays in the state directory."""
+        assert self.process is not None, "another process started this stack"
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
@@ -131,7 +134,7 @@ def stack(
         env_vars = state_dir / "env-vars.json"
         env_vars.write_text(json.dumps({name: dict(own) for name, own in variables.items()}))
         line += ["--env-vars", str(env_vars)]
-    log = state_dir / "run.log"
+    log = state_dir / LOG
     with log.open("ab") as output:
         process = subprocess.Popen(
             child(signal.SIGTERM, *line),
@@ -148,7 +151,7 @@ def stack(
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the stack did not start:\n" + log.read_text()[-2000:])
             time.sleep(0.05)
-        running = RunningStack(process, state_dir, log)
+        running = RunningStack(state_dir, process)
         yield running
         running.stop()
     finally:

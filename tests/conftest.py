@@ -54,7 +54,7 @@ REDIRECT_URI = "https://app.platform.test/callback"
 RETURN_ORIGIN = "https://app.platform.test"
 LOADER = botocore.loaders.create_loader()
 LAMBDA_CONTEXT = SimpleNamespace(
-    get_remaining_time_in_millis=lambda: 30_000, aws_request_id="test", function_name="test"
+    get_remaining_time_in_millis=lambda: 60_000, aws_request_id="test", function_name="test"
 )
 
 

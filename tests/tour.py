@@ -810,7 +810,7 @@ def _flows(driver: Driver) -> None:
 
 class TalkativeProvider:
     """An authorization server that repeats every secret it received in its errors. It accepts every code, and
-    refuses every refresh token.
+    refuses every refresh token. Its API repeats the headers of every request.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -818,6 +818,8 @@ class TalkativeProvider:
         self._issued = 0
 
     def respond(self, request: Request) -> Reply | int:
+        if request.path.startswith("/api/"):
+            return Reply(200, JSON, json.dumps(dict(request.headers)).encode())
         form = dict(parse_qsl(request.body.decode()))
         self._driver.secrets |= {
             f"{name} {value[:8]}…": value for name, value in form.items() if name == "code_verifier"
@@ -835,13 +837,13 @@ class TalkativeProvider:
 
 
 def _integrations(driver: Driver) -> None:
-    plain, published, copies = _marketplace(driver)
     with receiver([TalkativeProvider(driver).respond]) as r:
+        plain, published, copies = _marketplace(driver, r.url)
         addresses = {f"{name}Url": f"{r.url}/{name}" for name in ("authorization", "token", "revocation")}
         _connections(driver, addresses, plain, published, copies)
 
 
-def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
+def _marketplace(driver: Driver, api_url: str) -> tuple[str, str, list[str]]:
     """A publisher, three copies of its integration, and one with credentials. Returns the ids: the one with
     credentials, the publisher's, the copies'.
     """
@@ -854,6 +856,9 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
         "isPublic": True,
     }
     published = api(f"POST {INTEGRATIONS}", 201, json=public, headers=once)
+    decide = _publications(driver, published["id"])
+    decide("REJECT", reviewReason="The description is missing.")
+    api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "Contacts of readers"})
     waiting = driver.worker("ReviewPublicationFunction")["waiting"][0]
     decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
     driver.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})
@@ -863,13 +868,14 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     api(f"GET {INTEGRATIONS}/providers", 200)
     api(f"GET {INTEGRATIONS}/providers/hubspot", 200)
     install = f"POST {INTEGRATIONS}/{published['id']}/install"
-    copies = [api(install, 201, headers={"idempotency-key": str(number)}) for number in range(3)]
+    copies = [api(install, 201, headers={"idempotency-key": str(number)}) for number in range(4)]
     start = {"redirectUri": REDIRECT_URI}
     state = api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=start)["state"]
     denied = {"state": state, "error": "access_denied"}
     api(f"POST {CALLBACK}", 422, json=denied, headers={"idempotency-key": "denied"})
     api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=start)  # which nobody finishes
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
+    assert decide("APPROVE", publisherName="Acme Inc.", verified=True)["copyCount"] == 3
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
     moved = {"config": {"clientId": "another", "clientSecret": CLIENT_SECRETS[1]}}
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json=moved)
@@ -878,7 +884,8 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     api(initiate, 409, json=start, headers={"idempotency-key": "inactive"})
     api(f"PUT {INTEGRATIONS}/{copies[0]['id']}/status", 409, json={"status": "ACTIVE"})
 
-    plain = api(f"POST {INTEGRATIONS}", 201, json={"name": "Contacts", "type": "CRM"})["id"]
+    own = {"name": "Contacts", "type": "CRM", "config": {"apiUrl": api_url.removesuffix("/hook")}}
+    plain = api(f"POST {INTEGRATIONS}", 201, json=own)["id"]
     webhook = {"name": "Contacts", "url": "https://example.com", "eventTypes": ["*"], "integrationId": plain}
     webhook_id = api(f"POST {WEBHOOKS}", 201, json=webhook)["id"]
     api(f"PUT {WEBHOOKS}/{webhook_id}", 200, json={"integrationId": plain})
@@ -900,6 +907,23 @@ def _marketplace(driver: Driver) -> tuple[str, str, list[str]]:
     for part in (f"integrationId={plain}", f"webhookId={webhook_id}"):
         api(f"GET {INTEGRATIONS}/analytics?{part}", 200)
     return plain, published["id"], [copy["id"] for copy in copies]
+
+
+def _publications(driver: Driver, id: str) -> Callable[..., Any]:
+    """How the platform decides on a publication in its own workspace, after a look at it."""
+    platform = driver.secrets["platform's JWT"]
+    path = f"/api/publications/acme/{id}"
+
+    def decide(decision: str, **body: object) -> Any:
+        (waiting,) = driver.api("GET /api/publications?reviewStatus=PENDING", 200, token=platform)["items"]
+        assert driver.api(f"GET {path}", 200, token=platform)["submitted"] == waiting["submitted"]
+        made = {"decision": decision, "version": waiting["version"], **body}
+        decided = driver.api(f"PUT {path}/decision", 200, json=made, token=platform)
+        driver.api(f"PUT {path}/decision", 409, json=made, token=platform)
+        return decided
+
+    driver.api("GET /api/publications", 403)
+    return decide
 
 
 def _connections(
@@ -948,7 +972,8 @@ def _connections(
     api(f"DELETE {path}/connections/{connect('removed')['id']}", 200)
     assert driver.worker("RefreshConnectionsFunction") == {"connections": 1, "tasks": 1}
     types = [json.loads(message["body"])["type"] for message in driver.receive("EventsQueue")]
-    assert types == ["CONNECTION_EXPIRED"] * 3
+    # On a slow machine, messages that were received long before come back.
+    assert [type for type in types if type.startswith("CONNECTION_")] == ["CONNECTION_EXPIRED"] * 3
     api(f"GET {path}/connections", 200)
     api(f"GET {path}/logs?limit=100", 200)
 
@@ -968,12 +993,47 @@ def _connections(
         _copy_connection(backend, f"acme#{id}", f"acme#{copy}")
         method, _, rest = line.partition(" ")
         api(f"{method} {INTEGRATIONS}/{copy}/{rest}", 409)
+    connect("called")
+    assert _request(driver, id, connect("called")["id"]) == ("SUCCEEDED", None)
+    # Another process has the lease at first. Then the provider refuses the refresh.
+    make_due(id, "called", leaseUntil=now_ms() + 300, leaseOwner="dead")
+    assert _request(driver, id, "called") == ("FAILED", "connection_expired")
+    set_attributes(backend, "ConnectionsTable", {**calls, "name": "requests"}, slowUntil=2**52)
+    assert _request(driver, plain, "default") == ("SUCCEEDED", None)
+    _copy_connection(backend, f"acme#{id}", f"acme#{copies[3]}")
+    assert _request(driver, copies[3], "default") == ("FAILED", "integration_inactive")
     config = {"clientId": "other", "clientSecret": CLIENT_SECRETS[0]}
     api(f"PUT {path}", 200, json={"config": config})
     assert driver.worker("RefreshConnectionsFunction")["tasks"] == 1
     for deleted in (id, plain, published):
         api(f"DELETE {INTEGRATIONS}/{deleted}", 200)
     assert driver.worker("RefreshConnectionsFunction")["tasks"] == 3
+
+
+def _request(driver: Driver, integration: str, connection: str) -> tuple[str, str | None]:
+    """The end of a flow that sends a request with a connection's token."""
+    api = driver.api
+    step: dict[str, Any] = {"id": "call", "type": "request"}
+    step |= {
+        "integrationId": integration,
+        "connectionId": connection,
+        "method": "POST",
+        "url": "/api/notes",
+        "body": {"text": "{{event.data.name}}"},
+    }
+    trigger = {"type": "event", "eventTypes": ["CAMPAIGN_STARTED"]}
+    body = {"name": "Call", "trigger": trigger, "steps": [step]}
+    flow = f"/api/flows/{api('POST /api/flows', 201, json=body)['id']}"
+    api(f"PUT {flow}", 200, json={"steps": [{**step, "method": "PUT"}]})
+    api("POST /api/flows/dry-run", 200, json={"trigger": trigger, "steps": [step]})
+    api(f"POST {EVENTS}", 202, json={"type": "CAMPAIGN_STARTED", "data": minimal_data("CAMPAIGN_STARTED")})
+    driver.worker("FanOutFunction", "EventsQueue")
+    assert driver.worker("RunFlowsFunction", "FlowsQueue") == {"batchItemFailures": []}
+    (run,) = api(f"GET {flow}/runs", 200)["items"]
+    api(f"GET {flow}/runs/{run['id']}", 200)
+    api(f"DELETE {flow}", 200)
+    driver.receive("EventsQueue")
+    return run["status"], run["statusReason"]
 
 
 def _copy_connection(backend: Backend, source: str, target: str) -> None:

@@ -13,7 +13,7 @@ TARGET = ROOT / _PAGE
 
 def render() -> str:
     """Return the page with the table of the providers' files."""
-    rows = ["| `provider` | | Type | Sign-in | Refresh |", "|---|---|---|---|---|"]
+    rows = ["| `provider` | | Type | Sign-in | Refresh | API |", "|---|---|---|---|---|---|"]
     rows += map(_row, providers.load_all())
     return with_tables(_PAGE, "providers", rows)
 
@@ -25,7 +25,16 @@ def _row(provider: Provider) -> str:
         sign_in = "OAuth, PKCE" if provider.oauth.pkce else "OAuth"
         refresh = provider.oauth.refresh
     name = f"`{provider.name}` | [{provider.label}]({provider.docs})"
-    return f"| {name} | {provider.type} | {sign_in} | {refresh} |"
+    return f"| {name} | {provider.type} | {sign_in} | {refresh} | {_api(provider)} |"
+
+
+def _api(provider: Provider) -> str:
+    """The hosts that get a connection's token."""
+    if provider.api is None:
+        return "–"
+    return ", ".join(
+        f"`{host.removeprefix('https://')}`" for host in [provider.api.base, *provider.api.hosts]
+    )
 
 
 if __name__ == "__main__":

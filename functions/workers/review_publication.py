@@ -1,7 +1,7 @@
 from typing import Any
 
 from patchbay import aws
-from patchbay.integrations import marketplace
+from patchbay.integrations import reviews
 from patchbay.integrations.models import ReviewPublication
 from patchbay.observability import worker
 from patchbay.settings import reject_encryption_key
@@ -11,6 +11,6 @@ aws.preload()
 
 
 @worker
-def handler(event: dict[str, Any], context: Any) -> marketplace.ReviewQueue | marketplace.ReviewResult:
+def handler(event: dict[str, Any], context: Any) -> reviews.ReviewQueue | reviews.ReviewResult:
     """List the integrations that wait for review, or decide on one. Invoked by the platform's operators."""
-    return marketplace.review(ReviewPublication.model_validate(event, by_alias=True, by_name=False))
+    return reviews.review(ReviewPublication.model_validate(event, by_alias=True, by_name=False))

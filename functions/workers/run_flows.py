@@ -11,4 +11,4 @@ aws.preload()
 @worker
 def handler(event: dict[str, Any], context: Any) -> BatchResponse:
     """Execute one step of a flow's run for each message of an SQS batch."""
-    return batch_response(run_batch(event["Records"]))
+    return batch_response(run_batch(event["Records"], context.get_remaining_time_in_millis))

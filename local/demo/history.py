@@ -344,16 +344,23 @@ class History:
         return id
 
     def _offer_own(self) -> None:
-        """An integration of this workspace that waits for the platform's review."""
+        """An integration of this workspace that is listed, and whose change waits for a review."""
         body = {
             "name": "Loaf Locator",
             "type": _TYPES["hubspot"],
-            "description": "Shows which shop has which bread, right under a post.",
+            "description": "Shows which shop has which bread.",
             "provider": "hubspot",
             "config": _public_client("hubspot"),
+            "scopes": ["oauth", "crm.objects.contacts.read"],
             "isPublic": True,
         }
-        self._admin(f"POST {INTEGRATIONS}", body)
+        id = self._admin(f"POST {INTEGRATIONS}", body)["id"]
+        self._review(WORKSPACE, id, "APPROVE", world.NAME)
+        change = {
+            "description": "Shows which shop has which bread, right under a post.",
+            "scopes": ["oauth", "crm.objects.contacts.read", "crm.objects.companies.read"],
+        }
+        self._admin(f"PUT {INTEGRATIONS}/{id}", change)
 
     def _change_things(self) -> None:
         """What happens to webhooks and keys before the history begins."""

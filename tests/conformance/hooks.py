@@ -50,11 +50,11 @@ Json = dict[str, Any]
 # ── resources ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def send(line: str, body: Json | None = None) -> Json:
+def send(line: str, body: Json | None = None, token: str = OWNER) -> Json:
     """Send a request that must succeed."""
     method, _, path = line.partition(" ")
     response = requests.request(
-        method, URL + path, json=body, headers={"Authorization": f"Bearer {OWNER}"}, timeout=40
+        method, URL + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=40
     )
     assert response.ok, f"{line}: {response.status_code} {response.text}"
     found: Json = response.json()
@@ -192,6 +192,12 @@ def _link() -> Json:
     return {"id": link["id"], "token": link["link"].partition("#")[2]}
 
 
+def _publication() -> Json:
+    """A publication of another workspace, which waits for a decision."""
+    public = send(f"POST {INTEGRATIONS}", GIVEN["public"], GIVEN["publisher"]["token"])
+    return {"workspaceId": GIVEN["publisher"]["workspace"], "id": public["id"]}
+
+
 class Resources:
     """Living resources of one kind, as parameters of a path. Each is used up to `uses` times."""
 
@@ -220,10 +226,13 @@ FLOWS, FLOW_RUN = Resources(_flow), Resources(_flow_run, 100)
 LINK_PAGE = "GET /api/connect/session"  # which needs the token of a link
 STATE, GRANTED = Resources(_state, 1), Resources(_granted, 1)
 LISTING = Resources(lambda: {"id": GIVEN["listing"]}, 1_000_000)
+PUBLICATION, DECISION = Resources(_publication), "PUT /api/publications/{workspaceId}/{id}/decision"
 KINDS = [PUSH, PULL, KEY, EVENT, DELIVERY, TASK, OAUTH, PLAIN, CONNECTION, HOOK, RUN, FLOWS, STATE, GRANTED]
 
 # The kind that a path's parameters name: the first pattern that fits `METHOD path`.
 PATHS: list[tuple[str, Resources]] = [
+    (re.escape(DECISION), Resources(_publication, 1)),
+    (r".*/publications/", PUBLICATION),
     (r".*/flows/templates/\{key\}/", Resources(lambda: {"key": "campaign_thanks"})),
     (r".*/flows/\{id\}/runs/\{runId\}", FLOW_RUN),
     (r"DELETE .*/flows/\{id\}", Resources(_flow, 1)),
@@ -437,6 +446,10 @@ def _mend_choices(body: Json) -> None:
     body["items"] = [{**each, "id": f"acc_{number}"} for number, each in enumerate(body["items"][:20])]
 
 
+def _mend_decision(body: Json) -> None:
+    body["version"] = 1
+
+
 def _mend_test(body: Json) -> None:
     if body.get("eventType"):
         body["eventType"] = event_type(body["eventType"])
@@ -481,6 +494,7 @@ BODIES: dict[str, Callable[[Json], None]] = {
     "startRun": _mend_run,
     "answerRun": _mend_answer,
     "setChoices": _mend_choices,
+    "decidePublication": _mend_decision,
     "updateWorkspace": _mend_workspace,
 }
 
@@ -564,6 +578,8 @@ def _keep_here(case: schemathesis.Case) -> None:
     """Send nothing to another machine, and wait for nothing."""
     if case.path_parameters.get("id") == GIVEN["keyId"] and case.method.upper() != "GET":
         case.path_parameters["id"] = KEY.take()["id"]  # this key sends the requests
+    if case.operation.label == DECISION and case.path_parameters.get("id") == GIVEN["listing"]:
+        case.path_parameters["id"] = PUBLICATION.take()["id"]  # other requests install the listing
     if isinstance(case.body, dict | list):
         case.body = _local(case.body)
         if isinstance(case.body, dict) and case.body.get("provider") in GIVEN["providers"]:
@@ -613,7 +629,7 @@ SEMANTIC = {
     r"since: must (not be in the future|be within|be at most)": "the clock decides",
     r"expiresAt: must not be in the past": "the clock decides",
     r"until: must not be before since|body: must contain either": "fields depend on each other",
-    r"statusReason: ": "fields depend on each other",
+    r"(statusReason: |version: must be the version)": "fields depend on each other",
     r"(url|kind|expiresInSeconds|secret|retryConfig.*): ": "some fields are for push, others for pull",
     r"connectionId: (looks like an ID|is a relative path)": "a pattern that says this is hard to read",
     r"isPublic: ": "the service decides",

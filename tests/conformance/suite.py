@@ -36,6 +36,14 @@ CONFIG = HERE / "schemathesis.toml"
 WORKSPACE = "platform"  # the only one whose owner can also answer runs
 REDIRECT_URI = "http://127.0.0.1:3000/callback"  # these two as in local/parameters.toml
 RETURN_URL = "http://127.0.0.1:3000/back"
+PUBLISHER = "publisher"  # another workspace, with integrations such as this one
+PUBLIC = {
+    "name": "Contacts",
+    "type": "CRM",
+    "provider": "hubspot",
+    "config": {"clientId": "id", "clientSecret": "secret"},
+    "isPublic": True,
+}
 # No request is refused because there were too many.
 PARAMETERS = {
     "MaxRequestsPerMinute": 1_000_000,
@@ -142,6 +150,8 @@ def run(
             "redirectUri": REDIRECT_URI,
             "returnUrl": RETURN_URL,
             "listing": listing,
+            "public": PUBLIC,
+            "publisher": {"workspace": PUBLISHER, "token": running.token(PUBLISHER)},
             "samples": {entry.type: entry.sample for entry in all_entries() if entry.kind == "publishable"},
             "providers": provider.names(),
             "results": str(folder / "results.jsonl"),
@@ -220,14 +230,7 @@ def _receiver() -> Iterator[str]:
 
 def _listing(running: RunningStack) -> str:
     """The ID of an integration in the marketplace."""
-    public = {
-        "name": "Contacts",
-        "type": "CRM",
-        "provider": "hubspot",
-        "config": {"clientId": "id", "clientSecret": "secret"},
-        "isPublic": True,
-    }
-    id: str = _post(running, "publisher", "/api/integrations", public)["id"]
+    id: str = _post(running, PUBLISHER, "/api/integrations", PUBLIC)["id"]
     (waiting,) = running.invoke("ReviewPublicationFunction")["waiting"]
     decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
     running.invoke("ReviewPublicationFunction", {**decision, "decision": "APPROVE"})

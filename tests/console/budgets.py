@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from playwright.sync_api import Page
@@ -28,11 +29,17 @@ def loaded_bytes(page: Page) -> int:
     return int(page.evaluate(_LOADED_BYTES))
 
 
-def assert_first_content_in_time(open_page: Callable[[], Page]) -> None:
+def assert_first_content_in_time(page: Page, open_again: Callable[[], Page]) -> None:
     """Fail if the page has its first content too late each time: a busy machine is late some times."""
-    times: list[float] = []
-    while not times or (times[-1] >= FIRST_CONTENT_MS and len(times) < _TRIES):
-        page = open_page()
-        times.append(float(page.evaluate(_FIRST_CONTENT)))
-        page.close()
-    assert times[-1] < FIRST_CONTENT_MS, f"the first content came after {times} ms"
+    times = [float(page.evaluate(_FIRST_CONTENT))]
+    while (late := times[-1] >= _limit()) and len(times) < _TRIES:
+        again = open_again()
+        times.append(float(again.evaluate(_FIRST_CONTENT)))
+        again.close()
+    assert not late, f"the first content came after {times} ms"
+
+
+def _limit() -> float:
+    """The budget. Where more than two programs wait for each processor, a page waits with them."""
+    waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return FIRST_CONTENT_MS * max(1, waiting / 2)

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from local.testing import RunningStack, stack
-from tests.console.console import CONTEXT, Console
+from tests.console.console import CONTEXT, DEADLINE_MS, Console, Tour
+from tests.console.filled import fill
 from tests.console.platform import Platform, serving
 from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
 from tools import chromium
 
+# Makes a Tour of a workspace, with the options of `Console.link`.
+TourOf = Callable[..., Tour]
+
+expect.set_options(timeout=DEADLINE_MS)
+
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """Chromium of this machine: Playwright's own is not installed."""
-    return {**browser_type_launch_args, "executable_path": chromium.find()}
+    with_window = not browser_type_launch_args.get("headless", True)
+    return {**browser_type_launch_args, "executable_path": chromium.find(with_window=with_window)}
 
 
 @pytest.fixture(scope="session")
@@ -27,19 +37,57 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
     return {**browser_context_args, **CONTEXT}
 
 
+@contextlib.contextmanager
+def _shared(folder: Path) -> Iterator[dict[str, str]]:
+    """A page of the platform, and a local stack whose console it can show. Yields where both are."""
+    with serving() as page, stack(folder, parameters={"ConsoleFrameAncestors": page.origin}):
+        yield {"platform": page.origin, "stack": str(folder)}
+
+
+class SharedByWorkers:
+    """Starts the stack in the process that starts the workers: one is enough for all of them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._found: dict[str, str] | None = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        if self._found is None:
+            running = contextlib.ExitStack()
+            self._config.add_cleanup(running.close)
+            folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+            self._found = running.enter_context(_shared(folder))
+        node.workerinput.update(self._found)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(SharedByWorkers(config))
+
+
 @pytest.fixture(scope="session")
-def platform() -> Iterator[Platform]:
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """Where the stack and the platform's page are."""
+    found: dict[str, str] = getattr(request.config, "workerinput", {})
+    if "stack" in found:
+        yield found
+    else:  # there are no workers
+        with _shared(tmp_path_factory.mktemp("stack")) as found:
+            yield found
+
+
+@pytest.fixture(scope="session")
+def platform(shared: dict[str, str]) -> Platform:
     """A page of the platform, which can show the console in a frame."""
-    with serving() as page:
-        yield page
+    return Platform(shared["platform"])
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory, platform: Platform) -> Iterator[RunningStack]:
-    """A local stack of its own, shared by the tests of a worker."""
-    parameters = {"ConsoleFrameAncestors": platform.origin}
-    with stack(tmp_path_factory.mktemp("stack"), parameters=parameters) as running:
-        yield running
+def running(shared: dict[str, str]) -> RunningStack:
+    """The local stack that all tests share."""
+    return RunningStack(Path(shared["stack"]))
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +102,32 @@ def workspace(running: RunningStack) -> Workspace:
     return Workspace(running)
 
 
+@pytest.fixture(scope="session")
+def filled(running: RunningStack) -> Workspace:
+    """A workspace with some of everything. No test changes it."""
+    workspace = Workspace(running)
+    fill(workspace)
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def tour_of(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[TourOf]:
+    """Go through the pages of a workspace: `tour_of(filled, role="viewer").at(view)`."""
+    with contextlib.ExitStack() as ending:
+
+        def begin(workspace: Workspace, **session: Any) -> Tour:
+            tour = Tour(browser, browser_context_args, workspace, **session)
+            ending.callback(tour.end)
+            return tour
+
+        yield begin
+
+
 @pytest.fixture
 def context(new_context: Callable[[], BrowserContext]) -> BrowserContext:
     """A browser that has never been here. (In the other tests, `context` is Lambda's.)"""
     found = new_context()
-    found.set_default_timeout(15_000)
+    found.set_default_timeout(DEADLINE_MS)
     return found
 
 

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, Page, Request
+from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize
 
-from tests.console.watch import Watch
+from tests.console.views import View
+from tests.console.watch import DEADLINE_SECONDS, Watch
 from tests.e2e.conftest import Workspace
 
+DEADLINE_MS = DEADLINE_SECONDS * 1000
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 # The browser's settings in all tests and screenshots.
 CONTEXT: dict[str, Any] = {
-    "viewport": {"width": 1440, "height": 900},
+    "viewport": DESKTOP,
     "locale": "en-US",
     "timezone_id": "Europe/Berlin",
     "reduced_motion": "reduce",
 }
 _HOSTILE = "[data-hostile], [href^='javascript:' i], [src*='evil.example'], [href*='evil.example']"
+
+# A link changes the address, and the router shows the other page when it has loaded what the page needs.
+_GO = """(path) => {
+  for (const heading of document.querySelectorAll("h1")) heading.dataset.left = "";
+  history.pushState(null, "", path);
+  dispatchEvent(new PopStateEvent("popstate"));
+}"""
+_IS_THERE = "() => document.querySelector('h1:not([data-left])') !== null"
 
 
 class Console:
@@ -47,6 +61,12 @@ class Console:
         self.watch.settle(page)
         return page
 
+    def go(self, page: Page, view: str) -> None:
+        """Open another page of the console in the same session, as a link does."""
+        page.evaluate(_GO, f"/console{view}")
+        page.wait_for_function(_IS_THERE)
+        self.watch.settle(page)
+
     def measure(self, view: str | None = None, **options: Any) -> tuple[Page, list[Request]]:
         """Open a page as a browser does that has never been here. Returns it with its requests."""
         link = self.link(view, **options)
@@ -58,6 +78,58 @@ class Console:
         page.goto(link)
         self.watch.settle(page)
         return page, requests
+
+
+class Tour:
+    """A session that goes from page to page: the browser loads once what all of them need. Pages that only
+    the platform's workspace has are shown in a session of that workspace.
+    """
+
+    def __init__(
+        self, browser: Browser, settings: dict[str, Any], workspace: Workspace, **session: Any
+    ) -> None:
+        """`session` has the options of `Console.link`."""
+        self._browser = browser
+        self._settings = settings
+        self._workspace = workspace
+        self._session = session
+        self._consoles: dict[str, Console] = {}
+
+    @contextlib.contextmanager
+    def at(self, view: View) -> Iterator[Page]:
+        """Show a page until the block ends, and fail for what it may not do. After a failure, the next page
+        has a new session.
+        """
+        opener, path = view.workspace_for(self._workspace), view.path_for(self._workspace)
+        console = self._consoles.get(opener.name)
+        if console is None:
+            context = self._browser.new_context(**self._settings)
+            context.set_default_timeout(DEADLINE_MS)
+            console = Console(context, Watch(context, opener.stack.url), opener)
+            self._consoles[opener.name] = console
+            page = console.open(path, **self._session)
+        else:
+            [page] = console.context.pages
+            page.set_viewport_size(DESKTOP)
+            console.go(page, path)
+        try:
+            yield page
+            console.watch.check()
+        except BaseException:
+            self.end()
+            raise
+
+    def settle(self, page: Page) -> None:
+        """Wait as `Watch.settle` does."""
+        for console in self._consoles.values():
+            if page in console.context.pages:
+                console.watch.settle(page)
+
+    def end(self) -> None:
+        """Close the pages."""
+        while self._consoles:
+            _, console = self._consoles.popitem()
+            console.context.close()
 
 
 def assert_inert(page: Page) -> None:

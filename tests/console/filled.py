@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.console.views import PLATFORM
 from tests.e2e.conftest import Workspace, eventually
 from tests.receivers import Answer, receiver
 
@@ -22,7 +23,7 @@ MENTION = {
 
 def fill(workspace: Workspace) -> None:
     """Create webhooks that succeed and fail, events with deliveries, a flow that has run, API keys,
-    integrations with accounts, and connect links.
+    integrations with accounts, a publication that waits for a review, and connect links.
     """
     refused = Answer(422, {"content-type": "application/json"}, b'{"error": "unknown post"}')
     no_retries = {"retryConfig": {"maxRetries": 0}}
@@ -40,8 +41,35 @@ def fill(workspace: Workspace) -> None:
     for number in range(3):
         link = {"integrations": [id], "workspaceName": "Juniper & Rye", "requestedBy": f"Maren {number}"}
         workspace("POST /api/connect/sessions", json=link)
+    change_publication(workspace)
     workspace.key("events:read", name="Reader")
     workspace.key("events:publish", "events:read", name="Publisher")
+
+
+def publish_integration(workspace: Workspace, **settings: object) -> str:
+    """Publish an integration, which then waits for a review. Returns its ID."""
+    config = {"clientId": "publishers-client", "clientSecret": "publishers-secret"}
+    body = {"name": "Doorbell", "type": "CRM", "provider": "hubspot", "isPublic": True, "config": config}
+    return str(workspace("POST /api/integrations", json={**body, **settings})["id"])
+
+
+def decide(workspace: Workspace, id: str, decision: str, **settings: object) -> None:
+    """Decide on the workspace's publication, as the platform."""
+    platform = Workspace(workspace.stack, PLATFORM)
+    path = f"/api/publications/{workspace.name}/{id}"
+    body = {"decision": decision, "version": platform(f"GET {path}")["version"], **settings}
+    platform(f"PUT {path}/decision", json=body)
+
+
+def change_publication(workspace: Workspace) -> str:
+    """Publish an integration, have it approved, and change it, so that the change waits. Returns its ID."""
+    id = publish_integration(
+        workspace, description="Every message becomes a card.", scopes=["oauth", "crm.lists.read"]
+    )
+    decide(workspace, id, "APPROVE", publisherName="Harvest Labs", verified=True)
+    change = {"description": "Every message becomes a card on a board.", "scopes": ["oauth", "tickets"]}
+    workspace(f"PUT /api/integrations/{id}", json=change)
+    return id
 
 
 def run_flow(workspace: Workspace, webhook_id: str) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
 from tests.console.filled import MENTION
+from tests.console.views import PLATFORM
 from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace, eventually
 from tests.receivers import Answer, Request, receiver
 
@@ -27,6 +29,13 @@ _WAIT = {"id": "wait", **_SECOND}
 
 _RUN = "window.hostile=1;alert(1)"
 _EVIL = "https://evil.example"
+# Client IDs have only some characters.
+_PUBLICATION = {
+    "type": "CRM",
+    "provider": "hubspot",
+    "isPublic": True,
+    "config": {"clientId": f"javascript:{_RUN}", "clientSecret": "secret"},
+}
 
 TEXTS: tuple[str, ...] = (
     f"<script data-hostile>{_RUN}</script>",
@@ -77,8 +86,18 @@ TEXTS: tuple[str, ...] = (
 )
 
 
+# Each kind of resource gets one text in so many, and each text is in some kinds: more would take a minute
+# and find nothing.
+SHARE = 3
+
+
 class Planted(Counter[str]):
-    """How many of the texts each field took. The API refuses some: a name has no control characters."""
+    """How many of its texts each field took. The API refuses some: a name has no control characters."""
+
+
+def texts_of(kind: int) -> Sequence[str]:
+    """The texts of a kind of resource, by its number."""
+    return TEXTS[kind % SHARE :: SHARE]
 
 
 @contextlib.contextmanager
@@ -88,15 +107,19 @@ def planted(workspace: Workspace) -> Iterator[Planted]:
     """
     count = Planted()
     with receiver([_response(text) for text in TEXTS]) as hooks, receiver([_refuse]) as provider:
-        _create(workspace, count, "webhook", WEBHOOKS, _webhook_fields, url=hooks.url, **_WEBHOOK)
-        _create(workspace, count, "API key", API_KEYS, _key_fields, scopes=["events:read"])
-        _create(workspace, count, "integration", _INTEGRATIONS, _integration_fields, **_INTEGRATION)
-        _create(workspace, count, "flow", "/api/flows", _flow_fields, trigger=_FLOW_TRIGGER, steps=[_WAIT])
+        plant = partial(_create, workspace, count)
+        plant(0, "webhook", WEBHOOKS, _webhook_fields, url=hooks.url, **_WEBHOOK)
+        plant(1, "API key", API_KEYS, _key_fields, scopes=["events:read"])
+        plant(2, "integration", _INTEGRATIONS, _integration_fields, **_INTEGRATION)
+        plant(0, "flow", "/api/flows", _flow_fields, trigger=_FLOW_TRIGGER, steps=[_WAIT])
+        plant(1, "publication", _INTEGRATIONS, _publication_fields, **_PUBLICATION)
+        _decide(workspace, count)
         _connect(workspace, count, provider.url)
         _run_flow(workspace)
-        event = workspace.publish({"hostile": list(TEXTS), **dict.fromkeys(TEXTS, 1)})
-        assert set(workspace.settled(event["id"]).values()) == {"FAILED"}
-        count["event"], count["response of a receiver"] = len(TEXTS), len(hooks.requests)
+        for _ in range(SHARE):  # each webhook gets as many responses, so that all texts are responses
+            event = workspace.publish({"hostile": list(TEXTS), **dict.fromkeys(TEXTS, 1)})
+            assert set(workspace.settled(event["id"]).values()) == {"FAILED"}
+        count["response of a receiver"] = len(hooks.requests) // SHARE
         yield count
 
 
@@ -143,13 +166,16 @@ def _run_flow(workspace: Workspace) -> None:
 def _create(
     workspace: Workspace,
     count: Planted,
+    number: int,
     kind: str,
     path: str,
     fields_of: Callable[[str], dict[str, Any]],
     **base: Any,
 ) -> None:
-    """Create one resource for each text, with the text in all fields, or in each alone if one refuses it."""
-    for text in TEXTS:
+    """Create one resource for each text of the kind, with the text in all fields, or in each alone if one
+    refuses it.
+    """
+    for text in texts_of(number):
         fields = fields_of(text)
         usual = {"name": kind, **base}
         if _accepts(workspace, path, {**usual, **fields}):
@@ -161,8 +187,8 @@ def _create(
         count.update(f"{kind}: {name}" for name in taken)
 
 
-def _accepts(workspace: Workspace, path: str, body: Any) -> bool:
-    answer = workspace.ask(f"POST {path}", json=body)
+def _accepts(workspace: Workspace, path: str, body: Any, method: str = "POST") -> bool:
+    answer = workspace.ask(f"{method} {path}", json=body)
     assert answer.is_success or answer.status_code == 422, f"{path}: {answer.status_code} {answer.text}"
     return answer.is_success
 
@@ -179,7 +205,7 @@ def _connect(workspace: Workspace, count: Planted, provider: str) -> None:
         "redirectUris": [redirect],
     }
     crm = workspace(f"POST {_INTEGRATIONS}", json={"name": "CRM", **_INTEGRATION, "config": config})
-    for number, text in enumerate(TEXTS):
+    for number, text in enumerate(texts_of(1)):
         account = {"connectionId": f"c{number}", "credentials": {"username": text, "password": "p"}}
         count["account"] += _accepts(workspace, f"{_INTEGRATIONS}/{mail['id']}/connections", account)
         start = f"POST {_INTEGRATIONS}/{crm['id']}/oauth/initiate"
@@ -190,6 +216,33 @@ def _connect(workspace: Workspace, count: Planted, provider: str) -> None:
         count["name in a connect link"] += _accepts(workspace, "/api/connect/sessions", link)
     log = workspace(f"GET {_INTEGRATIONS}/{crm['id']}/logs?limit=100")["items"]
     count["error of a provider"] = sum(entry["outcome"] != "SUCCEEDED" for entry in log)
+
+
+def _decide(workspace: Workspace, count: Planted) -> None:
+    """Decide on the publications with the texts as words of the platform. Each waits for a review again."""
+    # The newest one, which the page of a publication shows, has many of them.
+    many = {"name": TEXTS[3], "description": " ".join(text for text in TEXTS if text.isprintable())[:1_900]}
+    workspace(f"POST {_INTEGRATIONS}", json={**_PUBLICATION, **many})
+    platform = Workspace(workspace.stack, PLATFORM)
+    public = workspace(f"GET {_INTEGRATIONS}?provider=hubspot&limit=100")["items"]
+    for number, integration in enumerate(public):
+        text = TEXTS[number * SHARE % len(TEXTS)]
+        line = f"PUT /api/publications/{workspace.name}/{integration['id']}/decision"
+        decision = {"decision": "APPROVE", "version": integration["version"]}
+        for words in ({"publisherName": text[:100], "reviewReason": text}, {"reviewReason": text}, {}):
+            if platform.ask(line, json={**decision, **words}).is_success:
+                count.update(f"decision: {name}" for name in words)
+                break
+        change = {
+            "description": f"{text[:900]} {integration['description'][:900]}",
+            "scopes": ["oauth", "tickets"],
+        }
+        if not _accepts(workspace, f"{_INTEGRATIONS}/{integration['id']}", change, "PUT"):
+            workspace(f"PUT {_INTEGRATIONS}/{integration['id']}", json={"scopes": ["tickets"]})
+
+
+def _publication_fields(text: str) -> dict[str, Any]:
+    return {"name": text[:100], "description": text[:1_900]}
 
 
 def _response(text: str) -> Answer:

@@ -4,52 +4,53 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Page
 
 from tests.console.console import Console
-from tests.receivers import Answer, Request, receiver
+from tests.receivers import Answer, receiver
 
 _PAGE = """<!doctype html><html lang="en"><title>Platform</title><link rel="icon" href="data:,"><script>
 const messages = [];
 addEventListener("message", (event) => messages.push({origin: event.origin, ...event.data}));
-</script><iframe title="Integrations" src="LINK" width="1200" height="700"></iframe>"""
+</script><body></body>"""
+_EMBED = """(link) => new Promise((done) => {
+  const frame = document.createElement("iframe");
+  Object.assign(frame, {title: "Integrations", width: 1200, height: 700, src: link, onload: done});
+  document.body.append(frame);
+})"""
+_IS_SENT = "(kind) => messages.some((each) => each.type === `patchbay:${kind}`)"
 
 
+@dataclass(frozen=True)
 class Platform:
-    """`origin` is that of the page."""
+    """The page, by its origin."""
 
-    def __init__(self) -> None:
-        self.origin = ""
-        self._link = ""
+    origin: str
 
     def embed(self, console: Console, link: str) -> Page:
         """Open the page, with a link of the console in its frame."""
-        self._link = link
         console.watch.allow_origin(self.origin)
         page = console.context.new_page()
         page.goto(self.origin)
-        page.wait_for_load_state("networkidle")
+        page.evaluate(_EMBED, link)
         return page
-
-    def answer(self, _: Request) -> Answer:
-        return Answer(200, {"content-type": "text/html"}, _PAGE.replace("LINK", self._link).encode())
 
 
 @contextlib.contextmanager
 def serving() -> Iterator[Platform]:
     """A server with the page."""
-    platform = Platform()
-    with receiver([platform.answer]) as server:
+    with receiver([Answer(200, {"content-type": "text/html"}, _PAGE.encode())]) as server:
         parts = urlsplit(server.url)
-        platform.origin = f"{parts.scheme}://{parts.netloc}"
-        yield platform
+        yield Platform(f"{parts.scheme}://{parts.netloc}")
 
 
 def messages(page: Page, kind: str) -> list[dict[str, Any]]:
-    """The messages of a kind that the page got from the console, such as "height"."""
+    """The messages of a kind that the page got from the console, such as "height", when there is one."""
+    page.wait_for_function(_IS_SENT, arg=kind)
     found: list[dict[str, Any]] = page.evaluate("messages")
     return [each for each in found if each.get("type") == f"patchbay:{kind}"]
 

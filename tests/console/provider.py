@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 
 from local.asgi import Server, listen
-from local.demo.provider import Provider
+from local.demo.provider import Provider, direct_code
 from tests.e2e.conftest import Workspace
 
 SCOPES = ["posts:read", "posts:write"]
@@ -43,3 +43,16 @@ def integration(workspace: Workspace, url: str, name: str = "Chirrup") -> str:
     }
     body = {"name": name, "type": "SOCIAL", "provider": "chirrup", "config": config, "scopes": SCOPES}
     return str(workspace("POST /api/integrations", json=body)["id"])
+
+
+def connect(workspace: Workspace, integration: str, name: str) -> None:
+    """Connect the account Juniper & Rye to an integration, without a browser."""
+    api = workspace.stack.url
+    start = {
+        "connectionId": name,
+        "redirectUri": f"{api}/api/integrations/{integration}/oauth/callback",
+        "returnUrl": f"{api}/connect/return",
+    }
+    state = workspace(f"POST /api/integrations/{integration}/oauth/initiate", json=start)["state"]
+    done = {"state": state, "code": direct_code("acct_juniper")}
+    workspace("POST /api/integrations/oauth/callback", json=done)

@@ -17,43 +17,40 @@ from local.demo.history import EVENT_COUNT, HOURS
 from local.demo.testing import demo
 from local.settings import ROOT
 from tests.console.accessibility import show_scheme
-from tests.console.console import CONTEXT, Console
+from tests.console.console import CONTEXT, DESKTOP, PHONE, Tour
 from tests.console.views import VIEWS, View
-from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
 from tools import chromium
 
 TARGET = ROOT / "docs/images/console"
-DESKTOP, PHONE = (1440, 900), (360, 740)
 SHOTS = (("light", "light", DESKTOP), ("phone", "light", PHONE), ("dark", "dark", DESKTOP))
 
 
 def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: Path) -> None:
     """Write the screenshots of these pages into a folder. Raises AssertionError for a page with problems."""
     target.mkdir(parents=True, exist_ok=True)
-    context = browser.new_context(**CONTEXT, base_url=workspace.stack.url)
-    watch = Watch(context, workspace.stack.url)
-    page = Console(context, watch, workspace).open(label="Ada Lovelace")
+    settings = {**CONTEXT, "base_url": workspace.stack.url}
+    tour = Tour(browser, settings, workspace, label="Ada Lovelace")
     for view in views:
-        _go(page, f"/console{view.path_for(workspace)}")
-        for name, scheme, (width, height) in SHOTS:
-            show_scheme(page, scheme)
-            page.set_viewport_size({"width": width, "height": height})
-            _write(watch, page, target / f"{view.name}-{name}.png")
-    watch.check()
-    context.close()
+        with tour.at(view) as page:
+            for name, scheme, size in SHOTS:
+                show_scheme(page, scheme)
+                page.set_viewport_size(size)
+                tour.settle(page)
+                if size == DESKTOP:
+                    _fit(page)
+                    tour.settle(page)
+                _write(page, target / f"{view.name}-{name}.png")
+    tour.end()
 
 
-def _go(page: Page, path: str) -> None:
-    """Open another page in the same session, as a link does."""
-    page.evaluate(
-        "path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')) }", path
-    )
-    page.wait_for_timeout(300)  # until the router asks for what the page needs
+def _fit(page: Page) -> None:
+    """Make the window as high as the page, so that a long page is shown in full."""
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": DESKTOP["width"], "height": max(height, DESKTOP["height"])})
 
 
-def _write(watch: Watch, page: Page, file: Path) -> None:
-    watch.settle(page)
+def _write(page: Page, file: Path) -> None:
     page.mouse.move(0, 0)
     page.screenshot(path=file, animations="disabled")
     print(file.relative_to(file.parents[3]) if file.is_relative_to(ROOT) else file)

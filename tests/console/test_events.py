@@ -39,7 +39,7 @@ def test_sample_is_published_and_its_way_shown(console: Console) -> None:
         expect(dialog.get_by_text("This is not a JSON object")).to_be_visible()
         dialog.get_by_role("button", name="Back to the sample").click()
         dialog.get_by_role("button", name="Publish", exact=True).click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("POST_PUBLISHED", timeout=30_000)
+        expect(page.get_by_role("heading", level=1)).to_have_text("POST_PUBLISHED")
         expect(way(page).filter(has_text="Orders")).to_contain_text("Delivered")
         expect(way(page).filter(has_text="Audit trail")).to_contain_text("Failed")
     expect(way(page).filter(has_text="Audit trail")).to_contain_text("1 of 1 attempt")

@@ -7,14 +7,18 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.console import provider
 from tests.console.accessibility import assert_accessible
 from tests.console.console import Console
 from tests.console.filled import MENTION, run_flow
 from tests.e2e.conftest import eventually
 from tests.receivers import receiver
 
-# The first use of a page starts functions.
-SLOW = 30_000
+# What it takes to build a flow with a request. By default, a session has no scope for credentials.
+REQUEST_SCOPES = [
+    *("flows:read", "flows:write", "credentials:use", "connections:read", "integrations:read"),
+    *("webhooks:read", "events:read"),
+]
 NEGATIVE = {**MENTION, "sentiment": "negative"}
 
 
@@ -105,10 +109,8 @@ def test_template_of_the_marketplace_becomes_a_flow_in_one_click(console: Consol
         expect(drawer.get_by_role("button", name="Install the plan")).to_be_visible()
         assert_accessible(page)
         drawer.get_by_role("link", name="Create flow").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Failed posts to a webhook", timeout=SLOW)
-        expect(page.get_by_role("combobox", name="Alert webhook")).to_have_value(
-            f"Pager · {hook.url}", timeout=SLOW
-        )
+        expect(page.get_by_role("heading", level=1)).to_have_text("Failed posts to a webhook")
+        expect(page.get_by_role("combobox", name="Alert webhook")).to_have_value(f"Pager · {hook.url}")
         assert_accessible(page)
 
         page.get_by_role("button", name="Create flow").click()
@@ -120,9 +122,7 @@ def test_template_of_the_marketplace_becomes_a_flow_in_one_click(console: Consol
         assert json.loads(request.body)["data"] == {"subject": "A post on x failed", "body": "Too long"}
 
         page.get_by_role("main").get_by_role("link", name="Flows").click()
-        expect(page.get_by_role("row", name=re.compile("Failed posts"))).to_contain_text(
-            "Succeeded", timeout=SLOW
-        )
+        expect(page.get_by_role("row", name=re.compile("Failed posts"))).to_contain_text("Succeeded")
         assert_accessible(page)
 
 
@@ -140,16 +140,14 @@ def test_template_gets_a_new_webhook_and_an_account(console: Console) -> None:
         page.get_by_role("checkbox", name="POST_PUBLISHED").check()
         page.get_by_role("button", name="Add webhook").click()
         page.get_by_role("button", name="Use it in your flow").click()
-        expect(page.get_by_role("combobox", name="Team webhook")).to_have_value(
-            f"Crew · {hook.url}", timeout=SLOW
-        )
+        expect(page.get_by_role("combobox", name="Team webhook")).to_have_value(f"Crew · {hook.url}")
         page.get_by_role("button", name="Create flow").click()
         page.wait_for_url(re.compile(r"/console/flows/flw_\w+$"))
     page = console.open("/flows/templates/campaign_thanks")
     page.get_by_role("textbox", name="Account").fill("acc_7")
     page.get_by_role("textbox", name="Name").fill("Thank everybody")
     page.get_by_role("button", name="Create flow").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Thank everybody", timeout=SLOW)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thank everybody")
     [made, reminder] = console.workspace("GET /api/flows")["items"]
     assert made["steps"][0]["input"]["accountId"] == "acc_7"
     assert {made["status"], reminder["status"]} == {"ACTIVE"}
@@ -166,15 +164,64 @@ def test_flow_that_fails_is_seen_first(console: Console) -> None:
     eventually(lambda: len(console.workspace(f"GET /api/flows/{id}/runs?status=FAILED")["items"]) == 3)
     page = console.open("/flows", role="viewer")
     row = page.get_by_role("row", name=re.compile("Campaign of mentions"))
-    expect(row).to_contain_text("Failed", timeout=SLOW)
+    expect(row).to_contain_text("Failed")
     expect(row).to_contain_text("3 of the last 3")
     page = console.open("/overview", role="viewer")
-    expect(page.get_by_text("The latest runs of the flow Campaign of mentions failed.")).to_be_visible(
-        timeout=SLOW
-    )
+    expect(page.get_by_text("The latest runs of the flow Campaign of mentions failed.")).to_be_visible()
     assert_accessible(page)
     page.get_by_role("link", name=re.compile("^See failed runs")).click()
     expect(page.get_by_role("link", name="Open the run for MENTION_RECEIVED")).to_have_count(3)
+
+
+def test_flow_calls_a_provider_with_a_connection(console: Console) -> None:
+    with provider.serving() as url:
+        integration = provider.integration(console.workspace, url)
+        provider.connect(console.workspace, integration, "shop")
+        assert [one["connectionId"] for one in console.workspace("GET /api/connections")["items"]] == ["shop"]
+        page = console.open("/flows", capabilities=REQUEST_SCOPES)
+        page.get_by_role("link", name="New flow").first.click()
+        page.get_by_role("link", name="Empty flow").click()
+        node(page, "When").click()
+        page.get_by_role("combobox", name="Event types").click()
+        page.get_by_role("option", name=re.compile("MENTION_RECEIVED")).click()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name=re.compile("^Add a step after When")).click()
+        page.get_by_role("menuitem", name=re.compile("^Call a provider")).click()
+        page.get_by_role("button", name="Save and activate").click()
+        expect(page.get_by_role("alert")).to_contain_text("Call a provider: Choose a connection.")
+        page.get_by_role("textbox", name="Name", exact=True).fill("Keep notes")
+        node(page, "Call a provider").click()
+        page.get_by_role("combobox", name="Connection").click()
+        page.get_by_role("option", name="Chirrup · shop").click()
+        page.get_by_role("textbox", name="Path or URL").fill("/chirrup/api/notes/{{event.data.network}}")
+        page.get_by_role("button", name="Add parameter").click()
+        page.get_by_label("Name of parameter 1", exact=True).fill("limit")
+        page.get_by_label("Value of parameter limit", exact=True).fill("2")
+        page.get_by_role("button", name="Add header").click()
+        page.get_by_label("Name of header 1", exact=True).fill("X-Source")
+        page.get_by_label("Value of header X-Source", exact=True).fill("{{event.type}}")
+        page.get_by_role("combobox", name="Body").select_option("Own fields")
+        page.get_by_role("button", name="Add field").click()
+        page.get_by_label("Name of field 1", exact=True).fill("text")
+        page.get_by_label("Value of text", exact=True).fill("{{event.data.text}}")
+        assert_accessible(page)
+
+        page.get_by_role("button", name="Dry run", exact=True).click()
+        expect(page.get_by_text("The run would succeed.")).to_be_visible()
+        expect(page.get_by_role("region", name="Would get")).to_contain_text("/chirrup/api/notes/x")
+        page.get_by_role("button", name="Save and activate").click()
+        expect(page.get_by_text("Active", exact=True)).to_be_visible()
+        expect(node(page, "Call a provider")).to_contain_text("POST /chirrup/api/notes")
+
+        console.workspace("POST /api/events", json={"type": "MENTION_RECEIVED", "data": MENTION})
+        page.get_by_role("tab", name="Runs").click()
+        page.get_by_role("link", name="Open the run for MENTION_RECEIVED").click()
+        expect(page.get_by_role("main")).to_contain_text("Succeeded")
+        node(page, "Call a provider").click()
+        output = page.get_by_role("region", name="Output")
+        expect(output).to_contain_text("acct_juniper")
+        expect(output).to_contain_text("/api/notes/x")
+        assert_accessible(page)
 
 
 def test_flow_is_edited_with_the_keyboard(console: Console) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.console.console import Console
 from tests.console.platform import Platform, messages, send_token, serving
-from tests.console.watch import Watch
+from tests.console.watch import Watch, rest
 from tests.e2e.conftest import Workspace
 
 REFUSED = ("frame-ancestors", "ERR_BLOCKED_BY_RESPONSE")
@@ -71,7 +71,7 @@ def test_last_token_counts_even_if_its_answer_comes_first(console: Console, plat
     expect(frame.get_by_text(second.name).first).to_be_visible()
     with page.expect_response("**/api/me"):
         held[0].continue_()
-    page.wait_for_timeout(300)
+    rest(page.frames[1])
     expect(frame.get_by_text(second.name).first).to_be_visible()
     expect(frame.get_by_text(first.name)).to_have_count(0)
 

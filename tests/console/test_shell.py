@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.console import budgets
 from tests.console.accessibility import assert_accessible
-from tests.console.console import Console
+from tests.console.console import PHONE, Console
 from tests.console.watch import Watch
+from tests.e2e.conftest import Workspace
 
 OpenPage = Callable[[str], Page]
 ENDED = "Your session has ended"
@@ -36,7 +38,7 @@ def test_first_load_is_within_its_budgets(open_page: OpenPage) -> None:
     expect(page.get_by_role("heading")).to_have_text("Open the console from your platform")
     assert 50_000 < budgets.loaded_bytes(page) <= budgets.BASE_BYTES
     assert_accessible(page)
-    budgets.assert_first_content_in_time(lambda: open_page("/console"))
+    budgets.assert_first_content_in_time(page, lambda: open_page("/console"))
 
 
 def test_files_come_from_the_browsers_cache_on_the_second_visit(console: Console) -> None:
@@ -47,6 +49,27 @@ def test_files_come_from_the_browsers_cache_on_the_second_visit(console: Console
     )
     assert len(sizes) >= 4
     assert set(sizes) == {0}, "an asset was sent again"
+
+
+def test_styles_are_allowed_by_a_nonce_that_looks_like_a_placeholder(console: Console) -> None:
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        policy = response.headers["content-security-policy"]
+        nonce = re.search(r"'nonce-([\w-]+)'", policy)
+        assert nonce is not None
+        chosen = f"__{nonce[1][4:]}__"
+        headers = {**response.headers, "content-security-policy": policy.replace(nonce[1], chosen)}
+        route.fulfill(response=response, headers=headers, body=response.text().replace(nonce[1], chosen))
+
+    console.context.route("**/console", answer)
+    page = console.open("/api-keys")
+    # Beside the variables of the look, a change of the color scheme and a dialog add styles to the page.
+    page.get_by_role("group", name="Appearance").get_by_role("radio", name="Dark").check(force=True)
+    page.get_by_role("main").get_by_role("button", name="Create API key").first.click()
+    expect(page.get_by_role("dialog", name="Create an API key")).to_be_visible()
+    nonces = page.locator("style").evaluate_all("styles => styles.map((each) => each.nonce)")
+    assert len(nonces) >= 3
+    assert {nonce[:2] + nonce[-2:] for nonce in nonces} == {"____"}
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/webhooks/whk_unknown/nothing"])
@@ -63,12 +86,28 @@ def test_reload_ends_the_visit_because_the_token_is_only_in_memory(console: Cons
     expect(page.get_by_role("heading")).to_have_text("Open the console from your platform")
 
 
-def test_ended_session_is_told_at_the_next_request(console: Console, watch: Watch) -> None:
+def revoke(workspace: Workspace, session: str) -> None:
+    assert workspace.ask(f"DELETE /api/portal/sessions/{session}").is_success
+
+
+def expire(workspace: Workspace, session: str) -> None:
+    workspace.stack.client("dynamodb").update_item(
+        TableName=workspace.stack.tables["SessionsTable"],
+        Key={"workspaceId": {"S": workspace.name}, "id": {"S": session}},
+        UpdateExpression="SET expiresAt = :past",
+        ExpressionAttributeValues={":past": {"N": "1"}},
+    )
+
+
+@pytest.mark.parametrize("end", [revoke, expire])
+def test_end_of_the_session_is_told_at_the_next_request(
+    console: Console, watch: Watch, end: Callable[[Workspace, str], None]
+) -> None:
     page = console.open("/webhooks", label="Ada")
     [session] = [
         each for each in console.workspace("GET /api/portal/sessions")["items"] if each["status"] == "ACTIVE"
     ]
-    assert console.workspace.ask(f"DELETE /api/portal/sessions/{session['id']}").is_success
+    end(console.workspace, session["id"])
     with watch.expecting("response: 401", "console error"):
         page.get_by_role("button", name="Add webhook").first.click()
         expect(page.get_by_role("heading", name=ENDED)).to_be_visible()
@@ -103,7 +142,7 @@ def test_color_scheme_of_the_console_is_chosen_by_its_own_switch(console: Consol
 
 def test_navigation_is_a_drawer_on_a_phone(console: Console) -> None:
     page = console.open("/webhooks")
-    page.set_viewport_size({"width": 360, "height": 740})
+    page.set_viewport_size(PHONE)
     expect(page.get_by_role("navigation")).to_be_hidden()
     page.get_by_role("button", name="Open navigation").click()
     drawer = page.get_by_role("dialog")

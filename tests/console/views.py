@@ -8,14 +8,22 @@ from typing import Any, NamedTuple
 
 from tests.e2e.conftest import API_KEYS, WEBHOOKS, Workspace
 
+PLATFORM = "platform"  # the workspace of the platform on the local stack
+
 
 class View(NamedTuple):
     """A page: the name of its screenshots, and its path below /console. In a path, `{webhook}` stands for the
-    ID of one of the workspace's webhooks, and so on.
+    ID of one of the workspace's webhooks, and so on, and `{workspace}` for its own ID. `is_platforms` says
+    that only the platform's workspace has the page.
     """
 
     name: str
     path: str
+    is_platforms: bool = False
+
+    def workspace_for(self, workspace: Workspace) -> Workspace:
+        """The workspace that opens the page to see something of this one: itself, or the platform's."""
+        return Workspace(workspace.stack, PLATFORM) if self.is_platforms else workspace
 
     def path_for(self, workspace: Workspace) -> str:
         """The path for a workspace that has what it names: of each kind, what has the most to show."""
@@ -41,6 +49,8 @@ VIEWS = (
     View("audit", "/audit"),
     View("settings", "/settings"),
     View("marketplace", "/marketplace"),
+    View("reviews", "/reviews", is_platforms=True),
+    View("review", "/reviews/{workspace}/{publication}", is_platforms=True),
     View("integrations", "/integrations"),
     View("integration", "/integrations/{integration}"),
     View("connections", "/connections"),
@@ -55,6 +65,7 @@ _KINDS: dict[str, tuple[str, Callable[[dict[str, Any]], int]]] = {
     "run": ("/api/flows/{flow}/runs", lambda run: 0),
     "key": (API_KEYS, lambda key: key["usage"]["total"]),
     "integration": ("/api/integrations", lambda integration: integration["connectionCount"]),
+    "publication": ("/api/integrations", lambda integration: integration["reviewStatus"] == "PENDING"),
 }
 
 
@@ -66,4 +77,7 @@ def _fullest(workspace: Workspace, kind: str) -> str:
 
 
 def _filled_in(path: str, workspace: Workspace) -> str:
-    return re.sub(r"{(\w+)}", lambda match: _fullest(workspace, match[1]), path)
+    def value(match: re.Match[str]) -> str:
+        return workspace.name if match[1] == "workspace" else _fullest(workspace, match[1])
+
+    return re.sub(r"{(\w+)}", value, path)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urldefrag, urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Page, Request, Response
+from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Frame, Page, Request, Response
 
 _INIT = """
 addEventListener("securitypolicyviolation", (event) => {
@@ -24,8 +25,10 @@ _STORED = """() => [
 ]"""
 # Tokens of sessions, one-time codes, JWTs, API keys and signing secrets.
 _SECRET = re.compile(r"\b[pc]ses_\w|#code=\w|\beyJ[\w-]+\.eyJ|\bsk_(?:live|test)_\w{16}|\bwhsec_\w")
-# The script of the page has nothing left to do, and has had time to ask for more.
-_IDLE = "() => new Promise((done) => requestIdleCallback(() => setTimeout(done, 50)))"
+# Chromium without a window sometimes does not call an idle page idle.
+_IDLE = "() => new Promise((done) => requestIdleCallback(() => setTimeout(done, 50), {timeout: 1000}))"
+# On busy machines, the first call of a function takes seconds. No test waits for it in full.
+DEADLINE_SECONDS = 30
 _OWN_SCHEMES = ("data", "blob", "about")
 
 
@@ -59,11 +62,13 @@ class Watch:
     def settle(self, page: Page) -> None:
         """Wait until the page has loaded what it needs, and shows no skeleton."""
         page.wait_for_load_state()
-        page.evaluate(_IDLE)
-        while self._unanswered[page]:
+        rest(page)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while unanswered := self._unanswered[page]:
+            assert time.monotonic() < deadline, f"no answer: {[request.url for request in unanswered]}"
             page.wait_for_timeout(10)
             if not self._unanswered[page]:
-                page.evaluate(_IDLE)
+                rest(page)
         page.locator("[aria-busy=true], .mantine-Skeleton-root").first.wait_for(state="detached")
 
     @contextmanager
@@ -125,6 +130,11 @@ class Watch:
     def _on_response(self, response: Response) -> None:
         if response.status >= 400:
             self._add("response", f"{response.status} {response.request.method} {response.url}")
+
+
+def rest(page: Page | Frame) -> None:
+    """Wait until the scripts of the page have nothing left to do, and have had time to ask for more."""
+    page.evaluate(_IDLE)
 
 
 def api_calls(requests: Sequence[Request]) -> list[str]:

@@ -99,7 +99,7 @@ def test_deployment_page_names_every_dead_letter_queue_and_commands_that_exist()
         (
             "integrations",
             ["integrations", "oauth"],
-            "integration|credentials|oauth|connection|token|publication",
+            "integration|credentials|oauth|connection|token|request|publication",
         ),
         ("webhooks", ["webhooks"], "webhook"),
         ("api-keys", ["api_keys"], "api_key"),

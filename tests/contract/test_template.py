@@ -153,6 +153,7 @@ SCOPES: list[tuple[str, str | None]] = [
     (r"GET /api/connections", "connections:read"),
     (r"\w+ /api/automations/.*", "automations:use"),
     (r"PUT /api/actions/.*", "actions:handle"),
+    (r"\w+ /api/publications(/.*)?", "publications:review"),
     (r"POST /api/flows/dry-run", "flows:read"),
     (r"\w+ /api/flows(/.*)?", "flows:*"),
     (r"\w+ /api/tasks(/.*)?", "webhooks:*"),

@@ -47,7 +47,9 @@ def token_answer(number: int, **changes: Any) -> Answer:
 
 
 class Provider:
-    """Issues tokens at `/t` and revokes them at `/r`, each by its own script, like that of a receiver."""
+    """Issues tokens at `/t` and revokes them at `/r`, each by its own script, like that of a receiver. More
+    paths get theirs with `script`.
+    """
 
     def __init__(self, token: Sequence[Step], revoke: Sequence[Step]) -> None:
         self.base = ""
@@ -57,6 +59,10 @@ class Provider:
 
     def listen(self, server: Receiver) -> None:
         self._server, self.base = server, server.url.removesuffix("/hook")
+
+    def script(self, path: str, steps: Sequence[Step]) -> None:
+        """Answer requests to a path by a script, from its beginning."""
+        self._scripts[path], self._request_counts[path] = list(steps), 0
 
     @property
     def requests(self) -> list[Request]:

@@ -606,11 +606,21 @@ ADMIN = MEMBER | {
     *("api-keys:read", "api-keys:write", "api-keys:verify"),
     "audit:read",
 }
-OWNER = ADMIN | {"credentials:read", "credentials:write", "workspace:delete", "workspace:export"}
+OWNER = ADMIN | {
+    "credentials:read",
+    "credentials:use",
+    "credentials:write",
+    "workspace:delete",
+    "workspace:export",
+}
 ROLES = {"viewer": VIEWER, "member": MEMBER, "admin": ADMIN, "owner": OWNER}
-PLATFORM_ONLY = {"actions:handle"}
+PLATFORM_ONLY = {"actions:handle", "publications:review"}
 # Scopes that are neither `:read` for GET nor `:write` for other methods, by path prefix.
-SCOPE_BY_PREFIX = {"/api/automations/": "automations:use", "/api/actions/": "actions:handle"}
+SCOPE_BY_PREFIX = {
+    "/api/automations/": "automations:use",
+    "/api/actions/": "actions:handle",
+    "/api/publications": "publications:review",
+}
 SCOPE_BY_ROUTE = {
     "POST /api/events": "events:publish",
     "POST /api/events/batch": "events:publish",

@@ -684,6 +684,7 @@ BODIES: dict[str, Any] = {
     "accounts": {"workspaceId": "acme", "items": []},
     "commit": {"consumer": "x", "sequence": 0},
     "runs": {"status": "FAILED", "error": {"detail": "x"}},
+    "decision": {"decision": "REJECT", "version": 1},
 }
 # Valid values of path variables that are not IDs.
 NAMES = {"platform": "n8n", "eventType": "POST_PUBLISHED", "key": "create_campaign", "resource": "accounts"}
@@ -726,7 +727,8 @@ def test_every_route_rejects_ids_of_another_kind_and_invalid_ids_with_404(
                 word = path.rpartition("/")[2] if "/actions/runs/" not in path else "runs"
                 has_body = route.method in ("PUT", "POST") and word not in ("install", "retry", "cancel")
                 body = BODIES.get(word, {"name": "x"}) if has_body else None
-                token = jwt_for("platform") if path.startswith("/api/actions/") else OWNER
+                is_platforms = path.startswith(("/api/actions/", "/api/publications/"))
+                token = jwt_for("platform") if is_platforms else OWNER
                 with subtests.test(f"{route.method} {path[:100]}"):
                     assert_problem(api(f"{route.method} {path}", json=body, token=token), 404, "not_found")
 

@@ -120,7 +120,7 @@ def create_workspace(api: Api, backend: Backend, name: str) -> Workspace:
     pulled = api(f"POST {WEBHOOKS}", json=pull, token=token).json()["id"]
     flow = api("POST /api/flows", json=FLOW, token=token).json()["id"]
     event_id = api(f"POST {EVENTS}", json=EVENT, token=token).json()["id"]
-    assert run_batch(backend.messages("FlowsQueue")) == []
+    assert run_batch(backend.messages("FlowsQueue"), lambda: 60_000) == []
     flow_run = FlowRunId.derived(EventId(event_id), flow)
     commit = {"consumer": f"of-{name}", "sequence": 1}
     assert api(f"POST {WEBHOOKS}/{pulled}/feed/commit", json=commit, token=token).status == 200

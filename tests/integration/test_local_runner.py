@@ -199,7 +199,7 @@ def test_killed_runner_ends_all_processes(tmp_path: Path) -> None:
         running.invoke("EchoFunction")
         processes = tree(running)
         processes[0].kill()
-        running.process.wait()
+        assert running.stop() == -signal.SIGKILL
     assert psutil.wait_procs(processes, timeout=15)[1] == []
 
 

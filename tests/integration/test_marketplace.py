@@ -299,7 +299,7 @@ def test_integration_is_listed_only_after_approval_of_its_version(api: Api, back
     for decision in ("APPROVE", "REJECT"):
         with pytest.raises(Conflict, match="APPROVED"):
             decide(get(api, source), decision)
-    with pytest.raises(Conflict):
+    with pytest.raises(NotFound):
         decide(created(api))
 
 
@@ -409,6 +409,7 @@ def test_listing_is_approved_snapshot_without_config_and_metadata(api: Api, back
         "isPublic": True,
         "reviewStatus": "APPROVED",
         "reviewReason": None,
+        "withdrawn": False,
         "publisher": {"workspaceId": "acme", "name": "Acme Inc.", "verified": True},
         "installedFrom": None,
         "metadata": {},
@@ -642,6 +643,7 @@ def test_copy_uses_publisher_client_without_showing_it(api: Api, backend: Backen
         "isPublic": False,
         "reviewStatus": None,
         "reviewReason": None,
+        "withdrawn": False,
         "publisher": {"workspaceId": "acme", "name": "Acme Inc.", "verified": True},
         "installedFrom": source["id"],
         "metadata": {},

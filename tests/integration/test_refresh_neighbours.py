@@ -329,7 +329,7 @@ def test_slow_workspace_has_four_concurrent_calls_and_others_fail_at_once(
 
 def take_all_permits(lease_ms: int) -> None:
     for _ in range(4):
-        assert store.acquire_permit("slow", now_ms(), lease_ms)
+        assert store.acquire_permit("slow", "calls", now_ms(), lease_ms)
 
 
 def test_without_a_permit_a_valid_token_is_served_and_nothing_waits(
@@ -337,7 +337,7 @@ def test_without_a_permit_a_valid_token_is_served_and_nothing_waits(
 ) -> None:
     before = len(slow_provider.requests)
     clock.move(HOUR - 5 * 60)  # due, and valid for five minutes
-    store.mark_slow("slow", clock.now + provider_calls.SLOW_FOR_MS)
+    store.mark_slow("slow", "calls", clock.now + provider_calls.SLOW_FOR_MS)
     take_all_permits(30_000)
     answer = get_token(api, attack, "c1", token=SLOW_OWNER)
     assert (answer.status, answer.json()["accessToken"]) == (200, "access-1-7d1f")
@@ -363,7 +363,7 @@ def test_requests_of_a_slow_workspace_do_not_wait_for_a_refresh(
     api: Api, clock: Clock, attack: str, slow_script: SlowScript
 ) -> None:
     clock.move(HOUR)
-    store.mark_slow("slow", clock.now + provider_calls.SLOW_FOR_MS)
+    store.mark_slow("slow", "calls", clock.now + provider_calls.SLOW_FOR_MS)
     slow_script.delay = 1.5
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(get_token, api, attack, "c1", token=SLOW_OWNER)

@@ -46,7 +46,7 @@ from patchbay.providers.provider import OAuth
 from patchbay.storage.dynamo import pack_row
 from patchbay.storage.paging import Page
 from tests.catalogued import POST
-from tests.conftest import HOST, LAMBDA_CONTEXT, Answer, Api, Backend, routes_of
+from tests.conftest import HOST, LAMBDA_CONTEXT, OWNER, Answer, Api, Backend, jwt_for, routes_of
 from tests.receivers import Answer as Reply
 from tests.receivers import receiver
 
@@ -267,6 +267,46 @@ def marketplace(filler: Filler) -> FilledList:
     return line, listings(filler) + built_in
 
 
+def publications(filler: Filler) -> FilledList:
+    """Publications that wait for a review, with a listed version."""
+    ids = listings(filler)
+    publisher = {
+        "workspaceId": "x" * 64,
+        "isPublic": True,
+        "reviewStatus": "PENDING",
+        "reviewReason": QUOTE * 500,
+    }
+    listed = [row for row in filler.backend.rows("IntegrationsTable") if row["sk"] in ids]
+    shared = {"status": "ACTIVE", "createdBy": "user:x", "createdAt": 1, "updatedAt": 1, "version": 1}
+    filler.write("IntegrationsTable", ({**row, **shared, **publisher} for row in listed))
+    waiting = {"workspaceId": "#reviews", "publisherWorkspaceId": "x" * 64, "since": 1}
+    filler.write("IntegrationsTable", ({**waiting, "sk": id} for id in ids))
+    return "GET /api/publications", ids
+
+
+def publication(filler: Filler) -> Answer:
+    """A publication with all the decisions that are shown."""
+    _, ids = publications(filler)
+    entry = {
+        "action": "publication.rejected",
+        "actor": NUL * 6 * KB,
+        "outcome": "SUCCEEDED",
+        "detail": QUOTE * 500,
+    }
+    log = {**entry, "integrationKey": f"platform#{'x' * 64}/{ids[0]}"}
+    filler.write("ActivityTable", ({**log, "id": LogId.new()} for _ in range(12)))
+    answer = filler.api(f"GET /api/publications/{'x' * 64}/{ids[0]}", token=jwt_for("platform"))
+    assert len(answer.json()["decisions"]) == 10
+    return answer
+
+
+def decision(filler: Filler) -> Answer:
+    id = publication(filler).json()["id"]
+    body = {"decision": "REJECT", "version": 1, "reviewReason": QUOTE * 500}
+    line = f"PUT /api/publications/{'x' * 64}/{id}/decision"
+    return filler.api(line, json=body, token=jwt_for("platform"))
+
+
 def connections(filler: Filler) -> FilledList:
     """Connections from before scopes were limited, with 64 KB of them."""
     integration = filler.integration()
@@ -440,6 +480,7 @@ LISTS: dict[str, list[Callable[[Filler], FilledList]]] = {
     "GET /api/integrations/api-keys/{id}/logs": [key_logs],
     "GET /api/integrations/webhooks/event-types": [event_types],
     "GET /api/portal/sessions": [portal_sessions],
+    "GET /api/publications": [publications],
     "GET /api/tasks": [tasks],
 }
 
@@ -457,7 +498,8 @@ def test_list_pages_fit_and_contain_every_item_once(
     while True:
         # The catalogue is one page, and takes no parameters.
         paging = "" if fill is event_types else f"{'&' if '?' in line else '?'}limit=100{cursor}"
-        page = api(line + paging)
+        token = jwt_for("platform") if fill is publications else OWNER
+        page = api(line + paging, token=token)
         assert page.status == 200, page.text[:500]
         assert size(page) <= MAX_PAYLOAD
         items = page.json()["items"]
@@ -602,6 +644,8 @@ MANY_ROWS: dict[str, list[Callable[[Filler], str | Answer]]] = {
     "GET /api/integrations/webhooks/{id}/deliveries/{deliveryId}": [delivery, delivery_tried_by_hand],
     "GET /api/integrations/webhooks/{id}/feed": [feed],
     "GET /api/connect/session": [connect_page],
+    "GET /api/publications/{workspaceId}/{id}": [publication],
+    "PUT /api/publications/{workspaceId}/{id}/decision": [decision],
     "POST /api/events/batch": [batch],
     "POST /api/flows/dry-run": [dry_run],
     "POST /api/integrations/webhooks/{id}/test": [trial],

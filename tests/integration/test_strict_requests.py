@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from local import gateway
+from patchbay.auth.scopes import PLATFORM_ONLY
 from patchbay.ids import (
     ApiKeyId,
     ConnectSessionId,
@@ -31,7 +32,13 @@ from tests.problems import assert_problem
 
 EVENTS, INTEGRATIONS = "/api/events", "/api/integrations"
 KEYS, WEBHOOKS = f"{INTEGRATIONS}/api-keys", f"{INTEGRATIONS}/webhooks"
-NAMES = {"platform": "n8n", "eventType": "POST_PUBLISHED", "key": "create_campaign", "resource": "accounts"}
+NAMES = {
+    "platform": "n8n",
+    "workspaceId": "acme",
+    "eventType": "POST_PUBLISHED",
+    "key": "create_campaign",
+    "resource": "accounts",
+}
 IDS = {"deliveryId": DeliveryId, "connectionId": IntegrationId, "runId": FlowRunId}
 KINDS = {
     "api-keys": ApiKeyId,
@@ -74,7 +81,7 @@ def targets(backend: Backend) -> Iterator[Target]:
         def value(variable: re.Match[str], kind: Any = kind, names: dict[str, str] = names) -> str:
             return names.get(variable[1]) or str(IDS.get(variable[1], kind).new())
 
-        token = jwt_for("platform") if handler.endpoint["scope"] == "actions:handle" else OWNER
+        token = jwt_for("platform") if handler.endpoint["scope"] in PLATFORM_ONLY else OWNER
         path = re.sub(r"{(\w+)}", value, route.path)
         yield Target(f"{route.method} {path}", token, {*inspect.signature(handler).parameters})
 

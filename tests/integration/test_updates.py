@@ -15,7 +15,7 @@ import pytest
 from local import gateway
 from patchbay.api_model import MASK
 from patchbay.ids import IntegrationId, WebhookId
-from patchbay.integrations import marketplace
+from patchbay.integrations import reviews
 from patchbay.integrations.models import ReviewPublication
 from patchbay.updates import Update
 from patchbay.webhooks import service as webhooks
@@ -77,7 +77,7 @@ def new_copy(api: Api) -> str:
         "description": "d",
     }  # fmt: skip
     published = api(f"POST {INTEGRATIONS}", json=body, token=jwt_for("rival")).json()
-    marketplace.review(
+    reviews.review(
         ReviewPublication(
             workspace_id="rival", integration_id=IntegrationId(published["id"]), version=1, decision="APPROVE"
         )

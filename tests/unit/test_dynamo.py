@@ -269,6 +269,10 @@ def test_batch_get_returns_rows_at_the_positions_of_their_keys(fake: Any) -> Non
     assert requests == {"t": (3, True), "u": (1, False)}
 
 
+def test_batch_get_without_keys_makes_no_call(fake: Any) -> None:
+    assert dynamo.batch_get([]) == [] == fake().calls
+
+
 def test_batch_get_reads_any_number_of_keys(fake: Any) -> None:
     client = fake(batch(*range(99, -1, -1)), batch(101, 7))
     rows = dynamo.batch_get([("t", {"id": n}) for n in (*range(102), 7)])

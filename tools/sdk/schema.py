@@ -23,6 +23,7 @@ GROUPS = {
     "integrations": "Integrations, providers and the marketplace.",
     "me": "The caller.",
     "portalSessions": "Portal sessions, which open the console for your users.",
+    "publications": "The platform's reviews of public integrations; for its own workspace.",
     "tasks": "Tasks that run in the background, such as replays.",
     "workspace": "The workspace as a whole: its settings, its export and its erasure.",
     "webhooks": "Webhooks, their deliveries and their feeds.",

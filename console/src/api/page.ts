@@ -1,10 +1,9 @@
-/** What the server wrote into the page. An address or origin that it did not fill stays a placeholder, and counts for nothing. */
+/** What the server wrote into the page. */
 function meta(name: string): string {
-  const content = document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
-  return content.startsWith("__") ? "" : content;
+  return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
 }
 
-/** The nonce that this response's Content-Security-Policy allows for style elements. */
+/** The nonce that this response's Content-Security-Policy allows for style elements. It may begin with any character. */
 export const styleNonce = meta("csp-nonce");
 
 /** The origins whose pages may frame this one. `*` is none of them: a token may not come from everywhere. */

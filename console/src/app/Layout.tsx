@@ -4,7 +4,7 @@ import { Notices } from "@components/Notices";
 import { ActionIcon, CloseButton } from "@mantine/core";
 import { common as t } from "@strings/common";
 import { IconMenu2 } from "@tabler/icons-react";
-import { Link, Outlet, useLocation } from "@tanstack/react-router";
+import { Link, Outlet, useLocation, useMatches } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import { ColorScheme } from "./ColorScheme";
 import classes from "./Layout.module.css";
@@ -19,17 +19,24 @@ export function Layout() {
   const { workspaceId } = useSession();
   const { pathname } = useLocation();
   const main = useRef<HTMLElement>(null);
+  // The path of the page itself: it stays while a drawer with an address of its own is open.
+  const page = useMatches({
+    select: (matches) => matches.filter(({ staticData }) => !staticData.isDrawer).at(-1)?.pathname,
+  });
   const lastPath = useRef(pathname);
+  const lastPage = useRef(page);
   useEffect(() => {
-    const from = lastPath.current;
-    if (from === pathname) return;
+    if (lastPath.current !== pathname) tellParent({ type: "patchbay:navigate", path: pathname });
     lastPath.current = pathname;
-    tellParent({ type: "patchbay:navigate", path: pathname });
+  }, [pathname]);
+  useEffect(() => {
+    const from = lastPage.current;
+    lastPage.current = page;
     // The first page only redirects: the keyboard begins at the top.
-    if (from === HOME) return;
+    if (from === page || from === HOME) return;
     // A screen reader goes on at the new page; links inside it keep their own focus.
     main.current?.focus({ preventScroll: true });
-  }, [pathname]);
+  }, [page]);
   return (
     <div className={classes.shell}>
       <button type="button" className={classes.skip} onClick={() => main.current?.focus()}>

@@ -3,6 +3,7 @@ import {
   IconApps,
   IconBolt,
   IconBuildingStore,
+  IconChecklist,
   IconGauge,
   IconGitBranch,
   IconHistory,
@@ -54,6 +55,7 @@ export const NAVIGATION: readonly { label: string; items: readonly NavigationIte
     items: [
       { to: "/api-keys", label: t.navigation.apiKeys, icon: IconKey, scope: "api-keys:read" },
       { to: "/audit", label: t.navigation.audit, icon: IconHistory, scope: "audit:read" },
+      { to: "/reviews", label: t.navigation.reviews, icon: IconChecklist, scope: "publications:review" },
       { to: "/settings", label: t.navigation.settings, icon: IconSettings, scope: null },
     ],
   },

@@ -8,6 +8,7 @@ import { flowRoutes } from "../features/flows/routes";
 import { integrationRoutes } from "../features/integrations/routes";
 import { marketplaceRoutes } from "../features/marketplace/routes";
 import { overviewRoutes } from "../features/overview/routes";
+import { reviewRoutes } from "../features/reviews/routes";
 import { settingsRoutes } from "../features/settings/routes";
 import { taskRoutes } from "../features/tasks/routes";
 import { webhookRoutes } from "../features/webhooks/routes";
@@ -30,6 +31,7 @@ const routeTree = rootRoute.addChildren([
     ...auditRoutes,
     ...settingsRoutes,
     ...marketplaceRoutes,
+    ...reviewRoutes,
     ...integrationRoutes,
   ]),
 ]);
@@ -44,5 +46,9 @@ export const router = createRouter({
 declare module "@tanstack/react-router" {
   interface Register {
     router: typeof router;
+  }
+  interface StaticDataRouteOption {
+    /** It opens a drawer of its parent's page, and is no page of its own. */
+    isDrawer?: boolean;
   }
 }

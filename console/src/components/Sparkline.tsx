@@ -10,7 +10,10 @@ interface Props {
   height?: number;
 }
 
-/** A small line without axes, for a row of a list. Use a chart where people read values. */
+/**
+ * A small line without axes, for a row of a list. Use a chart where people read values. The last value is that of a time
+ * that has not ended: the line to it is dashed, because it says little.
+ */
 export function Sparkline({ values, summary, width = 96, height = 24 }: Props) {
   const highest = Math.max(...values, 1);
   const step = (width - 2) / Math.max(values.length - 1, 1);
@@ -22,7 +25,8 @@ export function Sparkline({ values, summary, width = 96, height = 24 }: Props) {
       {values.length > 1 && (
         <>
           <polygon className={classes.area} points={`1,${height} ${points.join(" ")} ${width - 1},${height}`} />
-          <polyline className={classes.line} points={points.join(" ")} />
+          <polyline className={classes.line} points={points.slice(0, -1).join(" ")} />
+          <polyline className={`${classes.line} ${classes.open}`} points={points.slice(-2).join(" ")} />
         </>
       )}
     </svg>

@@ -185,6 +185,16 @@ def parse_webhook_key(key: str) -> tuple[str, WebhookId]:
     return workspace_id, WebhookId(webhook_id)
 
 
+class PublicationRef(str):
+    """A publication as the platform's logs name it: `<workspace>/<int_…>`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, workspace_id: str, id: IntegrationId) -> Self:
+        return cls(f"{workspace_id}/{id}")
+
+
 class ConnectionRef(str):
     """A connection in a path: the caller's name for it, or its `con_` ID."""
 

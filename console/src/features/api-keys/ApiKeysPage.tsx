@@ -19,14 +19,14 @@ import { apiKeyList } from "./queries";
 const route = getRouteApi("/pages/api-keys");
 
 const COLUMNS: readonly Column<ApiKey>[] = [
-  { key: "name", title: t.columns.name, width: "2fr", render: (key) => <KeyName apiKey={key} /> },
+  { key: "name", title: t.columns.name, width: "1.7fr", render: (key) => <KeyName apiKey={key} /> },
   {
     key: "status",
     title: t.columns.status,
     width: "128px",
     render: (key) => <StatusBadge {...keyStatus(key)} />,
   },
-  { key: "access", title: t.columns.access, width: "1.1fr", hide: "narrow", render: accessOf },
+  { key: "access", title: t.columns.access, width: "1.4fr", hide: "narrow", render: accessOf },
   {
     key: "today",
     title: t.columns.today,

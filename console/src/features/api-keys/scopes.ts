@@ -15,7 +15,7 @@ const SCOPES: Record<Preset, readonly string[]> = {
   admin: roles.admin,
 };
 
-const PATCHBAYS = new Set([...roles.owner, "actions:handle"]);
+const PATCHBAYS = new Set([...roles.owner, "actions:handle", "publications:review"]);
 
 /** Whether the session may grant a scope, and so change a key that has it. Roles may also grant the platform's own. */
 export function mayGrant(scope: string, { scopes, role }: Pick<Session, "scopes" | "role">): boolean {

@@ -75,7 +75,8 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
   const leave = useLeaving(canWrite && isDirty);
 
   const isNarrow = useMediaQuery("(max-width: 960px)", matchMedia("(max-width: 960px)").matches) ?? false;
-  const [viewName, setViewName] = useState<ViewName>(isNarrow ? "outline" : "canvas");
+  const [chosenView, setViewName] = useState<ViewName | null>(null);
+  const viewName = chosenView ?? (isNarrow ? "outline" : "canvas");
   const [isFormOpen, setFormOpen] = useState(false);
   const main = useRef<HTMLDivElement>(null);
   const panel = useRef<HTMLElement>(null);

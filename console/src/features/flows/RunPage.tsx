@@ -118,7 +118,7 @@ function Details({ step, run, reason }: { step: Step; run: StepRun | undefined; 
         <StatusBadge {...runStatus(status)} />
       </Group>
       <Text size="xs" c="dimmed">
-        {exactTime(startedAt)}
+        {t.run.began(exactTime(startedAt))}
         {endedAt && ` · ${t.run.took} ${took(startedAt, endedAt)}`}
       </Text>
       {error && (

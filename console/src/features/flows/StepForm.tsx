@@ -12,6 +12,7 @@ import classes from "./flows.module.css";
 import { isStepId, MAX_WAIT_SECONDS, type Step, type StepOf } from "./model/definition";
 import { shiftedPlace } from "./model/edit";
 import type { FlowProblem } from "./model/problems";
+import { RequestForm } from "./RequestForm";
 import type { Values } from "./ValueInput";
 import { problemsAt, useFlowView } from "./view";
 import { WebhookForm } from "./WebhookForm";
@@ -76,6 +77,8 @@ function OfType({ step, values, own, errorOf, disabled, onChange }: TypeProps) {
       return <WebhookForm step={step} values={values} errorOf={errorOf} disabled={disabled} onChange={onChange} />;
     case "action":
       return <ActionForm step={step} values={values} errorOf={errorOf} disabled={disabled} onChange={onChange} />;
+    case "request":
+      return <RequestForm step={step} values={values} errorOf={errorOf} disabled={disabled} onChange={onChange} />;
     case "wait":
       return <WaitForm step={step} error={errorOf("seconds")} disabled={disabled} onChange={onChange} />;
     case "filter":
@@ -297,6 +300,7 @@ function hasField(step: Step, path: string): boolean {
   const fields: Record<Step["type"], readonly string[]> = {
     webhook: ["name", "webhookId", "data"],
     action: ["name", "action", "input"],
+    request: ["name", "connectionId", "method", "url", "query", "headers", "body"],
     wait: ["name", "seconds"],
     filter: ["name", "filters"],
     branch: ["name", "condition"],

@@ -89,6 +89,24 @@ export const webhooks = queryOptions({
   queryFn: async ({ signal }) => (await api().webhooks.list({ limit: 100 }, { signal })).items,
 });
 
+/** The connections that requests can use, with the names of their integrations. */
+export const connections = queryOptions({
+  queryKey: ["connections", "for-flows"],
+  queryFn: async ({ signal }) => {
+    const [listed, integrations] = await Promise.all([
+      api().connections.listAll({ limit: 100 }, { signal }),
+      api().integrations.list({ limit: 100 }, { signal }),
+    ]);
+    const names = new Map(integrations.items.map(({ id, name }) => [id, name]));
+    return listed.items.map(({ connectionId, integrationId, account }) => ({
+      name: connectionId,
+      integrationId,
+      integration: names.get(integrationId) ?? integrationId,
+      account: account.label,
+    }));
+  },
+});
+
 /** Stores a draft, and perhaps switches the flow on. A new flow is inactive unless it should be active at once. */
 export function useSaveFlow(flow: Flow | null, onSaved: (flow: Flow) => void) {
   const queries = useQueryClient();

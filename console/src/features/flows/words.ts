@@ -8,6 +8,7 @@ import {
   IconFilter,
   IconPlayerPlay,
   IconSend,
+  IconWorldUpload,
   type TablerIcon,
 } from "@tabler/icons-react";
 import type { Step, StepType, Trigger } from "./model/definition";
@@ -25,10 +26,11 @@ const TONES: Record<ShownStatus, Tone> = {
   SKIPPED: "neutral",
 };
 
-export const STEP_TYPES: readonly StepType[] = ["webhook", "action", "wait", "filter", "branch"];
+export const STEP_TYPES: readonly StepType[] = ["webhook", "action", "request", "wait", "filter", "branch"];
 export const ICONS: Record<StepType, TablerIcon> = {
   webhook: IconSend,
   action: IconPlayerPlay,
+  request: IconWorldUpload,
   wait: IconClock,
   filter: IconFilter,
   branch: IconArrowsSplit2,
@@ -63,6 +65,8 @@ export function summaryOf(step: Step, { webhooks, actions }: Names): string {
         actions.find(({ id }) => id === step.action)?.label ??
         (step.action === "" ? t.summaries.noAction : t.summaries.key(step.action))
       );
+    case "request":
+      return step.url === "" ? t.summaries.noRequest : `${step.method} ${step.url}`;
     case "wait":
       return t.summaries.seconds(step.seconds);
     case "filter":

@@ -42,7 +42,7 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     key: "name",
     title: t.columns.name,
-    width: "2.2fr",
+    width: "1.4fr",
     render: ({ name, provider, type }) => (
       <span className={classes.named}>
         <Monogram name={name} size="sm" />
@@ -64,7 +64,7 @@ const COLUMNS: readonly Column<Row>[] = [
 const HEALTH: Column<Row> = {
   key: "health",
   title: t.columns.health,
-  width: "1.8fr",
+  width: "2.4fr",
   hide: "narrow",
   render: ({ health }) => health && <Health item={health} />,
 };
@@ -182,13 +182,15 @@ function Integrations({ list, columns }: { list: List<Row>; columns: readonly Co
   );
 }
 
+/** The state, and why. What follows the first sentence is for programs: which request lists more. */
 function Health({ item }: { item: HealthItem }) {
+  const [why] = item.detail?.split(/(?<=\.) /) ?? [];
   return (
     <span className={classes.health}>
       <StatusBadge tone={TONES[item.state]}>{t.health[item.state]}</StatusBadge>
-      {item.detail && (
-        <span className={classes.reason} title={item.detail}>
-          {item.detail}
+      {why && (
+        <span className={classes.reason} title={why}>
+          {why}
         </span>
       )}
     </span>

@@ -16,7 +16,7 @@ export function Publication({ integration }: { integration: Integration }) {
   const { workspaceId } = useSession();
   const mayPublish = useCan("integrations:publish", "integrations:write");
   const [isAsking, confirm] = useDisclosure(false);
-  const { name, isPublic, reviewStatus: review, reviewReason, version, status, provider } = integration;
+  const { name, isPublic, reviewReason, withdrawn, version, status, provider } = integration;
   const update = useUpdateIntegration(integration, (updated) =>
     !updated.isPublic
       ? t.publication.unpublished
@@ -30,16 +30,17 @@ export function Publication({ integration }: { integration: Integration }) {
     provider !== null &&
     !isServed(integration, workspaceId) &&
     integration.config.authorizationUrl === undefined;
-  if (!isPublic && (!isCandidate || !mayPublish)) return null;
+  if (!isPublic && !withdrawn && (!isCandidate || !mayPublish)) return null;
   const texts = t.publication;
+  // What Patchbay itself says after an integration was unpublished; everything else is the platform's text.
+  const [, copies] = /^unpublished: (.*)$/.exec(reviewReason ?? "") ?? [];
   return (
-    <Panel
-      title={texts.title}
-      actions={isPublic && review !== null ? <StatusBadge {...reviewStatus(review)} /> : undefined}
-    >
+    <Panel title={texts.title} actions={<Badge integration={integration} />}>
       <Stack gap="sm">
-        <Text c="dimmed">{isPublic && review !== null ? texts.states[review] : texts.off}</Text>
-        {reviewReason && <Facts facts={[[texts.reason, reviewReason]]} />}
+        {withdrawn && <Text>{texts.withdrawn.text}</Text>}
+        <Text c="dimmed">{nextStep(integration)}</Text>
+        {copies !== undefined && <Text size="sm">{texts.copies(copies)}</Text>}
+        {reviewReason && copies === undefined && <Facts facts={[[texts.reason, reviewReason]]} />}
         {isPublic && (
           <Text size="xs" c="dimmed">
             {texts.version(version)}
@@ -73,4 +74,17 @@ export function Publication({ integration }: { integration: Integration }) {
       </Confirm>
     </Panel>
   );
+}
+
+function Badge({ integration: { isPublic, reviewStatus: review, withdrawn } }: { integration: Integration }) {
+  if (withdrawn && review !== "PENDING")
+    return <StatusBadge tone="danger">{t.publication.withdrawn.title}</StatusBadge>;
+  return isPublic && review !== null ? <StatusBadge {...reviewStatus(review)} /> : null;
+}
+
+/** Where the integration is on its way into the marketplace, and what happens next. */
+function nextStep({ isPublic, reviewStatus: review, withdrawn }: Integration): string {
+  const texts = t.publication;
+  if (!isPublic || review === null) return texts.off;
+  return withdrawn && review === "REJECTED" ? texts.withdrawn.next : texts.states[review];
 }

@@ -45,6 +45,7 @@ export const audit = {
     integrations: "Integrations",
     oauth: "Connections (OAuth)",
     portal_sessions: "Console sessions",
+    publications: "Publications",
     tasks: "Tasks",
     webhooks: "Webhooks",
     workspace: "Workspace",
@@ -121,6 +122,7 @@ const WHAT: Record<string, string> = {
   "flows.set_status": "Changed a flow's status",
   "flows.delete": "Deleted a flow",
   "flows.dry_run": "Tried a flow",
+  "publications.decide": "Decided on a publication",
   "actions.answer_run": "Answered an action",
   "actions.set_choices": "Changed a list of choices",
 };

@@ -23,6 +23,7 @@ export const common = {
     webhooks: "Webhooks",
     tasks: "Tasks",
     marketplace: "Marketplace",
+    reviews: "Reviews",
     integrations: "Integrations",
     connections: "Connections",
     flows: "Flows",

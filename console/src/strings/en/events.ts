@@ -18,7 +18,7 @@ export const events = {
     anyTime: "Any time",
     times: { "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days" },
   },
-  sources: { api: "API", bus: "Event bus", patchbay: "Patchbay" } as Record<string, string>,
+  sources: { api: "API", bus: "Event bus", patchbay: "Patchbay", flow: "Flow" } as Record<string, string>,
   statuses: { ACCEPTED: "Accepted", REJECTED: "Rejected" },
   emptyTitle: "No events yet",
   empty: "Publish a sample to see how an event gets to your webhooks, or let your platform publish the first one.",

@@ -1,9 +1,18 @@
 import { count } from "./common";
 
+/** What rows of fields are called, each kind by its own words. */
+export interface FieldWords {
+  placeholder: string;
+  name: (number: number) => string;
+  value: (name: string) => string;
+  add: string;
+  remove: (name: string) => string;
+}
+
 /** Texts of the flows' pages. */
 export const flows = {
   title: "Flows",
-  text: "A flow does things when an event is published: it filters, branches, waits, sends to webhooks and runs actions.",
+  text: "A flow does things when an event is published: it filters, branches, waits, sends to webhooks, runs actions and calls providers.",
   listLabel: "Flows",
   add: "New flow",
   search: "Search by name",
@@ -113,10 +122,18 @@ export const flows = {
     editing: (name: string) => `Edit ${name}`,
     readOnly: "Your session can look at this flow, and not change it.",
   },
-  types: { webhook: "Send to webhook", action: "Run action", wait: "Wait", filter: "Filter", branch: "Branch" },
+  types: {
+    webhook: "Send to webhook",
+    action: "Run action",
+    request: "Call a provider",
+    wait: "Wait",
+    filter: "Filter",
+    branch: "Branch",
+  },
   typeTexts: {
     webhook: "Signed, and repeated if it fails",
     action: "Have your platform do something",
+    request: "Send a request with a connected account",
     wait: "Go on later",
     filter: "Stop unless conditions match",
     branch: "Do one thing or another",
@@ -124,6 +141,7 @@ export const flows = {
   summaries: {
     noWebhook: "Choose a webhook",
     noAction: "Choose an action",
+    noRequest: "Choose a connection and a path",
     noConditions: "Add a condition",
     /** The key of an action in words: `create_post`. */
     key: (key: string) => key.charAt(0).toUpperCase() + key.slice(1).replaceAll("_", " "),
@@ -173,11 +191,40 @@ export const flows = {
     filters: "Go on if all of these match",
     condition: "If all of these match",
     noConditions: "Add at least one condition.",
-    field: "Field",
-    fieldName: (number: number) => `Name of field ${number}`,
-    fieldValue: (name: string) => `Value of ${name}`,
-    addField: "Add field",
-    removeField: (name: string) => `Remove ${name}`,
+    connection: "Connection",
+    connectionHelp: "Its token goes only to its provider's API.",
+    noConnections: "There is no connection yet.",
+    addConnection: "Connect an account",
+    noTokens: "Your session cannot save this step: it needs the scope credentials:use.",
+    method: "Method",
+    url: "Path or URL",
+    urlHelp: "As in the provider's documentation: /crm/v3/objects/contacts. A whole URL needs one of its hosts.",
+    query: "Query parameters",
+    headers: "Headers",
+    headersHelp: "Patchbay adds the credentials of the connection.",
+    body: "Body",
+    bodies: { none: "No body", fields: "Own fields", text: "Text or one value" },
+    dataWords: {
+      placeholder: "Field",
+      name: (number) => `Name of field ${number}`,
+      value: (name) => `Value of ${name}`,
+      add: "Add field",
+      remove: (name) => `Remove ${name}`,
+    } satisfies FieldWords as FieldWords,
+    queryWords: {
+      placeholder: "Parameter",
+      name: (number) => `Name of parameter ${number}`,
+      value: (name) => `Value of parameter ${name}`,
+      add: "Add parameter",
+      remove: (name) => `Remove parameter ${name}`,
+    } satisfies FieldWords as FieldWords,
+    headerWords: {
+      placeholder: "Header",
+      name: (number) => `Name of header ${number}`,
+      value: (name) => `Value of header ${name}`,
+      add: "Add header",
+      remove: (name) => `Remove header ${name}`,
+    } satisfies FieldWords as FieldWords,
     lines: "One in each line.",
     chooseBoolean: "Not set",
     choose: (field: string) => `Choose ${field}`,
@@ -210,6 +257,8 @@ export const flows = {
     steps: "Add at least one step.",
     webhook: "Choose a webhook.",
     action: "Choose an action.",
+    connection: "Choose a connection.",
+    url: "Write a path of the provider's API, or a whole URL.",
     wait: "Wait at least a second, and at most 30 days.",
     filters: "Add at least one filter.",
     condition: "Add at least one condition.",
@@ -262,6 +311,7 @@ export const flows = {
       resumes: "Goes on at the latest",
       depth: "Flows in a chain",
     },
+    began: (time: string) => `Began ${time}`,
     took: "Took",
     deliveryTitle: "Delivery",
     delivery: "Open its delivery",

@@ -96,12 +96,20 @@ export const integrations = {
     title: "Marketplace",
     off: "Only your workspace sees this integration. When you publish it, other workspaces can install it: your OAuth client serves them, and they never see its secret.",
     states: {
-      PENDING: "The platform's operators look at it. Other workspaces see it once they approve.",
-      APPROVED: "Other workspaces can install it. Changes are shown there once the operators approve them.",
+      PENDING:
+        "The platform reviews this version. Until it decides, the marketplace keeps the version that it approved before, if there is one.",
+      APPROVED:
+        "Other workspaces can install it. When you change what they see, the platform reviews the new version first.",
       REJECTED:
-        "The operators did not approve this version. Change what they name, and save: then they look at it again.",
+        "The platform did not approve this version. Change what it names, and save: then it reviews the new version. A version that it approved before stays in the marketplace.",
     },
-    reason: "They say",
+    withdrawn: {
+      title: "Withdrawn",
+      text: "The platform has taken it out of the marketplace, and every installed copy has stopped. Copies work again when the platform approves a later version.",
+      next: "Change what the platform names, and save: then it reviews the new version.",
+    },
+    copies: (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`,
+    reason: "The platform says",
     version: (version: number) => `Version ${version}`,
     publish: "Publish",
     published: "The integration was sent for review",
@@ -113,7 +121,7 @@ export const integrations = {
     unpublished: "The integration is no longer in the marketplace",
     publishTitle: (name: string) => `Publish ${name}?`,
     publishText:
-      "Other workspaces will see its name, description and scopes, and their users will agree to access by your OAuth client. The platform's operators decide whether it is listed.",
+      "Other workspaces will see its name, description and scopes, and their users will agree to access by your OAuth client. The platform reviews it before it is listed.",
     setUpFirst: "Finish the setup first: a published integration needs a complete client.",
   },
   activity: {
@@ -142,6 +150,7 @@ export const integrations = {
     "connection.deleted": "Account disconnected",
     "connection.revoked": "Access revoked at the provider",
     "token.issued": "Access token given out",
+    "request.sent": "Request sent by a flow",
     "token.refreshed": "Access token refreshed",
     "publication.approved": "Publication approved",
     "publication.rejected": "Publication rejected",

@@ -1,8 +1,9 @@
 """Writes the activity log.
 
 Table: integrationKey (`<workspace>#<int_…, whk_… or key_…>`; integrations had a log first), id (`log_…`,
-ordered by time). Rows expire by TTL after 90 days. A change and its entry are one transaction; the entry for
-a use is written before the response is sent.
+ordered by time). The platform's log of a publication is at `<platform>#<workspace>/<int_…>`. Rows expire by
+TTL after 90 days. A change and its entry are one transaction; the entry for a use is written before the
+response is sent.
 
 A row with `workspaceId` is also an entry of the audit log (`trail`, `audit`), and expires after 400 days.
 Index, sparse: `byWorkspace` (workspaceId, id).
@@ -13,12 +14,12 @@ from __future__ import annotations
 from typing import Literal
 
 from patchbay.activity import trail as trails
-from patchbay.ids import ApiKeyId, IntegrationId, LogId, WebhookId
+from patchbay.ids import ApiKeyId, IntegrationId, LogId, PublicationRef, WebhookId
 from patchbay.settings import settings
 from patchbay.storage import dynamo
 
 Outcome = Literal["SUCCEEDED", "FAILED"]
-SubjectId = IntegrationId | WebhookId | ApiKeyId
+SubjectId = IntegrationId | WebhookId | ApiKeyId | PublicationRef
 
 _KEEP_SECONDS = 90 * 86_400
 # The actor if there is no caller: the schedule, the delivery engine, and effects of other changes.

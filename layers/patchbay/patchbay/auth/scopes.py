@@ -32,6 +32,7 @@ _ADMIN = _MEMBER | {
 }
 _OWNER = _ADMIN | {
     "credentials:read",
+    "credentials:use",
     "credentials:write",
     "workspace:delete",
     "workspace:export",
@@ -39,7 +40,7 @@ _OWNER = _ADMIN | {
 ROLES = {"viewer": _VIEWER, "member": _MEMBER, "admin": _ADMIN, "owner": _OWNER}
 
 # Valid only in the platform's own workspace, whatever a token says.
-PLATFORM_ONLY = frozenset({"actions:handle"})
+PLATFORM_ONLY = frozenset({"actions:handle", "publications:review"})
 
 # Every scope that Patchbay itself requires. Other scopes belong to the platform, and Patchbay only stores
 # them.
@@ -51,8 +52,8 @@ _VERBS = {
     resource: {scope.partition(":")[2] for scope in PATCHBAY_SCOPES if scope.startswith(f"{resource}:")}
     for resource in sorted({scope.partition(":")[0] for scope in PATCHBAY_SCOPES})
 }
-# The platform also has workspaces, and scopes for them such as `workspace:read`.
-_SHARED_RESOURCES = frozenset({"workspace"})
+# The platform also has workspaces and publications, and scopes for them such as `workspace:read`.
+_SHARED_RESOURCES = frozenset({"publications", "workspace"})
 
 
 def check_spelling(scope: str) -> str:

@@ -19,8 +19,8 @@ _DEFAULT_TYPE = "POST_PUBLISHED"
 
 
 def dry_run(principal: Principal, body: DryRunFlow) -> DryRun:
-    """Try a definition with an event. Its webhooks are not looked up, and its author's rights are not
-    checked. Raises ValidationFailed for paths that no event type has, and PayloadTooLarge.
+    """Try a definition with an event. Its webhooks and connections are not looked up, and its author's rights
+    are not checked. Raises ValidationFailed for paths that no event type has, and PayloadTooLarge.
     """
     service.check_paths(principal, body)
     definition = body.to_json()
@@ -125,6 +125,13 @@ def _example(step: Step) -> tuple[dict[str, Any], str]:
         event_id = EventId.new()
         output = {"eventId": event_id, "deliveryId": DeliveryId.derived(event_id, step["webhookId"])}
         return output, f"Sends this to the webhook {step['webhookId']}."
+    if step["type"] == "request":
+        connection = f"the connection {step['connectionId']} of {step['integrationId']}"
+        return {
+            "status": 200,
+            "body": {},
+            "isTruncated": False,
+        }, f"Sends this request with the token of {connection}."
     action = load_action(step["action"])
     return dict(action.sample.output), f"Asks the platform: {action.label}."
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from patchbay import catalogue, suggestions
 from patchbay.api_model import (
@@ -23,11 +30,13 @@ from patchbay.catalogue.flow_templates import FlowTemplateChoice
 from patchbay.event_filters import Filters
 from patchbay.events.models import EventType, KnownEventType
 from patchbay.field_errors import pattern
-from patchbay.flows import values
-from patchbay.ids import EventId, FlowId, FlowRunId, WebhookId
+from patchbay.flows import requests, values
+from patchbay.ids import ConnectionRef, EventId, FlowId, FlowRunId, IntegrationId, WebhookId
+from patchbay.oauth.models import DEFAULT_NAME
 from patchbay.updates import VOLATILE, ReadOnly, Update
 from patchbay.webhooks.models import BoundedFilters, EventTypes
 
+RequestMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 MAX_STEPS = 20
 MAX_NESTING = 3
 MAX_WAIT_SECONDS = 30 * 86_400
@@ -82,6 +91,31 @@ class FlowActionStep(_Step):
     input: JsonObject = Field(default_factory=dict)
 
 
+class FlowRequestStep(_Step):
+    """Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name
+    or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one
+    segment or a part of one. A `body` is sent as JSON, and text as it is. `output`:
+    `{status, body, isTruncated}`.
+    """
+
+    type: Literal["request"]
+    integration_id: IntegrationId
+    connection_id: Annotated[
+        str, StringConstraints(pattern=pattern(ConnectionRef.PATTERN, ConnectionRef.MEANING))
+    ] = DEFAULT_NAME
+    method: RequestMethod
+    url: Annotated[str, AfterValidator(requests.check_url)]
+    query: Annotated[dict[str, JsonValue], Field(max_length=50)] = Field(default_factory=dict)
+    headers: Annotated[dict[str, str], AfterValidator(requests.check_headers)] = Field(default_factory=dict)
+    body: JsonValue = None
+
+    @model_validator(mode="after")
+    def _has_body(self) -> Self:
+        if self.body is not None and self.method == "GET":
+            raise ValueError("a GET request has no body; remove it, or choose another method")
+        return self
+
+
 class FlowWaitStep(_Step):
     """Waits."""
 
@@ -112,7 +146,7 @@ class FlowBranchStep(_Step):
 
 
 FlowStep = Annotated[
-    FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep,
+    FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep,
     Field(discriminator="type"),
 ]
 
@@ -131,6 +165,17 @@ def conditions(step: FlowStep) -> Filters:
     if isinstance(step, FlowFilterStep):
         return step.filters
     return step.condition if isinstance(step, FlowBranchStep) else []
+
+
+def templates(step: FlowStep) -> list[JsonValue]:
+    """The parts of a step in which `{{…}}` is filled in."""
+    if isinstance(step, FlowWebhookStep):
+        return [step.data]
+    if isinstance(step, FlowActionStep):
+        return [step.input]
+    if isinstance(step, FlowRequestStep):
+        return [step.url, step.query, dict(step.headers), step.body]
+    return []
 
 
 def _check_steps(steps: list[FlowStep]) -> list[FlowStep]:
@@ -164,9 +209,7 @@ def _check_sequence(steps: list[FlowStep], before: frozenset[str], nesting: int)
 
 
 def _check_references(step: FlowStep, before: frozenset[str]) -> None:
-    given = step.data if isinstance(step, FlowWebhookStep) else None
-    given = step.input if isinstance(step, FlowActionStep) else given
-    paths = [*values.paths(given), *(filter.path for filter in conditions(step))]
+    paths = [*values.paths(templates(step)), *(filter.path for filter in conditions(step))]
     for path in paths:
         try:
             values.check_path(path, before)
@@ -175,7 +218,7 @@ def _check_references(step: FlowStep, before: frozenset[str]) -> None:
 
 
 FlowSteps = Annotated[list[FlowStep], Field(min_length=1, max_length=MAX_STEPS), AfterValidator(_check_steps)]
-StepType = Literal["webhook", "action", "wait", "filter", "branch"]
+StepType = Literal["webhook", "action", "request", "wait", "filter", "branch"]
 
 # ── flows ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -330,7 +373,7 @@ class InstallFlow(ApiModel):
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────
 
 FlowRunStatus = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
-StepRunStatus = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
+StepRunStatus = Literal["WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
 
 
 class FlowRun(ApiModel):
@@ -373,7 +416,9 @@ class StepError(ApiModel):
 
 
 class StepRun(ApiModel):
-    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result."""
+    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result. A
+    request that is WAITING to be sent again has the `error` of its last try.
+    """
 
     id: str
     type: StepType

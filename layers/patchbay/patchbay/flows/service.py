@@ -23,6 +23,7 @@ from patchbay.flows.models import (
     Flow,
     FlowActionStep,
     FlowDefinition,
+    FlowRequestStep,
     FlowStatus,
     FlowStep,
     FlowTrigger,
@@ -33,7 +34,8 @@ from patchbay.flows.models import (
     conditions,
 )
 from patchbay.flows.stored import Definition, StoredFlow
-from patchbay.ids import FlowId, WebhookId
+from patchbay.ids import ConnectionRef, FlowId, WebhookId
+from patchbay.oauth import api_access
 from patchbay.storage.paging import Page
 from patchbay.webhooks import filter_paths
 from patchbay.webhooks import service as webhooks
@@ -42,7 +44,11 @@ if TYPE_CHECKING:
     from patchbay.idempotency import Once
 
 # The scope that each type of step needs.
-STEP_SCOPES = {"webhook": "webhooks:write", "action": "automations:use"}
+STEP_SCOPES = {
+    "webhook": "webhooks:write",
+    "action": "automations:use",
+    "request": "credentials:use",
+}
 _MAX_TRIES = 3
 _DATA = "event.data."
 
@@ -54,9 +60,9 @@ def create(
     chosen: Mapping[WebhookId, str] = MappingProxyType({}),
 ) -> Flow:
     """Store a flow. Raises Forbidden for a step that the caller could not do, ValidationFailed for a webhook
-    that does not exist or is of kind pull, for a path that no event type has, and for an action's input;
-    Conflict at the workspace's ceiling. `chosen` has the webhooks that the caller gave in other fields than
-    `steps`, with these fields.
+    that does not exist or is of kind pull, for a connection that does not exist, for a URL that is not its
+    API's, for a path that no event type has, and for an action's input; Conflict at the workspace's ceiling.
+    `chosen` has the webhooks that the caller gave in other fields than `steps`, with these fields.
     """
     definition = FlowDefinition.model_construct(trigger=body.trigger, steps=body.steps)
     scopes = _check(principal, definition, (), chosen)
@@ -177,6 +183,8 @@ def _check(
     for step in all_steps(definition.steps):
         if isinstance(step, FlowActionStep):
             _check_action_input(step)
+        if isinstance(step, FlowRequestStep):
+            _check_request(principal.workspace_id, step)
     _check_webhooks(principal.workspace_id, definition.steps, chosen)
     return scopes
 
@@ -240,6 +248,28 @@ def _check_action_input(step: FlowActionStep) -> None:
         raise ValidationFailed.for_field("steps", f"step {step.id}: input.{missing[0]} is missing")
     if not any(True for _ in values.paths(step.input)):
         check_input(step.action, step.input)
+
+
+def _check_request(workspace_id: str, step: FlowRequestStep) -> None:
+    """Raises ValidationFailed for a connection that does not exist, and for a URL that would not get its
+    token. What only a step that runs can know is checked then.
+    """
+    try:
+        location = api_access.locate(workspace_id, step.integration_id, ConnectionRef(step.connection_id))
+        if location is not None:
+            location.resolve(values.without_values(step.url))
+        elif not step.url.startswith("/"):
+            raise api_access.UrlRefused("only the connection knows the host of this API: use a path")
+    except NotFound as missing:
+        problem = (
+            f"there is no connection {step.connection_id} of the integration {step.integration_id} "
+            f"({missing.detail})"
+        )
+    except (api_access.UrlRefused, api_access.ApiUnknown) as refusal:
+        problem = str(refusal)
+    else:
+        return
+    raise ValidationFailed.for_field("steps", f"step {step.id}: {problem}")
 
 
 def _check_webhooks(workspace_id: str, steps: Sequence[FlowStep], chosen: Mapping[WebhookId, str]) -> None:

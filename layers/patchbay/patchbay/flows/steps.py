@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from patchbay.catalogue.entries import check_input, without_unset
 from patchbay.errors import ValidationFailed
-from patchbay.flows import values
+from patchbay.flows import requests, values
 from patchbay.flows.stored import Step
 from patchbay.flows.turn import Content
 
@@ -15,13 +15,16 @@ MAX_BYTES = 64 * 1024
 
 
 class StepFailed(Exception):
-    """A step fails, and with it the run. `code` is stable; `given` is the step's input if it was built."""
+    """A step fails, and with it the run. `code` is stable; `given` is the step's input if it was built, and
+    `output` what it has returned anyway.
+    """
 
-    def __init__(self, code: str, detail: str, given: Any = None) -> None:
+    def __init__(self, code: str, detail: str, given: Any = None, output: Any = None) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.given = given
+        self.output = output
 
 
 class Given(NamedTuple):
@@ -34,14 +37,18 @@ class Given(NamedTuple):
 
 
 def fill(step: Step, content: Content) -> Given:
-    """Raises StepFailed if the input becomes too large, or if the action does not accept it."""
+    """Raises StepFailed if the input becomes too large, or if the action or a URL does not accept it."""
     if step["type"] == "wait":
         return Given({"seconds": step["seconds"]}, [])
-    template = step.get("data") if step["type"] == "webhook" else step["input"]
-    if template is None:
-        return Given(None, [])
     try:
+        if step["type"] == "request":
+            return Given(*requests.fill(step, content, MAX_BYTES))
+        template = step.get("data") if step["type"] == "webhook" else step["input"]
+        if template is None:
+            return Given(None, [])
         filled, missing = values.fill(template, content, MAX_BYTES)
+    except requests.InvalidRequest as invalid:
+        raise StepFailed("invalid_input", str(invalid)) from None
     except values.TooLarge:
         raise StepFailed(
             "input_too_large",

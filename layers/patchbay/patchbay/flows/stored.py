@@ -17,7 +17,10 @@ OPEN = frozenset({"RUNNING", "WAITING"})
 
 
 class StepResult(TypedDict):
-    """A step that has begun. Keys are as in the API, except `runId`: the run of an action."""
+    """A step that has begun. Keys are as in the API, except `runId`, the run of an action, and those of a
+    request that is to be sent again: how many `tries` have failed, and the version of the token that the
+    provider `refused`.
+    """
 
     id: str
     type: StepType
@@ -28,6 +31,8 @@ class StepResult(TypedDict):
     error: NotRequired[dict[str, str]]
     endedAt: NotRequired[int]
     runId: NotRequired[str]
+    tries: NotRequired[int]
+    refused: NotRequired[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

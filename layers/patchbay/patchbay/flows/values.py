@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from patchbay import compact_json, event_filters, suggestions
 
@@ -22,6 +23,10 @@ _EVENT_FIELDS = ("data", "id", "timestamp", "type")
 
 class TooLarge(Exception):
     """The filled-in values exceed the limit."""
+
+
+class NotInPath(ValueError):
+    """A value that cannot be a part of a URL's path. The message says why, for people."""
 
 
 def paths(value: object) -> Iterator[str]:
@@ -63,6 +68,37 @@ def fill(value: Any, content: Mapping[str, Any], max_bytes: int) -> tuple[Any, l
     """
     filling = _Filling(content, max_bytes)
     return filling.fill(value), list(dict.fromkeys(filling.missing))
+
+
+def without_values(text: str) -> str:
+    """A text with a letter in place of each expression."""
+    return _EXPRESSION.sub("x", text)
+
+
+def before_values(text: str) -> str:
+    """A text up to its first expression."""
+    return _EXPRESSION.split(text, maxsplit=1)[0]
+
+
+def fill_path(path: str, content: Any) -> str:
+    """A URL's path with its values percent-encoded, so that each stays in its segment. Raises NotInPath for a
+    value that is missing or empty, which would lead to another path, for one with a slash or a backslash, and
+    for an object or a list.
+    """
+
+    def written(match: re.Match[str]) -> str:
+        path = match[1].strip()
+        _, value = event_filters.look_up(content, path)
+        if value is None or value == "":
+            raise NotInPath(f"{_shown(path)} is empty or missing, and would lead to another path")
+        if isinstance(value, dict | list):
+            raise NotInPath(f"{_shown(path)} is an object or a list, which a path cannot have")
+        text = value if isinstance(value, str) else compact_json.dumps(value)
+        if "/" in text or "\\" in text:
+            raise NotInPath(f"{_shown(path)} has a slash or a backslash, which not all servers read alike")
+        return quote(text, safe="", errors="replace")
+
+    return _EXPRESSION.sub(written, path)
 
 
 class _Filling:

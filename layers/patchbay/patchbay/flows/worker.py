@@ -3,24 +3,26 @@
 A turn is claim → do → record, as for a delivery: the claim is a lease on the run's row; then the run passes
 its filters and branches and does one step; the record has what the step returned, and says what is next. Then
 the message of the next turn is sent. Everything that a step does has an ID that derives from the run and the
-step, so doing it twice is doing it once. If a process dies:
+step, so doing it twice is doing it once; only a request to a provider is sent again, with the same
+Idempotency-Key. If a process dies:
     before the claim            the message is redelivered
     between claim and record    the message is redelivered; after the lease, the turn is taken again. What it
-                                did is found: the event with its delivery, or the run of the action
+                                did is found: the event with its delivery, or the run of the action.
+                                A request is sent again
     between record and send     the run's row is due; the sweeper sends the message of the next turn
     between send and return     the message is redelivered; the row's `sequence` makes it obsolete
     while an action runs        the action's run has the message of the next turn; its end, or its sweep,
                                 sends it. If it comes before the record, it waits for it
 
 A run whose turns keep dying ends as FAILED `internal`. A message above the workspace's ceiling of steps goes
-back to the queue.
+back to the queue, and so does one that comes too late in its batch for a step that may take long.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +34,7 @@ from patchbay.deliveries.states import Blocked, Obsolete
 from patchbay.errors import NotFound, RateLimited
 from patchbay.events import store as events
 from patchbay.events.models import FLOW, EventMessage
-from patchbay.flows import states, steps, store, turn
+from patchbay.flows import calls, states, steps, store, turn
 from patchbay.flows.models import FlowRunStatus
 from patchbay.flows.service import STEP_SCOPES
 from patchbay.flows.steps import StepFailed
@@ -56,6 +58,9 @@ MAX_DEPTH = 5
 _MAX_LOST_CLAIMS = 10
 # All inputs and outputs of a run as JSON; a row has at most 400 KB.
 _MAX_RESULTS_BYTES = 256 * 1024
+# A request and the refresh of its token take this long at most. A lease covers one, besides what other steps
+# need, and a turn begins only with so much time left.
+_REQUEST_SECONDS = 35
 # When a message is redelivered whose run another worker has just claimed.
 _COPY_SECONDS = 5
 _random = random.SystemRandom()
@@ -93,12 +98,16 @@ class _Turn:
         return retention_ttl(time, self.retain_days)
 
 
-def run_batch(records: Iterable[Record]) -> list[str]:
+def run_batch(records: Iterable[Record], remaining_ms: Callable[[], int]) -> list[str]:
     """Take the turns of an SQS batch. Returns the IDs of the messages to redeliver."""
     failed: list[str] = []
     postponed: list[tuple[str, int]] = []
     for record in records:
         logger.set_correlation_id(None)
+        if remaining_ms() < _REQUEST_SECONDS * 1000:
+            failed.append(record["messageId"])
+            postponed.append((record["receiptHandle"], 0))
+            continue
         try:
             message = FlowMessage.read(record["body"])
         except ValueError:
@@ -205,12 +214,16 @@ def _claim(
         now=now,
         ttl=retention_ttl(now, retain_days),
     )
-    leased = states.claimed(before, now=now, until=now + settings().delivery_lease_seconds * 1000)
+    leased = states.claimed(before, now=now, until=now + _lease_ms())
     try:
         store.write_run(run, leased)
     except store.RunChanged:
         return None
     return _Turn(message, leased, event, retain_days)
+
+
+def _lease_ms() -> int:
+    return (settings().delivery_lease_seconds + _REQUEST_SECONDS) * 1000
 
 
 # ── do ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -226,7 +239,10 @@ def _do(taken: _Turn) -> None:
     if run.depth >= MAX_DEPTH:
         logger.warning("flows start each other", extra=_log_fields(taken.message))
         return _end(taken, results, "FAILED", "loop", None)
-    if results and results[-1]["status"] == "WAITING":
+    waited: StepResult | None = None
+    if results and results[-1]["status"] == "WAITING" and results[-1]["type"] == "request":
+        waited = results.pop()
+    elif results and results[-1]["status"] == "WAITING":
         resolved = _resolve(run, results[-1], now)
         if resolved is None:
             _record(run, states.still_waiting(run, now=now))
@@ -234,23 +250,25 @@ def _do(taken: _Turn) -> None:
         results[-1] = resolved
         if resolved["status"] == "FAILED":
             return _end(taken, results, "FAILED", resolved["error"]["code"], resolved["id"])
-    return _go_on(taken, results, now)
+    return _go_on(taken, results, waited, now)
 
 
-def _go_on(taken: _Turn, results: Sequence[StepResult], now: int) -> None:
-    """Pass filters and branches, do the step that follows, and record both."""
+def _go_on(taken: _Turn, results: Sequence[StepResult], waited: StepResult | None, now: int) -> None:
+    """Pass filters and branches, do the step that follows, and record both. `waited` is the last try of that
+    step, if there was one.
+    """
     run, event = taken.run, taken.content
     position = turn.advance(run.definition, results, event, now)
     if position.step is None:
         return _end_at(taken, position)
     step = position.step
     try:
-        done = _perform(run, step, turn.content(event, position.results), now)
+        done = _perform(run, step, turn.content(event, position.results), waited, now)
         done_results = [*position.results, done.result]
         if compact_json.size(done_results) > _MAX_RESULTS_BYTES:
             raise StepFailed("run_too_large", "The inputs and outputs of this run exceed 256 KB.")
     except StepFailed as failed:
-        failure = _failure(step, failed, now)
+        failure = _failure(step, failed, run.turn_at if waited is None else waited["startedAt"])
         return _end(taken, [*position.results, failure], "FAILED", failed.code, step["id"])
     metrics.add(metrics.FLOW_STEPS)
     if done.resumes_at is not None:
@@ -273,8 +291,8 @@ class _Done:
     resumes_at: int | None = None
 
 
-def _perform(run: StoredRun, step: Step, content: turn.Content, now: int) -> _Done:
-    """Do a step. Idempotent. Raises StepFailed."""
+def _perform(run: StoredRun, step: Step, content: turn.Content, waited: StepResult | None, now: int) -> _Done:
+    """Do a step. Idempotent, except for a request. Raises StepFailed."""
     scope = STEP_SCOPES.get(step["type"])
     if scope is not None and scope not in run.scopes:
         raise StepFailed("forbidden", f"The user who saved this flow did not have the scope {scope}.")
@@ -291,7 +309,25 @@ def _perform(run: StoredRun, step: Step, content: turn.Content, now: int) -> _Do
         case "action":
             started = _start_action(run, step, given.input or {})
             return _Done({**result, "status": "WAITING", "runId": started.id}, to_ms(started.expires_at))
+        case "request":
+            return _request(run, step, result, waited)
     raise StepFailed("unknown_step", f"This release does not know steps of the type {step['type']}.")
+
+
+def _request(run: StoredRun, step: Step, begun: StepResult, waited: StepResult | None) -> _Done:
+    if waited is not None:
+        begun["startedAt"] = waited["startedAt"]
+    try:
+        output = calls.perform(run, step, begun["input"], waited)
+    except calls.TryAgain as failure:
+        error = {"code": failure.code, "detail": failure.detail}
+        result: StepResult = {**begun, "status": "WAITING", "error": error, "tries": failure.tries}
+        earlier = None if waited is None else waited.get("refused")
+        refused = earlier if failure.refused is None else failure.refused
+        if refused is not None:
+            result["refused"] = refused
+        return _Done(result, resumes_at=now_ms() + round(failure.seconds * 1000))
+    return _Done({**begun, "output": output, "endedAt": now_ms()})
 
 
 def _send(run: StoredRun, step: Step, data: dict[str, Any]) -> dict[str, Any]:
@@ -428,17 +464,19 @@ def _record(before: StoredRun, after: StoredRun) -> bool:
     return True
 
 
-def _failure(step: Step, failed: StepFailed, now: int) -> StepResult:
+def _failure(step: Step, failed: StepFailed, started_at: int) -> StepResult:
     result = StepResult(
         id=step["id"],
         type=step["type"],
         status="FAILED",
-        startedAt=now,
-        endedAt=now,
+        startedAt=started_at,
+        endedAt=now_ms(),
         error={"code": failed.code, "detail": failed.detail},
     )
     if failed.given is not None:
         result["input"] = failed.given
+    if failed.output is not None:
+        result["output"] = failed.output
     return result
 
 

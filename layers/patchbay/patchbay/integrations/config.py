@@ -210,6 +210,14 @@ def oauth_for(provider: Provider | None, public: Mapping[str, ConfigValue]) -> O
     )
 
 
+def api_url(public: Mapping[str, ConfigValue]) -> str | None:
+    """Where the API of a provider that Patchbay does not know is: by default, at the origin of its token URL,
+    which gets more than an access token anyway.
+    """
+    url = public.get("apiUrl")
+    return str(url) if url is not None else origin_of(str(public.get("tokenUrl", "")))
+
+
 def origin_of(url: str) -> str | None:
     """The origin of an http(s) URL as browsers serialize it (RFC 6454, 6.2). None if it has none."""
     try:
@@ -301,11 +309,23 @@ OWN_FIELDS_SCHEMA: Schema = {
 }
 
 
+def api_schema() -> Schema:
+    """The JSON Schema 2020-12 of the config for a provider that Patchbay does not know, and whose connections
+    have credentials.
+    """
+    fields = public_fields(None)
+    known: dict[str, JsonValue] = {name: fields[name].schema for name in ("apiUrl", "apiKeyHeader")}
+    return {**OWN_FIELDS_SCHEMA, "properties": known}
+
+
 def secret_destinations(provider: Provider | None, public: Mapping[str, ConfigValue]) -> SecretDestinations:
     """Where a config sends stored secrets and tokens."""
     return SecretDestinations(
         provider=None if provider is None else provider.name,
         client_id=public.get("clientId"),
-        urls=tuple(public.get(field) for field in ("authorizationUrl", "tokenUrl", "revocationUrl")),
+        urls=(
+            *(public.get(field) for field in ("authorizationUrl", "tokenUrl", "revocationUrl")),
+            None if (api := api_url(public)) is None else origin_of(api),
+        ),
         variables=tuple(sorted(variables(provider, public).items())),
     )

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from patchbay import pasted_credentials
 from patchbay.errors import ValidationFailed
 from patchbay.integrations.stored_integration import ConfigValue
+from patchbay.outbound import api_paths, header_fields
 from patchbay.outbound.registration import check_registered_url, url_schema
 from patchbay.providers import error_codes
 from patchbay.providers.provider import Provider
@@ -162,6 +163,24 @@ def _issuer(path: str, value: object) -> str:
     return url
 
 
+def _api_url(path: str, value: object) -> str:
+    """Paths are added to it, so it has no query, and none of the forms that make a path ambiguous."""
+    url = _url(path, value)
+    if "?" in url:
+        raise invalid(path, "must not have a query")
+    if not api_paths.is_plain_path(urlsplit(url).path.removesuffix("/")):
+        raise invalid(path, f"must have a path {api_paths.RULE}")
+    return url.removesuffix("/")
+
+
+def _header_name(path: str, value: object) -> str:
+    if not isinstance(value, str) or not header_fields.is_name(value) or header_fields.is_reserved(value):
+        raise invalid(
+            path, "must be the name of a header such as X-Api-Key, which Patchbay does not set itself"
+        )
+    return value
+
+
 def _expired_errors(path: str, value: object) -> list[str]:
     if not isinstance(value, list) or len(value) > _MAX_EXPIRED_ERRORS:
         raise invalid(path, f"must be a list of at most {_MAX_EXPIRED_ERRORS} error codes")
@@ -284,6 +303,19 @@ _OAUTH_FIELDS: Mapping[str, Field] = {
     ),
     "issuer": _field(
         _issuer, "Issuer", "The server's issuer, to which the callback's iss is compared (RFC 9207)."
+    ),
+    "apiUrl": _field(
+        _api_url,
+        "API URL",
+        "Where the provider's API is, for steps of flows that send a request with a connection. Without it, "
+        "the origin of the token URL.",
+    ),
+    "apiKeyHeader": _field(
+        _header_name,
+        "API key header",
+        "The header in which the API expects a connection's API key. Without it, Authorization: Bearer.",
+        type="string",
+        pattern=header_fields.NAME_PATTERN,
     ),
     "clientAuth": _choice(
         "Client authentication",

@@ -1,4 +1,4 @@
-"""The marketplace: publishing and reviewing integrations, listing them, and copying them.
+"""The marketplace: publishing integrations, listing them, and copying them. `reviews` decides what it lists.
 
 A listing is the snapshot that the platform approved, never the publisher's current row: a change to a
 reviewed field waits for a new decision. A copy has the snapshot's fields and none of the publisher's config.
@@ -11,15 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import NamedTuple, TypeVar
 
-from patchbay import compact_json, response_size, suggestions
-from patchbay.activity import log as activity
+from patchbay import compact_json, suggestions
 from patchbay.api_model import Listing, ListQuery
 from patchbay.auth.principal import Principal
 from patchbay.catalogue.templates import AutomationTemplate, all_templates
 from patchbay.clock import from_ms, now_ms
-from patchbay.errors import Conflict, NotFound, ValidationFailed
+from patchbay.errors import NotFound, ValidationFailed
 from patchbay.ids import IntegrationId
 from patchbay.integrations import store
 from patchbay.integrations.client import client_identity
@@ -29,14 +28,11 @@ from patchbay.integrations.models import (
     IntegrationStatus,
     MarketplaceQuery,
     Publisher,
-    ReviewPublication,
     ReviewStatus,
 )
 from patchbay.integrations.stored_integration import (
     MarketplaceListing,
-    PendingReview,
     StoredIntegration,
-    Task,
 )
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import IntegrationType, Provider
@@ -70,10 +66,10 @@ def on_change(
         ]
     if old is not None and was_public and _reviewed_fields(old) == _reviewed_fields(new):
         if old.secret_names != new.secret_names:
-            _check_publishable(new)
+            check_publishable(new)
         return new, []
     principal.require("integrations:publish")
-    _check_publishable(new)
+    check_publishable(new)
     if principal.is_platform:
         new = replace(
             new,
@@ -83,110 +79,13 @@ def on_change(
             publisher_verified=True,
             withdrawn=False,
         )
-        return new, [
-            store.put_listing_action(_snapshot(new, new.version if old is None else new.version + 1))
-        ]
+        return new, [store.put_listing_action(snapshot(new, new.version if old is None else new.version + 1))]
     new = replace(new, review_status=ReviewStatus.PENDING, review_reason=None)
     actions = [store.request_review_action(new.workspace_id, new.id, now_ms())]
     if old is not None and client_identity(old) != client_identity(new):
         # The listing has the old client, which no longer serves copies.
         actions = [store.delete_listing_action(new.id), *actions]
     return new, actions
-
-
-class WaitingIntegration(TypedDict):
-    """An integration in the review queue. If it no longer exists, only the first three fields are present."""
-
-    workspaceId: str
-    integrationId: IntegrationId
-    since: int
-    version: NotRequired[int]
-    name: NotRequired[str]
-    description: NotRequired[str]
-    provider: NotRequired[str | None]
-    scopes: NotRequired[list[str]]
-    logoUrl: NotRequired[str | None]
-    clientId: NotRequired[str | None]
-
-
-class ReviewQueue(TypedDict):
-    """The pending reviews, oldest integration first. `more` is present if they do not all fit."""
-
-    waiting: list[WaitingIntegration]
-    more: NotRequired[bool]
-
-
-class ReviewResult(TypedDict):
-    """The integration after a decision."""
-
-    integrationId: IntegrationId
-    reviewStatus: str | None
-    version: int
-
-
-def review(body: ReviewPublication) -> ReviewQueue | ReviewResult:
-    """List the pending reviews, approve or reject the version that was reviewed, or withdraw an integration.
-
-    Raises NotFound, and Conflict if the integration has changed in the meantime or has no pending review.
-    """
-    if body == ReviewPublication():
-        return _review_queue()
-    if body.integration_id is None or body.workspace_id is None or body.decision is None:
-        raise ValidationFailed.for_field("decision", "must come with workspaceId, integrationId and version")
-    old = store.get(body.workspace_id, body.integration_id)
-    if old is None:
-        raise NotFound("No integration with this ID.")
-    new, extra_actions = _after_decision(old, body)
-    log_action = activity.log_action(
-        old.workspace_id, old.id, _LOGGED_AS[body.decision], "platform", body.review_reason
-    )
-    try:
-        new = store.update(old, new, [store.finish_review_action(old.id), log_action, *extra_actions])
-    except store.IntegrationChanged:
-        raise Conflict("The integration has just changed. Review it again.") from None
-    return {"integrationId": new.id, "reviewStatus": new.review_status, "version": new.version}
-
-
-_LOGGED_AS = {
-    "APPROVE": "publication.approved",
-    "REJECT": "publication.rejected",
-    "WITHDRAW": "publication.withdrawn",
-}
-
-
-def _after_decision(
-    old: StoredIntegration, body: ReviewPublication
-) -> tuple[StoredIntegration, list[dynamo.TransactItem]]:
-    """The integration after the platform's decision, and the extra actions of the transaction."""
-    decided = replace(
-        old, review_status=ReviewStatus.REJECTED, review_reason=body.review_reason, updated_at=now_ms()
-    )
-    if body.decision == "WITHDRAW":
-        # This applies even to an integration that has since been unpublished or rejected: its copies work
-        # until it is withdrawn.
-        withdraw_action = store.add_task_action(Task("withdraw", old.workspace_id, old.id))
-        return replace(decided, withdrawn=True), [store.delete_listing_action(old.id), withdraw_action]
-    if not old.is_public or old.review_status != ReviewStatus.PENDING or body.version != old.version:
-        status = (
-            "it has no pending review"
-            if old.review_status is None
-            else f"its review status is {old.review_status}"
-        )
-        raise Conflict(
-            f"The integration is at version {old.version}, and {status}. "
-            "Review it again: invoke this function without integrationId to list the pending reviews."
-        )
-    if body.decision == "REJECT":
-        return decided, []
-    _check_publishable(old)
-    approved = replace(
-        decided,
-        review_status=ReviewStatus.APPROVED,
-        publisher_name=body.publisher_name or old.publisher_name,
-        publisher_verified=body.verified,
-        withdrawn=False,
-    )
-    return approved, [store.put_listing_action(_snapshot(approved, old.version + 1))]
 
 
 def _with_unpublished_status(new: StoredIntegration) -> StoredIntegration:
@@ -219,7 +118,8 @@ def _reviewed_fields(integration: StoredIntegration) -> _ReviewedFields:
     )
 
 
-def _check_publishable(integration: StoredIntegration) -> None:
+def check_publishable(integration: StoredIntegration) -> None:
+    """Raises ValidationFailed for an integration that cannot be public."""
     provider = None if integration.provider is None else providers.load(integration.provider)
     if integration.is_copy:
         raise _not_publishable("must not be a copy of another one")
@@ -244,7 +144,8 @@ def _oauth_providers() -> list[str]:
     return [provider.name for provider in providers.load_all() if provider.oauth is not None]
 
 
-def _snapshot(integration: StoredIntegration, version: int) -> MarketplaceListing:
+def snapshot(integration: StoredIntegration, version: int) -> MarketplaceListing:
+    """The listing of an integration whose `version` is approved now."""
     return MarketplaceListing(
         id=integration.id,
         publisher_workspace_id=integration.workspace_id,
@@ -262,39 +163,6 @@ def _snapshot(integration: StoredIntegration, version: int) -> MarketplaceListin
         rate_limit_per_hour=integration.rate_limit_per_hour,
         rate_limit_per_day=integration.rate_limit_per_day,
     )
-
-
-def _review_queue() -> ReviewQueue:
-    waiting: list[WaitingIntegration] = []
-    room = response_size.MAX_BYTES
-    for pending in store.pending_reviews():
-        entry = _waiting_integration(pending)
-        room -= len(json.dumps(entry))
-        if room < 0:
-            return {"waiting": waiting, "more": True}
-        waiting.append(entry)
-    return {"waiting": waiting}
-
-
-def _waiting_integration(pending: PendingReview) -> WaitingIntegration:
-    entry: WaitingIntegration = {
-        "workspaceId": pending.workspace_id,
-        "integrationId": pending.integration_id,
-        "since": pending.since,
-    }
-    integration = store.get(pending.workspace_id, pending.integration_id)
-    if integration is None:
-        return entry
-    return {
-        **entry,
-        "version": integration.version,
-        "name": integration.name,
-        "description": integration.description,
-        "provider": integration.provider,
-        "scopes": list(integration.scopes),
-        "logoUrl": integration.logo_url,
-        "clientId": integration.client_id,
-    }
 
 
 # ── browsing ─────────────────────────────────────────────────────────────────────────────────────────
@@ -351,17 +219,19 @@ def _offset(cursor: str | None) -> int:
     return int(cursor)
 
 
-Source = Callable[[int, str | None], Page[Integration]]
+Item = TypeVar("Item")
+# A page of at most so many items, from this cursor on.
+Source = Callable[[int, str | None], Page[Item]]
 
 
-def chain_sources(sources: Sequence[Source], query: ListQuery) -> Listing[Integration]:
+def chain_sources(sources: Sequence[Source[Item]], query: ListQuery) -> Listing[Item]:
     """One page of several lists, one after the other. The cursor is `<index of the list>.<cursor within
     it>`.
     """
     index, _, rest = (query.cursor or "0.").partition(".")
     if not (index.isascii() and index.isdigit() and int(index) < len(sources)):
         raise dynamo.invalid_cursor()
-    entries: list[tuple[Integration, str]] = []
+    entries: list[tuple[Item, str]] = []
     cursor: str | None = rest or None
     for number in range(int(index), len(sources)):
         page = sources[number](query.limit - len(entries), cursor)
@@ -392,6 +262,7 @@ def to_api(listing: MarketplaceListing) -> Integration:
         is_public=True,
         review_status=ReviewStatus.APPROVED,
         review_reason=None,
+        withdrawn=False,
         publisher=Publisher(
             workspace_id=listing.publisher_workspace_id,
             name=listing.publisher_name,

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from patchbay import compact_json
+from patchbay.activity.models import LogEntry
 from patchbay.api_model import (
     ApiModel,
     JsonObject,
@@ -168,7 +169,9 @@ class Integration(ApiModel):
     """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the
     built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is
     incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's
-    text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace.
+    text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out of the marketplace and
+    stopped its copies, until it approves a later version. `createdBy` is null for an integration of another
+    workspace.
     """
 
     id: IntegrationId
@@ -186,6 +189,7 @@ class Integration(ApiModel):
     is_public: bool
     review_status: ReviewStatus | None
     review_reason: str | None
+    withdrawn: bool
     publisher: Publisher | None
     installed_from: IntegrationId | None
     metadata: JsonObject
@@ -213,20 +217,99 @@ class UpdateIntegration(Update, CreateIntegration):
     type: IntegrationType = Field(default=IntegrationType.CUSTOM, strict=False)
 
 
-class ReviewPublication(ApiModel):
-    """The platform's decision on a public integration, for its operators. There is no route, only a function,
-    and the right to invoke it is the right to decide. APPROVE and REJECT decide a pending review of the
-    `version` that was reviewed. WITHDRAW revokes an approval, at any version, and stops the copies. Without a
-    decision, the function lists the pending reviews.
+# ── reviews of publications ──────────────────────────────────────────────────────────────────────────
+
+
+class PublisherKey(str):
+    """A publisher's workspace in a path."""
+
+    __slots__ = ()
+    PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError if no workspace can have this ID."""
+        if not re.fullmatch(cls.PATTERN, text):
+            raise ValueError("must be a workspace's ID: 1 to 64 letters, digits, _ or -")
+        return cls(text)
+
+
+class PublicationQuery(ListQuery):
+    review_status: ReviewStatus | None = None
+
+
+class PublishedFields(ApiModel):
+    """What installers see of a public integration, and the OAuth client that serves them."""
+
+    version: int
+    name: str
+    type: IntegrationType
+    provider: str | None
+    description: str
+    logo_url: str | None
+    scopes: list[str]
+    client_id: str | None
+    rate_limit_per_hour: int | None
+    rate_limit_per_day: int | None
+
+
+class Publication(ApiModel):
+    """An integration that its workspace publishes, as the platform reviews it. `id` is the integration's. The
+    platform sets `publisherName` and `verified`, not the publisher.
+    `submitted` is its current version, null if it is no longer public. `listed` is the version in the
+    marketplace, approved at `listedAt`; null if there is none. `waitingSince` is null unless it waits for a
+    decision. An integration that the platform has `withdrawn` serves no copies.
+    """
+
+    id: IntegrationId
+    workspace_id: str
+    publisher_name: str | None
+    verified: bool
+    review_status: ReviewStatus | None
+    review_reason: str | None
+    waiting_since: Timestamp | None
+    withdrawn: bool
+    submitted: PublishedFields | None
+    listed: PublishedFields | None
+    listed_at: Timestamp | None
+    created_at: Timestamp
+    updated_at: Timestamp
+    version: int
+
+
+class PublicationDetail(Publication):
+    """A publication with the number of its installed copies, counted up to 1,000, and with the platform's
+    latest decisions, newest first.
+    """
+
+    copy_count: int
+    decisions: list[LogEntry]
+
+
+class _DecisionFields(ApiModel):
+    version: int | None = None
+    publisher_name: Name | None = None
+    verified: bool = False
+    review_reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
+
+
+class DecidePublication(_DecisionFields):
+    """The platform's decision on a public integration. APPROVE and REJECT need the `version` that was
+    reviewed, and decide a pending review of it. WITHDRAW revokes an approval, at any version, and stops the
+    copies. `publisherName` and `verified` are set by an approval.
+    """
+
+    decision: Literal["APPROVE", "REJECT", "WITHDRAW"]
+
+
+class ReviewPublication(_DecisionFields):
+    """The input of the function of the platform's operators: a decision, as in DecidePublication, or nothing,
+    which lists the pending reviews. The right to invoke the function is the right to decide.
     """
 
     workspace_id: str | None = None
     integration_id: IntegrationId | None = None
-    version: int | None = None
     decision: Literal["APPROVE", "REJECT", "WITHDRAW"] | None = None
-    publisher_name: Name | None = None
-    verified: bool = False
-    review_reason: Annotated[PlainText, StringConstraints(max_length=500)] | None = None
 
 
 # ── providers ────────────────────────────────────────────────────────────────────────────────────────

@@ -154,7 +154,7 @@ def _custom(key: str) -> Provider:
     fields = credentials.CUSTOM.get(summary.auth_type)
     return Provider(
         **dict(summary),
-        config_schema=config.json_schema(None) if fields is None else config.OWN_FIELDS_SCHEMA,
+        config_schema=config.json_schema(None) if fields is None else config.api_schema(),
         credentials_schema=None if fields is None else credentials.json_schema(fields),
         oauth=None,
         hosts=[],

@@ -460,6 +460,7 @@ def to_api(integration: StoredIntegration, secrets: Mapping[str, str] | None = N
         is_public=integration.is_public,
         review_status=None if review is None else ReviewStatus(review),
         review_reason=integration.review_reason,
+        withdrawn=integration.withdrawn,
         publisher=publisher,
         installed_from=integration.installed_from,
         metadata=compact_json.loads(integration.metadata),

@@ -370,7 +370,59 @@ def finish_review_action(id: IntegrationId) -> dynamo.TransactItem:
 def pending_reviews() -> Iterator[PendingReview]:
     """The integrations that wait for a review, in the order of their IDs."""
     for row in dynamo.query(settings().integrations_table, "workspaceId = :reviews", reviews=_REVIEWS):
-        yield PendingReview(row["publisherWorkspaceId"], IntegrationId(row["sk"]), row["since"])
+        yield _pending_review(row)
+
+
+def get_pending_review(id: IntegrationId) -> PendingReview | None:
+    row = dynamo.get(settings().integrations_table, key(_REVIEWS, id))
+    return None if row is None else _pending_review(row)
+
+
+def page_pending_reviews(limit: int, cursor: str | None) -> Page[PendingReview]:
+    """The integrations that wait for a review, newest integration first."""
+    return _page_shared(_REVIEWS, limit, cursor).map(_pending_review)
+
+
+def page_listings(limit: int, cursor: str | None) -> Page[MarketplaceListing]:
+    """All listings, newest first."""
+    return _page_shared(_MARKETPLACE, limit, cursor).map(MarketplaceListing.from_row)
+
+
+def _page_shared(partition: str, limit: int, cursor: str | None) -> Page[dynamo.Row]:
+    """A page of one of the partitions that no workspace can have."""
+    return dynamo.page(
+        dynamo.PageQuery(
+            settings().integrations_table,
+            partition=("workspaceId", partition),
+            sort_range=("sk", *IntegrationId.range(None, None)),
+            limit=limit,
+            cursor=cursor,
+        )
+    )
+
+
+def _pending_review(row: dynamo.Row) -> PendingReview:
+    return PendingReview(row["publisherWorkspaceId"], IntegrationId(row["sk"]), row["since"])
+
+
+def get_with_listings(
+    keys: Sequence[tuple[str, IntegrationId]],
+) -> list[tuple[StoredIntegration, MarketplaceListing | None] | None]:
+    """For each (workspace, integration), the integration and its listing, at the same position; None if it
+    does not exist.
+    """
+    table = settings().integrations_table
+    own = dynamo.batch_get([(table, key(workspace_id, id)) for workspace_id, id in keys])
+    listed = dynamo.batch_get([(table, key(_MARKETPLACE, id)) for _, id in keys])
+    return [
+        None
+        if row is None or "deletedAt" in row
+        else (
+            StoredIntegration.from_row(row),
+            None if listing is None else MarketplaceListing.from_row(listing),
+        )
+        for row, listing in zip(own, listed, strict=True)
+    ]
 
 
 def copies(id: IntegrationId, after: str = "") -> Iterator[tuple[str, IntegrationId]]:
@@ -385,6 +437,18 @@ def copies(id: IntegrationId, after: str = "") -> Iterator[tuple[str, Integratio
     ):
         workspace_id, _, copy = row["sk"].rpartition("#")
         yield workspace_id, IntegrationId(copy)
+
+
+def count_copies(id: IntegrationId, at_most: int) -> int:
+    """The number of copies of a public integration, counted up to `at_most`. One call."""
+    rows = dynamo.query(
+        settings().integrations_table,
+        "workspaceId = :partition",
+        attributes=("sk",),
+        limit=at_most,
+        partition=_install_partition(id),
+    )
+    return sum(1 for _ in rows)
 
 
 def _install_key(copy: StoredIntegration) -> dynamo.Row:

@@ -161,7 +161,7 @@ def _matches(connection: Connection, query: WorkspaceConnectionQuery) -> bool:
 
 def get(principal: Principal, integration_id: IntegrationId, ref: ConnectionRef) -> Connection:
     """Raises NotFound, also for a connection of another workspace."""
-    integration, connection, _ = _find(principal, integration_id, ref)
+    integration, connection, _ = find(principal.workspace_id, integration_id, ref)
     return to_api(integration, connection)
 
 
@@ -176,15 +176,13 @@ def token(
 
     Raises ConnectionExpired, IntegrationInactive, RateLimited, UpstreamFailed, NotFound.
     """
-    integration, connection, call_state = _find_usable(principal, integration_id, ref, used)
+    integration, connection, call_state = find_usable(principal.workspace_id, integration_id, ref, used)
     if connection.auth_type != AuthType.OAUTH2:
-        if connection.status == ConnectionStatus.REVOKED:
-            raise refresh.connection_not_found()
+        check_not_removed(connection)
         response = ConnectionCredentials(credentials=decrypt_credentials(connection))
         _log_activity(principal, connection, "credentials.issued")
         return response
-    if not _is_served_until_expiry(connection):
-        connection = refresh.ensure_fresh(integration, connection, call_state, principal.id)
+    connection = fresh(integration, connection, call_state, principal.id)
     tokens = decrypt_tokens(connection)
     _log_activity(principal, connection, "token.issued")
     return AccessToken(
@@ -206,7 +204,7 @@ def refresh_now(
     `token` does.
     """
     ref = ConnectionRef(body.connection_id)
-    integration, connection, call_state = _find_usable(principal, integration_id, ref, used)
+    integration, connection, call_state = find_usable(principal.workspace_id, integration_id, ref, used)
     if connection.auth_type != AuthType.OAUTH2:
         raise Conflict("This connection has credentials, which do not change. There is nothing to refresh.")
     refreshed = refresh.ensure_fresh(integration, connection, call_state, principal.id, forced=True)
@@ -266,7 +264,7 @@ def delete(
 ) -> Empty:
     """Delete a connection at once, and revoke its grant if the provider can be reached."""
     for _ in range(_MAX_TRIES):
-        _, connection, call_state = _find(principal, integration_id, ref)
+        _, connection, call_state = find(principal.workspace_id, integration_id, ref)
         check_version("connection", connection.version, if_match)
         log_action = activity.log_action(
             principal.workspace_id, integration_id, "connection.deleted", principal.id, connection.name
@@ -327,7 +325,7 @@ def _revoke(connection: StoredConnection, call_state: ProviderCallState) -> bool
         return token_endpoint.revoke(client, tokens)
 
 
-# ── shared with the flow ─────────────────────────────────────────────────────────────────────────────
+# ── shared with the OAuth flow and with requests to APIs ─────────────────────────────────────────────
 
 
 def check_replaceable(old: StoredConnection | None) -> None:
@@ -337,6 +335,12 @@ def check_replaceable(old: StoredConnection | None) -> None:
             "The connection with this name is being removed, and its grant revoked at the provider. Try "
             "again in a few minutes, or choose another connectionId."
         )
+
+
+def check_not_removed(connection: StoredConnection) -> None:
+    """Raises NotFound for a connection that is being removed."""
+    if connection.status == ConnectionStatus.REVOKED:
+        raise refresh.connection_not_found()
 
 
 def new_connection(
@@ -407,23 +411,24 @@ def to_api(integration: StoredIntegration, connection: StoredConnection) -> Conn
     )
 
 
-def _find(
-    principal: Principal, integration_id: IntegrationId, ref: ConnectionRef
+def find(
+    workspace_id: str, integration_id: IntegrationId, ref: ConnectionRef
 ) -> tuple[StoredIntegration, StoredConnection, ProviderCallState]:
-    integration, connection, call_state = store.find(principal.workspace_id, integration_id, ref)
+    """A connection with its integration. Raises NotFound, also for a connection of another workspace."""
+    integration, connection, call_state = store.find(workspace_id, integration_id, ref)
     if integration is None:
         raise NotFound("No integration with this ID.")
     if connection is None:
         raise refresh.connection_not_found()
-    if (connection.workspace_id, connection.integration_id) != (principal.workspace_id, integration_id):
+    if (connection.workspace_id, connection.integration_id) != (workspace_id, integration_id):
         # Someone who can write to the table copied another workspace's row here. Its ciphertext could be
         # decrypted, because the row names its own workspace.
         raise vault.DecryptionFailed(f"connections/{connection.id}/sealed")
     return integration, connection, call_state
 
 
-def _find_usable(
-    principal: Principal,
+def find_usable(
+    workspace_id: str,
     integration_id: IntegrationId,
     ref: ConnectionRef,
     used: limits.UsedQuotas | None,
@@ -433,12 +438,26 @@ def _find_usable(
 
     Raises NotFound, IntegrationInactive, ConnectionExpired, RateLimited.
     """
-    integration, connection, call_state = _find(principal, integration_id, ref)
+    integration, connection, call_state = find(workspace_id, integration_id, ref)
     check_active(integration)
     if connection.generation != integration.generation:
         raise refresh.expired_error(replace(connection, last_error=_client_changed(integration)))
     limits.admit(integration, used)
     return integration, connection, call_state
+
+
+def fresh(
+    integration: StoredIntegration,
+    connection: StoredConnection,
+    call_state: ProviderCallState,
+    actor: str,
+    *,
+    forced: bool = False,
+) -> StoredConnection:
+    """The connection with a token that can be used: see `refresh.ensure_fresh`."""
+    if not forced and _is_served_until_expiry(connection):
+        return connection
+    return refresh.ensure_fresh(integration, connection, call_state, actor, forced=forced)
 
 
 def _client_changed(integration: StoredIntegration) -> LastError:

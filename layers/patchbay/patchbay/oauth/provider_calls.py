@@ -3,7 +3,7 @@
 A call that takes longer than two seconds, whatever its result, marks its workspace as slow for five minutes.
 While a workspace is slow, each of its calls holds one of four permits, with a lease that outlives the caller.
 So token endpoints that hang occupy only a few executions, however many requests arrive. The calls of other
-workspaces need no permit and write nothing.
+workspaces need no permit and write nothing. Calls for tokens and requests to APIs have their own permits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from patchbay import aws
 from patchbay.clock import now_ms
 from patchbay.errors import UpstreamFailed
 from patchbay.oauth import store
-from patchbay.oauth.store import ProviderCallState
+from patchbay.oauth.store import CallKind, ProviderCallState
 from patchbay.observability import logger
 from patchbay.rate_limits.headers import retry_after
 
@@ -45,22 +45,26 @@ def permit(state: ProviderCallState) -> Iterator[None]:
     if not state.is_slow(now):
         yield
         return
-    permit = store.acquire_permit(state.workspace_id, now, _LEASE_MS) if state.has_free_permit(now) else None
+    permit = (
+        store.acquire_permit(state.workspace_id, state.kind, now, _LEASE_MS)
+        if state.has_free_permit(now)
+        else None
+    )
     if permit is None:
         raise ProvidersBusy
     try:
         yield
     finally:
         try:
-            store.release_permit(state.workspace_id, permit)
+            store.release_permit(state.workspace_id, state.kind, permit)
         except aws.CallFailed:  # the permit expires with its lease
             logger.exception("failed to release permit")
 
 
 @contextmanager
-def track(workspace_id: str) -> Iterator[None]:
+def track(workspace_id: str, kind: CallKind = "calls") -> Iterator[None]:
     """Time one call. Marks the workspace as slow while the call is still running, not when it ends."""
-    timer = threading.Timer(SLOW_SECONDS, _mark_slow, (workspace_id,))
+    timer = threading.Timer(SLOW_SECONDS, _mark_slow, (workspace_id, kind))
     timer.daemon = True
     timer.start()
     try:
@@ -77,8 +81,8 @@ def check_capacity(state: ProviderCallState) -> None:
         raise ProvidersBusy
 
 
-def _mark_slow(workspace_id: str) -> None:
+def _mark_slow(workspace_id: str, kind: CallKind) -> None:
     try:
-        store.mark_slow(workspace_id, now_ms() + SLOW_FOR_MS)
+        store.mark_slow(workspace_id, kind, now_ms() + SLOW_FOR_MS)
     except aws.CallFailed:
         logger.exception("failed to mark workspace as slow")

@@ -3,8 +3,8 @@
 Key: integrationKey (`<workspace>#<int_…>`), name (the caller's). Local index `byId`: integrationKey, id.
 Sparse index `due`: dueShard, dueAt (when maintenance processes the connection next). Expiries to announce and
 removals to finish have their own shard, so they do not wait behind refreshes.
-A workspace whose providers are slow has one more row (integrationKey `<workspace>`, name `calls`), with
-`slowUntil` and `permits`: see `provider_calls`.
+A workspace whose providers are slow has a row for each kind of calls (integrationKey `<workspace>`, name
+`calls` or `requests`), with `slowUntil` and `permits`: see `provider_calls`.
 
 `sealed` is the ciphertext of all tokens together, so they change in one write; `tokensVersion` counts those
 writes. A refresh locks the row with leaseOwner and leaseUntil. If a lease runs out, its holder died and may
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from patchbay import idempotency, permits
 from patchbay.errors import Conflict
@@ -44,6 +44,10 @@ _MAX_SLOW_CALLS = 4
 _MAX_STORE_TRIES = 5
 
 
+# Calls for tokens, and requests to APIs with a token. A slow API does not delay the refresh of a token.
+CallKind = Literal["calls", "requests"]
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderCallState:
     """The state of a workspace's calls to its providers: until when they need a permit (Unix milliseconds),
@@ -51,6 +55,7 @@ class ProviderCallState:
     """
 
     workspace_id: str
+    kind: CallKind = "calls"
     slow_until: int = 0
     permits: frozenset[str] = frozenset()
 
@@ -509,35 +514,39 @@ def workspace_keys(workspace_id: str, integration_ids: Iterable[IntegrationId]) 
 # ── calls to providers ───────────────────────────────────────────────────────────────────────────────
 
 
-def mark_slow(workspace_id: str, until: int) -> None:
-    """Require a permit for the workspace's provider calls until that time."""
-    _update_call_state(workspace_id, "SET slowUntil = :until", until=until)
+def get_call_state(workspace_id: str, kind: CallKind) -> ProviderCallState:
+    row = dynamo.get(settings().connections_table, _call_state_key(workspace_id, kind))
+    return _call_state(workspace_id, row, kind)
 
 
-def acquire_permit(workspace_id: str, now: int, lease_ms: int) -> str | None:
-    """A permit for calls to the workspace's providers; None while all are taken."""
-    update = partial(_update_call_state, workspace_id)
+def mark_slow(workspace_id: str, kind: CallKind, until: int) -> None:
+    """Require a permit for these calls of the workspace until that time."""
+    _update_call_state(workspace_id, kind, "SET slowUntil = :until", until=until)
+
+
+def acquire_permit(workspace_id: str, kind: CallKind, now: int, lease_ms: int) -> str | None:
+    """A permit for a call to the workspace's providers; None while all are taken."""
+    update = partial(_update_call_state, workspace_id, kind)
     return permits.acquire(update, _MAX_SLOW_CALLS, now=now, lease_ms=lease_ms)
 
 
-def release_permit(workspace_id: str, permit: str) -> None:
-    permits.release(partial(_update_call_state, workspace_id), permit)
+def release_permit(workspace_id: str, kind: CallKind, permit: str) -> None:
+    permits.release(partial(_update_call_state, workspace_id, kind), permit)
 
 
-def _update_call_state(workspace_id: str, expression: str, **terms: Any) -> None:
-    dynamo.update(
-        settings().connections_table, _call_state_key(workspace_id), expression, returning="NONE", **terms
-    )
+def _update_call_state(workspace_id: str, kind: CallKind, expression: str, **terms: Any) -> None:
+    key = _call_state_key(workspace_id, kind)
+    dynamo.update(settings().connections_table, key, expression, returning="NONE", **terms)
 
 
-def _call_state(workspace_id: str, row: dynamo.Row | None) -> ProviderCallState:
+def _call_state(workspace_id: str, row: dynamo.Row | None, kind: CallKind = "calls") -> ProviderCallState:
     if row is None:
-        return ProviderCallState(workspace_id)
-    return ProviderCallState(workspace_id, row.get("slowUntil", 0), row.get("permits", frozenset()))
+        return ProviderCallState(workspace_id, kind)
+    return ProviderCallState(workspace_id, kind, row.get("slowUntil", 0), row.get("permits", frozenset()))
 
 
-def _call_state_key(workspace_id: str) -> dynamo.Row:
-    return {"integrationKey": workspace_id, "name": "calls"}
+def _call_state_key(workspace_id: str, kind: CallKind = "calls") -> dynamo.Row:
+    return {"integrationKey": workspace_id, "name": kind}
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 TOTAL_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 64 * 1024
-_MIN_SECRET_LENGTH = 8
+# Shorter secrets would match ordinary words.
+MIN_SECRET_LENGTH = 8
 
 _FORM_HEADERS = {"content-type": "application/x-www-form-urlencoded;charset=UTF-8"}
 _AUTH_METHODS = {"body": "client_secret_post", "basic": "client_secret_basic", "none": "none"}
@@ -330,7 +331,7 @@ def _basic_credentials(client: OAuthClient) -> str:
 def secrets_to_mask(client: OAuthClient, *secrets: str | None) -> list[str]:
     """The texts that must not appear in a provider's message. Shorter secrets would match ordinary words."""
     client_secrets = (client.client_secret, _basic_credentials(client) if client.client_secret else None)
-    return [text for text in (*secrets, *client_secrets) if text and len(text) >= _MIN_SECRET_LENGTH]
+    return [text for text in (*secrets, *client_secrets) if text and len(text) >= MIN_SECRET_LENGTH]
 
 
 def _parse_body(response: httpx.Response) -> object:

@@ -4,6 +4,7 @@ tested without a network.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -185,19 +186,22 @@ def sanitize(text: object, secrets: Iterable[str | None] = ()) -> str:
     """
     if not isinstance(text, str | int | float):
         return ""
-    sanitized = str(text)
+    known = list(secrets)
+    # Mask again without invisible characters, which may have been inside a secret.
+    return _single_line(mask(to_label(mask(str(text), known)), known))
+
+
+def mask(text: str, secrets: Iterable[str | None]) -> str:
+    """`text` with the secrets masked, also as they are spelled in URLs and in JSON."""
     spellings = {
         spelling
         for secret in secrets
         if secret
-        for spelling in (secret, quote(secret, ""), quote_plus(secret))
+        for spelling in (secret, quote(secret, ""), quote_plus(secret), json.dumps(secret)[1:-1])
     }
-    # Mask again without invisible characters, which may have been inside a secret.
-    for prepare in (str, to_label):
-        sanitized = prepare(sanitized)
-        for spelling in sorted(spellings, key=len, reverse=True):  # one may contain another
-            sanitized = sanitized.replace(spelling, MASK)
-    return _single_line(sanitized)
+    for spelling in sorted(spellings, key=len, reverse=True):  # one may contain another
+        text = text.replace(spelling, MASK)
+    return text
 
 
 def _failure(oauth: OAuth, status: int, payload: Mapping[str, object]) -> TokenRequestFailed:

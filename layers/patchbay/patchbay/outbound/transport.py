@@ -7,10 +7,9 @@ import ssl
 import h11
 import httpx
 
-from patchbay.outbound.body import read_body
+from patchbay.outbound import single_request
 from patchbay.outbound.connection import InvalidResponse
 from patchbay.outbound.dialer import Dialer, GuardedDialer, Resolver, resolve
-from patchbay.outbound.exchange import Exchange
 from patchbay.outbound.ssrf_guard import TargetError, check_url
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -52,33 +51,18 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         target = check_url(str(request.url), https_only=self._https_only, allow_loopback=self._allow_loopback)
-
-        own_headers = {b"host", b"accept-encoding", b"connection"}
-        exchange = Exchange(
-            request.method,
-            target.path,
-            [
-                (b"host", target.authority.encode()),
-                (b"accept-encoding", b"identity"),
-                (b"connection", b"close"),
-                *((name, value) for name, value in request.headers.raw if name.lower() not in own_headers),
-            ],
-            await request.aread(),
-        )
+        content = await request.aread()
+        exchange = single_request.prepare(target, request.method, request.headers.raw, content)
         connection = await self._dialer.dial(target.scheme, target.host, target.port, CONNECT_TIMEOUT_SECONDS)
-        body = bytearray()
-        try:
-            self.sent = True
-            status, raw_headers = await exchange.start(connection)
-            headers = httpx.Headers(list(raw_headers))
-            if not await read_body(exchange, headers.get("content-encoding"), self._max_bytes, body):
-                raise ResponseTooLarge(
-                    f"the response has more than {self._max_bytes} bytes, or cannot be decoded"
-                )
-        finally:
-            connection.close()
+        self.sent = True
+        response = await single_request.run(exchange, connection, max_bytes=self._max_bytes)
+        if not response.is_whole:
+            raise ResponseTooLarge(
+                f"the response has more than {self._max_bytes} bytes, or cannot be decoded"
+            )
+        headers = httpx.Headers(list(response.headers))
         # The body is already decoded, and httpx would act on the other headers: it parses even a Location
         # that it does not follow.
         for name in ("content-encoding", "content-length", "location", "set-cookie"):
             headers.pop(name, None)
-        return httpx.Response(status, headers=headers, content=bytes(body), request=request)
+        return httpx.Response(response.status, headers=headers, content=response.body, request=request)

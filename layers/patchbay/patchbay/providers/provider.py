@@ -92,6 +92,7 @@ Pattern = Annotated[str, AfterValidator(_validate_regex)]
 Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]{0,31}$")]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 DotPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
 
 
@@ -245,6 +246,25 @@ class OAuth(_Data):
         return self
 
 
+class Api(_Data):
+    """Where the provider's API is, and which headers a request with a connection's token has.
+
+    `base` has no path; like other URLs, it may begin with a variable, or with a field of the credentials.
+    `hosts` may get the token, too: only hosts where nobody else's code runs. In `headers`, `{token}` is the
+    access token, `{client_id}` the client's ID, and any other name a field of the credentials.
+    """
+
+    base: Url
+    hosts: list[Host] = Field(default_factory=list)
+    headers: dict[HeaderName, str] = Field(default_factory=lambda: {"authorization": "Bearer {token}"})
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if "/" in self.base.removeprefix("https://"):
+            raise ValueError(f"the base {self.base} has a path")
+        return self
+
+
 class CredentialField(_Data):
     """One field of a connection's credentials. Without a pattern, it may have any text."""
 
@@ -273,6 +293,7 @@ class Provider(_Data):
     variables: dict[FieldName, Variable] = Field(default_factory=dict)
     oauth: OAuth | None = None
     credentials: CredentialSchema | None = None
+    api: Api | None = None
 
     @property
     def auth_type(self) -> AuthType:
@@ -285,7 +306,7 @@ class Provider(_Data):
         if self.oauth is not None:
             config, addresses = set(self.variables), set(self.oauth.callback)
             _check_urls([self.oauth.authorization_url, self.oauth.token_url], config, addresses)
-            addresses |= {name for name, field in self.oauth.metadata.items() if field.hosts}
+            addresses = set(address_hosts(self.oauth))
             later_requests = (
                 self.oauth.long_lived,
                 self.oauth.renewal,
@@ -293,6 +314,16 @@ class Provider(_Data):
                 *self.oauth.follow_ups,
             )
             _check_urls([request.url for request in later_requests if request is not None], config, addresses)
+            known = {"token", "client_id"}
+        else:
+            fields = {} if self.credentials is None else self.credentials.fields
+            known = set(fields)
+            addresses = {name for name, field in fields.items() if not field.secret and field.pattern}
+        if self.api is not None:
+            _check_urls([self.api.base], set(), addresses)
+            used = {name for text in self.api.headers.values() for _, name, _, _ in Formatter().parse(text)}
+            if unknown := used - known - {None}:
+                raise ValueError(f"the API's headers have unknown names: {', '.join(map(str, unknown))}")
         return self
 
 
@@ -335,14 +366,21 @@ def expand(url: str, variables: Mapping[str, str]) -> str:
     return url.format_map(variables)
 
 
+def address_hosts(oauth: OAuth) -> dict[str, list[str]]:
+    """The hosts at which the URLs may be that callbacks and responses name, by the names of these URLs."""
+    addresses = {name: variable.hosts for name, variable in oauth.callback.items()}
+    for metadata in (oauth.metadata, *(follow_up.metadata for follow_up in oauth.follow_ups)):
+        addresses |= {name: field.hosts for name, field in metadata.items() if field.hosts}
+    return addresses
+
+
 def called_hosts(oauth: OAuth) -> list[str]:
     """The hosts that Patchbay calls, sorted; `*.x` means any name below x. The authorization URL is not among
     them: the user's browser opens it.
     """
     later_requests = (oauth.long_lived, oauth.renewal, oauth.revocation, *oauth.follow_ups)
     urls = [oauth.token_url, *(request.url for request in later_requests if request is not None)]
-    addresses = {name: variable.hosts for name, variable in oauth.callback.items()}
-    addresses |= {name: field.hosts for name, field in oauth.metadata.items() if field.hosts}
+    addresses = address_hosts(oauth)
     found: set[str] = set()
     for url in urls:
         variable = _LEADING_VARIABLE.match(url)

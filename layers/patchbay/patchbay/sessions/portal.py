@@ -34,8 +34,8 @@ _AGAIN = "Open the page from your platform again."
 # Never in a browser: access tokens of connections, and the secrets of integrations.
 _NEVER = "credentials:read"
 _ONLY_IF_ASKED_FOR = frozenset({"credentials", "workspace", "actions"})
-# Its GETs list the hooks and runs of automations.
-_READS_WITHOUT_THE_NAME = "automations:use"
+# Their GETs list the hooks and runs of automations, and the publications of all workspaces.
+_READS_WITHOUT_THE_NAME = frozenset({"automations:use", "publications:review"})
 
 
 def create(principal: Principal, body: CreatePortalSession, origin: str) -> PortalSessionLink:
@@ -171,7 +171,7 @@ def _is_default(scope: str) -> bool:
 
 
 def _only_reads(scope: str) -> bool:
-    return scope.endswith(":read") or scope == _READS_WITHOUT_THE_NAME
+    return scope.endswith(":read") or scope in _READS_WITHOUT_THE_NAME
 
 
 # ── conversions ──────────────────────────────────────────────────────────────────────────────────────

@@ -165,8 +165,11 @@ def batch_get(
 ) -> list[Row | None]:
     """The rows of keys (table, key), each at its key's position. Keys may repeat. Reads 100 rows per call
     (BatchGetItem's limit). Reads are strongly consistent, except in the tables that are
-    `eventually_consistent`, at half the price. Raises Throttled.
+    `eventually_consistent`, at half the price. No keys need no call, which DynamoDB would refuse. Raises
+    Throttled.
     """
+    if not keys:
+        return []
     if len(keys) > 100:
         first = batch_get(keys[:100], eventually_consistent=eventually_consistent)
         return first + batch_get(keys[100:], eventually_consistent=eventually_consistent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, NamedTuple, Self
 
@@ -22,6 +21,7 @@ from patchbay.api_model import MASK, ApiModel, LastError, ListQuery, Name, Plain
 from patchbay.event_filters import Filters
 from patchbay.events.models import EventType, KnownEventType
 from patchbay.ids import IntegrationId, WebhookId
+from patchbay.outbound import header_fields
 from patchbay.updates import VOLATILE, ReadOnly, Update
 from patchbay.webhooks import retry, signing
 
@@ -31,27 +31,6 @@ MAX_EXPIRY_SECONDS = 86_400
 _MAX_HEADERS = 20
 _MAX_HEADER_BYTES = 4096
 _MAX_FILTERS_BYTES = 8192  # each subscription's row has a copy
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}\Z")  # RFC 9110, 5.6.2
-_VALUE = re.compile(r"[\x20-\x7e]*\Z")  # RFC 9110, 5.5, without obs-text
-# Patchbay's own, hop-by-hop headers (RFC 9110, 7.6.1), and headers that frame or route the request.
-_RESERVED = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-    }
-)
 
 
 def check_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -70,13 +49,18 @@ def _check_masked_headers(headers: dict[str, str]) -> dict[str, str]:
     if sum(len(name) + len(value) for name, value in headers.items()) > _MAX_HEADER_BYTES:
         raise ValueError(f"must have at most {_MAX_HEADER_BYTES} bytes in total")
     for name, value in headers.items():
-        if not _TOKEN.match(name):
+        if not header_fields.is_name(name):
             raise ValueError(f"{name!r} is not a valid header name")
-        if name.lower() in _RESERVED or name.lower().startswith("webhook-"):
+        if _is_reserved(name):
             raise ValueError(f"{name} is set by Patchbay")
         if value and value != MASK:
             _check_value(name, value)
     return headers
+
+
+def _is_reserved(name: str) -> bool:
+    lower = name.lower()
+    return header_fields.is_reserved(name) or lower == "content-type" or lower.startswith("webhook-")
 
 
 def _check_value(name: str, value: str) -> None:
@@ -84,7 +68,7 @@ def _check_value(name: str, value: str) -> None:
         pasted_credentials.check(value)
     except ValueError as error:
         raise ValueError(f"the value of {name} {error}") from None
-    if not _VALUE.match(value):
+    if not header_fields.is_value(value):
         raise ValueError(
             f"the value of {name} has characters that are not allowed in a header; use printable ASCII"
         )

@@ -647,7 +647,7 @@ class DryRunStep(Model):
 
     id: str
     """The step's ID."""
-    type: Literal["webhook", "action", "wait", "filter", "branch"]
+    type: Literal["webhook", "action", "request", "wait", "filter", "branch"]
     """The type."""
     status: Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
     """`SUCCEEDED`; `STOPPED` by a filter; `FAILED`; `SKIPPED` because the run does not get there with this
@@ -946,7 +946,7 @@ class Flow(Model):
     """Why it has this status, or null."""
     trigger: FlowTrigger
     """What starts the flow."""
-    steps: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
+    steps: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
     """What the flow does, in order."""
     scopes: list[str]
     """The rights that the steps need."""
@@ -1011,9 +1011,11 @@ class FlowBranchStep(Model):
     """The type."""
     condition: list[EqualsFilter | InFilter | ExistsFilter]
     """What decides: all must match."""
-    then: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
+    then: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
     """The steps if all match."""
-    else_: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep] = Field(alias="else")
+    else_: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep] = (
+        Field(alias="else")
+    )
     """The steps if not; none by default."""
 
 
@@ -1029,13 +1031,25 @@ class FlowBranchStepInput(Model):
     condition: list[EqualsFilter | InFilter | ExistsFilterInput]
     """What decides: all must match."""
     then: list[
-        FlowWebhookStepInput | FlowActionStepInput | FlowWaitStepInput | FlowFilterStepInput | FlowBranchStepInput
+        FlowWebhookStepInput
+        | FlowActionStepInput
+        | FlowRequestStepInput
+        | FlowWaitStepInput
+        | FlowFilterStepInput
+        | FlowBranchStepInput
     ]
     """The steps if all match."""
     name: str | None = None
     """The name for people."""
     else_: (
-        list[FlowWebhookStepInput | FlowActionStepInput | FlowWaitStepInput | FlowFilterStepInput | FlowBranchStepInput]
+        list[
+            FlowWebhookStepInput
+            | FlowActionStepInput
+            | FlowRequestStepInput
+            | FlowWaitStepInput
+            | FlowFilterStepInput
+            | FlowBranchStepInput
+        ]
         | None
     ) = Field(default=None, alias="else")
     """The steps if not; none by default."""
@@ -1046,7 +1060,7 @@ class FlowDefinition(Model):
 
     trigger: FlowTrigger
     """What starts the flow."""
-    steps: list[FlowWebhookStep | FlowActionStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
+    steps: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
     """What the flow does, in order."""
 
 
@@ -1085,6 +1099,58 @@ class FlowList(Model):
     """The items of this page."""
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
+
+
+class FlowRequestStep(Model):
+    """Sends a request to a provider's API with a connection's token. `connectionId` is the connection's
+    name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path
+    becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`:
+    `{status, body, isTruncated}`.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    name: str | None
+    """The name for people."""
+    type: Literal["request"]
+    """The type."""
+    integration_id: str
+    """The integration that it belongs to."""
+    connection_id: str
+    """The name of the connection, which its creator chose."""
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    url: str
+    """The receiver's URL."""
+    query: dict[str, Any]
+    headers: dict[str, str]
+    """Headers of every request to the receiver. Responses mask their values."""
+    body: Any
+
+
+class FlowRequestStepInput(Model):
+    """Sends a request to a provider's API with a connection's token. `connectionId` is the connection's
+    name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path
+    becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`:
+    `{status, body, isTruncated}`.
+    """
+
+    id: str
+    """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
+    type: Literal["request"]
+    """The type."""
+    integration_id: str
+    """The integration that it belongs to."""
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    url: str
+    """The receiver's URL."""
+    name: str | None = None
+    """The name for people."""
+    connection_id: str | None = None
+    """The name of the connection, which its creator chose."""
+    query: dict[str, Any] | None = None
+    headers: dict[str, str] | None = None
+    """Headers of every request to the receiver. Responses mask their values."""
+    body: Any | None = None
 
 
 class FlowRun(Model):
@@ -1448,8 +1514,9 @@ class Integration(Model):
     """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the
     built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while
     setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is
-    the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another
-    workspace.
+    the platform's text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out
+    of the marketplace and stopped its copies, until it approves a later version. `createdBy` is null
+    for an integration of another workspace.
     """
 
     id: str
@@ -1484,6 +1551,8 @@ class Integration(Model):
     """The platform's decision on publishing it, or null."""
     review_reason: str | None
     """Why the platform decided so, or null."""
+    withdrawn: bool
+    """Whether the platform has taken it out of the marketplace and stopped its copies."""
     publisher: Publisher | None
     """Who published the integration."""
     installed_from: str | None
@@ -1822,6 +1891,90 @@ class ProviderSummaryList(Model):
     """The `cursor` of the next page; null on the last."""
 
 
+class Publication(Model):
+    """An integration that its workspace publishes, as the platform reviews it. `id` is the integration's.
+    The platform sets `publisherName` and `verified`, not the publisher. `submitted` is its current
+    version, null if it is no longer public. `listed` is the version in the marketplace, approved at
+    `listedAt`; null if there is none. `waitingSince` is null unless it waits for a decision. An
+    integration that the platform has `withdrawn` serves no copies.
+    """
+
+    id: str
+    """The integration."""
+    workspace_id: str
+    """The publisher's workspace."""
+    publisher_name: str | None
+    """The publisher's name in the marketplace, or null."""
+    verified: bool
+    """Whether the platform has verified the publisher."""
+    review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
+    """The platform's decision on the submitted version. Null if it is no longer public."""
+    review_reason: str | None
+    """What the platform told the publisher about its latest decision, or null."""
+    waiting_since: datetime | None
+    """Since when it waits for a decision, or null."""
+    withdrawn: bool
+    """Whether the platform has taken it out of the marketplace and stopped its copies."""
+    submitted: PublishedFields | None
+    """The current version, which an approval would list. Null if it is no longer public."""
+    listed: PublishedFields | None
+    """The version in the marketplace, or null."""
+    listed_at: datetime | None
+    """When that version was approved, or null."""
+    created_at: datetime
+    """When it was created."""
+    updated_at: datetime
+    """When it was last changed."""
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+
+
+class PublicationDetail(Model):
+    """A publication with the number of its installed copies, counted up to 1,000, and with the platform's
+    latest decisions, newest first.
+    """
+
+    id: str
+    """The integration."""
+    workspace_id: str
+    """The publisher's workspace."""
+    publisher_name: str | None
+    """The publisher's name in the marketplace, or null."""
+    verified: bool
+    """Whether the platform has verified the publisher."""
+    review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
+    """The platform's decision on the submitted version. Null if it is no longer public."""
+    review_reason: str | None
+    """What the platform told the publisher about its latest decision, or null."""
+    waiting_since: datetime | None
+    """Since when it waits for a decision, or null."""
+    withdrawn: bool
+    """Whether the platform has taken it out of the marketplace and stopped its copies."""
+    submitted: PublishedFields | None
+    """The current version, which an approval would list. Null if it is no longer public."""
+    listed: PublishedFields | None
+    """The version in the marketplace, or null."""
+    listed_at: datetime | None
+    """When that version was approved, or null."""
+    created_at: datetime
+    """When it was created."""
+    updated_at: datetime
+    """When it was last changed."""
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+    copy_count: int
+    """How many copies other workspaces have installed, counted up to 1,000."""
+    decisions: list[LogEntry]
+    """The platform's latest decisions, newest first; kept for at least 90 days."""
+
+
+class PublicationList(Model):
+    items: list[Publication]
+    """The items of this page."""
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last."""
+
+
 class PublishEvent(Model):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
@@ -1856,6 +2009,31 @@ class PublishedEvents(Model):
 
     items: list[PublishedEvent | RejectedItem]
     """The items of this page."""
+
+
+class PublishedFields(Model):
+    """What installers see of a public integration, and the OAuth client that serves them."""
+
+    version: int
+    """The version, which each change increases; also the `ETag`."""
+    name: str
+    """The name for people."""
+    type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
+    """The type."""
+    provider: str | None
+    """The provider, such as `hubspot`."""
+    description: str
+    """What it is, in a sentence or two."""
+    logo_url: str | None
+    """An image, by https."""
+    scopes: list[str]
+    """The scopes."""
+    client_id: str | None
+    """The OAuth client that serves the copies, or null."""
+    rate_limit_per_hour: int | None
+    """The most requests in any 60 minutes."""
+    rate_limit_per_day: int | None
+    """The most requests in any 24 hours."""
 
 
 class Publisher(Model):
@@ -2138,13 +2316,15 @@ class StepError(Model):
 
 
 class StepRun(Model):
-    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result."""
+    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result.
+    A request that is WAITING to be sent again has the `error` of its last try.
+    """
 
     id: str
     """The step's ID."""
-    type: Literal["webhook", "action", "wait", "filter", "branch"]
+    type: Literal["webhook", "action", "request", "wait", "filter", "branch"]
     """The type."""
-    status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
+    status: Literal["WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
     """`RUNNING`, `WAITING`, `SUCCEEDED`, `FAILED`, or `STOPPED` for the filter that ended the run."""
     input: dict[str, Any] | None
     """What it was given, with all values filled in; null for the event's data, and for filters and
@@ -2641,13 +2821,17 @@ ConnectSessionStatus: TypeAlias = Literal["OPEN", "COMPLETED", "REVOKED", "EXPIR
 
 ConnectionStatus: TypeAlias = Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"]
 
+DecidePublicationDecision: TypeAlias = Literal["APPROVE", "REJECT", "WITHDRAW"]
+
 DryRunStepStatus: TypeAlias = Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
 
-DryRunStepType: TypeAlias = Literal["webhook", "action", "wait", "filter", "branch"]
+DryRunStepType: TypeAlias = Literal["webhook", "action", "request", "wait", "filter", "branch"]
 
 EventStatus: TypeAlias = Literal["ACCEPTED", "REJECTED"]
 
 EventTypeInfoKind: TypeAlias = Literal["publishable", "operational", "platform"]
+
+FlowRequestStepMethod: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 FlowRunStatus: TypeAlias = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
 
@@ -2712,9 +2896,9 @@ Samples: TypeAlias = list[Sample]
 
 SeriesKind: TypeAlias = Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
 
-StepRunStatus: TypeAlias = Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
+StepRunStatus: TypeAlias = Literal["WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
 
-StepRunType: TypeAlias = Literal["webhook", "action", "wait", "filter", "branch"]
+StepRunType: TypeAlias = Literal["webhook", "action", "request", "wait", "filter", "branch"]
 
 TaskStatus: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 

@@ -2129,6 +2129,7 @@ class Flows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2219,6 +2220,7 @@ class Flows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2294,6 +2296,7 @@ class Flows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2398,6 +2401,7 @@ class AsyncFlows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2488,6 +2492,7 @@ class AsyncFlows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -2563,6 +2568,7 @@ class AsyncFlows:
         steps: Sequence[
             models.FlowWebhookStepInput
             | models.FlowActionStepInput
+            | models.FlowRequestStepInput
             | models.FlowWaitStepInput
             | models.FlowFilterStepInput
             | models.FlowBranchStepInput
@@ -3748,6 +3754,178 @@ class AsyncPortalSessions:
             models.PortalSession,
             path={},
             query={"limit": limit, "cursor": cursor},
+        )
+
+
+class Publications:
+    """The platform's reviews of public integrations; for its own workspace."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def get(self, workspace_id: str, id: str) -> models.PublicationDetail:
+        """Get a publication: what is submitted, what is listed, its copies, and the decisions on it.
+
+        Args:
+            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            id: The integration's ID, `int_…`.
+        """
+        return self._http.request(
+            Operation("GET", "/api/publications/{workspaceId}/{id}"),
+            models.PublicationDetail,
+            path={"workspaceId": workspace_id, "id": id},
+            query={},
+        )
+
+    def decide(
+        self,
+        workspace_id: str,
+        id: str,
+        *,
+        decision: Literal["APPROVE", "REJECT", "WITHDRAW"],
+        version: int | Unset | None = UNSET,
+        publisher_name: str | Unset | None = UNSET,
+        verified: bool | Unset = UNSET,
+        review_reason: str | Unset | None = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.PublicationDetail:
+        """Decide on a publication: approve or reject the version that was reviewed, or withdraw it.
+
+        Args:
+            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            id: The integration's ID, `int_…`.
+            version: The version that was reviewed: `version` of the publication. `WITHDRAW` needs none,
+                and applies to any version.
+            publisher_name: The publisher's name in the marketplace. Without it, an approval keeps the
+                current one.
+            verified: Whether an approval shows the publisher as verified.
+            review_reason: What the publisher reads about the decision.
+            decision: `APPROVE` lists the submitted version in the marketplace. `REJECT` leaves what is
+                listed. `WITHDRAW` takes the publication out of the marketplace, and stops its copies
+                within minutes.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return self._http.request(
+            Operation("PUT", "/api/publications/{workspaceId}/{id}/decision"),
+            models.PublicationDetail,
+            path={"workspaceId": workspace_id, "id": id},
+            query={},
+            body={
+                "version": version,
+                "publisherName": publisher_name,
+                "verified": verified,
+                "reviewReason": review_reason,
+                "decision": decision,
+            },
+            if_match=if_match,
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        review_status: Literal["PENDING", "APPROVED", "REJECTED"] | Unset = UNSET,
+    ) -> Page[models.Publication]:
+        """List the publications of all workspaces: those that wait for a decision, then the others.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            review_status: Only publications with this review status. Without a listed version, a
+                rejected one is in no list.
+        """
+        return self._http.page(
+            Operation("GET", "/api/publications"),
+            models.Publication,
+            path={},
+            query={"limit": limit, "cursor": cursor, "reviewStatus": review_status},
+        )
+
+
+class AsyncPublications:
+    """The platform's reviews of public integrations; for its own workspace."""
+
+    def __init__(self, http: AsyncHttp) -> None:
+        self._http = http
+
+    async def get(self, workspace_id: str, id: str) -> models.PublicationDetail:
+        """Get a publication: what is submitted, what is listed, its copies, and the decisions on it.
+
+        Args:
+            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            id: The integration's ID, `int_…`.
+        """
+        return await self._http.request(
+            Operation("GET", "/api/publications/{workspaceId}/{id}"),
+            models.PublicationDetail,
+            path={"workspaceId": workspace_id, "id": id},
+            query={},
+        )
+
+    async def decide(
+        self,
+        workspace_id: str,
+        id: str,
+        *,
+        decision: Literal["APPROVE", "REJECT", "WITHDRAW"],
+        version: int | Unset | None = UNSET,
+        publisher_name: str | Unset | None = UNSET,
+        verified: bool | Unset = UNSET,
+        review_reason: str | Unset | None = UNSET,
+        if_match: int | str | None = None,
+    ) -> models.PublicationDetail:
+        """Decide on a publication: approve or reject the version that was reviewed, or withdraw it.
+
+        Args:
+            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            id: The integration's ID, `int_…`.
+            version: The version that was reviewed: `version` of the publication. `WITHDRAW` needs none,
+                and applies to any version.
+            publisher_name: The publisher's name in the marketplace. Without it, an approval keeps the
+                current one.
+            verified: Whether an approval shows the publisher as verified.
+            review_reason: What the publisher reads about the decision.
+            decision: `APPROVE` lists the submitted version in the marketplace. `REJECT` leaves what is
+                listed. `WITHDRAW` takes the publication out of the marketplace, and stops its copies
+                within minutes.
+            if_match: The version that you read; PreconditionFailed if there is a later one.
+        """
+        return await self._http.request(
+            Operation("PUT", "/api/publications/{workspaceId}/{id}/decision"),
+            models.PublicationDetail,
+            path={"workspaceId": workspace_id, "id": id},
+            query={},
+            body={
+                "version": version,
+                "publisherName": publisher_name,
+                "verified": verified,
+                "reviewReason": review_reason,
+                "decision": decision,
+            },
+            if_match=if_match,
+        )
+
+    def list(
+        self,
+        *,
+        limit: int | Unset = UNSET,
+        cursor: str | Unset = UNSET,
+        review_status: Literal["PENDING", "APPROVED", "REJECTED"] | Unset = UNSET,
+    ) -> AsyncPage[models.Publication]:
+        """List the publications of all workspaces: those that wait for a decision, then the others.
+
+        Args:
+            limit: The most items of a page, 1 to 100.
+            cursor: Where the page starts: the `nextCursor` of the page before.
+            review_status: Only publications with this review status. Without a listed version, a
+                rejected one is in no list.
+        """
+        return self._http.page(
+            Operation("GET", "/api/publications"),
+            models.Publication,
+            path={},
+            query={"limit": limit, "cursor": cursor, "reviewStatus": review_status},
         )
 
 
@@ -5070,6 +5248,11 @@ class Resources:
         return PortalSessions(self._http)
 
     @cached_property
+    def publications(self) -> Publications:
+        """The platform's reviews of public integrations; for its own workspace."""
+        return Publications(self._http)
+
+    @cached_property
     def tasks(self) -> Tasks:
         """Tasks that run in the background, such as replays."""
         return Tasks(self._http)
@@ -5154,6 +5337,11 @@ class AsyncResources:
     def portal_sessions(self) -> AsyncPortalSessions:
         """Portal sessions, which open the console for your users."""
         return AsyncPortalSessions(self._http)
+
+    @cached_property
+    def publications(self) -> AsyncPublications:
+        """The platform's reviews of public integrations; for its own workspace."""
+        return AsyncPublications(self._http)
 
     @cached_property
     def tasks(self) -> AsyncTasks:

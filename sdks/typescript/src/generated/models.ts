@@ -223,6 +223,13 @@ export type CreateWebhook = Schemas["CreateWebhook"];
 /** The number of requests admitted on one day (UTC). */
 export type DailyUse = Schemas["DailyUse"];
 /**
+ * The platform's decision on a public integration. APPROVE and REJECT need the `version` that was reviewed, and decide
+ * a pending review of it. WITHDRAW revokes an approval, at any version, and stops the copies. `publisherName` and
+ * `verified` are set by an approval.
+ */
+export type DecidePublication = Schemas["DecidePublication"];
+export type DecidePublicationDecision = Schemas["DecidePublicationDecision"];
+/**
  * `statusReason` says why the delivery has not succeeded (yet): `http_500`, `timeout`, `retries_exhausted:http_500`,
  * `held:timeouts` …
  */
@@ -361,6 +368,19 @@ export type FlowFilterStep = Schemas["FlowFilterStep"];
 export type FlowFilterStepInput = Schemas["FlowFilterStepInput"];
 export type FlowList = Schemas["FlowList"];
 /**
+ * Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID.
+ * `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of
+ * one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`.
+ */
+export type FlowRequestStep = Schemas["FlowRequestStep"];
+/**
+ * Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID.
+ * `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of
+ * one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`.
+ */
+export type FlowRequestStepInput = Schemas["FlowRequestStepInput"];
+export type FlowRequestStepMethod = Schemas["FlowRequestStepMethod"];
+/**
  * One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow was deactivated or
  * deleted, or its event's data erased. `step` is where it is, or where it ended. While it is WAITING, `resumesAt` is
  * when it goes on at the latest.
@@ -459,7 +479,8 @@ export type InstallFlowStatus = Schemas["InstallFlowStatus"];
  * Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template
  * that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if
  * Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`.
- * `createdBy` is null for an integration of another workspace.
+ * `withdrawn` says that the platform has taken it out of the marketplace and stopped its copies, until it approves a
+ * later version. `createdBy` is null for an integration of another workspace.
  */
 export type Integration = Schemas["Integration"];
 export type IntegrationList = Schemas["IntegrationList"];
@@ -562,6 +583,19 @@ export type ProviderScope = Schemas["ProviderScope"];
 export type ProviderSummary = Schemas["ProviderSummary"];
 export type ProviderSummaryList = Schemas["ProviderSummaryList"];
 /**
+ * An integration that its workspace publishes, as the platform reviews it. `id` is the integration's. The platform sets
+ * `publisherName` and `verified`, not the publisher. `submitted` is its current version, null if it is no longer
+ * public. `listed` is the version in the marketplace, approved at `listedAt`; null if there is none. `waitingSince` is
+ * null unless it waits for a decision. An integration that the platform has `withdrawn` serves no copies.
+ */
+export type Publication = Schemas["Publication"];
+/**
+ * A publication with the number of its installed copies, counted up to 1,000, and with the platform's latest decisions,
+ * newest first.
+ */
+export type PublicationDetail = Schemas["PublicationDetail"];
+export type PublicationList = Schemas["PublicationList"];
+/**
  * `data` is the event's content, an object of at most 256 KB as JSON.
  *
  * Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the event that
@@ -577,6 +611,8 @@ export type PublishEvents = Schemas["PublishEvents"];
 export type PublishedEvent = Schemas["PublishedEvent"];
 /** One item for each event, in the order of the request. */
 export type PublishedEvents = Schemas["PublishedEvents"];
+/** What installers see of a public integration, and the OAuth client that serves them. */
+export type PublishedFields = Schemas["PublishedFields"];
 /** The publisher of an integration. The platform sets `name` and `verified`, not the publisher. */
 export type Publisher = Schemas["Publisher"];
 /**
@@ -718,7 +754,10 @@ export type SetWebhookStatus = Schemas["SetWebhookStatus"];
 export type StartRun = Schemas["StartRun"];
 /** Why a step failed. `code` is stable; that of an action is the platform's own. */
 export type StepError = Schemas["StepError"];
-/** One step of a run. `input` is what it was given, with all values filled in, and `output` its result. */
+/**
+ * One step of a run. `input` is what it was given, with all values filled in, and `output` its result. A request that
+ * is WAITING to be sent again has the `error` of its last try.
+ */
 export type StepRun = Schemas["StepRun"];
 export type StepRunStatus = Schemas["StepRunStatus"];
 export type StepRunType = Schemas["StepRunType"];

@@ -654,6 +654,39 @@ export class PortalSessions {
   }
 }
 
+/** The platform's reviews of public integrations; for its own workspace. */
+export class Publications {
+  readonly #http: Http;
+
+  constructor(http: Http) {
+    this.#http = http;
+  }
+
+  /** List the publications of all workspaces: those that wait for a decision, then the others. */
+  list(query: Query<"listPublications"> = {}, options?: Options): Page<models.Publication> {
+    return this.#http.page("GET", "/api/publications", { query, options });
+  }
+
+  /** Get a publication: what is submitted, what is listed, its copies, and the decisions on it. */
+  get(workspaceId: string, id: string, options?: Options): Promise<models.PublicationDetail> {
+    return this.#http.request("GET", "/api/publications/{workspaceId}/{id}", { path: { workspaceId, id }, options });
+  }
+
+  /** Decide on a publication: approve or reject the version that was reviewed, or withdraw it. */
+  decide(
+    workspaceId: string,
+    id: string,
+    body: Body<"decidePublication">,
+    options?: ConditionalOptions,
+  ): Promise<models.PublicationDetail> {
+    return this.#http.request("PUT", "/api/publications/{workspaceId}/{id}/decision", {
+      path: { workspaceId, id },
+      body,
+      options,
+    });
+  }
+}
+
 /** Tasks that run in the background, such as replays. */
 export class Tasks {
   readonly #http: Http;
@@ -893,6 +926,7 @@ export class Resources {
   readonly integrations: Integrations;
   readonly me: Me;
   readonly portalSessions: PortalSessions;
+  readonly publications: Publications;
   readonly tasks: Tasks;
   readonly webhooks: Webhooks;
   readonly workspace: Workspace;
@@ -911,6 +945,7 @@ export class Resources {
     this.integrations = new Integrations(http);
     this.me = new Me(http);
     this.portalSessions = new PortalSessions(http);
+    this.publications = new Publications(http);
     this.tasks = new Tasks(http);
     this.webhooks = new Webhooks(http);
     this.workspace = new Workspace(http);

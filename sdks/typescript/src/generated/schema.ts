@@ -1320,7 +1320,7 @@ export interface components {
              */
             status?: components["schemas"]["FlowStatus"];
             /** @description What the flow does, in order. */
-            steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTriggerInput"];
         };
@@ -1427,6 +1427,24 @@ export interface components {
              */
             date: string;
         };
+        /** @description The platform's decision on a public integration. APPROVE and REJECT need the `version` that was reviewed, and decide a pending review of it. WITHDRAW revokes an approval, at any version, and stops the copies. `publisherName` and `verified` are set by an approval. */
+        DecidePublication: {
+            /** @description `APPROVE` lists the submitted version in the marketplace. `REJECT` leaves what is listed. `WITHDRAW` takes the publication out of the marketplace, and stops its copies within minutes. */
+            decision: components["schemas"]["DecidePublicationDecision"];
+            /** @description The publisher's name in the marketplace. Without it, an approval keeps the current one. */
+            publisherName?: string | null;
+            /** @description What the publisher reads about the decision. */
+            reviewReason?: string | null;
+            /**
+             * @description Whether an approval shows the publisher as verified.
+             * @default false
+             */
+            verified?: boolean;
+            /** @description The version that was reviewed: `version` of the publication. `WITHDRAW` needs none, and applies to any version. */
+            version?: number | null;
+        };
+        /** @enum {string} */
+        DecidePublicationDecision: "APPROVE" | "REJECT" | "WITHDRAW";
         /** @description `statusReason` says why the delivery has not succeeded (yet): `http_500`, `timeout`, `retries_exhausted:http_500`, `held:timeouts` … */
         Delivery: {
             /** @description The number of attempts so far. */
@@ -1594,7 +1612,7 @@ export interface components {
             /** @description The type of the event; by default, the first one of the trigger. */
             eventType?: string | null;
             /** @description What the flow does, in order. */
-            steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTriggerInput"];
         };
@@ -1624,7 +1642,7 @@ export interface components {
         /** @enum {string} */
         DryRunStepStatus: "SUCCEEDED" | "STOPPED" | "FAILED" | "SKIPPED";
         /** @enum {string} */
-        DryRunStepType: "webhook" | "action" | "wait" | "filter" | "branch";
+        DryRunStepType: "webhook" | "action" | "request" | "wait" | "filter" | "branch";
         /** @description `{}`, the response to a DELETE: Zapier's client cannot read a 204. */
         Empty: Record<string, never>;
         /** @description The value at `path` equals `value`. */
@@ -1911,7 +1929,7 @@ export interface components {
             /** @description The field, with dots, such as `retryConfig.maxRetries` or `events.0.type`. */
             path: string;
         };
-        /** @description `scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and the flow acts with them. A list has `recentRuns` on request (`include`); otherwise they are null. */
+        /** @description `scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and the flow acts with them. */
         Flow: {
             /**
              * Format: date-time
@@ -1926,8 +1944,6 @@ export interface components {
             id: string;
             /** @description The name for people. */
             name: string;
-            /** @description How the latest runs went, in a list with `include=recentRuns`; otherwise null. */
-            recentRuns: components["schemas"]["RecentRuns"] | null;
             /** @description Who saved the definition last. The flow acts with their rights. */
             savedBy: string;
             /** @description The rights that the steps need. */
@@ -1937,7 +1953,7 @@ export interface components {
             /** @description Why it has this status, or null. */
             statusReason: string | null;
             /** @description What the flow does, in order. */
-            steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTrigger"];
             /**
@@ -1989,13 +2005,13 @@ export interface components {
             /** @description What decides: all must match. */
             condition: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
             /** @description The steps if not; none by default. */
-            else: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            else: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
             /** @description The name for people. */
             name: string | null;
             /** @description The steps if all match. */
-            then: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            then: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /**
              * @description The type. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -2007,13 +2023,13 @@ export interface components {
             /** @description What decides: all must match. */
             condition: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
             /** @description The steps if not; none by default. */
-            else?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            else?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
             /** @description The name for people. */
             name?: string | null;
             /** @description The steps if all match. */
-            then: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            then: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /**
              * @description The type. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -2023,7 +2039,7 @@ export interface components {
         /** @description What a flow does. It has at most 20 steps in total, and branches nest at most three deep. */
         FlowDefinition: {
             /** @description What the flow does, in order. */
-            steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
+            steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTrigger"];
         };
@@ -2061,6 +2077,65 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
+        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`. */
+        FlowRequestStep: {
+            body: components["schemas"]["JsonValue"];
+            /** @description The name of the connection, which its creator chose. */
+            connectionId: string;
+            /** @description Headers of every request to the receiver. Responses mask their values. */
+            headers: {
+                [key: string]: string;
+            };
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The integration that it belongs to. */
+            integrationId: string;
+            method: components["schemas"]["FlowRequestStepMethod"];
+            /** @description The name for people. */
+            name: string | null;
+            query: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "request";
+            /** @description The receiver's URL. */
+            url: string;
+        };
+        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`. */
+        FlowRequestStepInput: {
+            body?: components["schemas"]["JsonValue"];
+            /**
+             * @description The name of the connection, which its creator chose.
+             * @default default
+             */
+            connectionId?: string;
+            /** @description Headers of every request to the receiver. Responses mask their values. */
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
+            id: string;
+            /** @description The integration that it belongs to. */
+            integrationId: string;
+            method: components["schemas"]["FlowRequestStepMethod"];
+            /** @description The name for people. */
+            name?: string | null;
+            query?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * @description The type. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            type: "request";
+            /** @description The receiver's URL. */
+            url: string;
+        };
+        /** @enum {string} */
+        FlowRequestStepMethod: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
         /** @description One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow was deactivated or deleted, or its event's data erased. `step` is where it is, or where it ended. While it is WAITING, `resumesAt` is when it goes on at the latest. */
         FlowRun: {
             /** @description How many flows are in the chain of events that led to this run; at 5, it fails. */
@@ -2161,46 +2236,6 @@ export interface components {
         FlowRunStatus: "RUNNING" | "WAITING" | "SUCCEEDED" | "STOPPED" | "FAILED" | "CANCELLED";
         /** @enum {string} */
         FlowStatus: "ACTIVE" | "INACTIVE";
-        /** @description A flow that lacks only the user's `choices`. Each is a `webhook` of kind push, or an `object` of the platform from the list of choices `resource`; its ID replaces `{{choices.<key>}}` in the steps. `scopes` are the rights that the steps need. */
-        FlowTemplate: {
-            /** @description What the user who installs it chooses. */
-            choices: components["schemas"]["FlowTemplateChoice"][];
-            /** @description What it is, in a sentence or two. */
-            description: string;
-            /** @description The key that `POST /api/flows/templates/{key}/install` takes. */
-            key: string;
-            /** @description The name for people. */
-            name: string;
-            /** @description The rights that the steps need. */
-            scopes: string[];
-            /** @description The steps of the flow, with `{{choices.<key>}}` for what the user chooses. */
-            steps: {
-                [key: string]: unknown;
-            }[];
-            /** @description What starts the flow. */
-            trigger: components["schemas"]["FlowTrigger"];
-        };
-        /** @description What the user who installs the template chooses: a `webhook` of kind push, or an `object` of the platform, from its list of choices `resource`. Its ID replaces `{{choices.<key>}}` in the steps. */
-        FlowTemplateChoice: {
-            /** @description What the choice is for. */
-            description: string;
-            /** @description The key that `choices` has for it. */
-            key: string;
-            /** @description The name for people. */
-            label: string;
-            /** @description The list of choices with the objects; null for a webhook. */
-            resource: string | null;
-            /** @description `webhook`: the ID of a webhook of kind push. `object`: the ID of one of the platform's objects. */
-            type: components["schemas"]["FlowTemplateChoiceType"];
-        };
-        /** @enum {string} */
-        FlowTemplateChoiceType: "webhook" | "object";
-        FlowTemplateList: {
-            /** @description The items of this page. */
-            items: components["schemas"]["FlowTemplate"][];
-            /** @description The `cursor` of the next page; null on the last. */
-            nextCursor: string | null;
-        };
         /** @description A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's filters: `network`. */
         FlowTrigger: {
             /** @description The event types that start the flow, or `*` for all. */
@@ -2296,9 +2331,9 @@ export interface components {
             version: string;
         };
         /**
-         * @description The health of one integration, automation platform (its hooks), webhook, connection or flow.
+         * @description The health of one integration, automation platform (its hooks), webhook or connection.
          *
-         *     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`, and a flow has none of them.
+         *     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`.
          */
         HealthItem: {
             /** @description An integration's connections by state. */
@@ -2332,8 +2367,8 @@ export interface components {
             webhooks: components["schemas"]["Parts"] | null;
         };
         /** @enum {string} */
-        HealthItemKind: "integration" | "automation" | "webhook" | "connection" | "flow";
-        /** @description Integrations, automation platforms, webhooks, connections and flows, in this order, each newest first. States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after their end. A page of a filtered list can be short or empty, and still have a `nextCursor`. */
+        HealthItemKind: "integration" | "automation" | "webhook" | "connection";
+        /** @description Integrations, automation platforms, webhooks and connections, in this order, each newest first. States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after their end. A page of a filtered list can be short or empty, and still have a `nextCursor`. */
         HealthList: {
             /**
              * Format: date-time
@@ -2354,7 +2389,7 @@ export interface components {
          * @description Why something has its state; docs/health.md has the rules, with their numbers.
          * @enum {string}
          */
-        HealthReason: "breaker_open" | "consecutive_failures" | "success_rate" | "retries" | "backlog" | "slow" | "disabled" | "paused" | "inactive" | "pull" | "no_attempts" | "expired" | "refresh_fails" | "revoked" | "pending_setup" | "error" | "parts" | "no_runs";
+        HealthReason: "breaker_open" | "consecutive_failures" | "success_rate" | "retries" | "backlog" | "slow" | "disabled" | "paused" | "inactive" | "pull" | "no_attempts" | "expired" | "refresh_fails" | "revoked" | "pending_setup" | "error" | "parts";
         /**
          * @description HEALTHY: it works. DEGRADED: part of its work fails or waits. FAILING: all or most of it fails. DISABLED: Patchbay has stopped it after failures. PAUSED and INACTIVE: a user has stopped it. UNKNOWN: nothing to judge by.
          * @enum {string}
@@ -2432,25 +2467,7 @@ export interface components {
             /** @description The scopes. */
             scopes?: string[] | null;
         };
-        /** @description `choices` has an ID for each choice of the template, by its key. `name` and `description` are the template's by default. An INACTIVE flow is stored and does not run. */
-        InstallFlow: {
-            /** @description An ID for each choice of the template, by the choice's key. */
-            choices?: {
-                [key: string]: string;
-            };
-            /** @description What it is, in a sentence or two; the template's by default. */
-            description?: string | null;
-            /** @description The name for people; the template's by default. */
-            name?: string | null;
-            /**
-             * @description `ACTIVE`, or `INACTIVE` to store it only.
-             * @default ACTIVE
-             */
-            status?: components["schemas"]["InstallFlowStatus"];
-        };
-        /** @enum {string} */
-        InstallFlowStatus: "ACTIVE" | "INACTIVE";
-        /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `createdBy` is null for an integration of another workspace. */
+        /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out of the marketplace and stopped its copies, until it approves a later version. `createdBy` is null for an integration of another workspace. */
         Integration: {
             /** @description The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked. */
             config: {
@@ -2508,6 +2525,8 @@ export interface components {
             updatedAt: string;
             /** @description The version, which each change increases; also the `ETag`. */
             version: number;
+            /** @description Whether the platform has taken it out of the marketplace and stopped its copies. */
+            withdrawn: boolean;
         };
         IntegrationList: {
             /** @description The items of this page. */
@@ -3075,6 +3094,102 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
+        /** @description An integration that its workspace publishes, as the platform reviews it. `id` is the integration's. The platform sets `publisherName` and `verified`, not the publisher. `submitted` is its current version, null if it is no longer public. `listed` is the version in the marketplace, approved at `listedAt`; null if there is none. `waitingSince` is null unless it waits for a decision. An integration that the platform has `withdrawn` serves no copies. */
+        Publication: {
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description The integration. */
+            id: string;
+            /** @description The version in the marketplace, or null. */
+            listed: components["schemas"]["PublishedFields"] | null;
+            /**
+             * Format: date-time
+             * @description When that version was approved, or null.
+             */
+            listedAt: string | null;
+            /** @description The publisher's name in the marketplace, or null. */
+            publisherName: string | null;
+            /** @description What the platform told the publisher about its latest decision, or null. */
+            reviewReason: string | null;
+            /** @description The platform's decision on the submitted version. Null if it is no longer public. */
+            reviewStatus: components["schemas"]["ReviewStatus"] | null;
+            /** @description The current version, which an approval would list. Null if it is no longer public. */
+            submitted: components["schemas"]["PublishedFields"] | null;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /** @description Whether the platform has verified the publisher. */
+            verified: boolean;
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
+            /**
+             * Format: date-time
+             * @description Since when it waits for a decision, or null.
+             */
+            waitingSince: string | null;
+            /** @description Whether the platform has taken it out of the marketplace and stopped its copies. */
+            withdrawn: boolean;
+            /** @description The publisher's workspace. */
+            workspaceId: string;
+        };
+        /** @description A publication with the number of its installed copies, counted up to 1,000, and with the platform's latest decisions, newest first. */
+        PublicationDetail: {
+            /** @description How many copies other workspaces have installed, counted up to 1,000. */
+            copyCount: number;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt: string;
+            /** @description The platform's latest decisions, newest first; kept for at least 90 days. */
+            decisions: components["schemas"]["LogEntry"][];
+            /** @description The integration. */
+            id: string;
+            /** @description The version in the marketplace, or null. */
+            listed: components["schemas"]["PublishedFields"] | null;
+            /**
+             * Format: date-time
+             * @description When that version was approved, or null.
+             */
+            listedAt: string | null;
+            /** @description The publisher's name in the marketplace, or null. */
+            publisherName: string | null;
+            /** @description What the platform told the publisher about its latest decision, or null. */
+            reviewReason: string | null;
+            /** @description The platform's decision on the submitted version. Null if it is no longer public. */
+            reviewStatus: components["schemas"]["ReviewStatus"] | null;
+            /** @description The current version, which an approval would list. Null if it is no longer public. */
+            submitted: components["schemas"]["PublishedFields"] | null;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updatedAt: string;
+            /** @description Whether the platform has verified the publisher. */
+            verified: boolean;
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
+            /**
+             * Format: date-time
+             * @description Since when it waits for a decision, or null.
+             */
+            waitingSince: string | null;
+            /** @description Whether the platform has taken it out of the marketplace and stopped its copies. */
+            withdrawn: boolean;
+            /** @description The publisher's workspace. */
+            workspaceId: string;
+        };
+        PublicationList: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Publication"][];
+            /** @description The `cursor` of the next page; null on the last. */
+            nextCursor: string | null;
+        };
         PublishedEvent: {
             /** @description The ID. */
             id: string;
@@ -3090,6 +3205,29 @@ export interface components {
         PublishedEvents: {
             /** @description The items of this page. */
             items: (components["schemas"]["PublishedEvent"] | components["schemas"]["RejectedItem"])[];
+        };
+        /** @description What installers see of a public integration, and the OAuth client that serves them. */
+        PublishedFields: {
+            /** @description The OAuth client that serves the copies, or null. */
+            clientId: string | null;
+            /** @description What it is, in a sentence or two. */
+            description: string;
+            /** @description An image, by https. */
+            logoUrl: string | null;
+            /** @description The name for people. */
+            name: string;
+            /** @description The provider, such as `hubspot`. */
+            provider: string | null;
+            /** @description The most requests in any 24 hours. */
+            rateLimitPerDay: number | null;
+            /** @description The most requests in any 60 minutes. */
+            rateLimitPerHour: number | null;
+            /** @description The scopes. */
+            scopes: string[];
+            /** @description The type. */
+            type: components["schemas"]["IntegrationType"];
+            /** @description The version, which each change increases; also the `ETag`. */
+            version: number;
         };
         /** @description The publisher of an integration. The platform sets `name` and `verified`, not the publisher. */
         Publisher: {
@@ -3218,15 +3356,6 @@ export interface components {
         ReceiverBreaker: "CLOSED" | "OPEN";
         /** @enum {string} */
         ReceiverLane: "FAST" | "SLOW";
-        /** @description How the latest runs of a flow went: `count` runs of the newest events, at most ten. `failed` of them are FAILED, and `last` is that of the newest event. */
-        RecentRuns: {
-            /** @description How many runs these are: at most ten. */
-            count: number;
-            /** @description How many of them are `FAILED`. */
-            failed: number;
-            /** @description The run of the newest event; null if there is none. */
-            last: components["schemas"]["FlowRun"] | null;
-        };
         /** @description The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now. */
         Recover: {
             /**
@@ -3555,7 +3684,7 @@ export interface components {
             /** @description What happened, for people. */
             detail: string;
         };
-        /** @description One step of a run. `input` is what it was given, with all values filled in, and `output` its result. */
+        /** @description One step of a run. `input` is what it was given, with all values filled in, and `output` its result. A request that is WAITING to be sent again has the `error` of its last try. */
         StepRun: {
             /**
              * Format: date-time
@@ -3585,9 +3714,9 @@ export interface components {
             type: components["schemas"]["StepRunType"];
         };
         /** @enum {string} */
-        StepRunStatus: "RUNNING" | "WAITING" | "SUCCEEDED" | "STOPPED" | "FAILED";
+        StepRunStatus: "WAITING" | "SUCCEEDED" | "STOPPED" | "FAILED";
         /** @enum {string} */
-        StepRunType: "webhook" | "action" | "wait" | "filter" | "branch";
+        StepRunType: "webhook" | "action" | "request" | "wait" | "filter" | "branch";
         /** @description The event type and URL of an automation. Ignores filters without a value (`""` or null). */
         Subscribe: {
             /** @description The type of the event. */
@@ -3777,7 +3906,7 @@ export interface components {
             /** @description The name for people. */
             name?: string;
             /** @description What the flow does, in order: all steps. */
-            steps?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
+            steps?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /** @description What starts the flow, as a whole. */
             trigger?: components["schemas"]["FlowTriggerInput"];
         };
@@ -4906,8 +5035,6 @@ export interface operations {
             query?: {
                 /** @description Where the page starts: the `nextCursor` of the page before. */
                 cursor?: string;
-                /** @description What to add to each item: `stats`, `receiver`, or both, separated by a comma. */
-                include?: "recentRuns";
                 /** @description The most items of a page, 1 to 100. */
                 limit?: number;
                 /** @description Only items with this status. */
@@ -4947,7 +5074,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Tjwr7R4IGWdiDZTtR0
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
                  */
                 id: string;
             };
@@ -4969,7 +5096,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Tjwr7R4IGWdiDZTtR0
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
                  */
                 id: string;
             };
@@ -5065,7 +5192,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Tjwr7R4IGWdiDZTtR0
+                 * @example flw_0355Ok4liffmmSS0IYh0jp
                  */
                 id: string;
             };
@@ -5088,42 +5215,6 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["DryRunFlow"];
-            };
-        };
-        responses: never;
-    };
-    listFlowTemplates: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: never;
-    };
-    installFlow: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
-                 * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
-                 */
-                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-            };
-            path: {
-                /**
-                 * @description The key of a template of a flow, such as `published_posts`.
-                 * @example failed_posts
-                 */
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["InstallFlow"];
             };
         };
         responses: never;
@@ -5708,7 +5799,7 @@ export interface operations {
                 /** @description Only this integration, its webhooks and its connections. */
                 integrationId?: string;
                 /** @description Only items of these kinds, separated by commas. */
-                kind?: ("integration" | "automation" | "webhook" | "connection" | "flow")[];
+                kind?: ("integration" | "automation" | "webhook" | "connection")[];
                 /** @description The most items of a page, 1 to 100. */
                 limit?: number;
                 /** @description Only items with these states, separated by commas. */
@@ -6326,6 +6417,75 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ExchangeCode"];
+            };
+        };
+        responses: never;
+    };
+    listPublications: {
+        parameters: {
+            query?: {
+                /** @description Where the page starts: the `nextCursor` of the page before. */
+                cursor?: string;
+                /** @description The most items of a page, 1 to 100. */
+                limit?: number;
+                /** @description Only publications with this review status. Without a listed version, a rejected one is in no list. */
+                reviewStatus?: components["schemas"]["ReviewStatus"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    getPublication: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The integration's ID, `int_…`.
+                 * @example int_0355200000000000000001
+                 */
+                id: string;
+                /**
+                 * @description The publisher's workspace, as `workspaceId` of a publication has it.
+                 * @example acme
+                 */
+                workspaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    decidePublication: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @example "3"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description The integration's ID, `int_…`.
+                 * @example int_0355200000000000000001
+                 */
+                id: string;
+                /**
+                 * @description The publisher's workspace, as `workspaceId` of a publication has it.
+                 * @example acme
+                 */
+                workspaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecidePublication"];
             };
         };
         responses: never;

@@ -20,6 +20,11 @@ function checkStep(step: Step): FlowProblem[] {
       return step.webhookId === "" ? problem("webhookId", t.check.webhook) : [];
     case "action":
       return step.action === "" ? problem("action", t.check.action) : [];
+    case "request":
+      return [
+        ...(step.integrationId === "" ? problem("connectionId", t.check.connection) : []),
+        ...(step.url === "" ? problem("url", t.check.url) : []),
+      ];
     case "wait": {
       const isValid = Number.isInteger(step.seconds) && step.seconds >= 1 && step.seconds <= MAX_WAIT_SECONDS;
       return isValid ? [] : problem("seconds", t.check.wait);

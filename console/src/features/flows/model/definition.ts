@@ -29,7 +29,15 @@ export const MAX_NESTING = 3;
 export const MAX_WAIT_SECONDS = 30 * 86_400;
 const ID = /^[a-z][a-z0-9_]{0,31}$/;
 /** What a step does, as the scope that whoever saves the flow needs. */
-export const STEP_SCOPES: Partial<Record<StepType, string>> = { webhook: "webhooks:write", action: "automations:use" };
+export const STEP_SCOPES: Partial<Record<StepType, string>> = {
+  webhook: "webhooks:write",
+  action: "automations:use",
+  request: "credentials:use",
+};
+/** The connection of an integration that has one. */
+export const DEFAULT_NAME = "default";
+/** The methods that a request can have. */
+export const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /** Every step, with those inside branches, in the order of the definition. */
 export function located(
@@ -107,6 +115,8 @@ export function newStep(type: StepType, taken: readonly string[]): Step {
       return { id, type, webhookId: "" };
     case "action":
       return { id, type, action: "", input: {} };
+    case "request":
+      return { id, type, integrationId: "", connectionId: "", method: "POST", url: "" };
     case "wait":
       return { id, type, seconds: 600 };
     case "filter":
@@ -142,7 +152,16 @@ function tidied(step: Step): Step {
     const { data: _, ...rest } = own;
     return rest;
   }
-  return own;
+  return own.type === "request" ? tidiedRequest(own) : own;
+}
+
+function tidiedRequest({ query, headers, body, ...step }: StepOf<"request">): StepOf<"request"> {
+  return {
+    ...step,
+    ...(query && Object.keys(query).length > 0 && { query }),
+    ...(headers && Object.keys(headers).length > 0 && { headers }),
+    ...(body != null && { body }),
+  };
 }
 
 /** Whether two drafts say the same. */

@@ -264,6 +264,10 @@ function renameIn(step: Step, id: string, to: string): Step {
       return { ...step, ...own, ...(step.data && { data: renameInValues(step.data, id, to) }) };
     case "action":
       return { ...step, ...own, ...(step.input && { input: renameInValues(step.input, id, to) }) };
+    case "request": {
+      const { url, query, headers, body } = step;
+      return { ...step, ...own, ...renameInValues({ url, query, headers, body }, id, to) };
+    }
     case "filter":
       return { ...step, ...own, filters: renameInPaths(step.filters, id, to) };
     case "branch":

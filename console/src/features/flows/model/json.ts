@@ -57,6 +57,12 @@ function hasFields(step: Step): boolean {
       return typeof step.webhookId === "string" && (step.data == null || isObject(step.data));
     case "action":
       return typeof step.action === "string" && (step.input === undefined || isObject(step.input));
+    case "request":
+      return (
+        [step.integrationId, step.connectionId ?? "", step.method, step.url].every((one) => typeof one === "string") &&
+        isObject(step.query ?? {}) &&
+        isObject(step.headers ?? {})
+      );
     case "wait":
       return typeof step.seconds === "number";
     case "filter":

@@ -7,7 +7,7 @@ export interface FlowProblem {
   message: string;
 }
 
-const TYPES = new Set<string>(["webhook", "action", "wait", "filter", "branch"] satisfies Step["type"][]);
+const TYPES = new Set<string>(["webhook", "action", "request", "wait", "filter", "branch"] satisfies Step["type"][]);
 const IN_MESSAGE = /^(?:Value error, )?step ([a-z][a-z0-9_]{0,31}): (.*)$/s;
 
 /** The API's errors, each at the step that it belongs to. */

@@ -48,6 +48,11 @@ function outputFields(step: Step, actions: readonly Action[]): Field[] {
       return [{ path: `${prefix}matched`, types: ["boolean"] }];
     case "action":
       return schemaFields(actions.find(({ id }) => id === step.action)?.output, prefix);
+    case "request":
+      return [
+        { path: `${prefix}status`, types: ["integer"] },
+        { path: `${prefix}body`, types: ["object"] },
+      ];
     case "wait":
     case "filter":
       return [];
@@ -79,6 +84,8 @@ function exampleOutput(step: Step, actions: readonly Action[]): unknown {
       return actions.find(({ id }) => id === step.action)?.sample.output;
     case "branch":
       return { matched: true };
+    case "request":
+      return { status: 200, body: {}, isTruncated: false };
     case "wait":
     case "filter":
       return null;

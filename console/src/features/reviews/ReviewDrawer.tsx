@@ -1,0 +1,161 @@
+import { useCan, useSession } from "@api/session";
+import { CopyableId } from "@components/CopyButton";
+import { ErrorPanel } from "@components/ErrorPanel";
+import { Facts } from "@components/Panel";
+import { PageSkeleton } from "@components/Skeletons";
+import { StatusBadge } from "@components/StatusBadge";
+import { reviewStatus } from "@components/statuses";
+import { TimeAgo } from "@components/TimeAgo";
+import { Drawer, Text } from "@mantine/core";
+import type { PublicationDetail } from "@sdk/generated/models";
+import { reviews as t } from "@strings/reviews";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
+import { Comparison } from "./Comparison";
+import { Decide } from "./Decide";
+import { nameOf } from "./publication";
+import { publicationDetail } from "./queries";
+import classes from "./reviews.module.css";
+import { Withdraw } from "./Withdraw";
+
+interface Props {
+  opened: { workspaceId: string; id: string } | null;
+  onClose: () => void;
+}
+
+/** A publication: what is submitted against what is listed, the decision, and the earlier ones. */
+export function ReviewDrawer({ opened, onClose }: Props) {
+  const query = useQuery({
+    ...publicationDetail(opened?.workspaceId ?? "", opened?.id ?? ""),
+    enabled: opened !== null,
+  });
+  const detail = opened === null ? undefined : query.data;
+  return (
+    <Drawer opened={opened !== null} onClose={onClose} size={760} title={detail ? nameOf(detail) : t.detail.title}>
+      {detail ? (
+        <Content key={detail.id} publication={detail} />
+      ) : query.error ? (
+        <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />
+      ) : (
+        <PageSkeleton />
+      )}
+    </Drawer>
+  );
+}
+
+function Content({ publication }: { publication: PublicationDetail }) {
+  const { readOnly } = useSession();
+  const { reviewStatus: status, listed, submitted, withdrawn, copyCount } = publication;
+  const isPending = status === "PENDING";
+  const canBeWithdrawn = !withdrawn && (listed !== null || copyCount > 0);
+  return (
+    <>
+      <div className={classes.statusLine}>
+        {status === null ? (
+          <StatusBadge tone="neutral">{t.detail.unpublished}</StatusBadge>
+        ) : (
+          <StatusBadge {...reviewStatus(status)} />
+        )}
+        <Text c="dimmed" size="sm">
+          {stateOf(publication)}
+        </Text>
+      </div>
+      {(listed ?? submitted) !== null && (
+        <Section title={isPending ? t.detail.compare : t.detail.compareListed}>
+          {isPending && (
+            <Text size="sm" c="dimmed" mb="sm">
+              {t.detail.check}
+            </Text>
+          )}
+          <Comparison publication={publication} />
+        </Section>
+      )}
+      {isPending && !readOnly && (
+        <Section title={t.decide.title}>
+          <Decide publication={publication} />
+        </Section>
+      )}
+      {canBeWithdrawn && !readOnly && (
+        <Section title={t.withdraw.heading}>
+          <Withdraw publication={publication} />
+        </Section>
+      )}
+      {readOnly && (
+        <Text mt="md" c="dimmed">
+          {t.decide.readOnly}
+        </Text>
+      )}
+      <div className={classes.section}>
+        <Facts facts={facts(publication)} />
+      </div>
+      <Section title={t.detail.history}>
+        <History publication={publication} />
+      </Section>
+    </>
+  );
+}
+
+function History({ publication: { decisions, workspaceId, id } }: { publication: PublicationDetail }) {
+  const seesAudit = useCan("audit:read");
+  return (
+    <>
+      {decisions.length === 0 ? (
+        <Text c="dimmed" size="sm">
+          {t.detail.noHistory}
+        </Text>
+      ) : (
+        <ul className={classes.log}>
+          {decisions.map(({ id, action, actor, detail, createdAt }) => (
+            <li key={id}>
+              <div style={{ minWidth: 0 }}>
+                {t.detail.decisions[action] ?? action}
+                <p>{[t.detail.who(actor), detail].filter(Boolean).join(" · ")}</p>
+              </div>
+              <TimeAgo at={createdAt} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {seesAudit && (
+        <Link to="/audit" search={{ target: `${workspaceId}/${id}`, period: "all" }}>
+          {t.detail.audit}
+        </Link>
+      )}
+    </>
+  );
+}
+
+function Section({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section className={classes.section} aria-label={title}>
+      <h3>{title}</h3>
+      {children}
+    </section>
+  );
+}
+
+function stateOf({ reviewStatus: status, withdrawn, listed }: PublicationDetail): string {
+  const words = t.detail.states;
+  if (status === "PENDING") return words.PENDING(listed !== null);
+  if (withdrawn) return words.withdrawn;
+  if (status === null) return words.unpublished;
+  return status === "APPROVED" ? words.APPROVED : words.REJECTED(listed !== null);
+}
+
+function facts(publication: PublicationDetail) {
+  const { workspaceId, publisherName, verified, waitingSince, listedAt, copyCount, reviewReason, id } = publication;
+  const names = t.detail.facts;
+  return [
+    [names.workspace, <CopyableId key="workspace" id={workspaceId} what={names.workspace} />],
+    [
+      names.publisher,
+      publisherName === null ? t.detail.nothing : verified ? `${publisherName} (${t.verified})` : publisherName,
+    ],
+    ...(waitingSince ? [[names.waiting, <TimeAgo key="waiting" at={waitingSince} />] as const] : []),
+    ...(listedAt ? [[names.approved, <TimeAgo key="approved" at={listedAt} />] as const] : []),
+    [names.copies, t.detail.copies(copyCount)],
+    ...(reviewReason ? [[names.reason, reviewReason] as const] : []),
+    [names.id, <CopyableId key="id" id={id} what={names.id} />],
+  ] as const satisfies readonly (readonly [string, ReactNode])[];
+}
