@@ -296,6 +296,8 @@ def event_type(type: str) -> str:
 def _mend_event(body: Json) -> None:
     body["type"] = event_type(body["type"])
     body["data"] = GIVEN["samples"][body["type"]]
+    if body.get("workspaceId"):  # an event of another workspace could not be read afterwards
+        body["workspaceId"] = GIVEN["workspace"]
 
 
 def _mend_events(body: Json) -> None:
