@@ -1,0 +1,1 @@
+function e(e,t){let n=Object.entries(e).map(([e,t])=>({value:e,label:t}));return t===void 0?n:[{value:``,label:t},...n]}export{e as t};

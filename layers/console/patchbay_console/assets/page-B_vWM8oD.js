@@ -1,1 +1,0 @@
-function e(e){let t=document.querySelector(`meta[name="${e}"]`)?.content??``;return t.startsWith(`__`)?``:t}var t=e(`csp-nonce`),n=e(`frame-ancestors`).split(/\s+/).filter(e=>/^https?:\/\/[^*]+$/.test(e)),r=window.parent!==window;export{r as n,t as r,n as t};

@@ -1,0 +1,1 @@
+function e(e){return document.querySelector(`meta[name="${e}"]`)?.content??``}var t=e(`csp-nonce`),n=e(`frame-ancestors`).split(/\s+/).filter(e=>/^https?:\/\/[^*]+$/.test(e)),r=window.parent!==window;export{r as n,t as r,n as t};
