@@ -1,7 +1,7 @@
 """The API does what openapi.json says, for requests that schemathesis generates from it.
 
-`make test` runs a short part with a fixed seed. `make test-contract` runs all phases, as a user and as an
-API key.
+`make test-contract QUICK=1` runs a short part with a fixed seed. `make test-contract` runs all phases, as a
+user and as an API key.
 """
 
 from __future__ import annotations

@@ -722,16 +722,6 @@ class CallRecorder(Driver):
         return call(params)
 
 
-@pytest.fixture
-def recorder(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> CallRecorder:
-    """A recorder after the tour of the whole system."""
-    one_at_a_time(monkeypatch)
-    recorder = CallRecorder(backend, api, monkeypatch)
-    with around_calls(recorder.record):
-        tour(recorder)
-    return recorder
-
-
 def test_unknown_route_counts_a_key_with_the_rights_of_every_endpoint() -> None:
     """All rights to count the request of a key, but neither those to read sessions and the key of JWTs, nor
     the one to write the audit log, which does not record requests to no route.
@@ -766,7 +756,22 @@ def used_by_lambda(template: Template) -> Iterator[tuple[str, Right]]:
 
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
-def test_functions_have_exactly_the_rights_that_they_use(recorder: CallRecorder, backend: Backend) -> None:
+def test_tour_uses_every_right_and_no_other_and_tables_with_a_ttl_enable_it(
+    backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+) -> None:
+    """One test for both, because the tour of the whole system takes long."""
+    one_at_a_time(monkeypatch)
+    recorder = CallRecorder(backend, api, monkeypatch)
+    with around_calls(recorder.record):
+        tour(recorder)
+    with subtests.test("rights"):
+        check_rights(recorder, backend)
+    with subtests.test("TTL"):
+        check_ttl(backend)
+
+
+def check_rights(recorder: CallRecorder, backend: Backend) -> None:
+    """Functions have exactly the rights that they use."""
     grants = granted(backend.template)
     assert recorder.untried == set(), "add a request for it to tests/tour.py"
     for function, right in used_by_lambda(backend.template):
@@ -820,9 +825,9 @@ def test_function_of_another_stack_publishes_with_the_two_exported_policies(
     assert [right for right in used if not Grants((), policies).allow(right)] == []
 
 
-@pytest.mark.parameters(MaxVisibilityWaitSeconds=1000)
-def test_tables_whose_rows_have_a_ttl_enable_it(recorder: CallRecorder) -> None:
-    ending = {name for name in TABLES if any("ttl" in row for row in recorder.backend.rows(name))}
+def check_ttl(backend: Backend) -> None:
+    """Tables whose rows have a TTL enable it, and no other."""
+    ending = {name for name in TABLES if any("ttl" in row for row in backend.rows(name))}
     expiring = {
         name
         for name, table in TABLES.items()

@@ -59,7 +59,9 @@ def assert_endpoint_response(name: str, event: Any, answer: Any) -> None:
     # The IDs, codes and OAuth states of samples do not exist, so lookups fail.
     if route.path in ("/api/portal/sessions/exchange", "/api/connect/session"):
         expected, content_type = 401, "application/problem+json"
-    elif route.path.endswith("/oauth/callback") or route.key == "POST /api/connect/sessions":
+    elif route.path.endswith(("/oauth/callback", "/templates/{key}/install")) or (
+        route.key == "POST /api/connect/sessions"
+    ):
         expected, content_type = 422, "application/problem+json"
     elif any(re.match("[a-z]{3}_", value) for value in parameters) or not route.path:
         expected, content_type = 404, "application/problem+json"

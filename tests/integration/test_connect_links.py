@@ -230,7 +230,8 @@ def test_link_opens_no_other_route(api: Api, backend: Backend, subtests: pytest.
         path = route.path.format_map(
             {"id": id, "connectionId": link.id, "platform": "n8n", "key": "k"}
             | dict.fromkeys(
-                ("eventType", "deliveryId", "consumer", "resource", "file", "file+", "runId"), "x"
+                ("eventType", "deliveryId", "consumer", "resource", "file", "file+", "runId", "workspaceId"),
+                "x",
             )
         )
         with subtests.test(route.key):

@@ -232,6 +232,7 @@ def test_create_stores_all_fields_and_masks_secrets(api: Api) -> None:
         "isPublic": False,
         "reviewStatus": None,
         "reviewReason": None,
+        "withdrawn": False,
         "publisher": None,
         "installedFrom": None,
         "metadata": {"team": "news", "nested": {"null": None}, "big": 2**70, "float": 0.1},

@@ -81,12 +81,15 @@ BODIES: dict[str, Any] = {
     "POST /api/integrations/{id}/connections": {"connectionId": "new", "credentials": {"apiKey": "mine"}},
 }
 # The routes that reach other workspaces: the marketplace (test_marketplace), the redirect target of
-# providers, which has no caller (test_oauth_flow), and the platform's answer to a run (test_runs).
+# providers, which has no caller (test_oauth_flow), and the platform's answers: to a run (test_runs), and to
+# a publication (test_publications).
 CROSSING_ROUTES = {
     "GET /api/integrations/marketplace/{id}",
     "POST /api/integrations/{id}/install",
     "GET /api/integrations/{id}/oauth/callback",
     "PUT /api/actions/runs/{id}",
+    "GET /api/publications/{workspaceId}/{id}",
+    "PUT /api/publications/{workspaceId}/{id}/decision",
 }
 # The status that an owner gets where it is not 200, 201 or 202.
 STATUSES = {

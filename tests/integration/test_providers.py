@@ -37,7 +37,7 @@ VALUES: list[Any] = [
 # The checks of these know more than a schema can say: private hosts, codes that say nothing about a grant,
 # parameters that Patchbay sends itself, some invisible characters.
 LOOSE = {
-    *("authorizationUrl", "tokenUrl", "revocationUrl", "issuer"),
+    *("authorizationUrl", "tokenUrl", "revocationUrl", "issuer", "apiUrl"),
     *("redirectUris", "expiredErrors", "clientSecret"),
 }  # fmt: skip
 
