@@ -25,13 +25,14 @@ CONTEXT: dict[str, Any] = {
 }
 _HOSTILE = "[data-hostile], [href^='javascript:' i], [src*='evil.example'], [href*='evil.example']"
 
-# A link changes the address, and the router shows the other page when it has loaded what the page needs.
+# A link changes the address, and the router shows the other page when it has loaded what the page needs: with
+# a heading of its own, or in a drawer.
 _GO = """(path) => {
-  for (const heading of document.querySelectorAll("h1")) heading.dataset.left = "";
+  for (const part of document.querySelectorAll("h1, [role=dialog]")) part.dataset.left = "";
   history.pushState(null, "", path);
   dispatchEvent(new PopStateEvent("popstate"));
 }"""
-_IS_THERE = "() => document.querySelector('h1:not([data-left])') !== null"
+_IS_THERE = "() => document.querySelector(':is(h1, [role=dialog]):not([data-left])') !== null"
 
 
 class Console:
