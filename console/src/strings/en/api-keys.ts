@@ -148,7 +148,7 @@ export const apiKeys = {
       webhook: (id: string) => `the new key goes to the webhook ${id}`,
       secret: (arn: string) => `the new key goes to ${arn}`,
     },
-    notDue: "It is not to be rotated",
+    notDue: "Not scheduled",
     ended: {
       EXPIRED: "This key has expired. Programs that use it get 401. Create a new key; an ended one cannot come back.",
       REVOKED: "This key was revoked. Programs that use it get 401. Create a new key; a revoked one cannot come back.",

@@ -72,7 +72,7 @@ export const common = {
     notFoundTitle: "There is no such page",
     notFound: "The address may be old, or your session may not show this page.",
     forbiddenTitle: "Your session does not allow this",
-    forbidden: "Ask whoever gave you access for a session with more rights.",
+    forbidden: "To get more rights, ask the person who gave you access.",
   },
   time: {
     never: "Never",

@@ -12,7 +12,7 @@ const of = ({ name, from }: Trouble) => (from === null ? name : `${name} (${from
 /** Texts of the overview. */
 export const overview = {
   title: "Overview",
-  text: "How your deliveries, connections and integrations do, and what needs you.",
+  text: "What needs your attention, and how your deliveries and connections perform.",
   activity: "Activity",
   period: "Period",
   periods: { "24h": "24 hours", "7d": "7 days", "30d": "30 days" },

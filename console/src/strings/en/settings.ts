@@ -99,7 +99,7 @@ export const settings = {
     eraseAction: "Erase everything",
     eraseConfirmTitle: "Erase everything in this workspace?",
     eraseWarning:
-      "It starts at once, and cannot be stopped or undone. Nobody can get anything back, not even whoever runs Patchbay. Export the workspace first if you may need it.",
+      "It starts at once, and cannot be stopped or undone. Nobody can restore the data, including the operators of Patchbay. If you might need it, export the workspace first.",
     eraseType: (id: string) => `To confirm, type the ID of the workspace: ${id}`,
     eraseInput: "ID of the workspace",
     eraseStarted: "The erasure has started",

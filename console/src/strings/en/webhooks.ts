@@ -106,7 +106,7 @@ export const webhooks = {
     backlogText: "What has been tried once goes on being tried. When fewer wait, what is held is sent.",
     failing: (failures: number, most: number) =>
       `${failures} of ${count(most, "delivery", "deliveries")} in a row failed`,
-    failingText: (most: number) => `After ${most}, Patchbay disables the webhook. A success starts the count anew.`,
+    failingText: (most: number) => `After ${most}, Patchbay disables the webhook. A success resets the count.`,
     slow: "Your endpoint takes over two seconds",
     slowText: "Its deliveries use the lane for slow endpoints. Answer first, then do the work.",
     expires: "This webhook is temporary",
