@@ -39,14 +39,14 @@ const COLUMNS: readonly Column<Flow>[] = [
   {
     key: "trigger",
     title: t.columns.trigger,
-    width: "1.6fr",
+    width: "1.4fr",
     hide: "narrow",
     render: ({ trigger }) => <span className={classes.cut}>{startsWith(trigger.eventTypes)}</span>,
   },
   {
     key: "last",
     title: t.columns.last,
-    width: "190px",
+    width: "236px",
     hide: "small",
     render: ({ recentRuns }) => <LastRun runs={recentRuns} />,
   },
