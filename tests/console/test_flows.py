@@ -134,6 +134,7 @@ def test_template_gets_a_new_webhook_and_an_account(console: Console) -> None:
             page.get_by_role("button", name="Create flow").click()
             expect(page.get_by_text("is missing. Team webhook:")).to_be_visible()
         page.get_by_role("link", name="Add a webhook").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Add a webhook")
         page.get_by_label("Name").fill("Crew")
         page.get_by_label("Endpoint URL").fill(hook.url)
         page.get_by_label("Search event types").fill("published")

@@ -48,6 +48,7 @@ def test_template_is_found_installed_and_set_up(console: Console, watch: Watch) 
 
 def test_viewer_sees_what_a_listing_needs_and_no_button_to_install_it(console: Console) -> None:
     page = console.open("/marketplace", role="viewer")
+    page.get_by_role("searchbox").fill("ActiveCampaign")
     page.get_by_role("link", name="ActiveCampaign").click()
     drawer = page.get_by_role("dialog", name="ActiveCampaign")
     expect(drawer.get_by_text("API key", exact=True)).to_be_visible()
