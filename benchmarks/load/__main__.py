@@ -218,14 +218,9 @@ def _run_journeys(
     process.stdin.flush()
     samples: list[dict[str, Any]] = []
     result = None
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the users get it too
     try:
-        while True:
-            try:
-                line = process.stdout.readline()
-            except KeyboardInterrupt:
-                continue  # the users got it too
-            if not line:
-                break
+        for line in process.stdout:
             found = json.loads(line)
             if "result" in found:
                 result = found["result"]
@@ -238,6 +233,7 @@ def _run_journeys(
         if result is None:
             process.terminate()
         process.wait()
+        signal.signal(signal.SIGINT, interrupt)
     return samples, result
 
 
