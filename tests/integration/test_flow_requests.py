@@ -622,3 +622,64 @@ def test_late_messages_of_a_batch_wait_for_the_next_worker(flows: Requests) -> N
     assert len(flows.sent) == 1
     flows.minutes(1)
     assert len(flows.sent) == 3
+
+
+@pytest.mark.parametrize("depth", [33, 600, 20_000])
+def test_deeply_nested_response_is_text(flows: Requests, depth: int) -> None:
+    """Code that follows every level would fail after the request was sent, and so repeat it."""
+    answers(flows.crm, Answer(200, body=b"[" * depth + b"]" * depth))
+    run = flows.go(flows.call(), minutes=10)
+    assert (run["status"], len(flows.sent)) == ("SUCCEEDED", 1)
+    assert run["steps"][0]["output"]["body"].startswith("[[[")
+
+
+def test_failure_that_does_not_fit_into_the_runs_row_is_recorded_without_its_values(flows: Requests) -> None:
+    answers(flows.crm, Answer(200, body=json.dumps("a" * 62_000).encode()), path="/api/big")
+    answers(flows.crm, Answer(400, body=json.dumps("a" * 65_000).encode()))
+    gets = [flows.call("/api/big", "GET", id=f"g{number}") for number in range(4)]
+    last = flows.call(body={"all": "{{steps.g0.output.body}}"})
+    never = flows.call(id="never", body="p" * 50_000)
+    run = flows.go(*gets, last, never, minutes=20)
+    assert (run["status"], run["statusReason"]) == ("FAILED", "provider_error")
+    assert len(flows.sent) == 5
+    assert run["steps"][4]["output"] is None
+
+
+def test_steps_are_limited_in_bytes(flows: Requests) -> None:
+    assert "bytes as JSON" in flows.refuse(flows.call(body="漢" * 30_000))
+
+
+def test_request_that_waits_for_its_turn_uses_no_limit_up(flows: Requests) -> None:
+    id = flows.create_integration(config(flows.crm), rateLimitPerHour=4)
+    flows.connect(id)
+    store.mark_slow("acme", "requests", now_ms() + provider_calls.SLOW_FOR_MS)
+    permits = [store.acquire_permit("acme", "requests", now_ms(), 3_600_000) for _ in range(4)]
+    assert all(permits)
+    flows.go(flows.call() | {"integrationId": id}, minutes=4)
+    assert flows.sent == []
+    assert flows.api(f"GET {INTEGRATIONS}/{id}/connections/default/token").status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<a><access_token>page-token-4711</access_token></a>",
+        json.dumps({"access_token": ["page-token-4711"]}),
+        json.dumps({"access_token": {"value": "page-token-4711"}}),
+        json.dumps({"a": json.dumps({"b": json.dumps({"access_token": "page-token-4711"})})}),
+        "access.token: page-token-4711",
+        json.dumps({"access token": "page-token-4711"}),
+    ],
+)
+def test_tokens_of_the_response_are_masked_in_any_spelling(flows: Requests, body: str) -> None:
+    answers(flows.crm, Answer(200, body=body.encode()))
+    assert "page-token-4711" not in json.dumps(flows.go(flows.call()))
+
+
+def test_flow_acts_for_the_user_who_switches_it_on(flows: Requests) -> None:
+    flow = flows.create(flows.call())
+    path = f"PUT {FLOWS}/{flow['id']}/status"
+    assert flows.api(path, json={"status": "INACTIVE"}).json()["savedBy"] == flow["savedBy"]
+    second = jwt_for("acme", role="owner", claims={"sub": "second-owner"})
+    answer = flows.pipeline._api(path, token=second, json={"status": "ACTIVE"})
+    assert answer.json()["savedBy"] == "user:second-owner"

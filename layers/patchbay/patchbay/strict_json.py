@@ -39,7 +39,7 @@ def loads(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         # CPython's own message for a long integer says how to reconfigure Python.
         reason = _TOO_MANY_DIGITS if str(error).startswith("Exceeds the limit") else str(error)
         raise MalformedJson(f"{reason}.") from None
-    _check_depth(value, max_depth)
+    check_depth(value, max_depth)
     return value
 
 
@@ -97,7 +97,7 @@ def _check(value: object, max_depth: int) -> None:
             pending.extend(entry.values())
         elif isinstance(entry, list):
             pending.extend(entry)
-    _check_depth(value, max_depth)
+    check_depth(value, max_depth)
     try:
         _check_unicode(value)
     except ValueError as error:
@@ -200,7 +200,7 @@ def _prune(text: str) -> str:
     return "".join([*pieces, text[done:]])
 
 
-def _check_depth(value: object, max_depth: int) -> None:
+def check_depth(value: object, max_depth: int = MAX_DEPTH) -> None:
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(max_depth):
         level = [

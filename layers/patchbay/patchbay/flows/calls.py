@@ -26,7 +26,7 @@ from patchbay.flows import requests
 from patchbay.flows.steps import StepFailed
 from patchbay.flows.stored import Step, StepResult, StoredRun
 from patchbay.ids import ConnectionRef, IntegrationId
-from patchbay.oauth import api_access, api_requests
+from patchbay.oauth import api_access, api_requests, provider_calls, store
 from patchbay.oauth.api_access import ApiAccess
 from patchbay.oauth.api_requests import ApiResponse, NoApiResponse
 from patchbay.oauth.provider_calls import ProvidersBusy
@@ -92,6 +92,8 @@ def perform(run: StoredRun, step: Step, given: dict[str, Any], waited: StepResul
 
 def _open(run: StoredRun, step: Step, tries: int, refused: int | None) -> ApiAccess:
     try:
+        # Before the use is counted: a request that waits for a permit must not use the limit up.
+        provider_calls.check_capacity(store.get_call_state(run.workspace_id, "requests"))
         return api_access.open_access(
             run.workspace_id,
             IntegrationId(step["integrationId"]),

@@ -189,8 +189,8 @@ def _check_steps(steps: list[FlowStep]) -> list[FlowStep]:
     if repeated is not None:
         raise ValueError(f"step IDs must be unique in the flow; {repeated} is there twice")
     _check_sequence(steps, frozenset(), 0)
-    if sum(len(step.model_dump_json(by_alias=True)) for step in steps) > MAX_STEPS_BYTES:
-        raise ValueError(f"all steps together must have at most {MAX_STEPS_BYTES} characters as JSON")
+    if sum(len(step.model_dump_json(by_alias=True).encode()) for step in steps) > MAX_STEPS_BYTES:
+        raise ValueError(f"all steps together must have at most {MAX_STEPS_BYTES} bytes as JSON")
     return steps
 
 

@@ -121,9 +121,9 @@ def update(principal: Principal, id: FlowId, body: UpdateFlow, if_match: int | N
 
 
 def set_status(principal: Principal, id: FlowId, body: SetFlowStatus, if_match: int | None = None) -> Flow:
-    """Switch a flow on or off. Raises Forbidden when the caller could not do what its steps do: to switch it
-    on is to have it done. Also NotFound, PreconditionFailed, and ValidationFailed for a reason of an active
-    flow.
+    """Switch a flow on or off. A flow that is switched on acts for the caller from then on. Raises Forbidden
+    when the caller could not do what its steps do. Also NotFound, PreconditionFailed, and ValidationFailed
+    for a reason of an active flow.
     """
     if body.status == "ACTIVE" and body.status_reason is not None:
         raise ValidationFailed.for_field("statusReason", "an active flow has no reason; leave it out")
@@ -131,9 +131,11 @@ def set_status(principal: Principal, id: FlowId, body: SetFlowStatus, if_match: 
     def change(flow: StoredFlow) -> StoredFlow:
         if (flow.status, flow.status_reason) == (body.status, body.status_reason):
             return flow
-        if body.status == "ACTIVE":
-            _check_scopes(principal, _definition(flow.definition).steps)
-        return replace(flow, status=body.status, status_reason=body.status_reason)
+        changed = replace(flow, status=body.status, status_reason=body.status_reason)
+        if body.status != "ACTIVE":
+            return changed
+        scopes = _check_scopes(principal, _definition(flow.definition).steps)
+        return replace(changed, scopes=scopes, saved_by=principal.id)
 
     return _change(principal, id, change, if_match)
 

@@ -58,6 +58,8 @@ MAX_DEPTH = 5
 _MAX_LOST_CLAIMS = 10
 # All inputs and outputs of a run as JSON; a row has at most 400 KB.
 _MAX_RESULTS_BYTES = 256 * 1024
+# With the definition; the rest is for the other fields.
+_MAX_ROW_BYTES = 384 * 1024
 # A request and the refresh of its token take this long at most. A lease covers one, besides what other steps
 # need, and a turn begins only with so much time left.
 _REQUEST_SECONDS = 35
@@ -265,11 +267,16 @@ def _go_on(taken: _Turn, results: Sequence[StepResult], waited: StepResult | Non
     try:
         done = _perform(run, step, turn.content(event, position.results), waited, now)
         done_results = [*position.results, done.result]
-        if compact_json.size(done_results) > _MAX_RESULTS_BYTES:
+        if not _fits(run, done_results):
             raise StepFailed("run_too_large", "The inputs and outputs of this run exceed 256 KB.")
     except StepFailed as failed:
         failure = _failure(step, failed, run.turn_at if waited is None else waited["startedAt"])
-        return _end(taken, [*position.results, failure], "FAILED", failed.code, step["id"])
+        failed_results = [*position.results, failure]
+        if not _fits(run, failed_results):
+            failure.pop("output", None)
+        if not _fits(run, failed_results):
+            failure.pop("input", None)
+        return _end(taken, failed_results, "FAILED", failed.code, step["id"])
     metrics.add(metrics.FLOW_STEPS)
     if done.resumes_at is not None:
         return _wait(taken, done_results, done.resumes_at)
@@ -281,6 +288,12 @@ def _go_on(taken: _Turn, results: Sequence[StepResult], waited: StepResult | Non
     if _record(run, after):
         queues.send(settings().flows_queue_url, _next(taken.message, after).to_queue())
     return None
+
+
+def _fits(run: StoredRun, results: Sequence[StepResult]) -> bool:
+    """Whether a run's row has room for these results besides its definition."""
+    size = compact_json.size(results)
+    return size <= _MAX_RESULTS_BYTES and size + compact_json.size(run.definition) <= _MAX_ROW_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from patchbay import compact_json
+from patchbay import compact_json, strict_json
 from patchbay.activity import log as activity
 from patchbay.api_model import MASK
 from patchbay.clock import from_ms, now_ms
+from patchbay.errors import MalformedJson
 from patchbay.oauth import provider_calls, store
 from patchbay.oauth.api_access import ApiAccess, UrlRefused
 from patchbay.oauth.token_response import mask
@@ -34,7 +35,8 @@ MAX_TEXT_LENGTH = 16 * 1024
 # Fields of a response that are tokens, in any spelling: access_token, refreshToken, client-secret.
 _TOKEN_FIELDS = frozenset({"accesstoken", "refreshtoken", "idtoken", "clientsecret"})
 _TOKEN_IN_TEXT = re.compile(
-    r"((?:access|refresh|id)[_-]?token|client[_-]?secret)([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,;<>]+",
+    r"((?:access|refresh|id)[._ -]?token|client[._ -]?secret)"
+    r"(\\*[\"']?\s*[=:>]\s*\\*[\"']?)[^\s\"'\\&,;<>]+",
     re.IGNORECASE,
 )
 
@@ -113,8 +115,10 @@ def _read(response: RawResponse, secrets: Sequence[str]) -> tuple[Any, bool]:
     if response.is_whole and not response.body:
         return None, False
     if response.is_whole:
-        with suppress(ValueError):  # not JSON, not UTF-8, NaN, lone surrogates, too deep
+        # Not JSON, not UTF-8, NaN, lone surrogates, or too deep.
+        with suppress(ValueError, RecursionError, MalformedJson):
             content = compact_json.loads(response.body.decode("utf-8-sig"))
+            strict_json.check_depth(content)
             compact_json.size(content)
             return _without_secrets(content, secrets), False
     # Masked before it is cut, so that no part of a secret is left.
@@ -138,7 +142,7 @@ def _without_secrets(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, dict):
         return {
             mask(name, secrets): MASK
-            if isinstance(inner, str) and inner and _is_token_field(name)
+            if inner and not isinstance(inner, bool | int | float) and _is_token_field(name)
             else _without_secrets(inner, secrets)
             for name, inner in value.items()
         }
@@ -146,4 +150,4 @@ def _without_secrets(value: Any, secrets: Sequence[str]) -> Any:
 
 
 def _is_token_field(name: str) -> bool:
-    return re.sub(r"[_-]", "", name).lower() in _TOKEN_FIELDS
+    return re.sub(r"[._ -]", "", name).lower() in _TOKEN_FIELDS
