@@ -348,7 +348,7 @@ def test_only_the_platforms_workspace_reviews(api: Api, backend: Backend, subtes
     source = created(api, isPublic=True)
     key_body = {"name": "k", "scopes": ["integrations:read"], "rateLimitPerHour": 99, "rateLimitPerDay": 99}
     key = api("POST /api/integrations/api-keys", json=key_body).json()
-    # A key whose row has the scope, whoever wrote it.
+    # A key whose row has the scope all the same.
     row_key = {"id": key["id"]}
     dynamo.update(settings().api_keys_table, row_key, "SET sc = :sc", sc=f"integrations:read {SCOPE}")
     callers = {

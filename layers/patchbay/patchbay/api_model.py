@@ -206,9 +206,9 @@ JsonObject = Annotated[
     PlainSerializer(_serialize_json, when_used="json"),
     WithJsonSchema({"type": "object", "additionalProperties": True}),
 ]
+WORKSPACE_ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 WorkspaceId = Annotated[
-    str,
-    StringConstraints(pattern=pattern(r"^[A-Za-z0-9_-]{1,64}$", "1 to 64 letters, digits, _ or -")),
+    str, StringConstraints(pattern=pattern(WORKSPACE_ID_PATTERN, "1 to 64 letters, digits, _ or -"))
 ]
 
 

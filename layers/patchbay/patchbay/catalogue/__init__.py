@@ -13,16 +13,17 @@ import os
 FOLDER = os.path.dirname(__file__)
 
 
-def _keys(folder: str) -> frozenset[str]:
+def keys(folder: str) -> frozenset[str]:
+    """The keys of the files in a folder of the catalogue."""
     names = os.listdir(os.path.join(FOLDER, folder))
     return frozenset(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
 
-PUBLISHABLE = _keys("events/publishable")
+PUBLISHABLE = keys("events/publishable")
 # Patchbay's own events, which callers cannot publish.
-OPERATIONAL = _keys("events/operational")
+OPERATIONAL = keys("events/operational")
 # Delivered in the platform's workspace only.
-PLATFORM_ONLY = _keys("events/platform")
+PLATFORM_ONLY = keys("events/platform")
 
 ALL = PUBLISHABLE | OPERATIONAL | PLATFORM_ONLY
 
@@ -33,4 +34,4 @@ TRIGGERS = PUBLISHABLE | OPERATIONAL
 ANY = "*"
 
 # What automations can ask the platform to do.
-ACTIONS = _keys("actions")
+ACTIONS = keys("actions")

@@ -90,7 +90,7 @@ def load_entry(type: str) -> Entry:
     """An event type's entry. Reads only its file. Raises KeyError."""
     for kind, types in _KINDS:
         if type in types:
-            return Entry.model_validate({**_read(f"events/{kind}", type), "type": type, "kind": kind})
+            return Entry.model_validate({**read(f"events/{kind}", type), "type": type, "kind": kind})
     raise KeyError(type)
 
 
@@ -115,7 +115,7 @@ def load_action(key: str) -> Action:
     """The action with that key. Reads only its file. Raises KeyError."""
     if key not in catalogue.ACTIONS:
         raise KeyError(key)
-    return Action.model_validate({**_read("actions", key), "key": key})
+    return Action.model_validate({**read("actions", key), "key": key})
 
 
 def without_unset(key: str, input: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -163,7 +163,8 @@ def choice_resources() -> frozenset[str]:
     return frozenset(name for schema in inputs for name in schemas.choices_in(schema))
 
 
-def _read(folder: str, key: str) -> dict[str, Any]:
+def read(folder: str, key: str) -> dict[str, Any]:
+    """The content of a file of the catalogue."""
     with open(os.path.join(catalogue.FOLDER, folder, f"{key}.json"), encoding="utf-8") as file:
         content: dict[str, Any] = json.load(file)
     return content

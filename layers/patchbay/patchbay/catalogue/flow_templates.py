@@ -1,12 +1,10 @@
 """Templates of flows: definitions that lack only what the workspace knows, such as which webhook.
 
-Each is a file `flows/<key>.json`. Whoever installs one makes its choices and gets a flow (`flows.templates`).
+Each is a file `flows/<key>.json`. `flows.templates` makes a flow of one and the user's choices.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from functools import cache
 from typing import Annotated, Literal, Self
 
@@ -66,8 +64,7 @@ class FlowPlan(ApiModel):
 
 def all_keys() -> list[str]:
     """The keys of all templates, sorted."""
-    names = os.listdir(_folder())
-    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return sorted(catalogue.keys("flows"))
 
 
 @cache
@@ -75,9 +72,4 @@ def load(key: str) -> FlowPlan:
     """The template with that key. Reads only its file. Raises KeyError."""
     if key not in all_keys():
         raise KeyError(key)
-    with open(os.path.join(_folder(), f"{key}.json"), encoding="utf-8") as file:
-        return FlowPlan.model_validate({**json.load(file), "key": key})
-
-
-def _folder() -> str:
-    return os.path.join(catalogue.FOLDER, "flows")
+    return FlowPlan.model_validate({**entries.read("flows", key), "key": key})

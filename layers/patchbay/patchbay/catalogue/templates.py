@@ -8,8 +8,6 @@ plan gives to the other app.
 
 from __future__ import annotations
 
-import json
-import os
 from functools import cache
 from typing import Annotated, Literal, Self
 
@@ -104,11 +102,7 @@ class AutomationTemplate(ApiModel):
 @cache
 def all_templates() -> tuple[AutomationTemplate, ...]:
     """Every template, sorted by key."""
-    folder = os.path.join(catalogue.FOLDER, "templates")
-    templates = []
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".json"):
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                content = {**json.load(file), "key": name.removesuffix(".json")}
-            templates.append(AutomationTemplate.model_validate(content))
-    return tuple(templates)
+    return tuple(
+        AutomationTemplate.model_validate({**entries.read("templates", key), "key": key})
+        for key in sorted(catalogue.keys("templates"))
+    )

@@ -3,7 +3,7 @@
 A request is sent at least once: if the worker dies before the response is recorded, it is sent again. It has
 the same Idempotency-Key each time. Otherwise it is sent again only after a response or a failure that passes,
 a few times, by later turns of the run. A request that a provider may have carried out without an answer is
-repeated only if that does no harm (RFC 9110, 9.2.2).
+repeated only if its method is idempotent (RFC 9110, 9.2.2).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from patchbay.flows import requests
 from patchbay.flows.steps import StepFailed
 from patchbay.flows.stored import Step, StepResult, StoredRun
 from patchbay.ids import ConnectionRef, IntegrationId
-from patchbay.oauth import api_access, api_requests, provider_calls, store
+from patchbay.oauth import api_access, api_requests
 from patchbay.oauth.api_access import ApiAccess
 from patchbay.oauth.api_requests import ApiResponse, NoApiResponse
 from patchbay.oauth.provider_calls import ProvidersBusy
@@ -92,8 +92,6 @@ def perform(run: StoredRun, step: Step, given: dict[str, Any], waited: StepResul
 
 def _open(run: StoredRun, step: Step, tries: int, refused: int | None) -> ApiAccess:
     try:
-        # Before the use is counted: a request that waits for a permit must not use the limit up.
-        provider_calls.check_capacity(store.get_call_state(run.workspace_id, "requests"))
         return api_access.open_access(
             run.workspace_id,
             IntegrationId(step["integrationId"]),

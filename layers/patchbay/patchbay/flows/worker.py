@@ -241,18 +241,18 @@ def _do(taken: _Turn) -> None:
     if run.depth >= MAX_DEPTH:
         logger.warning("flows start each other", extra=_log_fields(taken.message))
         return _end(taken, results, "FAILED", "loop", None)
-    waited: StepResult | None = None
-    if results and results[-1]["status"] == "WAITING" and results[-1]["type"] == "request":
-        waited = results.pop()
-    elif results and results[-1]["status"] == "WAITING":
-        resolved = _resolve(run, results[-1], now)
+    last = results[-1] if results and results[-1]["status"] == "WAITING" else None
+    if last is not None and last["type"] == "request":
+        return _go_on(taken, results[:-1], last, now)
+    if last is not None:
+        resolved = _resolve(run, last, now)
         if resolved is None:
             _record(run, states.still_waiting(run, now=now))
             return None
         results[-1] = resolved
         if resolved["status"] == "FAILED":
             return _end(taken, results, "FAILED", resolved["error"]["code"], resolved["id"])
-    return _go_on(taken, results, waited, now)
+    return _go_on(taken, results, None, now)
 
 
 def _go_on(taken: _Turn, results: Sequence[StepResult], waited: StepResult | None, now: int) -> None:

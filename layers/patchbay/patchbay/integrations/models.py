@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 from patchbay import compact_json
 from patchbay.activity.models import LogEntry
 from patchbay.api_model import (
+    WORKSPACE_ID_PATTERN,
     ApiModel,
     JsonObject,
     ListQuery,
@@ -224,7 +225,7 @@ class PublisherKey(str):
     """A publisher's workspace in a path."""
 
     __slots__ = ()
-    PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+    PATTERN = WORKSPACE_ID_PATTERN
 
     @classmethod
     def parse(cls, text: str) -> Self:

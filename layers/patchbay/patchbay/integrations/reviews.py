@@ -97,7 +97,7 @@ def list_publications(query: PublicationQuery) -> Listing[Publication]:
 
 def get(principal: Principal, workspace_id: str, id: IntegrationId) -> PublicationDetail:
     """A publication. Raises NotFound, also for an integration that is not public and has neither a listing
-    nor copies: it is its workspace's own business.
+    nor copies: it is private.
     """
     return _detail(principal, *_find(workspace_id, id))
 
@@ -302,20 +302,13 @@ def _log_actions(
     integration: StoredIntegration, body: DecidePublication, principal: Principal | None
 ) -> Sequence[dynamo.TransactItem]:
     """The entries in the logs of the publisher and of the platform."""
-    action, publisher, platform = (
-        _LOGGED_AS[body.decision],
-        integration.workspace_id,
-        settings().platform_workspace_id,
-    )
-    decided_by = _PLATFORM if principal is None else principal.id
-    entries: list[dynamo.TransactItem] = []
-    if platform:
+    action, publisher = _LOGGED_AS[body.decision], integration.workspace_id
+    actions = [activity.log_action(publisher, integration.id, action, _PLATFORM, body.review_reason)]
+    if platform := settings().platform_workspace_id:
         ref = PublicationRef.of(publisher, integration.id)
-        entries.append(activity.log_action(platform, ref, action, decided_by, body.review_reason))
-    return [
-        *entries,
-        activity.log_action(publisher, integration.id, action, _PLATFORM, body.review_reason),
-    ]
+        decided_by = _PLATFORM if principal is None else principal.id
+        actions.append(activity.log_action(platform, ref, action, decided_by, body.review_reason))
+    return actions
 
 
 def _after_decision(

@@ -17,7 +17,8 @@ from patchbay.integrations import config
 from patchbay.integrations import credentials as credential_fields
 from patchbay.integrations.client import provider_for
 from patchbay.integrations.stored_integration import StoredIntegration
-from patchbay.oauth import connections
+from patchbay.oauth import connections, provider_calls, store
+from patchbay.oauth.store import ProviderCallState
 from patchbay.oauth.stored_connection import StoredConnection
 from patchbay.oauth.token_endpoint import MIN_SECRET_LENGTH
 from patchbay.oauth.tokens import decrypt_credentials, decrypt_tokens
@@ -63,7 +64,7 @@ class ApiLocation:
 class ApiAccess:
     """The API of the connection `name` with the headers that authenticate its requests. `secrets` are the
     texts that must appear nowhere else. `tokens_version` changes with the token. Uses are logged as those of
-    `actor`.
+    `actor`. `call_state` says whether a request needs a permit.
     """
 
     workspace_id: str
@@ -75,6 +76,7 @@ class ApiAccess:
     secrets: Sequence[str] = field(repr=False)
     tokens_version: int
     can_refresh: bool
+    call_state: ProviderCallState
 
 
 def locate(workspace_id: str, integration_id: IntegrationId, ref: ConnectionRef) -> ApiLocation | None:
@@ -98,10 +100,14 @@ def open_access(
     refused: int | None = None,
 ) -> ApiAccess:
     """A connection's API, with a token that is refreshed if it is due. `refused` is the `tokens_version` of a
-    token that the API refused: then it is refreshed anyway. Counts one use of the integration.
+    token that the API refused: then it is refreshed anyway. Counts one use of the integration, unless no
+    permit is free: requests that wait for one do not use up its limit.
 
-    Raises NotFound, IntegrationInactive, ConnectionExpired, RateLimited, UpstreamFailed, ApiUnknown.
+    Raises NotFound, IntegrationInactive, ConnectionExpired, RateLimited, UpstreamFailed, ProvidersBusy,
+    ApiUnknown.
     """
+    requests_state = store.get_call_state(workspace_id, "requests")
+    provider_calls.check_capacity(requests_state)
     integration, connection, call_state = connections.find_usable(workspace_id, integration_id, ref, None)
     api, provider = _api_of(integration, connection), provider_for(integration)
     if connection.auth_type == AuthType.OAUTH2:
@@ -132,6 +138,7 @@ def open_access(
         secrets=[text for text in secrets if len(text) >= MIN_SECRET_LENGTH],
         tokens_version=connection.tokens_version,
         can_refresh=connection.refreshable,
+        call_state=requests_state,
     )
 
 

@@ -16,7 +16,7 @@ from patchbay.activity import log as activity
 from patchbay.api_model import MASK
 from patchbay.clock import from_ms, now_ms
 from patchbay.errors import MalformedJson
-from patchbay.oauth import provider_calls, store
+from patchbay.oauth import provider_calls
 from patchbay.oauth.api_access import ApiAccess, UrlRefused
 from patchbay.oauth.token_response import mask
 from patchbay.outbound.retry_after import parse_retry_after
@@ -68,8 +68,7 @@ def send(access: ApiAccess, method: str, url: str, headers: Mapping[str, str], b
     sent = {"user-agent": USER_AGENT, "accept": "application/json"}
     for extra in (headers, access.headers):
         sent |= {name.lower(): value for name, value in extra.items()}
-    state = store.get_call_state(access.workspace_id, "requests")
-    with provider_calls.permit(state), provider_calls.track(access.workspace_id, "requests"):
+    with provider_calls.permit(access.call_state), provider_calls.track(access.workspace_id, "requests"):
         # Of the URL, only the host: paths can have personal data.
         detail = f"{access.name}: {method} {urlsplit(url).netloc}"
         activity.log(access.workspace_id, access.integration_id, "request.sent", access.actor, detail)

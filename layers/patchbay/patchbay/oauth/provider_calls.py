@@ -75,7 +75,7 @@ def track(workspace_id: str, kind: CallKind = "calls") -> Iterator[None]:
 
 
 def check_capacity(state: ProviderCallState) -> None:
-    """Raises ProvidersBusy if no permit is free now. For callers that cannot use the current token."""
+    """Raises ProvidersBusy if a call needs a permit and none is free. Call it before other work."""
     now = now_ms()
     if state.is_slow(now) and not state.has_free_permit(now):
         raise ProvidersBusy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 NAME_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$"  # RFC 9110, 5.6.2
-_NAME = re.compile(NAME_PATTERN[1:-1])
+_NAME = re.compile(NAME_PATTERN)
 _VALUE = re.compile(r"[\x20-\x7e]*")  # RFC 9110, 5.5, without obs-text
 # Patchbay's own, hop-by-hop headers (RFC 9110, 7.6.1), and headers that frame or route the request.
 _RESERVED = frozenset(

@@ -1,4 +1,4 @@
-"""One HTTP request on a connection of its own, so that no response can contain bytes from another request."""
+"""One HTTP request for each connection, so that no response can contain bytes of another one."""
 
 from __future__ import annotations
 
