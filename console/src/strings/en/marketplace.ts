@@ -17,7 +17,6 @@ export const marketplace = {
   noMatch: "Change the search or the type. You can also create an integration for any other provider.",
   custom: "Create an integration",
   by: (publisher: string) => `By ${publisher}`,
-  verified: "Verified publisher",
   kinds: {
     published: "Ready to connect",
     template: "Bring your own client",

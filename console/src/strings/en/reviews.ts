@@ -8,7 +8,6 @@ export const reviews = {
   open: (name: string) => `Open ${name}`,
   status: "Review status",
   allStatuses: "All publications",
-  statuses: { PENDING: "Waits for review", APPROVED: "Approved", REJECTED: "Rejected" },
   emptyTitle: "Nobody has published an integration yet",
   empty: "When a workspace publishes an integration, it waits here for your decision.",
   noMatchTitle: "No publication has this status",
@@ -23,7 +22,6 @@ export const reviews = {
     withdrawn: "Withdrawn",
     none: "Not listed",
   },
-  verified: "Verified publisher",
   by: (name: string | null, workspace: string) => (name === null ? workspace : `${name} (${workspace})`),
   detail: {
     title: "Publication",
