@@ -70,7 +70,7 @@ function Content({ item, kind }: { item: Integration; kind: Kind }) {
   );
 }
 
-/** The way without another platform. */
+/** The same as a flow, which needs no other platform. */
 function AsFlow({ template }: { template: string }) {
   const mayCreate = useCan("flows:write");
   if (!mayCreate) return null;

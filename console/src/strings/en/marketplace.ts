@@ -31,7 +31,7 @@ export const marketplace = {
   },
   flow: {
     title: "As a flow",
-    text: "Patchbay does it itself: it sends a signed message to a webhook of yours. You need no other platform.",
+    text: "Patchbay sends a signed message to your webhook. You don't need another platform.",
     create: "Create flow",
     installPlan: "Install the plan",
   },
