@@ -40,6 +40,6 @@ def assert_first_content_in_time(page: Page, open_again: Callable[[], Page]) -> 
 
 
 def _limit() -> float:
-    """The budget. Where more than two programs wait for each processor, a page waits with them."""
+    """The budget, which grows with the load where more than two programs wait for each processor."""
     waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
     return FIRST_CONTENT_MS * max(1, waiting / 2)

@@ -39,13 +39,13 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 @contextlib.contextmanager
 def _shared(folder: Path) -> Iterator[dict[str, str]]:
-    """A page of the platform, and a local stack whose console it can show. Yields where both are."""
+    """Serve a page of the platform, and a stack whose console the page can show. Yields where they are."""
     with serving() as page, stack(folder, parameters={"ConsoleFrameAncestors": page.origin}):
         yield {"platform": page.origin, "stack": str(folder)}
 
 
 class SharedByWorkers:
-    """Starts the stack in the process that starts the workers: one is enough for all of them."""
+    """Starts one stack for all workers, in the process that starts them."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config

@@ -25,8 +25,8 @@ CONTEXT: dict[str, Any] = {
 }
 _HOSTILE = "[data-hostile], [href^='javascript:' i], [src*='evil.example'], [href*='evil.example']"
 
-# A link changes the address, and the router shows the other page when it has loaded what the page needs: with
-# a heading of its own, or in a drawer.
+# A link changes the address. When the router has loaded the other page, it shows a new heading or opens a
+# drawer.
 _GO = """(path) => {
   for (const part of document.querySelectorAll("h1, [role=dialog]")) part.dataset.left = "";
   history.pushState(null, "", path);
@@ -82,8 +82,8 @@ class Console:
 
 
 class Tour:
-    """A session that goes from page to page: the browser loads once what all of them need. Pages that only
-    the platform's workspace has are shown in a session of that workspace.
+    """A session that goes from page to page, so that the browser loads shared files once. A page that only
+    the platform's workspace has opens in a session of that workspace.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class Tour:
 
     @contextlib.contextmanager
     def at(self, view: View) -> Iterator[Page]:
-        """Show a page until the block ends, and fail for what it may not do. After a failure, the next page
-        has a new session.
+        """Show a page until the block ends, and fail if `Watch` found a problem. After a failure, the next
+        page has a new session.
         """
         opener, path = view.workspace_for(self._workspace), view.path_for(self._workspace)
         console = self._consoles.get(opener.name)

@@ -1,4 +1,4 @@
-"""Texts that try to run in the page of whoever reads them, in every field that a tenant or a receiver sets.
+"""Texts that try to run in the page of their reader, in every field that a tenant or a receiver sets.
 
 HTML in them has the attribute `data-hostile`, so that `assert_inert` also finds what was parsed and only the
 Content-Security-Policy stopped. Scripts set `window.hostile`, and everything else goes to evil.example.
@@ -29,7 +29,7 @@ _WAIT = {"id": "wait", **_SECOND}
 
 _RUN = "window.hostile=1;alert(1)"
 _EVIL = "https://evil.example"
-# Client IDs have only some characters.
+# A client ID allows only some characters.
 _PUBLICATION = {
     "type": "CRM",
     "provider": "hubspot",
@@ -86,13 +86,13 @@ TEXTS: tuple[str, ...] = (
 )
 
 
-# Each kind of resource gets one text in so many, and each text is in some kinds: more would take a minute
-# and find nothing.
+# Each kind of resource gets one of so many texts, and together the kinds have all texts. All texts in each
+# kind would take a minute longer, and find nothing more.
 SHARE = 3
 
 
 class Planted(Counter[str]):
-    """How many of its texts each field took. The API refuses some: a name has no control characters."""
+    """How many of its texts each field accepted. The API refuses some: a name has no control characters."""
 
 
 def texts_of(kind: int) -> Sequence[str]:
@@ -219,8 +219,8 @@ def _connect(workspace: Workspace, count: Planted, provider: str) -> None:
 
 
 def _decide(workspace: Workspace, count: Planted) -> None:
-    """Decide on the publications with the texts as words of the platform. Each waits for a review again."""
-    # The newest one, which the page of a publication shows, has many of them.
+    """Decide on the publications, with the texts in the platform's fields. Each then waits for a review."""
+    # The page of a publication shows the newest one, so this one has many of the texts.
     many = {"name": TEXTS[3], "description": " ".join(text for text in TEXTS if text.isprintable())[:1_900]}
     workspace(f"POST {_INTEGRATIONS}", json={**_PUBLICATION, **many})
     platform = Workspace(workspace.stack, PLATFORM)

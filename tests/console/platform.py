@@ -49,7 +49,7 @@ def serving() -> Iterator[Platform]:
 
 
 def messages(page: Page, kind: str) -> list[dict[str, Any]]:
-    """The messages of a kind that the page got from the console, such as "height", when there is one."""
+    """Wait for a message of a kind, such as "height", and return all that the page got from the console."""
     page.wait_for_function(_IS_SENT, arg=kind)
     found: list[dict[str, Any]] = page.evaluate("messages")
     return [each for each in found if each.get("type") == f"patchbay:{kind}"]

@@ -17,7 +17,7 @@ from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
 
 LINKS = "/api/connect/sessions"
-# So many of the hostile texts are on one page.
+# The number of hostile texts on one page.
 LINK_HOLDS = 6
 
 

@@ -14,7 +14,7 @@ from tests.console.filled import MENTION, run_flow
 from tests.e2e.conftest import eventually
 from tests.receivers import receiver
 
-# What it takes to build a flow with a request. By default, a session has no scope for credentials.
+# You need these scopes to build a flow with a request. By default, a session has no scope for credentials.
 REQUEST_SCOPES = [
     *("flows:read", "flows:write", "credentials:use", "connections:read", "integrations:read"),
     *("webhooks:read", "events:read"),

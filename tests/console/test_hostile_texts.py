@@ -1,4 +1,4 @@
-"""Texts of others are texts: on every page, nothing in them runs or becomes a part of the page."""
+"""Hostile texts stay texts: on every page, nothing in them runs or becomes a part of the page."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.console.accessibility import assert_accessible
 from tests.console.console import Console
@@ -30,7 +30,7 @@ def publication(reviewing: Console, workspace: Workspace, id: str) -> Any:
     return reviewing.workspace(f"GET /api/publications/{workspace.name}/{id}")
 
 
-def drawer(page: Page, name: str) -> Any:
+def drawer(page: Page, name: str) -> Locator:
     return page.get_by_role("dialog", name=name, exact=True)
 
 
@@ -106,7 +106,7 @@ def test_change_is_compared_with_what_is_listed_and_rejected_with_a_reason(
     publisher = console.open(f"/integrations/{id}", role="admin")
     publisher.get_by_role("tab", name="Configuration").click()
     expect(publisher.get_by_text("It does not need tickets.")).to_be_visible()
-    expect(publisher.get_by_text("Change what it names, and save")).to_be_visible()
+    expect(publisher.get_by_text("Make the changes that it asks for, and save")).to_be_visible()
 
 
 def test_version_that_changed_meanwhile_has_to_be_looked_at_again(

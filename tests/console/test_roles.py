@@ -76,7 +76,7 @@ def test_role_sees_the_controls_that_it_may_use_and_no_other(
             may_read = READS.get(name) is None or READS[name] in scopes
             assert page.get_by_text(REFUSED).is_visible() != may_read, f"{role}, {name}"
             for tab, controls in tabs.items():
-                if tab is not FIRST and may_read:
+                if tab != FIRST and may_read:
                     page.get_by_role("tab", name=tab).click()
                     tour.settle(page)
                 found = _controls(page)
@@ -85,7 +85,7 @@ def test_role_sees_the_controls_that_it_may_use_and_no_other(
                     assert (control in found) == (may_read and scope in scopes), where
 
 
-# No viewer may open the drawer of a publication: the page below it says so, and is in the list itself.
+# A viewer cannot open a publication. The test of the page "reviews" covers the refusal.
 @pytest.mark.parametrize(
     "view", [view for view in VIEWS if view.name != "review"], ids=lambda view: view.name
 )

@@ -25,9 +25,9 @@ _STORED = """() => [
 ]"""
 # Tokens of sessions, one-time codes, JWTs, API keys and signing secrets.
 _SECRET = re.compile(r"\b[pc]ses_\w|#code=\w|\beyJ[\w-]+\.eyJ|\bsk_(?:live|test)_\w{16}|\bwhsec_\w")
-# Chromium without a window sometimes does not call an idle page idle.
+# Headless Chromium sometimes does not report that a page is idle.
 _IDLE = "() => new Promise((done) => requestIdleCallback(() => setTimeout(done, 50), {timeout: 1000}))"
-# On busy machines, the first call of a function takes seconds. No test waits for it in full.
+# On busy machines, the first call of a function takes seconds. Only a test that fails waits until the end.
 DEADLINE_SECONDS = 30
 _OWN_SCHEMES = ("data", "blob", "about")
 
@@ -133,7 +133,7 @@ class Watch:
 
 
 def rest(page: Page | Frame) -> None:
-    """Wait until the scripts of the page have nothing left to do, and have had time to ask for more."""
+    """Wait until the page's scripts are idle, and long enough for them to send more requests."""
     page.evaluate(_IDLE)
 
 

@@ -3,7 +3,7 @@ function meta(name: string): string {
   return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
 }
 
-/** The nonce that this response's Content-Security-Policy allows for style elements. It may begin with any character. */
+/** The nonce that this response's Content-Security-Policy allows for style elements. It can look like a placeholder. */
 export const styleNonce = meta("csp-nonce");
 
 /** The origins whose pages may frame this one. `*` is none of them: a token may not come from everywhere. */

@@ -35,7 +35,7 @@ export interface List<T> {
   isLoadingMore: boolean;
   loadMore: () => void;
   reload: () => void;
-  /** In the result of a search: how many items were searched. */
+  /** The number of items that were searched; undefined without a search. */
   searched?: number;
 }
 
@@ -55,8 +55,8 @@ export function useList<T>(options: ReturnType<typeof listOptions<T>>): List<T> 
 }
 
 /**
- * The items with this status whose texts contain `q`. The API does not search these lists, so this looks at what is
- * loaded. People continue a search themselves: it could load thousands of items and find nothing.
+ * The items with this status whose texts contain `q`. The API does not search these lists, so this searches what is
+ * loaded. A button continues the search, because it could load thousands of items and find nothing.
  */
 export function matching<T extends { status: string }>(
   list: List<T>,

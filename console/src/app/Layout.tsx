@@ -19,7 +19,7 @@ export function Layout() {
   const { workspaceId } = useSession();
   const { pathname } = useLocation();
   const main = useRef<HTMLElement>(null);
-  // The path of the page itself: it stays while a drawer with an address of its own is open.
+  // The path of the page below any drawer: opening a drawer does not change it.
   const page = useMatches({
     select: (matches) => matches.filter(({ staticData }) => !staticData.isDrawer).at(-1)?.pathname,
   });

@@ -48,7 +48,7 @@ declare module "@tanstack/react-router" {
     router: typeof router;
   }
   interface StaticDataRouteOption {
-    /** It opens a drawer of its parent's page, and is no page of its own. */
+    /** The route opens a drawer on its parent's page. */
     isDrawer?: boolean;
   }
 }

@@ -10,7 +10,7 @@ const ACCENT = "#4f56d3";
 /** Of buttons that destroy: `color="danger"`. */
 const DANGER = "#c0262d";
 
-/** Of dialogs and drawers. */
+/** The defaults of dialogs and drawers. */
 const OVERLAY = {
   overlayProps: { backgroundOpacity: 0.35 },
   closeButtonProps: { "aria-label": t.actions.close },

@@ -9,7 +9,7 @@ interface Props {
   label?: string;
 }
 
-/** Text as it is, whoever wrote it: a payload, a header, a response. */
+/** Text that others wrote, as it is: a payload, a header, a response. */
 export function CodeBlock({ value, label = t.code.label }: Props) {
   const text = typeof value === "string" ? prettyJson(value) : JSON.stringify(value, null, 2);
   return (

@@ -2,16 +2,16 @@ import { Button, Group } from "@mantine/core";
 import { common as t } from "@strings/common";
 
 interface Props {
-  /** What the button does, as a verb: "Create API key". */
+  /** The label of the button, with a verb: "Create API key". */
   submit: string;
   isRunning?: boolean;
   isDisabled?: boolean;
-  /** It destroys something. */
+  /** The form destroys something. */
   isDangerous?: boolean;
   onCancel: () => void;
 }
 
-/** The buttons at the end of a dialog's form: Cancel, and the one that submits it. */
+/** The buttons at the end of a form in a dialog: one cancels, the other submits. */
 export function FormActions({ submit, isRunning = false, isDisabled = false, isDangerous = false, onCancel }: Props) {
   return (
     <Group justify="flex-end" gap="xs">

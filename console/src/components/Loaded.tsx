@@ -5,12 +5,12 @@ import { PageSkeleton } from "./Skeletons";
 
 interface Props<T> {
   query: UseQueryResult<T>;
-  /** What is there until it has loaded. */
+  /** Shown while the query loads. */
   skeleton?: ReactNode;
   children: (data: T) => ReactNode;
 }
 
-/** What a query reads, a skeleton until then, or its error with a button to try again. */
+/** Shows what a query reads: a skeleton while it loads, and an error with a button to try again. */
 export function Loaded<T>({ query, skeleton = <PageSkeleton />, children }: Props<T>) {
   if (query.isPending) return skeleton;
   if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;

@@ -3,7 +3,7 @@ import { common as t } from "@strings/common";
 import { IconDots } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 
-/** The menu of a page with the actions that people seldom need: a <Menu.Item> each. */
+/** A menu for less common actions of a page. Each action is a <Menu.Item>. */
 export function MoreMenu({ children }: { children: ReactNode }) {
   return (
     <Menu position="bottom-end">

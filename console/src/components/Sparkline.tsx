@@ -11,8 +11,8 @@ interface Props {
 }
 
 /**
- * A small line without axes, for a row of a list. Use a chart where people read values. The last value is that of a time
- * that has not ended: the line to it is dashed, because it says little.
+ * A small line without axes, for a row of a list. Use a chart where people read values. The last value is for a period
+ * that has not ended yet, so the line to it is dashed.
  */
 export function Sparkline({ values, summary, width = 96, height = 24 }: Props) {
   const highest = Math.max(...values, 1);

@@ -4,9 +4,10 @@ import classes from "./Toolbar.module.css";
 
 interface Filter {
   label: string;
-  value: string;
+  /** The option that sets no filter is undefined here, and has an empty value in `options`. */
+  value: string | undefined;
   options: readonly { value: string; label: string }[];
-  onChange: (value: string) => void;
+  onChange: (value: string | undefined) => void;
 }
 
 interface Props {
@@ -35,9 +36,9 @@ export function Toolbar({ search = "", searchLabel, onSearch, filters = [] }: Pr
         <NativeSelect
           key={label}
           aria-label={label}
-          value={value}
+          value={value ?? ""}
           data={[...options]}
-          onChange={(event) => onChange(event.currentTarget.value)}
+          onChange={(event) => onChange(event.currentTarget.value || undefined)}
         />
       ))}
     </search>

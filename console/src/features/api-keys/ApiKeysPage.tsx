@@ -89,7 +89,7 @@ function Content() {
             label: t.status,
             value: status,
             options: options(t.statuses, t.allStatuses),
-            onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value || undefined }) }),
+            onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value }) }),
           },
         ]}
       />

@@ -1,4 +1,5 @@
 import type { Tone } from "@components/StatusBadge";
+import { TwoLines } from "@components/TwoLines";
 import type { ApiKey } from "@sdk/generated/models";
 import { apiKeys as t } from "@strings/api-keys";
 import classes from "./parts.module.css";
@@ -54,10 +55,5 @@ export function Meter({ used, limit }: { used: number; limit: number }) {
 
 /** A key's name, above what is left of the key. */
 export function KeyName({ apiKey }: { apiKey: ApiKey }) {
-  return (
-    <>
-      <span className={classes.name}>{apiKey.name}</span>
-      <span className={classes.masked}>{apiKey.maskedKey}</span>
-    </>
-  );
+  return <TwoLines first={apiKey.name} second={<span className={classes.masked}>{apiKey.maskedKey}</span>} />;
 }

@@ -41,7 +41,7 @@ export function isWhole(preset: Preset, grantable: ReadonlySet<string>): boolean
   return SCOPES[preset].every((scope) => grantable.has(scope));
 }
 
-/** The preset that just these scopes are, whoever may grant them. */
+/** The preset with exactly these scopes, even if the session may not grant them. */
 export function wholePreset(scopes: readonly string[]): Preset | null {
   const own = new Set(scopes);
   return PRESETS.find((preset) => SCOPES[preset].length === own.size && isWhole(preset, own)) ?? null;

@@ -48,15 +48,11 @@ function facts(entry: AuditEntry) {
     ...(entry.reason === null ? [] : [[names.reason, statuses.reason(entry.reason)] as const]),
     [names.action, <code key="action">{entry.action}</code>],
     ...(entry.actorLabel === null ? [] : [[names.actor, entry.actorLabel] as const]),
-    [names.actorId, <Copied key="actor" value={entry.actor} what={names.actorId} />],
-    [names.target, entry.target === null ? names.none : <Copied key="t" value={entry.target} what={names.target} />],
+    [names.actorId, <CopyableId key="actor" id={entry.actor} what={names.actorId} />],
+    [names.target, entry.target === null ? names.none : <CopyableId key="t" id={entry.target} what={names.target} />],
     [names.fields, entry.fields.length === 0 ? names.none : entry.fields.join(", ")],
-    [names.requestId, <Copied key="request" value={entry.requestId} what={names.requestId} />],
+    [names.requestId, <CopyableId key="request" id={entry.requestId} what={names.requestId} />],
     [names.ip, entry.ip ?? names.none],
     [names.when, exactTime(entry.createdAt)],
   ] as const satisfies readonly (readonly [string, ReactNode])[];
-}
-
-function Copied({ value, what }: { value: string; what: string }) {
-  return <CopyableId id={value} what={what} />;
 }

@@ -52,9 +52,9 @@ export function Runs({ platform }: { platform: Platform }) {
         filters={[
           {
             label: t.runs.status,
-            value: status ?? "",
+            value: status,
             options: options(t.runs.statuses, t.runs.allStatuses),
-            onChange: (value) => void navigate({ search: { platform, tab: "runs", status: value || undefined } }),
+            onChange: (value) => void navigate({ search: { platform, tab: "runs", status: value } }),
           },
         ]}
       />
@@ -83,7 +83,6 @@ export function Runs({ platform }: { platform: Platform }) {
       <Drawer
         opened={run !== null}
         onClose={() => void navigate({ search: { platform, tab: "runs", status } })}
-        position="right"
         size={640}
         title={run ? t.runs.action(run.action) : t.runs.detail.title}
       >

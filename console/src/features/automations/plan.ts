@@ -6,7 +6,7 @@ export interface Plan {
   when: string;
   onlyIf: string[];
   steps: { title: string; fields: [name: string, value: string][] }[];
-  /** The key of the template of a flow that does the same; null without one. */
+  /** The key of the flow template that does the same, if there is one. */
   flow: string | null;
 }
 

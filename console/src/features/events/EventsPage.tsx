@@ -90,30 +90,30 @@ function Events() {
         filters={[
           {
             label: t.filters.type,
-            value: filters.type ?? "",
+            value: filters.type,
             options: [{ value: "", label: t.filters.allTypes }, ...types.map((type) => ({ value: type, label: type }))],
-            onChange: (value) => change({ type: value || undefined }),
+            onChange: (value) => change({ type: value }),
           },
           {
             label: t.filters.time,
-            value: filters.time ?? "",
+            value: filters.time,
             options: [
               { value: "", label: t.filters.anyTime },
               ...TIMES.map((value) => ({ value, label: t.filters.times[value] })),
             ],
-            onChange: (value) => change({ time: (value || undefined) as Filters["time"] }),
+            onChange: (value) => change({ time: value as Filters["time"] }),
           },
           {
             label: t.filters.source,
-            value: filters.source ?? "",
+            value: filters.source,
             options: options(t.sources, t.filters.allSources),
-            onChange: (value) => change({ source: (value || undefined) as Filters["source"] }),
+            onChange: (value) => change({ source: value as Filters["source"] }),
           },
           {
             label: t.filters.status,
-            value: filters.status ?? "",
+            value: filters.status,
             options: options(t.statuses, t.filters.allStatuses),
-            onChange: (value) => change({ status: (value || undefined) as Filters["status"] }),
+            onChange: (value) => change({ status: value as Filters["status"] }),
           },
         ]}
       />

@@ -17,7 +17,7 @@ export function NewEvents({ filters, list }: { filters: Filters; list: List<Even
   const fresh = newest?.items.filter(({ id, timestamp }) => !shown.has(id) && timestamp >= known) ?? [];
   const isAll = fresh.length > 0 && fresh.length === newest?.items.length;
 
-  // The list begins anew with what was just read; its older pages load again when they are scrolled to.
+  // The list starts again with what was just read. Older pages load again when you scroll to them.
   const show = () => {
     if (newest) queries.setQueryData(eventList(filters).queryKey, { pages: [newest], pageParams: [null] });
   };

@@ -16,12 +16,12 @@ interface Props {
   fields: Readonly<Record<string, unknown>>;
   values: Values;
   disabled: boolean;
-  /** Whether all values are texts. Otherwise, a text can be JSON. */
+  /** Every value is a text. Otherwise, a text can be JSON. */
   isText?: boolean;
   onChange: (fields: Record<string, unknown>) => void;
 }
 
-/** Fields with names and values. Rows with a name that is empty or there twice wait until it is not. */
+/** Rows with a name and a value. A row without a name does not count; of rows with the same name, the last one does. */
 export function FieldRows({ words, fields, values, disabled, isText = false, onChange }: Props) {
   const [rows, setRows] = useState(() => rowsOf(fields, isText));
   const [shown, setShown] = useState(fields);

@@ -290,7 +290,6 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
           <Drawer
             opened={isFormOpen}
             onClose={() => setFormOpen(false)}
-            position="right"
             title={t.editor.editing(nameOf(selection, draft))}
           >
             {form}

@@ -100,7 +100,7 @@ export function FlowsPage() {
             label: t.status,
             value: status,
             options: options(t.statuses, t.allStatuses),
-            onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value || undefined }) }),
+            onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value }) }),
           },
         ]}
       />

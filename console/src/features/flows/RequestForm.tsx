@@ -1,6 +1,7 @@
 import { useCan } from "@api/session";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { isObject } from "@components/filters/evaluate";
+import { options } from "@components/options";
 import { NativeSelect, Select, Stack, Text } from "@mantine/core";
 import { flows as t } from "@strings/flows";
 import { skipToken, useQuery } from "@tanstack/react-query";
@@ -21,7 +22,7 @@ interface Props {
   onChange: (step: StepOf<"request">, typing?: string) => void;
 }
 
-/** Which connection calls its provider, and the request. */
+/** The connection that the step uses, and the request that it sends. */
 export function RequestForm({ step, values, errorOf, disabled, onChange }: Props) {
   const canUseTokens = useCan("credentials:use");
   return (
@@ -93,7 +94,7 @@ function ConnectionSelect({
   const name = step.connectionId ?? DEFAULT_NAME;
   const own = keyOf(step.integrationId, name);
   const isListed = step.integrationId === "" || known.some((one) => keyOf(one.integrationId, one.name) === own);
-  const options = known.map((one) => ({
+  const listed = known.map((one) => ({
     value: keyOf(one.integrationId, one.name),
     label: [one.integration, one.account ?? one.name].join(" · "),
   }));
@@ -108,7 +109,7 @@ function ConnectionSelect({
         searchable
         withAsterisk
         disabled={disabled}
-        data={isListed ? options : [{ value: own, label: name }, ...options]}
+        data={isListed ? listed : [{ value: own, label: name }, ...listed]}
         value={step.integrationId === "" ? null : own}
         error={error}
         onChange={(key) => {
@@ -125,7 +126,7 @@ function ConnectionSelect({
   );
 }
 
-/** Neither part has a slash. */
+/** Neither part contains a slash. */
 function keyOf(integrationId: string, connectionId: string): string {
   return `${integrationId}/${connectionId}`;
 }
@@ -157,7 +158,7 @@ function Part({ label, help, error, disabled, children }: PartProps) {
   );
 }
 
-type BodyKind = "none" | "fields" | "text";
+type BodyKind = keyof typeof t.form.bodies;
 
 function Body({
   step,
@@ -177,7 +178,7 @@ function Body({
         label={t.form.body}
         disabled={disabled}
         value={kind}
-        data={(["none", "fields", "text"] as const).map((value) => ({ value, label: t.form.bodies[value] }))}
+        data={options(t.form.bodies)}
         onChange={(event) => set({ none: undefined, fields: {}, text: "" }[event.currentTarget.value as BodyKind])}
       />
       {isObject(body) && (

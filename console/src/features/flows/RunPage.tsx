@@ -145,7 +145,7 @@ function Details({ step, run, reason }: { step: Step; run: StepRun | undefined; 
   );
 }
 
-/** What became of what a step sent. */
+/** The delivery of a webhook step: its status, its attempts and the latest response. */
 function StepDelivery({ webhookId, id }: { webhookId: string; id: string }) {
   const canRead = useCan("webhooks:read");
   const options = stepDelivery(webhookId, id);

@@ -53,12 +53,12 @@ export function Runs({ flow }: { flow: Flow }) {
         filters={[
           {
             label: t.status,
-            value: known ?? "",
+            value: known,
             options: [
               { value: "", label: t.allStatuses },
               ...STATUSES.map((value) => ({ value, label: t.runStatuses[value] })),
             ],
-            onChange: (value) => void navigate({ search: { tab: "runs", status: value || undefined } }),
+            onChange: (value) => void navigate({ search: { tab: "runs", status: value } }),
           },
         ]}
       />

@@ -19,7 +19,7 @@ import { ICONS, summaryOf, TRIGGER_ICON, titleOf, triggerSummary } from "./words
 
 const route = getRouteApi("/pages/flows/templates/$template");
 
-/** A template: what it does, what it needs to know, and the button that makes it a flow. */
+/** A template: what it does, what it needs from you, and the button that creates a flow from it. */
 export function TemplatePage() {
   const { template: key } = route.useParams();
   return (
@@ -206,7 +206,7 @@ function WebhookChoice({
   );
 }
 
-/** An object of the platform: one of its list, or, without a list, its ID. */
+/** An object of the platform: you choose it from a list, or enter its ID if there is no list. */
 function ObjectChoice({ choice: { label, description, resource }, value, error, onChange }: ChoiceProps) {
   const query = useQuery({ ...choices(resource ?? ""), retry: false });
   const known = query.data ?? [];
@@ -247,7 +247,7 @@ function usePushWebhooks({ choices: needed }: FlowTemplate) {
   });
 }
 
-/** The only webhook that can be meant is chosen already. */
+/** If exactly one webhook is active, it is the default. */
 function preselected({ choices: needed }: FlowTemplate, push: readonly Webhook[] = []): Chosen {
   const active = push.filter(({ status }) => status === "ACTIVE");
   const [only] = active.length === 1 ? active : [];

@@ -25,7 +25,7 @@ export const templates = queryOptions({
   staleTime: Number.POSITIVE_INFINITY,
 });
 
-/** Makes a flow of a template; it is active at once. */
+/** Creates an active flow from a template. */
 export function useInstallFlow(onDone: (flow: Flow) => void) {
   return useChange({
     run: ({ key, name, choices: chosen }: { key: string; name: string; choices: Chosen }) =>
@@ -74,7 +74,7 @@ export const choices = (resource: string) =>
     staleTime: 60_000,
   });
 
-/** The delivery of a webhook step; read again until it has ended. */
+/** The delivery of a webhook step. It is read again until it has ended. */
 export const stepDelivery = (webhookId: string, deliveryId: string) =>
   queryOptions({
     queryKey: ["webhooks", webhookId, "deliveries", deliveryId],

@@ -1,10 +1,8 @@
 import { pages } from "@app/root";
 import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
+import type { Chosen } from "./model/templates";
 
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
-
-/** What was chosen for a template, by the key of the choice. */
-type Chosen = Record<string, string>;
 
 function texts(value: unknown): Chosen | undefined {
   if (typeof value !== "object" || value === null) return undefined;

@@ -62,9 +62,9 @@ export function Activity({ integrationId }: { integrationId: string }) {
         filters={[
           {
             label: t.activity.filter,
-            value: action ?? "",
+            value: action,
             options: options(t.actions, t.activity.all),
-            onChange: (value) => void navigate({ search: (old) => ({ ...old, action: value || undefined }) }),
+            onChange: (value) => void navigate({ search: (old) => ({ ...old, action: value }) }),
           },
         ]}
       />

@@ -3,12 +3,14 @@ import { CodeBlock } from "@components/CodeBlock";
 import { Confirm } from "@components/Confirm";
 import { CopyableId } from "@components/CopyButton";
 import { ErrorPanel } from "@components/ErrorPanel";
+import { Log } from "@components/Log";
 import { Facts } from "@components/Panel";
+import { Section } from "@components/Section";
 import { PageSkeleton, RowSkeletons } from "@components/Skeletons";
 import { StatusBadge } from "@components/StatusBadge";
 import { connectionStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
-import { Button, Drawer, Text } from "@mantine/core";
+import { Button, Drawer, Group, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { Connection } from "@sdk/generated/models";
 import { connections as t } from "@strings/connections";
@@ -62,28 +64,27 @@ function Content({ connection, onGone }: { connection: Connection; onGone: () =>
   const seesLog = useCan("integrations:read");
   return (
     <>
-      <div className={classes.statusLine}>
+      <Group gap="xs">
         <StatusBadge {...connectionStatus(status)} />
         <Text c="dimmed" size="sm">
           {t.detail.words[status === "ACTIVE" && !isOAuth ? "ACTIVE_KEY" : status]}
         </Text>
-      </div>
+      </Group>
       {lastError && status !== "ACTIVE" && (
-        <div className={classes.section}>
-          <h3>{t.detail.lastError}</h3>
+        <Section title={t.detail.lastError}>
           <Text size="sm">{t.detail.reasons[lastError.code]}</Text>
           <Text size="sm" c="dimmed" style={{ overflowWrap: "anywhere" }}>
             {lastError.detail} (<TimeAgo at={lastError.at} />)
           </Text>
-        </div>
+        </Section>
       )}
       <Actions connection={connection} onGone={onGone} />
       <Facts facts={facts(connection)} />
       {Object.keys(metadata).length > 0 && (
-        <div className={classes.section}>
+        <Section>
           <h3>{t.detail.facts.metadata}</h3>
           <CodeBlock label={t.detail.facts.metadata} value={metadata} />
-        </div>
+        </Section>
       )}
       {seesLog && <RecentActivity connection={connection} />}
     </>
@@ -160,8 +161,7 @@ function RecentActivity({ connection }: { connection: Connection }) {
   const query = useQuery(recentActivity(integrationId));
   const entries = query.data?.filter(({ detail }) => detail === name || detail?.startsWith(`${name}:`)).slice(0, 10);
   return (
-    <section className={classes.section} aria-label={t.detail.activity}>
-      <h3>{t.detail.activity}</h3>
+    <Section title={t.detail.activity}>
       {query.error ? (
         <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />
       ) : entries === undefined ? (
@@ -171,25 +171,24 @@ function RecentActivity({ connection }: { connection: Connection }) {
           {t.detail.noActivity}
         </Text>
       ) : (
-        <ul className={classes.log}>
-          {entries.map(({ id, action, actor, outcome, detail, createdAt }) => (
-            <li key={id}>
-              <div style={{ minWidth: 0 }}>
+        <Log
+          entries={entries.map(({ id, action, actor, outcome, detail, createdAt }) => ({
+            id,
+            what: (
+              <>
                 {integrations.actions[action] ?? action}{" "}
                 {outcome === "FAILED" && <StatusBadge tone="danger">{integrations.activity.failed}</StatusBadge>}
-                <p>
-                  {detail === name ? actorOf(actor) : `${actorOf(actor)} · ${detail?.slice(name.length + 1).trim()}`}
-                </p>
-              </div>
-              <TimeAgo at={createdAt} />
-            </li>
-          ))}
-        </ul>
+              </>
+            ),
+            detail: detail === name ? actorOf(actor) : `${actorOf(actor)} · ${detail?.slice(name.length + 1).trim()}`,
+            at: createdAt,
+          }))}
+        />
       )}
       <Link to="/integrations/$integrationId" params={{ integrationId }} search={{ tab: "activity" }}>
         {t.detail.allActivity}
       </Link>
-    </section>
+    </Section>
   );
 }
 

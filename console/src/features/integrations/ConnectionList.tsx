@@ -8,6 +8,7 @@ import { StatusBadge } from "@components/StatusBadge";
 import { connectionStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
 import { Toolbar } from "@components/Toolbar";
+import { TwoLines } from "@components/TwoLines";
 import type { Connection, Integration } from "@sdk/generated/models";
 import { connections as t } from "@strings/connections";
 import { statuses } from "@strings/statuses";
@@ -64,20 +65,20 @@ export function ConnectionList({ integration, integrations = [], filters, open, 
         filters={[
           {
             label: t.status,
-            value: status ?? "",
+            value: status,
             options: options(statuses.connection, t.allStatuses),
-            onChange: (value) => onFilter({ status: value || undefined }),
+            onChange: (value) => onFilter({ status: value }),
           },
           ...(integration === undefined && seesIntegrations
             ? [
                 {
                   label: t.integration,
-                  value: chosen ?? "",
+                  value: chosen,
                   options: [
                     { value: "", label: t.allIntegrations },
                     ...integrations.map(({ id, name }) => ({ value: id, label: name })),
                   ],
-                  onChange: (value: string) => onFilter({ integration: value || undefined }),
+                  onChange: (value?: string) => onFilter({ integration: value }),
                 },
               ]
             : []),
@@ -118,12 +119,7 @@ function columnsOf(integrations: ReadonlyMap<string, Integration> | null): reado
       key: "account",
       title: t.columns.account,
       width: "2fr",
-      render: (connection) => (
-        <span className={classes.lines}>
-          <span className={classes.line}>{nameOf(connection)}</span>
-          <span className={classes.second}>{secondNameOf(connection)}</span>
-        </span>
-      ),
+      render: (connection) => <TwoLines first={nameOf(connection)} second={secondNameOf(connection)} />,
     },
     ...(integrations === null
       ? []

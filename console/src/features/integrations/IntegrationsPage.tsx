@@ -11,6 +11,7 @@ import { StatusBadge, type Tone } from "@components/StatusBadge";
 import { integrationStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
 import { Toolbar } from "@components/Toolbar";
+import { TwoLines } from "@components/TwoLines";
 import { Button } from "@mantine/core";
 import type { HealthItem, HealthState, Integration } from "@sdk/generated/models";
 import { integrations as t } from "@strings/integrations";
@@ -46,10 +47,7 @@ const COLUMNS: readonly Column<Row>[] = [
     render: ({ name, provider, type }) => (
       <span className={classes.named}>
         <Monogram name={name} size="sm" />
-        <span className={classes.lines}>
-          <span className={classes.line}>{name}</span>
-          <span className={classes.second}>{provider ?? words.types[type]}</span>
-        </span>
+        <TwoLines first={name} second={provider ?? words.types[type]} />
       </span>
     ),
   },
@@ -153,7 +151,7 @@ function Integrations({ list, columns }: { list: List<Row>; columns: readonly Co
             label: t.status,
             value: status,
             options: options(statuses.integration, t.allStatuses),
-            onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value || undefined }) }),
+            onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value }) }),
           },
         ]}
       />
@@ -182,7 +180,7 @@ function Integrations({ list, columns }: { list: List<Row>; columns: readonly Co
   );
 }
 
-/** The state, and why. What follows the first sentence is for programs: which request lists more. */
+/** The state and its reason. After its first sentence, the reason names a request for programs: it is left out. */
 function Health({ item }: { item: HealthItem }) {
   const [why] = item.detail?.split(/(?<=\.) /) ?? [];
   return (

@@ -9,7 +9,8 @@ import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
 import { linkStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
-import { Button, Drawer, Text } from "@mantine/core";
+import { TwoLines } from "@components/TwoLines";
+import { Button, Drawer, Group, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { ConnectSession, Integration } from "@sdk/generated/models";
 import { connections as t } from "@strings/connections";
@@ -102,12 +103,7 @@ function columnsOf(names: Names): readonly Column<ConnectSession>[] {
       key: "for",
       title: t.links.columns.for,
       width: "2fr",
-      render: (link) => (
-        <span className={classes.lines}>
-          <span className={classes.line}>{titleOf(link)}</span>
-          <span className={classes.second}>{link.requestedBy ?? link.id}</span>
-        </span>
-      ),
+      render: (link) => <TwoLines first={titleOf(link)} second={link.requestedBy ?? link.id} />,
     },
     {
       key: "integrations",
@@ -172,12 +168,12 @@ function Details({ link, names, onClose }: { link: ConnectSession; names: Names;
   const revoke = useRevokeLink(onClose);
   return (
     <>
-      <div className={classes.statusLine}>
+      <Group gap="xs">
         <StatusBadge {...linkStatus(link.status)} />
         <Text c="dimmed" size="sm">
           {t.links.words[link.status]}
         </Text>
-      </div>
+      </Group>
       <div className={classes.actions}>
         {link.connection && link.integrationId && (
           <Button

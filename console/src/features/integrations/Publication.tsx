@@ -32,7 +32,7 @@ export function Publication({ integration }: { integration: Integration }) {
     integration.config.authorizationUrl === undefined;
   if (!isPublic && !withdrawn && (!isCandidate || !mayPublish)) return null;
   const texts = t.publication;
-  // What Patchbay itself says after an integration was unpublished; everything else is the platform's text.
+  // Patchbay writes this reason when an integration is unpublished. The platform writes all others.
   const [, copies] = /^unpublished: (.*)$/.exec(reviewReason ?? "") ?? [];
   return (
     <Panel title={texts.title} actions={<Badge integration={integration} />}>
@@ -82,7 +82,7 @@ function Badge({ integration: { isPublic, reviewStatus: review, withdrawn } }: {
   return isPublic && review !== null ? <StatusBadge {...reviewStatus(review)} /> : null;
 }
 
-/** Where the integration is on its way into the marketplace, and what happens next. */
+/** The state of the publication, and what happens next. */
 function nextStep({ isPublic, reviewStatus: review, withdrawn }: Integration): string {
   const texts = t.publication;
   if (!isPublic || review === null) return texts.off;

@@ -4,6 +4,7 @@ import { useCan } from "@api/session";
 import { ErrorPanel } from "@components/ErrorPanel";
 import { Monogram } from "@components/Monogram";
 import { Facts } from "@components/Panel";
+import { Section } from "@components/Section";
 import { PageSkeleton } from "@components/Skeletons";
 import { fieldsOf, type SchemaField } from "@components/schema";
 import { Anchor, Button, Drawer, Text } from "@mantine/core";
@@ -13,7 +14,6 @@ import { providers as words } from "@strings/providers";
 import { IconArrowsSplit2, IconDownload } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import type { ReactNode } from "react";
 import { type Kind, kindOf, type Plan, planOf } from "./kinds";
 import classes from "./marketplace.module.css";
 import { Publisher } from "./Publisher";
@@ -59,7 +59,7 @@ function Content({ item, kind }: { item: Integration; kind: Kind }) {
       {plan?.flow && <AsFlow template={plan.flow} />}
       <Install item={item} isSecond={Boolean(plan?.flow)} />
       <Section title={t.listing.about}>
-        <p>{t.kindTexts[kind]}</p>
+        <Text c="dimmed">{t.kindTexts[kind]}</Text>
       </Section>
       {plan ? (
         <PlanSteps plan={plan} />
@@ -70,13 +70,13 @@ function Content({ item, kind }: { item: Integration; kind: Kind }) {
   );
 }
 
-/** The way without another platform. */
+/** The same as a flow, which needs no other platform. */
 function AsFlow({ template }: { template: string }) {
   const mayCreate = useCan("flows:write");
   if (!mayCreate) return null;
   return (
     <Section title={t.flow.title}>
-      <p>{t.flow.text}</p>
+      <Text c="dimmed">{t.flow.text}</Text>
       <Button
         leftSection={<IconArrowsSplit2 size={16} aria-hidden />}
         renderRoot={(props: object) => <Link to="/flows/templates/$template" params={{ template }} {...props} />}
@@ -112,9 +112,9 @@ function Install({ item, isSecond }: { item: Integration; isSecond: boolean }) {
         {isSecond ? t.flow.installPlan : t.listing.install}
       </Button>
       {Boolean(install.error) && (
-        <div className={classes.section}>
+        <Section>
           <ErrorPanel error={install.error} />
-        </div>
+        </Section>
       )}
     </>
   );
@@ -124,16 +124,16 @@ function ProviderNeeds({ item, providerKey, kind }: { item: Integration; provide
   const query = useQuery(providerDetail(providerKey));
   if (query.error) {
     return (
-      <div className={classes.section}>
+      <Section>
         <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />
-      </div>
+      </Section>
     );
   }
   if (!query.data) {
     return (
-      <div className={classes.section}>
+      <Section>
         <PageSkeleton />
-      </div>
+      </Section>
     );
   }
   const provider = query.data;
@@ -142,19 +142,19 @@ function ProviderNeeds({ item, providerKey, kind }: { item: Integration; provide
   return (
     <>
       <Section title={t.listing.needs}>
-        {config.length === 0 ? <p>{t.listing.needsNothing}</p> : <Needs fields={config} />}
+        {config.length === 0 ? <Text c="dimmed">{t.listing.needsNothing}</Text> : <Needs fields={config} />}
       </Section>
       <Section title={t.listing.perAccount}>
-        {account.length === 0 ? <p>{t.listing.perAccountOAuth}</p> : <Needs fields={account} />}
+        {account.length === 0 ? <Text c="dimmed">{t.listing.perAccountOAuth}</Text> : <Needs fields={account} />}
       </Section>
       {provider.oauth && (
         <Section title={t.listing.scopes}>
           <Scopes item={item} provider={provider} />
         </Section>
       )}
-      <div className={classes.section}>
+      <Section>
         <Facts facts={facts(item, provider)} />
-      </div>
+      </Section>
     </>
   );
 }
@@ -177,7 +177,7 @@ function Needs({ fields }: { fields: readonly SchemaField[] }) {
 function Scopes({ item, provider }: { item: Integration; provider: Provider }) {
   const known = provider.oauth?.scopes ?? [];
   const names = item.scopes.length > 0 ? item.scopes : known.map(({ name }) => name);
-  if (names.length === 0) return <p>{t.listing.defaultScopes}</p>;
+  if (names.length === 0) return <Text c="dimmed">{t.listing.defaultScopes}</Text>;
   return (
     <ul className={classes.needs}>
       {names.map((name) => {
@@ -238,14 +238,5 @@ function PlanSteps({ plan }: { plan: Plan }) {
         ))}
       </ol>
     </Section>
-  );
-}
-
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <section className={classes.section} aria-label={title}>
-      <h3>{title}</h3>
-      {children}
-    </section>
   );
 }

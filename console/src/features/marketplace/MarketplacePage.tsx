@@ -54,7 +54,7 @@ function Marketplace() {
             label: t.type,
             value: type,
             options: options(words.types, t.allTypes),
-            onChange: (value) => void navigate({ search: (old) => ({ ...old, type: value || undefined }) }),
+            onChange: (value) => void navigate({ search: (old) => ({ ...old, type: value }) }),
           },
         ]}
       />

@@ -1,17 +1,15 @@
+import { PublisherName } from "@components/PublisherName";
 import type { Integration } from "@sdk/generated/models";
 import { marketplace as t } from "@strings/marketplace";
-import { IconRosetteDiscountCheck } from "@tabler/icons-react";
 import classes from "./marketplace.module.css";
 
 /** Who publishes a listing; the platform says whether it knows them. */
 export function Publisher({ item: { publisher } }: { item: Integration }) {
   if (publisher === null) return null;
+  const { name, workspaceId, verified } = publisher;
   return (
-    <span className={classes.publisher}>
-      <span className={classes.publisherName}>{t.by(publisher.name ?? publisher.workspaceId)}</span>
-      {publisher.verified && (
-        <IconRosetteDiscountCheck size={14} className={classes.verified} role="img" aria-label={t.verified} />
-      )}
-    </span>
+    <div className={classes.publisher}>
+      <PublisherName name={t.by(name ?? workspaceId)} verified={verified} />
+    </div>
   );
 }

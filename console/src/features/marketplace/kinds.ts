@@ -7,7 +7,7 @@ export interface Plan {
   event: string | null;
   filters: unknown[];
   steps: { app: string; action: string }[];
-  /** The key of the template of a flow that does the same; null without one. */
+  /** The key of the flow template that does the same, if there is one. */
   flow: string | null;
 }
 

@@ -58,7 +58,7 @@ interface SideProps {
   texts: readonly string[];
   /** The texts of the other side. */
   others: readonly string[];
-  /** What a text is called that the other side does not have. */
+  /** The mark of a text that the other side does not have. */
   mark: string;
   compared: ComparedField;
 }
@@ -79,7 +79,7 @@ interface ValueProps {
   mark?: string;
 }
 
-/** The texts of a field: never an image or a link, whoever wrote them. */
+/** The texts of a field. Publishers write them, so they never become an image or a link. */
 function Value({ compared: { field }, texts, others, mark }: ValueProps) {
   if (field !== "scopes") {
     return (

@@ -24,7 +24,7 @@ export function Decide({ publication }: { publication: PublicationDetail }) {
   const [reason, setReason] = useState("");
   const [isMissing, setMissing] = useState(false);
   const reasonInput = useRef<HTMLTextAreaElement>(null);
-  // The version that was looked at when the form was opened, or when the last decision failed.
+  // The version that you decide about: the one that the form began with, or the one that you looked at again.
   const [reviewed, setReviewed] = useState(version);
   const decide = useDecide(publication, () => setReason(""));
   const errors = fieldErrors(decide.error);

@@ -1,13 +1,14 @@
 import { useCan, useSession } from "@api/session";
 import { CopyableId } from "@components/CopyButton";
 import { ErrorPanel } from "@components/ErrorPanel";
+import { Log } from "@components/Log";
 import { Facts } from "@components/Panel";
+import { Section } from "@components/Section";
 import { PageSkeleton } from "@components/Skeletons";
-import { StatusBadge } from "@components/StatusBadge";
-import { reviewStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
-import { Drawer, Text } from "@mantine/core";
+import { Drawer, Group, Text } from "@mantine/core";
 import type { PublicationDetail } from "@sdk/generated/models";
+import { common } from "@strings/common";
 import { reviews as t } from "@strings/reviews";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -16,7 +17,7 @@ import { Comparison } from "./Comparison";
 import { Decide } from "./Decide";
 import { nameOf } from "./publication";
 import { publicationDetail } from "./queries";
-import classes from "./reviews.module.css";
+import { ReviewBadge } from "./ReviewBadge";
 import { Withdraw } from "./Withdraw";
 
 interface Props {
@@ -24,7 +25,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** A publication: what is submitted against what is listed, the decision, and the earlier ones. */
+/** A publication: the submitted and the listed version, the decision, and earlier decisions. */
 export function ReviewDrawer({ opened, onClose }: Props) {
   const query = useQuery({
     ...publicationDetail(opened?.workspaceId ?? "", opened?.id ?? ""),
@@ -51,16 +52,12 @@ function Content({ publication }: { publication: PublicationDetail }) {
   const canBeWithdrawn = !withdrawn && (listed !== null || copyCount > 0);
   return (
     <>
-      <div className={classes.statusLine}>
-        {status === null ? (
-          <StatusBadge tone="neutral">{t.detail.unpublished}</StatusBadge>
-        ) : (
-          <StatusBadge {...reviewStatus(status)} />
-        )}
+      <Group gap="xs">
+        <ReviewBadge status={status} />
         <Text c="dimmed" size="sm">
           {stateOf(publication)}
         </Text>
-      </div>
+      </Group>
       {(listed ?? submitted) !== null && (
         <Section title={isPending ? t.detail.compare : t.detail.compareListed}>
           {isPending && (
@@ -86,9 +83,9 @@ function Content({ publication }: { publication: PublicationDetail }) {
           {t.decide.readOnly}
         </Text>
       )}
-      <div className={classes.section}>
+      <Section>
         <Facts facts={facts(publication)} />
-      </div>
+      </Section>
       <Section title={t.detail.history}>
         <History publication={publication} />
       </Section>
@@ -105,17 +102,14 @@ function History({ publication: { decisions, workspaceId, id } }: { publication:
           {t.detail.noHistory}
         </Text>
       ) : (
-        <ul className={classes.log}>
-          {decisions.map(({ id, action, actor, detail, createdAt }) => (
-            <li key={id}>
-              <div style={{ minWidth: 0 }}>
-                {t.detail.decisions[action] ?? action}
-                <p>{[t.detail.who(actor), detail].filter(Boolean).join(" · ")}</p>
-              </div>
-              <TimeAgo at={createdAt} />
-            </li>
-          ))}
-        </ul>
+        <Log
+          entries={decisions.map(({ id, action, actor, detail, createdAt }) => ({
+            id,
+            what: t.detail.decisions[action] ?? action,
+            detail: [t.detail.who(actor), detail].filter(Boolean).join(" · "),
+            at: createdAt,
+          }))}
+        />
       )}
       {seesAudit && (
         <Link to="/audit" search={{ target: `${workspaceId}/${id}`, period: "all" }}>
@@ -123,15 +117,6 @@ function History({ publication: { decisions, workspaceId, id } }: { publication:
         </Link>
       )}
     </>
-  );
-}
-
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <section className={classes.section} aria-label={title}>
-      <h3>{title}</h3>
-      {children}
-    </section>
   );
 }
 
@@ -150,7 +135,11 @@ function facts(publication: PublicationDetail) {
     [names.workspace, <CopyableId key="workspace" id={workspaceId} what={names.workspace} />],
     [
       names.publisher,
-      publisherName === null ? t.detail.nothing : verified ? `${publisherName} (${t.verified})` : publisherName,
+      publisherName === null
+        ? t.detail.nothing
+        : verified
+          ? `${publisherName} (${common.verifiedPublisher})`
+          : publisherName,
     ],
     ...(waitingSince ? [[names.waiting, <TimeAgo key="waiting" at={waitingSince} />] as const] : []),
     ...(listedAt ? [[names.approved, <TimeAgo key="approved" at={listedAt} />] as const] : []),

@@ -3,20 +3,21 @@ import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
 import { options } from "@components/options";
 import { PageHeader } from "@components/PageHeader";
+import { PublisherName } from "@components/PublisherName";
 import { RequireScope } from "@components/RequireScope";
-import { StatusBadge } from "@components/StatusBadge";
-import { reviewStatus } from "@components/statuses";
 import { TimeAgo } from "@components/TimeAgo";
 import { Toolbar } from "@components/Toolbar";
+import { TwoLines } from "@components/TwoLines";
 import { Button } from "@mantine/core";
 import type { Publication, ReviewStatus } from "@sdk/generated/models";
 import { reviews as t } from "@strings/reviews";
-import { IconChecklist, IconRosetteDiscountCheck, IconSearchOff } from "@tabler/icons-react";
+import { statuses } from "@strings/statuses";
+import { IconChecklist, IconSearchOff } from "@tabler/icons-react";
 import { getRouteApi, Link, useParams } from "@tanstack/react-router";
 import { changeOf, nameOf } from "./publication";
 import { publicationList } from "./queries";
+import { ReviewBadge } from "./ReviewBadge";
 import { ReviewDrawer } from "./ReviewDrawer";
-import classes from "./reviews.module.css";
 
 const route = getRouteApi("/pages/reviews");
 
@@ -40,9 +41,9 @@ function Reviews() {
         filters={[
           {
             label: t.status,
-            value: status ?? "",
-            options: options(t.statuses, t.allStatuses),
-            onChange: (value) => void navigate({ search: { status: (value || undefined) as ReviewStatus } }),
+            value: status,
+            options: options(statuses.review, t.allStatuses),
+            onChange: (value) => void navigate({ search: { status: value as ReviewStatus | undefined } }),
           },
         ]}
       />
@@ -94,31 +95,23 @@ const COLUMNS: readonly Column<Publication>[] = [
     key: "name",
     title: t.columns.name,
     width: "2fr",
-    render: (item) => (
-      <>
-        <span className={classes.line}>{nameOf(item)}</span>
-        <span className={classes.second}>{item.submitted?.description ?? ""}</span>
-      </>
-    ),
+    render: (item) => <TwoLines first={nameOf(item)} second={item.submitted?.description} />,
   },
   {
     key: "publisher",
     title: t.columns.publisher,
     width: "1.4fr",
     hide: "narrow",
-    render: (item) => <PublisherName publication={item} />,
+    render: ({ publisherName, workspaceId, verified }) => (
+      <PublisherName name={t.by(publisherName, workspaceId)} verified={verified} />
+    ),
   },
   { key: "change", title: t.columns.change, width: "1fr", hide: "narrow", render: changeOf },
   {
     key: "status",
     title: t.columns.status,
     width: "150px",
-    render: ({ reviewStatus: status }) =>
-      status === null ? (
-        <StatusBadge tone="neutral">{t.detail.unpublished}</StatusBadge>
-      ) : (
-        <StatusBadge {...reviewStatus(status)} />
-      ),
+    render: ({ reviewStatus: status }) => <ReviewBadge status={status} />,
   },
   {
     key: "since",
@@ -129,14 +122,3 @@ const COLUMNS: readonly Column<Publication>[] = [
     render: ({ waitingSince, listedAt, updatedAt }) => <TimeAgo at={waitingSince ?? listedAt ?? updatedAt} />,
   },
 ];
-
-function PublisherName({ publication: { publisherName, workspaceId, verified } }: { publication: Publication }) {
-  return (
-    <span className={classes.publisher}>
-      <span className={classes.line}>{t.by(publisherName, workspaceId)}</span>
-      {verified && (
-        <IconRosetteDiscountCheck size={14} className={classes.verified} role="img" aria-label={t.verified} />
-      )}
-    </span>
-  );
-}

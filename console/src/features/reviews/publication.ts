@@ -2,7 +2,7 @@ import type { Publication, PublishedFields } from "@sdk/generated/models";
 import { providers } from "@strings/providers";
 import { reviews as t } from "@strings/reviews";
 
-/** What names a publication: what it is called now, or was when it was listed. */
+/** The name of a publication in the submitted version, or else in the listed one. */
 export function nameOf({ submitted, listed, id }: Pick<Publication, "submitted" | "listed" | "id">): string {
   return (submitted ?? listed)?.name ?? id;
 }
@@ -14,7 +14,7 @@ export function changeOf({ submitted, listed, withdrawn, reviewStatus }: Publica
   return listed !== null && submitted !== null ? t.changes.listed : t.changes.none;
 }
 
-/** A field that installers see, as text, or as a list for the scopes; in the listed and in the submitted version. */
+/** A field that installers see, in both versions. Scopes have a text each, other fields one text. */
 export interface ComparedField {
   field: keyof typeof t.detail.fields;
   listed: readonly string[] | null;

@@ -16,14 +16,14 @@ export const publicationDetail = (workspaceId: string, id: string) =>
     queryFn: ({ signal }) => api().publications.get(workspaceId, id, { signal }),
   });
 
-/** Decides on a publication. Whatever comes of it, the publication is read again: it may have changed meanwhile. */
+/** Decides on a publication. It is read again even if that fails: somebody else may have changed it. */
 export function useDecide({ workspaceId, id }: Publication, onDone: (decided: PublicationDetail) => void) {
   const queries = useQueryClient();
   return useChange({
     run: async (body: DecidePublication) => {
       try {
         const decided = await api().publications.decide(workspaceId, id, body);
-        // At once, so that the form is gone before it could be sent again.
+        // Now, so that the form disappears before you can send it again.
         queries.setQueryData(publicationDetail(workspaceId, id).queryKey, decided);
         return decided;
       } catch (error) {

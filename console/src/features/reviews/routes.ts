@@ -13,7 +13,7 @@ const list = createRoute({
   component: lazyRouteComponent(() => import("./ReviewsPage"), "ReviewsPage"),
 });
 
-/** A publication, which the list shows in its drawer. */
+/** A publication, in a drawer of the list. */
 const publication = createRoute({
   getParentRoute: () => list,
   path: "$workspaceId/$publicationId",

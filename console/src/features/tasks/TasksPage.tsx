@@ -7,9 +7,9 @@ import { RequireScope } from "@components/RequireScope";
 import { StatusBadge } from "@components/StatusBadge";
 import { TimeAgo } from "@components/TimeAgo";
 import { Toolbar } from "@components/Toolbar";
+import { TwoLines } from "@components/TwoLines";
 import { Progress, TONES, taskName, webhookOf } from "@components/tasks/parts";
 import { TaskDrawer } from "@components/tasks/TaskDrawer";
-import classes from "@components/tasks/tasks.module.css";
 import { Button } from "@mantine/core";
 import type { Task, TaskStatus } from "@sdk/generated/models";
 import { tasks as t } from "@strings/tasks";
@@ -43,9 +43,9 @@ function Tasks() {
         filters={[
           {
             label: t.status,
-            value: status ?? "",
+            value: status,
             options: options(t.statuses, t.allStatuses),
-            onChange: (value) => void navigate({ search: { status: (value || undefined) as TaskStatus } }),
+            onChange: (value) => void navigate({ search: { status: value as TaskStatus | undefined } }),
           },
         ]}
       />
@@ -80,12 +80,7 @@ function columnsOf(names: ReadonlyMap<string, string> | undefined): readonly Col
       key: "task",
       title: t.columns.task,
       width: "2fr",
-      render: (task) => (
-        <>
-          <span className={classes.name}>{taskName(task)}</span>
-          <span className={classes.webhook}>{webhookOf(task, names)}</span>
-        </>
-      ),
+      render: (task) => <TwoLines first={taskName(task)} second={webhookOf(task, names)} />,
     },
     {
       key: "status",

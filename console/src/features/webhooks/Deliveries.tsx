@@ -74,20 +74,20 @@ export function Deliveries({ webhook, action }: Props) {
         filters={[
           {
             label: t.status,
-            value: status ?? "",
+            value: status,
             options: options(statuses.delivery, t.allStatuses),
-            onChange: (value) => void navigate({ search: { status: value || undefined, eventType } }),
+            onChange: (value) => void navigate({ search: { status: value, eventType } }),
           },
           ...(types.length > 1
             ? [
                 {
                   label: t.deliveries.eventType,
-                  value: eventType ?? "",
+                  value: eventType,
                   options: [
                     { value: "", label: t.deliveries.allTypes },
                     ...types.map((type) => ({ value: type, label: type })),
                   ],
-                  onChange: (value: string) => void navigate({ search: { status, eventType: value || undefined } }),
+                  onChange: (value?: string) => void navigate({ search: { status, eventType: value } }),
                 },
               ]
             : []),

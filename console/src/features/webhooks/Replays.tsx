@@ -3,6 +3,7 @@ import { type Column, DataList } from "@components/DataList";
 import { EmptyState } from "@components/EmptyState";
 import { StatusBadge } from "@components/StatusBadge";
 import { exactTime, TimeAgo } from "@components/TimeAgo";
+import { TwoLines } from "@components/TwoLines";
 import { Progress, TONES } from "@components/tasks/parts";
 import { TaskDrawer } from "@components/tasks/TaskDrawer";
 import type { Task, Webhook } from "@sdk/generated/models";
@@ -11,7 +12,6 @@ import { tasks } from "@strings/tasks";
 import { IconHistory } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { type ReactNode, useMemo } from "react";
-import classes from "./parts.module.css";
 import { replayList } from "./queries";
 
 const route = getRouteApi("/pages/webhooks/$webhookId");
@@ -22,12 +22,7 @@ const COLUMNS: readonly Column<Task>[] = [
     key: "range",
     title: t.range,
     width: "2fr",
-    render: (task) => (
-      <>
-        <span className={classes.name}>{rangeOf(task)}</span>
-        <span className={classes.url}>{whatOf(task)}</span>
-      </>
-    ),
+    render: (task) => <TwoLines first={rangeOf(task)} second={whatOf(task)} />,
   },
   {
     key: "status",

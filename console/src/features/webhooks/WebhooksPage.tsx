@@ -93,7 +93,7 @@ function Webhooks() {
             label: t.status,
             value: status,
             options: options(statuses.webhook, t.allStatuses),
-            onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value || undefined }) }),
+            onChange: (value) => void navigate({ search: (old) => ({ ...old, status: value }) }),
           },
         ]}
       />

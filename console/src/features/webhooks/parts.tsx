@@ -1,4 +1,5 @@
 import { Sparkline } from "@components/Sparkline";
+import { TwoLines } from "@components/TwoLines";
 import type { Webhook, WebhookStats } from "@sdk/generated/models";
 import { webhooks as t } from "@strings/webhooks";
 import classes from "./parts.module.css";
@@ -11,12 +12,7 @@ const HOUR_MS = 3_600_000;
 
 /** A webhook's name, above its URL. */
 export function EndpointName({ webhook }: { webhook: Pick<Webhook, "name" | "url"> }) {
-  return (
-    <>
-      <span className={classes.name}>{webhook.name}</span>
-      <span className={classes.url}>{webhook.url ?? t.pull}</span>
-    </>
-  );
+  return <TwoLines first={webhook.name} second={webhook.url ?? t.pull} />;
 }
 
 export function SuccessRate({ rate }: { rate: number | null }) {

@@ -14,7 +14,7 @@ export interface WebhookSearch {
   task?: string;
 }
 
-/** The template of a flow, and its choice, that the new webhook is for. */
+/** The choice of a flow template that the new webhook is for. */
 export interface NewWebhookSearch {
   template?: string;
   choice?: string;

@@ -73,7 +73,7 @@ export const automations = {
     fields: "Fields",
     howTo: (platform: string) =>
       `Build it in ${platform} with these steps. Texts in double braces stand for what earlier steps gave.`,
-    asFlow: (platform: string) => `Patchbay can also send this to a webhook of yours, without ${platform}.`,
+    asFlow: (platform: string) => `Patchbay can also send this to your webhook, without ${platform}.`,
     createFlow: "Create a flow",
     steps: (number: number) => count(number, "step", "steps"),
   },

@@ -91,5 +91,6 @@ export const common = {
     onePerLine: "One per line.",
   },
   code: { label: "Content" },
+  verifiedPublisher: "Verified publisher",
   chart: (summary: string) => `Chart: ${summary}`,
 };

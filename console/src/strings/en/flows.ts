@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** What rows of fields are called, each kind by its own words. */
+/** The texts of rows with a name and a value. */
 export interface FieldWords {
   placeholder: string;
   name: (number: number) => string;
@@ -8,6 +8,30 @@ export interface FieldWords {
   add: string;
   remove: (name: string) => string;
 }
+
+const DATA: FieldWords = {
+  placeholder: "Field",
+  name: (number) => `Name of field ${number}`,
+  value: (name) => `Value of ${name}`,
+  add: "Add field",
+  remove: (name) => `Remove ${name}`,
+};
+
+const QUERY: FieldWords = {
+  placeholder: "Parameter",
+  name: (number) => `Name of parameter ${number}`,
+  value: (name) => `Value of parameter ${name}`,
+  add: "Add parameter",
+  remove: (name) => `Remove parameter ${name}`,
+};
+
+const HEADERS: FieldWords = {
+  placeholder: "Header",
+  name: (number) => `Name of header ${number}`,
+  value: (name) => `Value of header ${name}`,
+  add: "Add header",
+  remove: (name) => `Remove header ${name}`,
+};
 
 /** Texts of the flows' pages. */
 export const flows = {
@@ -50,9 +74,10 @@ export const flows = {
     yours: "What it needs from you",
     submit: "Create flow",
     customize: "Open in the editor",
-    atOnce: "The flow is active at once. You can change or deactivate it at any time.",
-    writeId: "Your platform gave no list to choose from, so write its ID.",
-    cannot: (scopes: readonly string[]) => `Your session cannot create this flow: it needs ${scopes.join(" and ")}.`,
+    atOnce: "The flow is active as soon as you create it. You can change or deactivate it at any time.",
+    writeId: "Your platform provides no list to choose from, so enter the ID.",
+    cannot: (scopes: readonly string[]) =>
+      `Your session can't create this flow. It needs these scopes: ${scopes.join(", ")}.`,
     unknownTitle: "There is no such template",
     unknown: "The link is wrong, or the template was removed.",
     all: "See all templates",
@@ -192,39 +217,22 @@ export const flows = {
     condition: "If all of these match",
     noConditions: "Add at least one condition.",
     connection: "Connection",
-    connectionHelp: "Its token goes only to its provider's API.",
+    connectionHelp: "Patchbay sends the connection's token only to its provider's API.",
     noConnections: "There is no connection yet.",
     addConnection: "Connect an account",
     noTokens: "Your session cannot save this step: it needs the scope credentials:use.",
     method: "Method",
     url: "Path or URL",
-    urlHelp: "As in the provider's documentation: /crm/v3/objects/contacts. A whole URL needs one of its hosts.",
+    urlHelp:
+      "Use a path from the provider's documentation, such as /crm/v3/objects/contacts. If you enter a full URL, its host must be one of the provider's.",
     query: "Query parameters",
     headers: "Headers",
     headersHelp: "Patchbay adds the credentials of the connection.",
     body: "Body",
     bodies: { none: "No body", fields: "Own fields", text: "Text or one value" },
-    dataWords: {
-      placeholder: "Field",
-      name: (number) => `Name of field ${number}`,
-      value: (name) => `Value of ${name}`,
-      add: "Add field",
-      remove: (name) => `Remove ${name}`,
-    } satisfies FieldWords as FieldWords,
-    queryWords: {
-      placeholder: "Parameter",
-      name: (number) => `Name of parameter ${number}`,
-      value: (name) => `Value of parameter ${name}`,
-      add: "Add parameter",
-      remove: (name) => `Remove parameter ${name}`,
-    } satisfies FieldWords as FieldWords,
-    headerWords: {
-      placeholder: "Header",
-      name: (number) => `Name of header ${number}`,
-      value: (name) => `Value of header ${name}`,
-      add: "Add header",
-      remove: (name) => `Remove header ${name}`,
-    } satisfies FieldWords as FieldWords,
+    dataWords: DATA,
+    queryWords: QUERY,
+    headerWords: HEADERS,
     lines: "One in each line.",
     chooseBoolean: "Not set",
     choose: (field: string) => `Choose ${field}`,
@@ -258,7 +266,7 @@ export const flows = {
     webhook: "Choose a webhook.",
     action: "Choose an action.",
     connection: "Choose a connection.",
-    url: "Write a path of the provider's API, or a whole URL.",
+    url: "Enter a path of the provider's API, or a full URL.",
     wait: "Wait at least a second, and at most 30 days.",
     filters: "Add at least one filter.",
     condition: "Add at least one condition.",
@@ -315,7 +323,7 @@ export const flows = {
     took: "Took",
     deliveryTitle: "Delivery",
     delivery: "Open its delivery",
-    deliveryText: "The step is done when its delivery is queued. Attempts and responses are there.",
+    deliveryText: "The step is done when its delivery is queued. To see attempts and responses, open the delivery.",
     attempts: (number: number) => count(number, "attempt", "attempts"),
     noAttempts: "No attempt yet",
     lastResponse: (status: number) => `Latest response: ${status}`,

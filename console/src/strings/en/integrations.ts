@@ -101,12 +101,12 @@ export const integrations = {
       APPROVED:
         "Other workspaces can install it. When you change what they see, the platform reviews the new version first.",
       REJECTED:
-        "The platform did not approve this version. Change what it names, and save: then it reviews the new version. A version that it approved before stays in the marketplace.",
+        "The platform didn't approve this version. Make the changes that it asks for, and save: then it reviews the new version. A version that it approved before stays in the marketplace.",
     },
     withdrawn: {
       title: "Withdrawn",
       text: "The platform has taken it out of the marketplace, and every installed copy has stopped. Copies work again when the platform approves a later version.",
-      next: "Change what the platform names, and save: then it reviews the new version.",
+      next: "Make the changes that the platform asks for, and save: then it reviews the new version.",
     },
     copies: (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`,
     reason: "The platform says",

@@ -17,7 +17,6 @@ export const marketplace = {
   noMatch: "Change the search or the type. You can also create an integration for any other provider.",
   custom: "Create an integration",
   by: (publisher: string) => `By ${publisher}`,
-  verified: "Verified publisher",
   kinds: {
     published: "Ready to connect",
     template: "Bring your own client",
@@ -32,7 +31,7 @@ export const marketplace = {
   },
   flow: {
     title: "As a flow",
-    text: "Patchbay does it itself: it sends a signed message to a webhook of yours. You need no other platform.",
+    text: "Patchbay sends a signed message to your webhook. You don't need another platform.",
     create: "Create flow",
     installPlan: "Install the plan",
   },

@@ -63,7 +63,7 @@ export const overview = {
       error: "Check its configuration.",
       parts: "See which of its webhooks and connections fail.",
     } as Record<string, string>,
-    flowAdvice: "Look at what failed, and change the flow or what its step needs.",
+    flowAdvice: "Open a failed run, then correct the flow or what its step uses.",
     open: {
       webhook: "Open webhook",
       connection: "Open connection",

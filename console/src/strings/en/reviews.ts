@@ -8,22 +8,20 @@ export const reviews = {
   open: (name: string) => `Open ${name}`,
   status: "Review status",
   allStatuses: "All publications",
-  statuses: { PENDING: "Waits for review", APPROVED: "Approved", REJECTED: "Rejected" },
   emptyTitle: "Nobody has published an integration yet",
   empty: "When a workspace publishes an integration, it waits here for your decision.",
   noMatchTitle: "No publication has this status",
   noMatch: "A rejected publication is shown only while an earlier version of it is in the marketplace.",
   showAll: "Show all publications",
   marketplace: "Open the marketplace",
-  columns: { name: "Integration", publisher: "Publisher", change: "What it is", status: "Status", since: "Since" },
+  columns: { name: "Integration", publisher: "Publisher", change: "Listing", status: "Status", since: "Since" },
   changes: {
     first: "New",
-    again: "Change of a listed one",
+    again: "Update",
     listed: "Listed",
     withdrawn: "Withdrawn",
     none: "Not listed",
   },
-  verified: "Verified publisher",
   by: (name: string | null, workspace: string) => (name === null ? workspace : `${name} (${workspace})`),
   detail: {
     title: "Publication",
@@ -41,7 +39,7 @@ export const reviews = {
       withdrawn:
         "You took it out of the marketplace, and its copies have stopped. They work again when you approve a later version.",
       unpublished:
-        "The publisher took it out of the marketplace. Copies that others have installed continue to work, until you withdraw it.",
+        "The publisher took it out of the marketplace. Installed copies continue to work until you withdraw it.",
     },
     compare: "What you decide about",
     compareListed: "What is listed",
@@ -98,12 +96,12 @@ export const reviews = {
     publisherName: "Publisher's name in the marketplace",
     publisherNameHelp: "You vouch for it: the publisher cannot set it. Without a name, the workspace's ID is shown.",
     verified: "Show the publisher as verified",
-    verifiedHelp: "You have checked who they are.",
+    verifiedHelp: "You have checked their identity.",
     note: "Note to the publisher",
     noteHelp: "The publisher reads it, beside your decision.",
     reason: "Reason",
     reasonHelp: "The publisher reads it. Say what is wrong, and what to change.",
-    reasonMissing: "Say why, so that the publisher can change it.",
+    reasonMissing: "Give a reason, so that the publisher can correct it.",
     approved: (name: string) => `${name} is in the marketplace`,
     rejected: (name: string) => `${name} was rejected`,
     changedMeanwhile: "The publication has changed. Look at it again before you decide.",
@@ -123,7 +121,7 @@ export const reviews = {
               ? "1,000 or more installed copies stop"
               : count(copies, "installed copy stops", "installed copies stop")
           } within minutes. They work again only when you approve a later version.`,
-    reasonMissing: "Say why: the publisher reads it.",
+    reasonMissing: "Give a reason: the publisher reads it.",
     done: (name: string) => `${name} was withdrawn`,
   },
 };

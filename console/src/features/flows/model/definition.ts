@@ -28,13 +28,13 @@ export const MAX_STEPS = 20;
 export const MAX_NESTING = 3;
 export const MAX_WAIT_SECONDS = 30 * 86_400;
 const ID = /^[a-z][a-z0-9_]{0,31}$/;
-/** What a step does, as the scope that whoever saves the flow needs. */
+/** The scope that you need to save a flow with a step of this type. */
 export const STEP_SCOPES: Partial<Record<StepType, string>> = {
   webhook: "webhooks:write",
   action: "automations:use",
   request: "credentials:use",
 };
-/** The connection of an integration that has one. */
+/** The connection of a step that names none. */
 export const DEFAULT_NAME = "default";
 /** The methods that a request can have. */
 export const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
