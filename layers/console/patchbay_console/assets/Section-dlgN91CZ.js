@@ -1,0 +1,1 @@
+import{K as e}from"./createReactComponent-uWZLktuu.js";var t={section:`_section_6fajh_1`},n=e();function r({title:e,children:r}){return e===void 0?(0,n.jsx)(`div`,{className:t.section,children:r}):(0,n.jsxs)(`section`,{className:t.section,"aria-label":e,children:[(0,n.jsx)(`h3`,{children:e}),r]})}export{r as t};

@@ -1,0 +1,1 @@
+import{K as e}from"./createReactComponent-uWZLktuu.js";var t={lines:`_lines_5y6hg_1`,first:`_first_5y6hg_6`,second:`_second_5y6hg_7`},n=e();function r({first:e,second:r}){return(0,n.jsxs)(`span`,{className:t.lines,children:[(0,n.jsx)(`span`,{className:t.first,children:e}),(0,n.jsx)(`span`,{className:t.second,children:r})]})}export{r as t};
