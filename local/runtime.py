@@ -70,6 +70,7 @@ class Worker:
         self._ready = asyncio.Event()
         self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._refused = False  # a response was too large: awslambdaric exits because of that
 
     async def spawn(self, start: Start) -> None:
         """Start the process."""
@@ -136,7 +137,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        return self.process.returncode is None
+        return self.process.returncode is None and not self._refused
 
     async def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -177,6 +178,7 @@ class Worker:
         status = HTTPStatus.ACCEPTED
         if path.endswith("/response") and len(body) > MAX_PAYLOAD:
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            self._refused = True
             message = f"Response payload size exceeded maximum ({MAX_PAYLOAD} bytes)."
             self._settle(_failure("Unhandled", "Function.ResponseSizeTooLarge", message))
         elif path.endswith("/response"):

@@ -3,7 +3,7 @@ request to a receiver is accounted for.
 
 Receivers refuse, hang up or are slow. Processes are killed with SIGKILL while they work. Calls of DynamoDB
 and SQS fail, some in part and some after they took effect. Messages are delivered twice, some at the same
-moment. `make test` runs a short form of this, `make test-chaos` the full one.
+moment. CI runs `make test-chaos EVENTS=50`.
 """
 
 from __future__ import annotations

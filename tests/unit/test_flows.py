@@ -146,7 +146,7 @@ def refusal(*steps: Any, **more: Any) -> str:
         ([branch("b", [wait("t")], **{"else": [action("e", name="{{steps.t.output.x}}")]})],
          "step e: {{steps.t.output.x}}: is not a step before this one"),
         ([{**action("a"), "action": "create_campain"}], "did you mean `create_campaign`?"),
-        ([action("a", name="x" * 70_000)], "at most 65536 characters"),
+        ([action("a", name="x" * 70_000)], "at most 65536 bytes"),
     ],
 )  # fmt: skip
 def test_definition_is_checked(steps: list[Any], message: str) -> None:
