@@ -11,9 +11,9 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
-	sdks console console-dev lint-console fmt-console screenshots examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
+	sdks console console-dev lint-console fmt-console screenshots docs docs-serve lint-docs test-docs examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
 	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
-	need-oidc need-openapi need-apps need-sdks need-console need-console-node need-chromium
+	need-oidc need-openapi need-apps need-sdks need-console need-console-node need-docs need-docs-node need-vale need-chromium
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -153,6 +153,19 @@ fmt-console: need-dev need-console-node ## Fix the console's format and style
 screenshots: need-dev need-ministack need-console need-chromium ## Take the screenshots of docs/images/console again: [ARGS="webhooks"]
 	@$(with_browser) -m tests.console.screenshots $(ARGS)
 
+docs: need-dev need-docs need-docs-node need-chromium ## Build the documentation into site/; needs Node 20 and Chromium (root on Debian gets it)
+	@$(mkdocs) build --quiet
+
+docs-serve: need-dev need-docs need-docs-node need-chromium ## Show the documentation while you write: [DOCS_PORT=8000]
+	@$(mkdocs) serve --dev-addr 127.0.0.1:$(or $(DOCS_PORT),8000)
+
+lint-docs: need-docs need-vale ## Check the spelling and style of the documentation; needs Go
+	@.tools/docs/bin/codespell $(prose)
+	@.tools/vale/vale --config tools/docs/vale/vale.ini --output line $(prose)
+
+test-docs: need-dev need-ministack need-docs need-chromium ## Run every example of the documentation; 5 minutes: [ARGS="-k webhooks"]
+	@$(python) -m pytest tests/docs $(ARGS)
+
 examples: need-dev ## Record the examples of openapi.json again: those that are wrong or missing, or ALL=1
 	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document
 	@$(MAKE) derived
@@ -168,12 +181,12 @@ lock: need-lock ## Update the lock files: [UPGRADE=1]
 		layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
 	@$(compile) --python-version 3.13 --python-platform aarch64-manylinux_2_34 --only-binary :all: \
 		requirements/lambda.in -o requirements/lambda.txt
-	@for name in dev ministack sam deploy lock schemathesis load console; do \
+	@for name in dev ministack sam deploy lock schemathesis load console docs; do \
 		$(compile) --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt \
 		|| exit 1; done
 
 clean: ## Remove what was built and installed; the local stack's state (.patchbay) stays
-	rm -rf .venv .tools .aws-sam dist sdks/typescript/dist sdks/typescript/node_modules console/node_modules
+	rm -rf .venv .tools .aws-sam dist site sdks/typescript/dist sdks/typescript/node_modules console/node_modules
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -181,13 +194,19 @@ on_command_line = SECRET is on the command line, where ps shows it to every user
 	put it in a file (make $@ SECRET_FILE=…) or in the environment (SECRET=… make $@)
 
 # The folders of tests/ that have their own target, as CI runs them.
-own_targets = apps chaos conformance console deploy engines load oidc sam sdks
+own_targets = apps chaos conformance console deploy docs engines load oidc sam sdks
 
 # One more than the processors, because some tests wait. Each worker takes about 300 MB.
 workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
 # The driver of the browser, beside the development tools.
 with_browser = PYTHONPATH="$$(echo $(CURDIR)/.tools/console/lib/python*/site-packages):layers/patchbay" $(python)
+
+mkdocs = CHROMIUM=$$($(python) -m tools.chromium) NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs
+
+# What the linters of prose read.
+prose = README.md CONTRIBUTING.md CHANGELOG.md docs sdks/python/README.md sdks/typescript/README.md apps/zapier/README.md \
+	apps/make/README.md apps/n8n/README.md console/README.md
 
 operation = PYTHONPATH=layers/patchbay $(python) -m tools.operations
 
@@ -197,7 +216,7 @@ compile = .tools/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-ind
 	--no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
 # A PYTHON from the command line or the environment also replaces the Python of an installed environment.
-need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-console: need-%:
+need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-console need-docs: need-%:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
 		echo "patchbay: $(PYTHON) not found; install Python 3.11 or later, or name it: make PYTHON=…" >&2; \
 		exit 1; }
@@ -210,7 +229,7 @@ need-oidc: need-dev
 	@$(python) -m tools.node_packages oidc
 
 need-chromium: need-dev
-	@$(python) -m tools.chromium
+	@$(python) -m tools.chromium >/dev/null
 
 need-openapi: need-dev
 	@$(python) -m tools.node_packages openapi
@@ -220,6 +239,12 @@ need-apps: need-dev
 
 need-sdks: need-dev
 	@$(python) -m tools.node_packages sdk
+
+need-docs-node: need-dev
+	@$(python) -m tools.node_packages docs
+
+need-vale: need-dev
+	@$(python) -m tools.docs.vale
 
 need-console-node: need-dev
 	@$(python) -m tools.node_packages console

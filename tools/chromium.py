@@ -1,4 +1,4 @@
-"""Provides Chromium for the tests of the console: `python -m tools.chromium`.
+"""Provides Chromium for the console's tests and the diagrams: `python -m tools.chromium` prints its path.
 
 CHROMIUM in the environment names it. Otherwise it is the one in PATH, or, as root on Debian, the package
 chromium-headless-shell, which is installed once.
@@ -31,8 +31,10 @@ def main() -> None:
             debian.install(SHELL, "Chromium", seconds=30)
         except debian.Unavailable as reason:
             print(f"patchbay: {reason}", file=sys.stderr)
-    if not find():
+    path = find()
+    if path is None:
         sys.exit("patchbay: Chromium not found; install it, or name it: CHROMIUM=/path/to/chrome")
+    print(path)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ ENVIRONMENTS = {
     "schemathesis": (".tools/schemathesis", "requirements/schemathesis.txt", 10, "the generator of requests"),
     "load": (".tools/load", "requirements/load.txt", 20, "the load generator"),
     "console": (".tools/console", "requirements/console.txt", 15, "the driver of the browser"),
+    "docs": (".tools/docs", "requirements/docs.txt", 20, "the generator of the documentation's site"),
     "deploy": (".tools/deploy", "requirements/deploy.txt", 15, "the emulator that stacks are deployed into"),
     "lock": (".tools/lock", "requirements/lock.txt", 5, "the tool that writes lock files"),
 }

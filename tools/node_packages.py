@@ -40,6 +40,7 @@ PACKAGES = {
     "oidc": Packages("tests/oidc", 10, "the authorization server of the OAuth tests"),
     "openapi": Packages("tools/openapi", 15, "the linter of openapi.json"),
     "sdk": Packages("sdks/typescript", 15, "the tools of the TypeScript SDK"),
+    "docs": Packages("tools/docs", 15, "the fonts and the renderer of diagrams of the documentation"),
     "console": Packages("console", 20, "the packages of the console"),
     "make": Packages("tests/apps/make", 5, "the schema checker of Make's own editor"),
     "node": Packages("tests/apps/node", 10, "a newer Node"),
