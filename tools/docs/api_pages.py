@@ -38,8 +38,9 @@ class Document:
         return [tag for tag in self._content["tags"] if tag["name"] not in _LEFT_OUT]
 
     def page(self, tag: Mapping[str, str]) -> str:
-        sentence = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", tag["description"].split(". ")[0]).replace('"', "'")
-        head = f'---\ndescription: "API reference: {tag["name"]}. {sentence.rstrip(".")}."\n---\n\n# {tag["name"]}\n\n'
+        summary = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", tag["description"].split(". ")[0])
+        about = f"API reference: {tag['name']}. {summary.rstrip('.')}."
+        head = f"---\ndescription: {json.dumps(about)}\n---\n\n# {tag['name']}\n\n"
         operations = [
             (method, path, operation)
             for path, methods in self._content["paths"].items()
@@ -136,13 +137,17 @@ class Document:
         return " or ".join(names)
 
     def _request(self, method: str, path: str, operation: Mapping[str, Any]) -> str:
-        content = self._follow(operation.get("requestBody", {})).get("content", {}).get("application/json", {})
+        content = (
+            self._follow(operation.get("requestBody", {})).get("content", {}).get("application/json", {})
+        )
         example = next((each["value"] for each in content.get("examples", {}).values()), None)
         for parameter in map(self._follow, operation.get("parameters", [])):
             if parameter["in"] == "path" and "example" in parameter:
                 path = path.replace(f"{{{parameter['name']}}}", str(parameter["example"]))
         authorized = "" if operation.get("security") == [] else " -H @auth"
-        chosen = "" if method == "get" or example is not None and method == "post" else f" -X {method.upper()}"
+        chosen = (
+            "" if method == "get" or (example is not None and method == "post") else f" -X {method.upper()}"
+        )
         command = f'curl{chosen}{authorized} "$PATCHBAY_URL{path}"'
         if example is not None:
             quoted = json.dumps(example, indent=2, ensure_ascii=False).replace("'", "'\\''")

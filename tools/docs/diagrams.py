@@ -1,7 +1,7 @@
 """Renders the Mermaid diagrams of the documentation as SVG, in Chromium, with no request to another machine.
 
-The results are kept in .tools/diagrams, named by a hash of all that they depend on. Each diagram has two: for the
-light and the dark palette of the site.
+The results are in .tools/diagrams, named by a hash of everything that they depend on. Each diagram has two
+drawings: for the light and the dark palette of the site.
 """
 
 from __future__ import annotations

@@ -66,7 +66,9 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
         raise PluginError(f"{page.file.src_uri}: {error}") from error
 
     def figure(match: re.Match[str]) -> str:
-        svgs = (f'<div class="diagram-{scheme}">{drawn[match[2]][scheme]}</div>' for scheme in diagrams.SCHEMES)
+        svgs = (
+            f'<div class="diagram-{scheme}">{drawn[match[2]][scheme]}</div>' for scheme in diagrams.SCHEMES
+        )
         return f'{match[1]}<figure class="diagram">{"".join(svgs)}</figure>'.replace("\n", " ")
 
     return FENCE.sub(figure, markdown)

@@ -25,13 +25,17 @@ def main() -> None:
     if stamp.exists() and stamp.read_text() == digest:
         return
     if not shutil.which("go"):
-        sys.exit("patchbay: go not found; install Go 1.25 or later, from which Vale is built, for `make lint-docs`")
+        sys.exit(
+            "patchbay: go not found; install Go 1.25 or later, from which Vale is built, for `make lint-docs`"
+        )
     TARGET.mkdir(parents=True, exist_ok=True)
     with open(ROOT / ".tools/.lock", "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         environment.say("building Vale, the linter of prose, into .tools/vale (once, about 90 s)")
         command = ["go", "build", "-o", str(TARGET / "vale"), MODULE]
-        built = subprocess.run(command, cwd=SOURCE, stderr=subprocess.PIPE, text=True, env={**os.environ, "GOWORK": "off"})
+        built = subprocess.run(
+            command, cwd=SOURCE, stderr=subprocess.PIPE, text=True, env={**os.environ, "GOWORK": "off"}
+        )
         if built.returncode:
             sys.exit(f"patchbay: Vale could not be built:\n{built.stderr}")
         stamp.write_text(digest)
