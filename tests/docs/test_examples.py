@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ SETUP = ROOT / "docs/get-started/set-up.md"
 GUIDES = [
     ROOT / "docs" / section for section in ("guides", "operate", "reference", "troubleshooting", "security")
 ]
-READERS = {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads}
+READERS: dict[str, Callable[[str], object]] = {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads}
 
 
 def runs(block: Block) -> bool:

@@ -122,10 +122,10 @@ class Document:
             if key in schema:
                 kinds = dict.fromkeys(self._type(each) for each in schema[key])
                 return " or ".join(kind for kind in kinds if kind != "null")
-        kinds = schema.get("type", "any")
-        kinds = [kinds] if isinstance(kinds, str) else [kind for kind in kinds if kind != "null"]
+        named = schema.get("type", "any")
+        types = [named] if isinstance(named, str) else [each for each in named if each != "null"]
         names = []
-        for kind in kinds:
+        for kind in types:
             if kind == "array":
                 names.append(f"list of {self._type(schema.get('items', {}))}")
             elif kind == "string" and "format" in schema:
