@@ -54,24 +54,28 @@ _STATUS = """<span class="status{kind}">{status}</span>"""
 
 def render() -> str:
     """Return the page."""
-    problems, examples = all_problems(), Examples.load()
+    problems = all_problems()
     return _PAGE.format(
         links="\n".join(
             _LINK.format(code=each.code, status=_status(each), title=escape(each.title)) for each in problems
         ),
-        sections="\n".join(_section(each, examples) for each in problems),
+        sections="\n".join(_section(each) for each in problems),
     )
 
 
-def _section(problem: type[Problem], examples: Examples) -> str:
-    recorded = examples.any_problems([problem.code])
-    example = recorded[problem.code]["value"] if recorded else _made_up(problem)
+def example(problem: type[Problem]) -> dict[str, object]:
+    """Return a recorded response with this code, or one like it."""
+    recorded = Examples.load().any_problems([problem.code])
+    return recorded[problem.code]["value"] if recorded else _made_up(problem)
+
+
+def _section(problem: type[Problem]) -> str:
     return _SECTION.format(
         code=problem.code,
         status=_status(problem),
         title=escape(problem.title),
         remedy=_with_code(problem.remedy),
-        example=escape(json.dumps(example, ensure_ascii=False, indent=2), quote=False),
+        example=escape(json.dumps(example(problem), ensure_ascii=False, indent=2), quote=False),
     )
 
 
