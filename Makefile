@@ -128,7 +128,7 @@ derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SD
 	@$(python) -m tools.routes
 	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.openapi
 	@PYTHONPATH=layers/patchbay $(python) -m tools.provider_table
-	@$(python) -m tools.parameter_table
+	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.docs.reference
 	@PYTHONPATH=layers/patchbay $(python) -m tools.apps
 	@$(python) -m tools.sdk
 
