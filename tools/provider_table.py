@@ -14,8 +14,8 @@ TARGET = ROOT / _PAGE
 def render() -> str:
     """Return the page with the table of the providers' files."""
     rows = [
-        "| Provider | `provider` | `type` | Sign-in | Refresh | API |",
-        "|---|---|---|---|---|---|",
+        "| Provider | `provider` | Sign-in | Refresh | API |",
+        "|---|---|---|---|---|",
     ]
     rows += map(_row, providers.load_all())
     return with_tables(_PAGE, "providers", rows)
@@ -28,7 +28,7 @@ def _row(provider: Provider) -> str:
         sign_in = "OAuth, PKCE" if provider.oauth.pkce else "OAuth"
         refresh = f"`{provider.oauth.refresh}`"
     name = f"[{provider.label}]({provider.name}.md) | `{provider.name}`"
-    return f"| {name} | `{provider.type}` | {sign_in} | {refresh} | {_api(provider)} |"
+    return f"| {name} | {sign_in} | {refresh} | {_api(provider)} |"
 
 
 def _api(provider: Provider) -> str:
