@@ -61,9 +61,12 @@ class Session:
         self._environment = inherited | {
             "STATE_DIR": str(stack.state),
             "RECEIVER_PORT": self._replaced["8788"],
-            "PATH": f"{folder / '.venv/bin'}:{os.environ['PATH']}",
+            "PATH": f"{folder / '.bin'}:{folder / '.venv/bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "sdks/python/src"),
             "PYTHONUNBUFFERED": "1",
+            "XDG_CONFIG_HOME": str(folder / ".config"),
         }
+        _install_command_line(folder / ".bin/patchbay")
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=folder,
@@ -158,6 +161,13 @@ class Session:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"{block.where}: nothing listens on {block.port}:\n{command}\n{log.read_text()}")
             time.sleep(0.05)
+
+
+def _install_command_line(path: Path) -> None:
+    """The command that `pip install 'patchbay-sdk[cli]'` installs, from the sources."""
+    path.parent.mkdir()
+    path.write_text('#!/bin/sh\nexec python -m patchbay_sdk "$@"\n')
+    path.chmod(0o755)
 
 
 def _listens(port: int) -> bool:

@@ -9,7 +9,7 @@ import typer
 from patchbay_sdk.cli.context import client as connect
 from patchbay_sdk.cli.output import confirm, done, show, table
 
-app = typer.Typer(name="connections", help="List, examine, refresh and delete connections.", no_args_is_help=True)
+app = typer.Typer(name="connections", help="List, inspect, refresh, and delete connections.", no_args_is_help=True)
 
 IntegrationId = Annotated[str, typer.Argument(metavar="INTEGRATION", help="The integration's ID, int_…")]
 Id = Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection's name, or its ID con_…")]
@@ -45,7 +45,7 @@ def list_(
 
 @app.command("show")
 def show_(integration: IntegrationId, id: Id) -> None:
-    """Show a connection; never its tokens."""
+    """Show a connection. Never prints its tokens."""
     with connect() as client:
         connection = client.connections.get(integration, id)
         show(
