@@ -24,6 +24,8 @@ from tests.docs.blocks import PROGRAMS, SHELLS, Block
 
 SECONDS = 60
 TSX = ROOT / ".tools/node/sdk/node_modules/.bin/tsx"
+# Modules, in which `await` can be at the top level.
+_SUFFIXES = {"python": "py", "ts": "mts", "js": "mjs"}
 _END = "\x1e"  # after the output of a block; then its exit code
 
 
@@ -103,7 +105,7 @@ class Session:
         elif block.language in SHELLS:
             self._expect(block, code)
         elif block.language in PROGRAMS:
-            name = f"block-{block.line}.{block.language.replace('python', 'py')}"
+            name = f"block-{block.line}.{_SUFFIXES[block.language]}"
             (self._folder / name).write_text(code)
             self._expect(block, f"python {name}" if block.language == "python" else f"{TSX} {name}")
 

@@ -107,7 +107,9 @@ def _commands() -> Iterator[str]:
         arguments = [each for each in parameters if each.param_type_name == "argument"]
         options = [each for each in parameters if each.param_type_name == "option"]
         usage = " ".join([*path, *(_argument(each) for each in arguments), *["[OPTIONS]"] * bool(options)])
-        yield from (f"### {' '.join(path[1:])}", "", f"`{usage}`", "")
+        yield from (f"### `{' '.join(path)}`", "")
+        if parameters:
+            yield from (f"Usage: `{usage}`", "")
         yield from (*inspect.cleandoc(command.help or "").splitlines(), "")
         if parameters:
             yield from ("| Argument or option | Description |", "|---|---|")
