@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from local.settings import ROOT
+from tools import generated_files
 from tools.docs.api_pages import slug
 from tools.page import with_tables
 from tools.sdk import python, typescript
@@ -142,5 +143,4 @@ def _row(parameter: Any) -> str:
 
 
 if __name__ == "__main__":
-    for path, text in pages().items():
-        (ROOT / path).write_text(text, "utf-8")
+    generated_files.write(pages())
