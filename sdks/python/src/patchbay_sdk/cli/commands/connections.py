@@ -18,7 +18,7 @@ Id = Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection's 
 @app.command("list")
 def list_(
     status: Annotated[str | None, typer.Option("--status", "-s", help="ACTIVE, EXPIRED, ERROR or REVOKED.")] = None,
-    provider: Annotated[str | None, typer.Option("--provider", "-p", help="Only of this provider.")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", "-p", help="Only this provider.")] = None,
 ) -> None:
     """List the connections of all integrations, newest first."""
     filters: dict[str, Any] = {}
@@ -76,7 +76,7 @@ def refresh(integration: IntegrationId, id: Id) -> None:
 def delete(
     integration: IntegrationId,
     id: Id,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
 ) -> None:
     """Delete a connection, and revoke its grant at the provider."""
     with connect() as client:

@@ -38,8 +38,8 @@ _COLUMNS = {
 }
 
 WebhookArgument = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's ID, whk_…")]
-WebhookOption = Annotated[str | None, typer.Option("--webhook", "-w", help="Only of this webhook.")]
-Since = Annotated[str | None, typer.Option(help="Only events since then: 30m, 2h, 7d, or a time.")]
+WebhookOption = Annotated[str | None, typer.Option("--webhook", "-w", help="Only this webhook.")]
+Since = Annotated[str | None, typer.Option(help="Only events since 30m, 2h or 7d ago, or since a time.")]
 
 
 @app.command("list")
@@ -47,11 +47,11 @@ def list_(
     status: Annotated[
         str | None, typer.Option("--status", "-s", help="PENDING, RETRYING, HELD, DELIVERED, FAILED …")
     ] = None,
-    type: Annotated[str | None, typer.Option("--type", "-t", help="Only of this event type.")] = None,
+    type: Annotated[str | None, typer.Option("--type", "-t", help="Only this event type.")] = None,
     webhook: WebhookOption = None,
-    event: Annotated[str | None, typer.Option("--event", "-e", help="Only of this event.")] = None,
+    event: Annotated[str | None, typer.Option("--event", "-e", help="Only this event.")] = None,
     since: Since = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The most items to list.")] = 20,
 ) -> None:
     """List deliveries, newest first."""
     with connect() as client:
@@ -67,9 +67,9 @@ def list_(
 @app.command()
 def tail(
     status: Annotated[str | None, typer.Option("--status", "-s", help="Only with this status.")] = None,
-    type: Annotated[str | None, typer.Option("--type", "-t", help="Only of this event type.")] = None,
+    type: Annotated[str | None, typer.Option("--type", "-t", help="Only this event type.")] = None,
     webhook: WebhookOption = None,
-    event: Annotated[str | None, typer.Option("--event", "-e", help="Only of this event.")] = None,
+    event: Annotated[str | None, typer.Option("--event", "-e", help="Only this event.")] = None,
 ) -> None:
     """Follow deliveries as they change, until you press Ctrl-C.
 
@@ -147,8 +147,8 @@ def retry(
 @app.command()
 def replay(
     webhook: WebhookArgument,
-    since: Annotated[str, typer.Option(help="Events since then: 30m, 2h, 7d, or a time.")],
-    until: Annotated[str | None, typer.Option(help="Events until then.")] = None,
+    since: Annotated[str, typer.Option(help="Events since 30m, 2h or 7d ago, or since a time.")],
+    until: Annotated[str | None, typer.Option(help="Events until this time.")] = None,
     type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeatable.")] = None,
     status: Annotated[
         list[str] | None,

@@ -66,7 +66,7 @@ def rotate(
 
 
 @app.command()
-def revoke(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def revoke(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False) -> None:
     """Revoke a key. Its next request is refused."""
     with connect() as client:
         key = client.api_keys.get(id)

@@ -57,7 +57,7 @@ def listen(
 
     Requests are signed as Patchbay signs them, with a secret that this machine keeps.
 
-    While your server is down, events wait. After an answer other than 2xx, the next event follows.
+    While your server is down, events wait. After a response other than 2xx, the next event follows.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"{url} is not a URL. Write http://localhost:3000/hook, for example.")

@@ -78,7 +78,7 @@ def create(
 
 
 @app.command()
-def delete(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def delete(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False) -> None:
     """Delete a webhook and cancel its waiting deliveries."""
     with connect() as client:
         webhook = client.webhooks.get(id)
