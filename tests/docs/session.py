@@ -48,6 +48,7 @@ class Session:
                 (folder / entry.name).symlink_to(entry)
         if packages:
             (folder / "node_modules").symlink_to(packages)
+        (folder / ".curlrc").write_text("no-progress-meter\n")  # on a terminal, curl shows none either
         self._replaced = {
             "127.0.0.1:8787": stack.url.removeprefix("http://"),
             "PORT=8787": f"PORT={stack.url.rpartition(':')[2]}",
@@ -69,8 +70,6 @@ class Session:
             "CURL_HOME": str(folder),
             "XDG_CONFIG_HOME": str(folder / ".config"),
         }
-        # Into a pipe, curl writes its progress to standard error.
-        (folder / ".curlrc").write_text("silent\nshow-error\n")
         _install_command_line(folder / ".bin/patchbay")
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
