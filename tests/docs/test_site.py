@@ -126,10 +126,12 @@ def test_diagrams_follow_the_palette(site: Path, address: str, browser: Browser,
 def test_page_is_accessible(address: str, browser: Browser, path: str, scheme: str) -> None:
     context = browser.new_context(viewport=DESKTOP, color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
-    page.goto(f"{address}/{path}")
+    shown = page.goto(f"{address}/{path}")
+    assert shown is not None
+    assert shown.ok
     found = violations(page)
     context.close()
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_search_finds_a_page(address: str, browser: Browser) -> None:
@@ -143,7 +145,7 @@ def test_search_finds_a_page(address: str, browser: Browser) -> None:
 
 
 def search(page: Page, words: str) -> None:
-    page.locator("label[for=__search]").last.click()
+    page.locator(".md-search__input").click()
     page.locator(".md-search__input").fill(words)
 
 
