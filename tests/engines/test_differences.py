@@ -1,4 +1,4 @@
-"""Each engine does what AWS documents, except for the known differences, which docs/architecture/engines.md lists.
+"""Each engine does what AWS documents, except for the differences in docs/architecture/engines.md.
 
 A difference that is not known fails, as does one that is known and gone.
 """
