@@ -1,7 +1,7 @@
 """Writes the reference pages that repeat what the code says. `make derived`.
 
-Errors come from `patchbay.errors`, scopes and roles from `patchbay.auth.scopes` and openapi.json, and event types from
-the catalogue.
+Errors come from `patchbay.errors`, scopes and roles from `patchbay.auth.scopes` and openapi.json, event
+types from the catalogue, and the configuration from template.yaml.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from samtranslator.yaml_helper import yaml_parse
+
 from local.settings import ROOT
 from patchbay.auth import scopes
 from patchbay.catalogue import entries
 from patchbay.catalogue.entries import Entry
 from patchbay.errors import all_problems
+from tools import generated_files
 from tools.docs.api_pages import slug
 from tools.openapi import errors_page
 
-FOLDER = ROOT / "docs/reference"
+FOLDER = "docs/reference"
 _GENERATED = "<!-- Written by `make derived`: change the code that it describes. -->"
 _KINDS = {
     "publishable": "Events that your platform and its workspaces publish",
@@ -29,12 +32,51 @@ _KINDS = {
 
 
 def pages() -> dict[str, str]:
-    """Return the text of each page by its name in docs/reference."""
-    return {"errors.md": _errors(), "scopes.md": _scopes(), "event-types.md": _event_types()}
+    """Return the text of each page by its path from the repository's root."""
+    texts = {
+        "configuration": _configuration(),
+        "errors": _errors(),
+        "event-types": _event_types(),
+        "scopes": _scopes(),
+    }
+    return {f"{FOLDER}/{name}.md": text for name, text in texts.items()}
 
 
 def _page(title: str, description: str, *parts: str) -> str:
     return "\n".join([f"---\ndescription: {description}\n---\n", f"# {title}\n", _GENERATED + "\n", *parts])
+
+
+def _configuration() -> str:
+    template = yaml_parse((ROOT / "template.yaml").read_text())
+    parameters = template["Parameters"]
+    parts = []
+    for group in template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]:
+        rows = [_parameter(name, parameters[name]) for name in group["Parameters"]]
+        table = ["| Parameter | Default | Values | Description |", "|---|---|---|---|", *rows, ""]
+        parts += [f"## {group['Label']['default']}\n", "\n".join(table)]
+    return _page(
+        "Configuration",
+        "Every parameter of the CloudFormation stack, with its default and its values.",
+        "Pass parameters to `make deploy`, or write them to [samconfig.toml](../../samconfig.toml):\n",
+        "<!-- test: skip: needs an AWS account -->\n```sh\n"
+        'make deploy ENV=prod PARAMETERS="JwksUrl=https://app.example.com/jwks RetentionDays=14"\n```\n',
+        "Put a value that contains spaces in quotes. A value that you pass once stays with the stack.\n"
+        "Values in samconfig.toml apply to each deployment. To return to a default, pass the default.\n"
+        "[Deploy](../operate/deploy.md) explains the parameters that you need first.\n",
+        *parts,
+    )
+
+
+def _parameter(name: str, rules: Mapping[str, Any]) -> str:
+    default = "*required*" if "Default" not in rules else f"`{rules['Default']}`" if rules["Default"] else ""
+    if "AllowedValues" in rules:
+        values = ", ".join(f"`{value}`" for value in rules["AllowedValues"])
+    elif "MinValue" in rules:
+        values = f"{rules['MinValue']:,} to {rules['MaxValue']:,}"
+    else:
+        values = f"up to {rules['MaxLength']} characters" if "MaxLength" in rules else ""
+    anchored = f'<a id="{name}"></a>`{name}`'
+    return f"| {anchored} | {default} | {values} | {rules['Description']} |"
 
 
 def _errors() -> str:
@@ -43,8 +85,9 @@ def _errors() -> str:
     return _page(
         "Errors",
         "Every error code of the API, what it means, and what to do.",
-        "Every error is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)). Handle it by its\n"
-        "`code`, which never changes. Show its `detail` to people, and quote the `requestId` when you ask for help.\n",
+        "Every error is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).\n"
+        "Handle it by its `code`, which never changes. Show its `detail` to people, and quote the\n"
+        "`requestId` when you ask for help.\n",
         "\n".join(["| Status | Code | Meaning |", "|---|---|---|", *rows, ""]),
         *(
             f"## {each.code}\n\n**{each.status} {each.title}.** {each.remedy}\n\n"
@@ -70,8 +113,8 @@ def _scopes() -> str:
     return _page(
         "Scopes and roles",
         "What each scope allows, and which scopes each role has.",
-        "A request needs the scope of its route. A JWT has the scopes of its `role`, or those in its `scope` claim. An\n"
-        "API key has the scopes that you give it.\n",
+        "A request needs the scope of its route. A JWT has the scopes of its `role`, or those in its\n"
+        "`scope` claim. An API key has the scopes that you give it.\n",
         "## Roles\n",
         "\n".join(
             [
@@ -103,8 +146,9 @@ def _event_types() -> str:
     return _page(
         "Event types",
         "Every event type, the fields of its data, and an example.",
-        "A webhook subscribes to event types, or to `*` for all. `GET /api/integrations/webhooks/event-types` returns the\n"
-        "same with JSON Schemas. Events may have more fields than these.\n",
+        "A webhook subscribes to event types, or to `*` for all.\n"
+        "`GET /api/integrations/webhooks/event-types` returns the same with JSON Schemas. Events may have\n"
+        "more fields than these.\n",
         *parts,
     )
 
@@ -127,6 +171,4 @@ def _type(field: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
-    for name, text in pages().items():
-        (FOLDER / name).write_text(text)
+    generated_files.write(pages())
