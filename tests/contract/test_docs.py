@@ -109,7 +109,7 @@ def test_documented_deployments_have_values_that_are_accepted() -> None:
     ("page", "folders", "kinds"),
     [
         (
-            "integrations",
+            "guides/integrations/set-up",
             ["integrations", "oauth"],
             "integration|credentials|oauth|connection|token|request|publication",
         ),

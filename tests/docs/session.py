@@ -63,7 +63,10 @@ class Session:
             "RECEIVER_PORT": self._replaced["8788"],
             "PATH": f"{folder / '.venv/bin'}:{os.environ['PATH']}",
             "PYTHONUNBUFFERED": "1",
+            "CURL_HOME": str(folder),
         }
+        # Into a pipe, curl writes its progress to standard error.
+        (folder / ".curlrc").write_text("silent\nshow-error\n")
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=folder,
