@@ -98,7 +98,7 @@ def test_documented_deployments_have_values_that_are_accepted() -> None:
     template = yaml_parse((ROOT / "template.yaml").read_text())
     required = {"PlatformWorkspaceId": "platform", "JwksUrl": "https://platform.example/jwks"}
     pages = "".join(page.read_text() for page in (ROOT / "docs/operate").glob("*.md"))
-    commands = re.findall(r'make deploy ENV=(dev|prod) PARAMETERS="([^"]*)"', pages)
+    commands = re.findall(r'make deploy ENV=(dev|prod) PARAMETERS="([^"…]*)"', pages)
     assert len(commands) > 5
     for environment, text in commands:
         given = {"Environment": environment, **required, **deploy.read_pairs(text)}
