@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks import outcomes
 from local import schedules
-from local.settings import ROOT
+from local.settings import REQUIRED_PARAMETERS, ROOT
 from local.template import Template
 from tools.page import with_tables
 
@@ -299,9 +299,8 @@ def template_facts() -> dict[str, Any]:
     """The billed facts of template.yaml: memory of functions, scheduled runs a month, keys, alarms, polled
     queues, logging, and the effects of TableCapacity=provisioned.
     """
-    parameters = {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
-    template = Template(ROOT / "template.yaml", parameters)
-    provisioned = Template(ROOT / "template.yaml", {**parameters, "TableCapacity": "provisioned"})
+    template = Template(ROOT / "template.yaml", REQUIRED_PARAMETERS)
+    provisioned = Template(ROOT / "template.yaml", {**REQUIRED_PARAMETERS, "TableCapacity": "provisioned"})
     alarms = [alarm.properties for alarm in template.of_type("AWS::CloudWatch::Alarm")]
     return {
         "memory_mb": {name: function.memory for name, function in template.functions().items()},

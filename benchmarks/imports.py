@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 
-from local.settings import ROOT
+from local.settings import REQUIRED_PARAMETERS, ROOT
 from local.template import Template
 
 RUNS = 5
@@ -31,7 +31,7 @@ def run() -> None:
     compileall.compile_dir(ROOT / "functions", quiet=2)
     functions = Template(
         ROOT / "template.yaml",
-        {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"},
+        REQUIRED_PARAMETERS,
     ).functions()
     statements = {f.handler.rpartition(".")[0]: "" for f in functions.values()}
     cases = {module: f"import {module}" for module in sorted(statements)} | _PARTS

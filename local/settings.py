@@ -26,6 +26,12 @@ ENDPOINT_VARIABLES = {
     "sqs": "AWS_ENDPOINT_URL_SQS",
 }
 JWT_SECRET_NAME = "local/jwt-secret"
+# Sample values of the parameters that a deployment has to set, for tools and tests that read the template.
+REQUIRED_PARAMETERS = {
+    "PlatformWorkspaceId": "platform",
+    "JwksUrl": "https://platform.example/jwks",
+    "JwtIssuer": "https://platform.example",
+}
 
 
 class Problem(Exception):

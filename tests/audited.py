@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local.direct import handler_of
-from local.settings import ROOT
+from local.settings import REQUIRED_PARAMETERS, ROOT
 from local.template import Template
 from patchbay.http.auditing import Rule
 from tests.conftest import routes_of
@@ -11,8 +11,7 @@ from tests.conftest import routes_of
 
 def actions() -> set[str]:
     """The actions of all routes whose requests are recorded when they succeed."""
-    parameters = {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
-    template = Template(ROOT / "template.yaml", parameters)
+    template = Template(ROOT / "template.yaml", REQUIRED_PARAMETERS)
     functions = template.functions()
     rules: list[tuple[str, Rule]] = [
         (route.method, rule)

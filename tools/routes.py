@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from local import gateway
+from local.settings import REQUIRED_PARAMETERS
 from local.template import Template
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +24,7 @@ def render() -> str:
     api = gateway.read(
         Template(
             ROOT / "template.yaml",
-            {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"},
+            REQUIRED_PARAMETERS,
         )
     )
     routes = sorted((route.path, route.method) for route in api.routes if route.path)

@@ -14,7 +14,7 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from local.settings import ROOT, Problem
+from local.settings import REQUIRED_PARAMETERS, ROOT, Problem
 from local.template import Template
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
@@ -243,11 +243,7 @@ def visibility_too_short(template: Template) -> Iterator[str]:
 
 def _required(template: Template) -> dict[str, str]:
     """Values for the parameters without a default, and for the rule of JWTs."""
-    return {
-        name: value
-        for name, value in template.parameters.items()
-        if name in ("PlatformWorkspaceId", "JwksUrl")
-    }
+    return {name: value for name, value in template.parameters.items() if name in REQUIRED_PARAMETERS}
 
 
 def several_index_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

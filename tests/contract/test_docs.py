@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samtranslator.yaml_helper import yaml_parse
 
-from local.settings import ROOT
+from local.settings import REQUIRED_PARAMETERS, ROOT
 from patchbay import catalogue
 from patchbay.api_keys import key_format
 from patchbay.health import states
@@ -19,7 +19,7 @@ from patchbay.health.models import HealthReason
 from patchbay.ids import ApiKeyId
 from patchbay.stats import counters
 from tests import audited
-from tools import deploy, parameter_table, provider_table
+from tools import deploy, provider_table
 
 PAGE = (ROOT / "docs/api-keys.md").read_text()
 
@@ -79,10 +79,6 @@ def test_provider_table_is_up_to_date() -> None:
     assert provider_table.TARGET.read_text() == provider_table.render(), "stale: run `make derived`"
 
 
-def test_parameter_table_is_up_to_date() -> None:
-    assert parameter_table.TARGET.read_text() == parameter_table.render(), "stale: run `make derived`"
-
-
 def test_operators_pages_name_every_dead_letter_queue_and_commands_that_exist() -> None:
     template = (ROOT / "template.yaml").read_text()
     for queue in re.findall(r"^  (\w+DeadLetterQueue):$", template, re.MULTILINE):
@@ -96,12 +92,11 @@ def test_operators_pages_name_every_dead_letter_queue_and_commands_that_exist() 
 
 def test_documented_deployments_have_values_that_are_accepted() -> None:
     template = yaml_parse((ROOT / "template.yaml").read_text())
-    required = {"PlatformWorkspaceId": "platform", "JwksUrl": "https://platform.example/jwks"}
     pages = "".join(page.read_text() for page in (ROOT / "docs/operate").glob("*.md"))
     commands = re.findall(r'make deploy ENV=(dev|prod) PARAMETERS="([^"…]*)"', pages)
     assert len(commands) > 5
     for environment, text in commands:
-        given = {"Environment": environment, **required, **deploy.read_pairs(text)}
+        given = {"Environment": environment, **REQUIRED_PARAMETERS, **deploy.read_pairs(text)}
         deploy.checked_values(template, given, f"patchbay-{environment}", environment)
 
 

@@ -19,15 +19,14 @@ import pytest
 
 from local import schedules
 from local.intrinsics import Resolver
-from local.settings import ROOT, Problem
+from local.settings import REQUIRED_PARAMETERS, ROOT, Problem
 from local.template import Template
 from patchbay import aws, metrics
 from patchbay.receivers.lanes import Lane
 from tests.conftest import routes_of
 
 PARAMETERS = {
-    "JwksUrl": "https://platform.example/jwks",
-    "PlatformWorkspaceId": "platform",
+    **REQUIRED_PARAMETERS,
     "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms",
     "MonthlyBillUsd": "100",
 }

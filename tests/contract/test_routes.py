@@ -8,7 +8,7 @@ import pytest
 
 from local import gateway
 from local.direct import handler_of
-from local.settings import ROOT
+from local.settings import REQUIRED_PARAMETERS, ROOT
 from local.template import Template
 from patchbay.http.response import EXPOSED_HEADERS
 from tests.conftest import Api, routes_of
@@ -17,11 +17,7 @@ from tools import routes
 
 TEMPLATE = Template(
     ROOT / "template.yaml",
-    {
-        "JwksUrl": "https://platform.example/jwks",
-        "PlatformWorkspaceId": "platform",
-        "CorsOrigins": "https://app.platform.example",
-    },
+    {**REQUIRED_PARAMETERS, "CorsOrigins": "https://app.platform.example"},
 )
 API = gateway.read(TEMPLATE)
 

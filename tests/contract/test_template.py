@@ -22,7 +22,7 @@ import pytest
 
 from local import gateway
 from local.direct import handler_of
-from local.settings import ACCOUNT, REGION, ROOT
+from local.settings import ACCOUNT, REGION, REQUIRED_PARAMETERS, ROOT
 from local.template import Resource, Template
 from patchbay import vault
 from patchbay.auth.principal import in_process
@@ -35,9 +35,7 @@ from tests.faults import one_at_a_time
 from tests.tour import Driver, tour
 from tests.wire import Params, around_calls
 
-TEMPLATE = Template(
-    ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
-)
+TEMPLATE = Template(ROOT / "template.yaml", REQUIRED_PARAMETERS)
 FUNCTIONS = TEMPLATE.functions()
 ROUTES = routes_of(TEMPLATE)
 [API] = (api.properties["Body"] for api in TEMPLATE.of_type("AWS::ApiGatewayV2::Api"))

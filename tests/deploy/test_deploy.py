@@ -29,7 +29,9 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-REQUIRED = "PlatformWorkspaceId=platform JwksUrl=https://platform.example/jwks"
+REQUIRED = (
+    "PlatformWorkspaceId=platform JwtIssuer=https://platform.example JwksUrl=https://platform.example/jwks"
+)
 LIMIT = pytest.mark.timeout(300)
 
 
@@ -221,7 +223,7 @@ def test_missing_parameters_are_named_and_nothing_is_built(account: Account) -> 
     assert status == 1
     assert "make build" not in output
     assert "PlatformWorkspaceId: The platform's own workspace" in output
-    assert 'make deploy ENV=dev PARAMETERS="PlatformWorkspaceId=… JwksUrl=…"' in output
+    assert 'make deploy ENV=dev PARAMETERS="PlatformWorkspaceId=… JwtIssuer=… JwksUrl=…"' in output
 
 
 def test_two_stacks_share_no_physical_resource(account: Account) -> None:

@@ -11,15 +11,13 @@ import pytest
 
 from local import gateway
 from local.direct import handler_of
-from local.settings import ROOT
+from local.settings import REQUIRED_PARAMETERS, ROOT
 from local.template import Function, Template
 from local.testing import RunningStack
 from tests.conftest import routes_of
 
 PLACEHOLDER = re.compile(r"<make token WORKSPACE=(\w+)>")  # see events/README.md
-TEMPLATE = Template(
-    ROOT / "template.yaml", {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"}
-)
+TEMPLATE = Template(ROOT / "template.yaml", REQUIRED_PARAMETERS)
 FUNCTIONS = TEMPLATE.functions()
 ROUTES = {route.function: route for route in routes_of(TEMPLATE)}
 

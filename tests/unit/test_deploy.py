@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from local.settings import ROOT, Problem
+from local.settings import REQUIRED_PARAMETERS, ROOT, Problem
 from tools import deploy
 
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
-REQUIRED = {"PlatformWorkspaceId": "platform", "JwksUrl": "https://platform.example/jwks"}
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:jwt-AbCdEf"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -20,7 +19,7 @@ WEB_ACL = f"arn:aws:wafv2:us-east-1:123456789012:global/webacl/web/{'0' * 8}-000
 
 
 def check(environment: str = "dev", **values: str) -> dict[str, str]:
-    given = {"Environment": environment, **REQUIRED, **values}
+    given = {"Environment": environment, **REQUIRED_PARAMETERS, **values}
     return deploy.checked_values(TEMPLATE, given, f"patchbay-{environment}", environment)
 
 
@@ -87,7 +86,7 @@ def test_missing_values_are_named_with_their_meaning() -> None:
     text = str(rejected.value)
     assert "PlatformWorkspaceId: The platform's own workspace" in text
     assert "or JwtSecretArn: ARN of the Secrets Manager secret" in text
-    assert text.endswith('make deploy ENV=dev PARAMETERS="PlatformWorkspaceId=… JwksUrl=…"')
+    assert text.endswith('make deploy ENV=dev PARAMETERS="PlatformWorkspaceId=… JwtIssuer=… JwksUrl=…"')
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from local import gateway
-from local.settings import ROOT
+from local.settings import REQUIRED_PARAMETERS, ROOT
 from local.template import Template
 from patchbay import idempotency
 from patchbay.errors import (
@@ -72,7 +72,7 @@ def operations() -> tuple[Operation, ...]:
     """Every operation, in the order of the template. The console's pages, outside /api, are none."""
     template = Template(
         ROOT / "template.yaml",
-        {"JwksUrl": "https://platform.example/jwks", "PlatformWorkspaceId": "platform"},
+        REQUIRED_PARAMETERS,
     )
     functions = template.functions()
     order = list(functions)
