@@ -148,7 +148,7 @@ def test_health_page_has_every_reason_and_limit() -> None:
 
 
 def test_events_page_lists_every_operational_event() -> None:
-    text = (ROOT / "docs/events.md").read_text()
+    text = (ROOT / "docs/guides/publish/event-types.md").read_text()
     section = text.partition("## Patchbay's own events")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", section, re.MULTILINE)) == catalogue.OPERATIONAL
 
