@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -14,10 +14,16 @@ from samtranslator.yaml_helper import yaml_parse
 from local.settings import REQUIRED_PARAMETERS, ROOT
 from patchbay import catalogue
 from patchbay.api_keys import key_format
+from patchbay.deliveries import outcome
+from patchbay.deliveries.models import EVENT_ERASED, Status, Trigger
+from patchbay.events.models import EventStatus, UnmatchedCode
 from patchbay.health import states
 from patchbay.health.models import HealthReason
 from patchbay.ids import ApiKeyId
 from patchbay.stats import counters
+from patchbay.tasks.models import TaskStatus
+from patchbay.webhooks import retry
+from patchbay.webhooks.models import Receiver, Webhook
 from tests import audited
 from tools import deploy, provider_table
 
@@ -108,7 +114,7 @@ def test_documented_deployments_have_values_that_are_accepted() -> None:
             ["integrations", "oauth"],
             "integration|credentials|oauth|connection|token|request|publication",
         ),
-        ("webhooks", ["webhooks"], "webhook"),
+        ("reference/webhook-statuses", ["webhooks"], "webhook"),
         ("api-keys", ["api_keys"], "api_key"),
     ],
 )
@@ -128,6 +134,36 @@ def test_page_lists_every_action_of_the_activity_log(page: str, folders: list[st
     assert documented == recorded
 
 
+def test_statuses_page_has_every_status_and_reason() -> None:
+    text = (ROOT / "docs/reference/webhook-statuses.md").read_text()
+    listed = set(re.findall(r"(?<=\| )`([\w:]+)`(?= \|)", text))  # cells of tables
+    values = {
+        *Status,
+        *get_args(Trigger),
+        *get_args(Webhook.model_fields["status"].annotation),
+        *get_args(EventStatus),
+        *get_args(TaskStatus),
+        *get_args(UnmatchedCode),
+        *retry.ErrorKind,
+        *retry.ReceiverMessage,
+        *(
+            value
+            for name in ("breaker", "lane")
+            for value in get_args(Receiver.model_fields[name].annotation)
+        ),
+        *("unproven", "slow", "slow_workspace"),
+        *(retry.GONE, retry.NOT_FOUND, outcome.CONSECUTIVE_FAILURES, EVENT_ERASED),
+    }
+    assert values <= listed
+    # Reasons that are only literals in the code.
+    library = ROOT / "layers/patchbay/patchbay"
+    code = "".join(file.read_text() for file in (library / "deliveries").glob("*.py"))
+    held = set(re.findall(r'"(held(?::|_)[a-z_]+)"', code))
+    failed = set(re.findall(r'_fail_without_attempt\([^"\n]*"([a-z_]+)"\)', code)) | {"event_expired"}
+    cancelled = {f"webhook_{status}" for status in ("inactive", "disabled", "deleted")}
+    assert held | failed | cancelled <= listed
+
+
 def test_health_page_has_every_reason_and_limit() -> None:
     text = (ROOT / "docs/reference/health.md").read_text()
     rules = set(
@@ -143,7 +179,7 @@ def test_health_page_has_every_reason_and_limit() -> None:
 
 
 def test_events_page_lists_every_operational_event() -> None:
-    text = (ROOT / "docs/events.md").read_text()
+    text = (ROOT / "docs/guides/publish/event-types.md").read_text()
     section = text.partition("## Patchbay's own events")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `([A-Z_]+)` \|", section, re.MULTILINE)) == catalogue.OPERATIONAL
 

@@ -260,8 +260,8 @@ def test_queue_invokes_the_alias_of_its_function(account: Account) -> None:
 
 @LIMIT
 def test_function_of_another_stack_gets_layers_settings_and_rights(account: Account, tmp_path: Path) -> None:
-    """The example in docs/deployment.md."""
-    page = (ROOT / "docs/deployment.md").read_text()
+    """The example in docs/guides/publish/in-process.md."""
+    page = (ROOT / "docs/guides/publish/in-process.md").read_text()
     [example] = re.findall(r"```yaml\n(Transform:.*?)```", page, re.DOTALL)
     (tmp_path / "template.yaml").write_text(example)
     (tmp_path / "publisher").mkdir()

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from local.settings import ROOT
-from local.testing import RunningStack, stack
+from local.testing import RunningStack
 from tests.docs.blocks import DATA, DIRECTIVES, FILES, LANGUAGES, PAGES, PROGRAMS, SHELLS, Block, of
-from tests.docs.session import TSX, Session
+from tests.docs.session import Session
 
 BLOCKS = [block for page in PAGES for block in of(page)]
 # How readers set up their terminal before they follow a guide.
@@ -45,27 +44,6 @@ def test_block_is_run_or_marked(block: Block) -> None:
         assert block.title, f"{block.where}: give it a title, which is its file's name"
     if block.language in DATA and not block.skipped and not block.directive and block.language in READERS:
         READERS[block.language](block.code)
-
-
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with stack(tmp_path_factory.mktemp("stack")) as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of Node packages with the TypeScript SDK, built from its sources."""
-    sdk = ROOT / "sdks/typescript"
-    if not (sdk / "node_modules").exists():
-        (sdk / "node_modules").symlink_to("../../.tools/node/sdk/node_modules")
-    subprocess.run(["npm", "run", "--silent", "build"], cwd=sdk, check=True)
-    folder = tmp_path_factory.mktemp("packages")
-    (folder / "@patchbay").mkdir()
-    (folder / "@patchbay/sdk").symlink_to(sdk)
-    (folder / ".bin").mkdir()
-    (folder / ".bin/tsx").symlink_to(TSX)
-    return folder
 
 
 @pytest.mark.timeout(300)

@@ -19,7 +19,7 @@ from tests.conftest import LAMBDA_CONTEXT, Api, Backend, jwt_for
 from tests.faults import THROTTLED, Clock, Source, failing, killed
 from tests.integration.conftest import take_deliveries
 
-PAGE = ROOT / "docs/events.md"
+PAGE = ROOT / "docs/guides/publish/eventbridge.md"
 KB = 1024
 DETAIL: dict[str, Any] = {"workspaceId": "acme", "type": "POST_PUBLISHED", "data": {**POST, "n": 1}}
 
@@ -85,11 +85,13 @@ def test_event_on_the_bus_reaches_the_webhooks(
     assert json.loads(delivery["body"])["data"] == {**POST, "title": "Grüße 🎈"}
 
 
-def test_documented_code_puts_an_event_on_the_bus(api: Api, backend: Backend, source: Source) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+def test_documented_code_puts_an_event_on_the_bus(
+    api: Api, backend: Backend, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = re.findall(r"^```python [^\n]*\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     (bus,) = backend.template.of_type("AWS::Events::EventBus")
-    assert '"EventBusName": "patchbay"' in code
-    code = code.replace('"EventBusName": "patchbay"', f'"EventBusName": "{bus.properties["Name"]}"')
+    monkeypatch.setenv("EVENT_BUS", bus.properties["Name"])
+    monkeypatch.setattr("sys.argv", ["publish.py", "acme"])
     exec(code, {})  # noqa: S102  # the test is that the documented code runs
     source.poll()
     assert [(event["type"], event["status"]) for event in listed(api)] == [("POST_PUBLISHED", "ACCEPTED")]

@@ -1,0 +1,149 @@
+"""The receivers of the documentation accept what Patchbay sends, and refuse everything else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise, takewhile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import standardwebhooks
+
+from local.settings import ROOT
+from local.testing import RunningStack, eventually
+from tests.docs.blocks import Block, of
+from tests.docs.session import Session
+from tests.docs.test_examples import SETUP
+
+PAGE = of(ROOT / "docs/guides/webhooks/receive.md")
+# Each receiver is a file, and the command that starts it.
+RECEIVERS = [
+    (file, command)
+    for file, command in pairwise(PAGE)
+    if file.title.lower().startswith("receiver.") and command.port
+]
+COMMANDS = {"go": "go", "java": "java", "ruby": "ruby", "php": "php", "js": "node", "python": "python"}
+OTHER_SECRET = "whsec_b3RoZXIgc2VjcmV0IG9mIHNvbWVib2R5IGVsc2Uh"
+BODY = json.dumps(
+    {
+        "id": "evt_1",
+        "type": "POST_PUBLISHED",
+        "timestamp": "2026-03-02T09:30:00.125Z",
+        "data": {"text": "Grüße 🎈"},
+    },
+    ensure_ascii=False,
+)
+
+
+def test_page_has_a_receiver_in_each_language() -> None:
+    assert {file.language for file, _ in RECEIVERS} == COMMANDS.keys()
+
+
+@dataclass
+class Receiver:
+    url: str
+    secret: str
+
+    def signed(self, age: timedelta = timedelta(), secret: str = "", body: str = BODY) -> dict[str, str]:
+        """The headers of a request that was sent some time ago."""
+        at = datetime.now(UTC) - age
+        return {
+            "webhook-id": "dlv_1",
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": standardwebhooks.Webhook(secret or self.secret).sign("dlv_1", at, body),
+        }
+
+    def status(self, headers: dict[str, str], body: str = BODY) -> int:
+        content_type = {"content-type": "application/json"}
+        return httpx.post(
+            self.url, headers=content_type | headers, content=body.encode(), timeout=30
+        ).status_code
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(("file", "command"), RECEIVERS, ids=[file.language for file, _ in RECEIVERS])
+def test_receiver_accepts_only_authentic_requests(
+    file: Block,
+    command: Block,
+    running: RunningStack,
+    packages: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    assert file.language == "python" or shutil.which(COMMANDS[file.language]), (
+        f"{COMMANDS[file.language]} is missing on this machine: install it to test {file.title}"
+    )
+    workspace = f"receiver-{file.language}"
+    session = Session(tmp_path, running, workspace, packages)
+    request.addfinalizer(session.close)
+    for block in [*of(SETUP), *takewhile(lambda block: not block.title, PAGE), file, command]:
+        if not block.skipped:
+            session.run(block)
+    webhook = json.loads((tmp_path / "webhook.json").read_text())
+    receiver = Receiver(webhook["url"], webhook["secret"])
+
+    _check_forgeries(receiver)
+
+    client = httpx.Client(
+        base_url=running.url, headers={"authorization": f"Bearer {running.token(workspace)}"}, timeout=30
+    )
+    rotated = client.post(f"/api/integrations/webhooks/{webhook['id']}/rotate-secret", json={})
+    assert rotated.status_code == 200, rotated.text
+    published = client.post(
+        "/api/events",
+        json={
+            "type": "POST_PUBLISHED",
+            "data": {"postId": "post_8412", "network": "instagram", "text": "Grüße 🎈"},
+        },
+    )
+    assert published.status_code == 202, published.text
+
+    def delivery() -> Any:
+        items = client.get(f"/api/integrations/webhooks/{webhook['id']}/deliveries").json()["items"]
+        return next((item for item in items if item["status"] != "SENDING"), None)
+
+    delivered = eventually(delivery)
+    assert (delivered["status"], delivered["attemptCount"]) == ("DELIVERED", 1), delivered
+    log = next(tmp_path.glob(f".background-{command.line}"))
+    eventually(lambda: delivered["id"] in log.read_text())  # the receiver has handled it
+
+
+def _check_forgeries(receiver: Receiver) -> None:
+    valid = receiver.signed()
+    assert receiver.status(valid) == 204
+    signature = valid["webhook-signature"]
+    for accepted in (
+        f"v1,{'A' * 43}= {signature}",  # as during a rotation
+        f"{signature} v1,{'A' * 43}=",
+        f"v1a,AAAA {signature} v2,AAAA",
+    ):
+        assert receiver.status({**valid, "webhook-signature": accepted}) == 204, accepted
+    assert receiver.status(receiver.signed(timedelta(minutes=4))) == 204
+
+    refused = {
+        "other secret": receiver.signed(secret=OTHER_SECRET),
+        "too old": receiver.signed(timedelta(minutes=6)),
+        "from the future": receiver.signed(-timedelta(minutes=6)),
+        "other id": {**valid, "webhook-id": "dlv_2"},
+        "other timestamp": {**valid, "webhook-timestamp": str(int(time.time()) - 7)},
+        "no signature": {**valid, "webhook-signature": ""},
+        "not base64": {**valid, "webhook-signature": "v1,%%%"},
+        "without its version": {**valid, "webhook-signature": signature.removeprefix("v1,")},
+        "other version": {**valid, "webhook-signature": signature.replace("v1,", "v2,")},
+        "cut off": {**valid, "webhook-signature": signature[:20]},
+        "timestamp of letters": {**valid, "webhook-timestamp": "now"},
+        "long timestamp": {**valid, "webhook-timestamp": "9" * 40},
+        "negative timestamp": {**valid, "webhook-timestamp": f"-{valid['webhook-timestamp']}"},
+        **{f"without {name}": {key: value for key, value in valid.items() if key != name} for name in valid},
+    }
+    for how, headers in refused.items():
+        assert receiver.status(headers) == 400, how
+    assert receiver.status(valid, BODY.replace("evt_1", "evt_2")) == 400
+    assert receiver.status(valid, "") == 400
+    assert receiver.status(receiver.signed()) == 204
