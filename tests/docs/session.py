@@ -52,6 +52,7 @@ class Session:
             "8788": free_port(),
             "WORKSPACE=acme": f"WORKSPACE={workspace}",
         }
+        (folder / ".curlrc").write_text("no-progress-meter\n")  # on a terminal, curl shows none either
         self._background: dict[str, subprocess.Popen[bytes]] = {}
         self._printed = ""
         self._errors = folder / ".errors"
@@ -63,6 +64,8 @@ class Session:
             "RECEIVER_PORT": self._replaced["8788"],
             "PATH": f"{folder / '.venv/bin'}:{os.environ['PATH']}",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(ROOT / "sdks/python/src"),
+            "CURL_HOME": str(folder),
         }
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
