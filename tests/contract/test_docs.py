@@ -20,11 +20,12 @@ from patchbay.stats import counters
 from tests import audited
 from tools import parameter_table, provider_table
 
-PAGE = (ROOT / "docs/api-keys.md").read_text()
+KEYS = ROOT / "docs/guides/api-keys"
+LEAKED = (KEYS / "leaked.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", LEAKED, re.MULTILINE | re.DOTALL)
 
 
 def new_key(prefix: str = "sk_live") -> str:
@@ -40,7 +41,7 @@ def documented_is_key() -> Any:
 
 
 def test_documented_patterns_match_the_code() -> None:
-    (github,) = blocks("regex")
+    (github,) = blocks("text")
     (rule,) = tomllib.loads(blocks("toml")[0])["rules"]
     assert rf"\b{github.strip()}\b" == key_format.SECRET_SCANNING_PATTERN == rule["regex"]
     assert all(any(word in new_key(prefix) for word in rule["keywords"]) for prefix in ("sk_live", "sk_test"))
@@ -57,7 +58,7 @@ def test_secret_scanning_pattern_finds_only_complete_keys() -> None:
 
 
 def test_documented_example_matches_the_pattern() -> None:
-    assert re.search(key_format.SECRET_SCANNING_PATTERN, PAGE)
+    assert re.search(key_format.SECRET_SCANNING_PATTERN, (KEYS / "create.md").read_text())
 
 
 @given(st.integers(0, 64), st.sampled_from("0Az_"))
@@ -102,7 +103,7 @@ def test_deployment_page_names_every_dead_letter_queue_and_commands_that_exist()
             "integration|credentials|oauth|connection|token|request|publication",
         ),
         ("webhooks", ["webhooks"], "webhook"),
-        ("api-keys", ["api_keys"], "api_key"),
+        ("guides/api-keys/create", ["api_keys"], "api_key"),
     ],
 )
 def test_page_lists_every_action_of_the_activity_log(page: str, folders: list[str], kinds: str) -> None:

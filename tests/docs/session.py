@@ -24,6 +24,7 @@ from tests.docs.blocks import PROGRAMS, SHELLS, Block
 
 SECONDS = 60
 TSX = ROOT / ".tools/node/sdk/node_modules/.bin/tsx"
+SUFFIXES = {"python": "py", "ts": "mts", "js": "mjs"}
 _END = "\x1e"  # after the output of a block; then its exit code
 
 
@@ -103,7 +104,7 @@ class Session:
         elif block.language in SHELLS:
             self._expect(block, code)
         elif block.language in PROGRAMS:
-            name = f"block-{block.line}.{block.language.replace('python', 'py')}"
+            name = f"block-{block.line}.{SUFFIXES[block.language]}"
             (self._folder / name).write_text(code)
             self._expect(block, f"python {name}" if block.language == "python" else f"{TSX} {name}")
 
