@@ -11,9 +11,9 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
-	sdks console console-dev lint-console fmt-console screenshots docs docs-serve lint-docs test-docs examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
+	sdks console console-dev lint-console fmt-console screenshots docs docs-serve lint-docs check-links test-docs examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
 	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
-	need-oidc need-openapi need-apps need-sdks need-console need-console-node need-docs need-docs-node need-vale need-chromium
+	need-oidc need-openapi need-apps need-sdks need-console need-console-node need-docs need-docs-node need-vale need-languages need-chromium
 
 export SAM_CLI_TELEMETRY := 0
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
@@ -159,12 +159,16 @@ docs: need-dev need-docs need-docs-node need-chromium ## Build the documentation
 docs-serve: need-dev need-docs need-docs-node need-chromium ## Show the documentation while you write: [DOCS_PORT=8000]
 	@$(mkdocs) serve --dev-addr 127.0.0.1:$(or $(DOCS_PORT),8000)
 
-lint-docs: need-docs need-vale ## Check the spelling and style of the documentation; needs Go
+lint-docs: need-docs need-vale ## Check the spelling, style and links of the documentation; needs Go
 	@.tools/docs/bin/codespell $(prose)
 	@.tools/vale/vale --config tools/docs/vale/vale.ini --output line $(prose)
+	@$(lychee) --offline $(filter-out docs,$(prose)) # `make docs` checks those of docs
 
-test-docs: need-dev need-ministack need-docs need-chromium ## Run every example of the documentation; 5 minutes: [ARGS="-k webhooks"]
-	@$(python) -m pytest tests/docs $(ARGS)
+check-links: need-docs ## Request every link of the documentation to other sites
+	@$(lychee) --no-progress --exclude-loopback --exclude '//([a-z.-]+\.)?example(\.com)?[:/]' --exclude '^https://github.com/patchbay/' $(prose)
+
+test-docs: need-dev need-ministack need-docs need-docs-node need-console need-sdks need-languages need-chromium ## Run every example of the documentation, and check the site in a browser: [ARGS="tests/docs -k webhooks"]
+	@$(with_browser) -m pytest $(or $(ARGS),tests/docs)
 
 examples: need-dev ## Record the examples of openapi.json again: those that are wrong or missing, or ALL=1
 	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document
@@ -204,9 +208,10 @@ with_browser = PYTHONPATH="$$(echo $(CURDIR)/.tools/console/lib/python*/site-pac
 
 mkdocs = CHROMIUM=$$($(python) -m tools.chromium) NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs
 
+lychee = .tools/docs/bin/lychee --quiet --include-fragments
+
 # What the linters of prose read.
-prose = README.md CONTRIBUTING.md CHANGELOG.md docs sdks/python/README.md sdks/typescript/README.md apps/zapier/README.md \
-	apps/make/README.md apps/n8n/README.md console/README.md
+prose = README.md CONTRIBUTING.md CHANGELOG.md docs $(wildcard */README.md */*/README.md)
 
 operation = PYTHONPATH=layers/patchbay $(python) -m tools.operations
 
@@ -242,6 +247,9 @@ need-sdks: need-dev
 
 need-docs-node: need-dev
 	@$(python) -m tools.node_packages docs
+
+need-languages: need-dev
+	@$(python) -m tools.docs.languages
 
 need-vale: need-dev
 	@$(python) -m tools.docs.vale

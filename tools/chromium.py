@@ -28,7 +28,7 @@ def find(*, with_window: bool = False) -> str | None:
 def main() -> None:
     if not find() and not os.environ.get("CHROMIUM"):
         try:
-            debian.install(SHELL, "Chromium", seconds=30)
+            debian.install([SHELL], "Chromium", seconds=30)
         except debian.Unavailable as reason:
             print(f"patchbay: {reason}", file=sys.stderr)
     path = find()

@@ -36,17 +36,18 @@ def native() -> str | None:
     return {"aarch64": "arm64", "arm64": "arm64", "amd64": "x86_64", "x86_64": "x86_64"}.get(machine)
 
 
-def install(package: str, what: str, seconds: int) -> None:
-    """Install a package, and all that it depends on, without questions. Raises `Unavailable`."""
+def install(packages: Sequence[str], what: str, seconds: int) -> None:
+    """Install packages, and all that they depend on, without questions. Raises `Unavailable`."""
     if not shutil.which("apt-get") or os.geteuid():
         raise Unavailable(f"install {what}")
-    say(f"installing {what} ({package}; once, about {seconds} s)")
+    names = " ".join(packages)
+    say(f"installing {what} ({names}; once, about {seconds} s)")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", package]
+    command = ["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *packages]
     for step in (["apt-get", "update", "-qq"], command):
         done = subprocess.run(step, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode:
-            raise Unavailable(f"apt-get cannot install {package}: {done.stderr.strip()[-300:]}")
+            raise Unavailable(f"apt-get cannot install {names}: {done.stderr.strip()[-300:]}")
 
 
 def unpack(architecture: str, packages: Sequence[str], folder: Path) -> None:

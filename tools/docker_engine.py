@@ -92,6 +92,6 @@ def _answers() -> bool:
 
 def _install(package: str, what: str) -> None:
     try:
-        debian.install(package, what, seconds=30)
+        debian.install([package], what, seconds=30)
     except debian.Unavailable as reason:
         raise Unavailable(str(reason)) from None

@@ -67,13 +67,13 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", [page for page in PAGES if any(map(runs, of(page)))], ids=named)
+@pytest.mark.parametrize("path", [page for page in PAGES if any(map(runs, of(page)))], ids=named)
 def test_page_works_as_written(
-    page: Path, running: RunningStack, packages: Path, tmp_path: Path, request: pytest.FixtureRequest
+    path: Path, running: RunningStack, packages: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    set_up = of(SETUP) if any(page.is_relative_to(section) for section in GUIDES) else []
-    session = Session(tmp_path, running, f"docs-{PAGES.index(page)}", packages)
+    set_up = of(SETUP) if any(path.is_relative_to(section) for section in GUIDES) else []
+    session = Session(tmp_path, running, f"docs-{PAGES.index(path)}", packages)
     request.addfinalizer(session.close)
-    for block in [*set_up, *of(page)]:
+    for block in [*set_up, *of(path)]:
         if not block.skipped:
             session.run(block)

@@ -102,6 +102,12 @@ def _with_repository_links(markdown: str, file: File, repository: str) -> str:
     return LINK.sub(led, markdown)
 
 
+def on_post_page(output: str, page: Page, config: Any) -> str:
+    """Name the theme's search dialog, for screen readers."""
+    dialog = 'data-md-component="search" role="dialog"'
+    return output.replace(dialog, f'{dialog} aria-label="Search"')
+
+
 def on_post_build(config: Any) -> None:
     site = Path(config["site_dir"])
     for source, text in _markdown.items():

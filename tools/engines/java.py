@@ -85,7 +85,7 @@ def version() -> int:
 def _install() -> str:
     """Install Java and Maven where that is possible. Returns why it is not, or an empty string."""
     try:
-        debian.install("maven", "Java and Maven", seconds=60)  # Maven's package needs Java's
+        debian.install(["maven"], "Java and Maven", seconds=60)  # Maven's package needs Java's
     except debian.Unavailable as reason:
         return str(reason)
     return ""
