@@ -47,13 +47,13 @@ class Session:
                 (folder / entry.name).symlink_to(entry)
         if packages:
             (folder / "node_modules").symlink_to(packages)
+        (folder / ".curlrc").write_text("no-progress-meter\n")  # on a terminal, curl shows none either
         self._replaced = {
             "127.0.0.1:8787": stack.url.removeprefix("http://"),
             "PORT=8787": f"PORT={stack.url.rpartition(':')[2]}",
             "8788": free_port(),
             "WORKSPACE=acme": f"WORKSPACE={workspace}",
         }
-        (folder / ".curlrc").write_text("no-progress-meter\n")  # on a terminal, curl shows none either
         self._background: dict[str, subprocess.Popen[bytes]] = {}
         self._printed = ""
         self._errors = folder / ".errors"
@@ -63,11 +63,13 @@ class Session:
         self._environment = inherited | {
             "STATE_DIR": str(stack.state),
             "RECEIVER_PORT": self._replaced["8788"],
-            "PATH": f"{folder / '.venv/bin'}:{os.environ['PATH']}",
-            "PYTHONUNBUFFERED": "1",
+            "PATH": f"{folder / '.bin'}:{folder / '.venv/bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT / "sdks/python/src"),
             "CURL_HOME": str(folder),
+            "PYTHONUNBUFFERED": "1",
+            "XDG_CONFIG_HOME": str(folder / ".config"),
         }
+        _install_command_line(folder / ".bin/patchbay")
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=folder,
@@ -162,6 +164,13 @@ class Session:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"{block.where}: nothing listens on {block.port}:\n{command}\n{log.read_text()}")
             time.sleep(0.05)
+
+
+def _install_command_line(path: Path) -> None:
+    """The command that `pip install 'patchbay-sdk[cli]'` installs, from the sources."""
+    path.parent.mkdir()
+    path.write_text('#!/bin/sh\nexec python -m patchbay_sdk "$@"\n')
+    path.chmod(0o755)
 
 
 def _listens(port: int) -> bool:
