@@ -62,6 +62,7 @@ from patchbay.tasks import store as tasks_store
 from patchbay.webhooks import models as webhook_models
 from patchbay.webhooks import retry, sender
 from patchbay.webhooks import service as webhook_service
+from patchbay.webhooks import store as webhook_store
 from tests import audited
 from tools import parameter_table, provider_table
 
@@ -234,6 +235,7 @@ def test_fixed_quotas_are_those_of_the_code() -> None:
     day, minute = 86_400, 60_000
     constants = {
         "Flows": flow_store.MAX_FLOWS,
+        "Filters of all webhooks": size(webhook_store.MAX_FILTERS_BYTES),
         "Test events per minute": delivery_limits._TEST_QUOTA.limit,
         "Running tasks (replays, exports, erasures)": tasks_store.MAX_RUNNING,
         "Slow calls to providers at once": oauth_store._MAX_SLOW_CALLS,
@@ -317,8 +319,9 @@ def test_fixed_quotas_are_those_of_the_code() -> None:
         (found,) = re.findall(rf'"{bound}": (\d+)', json.dumps(document[schema]["properties"][field]))
         constants[name] = int(found)
     shown = {name: value for name, (value, parameter) in quotas().items() if not parameter}
-    elsewhere = {"`limit` of a list": "100", "Filters of all webhooks": "256 KB"}
-    assert {name: value for name, value in shown.items() if name not in constants} == elsewhere
+    assert {name: value for name, value in shown.items() if name not in constants} == {
+        "`limit` of a list": "100"
+    }
     for name, constant in constants.items():
         value = shown[name] if isinstance(constant, str) else shown[name].split()[0].replace(",", "")
         assert value == str(constant), name
