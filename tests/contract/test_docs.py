@@ -200,7 +200,7 @@ def test_audit_page_lists_every_recorded_action() -> None:
 
 
 def test_security_page_names_existing_tests() -> None:
-    named = re.findall(r"`(tests/[^`]+)`", (ROOT / "docs/security.md").read_text())
+    named = re.findall(r"`(tests/[^`]+)`", (ROOT / "docs/security/index.md").read_text())
     assert len(named) > 30
     assert [path for path in named if not (ROOT / path).exists()] == []
 
