@@ -1,4 +1,4 @@
-"""Writes the table of providers into docs/connections.md. `make derived`."""
+"""Writes the table of providers into docs/guides/providers/index.md. `make derived`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from patchbay.providers import provider as providers
 from patchbay.providers.provider import Provider
 from tools.page import with_tables
 
-_PAGE = "docs/connections.md"
+_PAGE = "docs/guides/providers/index.md"
 TARGET = ROOT / _PAGE
 
 
 def render() -> str:
     """Return the page with the table of the providers' files."""
-    rows = ["| `provider` | | Type | Sign-in | Refresh | API |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| Provider | `provider` | Sign-in | Refresh | API |",
+        "|---|---|---|---|---|",
+    ]
     rows += map(_row, providers.load_all())
     return with_tables(_PAGE, "providers", rows)
 
 
 def _row(provider: Provider) -> str:
     if provider.oauth is None:
-        sign_in, refresh = "credentials", "–"
+        sign_in, refresh = "API key", "–"
     else:
         sign_in = "OAuth, PKCE" if provider.oauth.pkce else "OAuth"
-        refresh = provider.oauth.refresh
-    name = f"`{provider.name}` | [{provider.label}]({provider.docs})"
-    return f"| {name} | {provider.type} | {sign_in} | {refresh} | {_api(provider)} |"
+        refresh = f"`{provider.oauth.refresh}`"
+    name = f"[{provider.label}]({provider.name}.md) | `{provider.name}`"
+    return f"| {name} | {sign_in} | {refresh} | {_api(provider)} |"
 
 
 def _api(provider: Provider) -> str:

@@ -144,7 +144,7 @@ def test_deployment_page_names_every_dead_letter_queue_and_commands_that_exist()
     ("page", "folders", "kinds"),
     [
         (
-            "integrations",
+            "guides/integrations/set-up",
             ["integrations", "oauth"],
             "integration|credentials|oauth|connection|token|request|publication",
         ),
