@@ -24,6 +24,7 @@ from tests.docs.blocks import PROGRAMS, SHELLS, Block
 
 SECONDS = 60
 TSX = ROOT / ".tools/node/sdk/node_modules/.bin/tsx"
+SUFFIXES = {"python": "py", "ts": "mts", "js": "mjs"}
 _END = "\x1e"  # after the output of a block; then its exit code
 
 
@@ -46,6 +47,7 @@ class Session:
                 (folder / entry.name).symlink_to(entry)
         if packages:
             (folder / "node_modules").symlink_to(packages)
+        (folder / ".curlrc").write_text("no-progress-meter\n")  # on a terminal, curl shows none either
         self._replaced = {
             "127.0.0.1:8787": stack.url.removeprefix("http://"),
             "PORT=8787": f"PORT={stack.url.rpartition(':')[2]}",
@@ -61,12 +63,13 @@ class Session:
         self._environment = inherited | {
             "STATE_DIR": str(stack.state),
             "RECEIVER_PORT": self._replaced["8788"],
-            "PATH": f"{folder / '.venv/bin'}:{os.environ['PATH']}",
-            "PYTHONUNBUFFERED": "1",
+            "PATH": f"{folder / '.bin'}:{folder / '.venv/bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "sdks/python/src"),
             "CURL_HOME": str(folder),
+            "PYTHONUNBUFFERED": "1",
+            "XDG_CONFIG_HOME": str(folder / ".config"),
         }
-        # Into a pipe, curl writes its progress to standard error.
-        (folder / ".curlrc").write_text("silent\nshow-error\n")
+        _install_command_line(folder / ".bin/patchbay")
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
             cwd=folder,
@@ -103,7 +106,7 @@ class Session:
         elif block.language in SHELLS:
             self._expect(block, code)
         elif block.language in PROGRAMS:
-            name = f"block-{block.line}.{block.language.replace('python', 'py')}"
+            name = f"block-{block.line}.{SUFFIXES[block.language]}"
             (self._folder / name).write_text(code)
             self._expect(block, f"python {name}" if block.language == "python" else f"{TSX} {name}")
 
@@ -161,6 +164,13 @@ class Session:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"{block.where}: nothing listens on {block.port}:\n{command}\n{log.read_text()}")
             time.sleep(0.05)
+
+
+def _install_command_line(path: Path) -> None:
+    """The command that `pip install 'patchbay-sdk[cli]'` installs, from the sources."""
+    path.parent.mkdir()
+    path.write_text('#!/bin/sh\nexec python -m patchbay_sdk "$@"\n')
+    path.chmod(0o755)
 
 
 def _listens(port: int) -> bool:
