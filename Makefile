@@ -131,6 +131,7 @@ derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SD
 	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.docs.reference
 	@PYTHONPATH=layers/patchbay $(python) -m tools.apps
 	@$(python) -m tools.sdk
+	@$(python) -m tools.docs.sdk_pages
 
 sdks: need-dev need-sdks ## Build the packages of the SDKs into dist/; needs Node 20
 	@$(python) -m pip wheel --quiet --no-deps --wheel-dir dist ./sdks/python

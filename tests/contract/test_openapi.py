@@ -71,6 +71,17 @@ def test_operation_is_complete(operation: dict[str, Any]) -> None:
     assert without_example == [], "run `make examples`"
 
 
+def test_every_path_variable_has_an_example_in_an_operation() -> None:
+    """An operation without one takes it from another."""
+    variables: dict[tuple[str, str], bool] = {}
+    for operation in OPERATIONS.values():
+        for parameter in operation.get("parameters", ()):
+            if parameter.get("in") == "path":
+                key = (parameter["name"], parameter["description"])
+                variables[key] = variables.get(key, False) or bool(parameter.get("example"))
+    assert [key for key, has_example in variables.items() if not has_example] == [], "run `make examples`"
+
+
 def _json_contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The bodies of the request and of successes, without this document itself."""
     body = operation.get("requestBody", {})

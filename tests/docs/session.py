@@ -24,7 +24,8 @@ from tests.docs.blocks import PROGRAMS, SHELLS, Block
 
 SECONDS = 60
 TSX = ROOT / ".tools/node/sdk/node_modules/.bin/tsx"
-SUFFIXES = {"python": "py", "ts": "mts", "js": "mjs"}
+# Modules, in which `await` can be at the top level.
+_SUFFIXES = {"python": "py", "ts": "mts", "js": "mjs"}
 _END = "\x1e"  # after the output of a block; then its exit code
 
 
@@ -65,8 +66,8 @@ class Session:
             "RECEIVER_PORT": self._replaced["8788"],
             "PATH": f"{folder / '.bin'}:{folder / '.venv/bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT / "sdks/python/src"),
-            "CURL_HOME": str(folder),
             "PYTHONUNBUFFERED": "1",
+            "CURL_HOME": str(folder),
             "XDG_CONFIG_HOME": str(folder / ".config"),
         }
         _install_command_line(folder / ".bin/patchbay")
@@ -106,7 +107,7 @@ class Session:
         elif block.language in SHELLS:
             self._expect(block, code)
         elif block.language in PROGRAMS:
-            name = f"block-{block.line}.{SUFFIXES[block.language]}"
+            name = f"block-{block.line}.{_SUFFIXES[block.language]}"
             (self._folder / name).write_text(code)
             self._expect(block, f"python {name}" if block.language == "python" else f"{TSX} {name}")
 

@@ -1,4 +1,4 @@
-"""Each engine does what AWS documents, except for the known differences, which docs/engines.md lists.
+"""Each engine does what AWS documents, except for the differences in docs/architecture/engines.md.
 
 A difference that is not known fails, as does one that is known and gone.
 """
@@ -13,7 +13,7 @@ import pytest
 from local.settings import ROOT
 from tests.engines import checks_dynamodb, checks_sqs
 
-PAGE = ROOT / "docs/engines.md"
+PAGE = ROOT / "docs/architecture/engines.md"
 Check = Callable[[Any], None]
 ENGINES = {"DynamoDB": ["moto", "ministack", "DynamoDB Local"], "SQS": ["moto", "ministack", "ElasticMQ"]}
 CHECKS = {"DynamoDB": checks_dynamodb.CHECKS, "SQS": checks_sqs.CHECKS}

@@ -99,14 +99,16 @@ class Document:
         return "nothing" if response.get("type") == "object" and not properties else "object"
 
     def path_example(self, field: Field) -> str:
-        """The example of a parameter in a path: its own, or that of another operation."""
+        """The example of a parameter in a path: its own, or that of another operation. Until `make examples`
+        has recorded one, it is the parameter's name.
+        """
         for item in self._content["paths"].values():
             for node in item.values():
                 for parameter in node.get("parameters", ()):
                     if parameter.get("example") and _parameter(parameter) == field:
                         example: str = parameter["example"]
                         return example
-        raise KeyError(f"openapi.json has no example of the path parameter {field.name}: {field.description}")
+        return field.name
 
     def event_schemas(self) -> Mapping[str, Schema]:
         """The schema of each event that a receiver gets, by event type."""

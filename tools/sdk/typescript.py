@@ -82,7 +82,7 @@ def _resource(document: Document, group: str, operations: Sequence[Operation]) -
 
 
 def _method(document: Document, operation: Operation) -> list[str]:
-    result, is_page = _result(document, operation)
+    result, is_page = result_type(document, operation)
     parameters = [f"{field.name}: string" for field in operation.path_parameters]
     given = []
     if operation.path_parameters:
@@ -125,7 +125,7 @@ def _wrapped(start: str, items: Sequence[str], end: str, indent: str, *, padding
     return [f"{indent}{start}", *(f"{indent}  {item}," for item in items), f"{indent}{end}"]
 
 
-def _result(document: Document, operation: Operation) -> tuple[str, bool]:
+def result_type(document: Document, operation: Operation) -> tuple[str, bool]:
     """The type of the result or of a page's items, and whether the result is a page."""
     kind = document.result_of(operation)
     if kind == "page":

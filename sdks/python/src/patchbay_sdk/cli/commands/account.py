@@ -14,9 +14,9 @@ from patchbay_sdk.cli.output import done, notes, show, warn
 
 
 def login() -> None:
-    """Store an address and an API key, after a check.
+    """Check an API key, and store it with the address of the deployment.
 
-    The key is read from the terminal or from standard input: other users can see a command line.
+    Reads the key from the terminal or from standard input, because other users of a machine can see command lines.
     """
     stored = profile.load()
     address = context.address_of(stored)
@@ -51,7 +51,7 @@ def logout() -> None:
 
 
 def whoami() -> None:
-    """Show whose credentials these are, and their scopes."""
+    """Show the workspace, the user or key, and the scopes of your credentials."""
     with context.client() as client:
         me = client.me.get()
         show(

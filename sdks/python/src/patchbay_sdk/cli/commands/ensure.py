@@ -75,9 +75,9 @@ def ensure(
     check: Annotated[
         bool, typer.Option("--check", help="Only show the differences; exit code 6 if there are any.")
     ] = False,
-    headers: Annotated[bool, typer.Option("--headers", help="Send the values of webhooks' headers again.")] = False,
+    headers: Annotated[bool, typer.Option("--headers", help="Send the values of all headers again.")] = False,
 ) -> None:
-    """Create and change webhooks and API keys until they are as a file declares them.
+    """Create and change webhooks and API keys until they match a file.
 
     Shows the differences first.
     """

@@ -19,7 +19,7 @@ from patchbay_sdk.models import PublishedEvent
 
 app = typer.Typer(name="events", help="Publish and list events.", no_args_is_help=True)
 
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="The most items to list.")]
 
 
 @app.command()
@@ -38,7 +38,7 @@ def publish(
 @app.command("list")
 def list_(
     type: Annotated[str | None, typer.Option("--type", "-t", help="Only this type.")] = None,
-    since: Annotated[str | None, typer.Option(help="From then on: 30m, 2h, 7d, or a time.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only events since 30m, 2h or 7d ago, or since a time.")] = None,
     limit: Limit = 20,
 ) -> None:
     """List events, newest first."""
@@ -86,7 +86,7 @@ def trigger(
         typer.Option("--set", metavar="PATH=VALUE", help="Change a field: --set post.network=linkedin."),
     ] = None,
 ) -> None:
-    """Publish the sample of an event type, to see what happens."""
+    """Publish the sample of an event type."""
     with connect() as client:
         data = _sample(client, type)
         for assignment in set_ or ():

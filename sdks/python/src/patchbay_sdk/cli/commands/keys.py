@@ -38,13 +38,13 @@ def list_() -> None:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name for people.")],
-    scope: Annotated[list[str], typer.Option("--scope", "-s", help="A scope, such as events:publish. Repeat it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A display name.")],
+    scope: Annotated[list[str], typer.Option("--scope", "-s", help="A scope, such as events:publish. Repeatable.")],
     per_hour: Annotated[int | None, typer.Option(help="The most requests per hour.")] = None,
     per_day: Annotated[int | None, typer.Option(help="The most requests per day.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it expires: 90d from now, or 2027-01-31.")] = None,
 ) -> None:
-    """Create an API key, shown this once."""
+    """Create an API key. Prints the key, which is shown only once."""
     given = {
         "rate_limit_per_hour": per_hour,
         "rate_limit_per_day": per_day,
@@ -60,14 +60,14 @@ def rotate(
     id: Id,
     overlap: Annotated[int, typer.Option(help="Seconds for which the old key stays valid.")] = 86_400,
 ) -> None:
-    """Replace a key by a new one like it, shown this once."""
+    """Replace a key with a new one that has the same settings. Prints the new key, which is shown only once."""
     with connect() as client:
         _show(client.api_keys.rotate(id, overlap_seconds=overlap))
 
 
 @app.command()
-def revoke(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
-    """Revoke a key: it is refused from the next request on."""
+def revoke(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False) -> None:
+    """Revoke a key. Its next request is refused."""
     with connect() as client:
         key = client.api_keys.get(id)
         confirm(f"Revoke {key.name} ({key.masked_key})?", yes=yes)

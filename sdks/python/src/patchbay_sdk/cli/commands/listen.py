@@ -40,22 +40,24 @@ _CONSUMER = "listen"
 
 
 def listen(
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where events go, such as http://localhost:3000/hook.")],
-    type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")] = None,
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The URL that gets the events, such as http://localhost:3000/hook.")
+    ],
+    type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeatable.")] = None,
     filter: Annotated[
         list[str] | None,
-        typer.Option("--filter", metavar="PATH=VALUE", help="Only events with this value. Repeat it."),
+        typer.Option("--filter", metavar="PATH=VALUE", help="Only events with this value. Repeatable."),
     ] = None,
     keep: Annotated[
         bool,
-        typer.Option("--keep", help="Keep collecting events for an hour after Ctrl-C, for the next start."),
+        typer.Option("--keep", help="Keep events for an hour after Ctrl-C, for the next start."),
     ] = False,
 ) -> None:
-    """Forward events to a URL on this machine, until you press Ctrl-C.
+    """Forward events to a URL on this machine until you press Ctrl-C.
 
-    Requests are signed as Patchbay signs them, always with the secret of this machine.
+    Requests are signed as Patchbay signs them, with a secret that this machine keeps.
 
-    While your server is down, events wait. After an answer other than 2xx, the next event follows.
+    While your server is down, events wait. After a response other than 2xx, the next event follows.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"{url} is not a URL. Write http://localhost:3000/hook, for example.")

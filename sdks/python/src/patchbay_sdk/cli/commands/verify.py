@@ -25,14 +25,14 @@ def verify(
     ],
     header: Annotated[
         list[str],
-        typer.Option("--header", "-H", metavar="NAME: VALUE", help="A header of the request. Repeat it."),
+        typer.Option("--header", "-H", metavar="NAME: VALUE", help="A header of the request. Repeatable."),
     ],
 ) -> None:
-    """Check the signature of a request, however old it is.
+    """Check the signature of a recorded request. Its age does not matter.
 
     Pass the headers webhook-id, webhook-timestamp and webhook-signature.
 
-    The secret is read from the environment variable PATCHBAY_SECRET, or from the terminal.
+    Reads the secret from the environment variable PATCHBAY_SECRET, or from the terminal.
     """
     secret = _secret()
     content = sys.stdin.buffer.read() if body == "-" else Path(body).read_bytes()
