@@ -205,6 +205,18 @@ def test_security_page_names_existing_tests() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_troubleshooting_names_reasons_that_deliveries_have() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    table = page.partition("### A delivery fails")[2].partition("\n### ")[0]
+    reasons = set(re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (`[^|]+)\|", table, re.MULTILINE))))
+    library = ROOT / "layers/patchbay/patchbay"
+    code = "".join(
+        file.read_text() for folder in ("webhooks", "deliveries") for file in (library / folder).glob("*.py")
+    )
+    assert len(reasons) > 5
+    assert {reason for reason in reasons if f'"{reason}"' not in code} == set()
+
+
 def size(count: int) -> str:
     return f"{count // 1024**2} MB" if count >= 1024**2 else f"{count // 1024} KB"
 
