@@ -14,7 +14,7 @@ import yaml
 from local.settings import ROOT
 from local.testing import RunningStack, stack
 from tests.docs.blocks import DATA, DIRECTIVES, FILES, LANGUAGES, PAGES, PROGRAMS, SHELLS, Block, of
-from tests.docs.session import Session
+from tests.docs.session import TSX, Session
 
 BLOCKS = [block for page in PAGES for block in of(page)]
 # How readers set up their terminal before they follow a guide.
@@ -64,6 +64,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("packages")
     (folder / "@patchbay").mkdir()
     (folder / "@patchbay/sdk").symlink_to(sdk)
+    (folder / ".bin").mkdir()
+    (folder / ".bin/tsx").symlink_to(TSX)
     return folder
 
 

@@ -81,14 +81,14 @@ def test_refresh_url_replaces_the_token_url() -> None:
 
 
 def test_docs_page_lists_every_trigger_and_action() -> None:
-    page = zapier.files()["docs/ZAPIER_INTEGRATION.md"]
+    page = zapier.files()["docs/guides/automations/index.md"]
     for key in (*catalogue.TRIGGERS, *catalogue.ACTIONS):
         assert page.count(f"| `{key}` |") == 1
 
 
 def test_page_without_markers_is_rejected() -> None:
     with pytest.raises(ValueError, match="no markers for nothing"):
-        with_tables("docs/ZAPIER_INTEGRATION.md", "nothing", [])
+        with_tables("docs/guides/automations/index.md", "nothing", [])
 
 
 def _in(*path: str) -> Callable[[Any], Any]:

@@ -20,7 +20,7 @@ from tools.generated_files import as_file
 from tools.page import with_tables
 
 FOLDER = "apps/zapier"
-_PAGE = "docs/ZAPIER_INTEGRATION.md"
+_PAGE = "docs/guides/automations/index.md"
 PLATFORM_VERSION = "19.1.0"  # of zapier-platform-core
 _VERSION = "1.0.0"
 # The run ID in samples; no run has it.
@@ -407,23 +407,33 @@ def _type(field: Field, *, output: bool = False) -> str:
 # ── tables in the docs ───────────────────────────────────────────────────────────────────────────────
 
 
+def _starts(description: str) -> str:
+    """When a trigger starts an automation, from its description."""
+    return description.replace("Triggers when", "When", 1)
+
+
 def tables() -> Iterator[str]:
     """Yield the lines of the docs' tables of triggers, searches and actions. A field in bold is required."""
-    yield "| Trigger | Event | |"
+    yield "### Triggers"
+    yield ""
+    yield "| Trigger | Event type | Starts |"
     yield "|---|---|---|"
     for entry in triggers():
-        yield f"| {entry.label} | `{entry.type}` | {entry.description} |"
+        yield f"| {entry.label} | `{entry.type}` | {_starts(entry.description)} |"
     yield ""
-    yield "| Search | List | |"
-    yield "|---|---|---|"
-    for name in sorted(resources()):
-        display = _search("", name)["display"]
-        yield f"| {display['label']} | `{name}` | {display['description']} |"
+    yield "### Actions"
     yield ""
-    yield "| Action | Key | | Fields |"
+    yield "| Action | Key | Description | Fields |"
     yield "|---|---|---|---|"
     for action in all_actions():
         names = ", ".join(
             f"**{field.name}**" if field.is_required else field.name for field in fields_of(action.input)
         )
         yield f"| {action.label} | `{action.key}` | {action.description} | {names} |"
+    yield ""
+    yield "### Searches"
+    yield ""
+    yield "| Search | List |"
+    yield "|---|---|"
+    for name in sorted(resources()):
+        yield f"| {_search('', name)['display']['label']} | `{name}` |"

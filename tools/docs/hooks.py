@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from tools.docs import api_pages, diagrams  # noqa: E402
 
 FENCE = re.compile(r"^( *)```mermaid\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+WIDTH = re.compile(r"max-width: ([\d.]+px)")
 # What the tests do with a block, for which readers have no use.
 DIRECTIVE = re.compile(r"^ *<!-- test: .*? -->\n", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
@@ -69,7 +70,9 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
         svgs = (
             f'<div class="diagram-{scheme}">{drawn[match[2]][scheme]}</div>' for scheme in diagrams.SCHEMES
         )
-        return f'{match[1]}<figure class="diagram">{"".join(svgs)}</figure>'.replace("\n", " ")
+        drawn_width = WIDTH.search(drawn[match[2]]["light"])
+        style = f' style="--drawn-width: {drawn_width[1]}"' if drawn_width else ""
+        return f'{match[1]}<figure class="diagram"{style}>{"".join(svgs)}</figure>'.replace("\n", " ")
 
     return FENCE.sub(figure, markdown)
 
