@@ -1,6 +1,6 @@
 """Runs all benchmarks, or those that you name: `python -m benchmarks imports requests throughput`. Some run
 only when you name them: `outcomes` (billed units by the outcome of a delivery), `measure` and `costs`
-(docs/costs.md), and single attacks of `neighbours` (`neighbours slow-75`).
+(docs/operate/costs.md), and single attacks of `neighbours` (`neighbours slow-75`).
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """The cost of a delivery on AWS, compared with EventBridge API destinations and a small self-hosted Svix.
-`python -m benchmarks costs` writes the tables of docs/costs.md from:
+`python -m benchmarks costs` writes the tables of docs/operate/costs.md and some of
+docs/architecture/cost-model.md from:
 
     prices.toml      list prices, with their sources
     measured.json    counts and measurements; `python -m benchmarks measure` updates them
@@ -13,7 +14,7 @@ import math
 import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -23,8 +24,10 @@ from benchmarks import outcomes
 from local import schedules
 from local.settings import ROOT
 from local.template import Template
+from tools.page import with_tables
 
-PAGE = ROOT / "docs/costs.md"
+PAGE = ROOT / "docs/operate/costs.md"
+MODEL_PAGE = ROOT / "docs/architecture/cost-model.md"
 PRICES = Path(__file__).with_name("prices.toml")
 MEASURED = Path(__file__).with_name("measured.json")
 MILLION = 1_000_000
@@ -51,13 +54,13 @@ class Month:
         )
 
 
-MONTHS = (
-    Month(1 * MILLION),
-    Month(10 * MILLION),
-    Month(100 * MILLION),
+SIZES = (Month(1 * MILLION), Month(10 * MILLION), Month(100 * MILLION))
+LARGE = (
+    SIZES[-1],
     Month(100 * MILLION, provisioned=True),
     Month(100 * MILLION, provisioned=True, window=True),
 )
+_IDLE = "Idle, without SQS"
 
 
 @dataclass(frozen=True)
@@ -168,10 +171,7 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
         count * (ms + a.cold_starts * a.init_ms) / 1000 * memory[name] / 1024
         for name, (count, ms) in times.items()
     )
-    received = deliveries / size.received
-    # The events queue and the slow lane's queue are idle.
-    empty = receives(received, a) - received + (facts["queues"] - 1) * receives(0, a)
-    queue_requests = events + received + batches  # one delete request for each batch
+    queue_requests, empty = sqs_requests(month, a)
     concurrency = batches / MONTH_SECONDS * times["DeliverFunction"][1] / 1000
     keys = renewals(deliveries, 1 + 2 * concurrency, facts["key_cache_seconds"], a)
     counted = ((events, measured["publish"]), (batches, batch_cost))
@@ -204,9 +204,18 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
         "CloudWatch, alarms of autoscaling": (
             facts["scaling_policies"] * a.alarms_per_policy * p.alarm if month.provisioned else 0.0
         ),
-        "Idle (below), without SQS": sum(idle(p, a).values())
-        - facts["queues"] * receives(0, a) / MILLION * p.sqs,
+        _IDLE: sum(idle(p, a).values()) - facts["queues"] * receives(0, a) / MILLION * p.sqs,
     }
+
+
+def sqs_requests(month: Month, a: Assumptions) -> tuple[float, float]:
+    """Requests of a month that send, receive or delete messages, and receives that find none."""
+    size, events = a.batches(month), month.deliveries / a.webhooks_per_event
+    received = month.deliveries / size.received
+    # The events queue, the slow lane's and the flows queue are idle.
+    empty = receives(received, a) - received + (template_facts()["queues"] - 1) * receives(0, a)
+    # One delete request for each batch.
+    return events + received + month.deliveries / size.deliver, empty
 
 
 def _by_table(counted: Iterable[tuple[float, Mapping[str, Any]]], kind: str) -> dict[str, float]:
@@ -350,46 +359,166 @@ def svix(deliveries: int, p: Prices, a: Assumptions) -> float:
 # ── the page ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def render(page: str, measured: Mapping[str, Any], p: Prices, a: Assumptions) -> str:
-    """Return the page with its tables computed from the numbers."""
-    tables = {
-        "months": _months(measured, p, a),
-        "idle": _idle(p, a),
-        "outcomes": outcomes.table(measured["outcomes"]),
-        "measured": _measured(measured),
-        "prices": _prices(),
+def render(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> dict[Path, str]:
+    """The pages with their tables computed from the numbers."""
+    pages: dict[Path, dict[str, list[str]]] = {
+        PAGE: {
+            "months": _months(measured, p, a),
+            "bill": _bill(measured, p, a),
+            "idle": _idle(p, a),
+            "savings": _savings(measured, p, a),
+            "alternatives": _alternatives(measured, p, a),
+        },
+        MODEL_PAGE: {
+            "outcomes": outcomes.table(measured["outcomes"]),
+            "measured": _measured(measured),
+            "prices": _prices(),
+        },
     }
-    for name, lines in tables.items():
-        pattern = re.compile(rf"(?<=<!-- {name}:begin -->\n).*?(?=<!-- {name}:end -->)", re.DOTALL)
-        match = pattern.search(page)
-        assert match, f"the page has no markers for {name}"
-        page = page[: match.start()] + "\n".join(lines) + "\n" + page[match.end() :]
-    return page
+    written = {}
+    for path, tables in pages.items():
+        text = path.read_text("utf-8")
+        for name, lines in tables.items():
+            text = with_tables(str(path.relative_to(ROOT)), name, lines, text)
+        written[path] = text
+    return written
 
 
 def _months(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
-    columns = [patchbay(month, measured, p, a) for month in MONTHS]
-    rows = [
-        "| Deliveries per month | " + " | ".join(month.title for month in MONTHS) + " |",
-        "|---" + "|--:" * len(MONTHS) + "|",
+    columns = [patchbay(month, measured, p, a) for month in SIZES]
+    rows = _head("Deliveries a month", SIZES)
+    rows += [
+        _row(name, [column[name] for column in columns]) for name in columns[0] if _is_paid(columns, name)
     ]
-    rows += [f"| {name} | " + " | ".join(_dollars(c[name]) for c in columns) + " |" for name in columns[0]]
-    totals = {
-        "**Patchbay**": [sum(column.values()) for column in columns],
-        "EventBridge API destinations": [eventbridge(month.deliveries, p, a) for month in MONTHS],
-        "Svix, self-hosted, two small instances": [svix(month.deliveries, p, a) for month in MONTHS],
-    }
-    for name, values in totals.items():
-        rows.append(f"| {name}, per month | " + " | ".join(_dollars(value) for value in values) + " |")
-    for name, values in totals.items():
-        rates = [value / (month.deliveries / MILLION) for value, month in zip(values, MONTHS, strict=True)]
-        rows.append(f"| {name}, per million deliveries | " + " | ".join(map(_dollars, rates)) + " |")
+    totals = [sum(column.values()) for column in columns]
+    rows.append(_row("**Total**", totals))
+    rows.append(_row("For a million deliveries", _rates(totals, SIZES)))
     return rows
+
+
+def _bill(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
+    """The lines of AWS's bill for the month in the middle: what is counted, and its price."""
+    month = SIZES[1]
+    lines = patchbay(month, measured, p, a)
+    events = month.deliveries / a.webhooks_per_event
+    moved, empty = sqs_requests(month, a)
+    storage = p.dynamodb_storage + p.dynamodb_recovery
+    logs = p.logs_ingested + p.logs_stored
+    written, read = (lines[f"DynamoDB, {kind}"] for kind in ("writes", "reads"))
+    stored = lines["DynamoDB, 30 days of rows, recovery"]
+    entries = [
+        (
+            "API Gateway",
+            "HTTP API",
+            f"{events / MILLION:.1f} million requests",
+            f"{_price(p.http_api)} a million",
+        ),
+        (
+            "Lambda",
+            "Lambda, requests",
+            f"{lines['Lambda, requests'] / p.lambda_requests:.1f} million invocations",
+            f"{_price(p.lambda_requests)} a million",
+        ),
+        (
+            "Lambda",
+            "Lambda, duration",
+            f"{lines['Lambda, duration'] / p.lambda_gb_second:,.0f} GB-seconds",
+            f"{_price(p.lambda_gb_second * MILLION)} a million",
+        ),
+        (
+            "SQS",
+            "SQS",
+            f"{moved / MILLION:.1f} million requests with messages, {empty / MILLION:.1f} million without",
+            f"{_price(p.sqs + p.sqs_fair)} and {_price(p.sqs)} a million",
+        ),
+        (
+            "DynamoDB",
+            "DynamoDB, writes",
+            f"{written / p.dynamodb_write:.1f} million write units",
+            f"{_price(p.dynamodb_write)} a million",
+        ),
+        (
+            "DynamoDB",
+            "DynamoDB, reads",
+            f"{read / p.dynamodb_read:.1f} million read units",
+            f"{_price(p.dynamodb_read)} a million",
+        ),
+        (
+            "DynamoDB",
+            "DynamoDB, 30 days of rows, recovery",
+            f"{stored / storage:.1f} GB of rows, with point-in-time recovery",
+            f"{_price(storage)} a GB",
+        ),
+        (
+            "KMS",
+            "KMS, requests",
+            f"{lines['KMS, requests'] / p.kms_requests * 1000:,.0f} thousand requests",
+            f"{_price(p.kms_requests)} a million",
+        ),
+        (
+            "CloudWatch",
+            "CloudWatch, logs",
+            f"{lines['CloudWatch, logs'] / logs:.1f} GB of logs",
+            f"{_price(logs)} a GB",
+        ),
+        (
+            "CloudWatch",
+            "CloudWatch, metrics",
+            f"{measured['metrics']} custom metrics",
+            f"{_price(p.metric)} each",
+        ),
+        ("Several", _IDLE, "The stack itself: a key, alarms, schedules", "[Idle](#idle)"),
+    ]
+    rows = ["| On the bill | What is counted | Price | Dollars |", "|---|---|---|--:|"]
+    rows += [
+        f"| {service} | {count} | {price} | {_dollars(lines[key])} |"
+        for service, key, count, price in entries
+    ]
+    shown = {key for _, key, _, _ in entries}
+    assert all(not value for key, value in lines.items() if key not in shown)
+    return [*rows, f"| **Total** | | | {_dollars(sum(lines.values()))} |"]
+
+
+def _savings(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
+    columns = [patchbay(month, measured, p, a) for month in LARGE]
+    rows = [
+        "| 100 million deliveries a month | Defaults | Provisioned | Provisioned, window |",
+        "|---|--:|--:|--:|",
+    ]
+    changed = [name for name in columns[0] if len({round(column[name], 2) for column in columns}) > 1]
+    rows += [_row(name, [column[name] for column in columns]) for name in changed]
+    return [*rows, _row("**Total**", [sum(column.values()) for column in columns])]
+
+
+def _alternatives(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
+    totals = {
+        "Patchbay": [sum(patchbay(month, measured, p, a).values()) for month in SIZES],
+        "EventBridge API destinations": [eventbridge(month.deliveries, p, a) for month in SIZES],
+        "Svix, self-hosted on two small instances": [svix(month.deliveries, p, a) for month in SIZES],
+    }
+    return [*_head("Dollars a month", SIZES), *(_row(name, values) for name, values in totals.items())]
+
+
+def _head(title: str, months: Sequence[Month]) -> list[str]:
+    names = " | ".join(month.title for month in months)
+    return [f"| {title} | {names} |", "|---" + "|--:" * len(months) + "|"]
+
+
+def _row(name: str, values: Iterable[float]) -> str:
+    return f"| {name} | {' | '.join(map(_dollars, values))} |"
+
+
+def _rates(values: Iterable[float], months: Iterable[Month]) -> list[float]:
+    return [value / (month.deliveries / MILLION) for value, month in zip(values, months, strict=True)]
+
+
+def _is_paid(columns: Iterable[Mapping[str, float]], name: str) -> bool:
+    return any(column[name] for column in columns)
 
 
 def _idle(p: Prices, a: Assumptions) -> list[str]:
     lines = idle(p, a)
-    rows = ["| A month without use | |", "|---|--:|"]
+    rows = ["| A month without use | Dollars |", "|---|--:|"]
     rows += [f"| {name} | {_dollars(value)} |" for name, value in lines.items()]
     return [*rows, f"| **Total** | {_dollars(sum(lines.values()))} |"]
 
@@ -397,7 +526,7 @@ def _idle(p: Prices, a: Assumptions) -> list[str]:
 def _measured(measured: Mapping[str, Any]) -> list[str]:
     cpu = measured["cpu_ms"]
     rows = [
-        "| | CPU, ms | AWS calls | Write units | Read units | Log, bytes | Log with successes, bytes |",
+        "| Message | CPU, ms | AWS calls | Write units | Read units | Log, bytes | With successes, bytes |",
         "|---|--:|--:|--:|--:|--:|--:|",
         _measured_row(
             f"A publish with an API key, to {measured['webhooks']} webhooks",
@@ -425,12 +554,17 @@ def _measured_row(name: str, count: int, ms: float, cost: Mapping[str, Any]) -> 
 
 def _prices() -> list[str]:
     entries = tomllib.loads(PRICES.read_text())
-    rows = ["| Price | Per | |", "|--:|---|---|"]
+    rows = ["| Price | Per | Source |", "|--:|---|---|"]
     for entry in entries.values():
         if isinstance(entry, dict):
             note = "" if entry["checked"] else " (not checked)"
             rows.append(f"| ${entry['price']:.10g} | {entry['unit']} | [source]({entry['source']}){note} |")
     return rows
+
+
+def _price(value: float) -> str:
+    """With cents, and with a tenth of a cent if there is one."""
+    return f"${value:.3f}".removesuffix("0")
 
 
 def _dollars(value: float) -> str:
@@ -439,8 +573,8 @@ def _dollars(value: float) -> str:
 
 def run() -> None:
     measured = json.loads(MEASURED.read_text())
-    page = render(PAGE.read_text(), measured, read_prices(), Assumptions())
-    PAGE.write_text(page)
-    print(f"wrote {PAGE.relative_to(ROOT)}")
+    for path, text in render(measured, read_prices(), Assumptions()).items():
+        path.write_text(text, "utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
     for line in _months(measured, read_prices(), Assumptions()):
         print(line)

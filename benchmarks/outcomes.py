@@ -227,7 +227,7 @@ def rows(costs: list[Cost]) -> list[dict[str, Any]]:
 
 
 def table(entries: list[dict[str, Any]]) -> list[str]:
-    """The table of docs/costs.md."""
+    """The table of docs/architecture/cost-model.md."""
     lines = [
         "| Outcome | Requests to the receiver | Write units: event | Deliveries | Their indexes"
         " | Other tables | Read units | AWS calls |",

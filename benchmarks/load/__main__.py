@@ -1,5 +1,5 @@
-"""`make load`: users publish to a stack and read from it, and every delivery is timed. docs/scaling.md lists
-its settings.
+"""`make load`: users publish to a stack and read from it, and every delivery is timed.
+docs/operate/load-test.md lists its settings.
 
 Creates webhooks and an API key in the token's workspace, and removes them at the end, also after Ctrl-C or
 SIGTERM. The events and deliveries stay for the stack's `RetentionDays`.

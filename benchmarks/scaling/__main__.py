@@ -1,4 +1,4 @@
-"""`make simulate`: run the scenarios and write the tables of docs/scaling.md. Takes some minutes.
+"""`make simulate`: run the scenarios and write the tables of docs/operate/scaling.md. Takes some minutes.
 
 `make simulate ARGS="--load 2000000 DeliveryConcurrency=100"` simulates another load: deliveries an
 hour, and parameters of the template. It writes nothing. `ARGS=--tables` writes the tables from the stored
@@ -38,7 +38,7 @@ def main() -> int:
         parser.error("--load must be more than 0")
     if arguments.tables:
         stored = json.loads((ROOT / page.RESULTS).read_text("utf-8"))
-        generated_files.write({page.PAGE: page.render(stored)})
+        generated_files.write(page.render(stored))
     elif arguments.load is not None:
         _one(arguments.load, stack, arguments.seed)
     elif changed:
@@ -68,9 +68,7 @@ def _all(seed: int) -> None:
             results[name] = result
             print(f"  {time.monotonic() - started:4.0f} s  {name}", flush=True)
     simulated = {"seed": seed, "facts": model.facts(), "results": results}
-    generated_files.write(
-        {page.RESULTS: generated_files.as_file(simulated), page.PAGE: page.render(simulated)}
-    )
+    generated_files.write({page.RESULTS: generated_files.as_file(simulated), **page.render(simulated)})
 
 
 if __name__ == "__main__":  # the pool's processes may import this file

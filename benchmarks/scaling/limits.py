@@ -307,7 +307,7 @@ def capacity_per_hour(load: Load, use: Use) -> float:
 
 @dataclass(frozen=True)
 class _Simulated(costs.Assumptions):
-    """The assumptions of docs/costs.md, with the batch size of a simulation."""
+    """The assumptions of docs/architecture/cost-model.md, with the batch size of a simulation."""
 
     batch: int = 1
 
@@ -318,8 +318,8 @@ class _Simulated(costs.Assumptions):
 def cost_per_month(
     deliveries_per_second: float, batch: float, workspaces: int, *, provisioned: bool
 ) -> float:
-    """Dollars for 30 days, if every first attempt succeeds: the calculation of docs/costs.md, with the
-    measured batch size (1, 2, 5 or 10) that is nearest to the simulated one.
+    """Dollars for 30 days, if every first attempt succeeds: the calculation of docs/operate/costs.md,
+    with the measured batch size (1, 2, 5 or 10) that is nearest to the simulated one.
     """
     nearest = min((1, 2, 5, 10), key=lambda size: abs(size - batch))
     month = costs.Month(round(deliveries_per_second * costs.MONTH_SECONDS), provisioned=provisioned)

@@ -123,7 +123,7 @@ def memory(function: str) -> int:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of our own code and its AWS calls, without receivers: the model of docs/costs.md."""
+    """Seconds of our own code and its AWS calls, without receivers, by docs/architecture/cost-model.md."""
 
     publish: float
     publish_batch_call: float  # one call of SQS for ten events

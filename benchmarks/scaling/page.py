@@ -1,4 +1,6 @@
-"""The tables of docs/scaling.md, from results.json and `limits`."""
+"""The tables of docs/operate/scaling.md, and some of docs/architecture/cost-model.md, from results.json and
+`limits`.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +10,36 @@ from typing import Any
 
 from benchmarks.scaling import limits, scenarios
 from benchmarks.scaling.model import QUOTAS, Load, default_stack
+from local.settings import ROOT
 from tools.page import with_tables
 
-PAGE = "docs/scaling.md"
+PAGE = "docs/operate/scaling.md"
+MODEL_PAGE = "docs/architecture/cost-model.md"
 RESULTS = "benchmarks/scaling/results.json"
 _MOST_ROWS = 16
 Run = Mapping[str, Any]
 
 
-def render(simulated: Mapping[str, Any]) -> str:
-    """Return the page with its tables."""
+def render(simulated: Mapping[str, Any]) -> dict[str, str]:
+    """Return the pages with their tables, by path."""
     results = simulated["results"]
-    tables = {
-        "limits": _limits(),
-        "parameters": _parameters(),
-        "loads": _loads(results),
-        "moves": _moves(results),
-        "tenants": _tenants(results),
-        "bursts": _bursts(results),
-        "keys": _keys(),
-        "quotas": _quotas(),
+    pages = {
+        PAGE: {
+            "limits": _limits(),
+            "parameters": _parameters(),
+            "loads": _loads(results),
+            "tenants": _tenants(results),
+            "bursts": _bursts(results),
+        },
+        MODEL_PAGE: {"moves": _moves(results), "keys": _keys(), "quotas": _quotas()},
     }
-    page = None
-    for name, lines in tables.items():
-        page = with_tables(PAGE, name, lines, page)
-    assert page is not None
-    return page
+    written = {}
+    for path, tables in pages.items():
+        text = (ROOT / path).read_text("utf-8")
+        for name, lines in tables.items():
+            text = with_tables(path, name, lines, text)
+        written[path] = text
+    return written
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> list[str]:
@@ -60,7 +66,7 @@ def _limits() -> list[str]:
                 "simulated" if use.simulated else "computed",
             ]
         )
-    head = ["Limit", "Default", *loads, "Reached at, an hour", "What moves it", ""]
+    head = ["Limit", "Default", *loads, "Reached at, an hour", "What moves it", "Source"]
     return _table(head, rows)
 
 
@@ -234,7 +240,7 @@ def _quotas() -> list[str]:
         for entry in entries.values()
         if isinstance(entry, dict)
     ]
-    return ["| Default | | AWS raises it | |", "|--:|---|---|---|"] + [
+    return ["| Default | Quota | AWS raises it | Source |", "|--:|---|---|---|"] + [
         f"| {' | '.join(map(str, row))} |" for row in rows
     ]
 

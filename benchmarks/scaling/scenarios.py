@@ -1,4 +1,4 @@
-"""The runs behind docs/scaling.md. Each has a load and changed parameters of the template."""
+"""The runs behind docs/operate/scaling.md. Each has a load and changed parameters of the template."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ FILTERS = {each.logical_id: each.properties for each in TEMPLATE.of_type("AWS::L
 (DASHBOARD,) = TEMPLATE.of_type("AWS::CloudWatch::Dashboard")
 WIDGETS = json.loads(DASHBOARD.properties["DashboardBody"])["widgets"]
 OWN = dict(TEMPLATE.functions()["DeliverFunction"].environment)["METRICS_NAMESPACE"]
-PAGE = (ROOT / "docs/observability.md").read_text()
-RUNBOOKS = (ROOT / "docs/operations.md").read_text()
+PAGE = (ROOT / "docs/reference/metrics.md").read_text()
+RUNBOOKS = (ROOT / "docs/operate/runbooks.md").read_text()
 
 _FUNCTION, _QUEUE, _TABLE = ("FunctionName",), ("QueueName",), ("TableName",)
 _API = ("ApiId", "Stage")
@@ -221,14 +221,14 @@ class Row(NamedTuple):
 
 
 def rows() -> dict[str, Row]:
-    """The table "Requirement, metric, alarm, runbook"."""
-    table = PAGE.partition("## Requirement, metric, alarm, runbook")[2].partition("\n\nHow")[0]
+    """The table of alarms."""
+    table = PAGE.partition("\n## Alarms\n")[2].partition("\n## ")[0]
     found = {}
     for line in table.splitlines():
         if "Alarm`" in line:
             _, requirement, used, alarm, runbook, _ = (cell.strip() for cell in line.split("|"))
             assert requirement
-            anchor = re.fullmatch(r"\[([\w-]+)\]\(operations\.md#\1\)", runbook)
+            anchor = re.fullmatch(r"\[([\w-]+)\]\(\.\./operate/runbooks\.md#\1\)", runbook)
             assert anchor, line
             assert alarm.strip("`") not in found
             found[alarm.strip("`")] = Row(frozenset(re.findall(r"`([^`]+)`", used)), anchor[1])
@@ -252,7 +252,9 @@ def test_alarm_has_its_metrics_actions_and_runbook(name: str) -> None:
     assert alarm["AlarmActions"] == alarm["OKActions"] == [PARAMETERS["AlarmTopicArn"]]
     section = anchors[row.anchor]
     assert f"`{name}`" in section
-    assert all(f"**{part}**" in section for part in ("Symptom", "Likely causes", "What to do", "Over")), name
+    assert all(
+        f"**{part}**" in section for part in ("What it means", "Confirm", "What to do", "Over when")
+    ), name
 
 
 @pytest.mark.parametrize("name", [name for name, alarm in ALARMS.items() if "Metrics" in alarm])

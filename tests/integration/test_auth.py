@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -453,6 +454,31 @@ def test_garbage_causes_no_jwks_fetch_and_a_single_key_needs_no_kid(
     assert platform.fetched == 0
     platform.keys = [EC.as_dict(private=False)]
     assert jwks_api(LIST, token=signed({"alg": "ES256"}, claims(), EC)).status == 200
+
+
+@pytest.mark.parameters(
+    JwksUrl="https://platform.test/jwks.json",
+    JwtIssuer="https://login.yourplatform.com",
+    JwtAudience="patchbay",
+)
+def test_documented_login_issues_accepted_tokens(
+    jwks_api: Api, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The programs of docs/operate/deploy.md, and the token that the page shows."""
+    page = (ROOT / "docs/operate/deploy.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "documented"}
+    for program in ("create_keys.py", "issue_token.py"):
+        (code,) = re.findall(rf'```python title="{program}"\n(.*?)```', page, re.DOTALL)
+        exec(code, names)  # noqa: S102  # the test is that it runs unchanged
+    platform.keys = json.loads((tmp_path / "jwks.json").read_text())["keys"]
+    token = names["issue"]("usr_8123", "acme", "admin")
+    caller = jwks_api("GET /api/me", token=token).json()
+    found = (caller["workspaceId"], caller["id"], caller["role"])
+    assert found == ("acme", "user:usr_8123", "admin")
+    header, shown = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)[:2])
+    decoded = jwt.decode(token, names["key"], algorithms=["ES256"])
+    assert (decoded.header.keys(), decoded.claims.keys()) == (header.keys(), shown.keys())
 
 
 @jwks

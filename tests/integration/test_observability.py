@@ -111,7 +111,7 @@ def test_batch_prints_one_line_for_each_dimension(
         assert pipeline.deliveries.poll() == 10
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["DeliveriesDelivered"] == 10
-    assert len(line) < 600  # docs/observability.md and docs/costs.md
+    assert len(line) < 600  # docs/reference/metrics.md and docs/operate/costs.md
 
 
 def test_disabled_webhook_and_its_replay_are_counted(pipeline: Pipeline, printed: Printed) -> None:

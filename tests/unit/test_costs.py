@@ -1,4 +1,4 @@
-"""The calculation of docs/costs.md, and DynamoDB's rules for sizes and units."""
+"""The calculation of docs/operate/costs.md, and DynamoDB's rules for sizes and units."""
 
 from __future__ import annotations
 
@@ -194,12 +194,12 @@ def test_every_price_has_a_source() -> None:
         assert entry["source"].startswith("https://"), name
 
 
-def test_page_is_up_to_date() -> None:
+def test_pages_are_up_to_date() -> None:
     """After a change of a price, an assumption or a measurement, run `python -m benchmarks costs`."""
     measured = json.loads(costs.MEASURED.read_text())
-    page = costs.PAGE.read_text()
-    assert costs.render(page, measured, costs.read_prices(), ASSUMED) == page
-    assert costs.render(page, measured, replace(costs.read_prices(), sqs=4), ASSUMED) != page
+    pages = costs.render(measured, costs.read_prices(), ASSUMED)
+    assert {path: path.read_text("utf-8") for path in pages} == pages
+    assert costs.render(measured, replace(costs.read_prices(), sqs=4), ASSUMED) != pages
 
 
 def test_page_says_up_to_which_volume_patchbay_is_the_cheaper_one() -> None:
