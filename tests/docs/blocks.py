@@ -33,7 +33,7 @@ PAGES = [
 SHELLS = {"sh", "bash"}
 PROGRAMS = {"python", "ts", "js"}
 # Of samples in these languages, only files are shown, which commands run.
-FILES = {"go", "java", "ruby", "php"}
+FILES = {"go", "java", "ruby", "php", "html"}
 DATA = {"json", "yaml", "toml", "xml", "ini"}
 SHOWN = {"text", "mermaid", "http", "console"}
 LANGUAGES = SHELLS | PROGRAMS | FILES | DATA | SHOWN

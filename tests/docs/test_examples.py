@@ -19,7 +19,8 @@ BLOCKS = [block for page in PAGES for block in of(page)]
 # How readers set up their terminal before they follow a guide.
 SETUP = ROOT / "docs/get-started/set-up.md"
 GUIDES = [
-    ROOT / "docs" / section for section in ("guides", "operate", "reference", "troubleshooting", "security")
+    ROOT / "docs" / section
+    for section in ("guides", "operate", "reference", "troubleshooting.md", "security")
 ]
 READERS: dict[str, Callable[[str], object]] = {
     "json": json.loads,
