@@ -86,7 +86,7 @@ load: need-dev need-load ## Load a stack as users do, with a report: [URL= REMOT
 test-load: need-dev need-ministack need-load ## Test `make load` on the local stack; 30 seconds
 	@$(python) -m pytest tests/load $(ARGS)
 
-simulate: need-dev ## Write the simulations of docs/scaling.md, 2 minutes; or print one: [ARGS="--load 2000000"]
+simulate: need-dev ## Write the simulations of docs/operate/scaling.md, 2 minutes; or print one: [ARGS="--load 2000000"]
 	@PYTHONPATH=layers/patchbay $(python) -m benchmarks.scaling $(ARGS)
 
 validate: need-sam ## Validate template.yaml against CloudFormation and SAM

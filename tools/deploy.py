@@ -86,7 +86,7 @@ def deploy(environment: str, given: Mapping[str, str]) -> None:
         "--parameter-overrides",
         *overrides,
     )
-    say("done. To check the deployment: make smoke URL=<ApiUrl> (see docs/deployment.md)")
+    say("done. To check the deployment: make smoke URL=<ApiUrl> (see docs/operate/deploy.md)")
 
 
 def read_config(environment: str) -> dict[str, Any]:
@@ -130,7 +130,9 @@ def checked_values(
     """All parameters with their values. Raises Problem for missing, unknown and wrong ones."""
     parameters: Mapping[str, Mapping[str, Any]] = template["Parameters"]
     if unknown := sorted(values.keys() - parameters.keys()):
-        raise Problem(f"the template has no parameter {', '.join(unknown)}; docs/deployment.md lists them")
+        raise Problem(
+            f"the template has no parameter {', '.join(unknown)}; docs/reference/configuration.md lists them"
+        )
     missing = [name for name in parameters if "Default" not in parameters[name] and name not in values]
     if not values.get("JwksUrl") and not values.get("JwtSecretArn"):
         missing.append("JwksUrl")

@@ -246,7 +246,7 @@ def test_alarm_has_its_metrics_actions_and_runbook(name: str) -> None:
     sections = re.findall(r"^## (.*)$([\s\S]*?)(?=^## |\Z)", RUNBOOKS, re.M)
     anchors = {title.lower().replace(" ", "-"): text for title, text in sections}
     description = alarm["AlarmDescription"]
-    assert description.endswith(f". Runbook: docs/operations.md#{row.anchor}")
+    assert description.endswith(f". Runbook: docs/operate/runbooks.md#{row.anchor}")
     assert len(description) <= 1024
     assert alarm["AlarmActions"] == alarm["OKActions"] == [PARAMETERS["AlarmTopicArn"]]
     section = anchors[row.anchor]

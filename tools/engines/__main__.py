@@ -24,7 +24,7 @@ from tools.engines import dynamodb_local, elasticmq, java
 from tools.engines.java import say
 
 # The race needs a DynamoDB that counts correctly; the others use every table, queue and function.
-# docs/engines.md says what is left out, and why.
+# docs/architecture/engines.md says what is left out, and why.
 _RACE, *_END_TO_END = (
     f"tests/e2e/test_{name}.py" for name in ("race", "publish_to_receiver", "kill", "samples")
 )

@@ -19,7 +19,7 @@ from local.settings import Problem
 from tools.operations import stack as stacks
 from tools.operations.stack import Stack
 
-# Source and destination, as the runbooks in docs/operations.md have them.
+# Source and destination, as the runbooks in docs/operate/runbooks.md have them.
 QUEUES = {
     "events": ("EventsDeadLetterQueue", "EventsQueue"),
     "deliveries": ("DeliveriesDeadLetterQueue", "SlowDeliveriesQueue"),
@@ -69,7 +69,9 @@ def redrive(stack: Stack, queue: str, rate: int | None) -> int:
     left = depth(sqs, source)
     say(f"about {left} messages are left in {QUEUES[queue][0]}")
     if left:
-        say("what a worker cannot read comes back: read one (docs/operations.md), and correct its sender")
+        say(
+            "what a worker cannot read comes back: read one (docs/operate/runbooks.md), and correct its sender"
+        )
     return int(failed)
 
 

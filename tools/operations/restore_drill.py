@@ -308,7 +308,7 @@ def report(drills: list[Drill]) -> int:
         say("stored: keep the lines above, and open a case with AWS Support before you need the backup")
         return 1
     say("every table can be restored. TTL and point-in-time recovery have to be turned on after a real")
-    say("restore: docs/operations.md, Restore")
+    say("restore: see docs/operate/backup.md")
     return 0
 
 

@@ -8,7 +8,7 @@ the delivery functions.
 
 Each value of a dimension is a custom metric, which costs $0.30 a month in which it has data. So a metric has
 one dimension, whose values are listed here. Workspaces, IDs and URLs belong in log lines.
-docs/observability.md has a table of all metrics.
+docs/reference/metrics.md has a table of all metrics.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ export interface Draft {
   expires: string;
 }
 
-/** The ranges of numbers, as docs/webhooks.md has them. */
+/** The ranges of numbers, as docs/reference/quotas.md has them. */
 export const NUMBERS: Record<NumberField, [least: number, most: number]> = {
   maxRetries: [0, 15],
   initialDelay: [1, 3600],

@@ -1,4 +1,6 @@
-"""The catalogue of event types and actions (docs/events.md and docs/automations.md).
+"""The catalogue of event types and actions.
+
+See docs/guides/publish/event-types.md and docs/guides/automations/actions.md.
 
 Each is a file named after its key: an event type in the folder of its kind, such as
 `events/publishable/POST_PUBLISHED.json`, an action such as `actions/create_post.json`. `entries` loads and

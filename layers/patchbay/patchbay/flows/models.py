@@ -1,4 +1,4 @@
-"""The API models of flows and their runs. docs/flows.md has a full example."""
+"""The API models of flows and their runs. docs/reference/flow-definition.md has a full example."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class HealthState(StrEnum):
 
 
 class HealthReason(StrEnum):
-    """Why something has its state; docs/health.md has the rules, with their numbers."""
+    """Why something has its state."""
 
     BREAKER_OPEN = "breaker_open"
     CONSECUTIVE_FAILURES = "consecutive_failures"

@@ -1,7 +1,7 @@
 """The state of a webhook, a connection, an integration, an automation platform, and a flow. Pure.
 
 A webhook is judged by what the delivery engine knows of its receiver now, and by the last two hours that were
-added up. docs/health.md has these rules as tables; change both.
+added up. docs/reference/health.md has these rules as tables; change both.
 """
 
 from __future__ import annotations

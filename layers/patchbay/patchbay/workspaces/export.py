@@ -1,4 +1,4 @@
-"""The export of a workspace: a task that writes one NDJSON file. docs/data-erasure.md says what is in it.
+"""The export of a workspace: a task that writes one NDJSON file. docs/operate/data.md says what is in it.
 
 Each line is `{"type": …, "data": …}`, with `data` as the API returns it. The audit log is in it too: its
 entries have the addresses of people. No secret is in it: the API returns none after the request that creates

@@ -450,7 +450,7 @@ export type HealthItemKind = Schemas["HealthItemKind"];
  * of a filtered list can be short or empty, and still have a `nextCursor`.
  */
 export type HealthList = Schemas["HealthList"];
-/** Why something has its state; docs/health.md has the rules, with their numbers. */
+/** Why something has its state. */
 export type HealthReason = Schemas["HealthReason"];
 /**
  * HEALTHY: it works. DEGRADED: part of its work fails or waits. FAILING: all or most of it fails. DISABLED: Patchbay

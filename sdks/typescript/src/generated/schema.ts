@@ -2434,7 +2434,7 @@ export interface components {
             nextCursor: string | null;
         };
         /**
-         * @description Why something has its state; docs/health.md has the rules, with their numbers.
+         * @description Why something has its state.
          * @enum {string}
          */
         HealthReason: "breaker_open" | "consecutive_failures" | "success_rate" | "retries" | "backlog" | "slow" | "disabled" | "paused" | "inactive" | "pull" | "no_attempts" | "expired" | "refresh_fails" | "revoked" | "pending_setup" | "error" | "parts" | "no_runs";
