@@ -9,7 +9,7 @@ tests ?= tests sdks/python/tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
+.PHONY: help setup run demo receiver token kill-workers test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
 	sdks console console-dev lint-console fmt-console screenshots docs docs-serve lint-docs test-docs examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
 	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
@@ -34,6 +34,9 @@ receiver: need-dev ## Print the webhooks that 127.0.0.1:8788 receives: SECRET_FI
 
 token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 	@$(python) -m local token
+
+kill-workers: need-dev ## Kill the delivery workers of the running stack, to see that nothing is lost: [STATE_DIR=]
+	@$(python) -m local kill-workers
 
 test: need-dev need-ministack need-sam need-python313 lint validate unit ## Run everything that must pass before a release
 

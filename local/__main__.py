@@ -1,4 +1,4 @@
-"""`python -m local run | demo | invoke | token | receiver | containers`; see README.md, "Running it"."""
+"""The commands of the local stack. The Makefile runs them: `make run`, `make token`, `make invoke`, …"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local import receiver, token
+from local import kill_workers, receiver, token
 from local.settings import ROOT, Problem, running_stack, state_dir
 
 
@@ -63,6 +63,9 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser(
         "receiver", help="print the webhooks that arrive (SECRET_FILE or SECRET, STATUS)"
     ).set_defaults(command=lambda _: receiver.main())
+    commands.add_parser(
+        "kill-workers", help="kill the delivery workers of the running stack (FUNCTION)"
+    ).set_defaults(command=lambda _: kill_workers.main(state_dir()))
     commands.add_parser(
         "containers", help="let the containers of `sam local` use the running stack"
     ).set_defaults(command=_containers)

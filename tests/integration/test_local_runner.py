@@ -175,6 +175,23 @@ def test_invalid_settings_are_one_line(app: Path, tmp_path: Path) -> None:
     assert run(*template, "--parameter", "Greeting=rude") == "error: Greeting must not be rude"
 
 
+def test_kill_workers_kills_only_the_workers_of_this_stack(running: RunningStack, tmp_path: Path) -> None:
+    state = {"STATE_DIR": str(running.state)}
+    missing = one_line(local("kill-workers", STATE_DIR=str(tmp_path)))
+    assert missing.startswith(f"error: no stack is running in {tmp_path}")
+    assert one_line(local("kill-workers", **state)) == (
+        "error: the template has no function DeliverFunction, DeliverSlowFunction"
+    )
+    running.invoke("EchoFunction")
+    (pid,) = running.pids("EchoFunction")
+    killed = local("kill-workers", FUNCTION="EchoFunction", **state)
+    assert (killed.returncode, killed.stdout) == (0, f"killed {pid} (EchoFunction)\n")
+    assert eventually(lambda: running.pids("EchoFunction") == [])
+    none = one_line(local("kill-workers", FUNCTION="EchoFunction", **state))
+    assert none.startswith("error: EchoFunction: no process is running")
+    running.invoke("EchoFunction")
+
+
 def tree(running: RunningStack) -> list[psutil.Process]:
     runner = psutil.Process(running.describe()["pids"]["runner"])
     return [runner, *runner.children(recursive=True)]
