@@ -9,7 +9,7 @@ tests ?= tests sdks/python/tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo receiver token kill-workers test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
+.PHONY: help setup run demo receiver token kill-workers invoke test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
 	sdks console console-dev lint-console fmt-console screenshots docs docs-serve lint-docs test-docs examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
 	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
@@ -23,17 +23,21 @@ help: ## List the targets
 
 setup: need-dev need-ministack need-sam need-python313 ## Install everything now instead of on first use
 
-run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
+run: need-dev need-ministack ## Run Patchbay on this machine: [PORT=8787] [STATE_DIR=] [PARAMETERS=]
 	@$(python) -m local run
 
 demo: need-dev need-ministack ## Run Patchbay with made-up data, and a platform around the console: PORT= PLATFORM_PORT= [ARGS=]
 	@$(python) -m local demo $(ARGS)
 
-receiver: need-dev ## Print the webhooks that 127.0.0.1:8788 receives: SECRET_FILE= STATUS=
-	@$(if $(filter command,$(firstword $(origin SECRET))),$(error $(on_command_line)))$(python) -m local receiver
+receiver: need-dev ## Print the webhooks that 127.0.0.1:8788 receives: [PORT=8788] [SECRET_FILE=] [STATUS=200]
+	@$(if $(filter command,$(firstword $(origin SECRET))),$(error $(on_command_line)))$(receiver_port)$(python) -m local receiver
 
 token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
 	@$(python) -m local token
+
+invoke: need-dev need-ministack ## Invoke one function on the local stack: FUNCTION=CreateWebhookFunction [EVENT=events/webhooks/create.json]
+	@$(if $(FUNCTION),,$(error set FUNCTION: make invoke FUNCTION=CreateWebhookFunction EVENT=events/webhooks/create.json))
+	@$(python) -m local invoke $(FUNCTION) $(EVENT)
 
 kill-workers: need-dev ## Kill the delivery workers of the running stack, to see that nothing is lost: [STATE_DIR=]
 	@$(python) -m local kill-workers
@@ -195,6 +199,9 @@ clean: ## Remove what was built and installed; the local stack's state (.patchba
 
 on_command_line = SECRET is on the command line, where ps shows it to every user of this machine: \
 	put it in a file (make $@ SECRET_FILE=…) or in the environment (SECRET=… make $@)
+
+# A PORT on the command line has priority over a RECEIVER_PORT in the environment.
+receiver_port = $(if $(filter command,$(firstword $(origin PORT))),RECEIVER_PORT= )
 
 # The folders of tests/ that have their own target, as CI runs them.
 own_targets = apps chaos conformance console deploy docs engines load oidc sam sdks

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from local import kill_workers, receiver, token
-from local.settings import ROOT, Problem, running_stack, state_dir
+from local.settings import ROOT, Problem, port_of, running_stack, state_dir
 
 
 def main() -> int:
@@ -28,10 +28,19 @@ def main() -> int:
             raise
         print(f"error: {problem}", file=sys.stderr)
         return 1
+    except OSError as error:  # a file of the state directory cannot be read or written
+        if os.environ.get("VERBOSE") or not str(error.filename or "").startswith(str(state_dir())):
+            raise
+        print(f"error: cannot use STATE_DIR: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local", description="Patchbay on one machine.")
+    parser = argparse.ArgumentParser(
+        prog=f"{Path(sys.executable).name} -m local", description="Patchbay on one machine."
+    )
     commands = parser.add_subparsers(required=True)
     stack = argparse.ArgumentParser(add_help=False)
     stack.add_argument("--template", type=Path, default=ROOT / "template.yaml")
@@ -55,7 +64,11 @@ def _arguments() -> argparse.Namespace:
     demo.set_defaults(command=_demo)
     invoke = commands.add_parser("invoke", parents=[stack], help="invoke one function and print its response")
     invoke.add_argument("function", help="the function's logical ID in the template")
-    invoke.add_argument("event", nargs="?", type=Path, help="a JSON file; by default, the event is empty")
+    event = invoke.add_mutually_exclusive_group()
+    event.add_argument("event", nargs="?", metavar="FILE", help="the event, as JSON; - is standard input")
+    event.add_argument(
+        "-e", "--event", dest="event_option", metavar="FILE", help="the same, as in `sam local`"
+    )
     invoke.set_defaults(command=_invoke)
     commands.add_parser("token", help="print a JWT (WORKSPACE, and SCOPE or ROLE)").set_defaults(
         command=lambda _: token.main(state_dir())
@@ -81,16 +94,9 @@ def _options(arguments: argparse.Namespace) -> Any:
         state=state_dir(),
         template=arguments.template.resolve(),
         given=(*shlex.split(os.environ.get("PARAMETERS", "")), *arguments.parameter),
-        port=_port("PORT", "8787"),
+        port=port_of("PORT", "8787"),
         env_vars=arguments.env_vars,
     )
-
-
-def _port(variable: str, default: str) -> int:
-    port = os.environ.get(variable) or default
-    if not port.isdecimal():
-        raise Problem(f"{variable} must be a number, not {port!r}")
-    return int(port)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -114,7 +120,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     options = demo.Options(
         stack,
         Amount(**{"now_ms": int(time.time() * 1000), **given}),
-        _port("PLATFORM_PORT", "3000"),
+        port_of("PLATFORM_PORT", "3000"),
         arguments.per_minute,
     )
     asyncio.run(_until_signal(demo.serve(options, Logs())))
@@ -126,10 +132,12 @@ def _invoke(arguments: argparse.Namespace) -> int:
     from local.run import invoke
 
     options = _options(arguments)
+    file = arguments.event_option or arguments.event
     try:
-        event = arguments.event.read_bytes() if arguments.event else b"{}"
-    except OSError as error:
-        raise Problem(f"cannot read {arguments.event}: {error.strerror}") from None
+        text = sys.stdin.read() if file == "-" else Path(file).read_text() if file else "{}"
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"cannot read {file}: {error}") from None
+    event = token.fill(options.state, text).encode()
     running = running_stack(options.state)
     answer = asyncio.run(
         _until_signal(

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.settings import ROOT, Problem, running_stack
+from local.settings import Problem, for_make, running_elsewhere, running_stack
 
 WORKERS = ("DeliverFunction", "DeliverSlowFunction")
 
@@ -18,7 +17,9 @@ WORKERS = ("DeliverFunction", "DeliverSlowFunction")
 def main(state: Path) -> int:
     stack = running_stack(state)
     if stack is None:
-        raise Problem(f"no stack is running in {state}: start one with `make run`, or set STATE_DIR")
+        running = ", ".join(str(other) for other in running_elsewhere(state))
+        also = f"STATE_DIR={running}" if running else "start one with `make run`"
+        raise Problem(f"no stack is running with STATE_DIR={state}: {also}")
     functions = (os.environ.get("FUNCTION") or " ".join(WORKERS)).replace(",", " ").split()
     if unknown := sorted(set(functions) - stack["functions"].keys()):
         raise Problem(f"the template has no function {', '.join(unknown)}")
@@ -36,13 +37,12 @@ def main(state: Path) -> int:
 
 def _what_to_watch(stack: Mapping[str, Any], state: Path) -> str:
     seconds = stack["parameters"].get("DeliveryVisibilitySeconds", "180")
-    here = "" if state == ROOT / ".patchbay" else f" STATE_DIR={shlex.quote(str(state))}"
     return "\n".join(
         [
             f"Patchbay sends unfinished deliveries again after at most {seconds} seconds.",
             "The next delivery starts a new worker. Watch your receiver, or list the deliveries:",
             "",
-            f'  curl -H "Authorization: Bearer $(make -s token WORKSPACE=acme{here})" \\',
+            f'  curl -H "Authorization: Bearer $(make -s token WORKSPACE=acme{for_make(state)})" \\',
             f"    {stack['url']}/api/deliveries",
         ]
     )

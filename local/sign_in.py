@@ -22,7 +22,6 @@ from local.settings import Problem, jwt_secret
 PATH = "/_local/console"
 PAGES = ("/console", "/connect")  # of the product
 WORKSPACE = "acme"
-ROLES = ("owner", "admin", "member", "viewer")
 _SESSIONS = "/api/portal/sessions"
 _SECONDS = 12 * 3600
 _TIMEOUT = 30  # the function's first request starts its process
@@ -46,9 +45,9 @@ def app(url: str, state: Path) -> Any:
             raise pages.Refusal(405, "Open this address in a browser.")
         workspace = request.query.get("workspace", WORKSPACE)
         role = request.query.get("role", "owner")
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", workspace) or role not in ROLES:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", workspace) or role not in token.ROLES:
             raise pages.Refusal(
-                422, f"workspace has letters and digits, and role is one of {', '.join(ROLES)}."
+                422, f"workspace has letters and digits, and role is one of {', '.join(token.ROLES)}."
             )
         try:
             session = await new_session(request.origin, state, workspace, role, {"expiresIn": _SECONDS})

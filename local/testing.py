@@ -139,7 +139,13 @@ def stack(
         process = subprocess.Popen(
             child(signal.SIGTERM, *line),
             cwd=settings.ROOT,
-            env={**os.environ, **(environment or {}), "STATE_DIR": str(state_dir), "PORT": str(port)},
+            env={
+                **os.environ,
+                "WARM": "0",
+                **(environment or {}),
+                "STATE_DIR": str(state_dir),
+                "PORT": str(port),
+            },
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
