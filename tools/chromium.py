@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 
-from tools import debian
+from tools import debian, environment
 
 # Chromium without all that only a window needs: a page takes half of the processor's time.
 SHELL = "chromium-headless-shell"
@@ -38,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    environment.start(main)

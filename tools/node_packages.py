@@ -149,14 +149,11 @@ def compile_native(folder: Path, name: str) -> None:
 
 def run(command: Sequence[str], folder: Path) -> None:
     """Run a command; exit with its output if it fails."""
-    completed = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if completed.returncode:
-        sys.stderr.buffer.write(completed.stdout)
+    returncode, output = environment.finish(command, cwd=folder, stderr=subprocess.STDOUT)
+    if returncode:
+        sys.stderr.buffer.write(output)
         sys.exit(f"patchbay: {' '.join(command)} failed; see above, then run make again")
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except KeyboardInterrupt:
-        sys.exit(130)
+    environment.start(main, sys.argv[1:])
