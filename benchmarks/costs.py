@@ -1,8 +1,8 @@
 """The cost of a delivery on AWS, compared with EventBridge API destinations and a small self-hosted Svix.
-`python -m benchmarks costs` writes the tables of docs/costs.md from:
+`.venv/bin/python -m benchmarks costs` writes the tables of docs/costs.md from:
 
     prices.toml      list prices, with their sources
-    measured.json    counts and measurements; `python -m benchmarks measure` updates them
+    measured.json    counts and measurements; `.venv/bin/python -m benchmarks measure` updates them
     Assumptions      everything else
 """
 

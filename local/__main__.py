@@ -39,7 +39,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog=f"{Path(sys.executable).name} -m local", description="Patchbay on one machine."
+        prog=".venv/bin/python -m local", description="Patchbay on one machine."
     )
     commands = parser.add_subparsers(required=True)
     stack = argparse.ArgumentParser(add_help=False)

@@ -59,7 +59,7 @@ _DELETED_SECONDS = 1  # between two looks whether the state directory still exis
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `python -m local`."""
+    """The options of the local stack."""
 
     state: Path
     template: Path

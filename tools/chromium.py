@@ -1,4 +1,4 @@
-"""Provides Chromium for the console's tests and the diagrams: `python -m tools.chromium` prints its path.
+"""Provides Chromium for tests and diagrams: `.venv/bin/python -m tools.chromium` prints its path.
 
 CHROMIUM in the environment names it. Otherwise it is the one in PATH, or, as root on Debian, the package
 chromium-headless-shell, which is installed once.

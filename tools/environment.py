@@ -1,4 +1,4 @@
-"""Installs the Makefile's virtual environments: `python tools/environment.py [--same-python] NAME...`
+"""Installs the Makefile's virtual environments: `python3 tools/environment.py [--same-python] NAME...`
 
 An environment holds exactly the packages of its lock file. It is installed once, and again when the lock
 changes. The last step writes a stamp, so an interrupted installation is repeated. Concurrent `make` runs wait

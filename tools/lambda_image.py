@@ -1,4 +1,4 @@
-"""Provides the image that `sam local` runs functions in: `python -m tools.lambda_image [arm64] [x86_64]`.
+"""Provides the image of functions in `sam local`: `.venv/bin/python -m tools.lambda_image [arm64] [x86_64]`.
 
 AWS's own image is used where Docker has it or can pull it. Elsewhere, this program makes a stand-in with the
 same name: Python 3.13 from Debian 13 with AWS's runtime client, at the paths of Lambda. It has no boto3,

@@ -1,4 +1,4 @@
-"""Installs the Node packages of the tests and checks: `python -m tools.node_packages NAME…`
+"""Installs the Node packages of the tests and checks: `.venv/bin/python -m tools.node_packages NAME…`
 
 A name is a folder with a package.json and its lock file. The packages are installed into .tools/node/NAME
 once, and again when the lock changes. As in environment.py, an interrupted installation is repeated, and

@@ -1,4 +1,4 @@
-"""A full Patchbay on one machine, to look at: `python -m local demo`.
+"""A full Patchbay on one machine, to look at: `make demo`.
 
 world.py       the made-up workspace: brands, people, posts, mentions
 product.py     the product in this process, with a clock that moves and simulated receivers

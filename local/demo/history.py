@@ -1,4 +1,4 @@
-"""Writes the made-up history of the demo into a local stack: `python -m local.demo.history`.
+"""Writes the made-up history of the demo into a local stack: `.venv/bin/python -m local.demo.history`.
 
 Reads `Task` from stdin (pickle), and writes lines of progress to stdout: {"done": 0.42, "what": "…"}, and
 last what `write` returns. Everything goes through the product's own code, at the times of the history.

@@ -1,4 +1,4 @@
-"""Builds Vale, the linter of prose, from its Go module: `python -m tools.docs.vale`.
+"""Builds Vale, the linter of prose, from its Go module: `.venv/bin/python -m tools.docs.vale`.
 
 Vale is no package of PyPI or npm that holds its program. `vale/go.sum` has the hashes of all modules.
 """
