@@ -22,7 +22,11 @@ SETUP = ROOT / "docs/get-started/set-up.md"
 GUIDES = [
     ROOT / "docs" / section for section in ("guides", "operate", "reference", "troubleshooting", "security")
 ]
-READERS: dict[str, Callable[[str], object]] = {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads}
+READERS: dict[str, Callable[[str], object]] = {
+    "json": json.loads,
+    "yaml": yaml.safe_load,
+    "toml": tomllib.loads,
+}
 
 
 def runs(block: Block) -> bool:

@@ -52,7 +52,7 @@ class WebhookTarget(ApiModel):
 class SecretTarget(ApiModel):
     """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must
     begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for
-    the secret that was confirmed; leave it out to confirm this one.
+    the secret that was confirmed; omit it to confirm this one.
     """
 
     type: Literal["secretsManager"]

@@ -82,7 +82,7 @@ class Principal:
     def require(self, scope: str) -> None:
         """Raises Forbidden, which names the scope, if the caller does not have it."""
         if scope not in self.scopes:
-            raise Forbidden(f"This needs the scope {scope}, which your credentials do not have.")
+            raise Forbidden(f"This request needs the scope {scope}, which your credentials do not have.")
 
     def can_grant(self, scope: str) -> bool:
         """Whether the caller may grant the scope to a key: they have it, or they are an admin or owner and it

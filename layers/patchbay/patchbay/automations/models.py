@@ -301,7 +301,7 @@ class ChoicesQuery(QueryModel):
 
 def _unique(items: list[Choice]) -> list[Choice]:
     if len({item.id for item in items}) != len(items):
-        raise ValueError("must not contain an ID twice")
+        raise ValueError("must not contain duplicate IDs")
     return items
 
 

@@ -164,7 +164,7 @@ def get(principal: Principal, id: EventId) -> store.StoredEvent:
     """Raises NotFound, including in the seconds between the 202 and the fan-out."""
     event = store.get(principal.workspace_id, id)
     if event is None:
-        raise NotFound("No event with this ID. A new event appears within seconds.")
+        raise NotFound("No event with this ID. New events appear within seconds.")
     return event
 
 
@@ -211,7 +211,7 @@ def erase_data(principal: Principal, id: EventId) -> store.StoredEvent:
     """
     event = store.erase_data(principal.workspace_id, id, now_ms())
     if event is None:
-        raise NotFound("No event with this ID. A new event appears within seconds.")
+        raise NotFound("No event with this ID. New events appear within seconds.")
     return event
 
 
@@ -392,7 +392,7 @@ def _enqueue_all(events: Mapping[int, EventMessage]) -> dict[int, Problem]:
     except queues.BatchSendFailed as failure:
         logger.exception("failed to queue events", count=len(failure.messages))
         unsent = set(failure.messages)
-        problem = UpstreamFailed("The event was not queued, so it is not delivered. Send it again.")
+        problem = UpstreamFailed("The event was not queued, so it will not be delivered. Publish it again.")
         return {index: problem for index, message in messages.items() if message in unsent}
     return {}
 

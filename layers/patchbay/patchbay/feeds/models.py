@@ -16,7 +16,7 @@ MAX_WAIT_SECONDS = 20
 LAST_NUMBER = 10**16 - 1  # 16 digits
 _CONSUMER = r"^[A-Za-z0-9_-]{1,64}$"
 _CURSOR = re.compile(r"[0-9]{1,16}\Z")
-NOT_A_CURSOR = "is not a cursor of this feed; leave it out to start with the oldest event"
+NOT_A_CURSOR = "is not a cursor of this feed; omit it to start with the oldest event"
 
 
 class ConsumerName(str):
@@ -29,7 +29,7 @@ class ConsumerName(str):
     def parse(cls, text: str) -> ConsumerName:
         """Raises ValueError."""
         if not re.fullmatch(_CONSUMER, text):
-            raise ValueError("must be the name of a consumer: 1 to 64 letters, digits, _ or -")
+            raise ValueError("must be a consumer name: 1 to 64 letters, digits, _ or -")
         return cls(text)
 
 

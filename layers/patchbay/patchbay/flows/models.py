@@ -112,7 +112,7 @@ class FlowRequestStep(_Step):
     @model_validator(mode="after")
     def _has_body(self) -> Self:
         if self.body is not None and self.method == "GET":
-            raise ValueError("a GET request has no body; remove it, or choose another method")
+            raise ValueError("a GET request cannot have a body; remove it, or choose another method")
         return self
 
 
@@ -184,13 +184,13 @@ def _check_steps(steps: list[FlowStep]) -> list[FlowStep]:
     """
     ids = [step.id for step in all_steps(steps)]
     if len(ids) > MAX_STEPS:
-        raise ValueError(f"a flow has at most {MAX_STEPS} steps in total; this one has {len(ids)}")
+        raise ValueError(f"a flow can have at most {MAX_STEPS} steps in total; this one has {len(ids)}")
     repeated = next((id for id in ids if ids.count(id) > 1), None)
     if repeated is not None:
-        raise ValueError(f"step IDs must be unique in the flow; {repeated} is there twice")
+        raise ValueError(f"step IDs must be unique in the flow; {repeated} is used twice")
     _check_sequence(steps, frozenset(), 0)
     if sum(len(step.model_dump_json(by_alias=True).encode()) for step in steps) > MAX_STEPS_BYTES:
-        raise ValueError(f"all steps together must have at most {MAX_STEPS_BYTES} bytes as JSON")
+        raise ValueError(f"all steps together can have at most {MAX_STEPS_BYTES} bytes as JSON")
     return steps
 
 
@@ -200,7 +200,9 @@ def _check_sequence(steps: list[FlowStep], before: frozenset[str], nesting: int)
         _check_references(step, before)
         if isinstance(step, FlowBranchStep):
             if nesting == MAX_NESTING:
-                raise ValueError(f"branches nest at most {MAX_NESTING} deep; {step.id} is deeper")
+                raise ValueError(
+                    f"branches can be nested at most {MAX_NESTING} levels deep; {step.id} is deeper"
+                )
             inner = before | {step.id}
             before |= _check_sequence(step.then, inner, nesting + 1)
             before |= _check_sequence(step.otherwise, inner, nesting + 1)

@@ -265,6 +265,6 @@ def _subscription(flow: StoredFlow) -> FlowSubscription | None:
 
 def _ceiling_reached() -> Conflict:
     return Conflict(
-        f"A workspace has at most {MAX_FLOWS} flows, and the filters of all its flows and webhooks have at "
-        "most 256 KB as JSON. Delete a flow, or shorten filters."
+        f"A workspace can have at most {MAX_FLOWS} flows, and at most 256 KB of filters (as JSON) in all "
+        "its flows and webhooks. Delete a flow, or shorten filters."
     )

@@ -278,7 +278,7 @@ def of_flow(flow: Flow, ended: Sequence[FlowRun]) -> Verdict:
         )
     in_a_row = list(takewhile(lambda run: run.status == "FAILED", ended))
     failed = sum(run.status == "FAILED" for run in ended)
-    see = f"Look at what failed: GET /api/flows/{flow.id}/runs?status=FAILED."
+    see = f"Check the failed runs: GET /api/flows/{flow.id}/runs?status=FAILED."
     if in_a_row:
         is_failing = len(in_a_row) >= FAILING_RUNS_IN_A_ROW
         runs = "run" if len(in_a_row) == 1 else f"{len(in_a_row)} runs"

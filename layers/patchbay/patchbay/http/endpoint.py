@@ -190,7 +190,7 @@ def _check_read_only(caller: Principal | None, event: Event, allowed: bool | Non
         return
     reads = event["requestContext"]["http"]["method"] in auditing.READS if allowed is None else allowed
     if not reads:
-        raise Forbidden("This session may only read. Ask your platform for one that may change things.")
+        raise Forbidden("This session is read-only. Ask your platform for a session that can make changes.")
 
 
 def _authorize_and_limit(caller: Principal | None, scope: str | None, *, during_erasure: bool) -> bool:

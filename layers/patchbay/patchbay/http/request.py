@@ -82,8 +82,8 @@ class Request:
             return None
         if text.startswith("W/"):
             raise PreconditionFailed(
-                "If-Match has a weak entity tag, which never matches (RFC 9110). Send the version in quotes, "
-                "without W/."
+                "If-Match contains a weak entity tag, which never matches (RFC 9110). Send the version in "
+                "quotes, without W/."
             )
         match = _VERSION.fullmatch(text)
         if match is None:

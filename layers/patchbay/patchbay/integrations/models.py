@@ -231,7 +231,7 @@ class PublisherKey(str):
     def parse(cls, text: str) -> Self:
         """Raises ValueError if no workspace can have this ID."""
         if not re.fullmatch(cls.PATTERN, text):
-            raise ValueError("must be a workspace's ID: 1 to 64 letters, digits, _ or -")
+            raise ValueError("must be a workspace ID: 1 to 64 letters, digits, _ or -")
         return cls(text)
 
 
@@ -326,7 +326,7 @@ class ProviderKey(str):
     def parse(cls, text: str) -> Self:
         """Raises ValueError if no provider can have this key."""
         if not re.fullmatch(cls.PATTERN, text):
-            raise ValueError("must be a provider's key, which has lower-case letters, digits, _ or -")
+            raise ValueError("must be a provider key: lowercase letters, digits, _ or -")
         return cls(text)
 
 

@@ -45,7 +45,7 @@ def _check_masked_headers(headers: dict[str, str]) -> dict[str, str]:
     if len(headers) > _MAX_HEADERS:
         raise ValueError(f"must have at most {_MAX_HEADERS} headers")
     if len({name.lower() for name in headers}) != len(headers):
-        raise ValueError("must not name a header twice")
+        raise ValueError("must not contain the same header twice")
     if sum(len(name) + len(value) for name, value in headers.items()) > _MAX_HEADER_BYTES:
         raise ValueError(f"must have at most {_MAX_HEADER_BYTES} bytes in total")
     for name, value in headers.items():
@@ -70,7 +70,7 @@ def _check_value(name: str, value: str) -> None:
         raise ValueError(f"the value of {name} {error}") from None
     if not header_fields.is_value(value):
         raise ValueError(
-            f"the value of {name} has characters that are not allowed in a header; use printable ASCII"
+            f"the value of {name} contains characters that are not allowed in a header; use printable ASCII"
         )
 
 
@@ -125,7 +125,7 @@ class RetryConfig(ApiModel):
     @model_validator(mode="after")
     def _check_schedule(self) -> Self:
         if self.schedule is not None and self.model_fields_set - {"schedule"}:
-            raise ValueError("schedule cannot be combined with other fields; send schedule alone, or omit it")
+            raise ValueError("schedule cannot be combined with other fields; send only schedule, or omit it")
         return self
 
     @model_serializer(mode="wrap")

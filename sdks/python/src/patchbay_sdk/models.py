@@ -21,7 +21,7 @@ class AccessToken(Model):
     token_type: str
     """The type of the token, usually `Bearer`."""
     expires_at: datetime | None
-    """When the token expires; null if the provider does not say."""
+    """When the token expires; null if the provider does not specify it."""
     scopes: list[str]
     """The scopes that the user granted."""
     metadata: dict[str, Any]
@@ -43,11 +43,11 @@ class ActionInfo(Model):
     id: str
     """The key of the action, for `POST …/actions/{key}`."""
     label: str
-    """The name for people."""
+    """The display name."""
     noun: str
-    """What it is about, in title case."""
+    """The noun of its subject, in title case."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     input: dict[str, Any]
     """The JSON Schema of the input."""
     output: dict[str, Any]
@@ -68,11 +68,11 @@ class Analytics(Model):
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
     since: datetime
-    """The start of the first hour that was counted."""
+    """The start of the first hour."""
     until: datetime
-    """The end of the last hour that was counted: at most that of the last hour that was added up."""
+    """The end of the last hour for which data is complete."""
     by: Literal["hour", "day"]
-    """The length of a point."""
+    """The interval of a point."""
 
 
 class ApiKey(Model):
@@ -85,39 +85,39 @@ class ApiKey(Model):
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     masked_key: str
-    """The key with its secret masked."""
+    """The masked key."""
     scopes: list[str]
     """The scopes."""
     status: Literal["ACTIVE", "EXPIRED", "REVOKED"]
     """The status."""
     rate_limit_per_hour: int
-    """The most requests in any 60 minutes."""
+    """The maximum number of requests in any 60 minutes."""
     rate_limit_per_day: int
-    """The most requests in any 24 hours."""
+    """The maximum number of requests in any 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
     last_used_at: datetime | None
-    """When it was last used, to the minute or so."""
+    """When it was last used, accurate to about a minute."""
     usage: Usage
-    """How much the key was used."""
+    """The usage of the key."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     rotation: KeyRotation | None
-    """The key's own policy of rotation; null if that of the workspace applies, if it has one."""
+    """The key's own rotation policy; null if the workspace's policy applies."""
     next_rotation_at: datetime | None
-    """When the key is due for rotation; null if it is not to be rotated."""
+    """When the key is due for rotation, or null."""
     last_error: LastError | None
     """The most recent error, or null."""
     rotated_from: str | None
-    """The key that this one replaces, or null."""
+    """The key that this one replaced, or null."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class ApiKeyList(Model):
@@ -133,39 +133,39 @@ class ApiKeyWithSecret(Model):
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     masked_key: str
-    """The key with its secret masked."""
+    """The masked key."""
     scopes: list[str]
     """The scopes."""
     status: Literal["ACTIVE", "EXPIRED", "REVOKED"]
     """The status."""
     rate_limit_per_hour: int
-    """The most requests in any 60 minutes."""
+    """The maximum number of requests in any 60 minutes."""
     rate_limit_per_day: int
-    """The most requests in any 24 hours."""
+    """The maximum number of requests in any 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
     last_used_at: datetime | None
-    """When it was last used, to the minute or so."""
+    """When it was last used, accurate to about a minute."""
     usage: Usage
-    """How much the key was used."""
+    """The usage of the key."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     rotation: KeyRotation | None
-    """The key's own policy of rotation; null if that of the workspace applies, if it has one."""
+    """The key's own rotation policy; null if the workspace's policy applies."""
     next_rotation_at: datetime | None
-    """When the key is due for rotation; null if it is not to be rotated."""
+    """When the key is due for rotation, or null."""
     last_error: LastError | None
     """The most recent error, or null."""
     rotated_from: str | None
-    """The key that this one replaces, or null."""
+    """The key that this one replaced, or null."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     key: str
     """The API key. Shown only in this response: store it now."""
 
@@ -191,15 +191,15 @@ class Attempt(Model):
     error: AttemptError | None
     """Why there was no response, or null."""
     request_headers: dict[str, str]
-    """The headers that were sent. Values of the webhook's own headers are masked."""
+    """The request headers. Values of custom headers are masked."""
     response_headers: dict[str, str]
-    """The headers of the response."""
+    """The response headers."""
     response_body: str | None
-    """The start of the response's body, or null."""
+    """The start of the response body, or null."""
     withheld: str | None
     """Why the response is not shown, or null."""
     truncated: bool
-    """Whether the response's body was longer than what is stored."""
+    """Whether the stored response body is truncated."""
 
 
 class AttemptError(Model):
@@ -226,21 +226,21 @@ class AuditEntry(Model):
     action: str
     """The route, such as `webhooks.update`."""
     actor: str
-    """Who asked: `user:…`, `key_…` for an API key, `session:…`, or `connect:…` for a connect link."""
+    """The caller: `user:…`, `key_…` for an API key, `session:…`, or `connect:…` for a connect link."""
     actor_label: str | None
-    """Who uses the portal session that asked, as its creator named them; or null."""
+    """Who uses the portal session of the request, as its creator entered it; or null."""
     target: str | None
-    """What the path names, such as `int_…/sales`, or what the request created."""
+    """The resource in the path, such as `int_…/sales`, or the created resource."""
     fields: list[str]
     """The names of the fields that the body sets."""
     outcome: Literal["SUCCEEDED", "REFUSED", "FAILED"]
-    """Whether it `SUCCEEDED`, was `REFUSED` for lack of rights, or `FAILED`."""
+    """`SUCCEEDED`, `REFUSED` for missing permissions, or `FAILED`."""
     reason: str | None
-    """The code of the problem, or null."""
+    """The code of the error, or null."""
     request_id: str
     """The `x-request-id` of the response."""
     ip: str | None
-    """The address that the request came from."""
+    """The IP address of the caller."""
     created_at: datetime
     """When it was created."""
 
@@ -256,11 +256,11 @@ class Authorization(Model):
     """Where to send the user. The provider returns `state` with them."""
 
     authorization_url: str
-    """Where to send the user's browser."""
+    """The provider's authorization page. Send the user's browser there."""
     state: str
     """The one-time value that the provider returns with the user."""
     expires_at: datetime
-    """When the flow ends: the user must have returned by then."""
+    """When the OAuth flow expires. The user must return before then."""
 
 
 class Caller(Model):
@@ -292,13 +292,13 @@ class CallerKey(Model):
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     masked_key: str
-    """The key with its secret masked."""
+    """The masked key."""
     rate_limit_per_hour: int
-    """The most requests in any 60 minutes."""
+    """The maximum number of requests in any 60 minutes."""
     rate_limit_per_day: int
-    """The most requests in any 24 hours."""
+    """The maximum number of requests in any 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
 
@@ -309,15 +309,15 @@ class CallerSession(Model):
     id: str
     """The ID."""
     label: str | None
-    """Who uses it, as its creator named them; or null."""
+    """Who uses the session, as its creator entered it; or null."""
     read_only: bool
-    """Whether it may change nothing."""
+    """Whether it is read-only."""
     theme: Theme
-    """How the console looks."""
+    """The appearance of the console."""
     view: str | None
     """The page that the console opens, or null."""
     return_url: str | None
-    """Where a session that has ended sends its user, or null."""
+    """Where to send the user when the session ends, or null."""
     expires_at: datetime
     """When the session ends."""
 
@@ -339,17 +339,17 @@ class ConnectPage(Model):
     workspace_id: str
     """The workspace."""
     workspace_name: str | None
-    """The workspace's name, as the creator of the link says; or null."""
+    """The workspace's name, as the link's creator entered it; or null."""
     requested_by: str | None
-    """Who asks for the account, as the creator of the link says; or null."""
+    """Who requests access, as the link's creator entered it; or null."""
     connection_id: str
     """The name of the connection."""
     return_url: str | None
-    """The platform's page to go on to, or null."""
+    """The page of the platform to return to, or null."""
     expires_at: datetime
     """When the link expires."""
     integrations: list[ConnectableIntegration]
-    """What can be connected: one of these."""
+    """The integrations that can be connected. The user chooses one."""
 
 
 class ConnectSession(Model):
@@ -360,17 +360,17 @@ class ConnectSession(Model):
     status: Literal["OPEN", "COMPLETED", "REVOKED", "EXPIRED"]
     """`OPEN`, `COMPLETED`, `REVOKED` or `EXPIRED`."""
     integrations: list[str]
-    """The integrations of which one can be connected."""
+    """The integrations that the user can choose from."""
     connection_id: str
-    """The name that the connection gets."""
+    """The name of the connection."""
     scopes: list[str] | None
-    """The scopes that are asked for; null for those of the integration."""
+    """The requested scopes; null for those of the integration."""
     workspace_name: str | None
     """The workspace's name on the page, or null."""
     requested_by: str | None
-    """Who asks for the account, or null."""
+    """Who requests access, or null."""
     return_url: str | None
-    """The platform's page to go on to, or null."""
+    """The page of the platform to return to, or null."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -382,7 +382,7 @@ class ConnectSession(Model):
     integration_id: str | None
     """The integration that was connected, or null."""
     connection: str | None
-    """The ID of the connection that was made, or null."""
+    """The ID of the created connection, or null."""
 
 
 class ConnectSessionLink(Model):
@@ -393,17 +393,17 @@ class ConnectSessionLink(Model):
     status: Literal["OPEN", "COMPLETED", "REVOKED", "EXPIRED"]
     """`OPEN`."""
     integrations: list[str]
-    """The integrations of which one can be connected."""
+    """The integrations that the user can choose from."""
     connection_id: str
-    """The name that the connection gets."""
+    """The name of the connection."""
     scopes: list[str] | None
-    """The scopes that are asked for; null for those of the integration."""
+    """The requested scopes; null for those of the integration."""
     workspace_name: str | None
     """The workspace's name on the page, or null."""
     requested_by: str | None
-    """Who asks for the account, or null."""
+    """Who requests access, or null."""
     return_url: str | None
-    """The platform's page to go on to, or null."""
+    """The page of the platform to return to, or null."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -415,7 +415,7 @@ class ConnectSessionLink(Model):
     integration_id: str | None
     """The integration that was connected: null."""
     connection: str | None
-    """The ID of the connection that was made: null."""
+    """The ID of the created connection: null."""
     link: str
     """The link. Shown only in this response."""
 
@@ -441,31 +441,29 @@ class ConnectableIntegration(Model):
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     provider: str | None
     """The key of the provider, or null."""
     provider_name: str
     """The provider's name for people."""
     is_known: bool
-    """Whether Patchbay knows the provider. If not, somebody in the workspace entered its name and its
-    pages.
-    """
+    """Whether the provider is built in. If not, someone in the workspace entered its name and URLs."""
     authorization_origin: str | None
-    """Where people sign in with OAuth; null for a provider that Patchbay knows."""
+    """Where people sign in with OAuth; null for a built-in provider."""
     documentation_url: str | None
-    """The provider's documentation; null for a provider that Patchbay does not know."""
+    """The provider's documentation; null for a custom provider."""
     auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
     """How an account is connected."""
     scopes: list[RequestedScope]
-    """What the provider will ask the user to allow."""
+    """The access that the provider asks the user to grant."""
     redirect_uri: str | None
-    """The `redirectUri` of a flow: Patchbay's own callback route. Null without OAuth."""
+    """The `redirectUri` of the OAuth flow: Patchbay's callback route. Null without OAuth."""
     credentials_schema: dict[str, Any] | None
     """The JSON Schema of a connection's `credentials`; null with OAuth."""
     is_active: bool
-    """Whether it can be connected now."""
+    """Whether an account can be connected now."""
 
 
 class Connection(Model):
@@ -474,23 +472,23 @@ class Connection(Model):
     id: str
     """The ID."""
     connection_id: str
-    """The name of the connection, which its creator chose."""
+    """The name of the connection, chosen by its creator."""
     integration_id: str
     """The integration that it belongs to."""
     provider: str | None
     """The provider, such as `hubspot`."""
     status: Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"]
-    """`ACTIVE`; `ERROR` while the provider refuses for a reason other than the grant, and Patchbay
-    retries; `EXPIRED` when the user must connect again; `REVOKED` while it is being removed.
+    """`ACTIVE`; `ERROR` while refreshes fail for a reason other than the grant and Patchbay retries them;
+    `EXPIRED` when the user must connect again; `REVOKED` while it is being removed.
     """
     auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
-    """How the connection signs in at the provider."""
+    """How the connection authenticates at the provider."""
     scopes: list[str]
     """The scopes that the user granted."""
     account: Account
     """The account at the provider."""
     expires_at: datetime | None
-    """When the access token expires; null if it does not, or if the provider does not say."""
+    """When the access token expires; null if it does not expire or the provider does not specify it."""
     last_refreshed_at: datetime | None
     """When the token was last refreshed."""
     last_error: LastError | None
@@ -504,7 +502,7 @@ class Connection(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class ConnectionCredentials(Model):
@@ -544,16 +542,16 @@ class Delivery(Model):
     event_type: str
     """The type of the event."""
     status: str
-    """`PENDING` until the first attempt, `SENDING` during an attempt, `RETRYING` between attempts, `HELD`
-    while its receiver is not healthy; finally `DELIVERED`, `FAILED`, or `CANCELLED` because the webhook
-    is no longer active.
+    """`PENDING` until the first attempt; `SENDING` during an attempt; `RETRYING` between attempts; `HELD`
+    while the receiver is unhealthy or the webhook is paused; finally `DELIVERED`, `FAILED`, or
+    `CANCELLED` because the webhook is no longer active.
     """
     status_reason: str | None
     """Why it has this status, or null."""
     attempt_count: int
     """The number of attempts so far."""
     max_attempts: int
-    """The most attempts of this delivery."""
+    """The maximum number of attempts."""
     next_attempt_at: datetime | None
     """When the next attempt is due, or null."""
     delivered_at: datetime | None
@@ -563,7 +561,7 @@ class Delivery(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class DeliveryDetail(Model):
@@ -581,16 +579,16 @@ class DeliveryDetail(Model):
     event_type: str
     """The type of the event."""
     status: str
-    """`PENDING` until the first attempt, `SENDING` during an attempt, `RETRYING` between attempts, `HELD`
-    while its receiver is not healthy; finally `DELIVERED`, `FAILED`, or `CANCELLED` because the webhook
-    is no longer active.
+    """`PENDING` until the first attempt; `SENDING` during an attempt; `RETRYING` between attempts; `HELD`
+    while the receiver is unhealthy or the webhook is paused; finally `DELIVERED`, `FAILED`, or
+    `CANCELLED` because the webhook is no longer active.
     """
     status_reason: str | None
     """Why it has this status, or null."""
     attempt_count: int
     """The number of attempts so far."""
     max_attempts: int
-    """The most attempts of this delivery."""
+    """The maximum number of attempts."""
     next_attempt_at: datetime | None
     """When the next attempt is due, or null."""
     delivered_at: datetime | None
@@ -600,9 +598,9 @@ class DeliveryDetail(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     payload: dict[str, Any] | None
-    """The body that was sent; null if the event is no longer stored."""
+    """The request body; null if the event is no longer stored."""
     attempts: list[Attempt]
     """The attempts, oldest first; the last 100."""
 
@@ -620,7 +618,7 @@ class DryRun(Model):
     """
 
     event: DryRunEvent
-    """The event that the definition was tried with."""
+    """The event of the dry run."""
     matches: bool
     """Whether the event starts the flow."""
     detail: str | None
@@ -650,11 +648,11 @@ class DryRunStep(Model):
     type: Literal["webhook", "action", "request", "wait", "filter", "branch"]
     """The type."""
     status: Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
-    """`SUCCEEDED`; `STOPPED` by a filter; `FAILED`; `SKIPPED` because the run does not get there with this
-    event.
+    """`SUCCEEDED`; `STOPPED` by a filter; `FAILED`; `SKIPPED` because the run does not reach the step with
+    this event.
     """
     input: dict[str, Any] | None
-    """What the step would be given; null if it does not run."""
+    """The input of the step; null if it does not run."""
     output: dict[str, Any] | None
     """An example of its output, or null."""
     error: StepError | None
@@ -662,7 +660,7 @@ class DryRunStep(Model):
     detail: str
     """What would happen, in words."""
     missing: list[str]
-    """The paths of values that the event does not have; they are null."""
+    """The paths of values that the event does not have. They are null."""
 
 
 class Empty(Model):
@@ -677,7 +675,7 @@ class EqualsFilter(Model):
     op: Literal["equals"]
     """The comparison."""
     value: str | bool | int | float | None
-    """What to compare with."""
+    """The value to compare with."""
 
 
 class Event(Model):
@@ -695,7 +693,7 @@ class Event(Model):
     timestamp: datetime
     """When the event was published."""
     source: str
-    """Where it came from."""
+    """The source."""
     status: Literal["ACCEPTED", "REJECTED"]
     """The status."""
     status_reason: str | None
@@ -703,21 +701,21 @@ class Event(Model):
     data: dict[str, Any]
     """The event's content."""
     erased_at: datetime | None
-    """When the data was erased; null unless it was."""
+    """When the data was erased, or null."""
     deliveries: list[EventDelivery]
     """The event's deliveries, one for each webhook that it matched."""
     feeds: list[EventFeed]
-    """The pull webhooks whose feeds have the event."""
+    """The pull webhooks whose feeds contain the event."""
     flows: list[EventFlow]
-    """The flows that the event started, with their runs."""
+    """The flows that the event started, and their runs."""
     depth: int
-    """How many flows are in the chain of events that led to this one."""
+    """The number of flows in the chain of events that caused this one."""
     caused_by: str | None
-    """The event that led to this one, or null."""
+    """The event that caused this one, or null."""
     unmatched: list[UnmatchedWebhook] | None
-    """The webhooks that subscribe to the type and did not get the event."""
+    """The webhooks that subscribe to the event type but did not get the event."""
     unmatched_truncated: bool
-    """Whether there are more of them."""
+    """Whether `unmatched` is incomplete."""
 
 
 class EventDelivery(Model):
@@ -728,7 +726,7 @@ class EventDelivery(Model):
     webhook_id: str
     """The webhook."""
     webhook_name: str | None
-    """The webhook's name; null if the webhook was deleted, and without the scope webhooks:read."""
+    """The webhook's name; null if the webhook was deleted or you do not have the scope webhooks:read."""
     status: str
     """The status."""
     status_reason: str | None
@@ -736,7 +734,7 @@ class EventDelivery(Model):
     attempt_count: int
     """The number of attempts so far."""
     max_attempts: int | None
-    """The most attempts of this delivery; null until the first one."""
+    """The maximum number of attempts; null before the first one."""
     next_attempt_at: datetime | None
     """When the next attempt is due, or null."""
     delivered_at: datetime | None
@@ -751,7 +749,7 @@ class EventFeed(Model):
     webhook_id: str
     """The webhook."""
     webhook_name: str | None
-    """The webhook's name; null if the webhook was deleted, and without the scope webhooks:read."""
+    """The webhook's name; null if the webhook was deleted or you do not have the scope webhooks:read."""
 
 
 class EventFlow(Model):
@@ -778,7 +776,7 @@ class EventSummary(Model):
     timestamp: datetime
     """When the event was published."""
     source: str
-    """Where it came from."""
+    """The source."""
     status: Literal["ACCEPTED", "REJECTED"]
     """The status."""
     status_reason: str | None
@@ -805,7 +803,7 @@ class EventTypeInfo(Model):
     kind: Literal["publishable", "operational", "platform"]
     """Who publishes it: `publishable`, `operational` or `platform`."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     json_schema: dict[str, Any] = Field(alias="schema")
     """The JSON Schema of an event's data."""
     sample: dict[str, Any]
@@ -836,7 +834,7 @@ class ExistsFilter(Model):
     op: Literal["exists"]
     """The comparison."""
     value: bool
-    """What to compare with."""
+    """The value to compare with."""
 
 
 class ExistsFilterInput(Model):
@@ -847,7 +845,7 @@ class ExistsFilterInput(Model):
     op: Literal["exists"]
     """The comparison."""
     value: bool | None = None
-    """What to compare with."""
+    """The value to compare with."""
 
 
 class ExportFile(Model):
@@ -856,9 +854,9 @@ class ExportFile(Model):
     """
 
     url: str
-    """Reads the file without credentials, until `urlExpiresAt`."""
+    """The download URL. It needs no credentials and works until `urlExpiresAt`."""
     url_expires_at: datetime
-    """Until when `url` works. Read the task again for another one."""
+    """When `url` expires. Get the task again for a new one."""
     expires_at: datetime
     """When the file is deleted."""
     bytes: int
@@ -874,11 +872,11 @@ class Feed(Model):
     items: list[FeedItem]
     """The items of this page."""
     cursor: str
-    """Where the next read goes on."""
+    """Where the next read continues."""
     has_more: bool
-    """Whether more events are there already."""
+    """Whether more events are already available."""
     next_poll_ms: int
-    """After how many milliseconds to read again."""
+    """How long to wait before the next read, in milliseconds."""
     truncated: bool
     """Whether events are missing because they are no longer stored."""
 
@@ -891,7 +889,7 @@ class FeedConsumer(Model):
     sequence: int
     """The number of the entry in the feed."""
     lag: int
-    """How many entries of the feed come after `sequence`."""
+    """The number of feed entries after `sequence`."""
     committed_at: datetime
     """When the consumer last committed."""
 
@@ -918,15 +916,15 @@ class FeedItem(Model):
     sequence: int
     """The number of the entry in the feed."""
     id: str
-    """The `webhook-id`. An event that appears twice has the same."""
+    """The `webhook-id`. It is the same if an event appears twice."""
     event_id: str
     """The event."""
     event_type: str
     """The type of the event."""
     payload: str
-    """The exact text of the body, for the verification of the signature."""
+    """The exact text of the body. Verify the signature over this text."""
     headers: dict[str, str]
-    """The headers of the request that a receiver would get, signed at this moment."""
+    """The headers that a push request would have, signed at the time of the read."""
 
 
 class Flow(Model):
@@ -937,11 +935,11 @@ class Flow(Model):
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     status: Literal["ACTIVE", "INACTIVE"]
-    """`ACTIVE`, or `INACTIVE` while it starts no runs."""
+    """`ACTIVE` or `INACTIVE`. An inactive flow starts no runs."""
     status_reason: str | None
     """Why it has this status, or null."""
     trigger: FlowTrigger
@@ -949,19 +947,19 @@ class Flow(Model):
     steps: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
     """What the flow does, in order."""
     scopes: list[str]
-    """The rights that the steps need."""
+    """The scopes that the steps need."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     saved_by: str
-    """Who saved the definition last. The flow acts with their rights."""
+    """Who last saved the definition. The flow runs with their permissions."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
     """When it was last changed."""
     recent_runs: RecentRuns | None
-    """How the latest runs went, in a list with `include=recentRuns`; otherwise null."""
+    """The results of the latest runs, in lists with `include=recentRuns`; otherwise null."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class FlowActionStep(Model):
@@ -972,13 +970,13 @@ class FlowActionStep(Model):
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["action"]
     """The type."""
     action: str
     """The key of the action, such as `create_post`."""
     input: dict[str, Any]
-    """The action's input. Strings can have values: `{{event.data.text}}`."""
+    """The action's input. Strings can contain values: `{{event.data.text}}`."""
 
 
 class FlowActionStepInput(Model):
@@ -993,9 +991,9 @@ class FlowActionStepInput(Model):
     action: str
     """The key of the action, such as `create_post`."""
     name: str | None = None
-    """The name for people."""
+    """The display name."""
     input: dict[str, Any] | None = None
-    """The action's input. Strings can have values: `{{event.data.text}}`."""
+    """The action's input. Strings can contain values: `{{event.data.text}}`."""
 
 
 class FlowBranchStep(Model):
@@ -1006,17 +1004,17 @@ class FlowBranchStep(Model):
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["branch"]
     """The type."""
     condition: list[EqualsFilter | InFilter | ExistsFilter]
-    """What decides: all must match."""
+    """The conditions. All must match."""
     then: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
-    """The steps if all match."""
+    """The steps to run if all conditions match."""
     else_: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep] = (
         Field(alias="else")
     )
-    """The steps if not; none by default."""
+    """The steps to run otherwise. None by default."""
 
 
 class FlowBranchStepInput(Model):
@@ -1029,7 +1027,7 @@ class FlowBranchStepInput(Model):
     type: Literal["branch"]
     """The type."""
     condition: list[EqualsFilter | InFilter | ExistsFilterInput]
-    """What decides: all must match."""
+    """The conditions. All must match."""
     then: list[
         FlowWebhookStepInput
         | FlowActionStepInput
@@ -1038,9 +1036,9 @@ class FlowBranchStepInput(Model):
         | FlowFilterStepInput
         | FlowBranchStepInput
     ]
-    """The steps if all match."""
+    """The steps to run if all conditions match."""
     name: str | None = None
-    """The name for people."""
+    """The display name."""
     else_: (
         list[
             FlowWebhookStepInput
@@ -1052,7 +1050,7 @@ class FlowBranchStepInput(Model):
         ]
         | None
     ) = Field(default=None, alias="else")
-    """The steps if not; none by default."""
+    """The steps to run otherwise. None by default."""
 
 
 class FlowDefinition(Model):
@@ -1072,11 +1070,11 @@ class FlowFilterStep(Model):
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["filter"]
     """The type."""
     filters: list[EqualsFilter | InFilter | ExistsFilter]
-    """What must match, all of it."""
+    """The conditions. All must match, or the run stops."""
 
 
 class FlowFilterStepInput(Model):
@@ -1089,9 +1087,9 @@ class FlowFilterStepInput(Model):
     type: Literal["filter"]
     """The type."""
     filters: list[EqualsFilter | InFilter | ExistsFilterInput]
-    """What must match, all of it."""
+    """The conditions. All must match, or the run stops."""
     name: str | None = None
-    """The name for people."""
+    """The display name."""
 
 
 class FlowList(Model):
@@ -1111,7 +1109,7 @@ class FlowRequestStep(Model):
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["request"]
     """The type."""
     integration_id: str
@@ -1121,15 +1119,17 @@ class FlowRequestStep(Model):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     """The method of the request."""
     url: str
-    """A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a whole URL
-    at one of its hosts.
+    """A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a full URL at
+    one of its hosts.
     """
     query: dict[str, Any]
-    """The parameters of the query, with values. A list repeats its parameter, and null leaves it out."""
+    """The query parameters. Strings can contain values. A list repeats the parameter; null omits it."""
     headers: dict[str, str]
-    """Further headers, with values in their texts. None that usually has a credential."""
+    """Additional headers. Strings can contain values. Headers that usually carry credentials are not
+    allowed.
+    """
     body: Any
-    """The body, sent as JSON; a string is sent as text. Strings can have values: `{{event.data.text}}`."""
+    """The body, sent as JSON. A string is sent as text. Strings can contain values: `{{event.data.text}}`."""
 
 
 class FlowRequestStepInput(Model):
@@ -1148,19 +1148,21 @@ class FlowRequestStepInput(Model):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     """The method of the request."""
     url: str
-    """A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a whole URL
-    at one of its hosts.
+    """A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a full URL at
+    one of its hosts.
     """
     name: str | None = None
-    """The name for people."""
+    """The display name."""
     connection_id: str | None = None
     """The connection's name or its ID."""
     query: dict[str, Any] | None = None
-    """The parameters of the query, with values. A list repeats its parameter, and null leaves it out."""
+    """The query parameters. Strings can contain values. A list repeats the parameter; null omits it."""
     headers: dict[str, str] | None = None
-    """Further headers, with values in their texts. None that usually has a credential."""
+    """Additional headers. Strings can contain values. Headers that usually carry credentials are not
+    allowed.
+    """
     body: Any | None = None
-    """The body, sent as JSON; a string is sent as text. Strings can have values: `{{event.data.text}}`."""
+    """The body, sent as JSON. A string is sent as text. Strings can contain values: `{{event.data.text}}`."""
 
 
 class FlowRun(Model):
@@ -1174,31 +1176,31 @@ class FlowRun(Model):
     flow_id: str
     """The flow."""
     flow_version: int
-    """The version of the flow that it runs."""
+    """The version of the flow."""
     event_id: str
     """The event that started it."""
     event_type: str
     """The type of the event."""
     status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
-    """`RUNNING`; `WAITING` for a time or for an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`,
-    or `CANCELLED` because the flow was switched off or deleted, or the data of its event erased.
+    """`RUNNING`; `WAITING` for a time or an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`, or
+    `CANCELLED` because the flow was deactivated or deleted, or the event's data was erased.
     """
     status_reason: str | None
     """Why it has this status, or null."""
     step: str | None
-    """The ID of the step where it is, or where it ended; null after the last step."""
+    """The ID of the current step, or of the step where the run ended; null after the last step."""
     depth: int
-    """How many flows are in the chain of events that led to this run; at 5, it fails."""
+    """The number of flows in the chain of events that caused this run. At 5, the run fails."""
     resumes_at: datetime | None
-    """When it goes on at the latest, while it is WAITING; null otherwise."""
+    """The latest time at which a WAITING run resumes; otherwise null."""
     started_at: datetime
-    """When it began."""
+    """When it started."""
     ended_at: datetime | None
     """When it ended, or null."""
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class FlowRunDetail(Model):
@@ -1211,35 +1213,35 @@ class FlowRunDetail(Model):
     flow_id: str
     """The flow."""
     flow_version: int
-    """The version of the flow that it runs."""
+    """The version of the flow."""
     event_id: str
     """The event that started it."""
     event_type: str
     """The type of the event."""
     status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
-    """`RUNNING`; `WAITING` for a time or for an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`,
-    or `CANCELLED` because the flow was switched off or deleted, or the data of its event erased.
+    """`RUNNING`; `WAITING` for a time or an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`, or
+    `CANCELLED` because the flow was deactivated or deleted, or the event's data was erased.
     """
     status_reason: str | None
     """Why it has this status, or null."""
     step: str | None
-    """The ID of the step where it is, or where it ended; null after the last step."""
+    """The ID of the current step, or of the step where the run ended; null after the last step."""
     depth: int
-    """How many flows are in the chain of events that led to this run; at 5, it fails."""
+    """The number of flows in the chain of events that caused this run. At 5, the run fails."""
     resumes_at: datetime | None
-    """When it goes on at the latest, while it is WAITING; null otherwise."""
+    """The latest time at which a WAITING run resumes; otherwise null."""
     started_at: datetime
-    """When it began."""
+    """When it started."""
     ended_at: datetime | None
     """When it ended, or null."""
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     definition: FlowDefinition
-    """The trigger and the steps that the run began with."""
+    """The trigger and the steps at the start of the run."""
     steps: list[StepRun]
-    """The steps that have begun, in order."""
+    """The steps that have started, in order."""
 
 
 class FlowRunList(Model):
@@ -1258,17 +1260,17 @@ class FlowTemplate(Model):
     key: str
     """The key that `POST /api/flows/templates/{key}/install` takes."""
     name: str
-    """The name for people."""
+    """The display name."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     trigger: FlowTrigger
     """What starts the flow."""
     choices: list[FlowTemplateChoice]
-    """What the user who installs it chooses."""
+    """The choices that the user makes during installation."""
     steps: list[dict[str, Any]]
-    """The steps of the flow, with `{{choices.<key>}}` for what the user chooses."""
+    """The steps of the flow, with `{{choices.<key>}}` as placeholders for the user's choices."""
     scopes: list[str]
-    """The rights that the steps need."""
+    """The scopes that the steps need."""
 
 
 class FlowTemplateChoice(Model):
@@ -1277,13 +1279,13 @@ class FlowTemplateChoice(Model):
     """
 
     key: str
-    """The key that `choices` has for it."""
+    """The key in `choices`."""
     type: Literal["webhook", "object"]
-    """`webhook`: the ID of a webhook of kind push. `object`: the ID of one of the platform's objects."""
+    """`webhook`: the ID of a push webhook. `object`: the ID of one of the platform's objects."""
     resource: str | None
-    """The list of choices with the objects; null for a webhook."""
+    """The list of choices that contains the objects; null for a webhook."""
     label: str
-    """The name for people."""
+    """The display name."""
     description: str
     """What the choice is for."""
 
@@ -1327,7 +1329,7 @@ class FlowWaitStep(Model):
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["wait"]
     """The type."""
     seconds: int
@@ -1344,7 +1346,7 @@ class FlowWaitStepInput(Model):
     seconds: int
     """How long to wait, at most 30 days."""
     name: str | None = None
-    """The name for people."""
+    """The display name."""
 
 
 class FlowWebhookStep(Model):
@@ -1356,13 +1358,13 @@ class FlowWebhookStep(Model):
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["webhook"]
     """The type."""
     webhook_id: str
-    """The webhook, of kind push. Its event types and filters do not matter here."""
+    """A push webhook. Its event types and filters are ignored here."""
     data: dict[str, Any] | None
-    """The data to send; strings can have values: `{{event.data.text}}`. By default, the event's data."""
+    """The data to send. Strings can contain values: `{{event.data.text}}`. By default, the event's data."""
 
 
 class FlowWebhookStepInput(Model):
@@ -1376,11 +1378,11 @@ class FlowWebhookStepInput(Model):
     type: Literal["webhook"]
     """The type."""
     webhook_id: str
-    """The webhook, of kind push. Its event types and filters do not matter here."""
+    """A push webhook. Its event types and filters are ignored here."""
     name: str | None = None
-    """The name for people."""
+    """The display name."""
     data: dict[str, Any] | None = None
-    """The data to send; strings can have values: `{{event.data.text}}`. By default, the event's data."""
+    """The data to send. Strings can contain values: `{{event.data.text}}`. By default, the event's data."""
 
 
 class Health(Model):
@@ -1401,17 +1403,16 @@ class HealthItem(Model):
     """
 
     kind: Literal["integration", "automation", "webhook", "connection", "flow"]
-    """What it is."""
+    """The kind of item."""
     id: str
     """The ID of the integration, webhook or connection, or the key of the automation platform."""
     name: str
-    """The name for people; of a connection, its `connectionId`."""
+    """The display name; for a connection, its `connectionId`."""
     integration_id: str | None
     """The integration that a webhook or connection belongs to."""
     state: Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]
-    """`HEALTHY`; `DEGRADED` if part of its work fails or waits; `FAILING` if all or most of it fails;
-    `DISABLED` by Patchbay after failures; `PAUSED` or `INACTIVE` by a user; `UNKNOWN` if there is
-    nothing to judge by.
+    """`HEALTHY`; `DEGRADED` if some of its work fails or waits; `FAILING` if all or most of it fails;
+    `DISABLED` by Patchbay after failures; `PAUSED` or `INACTIVE` by a user; `UNKNOWN` without data.
     """
     reason: (
         Literal[
@@ -1436,15 +1437,15 @@ class HealthItem(Model):
         ]
         | None
     )
-    """Why it has its state: a code."""
+    """The code of the reason for the state."""
     detail: str | None
-    """What is wrong, and what to do about it; null if nothing is."""
+    """What is wrong and what to do about it, or null."""
     since: datetime | None
-    """When the state began, if that is known."""
+    """When the state started, if known."""
     deliveries: Trend | None
-    """The volume of deliveries of the last 24 hours."""
+    """The deliveries of the last 24 hours."""
     refreshes: Trend | None
-    """The volume of refreshes of the last 24 hours."""
+    """The token refreshes of the last 24 hours."""
     webhooks: Parts | None
     """The webhooks of an integration, or the hooks of an automation platform, by state."""
     connections: Parts | None
@@ -1465,9 +1466,9 @@ class HealthList(Model):
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
     checked_at: datetime
-    """The time of the states."""
+    """When the states were determined."""
     measured_until: datetime | None
-    """The end of the 24 hours of the volumes; null before the first roll-up."""
+    """The end of the 24 hours that the numbers cover; null before the first roll-up."""
 
 
 class Hook(Model):
@@ -1488,7 +1489,7 @@ class Hook(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class HookList(Model):
@@ -1504,9 +1505,9 @@ class HourVolume(Model):
     at: datetime
     """The start of the hour."""
     delivered: int
-    """The deliveries that succeeded."""
+    """The number of successful deliveries."""
     failed: int
-    """The deliveries that failed."""
+    """The number of failed deliveries."""
 
 
 class InFilter(Model):
@@ -1517,7 +1518,7 @@ class InFilter(Model):
     op: Literal["in"]
     """The comparison."""
     value: list[str | bool | int | float | None]
-    """What to compare with."""
+    """The value to compare with."""
 
 
 class Integration(Model):
@@ -1532,43 +1533,43 @@ class Integration(Model):
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     provider: str | None
     """The provider, such as `hubspot`."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     logo_url: str | None
-    """An image, by https."""
+    """The URL of an image (https)."""
     status: Literal["PENDING_SETUP", "ACTIVE", "INACTIVE", "ERROR"]
-    """`PENDING_SETUP` until the config has all fields that the provider needs; `ACTIVE`; `INACTIVE` while
-    it is switched off; `ERROR` when its owner or Patchbay says so.
+    """`PENDING_SETUP` until `config` has all required fields; `ACTIVE`; `INACTIVE` while it is
+    deactivated; `ERROR` when its owner or Patchbay has set this status.
     """
     status_reason: str | None
     """Why it has this status, or null."""
     config: dict[str, str | bool | list[str]]
-    """The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked."""
+    """The provider's settings by name, such as the OAuth client. Secrets are masked."""
     scopes: list[str]
     """The scopes."""
     rate_limit_per_hour: int | None
-    """The most requests in any 60 minutes."""
+    """The maximum number of requests in any 60 minutes."""
     rate_limit_per_day: int | None
-    """The most requests in any 24 hours."""
+    """The maximum number of requests in any 24 hours."""
     is_public: bool
-    """Whether it is offered in the marketplace, once the platform has approved it."""
+    """Whether the marketplace lists it once the platform has approved it."""
     review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
     """The platform's decision on publishing it, or null."""
     review_reason: str | None
-    """Why the platform decided so, or null."""
+    """The reason for the platform's decision, or null."""
     withdrawn: bool
-    """Whether the platform has taken it out of the marketplace and stopped its copies."""
+    """Whether the platform has withdrawn it from the marketplace and stopped its copies."""
     publisher: Publisher | None
-    """Who published the integration."""
+    """The publisher of the integration."""
     installed_from: str | None
-    """The integration or template that this one is a copy of, or null."""
+    """The integration or template that this one was installed from, or null."""
     metadata: dict[str, Any]
-    """Any object of yours, at most 8 KiB."""
+    """Your own data: any object of at most 8 KiB."""
     connection_count: int
     """The number of connections."""
     created_by: str | None
@@ -1578,7 +1579,7 @@ class Integration(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class IntegrationList(Model):
@@ -1603,7 +1604,7 @@ class ItemError(Model):
 
 class ItemFieldError(Model):
     path: str
-    """The field, with dots, such as `data.postId`."""
+    """The path of the field, such as `data.postId`."""
     message: str
     """What is wrong."""
 
@@ -1616,11 +1617,11 @@ class KeyRotation(Model):
     """
 
     every_days: int | None
-    """How many days after its creation a key is due, 1 to 365; null for never."""
+    """The number of days after creation when a key is due for rotation, from 1 to 365; null for never."""
     overlap_seconds: int
-    """How long the old key keeps working after the new one was accepted."""
+    """How long the old key keeps working after the new one was delivered."""
     deliver_to: WebhookTarget | SecretTarget | None
-    """Where new keys are delivered; null to be reminded only."""
+    """Where to deliver new keys; null to send only a reminder."""
 
 
 class KeyRotationInput(Model):
@@ -1631,11 +1632,11 @@ class KeyRotationInput(Model):
     """
 
     every_days: int | None
-    """How many days after its creation a key is due, 1 to 365; null for never."""
+    """The number of days after creation when a key is due for rotation, from 1 to 365; null for never."""
     overlap_seconds: int | None = None
-    """How long the old key keeps working after the new one was accepted."""
+    """How long the old key keeps working after the new one was delivered."""
     deliver_to: WebhookTargetInput | SecretTargetInput | None = None
-    """Where new keys are delivered; null to be reminded only."""
+    """Where to deliver new keys; null to send only a reminder."""
 
 
 class KnownHook(Model):
@@ -1706,9 +1707,9 @@ class Parts(Model):
     """How many of an integration's webhooks or connections have each state; states of none are left out."""
 
     total: int
-    """The number of them."""
+    """The number of items."""
     states: dict[str, int]
-    """The number of them by state; states of none are left out."""
+    """The number of items by state. States without items are omitted."""
 
 
 class Point(Model):
@@ -1717,9 +1718,9 @@ class Point(Model):
     at: datetime
     """The start of the hour or day."""
     deliveries: Volume | None
-    """The volume of deliveries; null for a connection."""
+    """The deliveries; null for a connection."""
     refreshes: Volume | None
-    """The volume of refreshes; null for what has none."""
+    """The token refreshes; null for items without them."""
 
 
 class PortalSession(Model):
@@ -1730,17 +1731,17 @@ class PortalSession(Model):
     status: Literal["OPEN", "ACTIVE", "ENDED", "EXPIRED"]
     """`OPEN` until the link is used, then `ACTIVE`; `ENDED` or `EXPIRED`."""
     label: str | None
-    """Who uses it, as its creator named them; or null."""
+    """Who uses the session, as its creator entered it; or null."""
     capabilities: list[str]
     """The scopes of the session."""
     read_only: bool
-    """Whether it may change nothing."""
+    """Whether it is read-only."""
     theme: Theme
-    """How the console looks."""
+    """The appearance of the console."""
     view: str | None
     """The page that the console opens, or null."""
     return_url: str | None
-    """Where a session that has ended sends its user, or null."""
+    """Where to send the user when the session ends, or null."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -1748,7 +1749,7 @@ class PortalSession(Model):
     opened_at: datetime | None
     """When its link was used, or null."""
     ended_at: datetime | None
-    """When somebody ended it, or null."""
+    """When someone ended the session, or null."""
     expires_at: datetime
     """When it ends."""
 
@@ -1763,11 +1764,11 @@ class PortalSessionLink(Model):
     expires_at: datetime
     """When the session ends."""
     code_expires_at: datetime
-    """Until when the link works, once: five minutes."""
+    """When the link expires, after five minutes. It works once."""
     capabilities: list[str]
     """The scopes of the session."""
     read_only: bool
-    """Whether it may change nothing."""
+    """Whether it is read-only."""
 
 
 class PortalSessionList(Model):
@@ -1791,15 +1792,15 @@ class PortalSessionToken(Model):
     capabilities: list[str]
     """The scopes of the session."""
     read_only: bool
-    """Whether it may change nothing."""
+    """Whether it is read-only."""
     label: str | None
-    """Who uses it, as its creator named them; or null."""
+    """Who uses the session, as its creator entered it; or null."""
     theme: Theme
-    """How the console looks."""
+    """The appearance of the console."""
     view: str | None
     """The page that the console opens, or null."""
     return_url: str | None
-    """Where a session that has ended sends its user, or null."""
+    """Where to send the user when the session ends, or null."""
 
 
 class Provider(Model):
@@ -1813,13 +1814,13 @@ class Provider(Model):
     key: str
     """The API key. Shown only in this response: store it now."""
     name: str
-    """The name for people."""
+    """The display name."""
     type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
-    """How the connection signs in at the provider."""
+    """How the connection authenticates at the provider."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     documentation_url: str | None
     """The provider's documentation."""
     template_id: str | None
@@ -1831,9 +1832,9 @@ class Provider(Model):
     oauth: ProviderOAuth | None
     """The OAuth settings; null for a provider with credentials."""
     hosts: list[str]
-    """The hosts that Patchbay calls; `*.x` means any name below x."""
+    """The hosts that Patchbay calls. `*.x` means any subdomain of x."""
     redirect_uris: list[str]
-    """The addresses to register at the provider."""
+    """The redirect URIs to register at the provider."""
 
 
 class ProviderOAuth(Model):
@@ -1843,7 +1844,7 @@ class ProviderOAuth(Model):
     """
 
     authorization_url: str
-    """Where to send the user's browser."""
+    """The provider's authorization page. Send the user's browser there."""
     token_url: str
     """The token endpoint."""
     revocation_url: str | None
@@ -1868,9 +1869,9 @@ class ProviderScope(Model):
     name: str
     """The scope, as the provider names it."""
     description: str | None
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     always: bool
-    """Whether Patchbay requests it even if the integration has scopes of its own."""
+    """Whether Patchbay requests this scope even if the integration sets its own scopes."""
 
 
 class ProviderSummary(Model):
@@ -1881,13 +1882,13 @@ class ProviderSummary(Model):
     key: str
     """The key, which is the `provider` of an integration."""
     name: str
-    """The name for people."""
+    """The display name."""
     type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
-    """How the connection signs in at the provider."""
+    """How the connection authenticates at the provider."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     documentation_url: str | None
     """The provider's documentation."""
     template_id: str | None
@@ -1918,15 +1919,15 @@ class Publication(Model):
     verified: bool
     """Whether the platform has verified the publisher."""
     review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
-    """The platform's decision on the submitted version. Null if it is no longer public."""
+    """The platform's decision on the submitted version; null if it is no longer public."""
     review_reason: str | None
-    """What the platform told the publisher about its latest decision, or null."""
+    """The platform's reason for its latest decision, or null."""
     waiting_since: datetime | None
-    """Since when it waits for a decision, or null."""
+    """When it was submitted for the pending review, or null."""
     withdrawn: bool
-    """Whether the platform has taken it out of the marketplace and stopped its copies."""
+    """Whether the platform has withdrawn it from the marketplace and stopped its copies."""
     submitted: PublishedFields | None
-    """The current version, which an approval would list. Null if it is no longer public."""
+    """The current version, which an approval would list; null if it is no longer public."""
     listed: PublishedFields | None
     """The version in the marketplace, or null."""
     listed_at: datetime | None
@@ -1936,7 +1937,7 @@ class Publication(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class PublicationDetail(Model):
@@ -1953,15 +1954,15 @@ class PublicationDetail(Model):
     verified: bool
     """Whether the platform has verified the publisher."""
     review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
-    """The platform's decision on the submitted version. Null if it is no longer public."""
+    """The platform's decision on the submitted version; null if it is no longer public."""
     review_reason: str | None
-    """What the platform told the publisher about its latest decision, or null."""
+    """The platform's reason for its latest decision, or null."""
     waiting_since: datetime | None
-    """Since when it waits for a decision, or null."""
+    """When it was submitted for the pending review, or null."""
     withdrawn: bool
-    """Whether the platform has taken it out of the marketplace and stopped its copies."""
+    """Whether the platform has withdrawn it from the marketplace and stopped its copies."""
     submitted: PublishedFields | None
-    """The current version, which an approval would list. Null if it is no longer public."""
+    """The current version, which an approval would list; null if it is no longer public."""
     listed: PublishedFields | None
     """The version in the marketplace, or null."""
     listed_at: datetime | None
@@ -1971,9 +1972,9 @@ class PublicationDetail(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     copy_count: int
-    """How many copies other workspaces have installed, counted up to 1,000."""
+    """The number of copies that other workspaces have installed, counted up to 1,000."""
     decisions: list[LogEntry]
     """The platform's latest decisions, newest first; kept for at least 90 days."""
 
@@ -1996,13 +1997,13 @@ class PublishEvent(Model):
     type: str
     """The event type, such as `POST_PUBLISHED`."""
     data: dict[str, Any]
-    """The content: an object of at most 256 KiB, which matches the type's schema."""
+    """The content: an object of at most 256 KiB that matches the type's schema."""
     idempotency_key: str | None = None
-    """As the header `Idempotency-Key`, for this event."""
+    """Like the `Idempotency-Key` header, for this event."""
     workspace_id: str | None = None
     """The workspace to publish for. Only the platform's workspace can set it."""
     caused_by: str | None = None
-    """The event that led to this one, if there is one."""
+    """The event that caused this one, if any."""
 
 
 class PublishedEvent(Model):
@@ -2025,25 +2026,25 @@ class PublishedFields(Model):
     """What installers see of a public integration, and the OAuth client that serves them."""
 
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     name: str
-    """The name for people."""
+    """The display name."""
     type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     provider: str | None
     """The provider, such as `hubspot`."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     logo_url: str | None
-    """An image, by https."""
+    """The URL of an image (https)."""
     scopes: list[str]
     """The scopes."""
     client_id: str | None
-    """The OAuth client that serves the copies, or null."""
+    """The OAuth client ID that the copies use, or null."""
     rate_limit_per_hour: int | None
-    """The most requests in any 60 minutes."""
+    """The maximum number of requests in any 60 minutes."""
     rate_limit_per_day: int | None
-    """The most requests in any 24 hours."""
+    """The maximum number of requests in any 24 hours."""
 
 
 class Publisher(Model):
@@ -2068,7 +2069,7 @@ class RateLimit(Model):
     limit: int
     """The limit of the window."""
     remaining: int
-    """What remains of the limit."""
+    """The remaining units of the limit."""
     reset_at: datetime | None
     """When the window ends."""
 
@@ -2084,23 +2085,23 @@ class Receiver(Model):
     """
 
     breaker: Literal["CLOSED", "OPEN"]
-    """The circuit breaker: `OPEN` while the receiver hangs and only probes are sent."""
+    """The circuit breaker: `OPEN` while the receiver is unhealthy and gets only probes."""
     opened_at: datetime | None
     """When the breaker opened, or null."""
     next_probe_at: datetime | None
-    """When the receiver is tried again, or null."""
+    """When Patchbay sends the next probe, or null."""
     lane: Literal["FAST", "SLOW"]
-    """The queue of its deliveries: `FAST`, or `SLOW` for new and slow receivers."""
+    """The lane of its deliveries: `FAST`, or `SLOW` for new and slow receivers."""
     lane_reason: Literal["unproven", "slow", "slow_workspace"] | None
-    """Why the lane is slow, or null."""
+    """Why it uses the slow lane, or null."""
     slow_at: datetime | None
     """When the receiver was last slow, or null."""
     slowdowns: int
-    """How often it was slow lately."""
+    """The number of recent slowdowns."""
     backlog_since: datetime | None
-    """Since when too many retries wait, or null."""
+    """Since when too many retries are waiting, or null."""
     held: int
-    """The deliveries that wait until the receiver is healthy."""
+    """The number of deliveries that wait until the receiver is healthy."""
 
 
 class RecentRuns(Model):
@@ -2109,18 +2110,18 @@ class RecentRuns(Model):
     """
 
     count: int
-    """How many runs these are: at most ten."""
+    """The number of runs, at most 10."""
     failed: int
-    """How many of them are `FAILED`."""
+    """The number of `FAILED` runs among them."""
     last: FlowRun | None
-    """The run of the newest event; null if there is none."""
+    """The latest run, or null."""
 
 
 class Recovering(Model):
     """`queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted."""
 
     queued: int
-    """The number of deliveries that are sent again."""
+    """The number of deliveries that will be resent."""
 
 
 class RejectedItem(Model):
@@ -2134,7 +2135,7 @@ class ReplayPreview(Model):
     """
 
     total: int
-    """How many deliveries the replay would queue."""
+    """The number of deliveries that the replay would queue."""
     is_complete: bool
     """Whether everything was counted."""
 
@@ -2145,20 +2146,22 @@ class RequestedScope(Model):
     name: str
     """The scope, as the provider names it."""
     description: str | None
-    """What it allows, in words; null if Patchbay does not know."""
+    """A description of the scope; null if unknown."""
 
 
 class RetryConfig(Model):
     """Delays of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead."""
 
     max_retries: int | None = None
-    """The most retries after the first attempt."""
+    """The maximum number of retries after the first attempt."""
     backoff_multiplier: float | None = None
-    """The factor from one delay to the next."""
+    """The backoff multiplier: each delay is the previous one times this."""
     initial_delay_seconds: int | None = None
     """The delay before the first retry."""
     schedule: Literal["standard"] | None = None
-    """`standard`: retries over three days, as Standard Webhooks recommends. Excludes the other fields."""
+    """`standard`: 7 retries over about 28 hours, as Standard Webhooks recommends. Cannot be combined with
+    the other fields.
+    """
 
 
 class RotationPolicy(Model):
@@ -2168,11 +2171,11 @@ class RotationPolicy(Model):
     """
 
     every_days: int
-    """How many days after its creation a key is due, 1 to 365; null for never."""
+    """The number of days after creation when a key is due for rotation, from 1 to 365; null for never."""
     overlap_seconds: int
-    """How long the old key keeps working after the new one was accepted."""
+    """How long the old key keeps working after the new one was delivered."""
     deliver_to: WebhookTarget | None
-    """Where new keys are delivered; null to be reminded only."""
+    """Where to deliver new keys; null to send only a reminder."""
 
 
 class RotationPolicyInput(Model):
@@ -2182,11 +2185,11 @@ class RotationPolicyInput(Model):
     """
 
     every_days: int
-    """How many days after its creation a key is due, 1 to 365; null for never."""
+    """The number of days after creation when a key is due for rotation, from 1 to 365; null for never."""
     overlap_seconds: int | None = None
-    """How long the old key keeps working after the new one was accepted."""
+    """How long the old key keeps working after the new one was delivered."""
     deliver_to: WebhookTargetInput | None = None
-    """Where new keys are delivered; null to be reminded only."""
+    """Where to deliver new keys; null to send only a reminder."""
 
 
 class Run(Model):
@@ -2203,13 +2206,13 @@ class Run(Model):
     input: dict[str, Any]
     """The input that the automation sent."""
     status: Literal["PENDING", "SUCCEEDED", "FAILED"]
-    """`PENDING` until the platform answers."""
+    """`PENDING` until the platform responds, then `SUCCEEDED` or `FAILED`."""
     output: dict[str, Any] | None
     """The platform's result; null until the run succeeds."""
     error: RunError | None
     """Why it failed."""
     expires_at: datetime
-    """When the run ends `FAILED` if the platform has not answered."""
+    """When the run fails if the platform has not responded."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -2217,7 +2220,7 @@ class Run(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class RunError(Model):
@@ -2267,32 +2270,32 @@ class Sample(Model):
 class SecretTarget(Model):
     """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name
     must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
-    stands for the secret that was confirmed; leave it out to confirm this one.
+    stands for the secret that was confirmed; omit it to confirm this one.
     """
 
     type: Literal["secretsManager"]
     """The type."""
     secret_arn: str
-    """The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`."""
+    """The ARN of the secret. Its name must start with `patchbay/<stack>/<workspace>/`."""
     pin: str | None
-    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
-    confirm what the webhook has now; send it as it was read to change nothing.
+    """The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current
+    URL and headers. Send the value that you read to keep the confirmation.
     """
 
 
 class SecretTargetInput(Model):
     """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name
     must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
-    stands for the secret that was confirmed; leave it out to confirm this one.
+    stands for the secret that was confirmed; omit it to confirm this one.
     """
 
     type: Literal["secretsManager"]
     """The type."""
     secret_arn: str
-    """The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`."""
+    """The ARN of the secret. Its name must start with `patchbay/<stack>/<workspace>/`."""
     pin: str | None = None
-    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
-    confirm what the webhook has now; send it as it was read to change nothing.
+    """The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current
+    URL and headers. Send the value that you read to keep the confirmation.
     """
 
 
@@ -2303,24 +2306,24 @@ class Series(Model):
     """
 
     kind: Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
-    """What the series is about."""
+    """The kind of item."""
     id: str | None
-    """The ID or key of the group; null for the workspace."""
+    """The ID or key of the item; null for the workspace."""
     name: str
-    """The name for people."""
+    """The display name."""
     deliveries: Volume | None
-    """The volume of deliveries in the whole period; null for a connection."""
+    """The deliveries in the whole period; null for a connection."""
     refreshes: Volume | None
-    """The volume of refreshes in the whole period; null for what has none."""
+    """The token refreshes in the whole period; null for items without them."""
     points: list[Point]
-    """The volumes by hour or day, oldest first, without those in which nothing happened."""
+    """The points by hour or day, oldest first. Intervals without activity are omitted."""
 
 
 class StepError(Model):
     """Why a step failed. `code` is stable; that of an action is the platform's own."""
 
     code: str
-    """Why it failed: a code. An action's is the platform's own."""
+    """The error code. For actions, the platform defines it."""
     detail: str
     """What happened, for people."""
 
@@ -2337,15 +2340,13 @@ class StepRun(Model):
     status: Literal["WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
     """`RUNNING`, `WAITING`, `SUCCEEDED`, `FAILED`, or `STOPPED` for the filter that ended the run."""
     input: dict[str, Any] | None
-    """What it was given, with all values filled in; null for the event's data, and for filters and
-    branches.
-    """
+    """The input, with all values filled in; null for the event's data, and for filters and branches."""
     output: dict[str, Any] | None
     """Its result, or null."""
     error: StepError | None
     """Why the step failed, or null."""
     started_at: datetime
-    """When it began."""
+    """When it started."""
     ended_at: datetime | None
     """When it ended, or null."""
 
@@ -2375,23 +2376,23 @@ class Task(Model):
     status: Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
     """The status."""
     webhook_id: str | None
-    """The webhook of a replay; null for a task of the whole workspace."""
+    """The webhook of a replay; null for tasks of the whole workspace."""
     parameters: dict[str, Any]
-    """What was asked for."""
+    """The parameters of the request."""
     done: int
-    """The number of deliveries queued, records exported or rows erased so far. After a crash, it can be
-    too low.
+    """The number of deliveries queued, records exported or rows erased so far. It can be too low after a
+    crash.
     """
     total: int | None
     """The number of deliveries that it will queue; null if unknown."""
     step: str | None
-    """What a running export or erasure is working on."""
+    """The current step of a running export or erasure."""
     file: ExportFile | None
-    """The result of an export, when you read this task alone with the scope workspace:export; null
-    otherwise.
+    """The result of an export, if you get this single task with the scope workspace:export; otherwise
+    null.
     """
     error: TaskError | None
-    """Why it failed; null unless it did."""
+    """Why the task failed, or null."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -2401,7 +2402,7 @@ class Task(Model):
     ended_at: datetime | None
     """When it ended, or null."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class TaskError(Model):
@@ -2444,19 +2445,21 @@ class Trend(Model):
     """
 
     attempts: int
-    """The requests, of which each delivery or refresh can take several."""
+    """The number of requests. A delivery or refresh can take several."""
     succeeded: int
-    """The deliveries or refreshes that succeeded."""
+    """The number of successful deliveries or refreshes."""
     failed: int
-    """The deliveries or refreshes that failed."""
+    """The number of failed deliveries or refreshes."""
     success_rate: float | None
-    """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
+    """The share of ended deliveries that succeeded, from 0 to 1; null if none ended."""
     previous_success_rate: float | None
     """The success rate of the 24 hours before."""
     trend: Literal["BETTER", "STEADY", "WORSE"] | None
-    """How the success rate changed by more than one percentage point: `BETTER`, `WORSE`, or else `STEADY`."""
+    """`BETTER` or `WORSE` if the success rate changed by more than one percentage point, otherwise
+    `STEADY`.
+    """
     latency_ms: Latency
-    """How long attempts took."""
+    """The latency of attempts, in milliseconds."""
 
 
 class Trigger(Model):
@@ -2465,11 +2468,11 @@ class Trigger(Model):
     id: str
     """The event type."""
     label: str
-    """The name for people."""
+    """The display name."""
     noun: str
-    """What it is about, in title case."""
+    """The noun of its subject, in title case."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     json_schema: dict[str, Any] = Field(alias="schema")
     """The JSON Schema of an event's data."""
     sample: dict[str, Any]
@@ -2493,7 +2496,7 @@ class UnmatchedWebhook(Model):
     webhook_id: str
     """The webhook."""
     name: str
-    """The name for people."""
+    """The display name."""
     reason: UnmatchedReason
     """Why the webhook did not get the event."""
 
@@ -2504,11 +2507,11 @@ class Usage(Model):
     """
 
     total: int
-    """The requests admitted so far."""
+    """The total number of allowed requests."""
     today: int
-    """The requests admitted today, in UTC."""
+    """The number of allowed requests today (UTC)."""
     daily: list[DailyUse] | None
-    """The requests of each of the last 30 days, ending with today."""
+    """The number of requests on each of the last 30 days, ending today."""
 
 
 class Verification(Model):
@@ -2517,7 +2520,7 @@ class Verification(Model):
     """
 
     valid: bool
-    """Whether to serve the request."""
+    """Whether to accept the request."""
     code: Literal[
         "VALID",
         "MALFORMED",
@@ -2528,7 +2531,7 @@ class Verification(Model):
         "RATE_LIMITED",
         "COST_EXCEEDS_LIMIT",
     ]
-    """`VALID`, or why the key must be refused."""
+    """`VALID`, or the reason to reject the request."""
     workspace_id: str | None
     """The workspace."""
     key_id: str | None
@@ -2546,15 +2549,15 @@ class Volume(Model):
     """
 
     attempts: int
-    """The requests, of which each delivery or refresh can take several."""
+    """The number of requests. A delivery or refresh can take several."""
     succeeded: int
-    """The deliveries or refreshes that succeeded."""
+    """The number of successful deliveries or refreshes."""
     failed: int
-    """The deliveries or refreshes that failed."""
+    """The number of failed deliveries or refreshes."""
     success_rate: float | None
-    """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
+    """The share of ended deliveries that succeeded, from 0 to 1; null if none ended."""
     latency_ms: Latency
-    """How long attempts took."""
+    """The latency of attempts, in milliseconds."""
 
 
 class Webhook(Model):
@@ -2570,28 +2573,28 @@ class Webhook(Model):
     kind: Literal["push", "pull"]
     """`push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes."""
     name: str
-    """The name for people."""
+    """The display name."""
     url: str | None
     """The receiver's URL."""
     event_types: list[str]
-    """The event types that it gets, or `*` for all."""
+    """The subscribed event types, or `*` for all."""
     filters: list[EqualsFilter | InFilter | ExistsFilter]
     """Conditions on an event's data. All must be true."""
     integration_id: str | None
     """The integration that it belongs to."""
     source: str
-    """Where it came from."""
+    """The source."""
     headers: dict[str, str]
-    """Headers of every request to the receiver. Responses mask their values."""
+    """Custom headers of every request to the receiver. Responses mask their values."""
     retry_config: RetryConfig
-    """When failed attempts are repeated."""
+    """The retry policy."""
     rate_limit_per_second: int | None
-    """The most requests per second to the receiver; null for no limit."""
+    """The maximum number of requests per second to the receiver; null for no limit."""
     disable_after: int
     """The number of consecutive failures that disables the webhook."""
     status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
-    """`ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing;
-    `DISABLED` by Patchbay after failures, or by its receiver's 410.
+    """`ACTIVE`; `PAUSED`, while its events are kept until it is resumed; `INACTIVE`, while it gets no
+    events; `DISABLED` by Patchbay after failures or after a 410 response.
     """
     status_reason: str | None
     """Why it has this status, or null."""
@@ -2600,11 +2603,11 @@ class Webhook(Model):
     expires_at: datetime | None
     """When it expires; null for never."""
     consecutive_failures: int | None
-    """The deliveries that have failed since the last success."""
+    """The number of failed deliveries since the last success."""
     stats: WebhookStats | None
     """The statistics of the last 24 hours."""
     receiver: Receiver | None
-    """The receiver as the delivery engine sees it now."""
+    """The current health of the receiver."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -2612,7 +2615,7 @@ class Webhook(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class WebhookDetail(Model):
@@ -2621,28 +2624,28 @@ class WebhookDetail(Model):
     kind: Literal["push", "pull"]
     """`push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes."""
     name: str
-    """The name for people."""
+    """The display name."""
     url: str | None
     """The receiver's URL."""
     event_types: list[str]
-    """The event types that it gets, or `*` for all."""
+    """The subscribed event types, or `*` for all."""
     filters: list[EqualsFilter | InFilter | ExistsFilter]
     """Conditions on an event's data. All must be true."""
     integration_id: str | None
     """The integration that it belongs to."""
     source: str
-    """Where it came from."""
+    """The source."""
     headers: dict[str, str]
-    """Headers of every request to the receiver. Responses mask their values."""
+    """Custom headers of every request to the receiver. Responses mask their values."""
     retry_config: RetryConfig
-    """When failed attempts are repeated."""
+    """The retry policy."""
     rate_limit_per_second: int | None
-    """The most requests per second to the receiver; null for no limit."""
+    """The maximum number of requests per second to the receiver; null for no limit."""
     disable_after: int
     """The number of consecutive failures that disables the webhook."""
     status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
-    """`ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing;
-    `DISABLED` by Patchbay after failures, or by its receiver's 410.
+    """`ACTIVE`; `PAUSED`, while its events are kept until it is resumed; `INACTIVE`, while it gets no
+    events; `DISABLED` by Patchbay after failures or after a 410 response.
     """
     status_reason: str | None
     """Why it has this status, or null."""
@@ -2651,11 +2654,11 @@ class WebhookDetail(Model):
     expires_at: datetime | None
     """When it expires; null for never."""
     consecutive_failures: int | None
-    """The deliveries that have failed since the last success."""
+    """The number of failed deliveries since the last success."""
     stats: WebhookStats | None
     """The statistics of the last 24 hours."""
     receiver: Receiver | None
-    """The receiver as the delivery engine sees it now."""
+    """The current health of the receiver."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -2663,7 +2666,7 @@ class WebhookDetail(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     recent_deliveries: list[Delivery]
     """The latest deliveries."""
 
@@ -2682,25 +2685,25 @@ class WebhookStats(Model):
     """
 
     since: datetime | None
-    """Where the statistics begin."""
+    """The start of the statistics."""
     deliveries: int
-    """The deliveries that ended."""
+    """The number of deliveries that ended."""
     delivered: int
-    """The deliveries that succeeded."""
+    """The number of successful deliveries."""
     failed: int
-    """The deliveries that failed."""
+    """The number of failed deliveries."""
     pending: int
-    """The deliveries that have not ended yet."""
+    """The number of deliveries that have not ended yet."""
     success_rate: float | None
-    """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
+    """The share of ended deliveries that succeeded, from 0 to 1; null if none ended."""
     latency_ms: Latency
-    """How long attempts took."""
+    """The latency of attempts, in milliseconds."""
     last_delivery_at: datetime | None
     """When a delivery last ended."""
     last_error: LastError | None
     """The most recent error, or null."""
     hours: list[HourVolume]
-    """The volume of each hour, oldest first, without those in which nothing ended."""
+    """The numbers by hour, oldest first. Hours without ended deliveries are omitted."""
 
 
 class WebhookTarget(Model):
@@ -2715,8 +2718,8 @@ class WebhookTarget(Model):
     webhook_id: str
     """The webhook."""
     pin: str | None
-    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
-    confirm what the webhook has now; send it as it was read to change nothing.
+    """The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current
+    URL and headers. Send the value that you read to keep the confirmation.
     """
 
 
@@ -2732,8 +2735,8 @@ class WebhookTargetInput(Model):
     webhook_id: str
     """The webhook."""
     pin: str | None = None
-    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
-    confirm what the webhook has now; send it as it was read to change nothing.
+    """The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current
+    URL and headers. Send the value that you read to keep the confirmation.
     """
 
 
@@ -2747,28 +2750,28 @@ class WebhookWithSecret(Model):
     kind: Literal["push", "pull"]
     """`push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes."""
     name: str
-    """The name for people."""
+    """The display name."""
     url: str | None
     """The receiver's URL."""
     event_types: list[str]
-    """The event types that it gets, or `*` for all."""
+    """The subscribed event types, or `*` for all."""
     filters: list[EqualsFilter | InFilter | ExistsFilter]
     """Conditions on an event's data. All must be true."""
     integration_id: str | None
     """The integration that it belongs to."""
     source: str
-    """Where it came from."""
+    """The source."""
     headers: dict[str, str]
-    """Headers of every request to the receiver. Responses mask their values."""
+    """Custom headers of every request to the receiver. Responses mask their values."""
     retry_config: RetryConfig
-    """When failed attempts are repeated."""
+    """The retry policy."""
     rate_limit_per_second: int | None
-    """The most requests per second to the receiver; null for no limit."""
+    """The maximum number of requests per second to the receiver; null for no limit."""
     disable_after: int
     """The number of consecutive failures that disables the webhook."""
     status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
-    """`ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing;
-    `DISABLED` by Patchbay after failures, or by its receiver's 410.
+    """`ACTIVE`; `PAUSED`, while its events are kept until it is resumed; `INACTIVE`, while it gets no
+    events; `DISABLED` by Patchbay after failures or after a 410 response.
     """
     status_reason: str | None
     """Why it has this status, or null."""
@@ -2783,7 +2786,7 @@ class WebhookWithSecret(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     secret: str
     """The signing secret, `whsec_…`. Shown only in this response: store it now."""
 
@@ -2798,17 +2801,17 @@ class Workspace(Model):
     id: str
     """The ID."""
     status: Literal["ACTIVE", "ERASING"]
-    """`ERASING` from the request that erases the workspace until that has ended."""
+    """`ACTIVE`, or `ERASING` while the workspace is being erased."""
     retain_days: int
-    """How many days events, deliveries and entries of feeds are kept, from when they are written."""
+    """The number of days to keep events, deliveries and feed entries after they are written."""
     max_retain_days: int
     """The limit and the default of `retainDays`."""
     api_key_rotation: RotationPolicy | None
-    """The policy of the API keys that have none of their own; null for none."""
+    """The rotation policy for API keys without their own policy, or null."""
     updated_at: datetime | None
-    """When the settings were last changed; null if never."""
+    """When the settings were last changed, or null."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 Actions: TypeAlias = list[ActionInfo]

@@ -38,7 +38,7 @@ class Actions:
 
         Args:
             id: The run's ID, `run_…`.
-            output: The result, which matches the action's schema.
+            output: The result. It must match the action's schema.
             error: What went wrong, for the automation's owner.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -87,7 +87,7 @@ class AsyncActions:
 
         Args:
             id: The run's ID, `run_…`.
-            output: The result, which matches the action's schema.
+            output: The result. It must match the action's schema.
             error: What went wrong, for the automation's owner.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -139,13 +139,13 @@ class ApiKeys:
         Only this response contains `key`.
 
         Args:
-            name: The name for people.
-            scopes: What the key may do. You can grant only scopes that you have.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            expires_at: When the key ends. Without it, the key never expires.
-            rotation: When the key is rotated. Without it, the policy of the workspace applies, if it
-                has one.
+            name: The display name.
+            scopes: The scopes of the key. You can grant only scopes that you have.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            expires_at: When the key expires. By default, it never expires.
+            rotation: The rotation policy of the key. By default, the policy of the workspace applies,
+                if it has one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -194,13 +194,13 @@ class ApiKeys:
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            name: The name for people.
-            scopes: What the key may do. You can grant only scopes that you have.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            expires_at: When the key ends. Without it, the key never expires.
-            rotation: The key's own policy, as a whole; null removes it, so that the policy of the
-                workspace applies.
+            name: The display name.
+            scopes: The scopes of the key. You can grant only scopes that you have.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            expires_at: When the key expires. By default, it never expires.
+            rotation: The key's complete rotation policy. Null removes it, so that the workspace's
+                policy applies.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -250,10 +250,10 @@ class ApiKeys:
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -276,7 +276,7 @@ class ApiKeys:
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            overlap_seconds: How long the old key keeps working alongside the new one; 0 ends it
+            overlap_seconds: How long the old key keeps working alongside the new one. 0 ends it
                 immediately.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
             if_match: The version that you read; PreconditionFailed if there is a later one.
@@ -300,7 +300,7 @@ class ApiKeys:
         Args:
             key: The key to check.
             scopes: The scopes that the request needs.
-            cost: The units that the request uses.
+            cost: The number of units that the request uses.
         """
         return self._http.request(
             Operation("POST", "/api/integrations/api-keys/verify"),
@@ -315,8 +315,8 @@ class ApiKeys:
         30 days.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/api-keys"),
@@ -348,13 +348,13 @@ class AsyncApiKeys:
         Only this response contains `key`.
 
         Args:
-            name: The name for people.
-            scopes: What the key may do. You can grant only scopes that you have.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            expires_at: When the key ends. Without it, the key never expires.
-            rotation: When the key is rotated. Without it, the policy of the workspace applies, if it
-                has one.
+            name: The display name.
+            scopes: The scopes of the key. You can grant only scopes that you have.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            expires_at: When the key expires. By default, it never expires.
+            rotation: The rotation policy of the key. By default, the policy of the workspace applies,
+                if it has one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -403,13 +403,13 @@ class AsyncApiKeys:
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            name: The name for people.
-            scopes: What the key may do. You can grant only scopes that you have.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            expires_at: When the key ends. Without it, the key never expires.
-            rotation: The key's own policy, as a whole; null removes it, so that the policy of the
-                workspace applies.
+            name: The display name.
+            scopes: The scopes of the key. You can grant only scopes that you have.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            expires_at: When the key expires. By default, it never expires.
+            rotation: The key's complete rotation policy. Null removes it, so that the workspace's
+                policy applies.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -459,10 +459,10 @@ class AsyncApiKeys:
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -485,7 +485,7 @@ class AsyncApiKeys:
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            overlap_seconds: How long the old key keeps working alongside the new one; 0 ends it
+            overlap_seconds: How long the old key keeps working alongside the new one. 0 ends it
                 immediately.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
             if_match: The version that you read; PreconditionFailed if there is a later one.
@@ -509,7 +509,7 @@ class AsyncApiKeys:
         Args:
             key: The key to check.
             scopes: The scopes that the request needs.
-            cost: The units that the request uses.
+            cost: The number of units that the request uses.
         """
         return await self._http.request(
             Operation("POST", "/api/integrations/api-keys/verify"),
@@ -524,8 +524,8 @@ class AsyncApiKeys:
         30 days.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/api-keys"),
@@ -556,13 +556,13 @@ class Audit:
         """List the workspace's requests for changes and for secrets, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             actor: Only entries of this actor: `user:…`, `key_…`, `session:…` or `connect:…`.
             action: Only entries of this action, such as `webhooks.update`.
-            target: Only entries of this target, and of everything below it.
+            target: Only entries of this target and of its sub-resources.
             outcome: Only entries with this outcome.
         """
         return self._http.page(
@@ -603,13 +603,13 @@ class AsyncAudit:
         """List the workspace's requests for changes and for secrets, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             actor: Only entries of this actor: `user:…`, `key_…`, `session:…` or `connect:…`.
             action: Only entries of this action, such as `webhooks.update`.
-            target: Only entries of this target, and of everything below it.
+            target: Only entries of this target and of its sub-resources.
             outcome: Only entries with this outcome.
         """
         return self._http.page(
@@ -669,7 +669,7 @@ class Automations:
         Args:
             platform: The platform that the automation runs on.
             event_type: An event type, such as `POST_PUBLISHED`.
-            limit: The most events in the response.
+            limit: The maximum number of events in the response.
         """
         return self._http.request(
             Operation("GET", "/api/automations/{platform}/triggers/{eventType}/samples"),
@@ -685,8 +685,8 @@ class Automations:
 
         Args:
             platform: The platform that the automation runs on.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/automations/{platform}/hooks"),
@@ -808,8 +808,8 @@ class Automations:
 
         Args:
             platform: The platform that the automation runs on.
-            key: The key of an action, as `GET …/actions` lists it in `id`.
-            input: The input, which matches the action's schema.
+            key: The key of an action: its `id` in `GET …/actions`.
+            input: The input. It must match the action's schema.
             callback_url: A URL that gets `{runId, status, output, error}` when the run ends.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -836,10 +836,10 @@ class Automations:
 
         Args:
             platform: The platform that the automation runs on.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
         """
         return self._http.page(
@@ -862,10 +862,10 @@ class Automations:
         """List the runs of all automation platforms, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             platform: The automation platform.
         """
@@ -938,7 +938,7 @@ class AsyncAutomations:
         Args:
             platform: The platform that the automation runs on.
             event_type: An event type, such as `POST_PUBLISHED`.
-            limit: The most events in the response.
+            limit: The maximum number of events in the response.
         """
         return await self._http.request(
             Operation("GET", "/api/automations/{platform}/triggers/{eventType}/samples"),
@@ -954,8 +954,8 @@ class AsyncAutomations:
 
         Args:
             platform: The platform that the automation runs on.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/automations/{platform}/hooks"),
@@ -1077,8 +1077,8 @@ class AsyncAutomations:
 
         Args:
             platform: The platform that the automation runs on.
-            key: The key of an action, as `GET …/actions` lists it in `id`.
-            input: The input, which matches the action's schema.
+            key: The key of an action: its `id` in `GET …/actions`.
+            input: The input. It must match the action's schema.
             callback_url: A URL that gets `{runId, status, output, error}` when the run ends.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -1105,10 +1105,10 @@ class AsyncAutomations:
 
         Args:
             platform: The platform that the automation runs on.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
         """
         return self._http.page(
@@ -1131,10 +1131,10 @@ class AsyncAutomations:
         """List the runs of all automation platforms, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             platform: The automation platform.
         """
@@ -1189,15 +1189,16 @@ class ConnectSessions:
         Only this response contains it.
 
         Args:
-            integrations: The integrations of which one can be connected. They must be active.
-            connection_id: The name of the connection. A connection of that name is replaced. By
-                default, the ID of the session.
-            scopes: The scopes to ask for. Without it, those of the integration. Only with one
+            integrations: The integrations that the user can choose from. They must be active.
+            connection_id: The name of the connection. An existing connection with this name is
+                replaced. By default, the ID of the session.
+            scopes: The scopes to request, if there is only one integration. By default, those of the
                 integration.
-            workspace_name: The workspace's name, for the page.
-            requested_by: Who asks for the account, for the page: a person or a team.
-            return_url: The platform's page to go on to. Its origin must be in AllowedReturnOrigins.
-            expires_in: After how many seconds the link expires, at most 7 days.
+            workspace_name: The workspace's name, shown on the page.
+            requested_by: Who requests access, shown on the page: a person or a team.
+            return_url: The page of the platform to return to. Its origin must be in
+                AllowedReturnOrigins.
+            expires_in: The lifetime of the link in seconds, at most 7 days.
         """
         return self._http.request(
             Operation("POST", "/api/connect/sessions"),
@@ -1248,8 +1249,8 @@ class ConnectSessions:
         """List connect sessions, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/connect/sessions"),
@@ -1281,15 +1282,16 @@ class AsyncConnectSessions:
         Only this response contains it.
 
         Args:
-            integrations: The integrations of which one can be connected. They must be active.
-            connection_id: The name of the connection. A connection of that name is replaced. By
-                default, the ID of the session.
-            scopes: The scopes to ask for. Without it, those of the integration. Only with one
+            integrations: The integrations that the user can choose from. They must be active.
+            connection_id: The name of the connection. An existing connection with this name is
+                replaced. By default, the ID of the session.
+            scopes: The scopes to request, if there is only one integration. By default, those of the
                 integration.
-            workspace_name: The workspace's name, for the page.
-            requested_by: Who asks for the account, for the page: a person or a team.
-            return_url: The platform's page to go on to. Its origin must be in AllowedReturnOrigins.
-            expires_in: After how many seconds the link expires, at most 7 days.
+            workspace_name: The workspace's name, shown on the page.
+            requested_by: Who requests access, shown on the page: a person or a team.
+            return_url: The page of the platform to return to. Its origin must be in
+                AllowedReturnOrigins.
+            expires_in: The lifetime of the link in seconds, at most 7 days.
         """
         return await self._http.request(
             Operation("POST", "/api/connect/sessions"),
@@ -1340,8 +1342,8 @@ class AsyncConnectSessions:
         """List connect sessions, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/connect/sessions"),
@@ -1373,11 +1375,12 @@ class Connections:
 
         Args:
             id: The integration's ID, `int_…`.
-            redirect_uri: Where the provider sends the browser back to: one of the registered addresses,
-                exactly.
-            connection_id: The name of the connection, which its creator chose.
+            redirect_uri: Where the provider sends the browser back to. It must exactly match a
+                registered redirect URI.
+            connection_id: The name of the connection, chosen by its creator.
             scopes: The scopes.
-            return_url: The platform's page that Patchbay's callback route sends the browser on to.
+            return_url: The page of the platform that Patchbay's callback route redirects the browser
+                to.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -1450,7 +1453,7 @@ class Connections:
 
         Args:
             id: The integration's ID, `int_…`.
-            connection_id: The name of the connection, which its creator chose.
+            connection_id: The name of the connection, chosen by its creator.
             credentials: The credentials by name, such as `apiKey`.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -1477,12 +1480,12 @@ class Connections:
         """List the connections of all integrations of the workspace, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             integration_id: The integration that it belongs to.
             provider: The provider, such as `hubspot`.
-            connection_id: The name of the connection, which its creator chose.
+            connection_id: The name of the connection, chosen by its creator.
             account_id: The account's ID at the provider.
         """
         return self._http.page(
@@ -1557,8 +1560,8 @@ class Connections:
 
         Args:
             id: The integration's ID, `int_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
         """
         return self._http.page(
@@ -1591,11 +1594,12 @@ class AsyncConnections:
 
         Args:
             id: The integration's ID, `int_…`.
-            redirect_uri: Where the provider sends the browser back to: one of the registered addresses,
-                exactly.
-            connection_id: The name of the connection, which its creator chose.
+            redirect_uri: Where the provider sends the browser back to. It must exactly match a
+                registered redirect URI.
+            connection_id: The name of the connection, chosen by its creator.
             scopes: The scopes.
-            return_url: The platform's page that Patchbay's callback route sends the browser on to.
+            return_url: The page of the platform that Patchbay's callback route redirects the browser
+                to.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -1668,7 +1672,7 @@ class AsyncConnections:
 
         Args:
             id: The integration's ID, `int_…`.
-            connection_id: The name of the connection, which its creator chose.
+            connection_id: The name of the connection, chosen by its creator.
             credentials: The credentials by name, such as `apiKey`.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -1695,12 +1699,12 @@ class AsyncConnections:
         """List the connections of all integrations of the workspace, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             integration_id: The integration that it belongs to.
             provider: The provider, such as `hubspot`.
-            connection_id: The name of the connection, which its creator chose.
+            connection_id: The name of the connection, chosen by its creator.
             account_id: The account's ID at the provider.
         """
         return self._http.page(
@@ -1775,8 +1779,8 @@ class AsyncConnections:
 
         Args:
             id: The integration's ID, `int_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
         """
         return self._http.page(
@@ -1808,10 +1812,10 @@ class Deliveries:
         """List the deliveries of the workspace's webhooks, newest event first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             event_type: Only items of this event type.
             webhook_id: The webhook.
@@ -1855,10 +1859,10 @@ class AsyncDeliveries:
         """List the deliveries of the workspace's webhooks, newest event first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             event_type: Only items of this event type.
             webhook_id: The webhook.
@@ -1900,9 +1904,9 @@ class Events:
 
         Args:
             type: The event type, such as `POST_PUBLISHED`.
-            data: The content: an object of at most 256 KiB, which matches the type's schema.
+            data: The content: an object of at most 256 KiB that matches the type's schema.
             workspace_id: The workspace to publish for. Only the platform's workspace can set it.
-            caused_by: The event that led to this one, if there is one.
+            caused_by: The event that caused this one, if any.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -1974,13 +1978,13 @@ class Events:
         """List the workspace's events, newest first, without their data.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             type: Only items of this type.
             status: Only items with this status.
-            source: Only events from there: `api`, `bus`, `patchbay` or `flow`.
+            source: Only events from this source: `api`, `bus`, `patchbay` or `flow`.
         """
         return self._http.page(
             Operation("GET", "/api/events"),
@@ -2017,9 +2021,9 @@ class AsyncEvents:
 
         Args:
             type: The event type, such as `POST_PUBLISHED`.
-            data: The content: an object of at most 256 KiB, which matches the type's schema.
+            data: The content: an object of at most 256 KiB that matches the type's schema.
             workspace_id: The workspace to publish for. Only the platform's workspace can set it.
-            caused_by: The event that led to this one, if there is one.
+            caused_by: The event that caused this one, if any.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -2091,13 +2095,13 @@ class AsyncEvents:
         """List the workspace's events, newest first, without their data.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             type: Only items of this type.
             status: Only items with this status.
-            source: Only events from there: `api`, `bus`, `patchbay` or `flow`.
+            source: Only events from this source: `api`, `bus`, `patchbay` or `flow`.
         """
         return self._http.page(
             Operation("GET", "/api/events"),
@@ -2141,11 +2145,11 @@ class Flows:
         """Create a flow: steps that run for each event that its trigger matches.
 
         Args:
-            name: The name for people.
-            description: What it is, in a sentence or two.
+            name: The display name.
+            description: A description in a sentence or two.
             trigger: What starts the flow.
             steps: What the flow does, in order.
-            status: `ACTIVE`, or `INACTIVE` to store it only.
+            status: `ACTIVE`, or `INACTIVE` to save the flow without running it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -2181,11 +2185,11 @@ class Flows:
         """Install a template: create a flow from it and the caller's choices.
 
         Args:
-            key: The key of a template of a flow, such as `published_posts`.
-            choices: An ID for each choice of the template, by the choice's key.
-            name: The name for people; the template's by default.
-            description: What it is, in a sentence or two; the template's by default.
-            status: `ACTIVE`, or `INACTIVE` to store it only.
+            key: The key of a flow template, such as `published_posts`.
+            choices: The ID for each choice of the template, by key.
+            name: The display name. By default, the template's.
+            description: A description in a sentence or two. By default, the template's.
+            status: `ACTIVE`, or `INACTIVE` to save the flow without running it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -2232,10 +2236,10 @@ class Flows:
 
         Args:
             id: The flow's ID, `flw_…`.
-            name: The name for people.
-            description: What it is, in a sentence or two.
-            trigger: What starts the flow, as a whole.
-            steps: What the flow does, in order: all steps.
+            name: The display name.
+            description: A description in a sentence or two.
+            trigger: The complete trigger.
+            steps: All steps of the flow, in order.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -2311,8 +2315,8 @@ class Flows:
         Args:
             trigger: What starts the flow.
             steps: What the flow does, in order.
-            event_type: The type of the event; by default, the first one of the trigger.
-            data: The event's data; by default, the sample of the catalogue.
+            event_type: The type of the event. By default, the trigger's first event type.
+            data: The event's data. By default, the event type's sample.
         """
         return self._http.request(
             Operation("POST", "/api/flows/dry-run"),
@@ -2336,10 +2340,10 @@ class Flows:
 
         Args:
             id: The flow's ID, `flw_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
         """
         return self._http.page(
@@ -2374,8 +2378,8 @@ class Flows:
         """List the workspace's flows, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
         """
@@ -2413,11 +2417,11 @@ class AsyncFlows:
         """Create a flow: steps that run for each event that its trigger matches.
 
         Args:
-            name: The name for people.
-            description: What it is, in a sentence or two.
+            name: The display name.
+            description: A description in a sentence or two.
             trigger: What starts the flow.
             steps: What the flow does, in order.
-            status: `ACTIVE`, or `INACTIVE` to store it only.
+            status: `ACTIVE`, or `INACTIVE` to save the flow without running it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -2453,11 +2457,11 @@ class AsyncFlows:
         """Install a template: create a flow from it and the caller's choices.
 
         Args:
-            key: The key of a template of a flow, such as `published_posts`.
-            choices: An ID for each choice of the template, by the choice's key.
-            name: The name for people; the template's by default.
-            description: What it is, in a sentence or two; the template's by default.
-            status: `ACTIVE`, or `INACTIVE` to store it only.
+            key: The key of a flow template, such as `published_posts`.
+            choices: The ID for each choice of the template, by key.
+            name: The display name. By default, the template's.
+            description: A description in a sentence or two. By default, the template's.
+            status: `ACTIVE`, or `INACTIVE` to save the flow without running it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -2504,10 +2508,10 @@ class AsyncFlows:
 
         Args:
             id: The flow's ID, `flw_…`.
-            name: The name for people.
-            description: What it is, in a sentence or two.
-            trigger: What starts the flow, as a whole.
-            steps: What the flow does, in order: all steps.
+            name: The display name.
+            description: A description in a sentence or two.
+            trigger: The complete trigger.
+            steps: All steps of the flow, in order.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -2583,8 +2587,8 @@ class AsyncFlows:
         Args:
             trigger: What starts the flow.
             steps: What the flow does, in order.
-            event_type: The type of the event; by default, the first one of the trigger.
-            data: The event's data; by default, the sample of the catalogue.
+            event_type: The type of the event. By default, the trigger's first event type.
+            data: The event's data. By default, the event type's sample.
         """
         return await self._http.request(
             Operation("POST", "/api/flows/dry-run"),
@@ -2608,10 +2612,10 @@ class AsyncFlows:
 
         Args:
             id: The flow's ID, `flw_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
         """
         return self._http.page(
@@ -2646,8 +2650,8 @@ class AsyncFlows:
         """List the workspace's flows, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
         """
@@ -2728,18 +2732,17 @@ class Integrations:
         """Create an integration.
 
         Args:
-            name: The name for people.
+            name: The display name.
             type: The type.
             provider: The provider, such as `hubspot`.
-            description: What it is, in a sentence or two.
-            logo_url: An image, by https.
-            config: The provider's settings by name: the OAuth client, and whatever else it needs.
-                Secrets are masked.
+            description: A description in a sentence or two.
+            logo_url: The URL of an image (https).
+            config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            is_public: Whether it is offered in the marketplace, once the platform has approved it.
-            metadata: Any object of yours, at most 8 KiB.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            is_public: Whether the marketplace lists it once the platform has approved it.
+            metadata: Your own data: any object of at most 8 KiB.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -2776,8 +2779,8 @@ class Integrations:
         """List the health of integrations: what works, what does not, why, and what to do about it.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             kind: Only items of these kinds, separated by commas.
             state: Only items with these states, separated by commas.
             integration_id: Only this integration, its webhooks and its connections.
@@ -2805,13 +2808,13 @@ class Integrations:
         """Get the analytics of a period: volumes, success rates and latencies, by hour or day.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             since: The start of the period, at most 7 days before its end; 31 days with `by=day`.
             until: The end of the period.
-            by: The length of a point: an hour or a day (UTC).
-            group_by: Return a series for each of these instead of one for all.
-            integration_id: Count only what belongs to this integration.
+            by: The interval of a point: an hour or a day (UTC).
+            group_by: Return one series per item of this kind, instead of one for all.
+            integration_id: Count only this integration's webhooks and connections.
             webhook_id: Count only the deliveries of this webhook.
             event_type: Count only deliveries of this event type.
         """
@@ -2847,8 +2850,8 @@ class Integrations:
         """List the integrations that can be installed: public integrations, then the built-in templates.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             type: Only integrations of this type.
             provider: The provider, such as `hubspot`.
             search: Words in the name or the description.
@@ -2887,7 +2890,7 @@ class Integrations:
 
         Args:
             type: Only providers for integrations of this type.
-            auth_type: How the connection signs in at the provider.
+            auth_type: How the connection authenticates at the provider.
             search: Part of the key, the name or the description.
         """
         return self._http.page(
@@ -2917,8 +2920,7 @@ class Integrations:
 
         Args:
             id: The integration's ID, `int_…`.
-            reveal: Whether to show the secrets in `config`. Requires the scope `credentials:read` as
-                well.
+            reveal: Whether to show the secrets in `config`. Also requires the scope `credentials:read`.
         """
         return self._http.request(
             Operation("GET", "/api/integrations/{id}"),
@@ -2951,18 +2953,17 @@ class Integrations:
 
         Args:
             id: The integration's ID, `int_…`.
-            name: The name for people.
+            name: The display name.
             type: The type.
             provider: The provider, such as `hubspot`.
-            description: What it is, in a sentence or two.
-            logo_url: An image, by https.
-            config: The provider's settings by name: the OAuth client, and whatever else it needs.
-                Secrets are masked.
+            description: A description in a sentence or two.
+            logo_url: The URL of an image (https).
+            config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            is_public: Whether it is offered in the marketplace, once the platform has approved it.
-            metadata: Any object of yours, at most 8 KiB.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            is_public: Whether the marketplace lists it once the platform has approved it.
+            metadata: Your own data: any object of at most 8 KiB.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -3042,10 +3043,10 @@ class Integrations:
 
         Args:
             id: The integration's ID, `int_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -3086,12 +3087,12 @@ class Integrations:
         """List the workspace's integrations, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             type: Only integrations of this type.
             status: Only items with this status.
             provider: Only integrations of this provider.
-            include_public: Also the marketplace's integrations of other workspaces, after the
+            include_public: Also list other workspaces' integrations from the marketplace, after the
                 workspace's own.
         """
         return self._http.page(
@@ -3136,18 +3137,17 @@ class AsyncIntegrations:
         """Create an integration.
 
         Args:
-            name: The name for people.
+            name: The display name.
             type: The type.
             provider: The provider, such as `hubspot`.
-            description: What it is, in a sentence or two.
-            logo_url: An image, by https.
-            config: The provider's settings by name: the OAuth client, and whatever else it needs.
-                Secrets are masked.
+            description: A description in a sentence or two.
+            logo_url: The URL of an image (https).
+            config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            is_public: Whether it is offered in the marketplace, once the platform has approved it.
-            metadata: Any object of yours, at most 8 KiB.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            is_public: Whether the marketplace lists it once the platform has approved it.
+            metadata: Your own data: any object of at most 8 KiB.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -3184,8 +3184,8 @@ class AsyncIntegrations:
         """List the health of integrations: what works, what does not, why, and what to do about it.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             kind: Only items of these kinds, separated by commas.
             state: Only items with these states, separated by commas.
             integration_id: Only this integration, its webhooks and its connections.
@@ -3213,13 +3213,13 @@ class AsyncIntegrations:
         """Get the analytics of a period: volumes, success rates and latencies, by hour or day.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             since: The start of the period, at most 7 days before its end; 31 days with `by=day`.
             until: The end of the period.
-            by: The length of a point: an hour or a day (UTC).
-            group_by: Return a series for each of these instead of one for all.
-            integration_id: Count only what belongs to this integration.
+            by: The interval of a point: an hour or a day (UTC).
+            group_by: Return one series per item of this kind, instead of one for all.
+            integration_id: Count only this integration's webhooks and connections.
             webhook_id: Count only the deliveries of this webhook.
             event_type: Count only deliveries of this event type.
         """
@@ -3255,8 +3255,8 @@ class AsyncIntegrations:
         """List the integrations that can be installed: public integrations, then the built-in templates.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             type: Only integrations of this type.
             provider: The provider, such as `hubspot`.
             search: Words in the name or the description.
@@ -3295,7 +3295,7 @@ class AsyncIntegrations:
 
         Args:
             type: Only providers for integrations of this type.
-            auth_type: How the connection signs in at the provider.
+            auth_type: How the connection authenticates at the provider.
             search: Part of the key, the name or the description.
         """
         return self._http.page(
@@ -3325,8 +3325,7 @@ class AsyncIntegrations:
 
         Args:
             id: The integration's ID, `int_…`.
-            reveal: Whether to show the secrets in `config`. Requires the scope `credentials:read` as
-                well.
+            reveal: Whether to show the secrets in `config`. Also requires the scope `credentials:read`.
         """
         return await self._http.request(
             Operation("GET", "/api/integrations/{id}"),
@@ -3359,18 +3358,17 @@ class AsyncIntegrations:
 
         Args:
             id: The integration's ID, `int_…`.
-            name: The name for people.
+            name: The display name.
             type: The type.
             provider: The provider, such as `hubspot`.
-            description: What it is, in a sentence or two.
-            logo_url: An image, by https.
-            config: The provider's settings by name: the OAuth client, and whatever else it needs.
-                Secrets are masked.
+            description: A description in a sentence or two.
+            logo_url: The URL of an image (https).
+            config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            is_public: Whether it is offered in the marketplace, once the platform has approved it.
-            metadata: Any object of yours, at most 8 KiB.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            is_public: Whether the marketplace lists it once the platform has approved it.
+            metadata: Your own data: any object of at most 8 KiB.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -3450,10 +3448,10 @@ class AsyncIntegrations:
 
         Args:
             id: The integration's ID, `int_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -3494,12 +3492,12 @@ class AsyncIntegrations:
         """List the workspace's integrations, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             type: Only integrations of this type.
             status: Only items with this status.
             provider: Only integrations of this provider.
-            include_public: Also the marketplace's integrations of other workspaces, after the
+            include_public: Also list other workspaces' integrations from the marketplace, after the
                 workspace's own.
         """
         return self._http.page(
@@ -3583,14 +3581,14 @@ class PortalSessions:
         Needs credentials, and no particular scope.
 
         Args:
-            capabilities: The scopes of the session, which you must be allowed to grant.
-            read_only: Whether the session may change nothing.
-            theme: How the console looks.
+            capabilities: The scopes of the session. You can grant only scopes that you have.
+            read_only: Whether the session is read-only.
+            theme: The appearance of the console.
             view: The page that the console opens, such as `/webhooks`.
-            label: Who uses the session, for the audit log: a name or an address.
-            return_url: Where a session that has ended sends its user. Its origin must be in
+            label: Who uses the session, for the audit log: a name or an email address.
+            return_url: Where to send the user when the session ends. Its origin must be in
                 AllowedReturnOrigins.
-            expires_in: After how many seconds the session ends, at most 24 hours.
+            expires_in: The lifetime of the session in seconds, at most 24 hours.
         """
         return self._http.request(
             Operation("POST", "/api/portal/sessions"),
@@ -3632,7 +3630,7 @@ class PortalSessions:
         Needs credentials, and no particular scope.
 
         Args:
-            id: The portal session's ID, `pse_…`, or `current` for the session that asks.
+            id: The portal session's ID, `pse_…`, or `current` for the session of the caller.
         """
         return self._http.request(
             Operation("DELETE", "/api/portal/sessions/{id}"),
@@ -3647,8 +3645,8 @@ class PortalSessions:
         Needs credentials, and no particular scope.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/portal/sessions"),
@@ -3682,14 +3680,14 @@ class AsyncPortalSessions:
         Needs credentials, and no particular scope.
 
         Args:
-            capabilities: The scopes of the session, which you must be allowed to grant.
-            read_only: Whether the session may change nothing.
-            theme: How the console looks.
+            capabilities: The scopes of the session. You can grant only scopes that you have.
+            read_only: Whether the session is read-only.
+            theme: The appearance of the console.
             view: The page that the console opens, such as `/webhooks`.
-            label: Who uses the session, for the audit log: a name or an address.
-            return_url: Where a session that has ended sends its user. Its origin must be in
+            label: Who uses the session, for the audit log: a name or an email address.
+            return_url: Where to send the user when the session ends. Its origin must be in
                 AllowedReturnOrigins.
-            expires_in: After how many seconds the session ends, at most 24 hours.
+            expires_in: The lifetime of the session in seconds, at most 24 hours.
         """
         return await self._http.request(
             Operation("POST", "/api/portal/sessions"),
@@ -3731,7 +3729,7 @@ class AsyncPortalSessions:
         Needs credentials, and no particular scope.
 
         Args:
-            id: The portal session's ID, `pse_…`, or `current` for the session that asks.
+            id: The portal session's ID, `pse_…`, or `current` for the session of the caller.
         """
         return await self._http.request(
             Operation("DELETE", "/api/portal/sessions/{id}"),
@@ -3746,8 +3744,8 @@ class AsyncPortalSessions:
         Needs credentials, and no particular scope.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/portal/sessions"),
@@ -3767,7 +3765,7 @@ class Publications:
         """Get a publication: what is submitted, what is listed, its copies, and the decisions on it.
 
         Args:
-            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            workspace_id: The publisher's workspace: the publication's `workspaceId`.
             id: The integration's ID, `int_…`.
         """
         return self._http.request(
@@ -3792,17 +3790,17 @@ class Publications:
         """Decide on a publication: approve or reject the version that was reviewed, or withdraw it.
 
         Args:
-            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            workspace_id: The publisher's workspace: the publication's `workspaceId`.
             id: The integration's ID, `int_…`.
-            version: The version that was reviewed: `version` of the publication. `WITHDRAW` needs none,
-                and applies to any version.
-            publisher_name: The publisher's name in the marketplace. Without it, an approval keeps the
-                current one.
+            version: The reviewed version: the publication's `version`. `WITHDRAW` does not need it and
+                applies to any version.
+            publisher_name: The publisher's name in the marketplace. By default, an approval keeps the
+                current name.
             verified: Whether an approval shows the publisher as verified.
-            review_reason: What the publisher reads about the decision.
-            decision: `APPROVE` lists the submitted version in the marketplace. `REJECT` leaves what is
-                listed. `WITHDRAW` takes the publication out of the marketplace, and stops its copies
-                within minutes.
+            review_reason: The reason, shown to the publisher.
+            decision: `APPROVE` lists the submitted version in the marketplace. `REJECT` keeps the
+                listed version. `WITHDRAW` removes the publication from the marketplace and stops its
+                copies within minutes.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -3830,10 +3828,10 @@ class Publications:
         """List the publications of all workspaces: those that wait for a decision, then the others.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            review_status: Only publications with this review status. Without a listed version, a
-                rejected one is in no list.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            review_status: Only publications with this review status. Rejected publications without a
+                listed version are never included.
         """
         return self._http.page(
             Operation("GET", "/api/publications"),
@@ -3853,7 +3851,7 @@ class AsyncPublications:
         """Get a publication: what is submitted, what is listed, its copies, and the decisions on it.
 
         Args:
-            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            workspace_id: The publisher's workspace: the publication's `workspaceId`.
             id: The integration's ID, `int_…`.
         """
         return await self._http.request(
@@ -3878,17 +3876,17 @@ class AsyncPublications:
         """Decide on a publication: approve or reject the version that was reviewed, or withdraw it.
 
         Args:
-            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            workspace_id: The publisher's workspace: the publication's `workspaceId`.
             id: The integration's ID, `int_…`.
-            version: The version that was reviewed: `version` of the publication. `WITHDRAW` needs none,
-                and applies to any version.
-            publisher_name: The publisher's name in the marketplace. Without it, an approval keeps the
-                current one.
+            version: The reviewed version: the publication's `version`. `WITHDRAW` does not need it and
+                applies to any version.
+            publisher_name: The publisher's name in the marketplace. By default, an approval keeps the
+                current name.
             verified: Whether an approval shows the publisher as verified.
-            review_reason: What the publisher reads about the decision.
-            decision: `APPROVE` lists the submitted version in the marketplace. `REJECT` leaves what is
-                listed. `WITHDRAW` takes the publication out of the marketplace, and stops its copies
-                within minutes.
+            review_reason: The reason, shown to the publisher.
+            decision: `APPROVE` lists the submitted version in the marketplace. `REJECT` keeps the
+                listed version. `WITHDRAW` removes the publication from the marketplace and stops its
+                copies within minutes.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -3916,10 +3914,10 @@ class AsyncPublications:
         """List the publications of all workspaces: those that wait for a decision, then the others.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            review_status: Only publications with this review status. Without a listed version, a
-                rejected one is in no list.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            review_status: Only publications with this review status. Rejected publications without a
+                listed version are never included.
         """
         return self._http.page(
             Operation("GET", "/api/publications"),
@@ -3974,8 +3972,8 @@ class Tasks:
         """List the workspace's tasks, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             webhook_id: The webhook.
         """
@@ -4032,8 +4030,8 @@ class AsyncTasks:
         """List the workspace's tasks, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             webhook_id: The webhook.
         """
@@ -4075,16 +4073,18 @@ class Webhooks:
         Args:
             kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
                 never changes.
-            name: The name for people.
+            name: The display name.
             url: The receiver's URL.
-            event_types: The event types that it gets, or `*` for all.
+            event_types: The subscribed event types, or `*` for all.
             filters: Conditions on an event's data. All must be true.
             integration_id: The integration that it belongs to.
-            headers: Headers of every request to the receiver. Responses mask their values.
-            retry_config: When failed attempts are repeated.
-            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            headers: Custom headers of every request to the receiver. Responses mask their values.
+            retry_config: The retry policy.
+            rate_limit_per_second: The maximum number of requests per second to the receiver; null for
+                no limit.
             disable_after: The number of consecutive failures that disables the webhook.
-            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
+            expires_in_seconds: The number of seconds after which the webhook is deleted; null for
+                never.
             secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -4157,16 +4157,18 @@ class Webhooks:
             id: The webhook's ID, `whk_…`.
             kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
                 never changes.
-            name: The name for people.
+            name: The display name.
             url: The receiver's URL.
-            event_types: The event types that it gets, or `*` for all.
+            event_types: The subscribed event types, or `*` for all.
             filters: Conditions on an event's data. All must be true.
             integration_id: The integration that it belongs to.
-            headers: Headers of every request to the receiver. Responses mask their values.
-            retry_config: When failed attempts are repeated.
-            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            headers: Custom headers of every request to the receiver. Responses mask their values.
+            retry_config: The retry policy.
+            rate_limit_per_second: The maximum number of requests per second to the receiver; null for
+                no limit.
             disable_after: The number of consecutive failures that disables the webhook.
-            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
+            expires_in_seconds: The number of seconds after which the webhook is deleted; null for
+                never.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -4219,10 +4221,10 @@ class Webhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -4271,7 +4273,7 @@ class Webhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            overlap_seconds: How long the older secrets sign alongside the new one; 0 ends them
+            overlap_seconds: How long the old secrets sign alongside the new one. 0 ends them
                 immediately.
             secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
@@ -4321,10 +4323,10 @@ class Webhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             event_type: Only items of this event type.
         """
@@ -4364,7 +4366,7 @@ class Webhooks:
         Args:
             id: The webhook's ID, `whk_…`.
             delivery_id: The delivery's ID, `dlv_…`.
-            force: Whether to send it again although it was delivered.
+            force: Whether to resend a delivery that already succeeded.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -4384,7 +4386,7 @@ class Webhooks:
         Args:
             id: The webhook's ID, `whk_…`.
             since: The time of the first event.
-            until: The time of the last event; now, if absent.
+            until: The time of the last event. By default, now.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -4414,11 +4416,11 @@ class Webhooks:
         Args:
             id: The webhook's ID, `whk_…`.
             since: The time of the first event.
-            until: The time of the last event; now, if absent.
+            until: The time of the last event. By default, now.
             event_types: Only events of these types.
-            statuses: The statuses of the deliveries to send again.
-            missing: Whether to send also events that the webhook never got, because it was not active.
-            dry_run: Whether to only count.
+            statuses: The statuses of the deliveries to resend.
+            missing: Whether to also send events that the webhook missed because it was not active.
+            dry_run: Whether to count the deliveries without sending them.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         result: models.ReplayPreview | models.Task = self._http.request(
@@ -4451,10 +4453,10 @@ class Webhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            consumer: The consumer whose committed position the read starts after.
-            cursor: Where the read starts; takes precedence over the consumer's position.
-            limit: The most items of a page, 1 to 100.
-            wait: How many seconds to wait for an event if there is none.
+            consumer: The consumer. The read starts after its committed position.
+            cursor: Where the read starts. Takes precedence over the consumer's position.
+            limit: The maximum number of items per page, from 1 to 100.
+            wait: How many seconds to wait for an event if there are none.
         """
         return self._http.request(
             Operation("GET", "/api/integrations/webhooks/{id}/feed"),
@@ -4472,7 +4474,7 @@ class Webhooks:
             id: The webhook's ID, `whk_…`.
             consumer: The name of the consumer.
             sequence: The number of the entry in the feed.
-            rewind: Whether the position may go back.
+            rewind: Whether the position can move backward.
         """
         return self._http.request(
             Operation("POST", "/api/integrations/webhooks/{id}/feed/commit"),
@@ -4500,7 +4502,7 @@ class Webhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            consumer: The name of a consumer of the feed.
+            consumer: The name of a feed consumer.
         """
         return self._http.request(
             Operation("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}"),
@@ -4521,8 +4523,8 @@ class Webhooks:
         """List the workspace's webhooks, newest first; `include` adds their stats and receivers.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             event_type: Only items of this event type.
             include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
@@ -4565,16 +4567,18 @@ class AsyncWebhooks:
         Args:
             kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
                 never changes.
-            name: The name for people.
+            name: The display name.
             url: The receiver's URL.
-            event_types: The event types that it gets, or `*` for all.
+            event_types: The subscribed event types, or `*` for all.
             filters: Conditions on an event's data. All must be true.
             integration_id: The integration that it belongs to.
-            headers: Headers of every request to the receiver. Responses mask their values.
-            retry_config: When failed attempts are repeated.
-            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            headers: Custom headers of every request to the receiver. Responses mask their values.
+            retry_config: The retry policy.
+            rate_limit_per_second: The maximum number of requests per second to the receiver; null for
+                no limit.
             disable_after: The number of consecutive failures that disables the webhook.
-            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
+            expires_in_seconds: The number of seconds after which the webhook is deleted; null for
+                never.
             secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -4647,16 +4651,18 @@ class AsyncWebhooks:
             id: The webhook's ID, `whk_…`.
             kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
                 never changes.
-            name: The name for people.
+            name: The display name.
             url: The receiver's URL.
-            event_types: The event types that it gets, or `*` for all.
+            event_types: The subscribed event types, or `*` for all.
             filters: Conditions on an event's data. All must be true.
             integration_id: The integration that it belongs to.
-            headers: Headers of every request to the receiver. Responses mask their values.
-            retry_config: When failed attempts are repeated.
-            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            headers: Custom headers of every request to the receiver. Responses mask their values.
+            retry_config: The retry policy.
+            rate_limit_per_second: The maximum number of requests per second to the receiver; null for
+                no limit.
             disable_after: The number of consecutive failures that disables the webhook.
-            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
+            expires_in_seconds: The number of seconds after which the webhook is deleted; null for
+                never.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -4709,10 +4715,10 @@ class AsyncWebhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -4761,7 +4767,7 @@ class AsyncWebhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            overlap_seconds: How long the older secrets sign alongside the new one; 0 ends them
+            overlap_seconds: How long the old secrets sign alongside the new one. 0 ends them
                 immediately.
             secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
@@ -4811,10 +4817,10 @@ class AsyncWebhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             event_type: Only items of this event type.
         """
@@ -4854,7 +4860,7 @@ class AsyncWebhooks:
         Args:
             id: The webhook's ID, `whk_…`.
             delivery_id: The delivery's ID, `dlv_…`.
-            force: Whether to send it again although it was delivered.
+            force: Whether to resend a delivery that already succeeded.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -4874,7 +4880,7 @@ class AsyncWebhooks:
         Args:
             id: The webhook's ID, `whk_…`.
             since: The time of the first event.
-            until: The time of the last event; now, if absent.
+            until: The time of the last event. By default, now.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -4904,11 +4910,11 @@ class AsyncWebhooks:
         Args:
             id: The webhook's ID, `whk_…`.
             since: The time of the first event.
-            until: The time of the last event; now, if absent.
+            until: The time of the last event. By default, now.
             event_types: Only events of these types.
-            statuses: The statuses of the deliveries to send again.
-            missing: Whether to send also events that the webhook never got, because it was not active.
-            dry_run: Whether to only count.
+            statuses: The statuses of the deliveries to resend.
+            missing: Whether to also send events that the webhook missed because it was not active.
+            dry_run: Whether to count the deliveries without sending them.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         result: models.ReplayPreview | models.Task = await self._http.request(
@@ -4941,10 +4947,10 @@ class AsyncWebhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            consumer: The consumer whose committed position the read starts after.
-            cursor: Where the read starts; takes precedence over the consumer's position.
-            limit: The most items of a page, 1 to 100.
-            wait: How many seconds to wait for an event if there is none.
+            consumer: The consumer. The read starts after its committed position.
+            cursor: Where the read starts. Takes precedence over the consumer's position.
+            limit: The maximum number of items per page, from 1 to 100.
+            wait: How many seconds to wait for an event if there are none.
         """
         return await self._http.request(
             Operation("GET", "/api/integrations/webhooks/{id}/feed"),
@@ -4962,7 +4968,7 @@ class AsyncWebhooks:
             id: The webhook's ID, `whk_…`.
             consumer: The name of the consumer.
             sequence: The number of the entry in the feed.
-            rewind: Whether the position may go back.
+            rewind: Whether the position can move backward.
         """
         return await self._http.request(
             Operation("POST", "/api/integrations/webhooks/{id}/feed/commit"),
@@ -4990,7 +4996,7 @@ class AsyncWebhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            consumer: The name of a consumer of the feed.
+            consumer: The name of a feed consumer.
         """
         return await self._http.request(
             Operation("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}"),
@@ -5011,8 +5017,8 @@ class AsyncWebhooks:
         """List the workspace's webhooks, newest first; `include` adds their stats and receivers.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             event_type: Only items of this event type.
             include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
@@ -5057,8 +5063,8 @@ class Workspace:
         They apply to what is stored from now on.
 
         Args:
-            retain_days: 1 to `maxRetainDays`; null for the default.
-            api_key_rotation: The policy of the API keys that have none of their own, as a whole; null
+            retain_days: From 1 to `maxRetainDays`; null for the default.
+            api_key_rotation: The complete rotation policy for API keys without their own policy. Null
                 removes it.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -5133,8 +5139,8 @@ class AsyncWorkspace:
         They apply to what is stored from now on.
 
         Args:
-            retain_days: 1 to `maxRetainDays`; null for the default.
-            api_key_rotation: The policy of the API keys that have none of their own, as a whole; null
+            retain_days: From 1 to `maxRetainDays`; null for the default.
+            api_key_rotation: The complete rotation policy for API keys without their own policy. Null
                 removes it.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """

@@ -560,7 +560,7 @@ export type PostPublishedEvent = Schemas["PostPublishedEvent"];
 export type PostScheduledData = Schemas["PostScheduledData"];
 /** Triggers when a post is scheduled or rescheduled. */
 export type PostScheduledEvent = Schemas["PostScheduledEvent"];
-/** An error, as in RFC 9457. More fields may follow. */
+/** An error, as in RFC 9457. It can have more fields. */
 export type Problem = Schemas["Problem"];
 /**
  * What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the `credentials`
@@ -719,13 +719,13 @@ export type Samples = Schemas["Samples"];
 /**
  * Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with
  * `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for the secret that was
- * confirmed; leave it out to confirm this one.
+ * confirmed; omit it to confirm this one.
  */
 export type SecretTarget = Schemas["SecretTarget"];
 /**
  * Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with
  * `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for the secret that was
- * confirmed; leave it out to confirm this one.
+ * confirmed; omit it to confirm this one.
  */
 export type SecretTargetInput = Schemas["SecretTargetInput"];
 /** `eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first type. */
