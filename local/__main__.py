@@ -38,9 +38,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog=".venv/bin/python -m local", description="Patchbay on one machine."
-    )
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m local", description="Patchbay on one machine.")
     commands = parser.add_subparsers(required=True)
     stack = argparse.ArgumentParser(add_help=False)
     stack.add_argument("--template", type=Path, default=ROOT / "template.yaml")
@@ -54,11 +52,11 @@ def _arguments() -> argparse.Namespace:
 
     run = commands.add_parser("run", parents=[stack], help="serve the template (PORT, STATE_DIR, VERBOSE)")
     run.set_defaults(command=_run)
-    demo = commands.add_parser("demo", parents=[stack], help="serve the template with made-up data")
+    demo = commands.add_parser("demo", parents=[stack], help="serve the template with sample data")
     demo.add_argument("--hours", type=int, help="how many hours of history")
     demo.add_argument("--events", type=int, help="how many events these hours have")
     demo.add_argument("--rows", type=int, help="how many more events and deliveries one webhook has")
-    demo.add_argument("--seed", type=int, help="of the made-up data")
+    demo.add_argument("--seed", type=int, help="of the sample data")
     demo.add_argument("--now", type=int, help="when the history ends, in Unix milliseconds", dest="now_ms")
     demo.add_argument("--per-minute", type=float, default=12, help="events after the history; 0 for none")
     demo.set_defaults(command=_demo)

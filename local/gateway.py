@@ -259,7 +259,7 @@ def _message(status: int, text: str) -> tuple[int, Headers, bytes]:
 
 
 def _headers(scope: Any) -> dict[str, str]:
-    """The headers with lower-case names; repeated headers are joined by a comma. Cookies are separate in
+    """The headers with lowercase names; repeated headers are joined by a comma. Cookies are separate in
     format 2.0.
     """
     joined: dict[str, str] = {}

@@ -46,7 +46,7 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Request:
-    """A request; header names are in lower case."""
+    """A request; header names are in lowercase."""
 
     method: str
     path: str

@@ -242,7 +242,7 @@ def _summary(written: Mapping[str, Any], seconds: float) -> str:
 
 def _welcome(fakes: Fakes, console: str, workspace: str) -> str:
     return f"""
-  {NAME}, a made-up platform with the console in it:
+  {NAME}, a sample platform with the console in it:
     {fakes.platform.address}
 
   The console alone, as an owner of the workspace {workspace}:

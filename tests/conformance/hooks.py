@@ -640,7 +640,7 @@ SEMANTIC = {
     r".+: must (not contain control or invisible characters|have a visible character)": (
         "patterns of JSON Schema know no categories"
     ),
-    r"choices\.\w+: (the template has no choice with this key|is missing)": "each template has its own choices",
+    r"choices\.\w+: (the template has no choice|is missing)": "each template has its own choices",
     r"integrations\.\d+: no integration": "it has to exist",
     r"capabilities\b.*: ": "scopes that no session has, or that the caller lacks",
     r"(view|theme\..*): ": "a pattern and a schema say the same",

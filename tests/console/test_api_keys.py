@@ -35,7 +35,7 @@ def test_key_is_created_copied_rotated_and_revoked(console: Console) -> None:
     dialog.get_by_role("button", name="Rotate key").click()
     second = _used(page, "Orders service has a new key", console.workspace)
     assert first != second
-    assert _works(console.workspace, first), "the old key goes on"
+    assert _works(console.workspace, first), "the old key continues"
     expect(page.get_by_text("Replaces", exact=True)).to_be_visible()
 
     page.get_by_role("button", name="More actions").click()

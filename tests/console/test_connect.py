@@ -36,7 +36,7 @@ def integration(workspace: Workspace, chirrup: str, watch: Watch) -> str:
 
 
 class Visitor:
-    """Somebody who got a link."""
+    """Someone who got a link."""
 
     def __init__(self, context: BrowserContext, watch: Watch) -> None:
         self.context = context
@@ -53,7 +53,7 @@ class Visitor:
 def private(
     new_context: Callable[[], BrowserContext], running: RunningStack, chirrup: str
 ) -> Iterator[Visitor]:
-    """A private window of somebody without a login."""
+    """A private window of someone without a login."""
     context = new_context()
     context.set_default_timeout(DEADLINE_MS)
     watch = Watch(context, running.url)

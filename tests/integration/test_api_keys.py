@@ -237,7 +237,9 @@ def test_key_cannot_create_keys_even_with_fewer_rights(api: Api, backend: Backen
     within = own | {"scopes": ["events:publish"]}
     for changes in ({}, {"rateLimitPerHour": 1, "rateLimitPerDay": 1}, {"scopes": ["credentials:read"]}):
         answer = create(api, token=parent["key"], **(within | changes))
-        assert_problem(answer, 403, None, "cannot create API keys", "a user's token with the scope api-keys:write")
+        assert_problem(
+            answer, 403, None, "cannot create API keys", "a user's token with the scope api-keys:write"
+        )
     assert key_count(backend) == 1
 
 

@@ -1369,7 +1369,7 @@ ATTACKS: dict[str, list[dict[str, Any]]] = {
         },
         {"provider": None, "config": {"tokenUrl": "{}/token", "authorizationUrl": "{}/authorize"}},
     ],
-    "another name of nobody's": [{"provider": "other"}, {"config": {"tokenUrl": "{}/token"}}],
+    "another name of no one's": [{"provider": "other"}, {"config": {"tokenUrl": "{}/token"}}],
     "paused": [{"status": "INACTIVE"}, {"config": {"tokenUrl": "{}/token"}}, {"status": "ACTIVE"}],
     "braces": [
         {"config": {"tokenUrl": "{}/{clientSecret}"}},

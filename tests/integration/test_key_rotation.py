@@ -467,7 +467,7 @@ def test_webhook_that_takes_no_requests_gets_no_key(world: World) -> None:
         world.run()
         assert r.requests == []
         assert sorted(failures(world)) == ["webhook_deleted", "webhook_inactive", "webhook_paused"]
-        assert len(world.working()) == 3, "a successor was made that nobody can get"
+        assert len(world.working()) == 3, "a successor was made that no one can get"
 
 
 def test_secret_that_refuses_is_announced(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -783,7 +783,7 @@ def test_schedule_revokes_the_successor_of_a_revoked_key_after_a_crash(
         service.revoke(ADA, key.id)
     assert works(world, delivered(r)[0])
     other = [each for each in world.working() if each.id != key.id]
-    set_attributes(world.backend, "ApiKeysTable", {"id": other[0].id}, t=0)  # nobody has used it
+    set_attributes(world.backend, "ApiKeysTable", {"id": other[0].id}, t=0)  # no one has used it
     world.run()
     assert not works(world, delivered(r)[0])
 

@@ -374,7 +374,7 @@ def test_odd_receiver_answers_a_page_with_scripts(receiving: str) -> None:
     assert "<script>" in answer.text
 
 
-# ── the made-up data ─────────────────────────────────────────────────────────────────────────────────
+# ── the sample data ─────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("kind", world.WEIGHTS)

@@ -1,4 +1,4 @@
-"""A request may say only what its route reads: no unknown parameters, and no body that nobody reads."""
+"""A request may say only what its route reads: no unknown parameters, and no body that no one reads."""
 
 from __future__ import annotations
 

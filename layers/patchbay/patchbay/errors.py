@@ -142,8 +142,8 @@ class WorkspaceErasing(Problem):
 class PayloadTooLarge(Problem):
     status, code, title = 413, "payload_too_large", "Payload too large"
     remedy = (
-        "Send less data, or split the batch. The limits are 1 MiB for a request body and 256 KiB for the data "
-        "of an event."
+        "Send less data, or split the batch. The limits are 1 MiB for a request body and 256 KiB for the "
+        "data of an event."
     )
 
 

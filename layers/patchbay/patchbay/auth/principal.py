@@ -55,7 +55,7 @@ class LinkGrant:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller: a user (JWT), a program (API key), a portal session, somebody with a connect link, or a
+    """A caller: a user (JWT), a program (API key), a portal session, someone with a connect link, or a
     function of the platform that calls in process.
 
     `id` identifies the caller within the workspace (`user:<sub>`, the key's ID, `session:<ID>`,

@@ -350,7 +350,7 @@ def _of_event(
 
 def _find_unmatched(principal: Principal, event: StoredEvent) -> Unmatched:
     # A rejected event goes to no webhook, what a flow sends goes to one whatever others subscribe to, and
-    # without its data nobody knows why an event did not match.
+    # without its data no one knows why an event did not match.
     if event.reason is not None or event.erased_at is not None or event.source == FLOW:
         return Unmatched([], truncated=False)
     matched = {*event.webhook_ids, *event.feed_ids}

@@ -206,7 +206,7 @@ def list_newest(principal: Principal, type: str, count: int) -> list[store.Store
 
 
 def erase_data(principal: Principal, id: EventId) -> store.StoredEvent:
-    """Remove the data of an event, so that it is not sent any more. Raises NotFound. The deliveries still
+    """Remove the data of an event, so that it is not sent anymore. Raises NotFound. The deliveries still
     have what receivers responded.
     """
     event = store.erase_data(principal.workspace_id, id, now_ms())

@@ -1,6 +1,6 @@
 """Reads the feed of a pull webhook, and keeps the positions of its consumers.
 
-A position never passes a number whose event may still be written, so a reader that goes on with the cursor of
+A position never passes a number whose event may still be written, so a reader that continues at the cursor of
 each response gets every event. What it costs to know that: see `store` and `append`.
 
 A response that waits for an event looks for it once a second. While it waits, it has one of the workspace's
@@ -55,7 +55,7 @@ _BLOCKED_POLL_MS = 1_000
 
 @dataclass(slots=True)
 class _Reading:
-    """What a reader found after its position: `entries` with their events, and where it goes on. It
+    """What a reader found after its position: `entries` with their events, and where it continues. It
     `is_blocked` if it must wait for a gap, and has `closed` this number of gaps.
     """
 

@@ -1,7 +1,7 @@
 """Creates, changes and removes a workspace's flows.
 
 The user who saves a definition needs the rights of its steps. They are stored with it, and the flow acts with
-them, so nobody can have a flow do what they could not do themselves.
+them, so no one can have a flow do what they could not do themselves.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def due(shard: int, now: int) -> Iterator[tuple[str, FlowRunId]]:
 
 
 def claim_due(key: str, id: FlowRunId, now: int, again_at: int) -> StoredRun | None:
-    """Claim a due run for the sweeper, and return it; None if it is not due any more. It is due again at
+    """Claim a due run for the sweeper, and return it; None if it is not due anymore. It is due again at
     `again_at`.
     """
     try:

@@ -44,7 +44,7 @@ class Request:
 
     @classmethod
     def from_event(cls, event: Event) -> Request:
-        """Header names are in lower case. Credentials in the query string are never used: only the endpoint's
+        """Header names are in lowercase. Credentials in the query string are never used: only the endpoint's
         query model reads it. Raises PayloadTooLarge, MalformedJson.
         """
         context = event["requestContext"]

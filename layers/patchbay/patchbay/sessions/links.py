@@ -1,4 +1,4 @@
-"""Connect sessions: their rows, and what somebody with a connect link may connect. A caller without a link
+"""Connect sessions: their rows, and what someone with a connect link may connect. A caller without a link
 is not affected.
 
 The link decides the integrations, the connection's name, the scopes and the page to return to, so that its

@@ -156,7 +156,7 @@ def find_running(workspace_id: str, type: TaskType) -> TaskId | None:
 
 
 def claim(workspace_id: str, id: TaskId) -> StoredTask | None:
-    """Claim a due task for one slice, or return None if it is not due any more. A task whose slices do not
+    """Claim a due task for one slice, or return None if it is not due anymore. A task whose slices do not
     end fails here, except an erasure: it must end, however long that takes.
     """
     now = now_ms()

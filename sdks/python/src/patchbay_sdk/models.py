@@ -38,7 +38,9 @@ class Account(Model):
 
 
 class ActionInfo(Model):
-    """An action. `input` and `output` are JSON Schemas; a string with `x-choices` takes an ID of its list."""
+    """An action. `input` and `output` are JSON Schemas. A string with `x-choices` takes an ID from that
+    list of choices.
+    """
 
     id: str
     """The key of the action, for `POST …/actions/{key}`."""
@@ -57,10 +59,9 @@ class ActionInfo(Model):
 
 
 class Analytics(Model):
-    """One series without `groupBy`, and otherwise one for each group: integrations, webhooks and
-    connections newest first, event types by their number of attempts. `since` and `until` are the
-    period that the series cover: it ends with the last hour that was added up, which happens 15 minutes
-    after the hour's end.
+    """One series without `groupBy`, otherwise one per group: integrations, webhooks and connections newest
+    first, event types by number of attempts. The series cover the period from `since` to `until`. It
+    ends with the last complete hour; each hour is added 15 minutes after it ends.
     """
 
     items: list[Series]
@@ -76,10 +77,10 @@ class Analytics(Model):
 
 
 class ApiKey(Model):
-    """A key without its secret. `rotatedFrom` is the key that this one replaces.
+    """A key without its secret. `rotatedFrom` is the key that this one replaced.
 
-    `rotation` is the key's own policy; if it is null, that of the workspace applies. `nextRotationAt`
-    is when the key is due by either. `lastError` is why its rotation has not succeeded yet.
+    `rotation` is the key's own policy; if it is null, the workspace's policy applies. `nextRotationAt`
+    is when the key is due under that policy. `lastError` is why its rotation has not succeeded yet.
     """
 
     id: str
@@ -128,7 +129,7 @@ class ApiKeyList(Model):
 
 
 class ApiKeyWithSecret(Model):
-    """The response to the creation of a key, the only one that contains it."""
+    """A new API key. Only this response contains it."""
 
     id: str
     """The ID."""
@@ -173,8 +174,8 @@ class ApiKeyWithSecret(Model):
 class Attempt(Model):
     """One request and its result. `statusCode` is null if there was no response; then `error` says why.
 
-    Up to 16 KB of the decoded response body are stored for a failure or a test, less than 1 KB for a
-    success. If the response is not shown, `withheld` says why, `responseBody` is null and
+    Patchbay stores up to 16 KB of the decoded response body for a failure or a test, and less than 1 KB
+    for a success. If the response is not shown, `withheld` says why, `responseBody` is null and
     `responseHeaders` is empty.
     """
 
@@ -212,13 +213,13 @@ class AttemptError(Model):
 
 
 class AuditEntry(Model):
-    """A request for a change or for a secret. Kept for 400 days.
+    """A request for a change or a secret. Kept for 400 days.
 
-    `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session that
-    asked. `target` is what the request's path names, or what it created. `fields` has the names of the
-    fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that
-    their API key has ended. `reason` is the code of the problem of a request that was REFUSED or
-    FAILED.
+    `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session of
+    the request. `target` is the resource in the path, or the created resource. `fields` has the names
+    of the fields that the body sets, never their values. `REFUSED` means that the caller does not have
+    permission, or that their API key has expired or was revoked. `reason` is the error code of a
+    request that was REFUSED or FAILED.
     """
 
     id: str
@@ -264,8 +265,8 @@ class Authorization(Model):
 
 
 class Caller(Model):
-    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, the ID of the API key, or
-    `session:…`.
+    """The owner of the credentials. `id` has the format of `createdBy`: `user:…`, the ID of the API key,
+    or `session:…`.
 
     A user has a `role` unless their token lists its scopes. A session has no role.
     """
@@ -304,7 +305,7 @@ class CallerKey(Model):
 
 
 class CallerSession(Model):
-    """The portal session of the caller. `returnUrl` is where a session that has ended sends its user."""
+    """The portal session of the caller. `returnUrl` is where to send the user when the session ends."""
 
     id: str
     """The ID."""
@@ -330,7 +331,7 @@ class Choice(Model):
 
 
 class ConnectPage(Model):
-    """What the page of a connect link shows."""
+    """The contents of a connect link's page."""
 
     id: str
     """The ID."""
@@ -353,7 +354,9 @@ class ConnectPage(Model):
 
 
 class ConnectSession(Model):
-    """A connect session without its link. `integrationId` and `connection` are what it connected."""
+    """A connect session without its link. `integrationId` and `connection` are set once it has connected
+    an account.
+    """
 
     id: str
     """The ID."""
@@ -386,7 +389,7 @@ class ConnectSession(Model):
 
 
 class ConnectSessionLink(Model):
-    """The response to the creation of a session, the only one that contains its link."""
+    """A new session. Only this response contains its link."""
 
     id: str
     """The ID."""
@@ -430,12 +433,12 @@ class ConnectSessionList(Model):
 class ConnectableIntegration(Model):
     """One of the integrations of a link. `provider` is its key, `providerName` its name.
 
-    `isKnown` is true if Patchbay knows the provider. If it is false, somebody in the workspace entered
-    all names, and the page where people sign in: show `authorizationOrigin`, the origin of that page.
+    `isKnown` is true for a built-in provider. If it is false, someone in the workspace entered the
+    names and the sign-in page: show `authorizationOrigin`, the origin of that page.
 
     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the
-    `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be
-    connected.
+    `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while accounts cannot
+    be connected.
     """
 
     id: str
@@ -520,7 +523,7 @@ class ConnectionList(Model):
 
 
 class DailyUse(Model):
-    """The number of requests admitted on one day (UTC)."""
+    """The number of allowed requests on one day (UTC)."""
 
     date: str
     """The day, in UTC."""
@@ -565,8 +568,8 @@ class Delivery(Model):
 
 
 class DeliveryDetail(Model):
-    """`payload` is the body that was sent; null if its event is no longer stored, or its data was erased.
-    `attempts` has the last 100 attempts. If their responses do not all fit into one API response, the
+    """`payload` is the request body; null if the event is no longer stored or its data was erased.
+    `attempts` has the last 100 attempts. If their responses do not fit into one API response, the
     oldest ones are withheld.
     """
 
@@ -630,7 +633,7 @@ class DryRun(Model):
 
 
 class DryRunEvent(Model):
-    """The event that the definition was tried with."""
+    """The event of the dry run."""
 
     type: str
     """The event type."""
@@ -639,8 +642,8 @@ class DryRunEvent(Model):
 
 
 class DryRunStep(Model):
-    """What a step would do. `output` is an example: an action's is the sample of the catalogue. `detail`
-    says in words what happens. `missing` has the values that the event does not have.
+    """What a step would do. `output` is an example. `detail` describes what would happen. `missing` has
+    the paths of values that the event does not have.
     """
 
     id: str
@@ -679,11 +682,11 @@ class EqualsFilter(Model):
 
 
 class Event(Model):
-    """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
-    first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the
-    webhooks as they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when
-    the data was erased; then `data` is empty. `depth` counts the flows in the chain of events that led
-    to this one, and `causedBy` is the event before it.
+    """`unmatched` has up to 50 webhooks that subscribe to the event type but did not get the event, newest
+    first; `unmatchedTruncated` says whether there are more. It reflects the current webhooks. It is
+    null for callers without the scope webhooks:read. `erasedAt` is when the data was erased; then
+    `data` is empty. `depth` is the number of flows in the chain of events that caused this one, and
+    `causedBy` is the previous event in that chain.
     """
 
     id: str
@@ -762,11 +765,11 @@ class EventFlow(Model):
 
 
 class EventSummary(Model):
-    """An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for what a flow sent to a
+    """An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for events that a flow sent to a
     webhook.
 
-    A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not
-    delivered. Its `type` is empty if the bus event has no valid one.
+    A REJECTED event came from the event bus and is invalid. It is stored with its `statusReason` but
+    not delivered. Its `type` is empty if the bus event has no valid type.
     """
 
     id: str
@@ -849,8 +852,8 @@ class ExistsFilterInput(Model):
 
 
 class ExportFile(Model):
-    """The file of an export: NDJSON, one record in each line. `url` needs no credentials, and works until
-    `urlExpiresAt`: read the task again for another one. The file itself is deleted at `expiresAt`.
+    """The file of an export: NDJSON, one record in each line. `url` needs no credentials and works until
+    `urlExpiresAt`. Get the task again for a new URL. The file is deleted at `expiresAt`.
     """
 
     url: str
@@ -864,9 +867,9 @@ class ExportFile(Model):
 
 
 class Feed(Model):
-    """The next events, oldest first. Pass `cursor` to continue. If `hasMore`, more events are available
-    now; otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because
-    they are no longer stored.
+    """The next events, oldest first. Pass `cursor` to continue. If `hasMore` is true, more events are
+    available now; otherwise, read again after `nextPollMs`. `truncated` means that events are missing
+    because they are no longer stored.
     """
 
     items: list[FeedItem]
@@ -882,7 +885,7 @@ class Feed(Model):
 
 
 class FeedConsumer(Model):
-    """`lag` is how many entries of the feed come after `sequence`."""
+    """`lag` is the number of feed entries after `sequence`."""
 
     consumer: str
     """The name of the consumer."""
@@ -895,8 +898,8 @@ class FeedConsumer(Model):
 
 
 class FeedConsumers(Model):
-    """The consumers that have committed within the retention period, all on one page, by name. `sequence`
-    is the feed's last one.
+    """All consumers that have committed within the retention period, on one page, by name. `sequence` is
+    the number of the feed's last entry.
     """
 
     items: list[FeedConsumer]
@@ -908,9 +911,9 @@ class FeedConsumers(Model):
 
 
 class FeedItem(Model):
-    """An event, as a receiver would get it: the exact text of the body, and the headers of the request,
-    signed at the moment of this response. `id` is the `webhook-id`: an event that appears twice has the
-    same.
+    """An event as a push receiver would get it: the exact text of the body and the headers of the request,
+    signed at the time of this response. `id` is the `webhook-id`. It is the same if an event appears
+    twice.
     """
 
     sequence: int
@@ -928,8 +931,8 @@ class FeedItem(Model):
 
 
 class Flow(Model):
-    """`scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and
-    the flow acts with them. A list has `recentRuns` on request (`include`); otherwise they are null.
+    """`scopes` are the scopes that the steps need. `savedBy` had them when they saved the definition, and
+    the flow runs with them. In lists, `recentRuns` is null unless you request it with `include`.
     """
 
     id: str
@@ -963,9 +966,7 @@ class Flow(Model):
 
 
 class FlowActionStep(Model):
-    """Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the
-    platform's result.
-    """
+    """Starts a run of an action and waits until it is completed. `output` is its result."""
 
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
@@ -980,9 +981,7 @@ class FlowActionStep(Model):
 
 
 class FlowActionStepInput(Model):
-    """Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the
-    platform's result.
-    """
+    """Starts a run of an action and waits until it is completed. `output` is its result."""
 
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
@@ -997,8 +996,8 @@ class FlowActionStepInput(Model):
 
 
 class FlowBranchStep(Model):
-    """Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what
-    follows the branch. Paths are those of a filter step. `output`: `{matched}`.
+    """Continues with `then` if all filters of `condition` match, otherwise with `else`, and then with the
+    steps after the branch. Paths are as in a filter step. `output`: `{matched}`.
     """
 
     id: str
@@ -1018,8 +1017,8 @@ class FlowBranchStep(Model):
 
 
 class FlowBranchStepInput(Model):
-    """Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what
-    follows the branch. Paths are those of a filter step. `output`: `{matched}`.
+    """Continues with `then` if all filters of `condition` match, otherwise with `else`, and then with the
+    steps after the branch. Paths are as in a filter step. `output`: `{matched}`.
     """
 
     id: str
@@ -1054,7 +1053,7 @@ class FlowBranchStepInput(Model):
 
 
 class FlowDefinition(Model):
-    """What a flow does. It has at most 20 steps in total, and branches nest at most three deep."""
+    """The steps of a flow: at most 20 in total, with branches nested up to three levels."""
 
     trigger: FlowTrigger
     """What starts the flow."""
@@ -1063,8 +1062,8 @@ class FlowDefinition(Model):
 
 
 class FlowFilterStep(Model):
-    """Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with
-    `steps.<id>.output.`: `event.data.network`.
+    """Ends the run as STOPPED unless all filters match. Paths start with `event.` or `steps.<id>.output.`,
+    such as `event.data.network`.
     """
 
     id: str
@@ -1078,8 +1077,8 @@ class FlowFilterStep(Model):
 
 
 class FlowFilterStepInput(Model):
-    """Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with
-    `steps.<id>.output.`: `event.data.network`.
+    """Ends the run as STOPPED unless all filters match. Paths start with `event.` or `steps.<id>.output.`,
+    such as `event.data.network`.
     """
 
     id: str
@@ -1101,8 +1100,8 @@ class FlowList(Model):
 
 class FlowRequestStep(Model):
     """Sends a request to a provider's API with a connection's token. `connectionId` is the connection's
-    name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path
-    becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`:
+    name or its ID. `url` is a path of that API, or a full URL at one of its hosts. `{{…}}` in a path
+    becomes one segment or part of one. A `body` is sent as JSON; a string is sent as text. `output`:
     `{status, body, isTruncated}`.
     """
 
@@ -1134,8 +1133,8 @@ class FlowRequestStep(Model):
 
 class FlowRequestStepInput(Model):
     """Sends a request to a provider's API with a connection's token. `connectionId` is the connection's
-    name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path
-    becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`:
+    name or its ID. `url` is a path of that API, or a full URL at one of its hosts. `{{…}}` in a path
+    becomes one segment or part of one. A `body` is sent as JSON; a string is sent as text. `output`:
     `{status, body, isTruncated}`.
     """
 
@@ -1166,9 +1165,9 @@ class FlowRequestStepInput(Model):
 
 
 class FlowRun(Model):
-    """One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow
-    was deactivated or deleted, or its event's data erased. `step` is where it is, or where it ended.
-    While it is WAITING, `resumesAt` is when it goes on at the latest.
+    """One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED if the flow was
+    deactivated or deleted, or the event's data was erased. `step` is the current step, or the step
+    where the run ended. While it is WAITING, `resumesAt` is the latest time at which it continues.
     """
 
     id: str
@@ -1204,8 +1203,8 @@ class FlowRun(Model):
 
 
 class FlowRunDetail(Model):
-    """`definition` is the one that the run began with. `steps` has the steps that began, in order; those
-    of the other side of a branch, and those after the end of the run, are missing.
+    """`definition` is the definition at the start of the run. `steps` has the steps that have started, in
+    order, without steps on the other side of a branch or after the end of the run.
     """
 
     id: str
@@ -1252,9 +1251,9 @@ class FlowRunList(Model):
 
 
 class FlowTemplate(Model):
-    """A flow that lacks only the user's `choices`. Each is a `webhook` of kind push, or an `object` of the
-    platform from the list of choices `resource`; its ID replaces `{{choices.<key>}}` in the steps.
-    `scopes` are the rights that the steps need.
+    """A flow that needs only the user's `choices`. Each choice is a push `webhook`, or an `object` of the
+    platform from the list of choices `resource`. Its ID replaces `{{choices.<key>}}` in the steps.
+    `scopes` are the scopes that the steps need.
     """
 
     key: str
@@ -1298,8 +1297,8 @@ class FlowTemplateList(Model):
 
 
 class FlowTrigger(Model):
-    """A flow runs once for each event of these types whose data passes all filters; their paths are those
-    of a webhook's filters: `network`.
+    """A flow runs once for each event of these types whose data passes all filters. Paths are as in a
+    webhook's filters, such as `network`.
     """
 
     type: Literal["event"]
@@ -1311,8 +1310,8 @@ class FlowTrigger(Model):
 
 
 class FlowTriggerInput(Model):
-    """A flow runs once for each event of these types whose data passes all filters; their paths are those
-    of a webhook's filters: `network`.
+    """A flow runs once for each event of these types whose data passes all filters. Paths are as in a
+    webhook's filters, such as `network`.
     """
 
     type: Literal["event"]
@@ -1350,9 +1349,9 @@ class FlowWaitStepInput(Model):
 
 
 class FlowWebhookStep(Model):
-    """Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery.
-    The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's
-    event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver.
+    """Sends a message to a push webhook, signed and retried like every delivery. The receiver gets a
+    `FLOW_SENT` event with `data`, or with the data of the flow's event. `output`: `{eventId,
+    deliveryId}`. The flow does not wait for the receiver.
     """
 
     id: str
@@ -1368,9 +1367,9 @@ class FlowWebhookStep(Model):
 
 
 class FlowWebhookStepInput(Model):
-    """Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery.
-    The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's
-    event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver.
+    """Sends a message to a push webhook, signed and retried like every delivery. The receiver gets a
+    `FLOW_SENT` event with `data`, or with the data of the flow's event. `output`: `{eventId,
+    deliveryId}`. The flow does not wait for the receiver.
     """
 
     id: str
@@ -1395,11 +1394,10 @@ class Health(Model):
 class HealthItem(Model):
     """The health of one integration, automation platform (its hooks), webhook, connection or flow.
 
-    `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is
-    when the state began, as far as that is known. A webhook has `deliveries`, a connection has
-    `refreshes`, and an integration has both, in total, and the number of its `webhooks` and
-    `connections` by state. An automation platform has `deliveries` and `webhooks`, and a flow has none
-    of them.
+    `detail` says what is wrong and what to do about it; it is null for healthy items. `since` is when
+    the state started, if known. A webhook has `deliveries`, a connection has `refreshes`, and an
+    integration has both, in total, and the number of its `webhooks` and `connections` by state. An
+    automation platform has `deliveries` and `webhooks`, and a flow has none of them.
     """
 
     kind: Literal["integration", "automation", "webhook", "connection", "flow"]
@@ -1456,8 +1454,8 @@ class HealthItem(Model):
 
 class HealthList(Model):
     """Integrations, automation platforms, webhooks, connections and flows, in this order, each newest
-    first. States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up
-    15 minutes after their end. A page of a filtered list can be short or empty, and still have a
+    first. States are as of `checkedAt`. Numbers end at `measuredUntil`, because each hour is added 15
+    minutes after it ends. A page of a filtered list can be short or empty and still have a
     `nextCursor`.
     """
 
@@ -1500,7 +1498,7 @@ class HookList(Model):
 
 
 class HourVolume(Model):
-    """The deliveries that ended in the hour that begins at `at`."""
+    """The deliveries that ended in the hour that starts at `at`."""
 
     at: datetime
     """The start of the hour."""
@@ -1522,11 +1520,11 @@ class InFilter(Model):
 
 
 class Integration(Model):
-    """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the
-    built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while
+    """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or built-
+    in template that this one was installed from. `statusReason` is `missing_config: <fields>` while
     setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is
-    the platform's text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out
-    of the marketplace and stopped its copies, until it approves a later version. `createdBy` is null
+    the platform's text, or `unpublished: <text>`. `withdrawn` means that the platform has withdrawn it
+    from the marketplace and stopped its copies until it approves a later version. `createdBy` is null
     for an integration of another workspace.
     """
 
@@ -1610,10 +1608,10 @@ class ItemFieldError(Model):
 
 
 class KeyRotation(Model):
-    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it,
-    and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it,
-    Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays:
-    null` means never, even if the workspace has a policy.
+    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay rotates it, and
+    the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay
+    only publishes API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means
+    never, even if the workspace has a policy.
     """
 
     every_days: int | None
@@ -1625,10 +1623,10 @@ class KeyRotation(Model):
 
 
 class KeyRotationInput(Model):
-    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it,
-    and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it,
-    Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays:
-    null` means never, even if the workspace has a policy.
+    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay rotates it, and
+    the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay
+    only publishes API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means
+    never, even if the workspace has a policy.
     """
 
     every_days: int | None
@@ -1704,7 +1702,7 @@ class Me(Model):
 
 
 class Parts(Model):
-    """How many of an integration's webhooks or connections have each state; states of none are left out."""
+    """The number of an integration's webhooks or connections by state. States without items are omitted."""
 
     total: int
     """The number of items."""
@@ -1713,7 +1711,7 @@ class Parts(Model):
 
 
 class Point(Model):
-    """One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point."""
+    """One hour or day, which starts at `at`. Intervals without activity are omitted."""
 
     at: datetime
     """The start of the hour or day."""
@@ -1755,7 +1753,7 @@ class PortalSession(Model):
 
 
 class PortalSessionLink(Model):
-    """The response to the creation of a session, the only one that contains its link."""
+    """A new session. Only this response contains its link."""
 
     id: str
     """The ID."""
@@ -1779,7 +1777,7 @@ class PortalSessionList(Model):
 
 
 class PortalSessionToken(Model):
-    """The bearer token of a session, for its whole life. Keep it in memory only."""
+    """The bearer token of a session, valid for its whole lifetime. Keep it in memory only."""
 
     id: str
     """The ID."""
@@ -1806,9 +1804,9 @@ class PortalSessionToken(Model):
 class Provider(Model):
     """What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema`
     the `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without
-    OAuth and for a custom provider, whose config has these settings. `hosts` are those that Patchbay
-    calls; `*.x` is any name below x. `redirectUris` are those that an integration without
-    `config.redirectUris` may use: register them at the provider.
+    OAuth and for a custom provider, whose config has these settings. `hosts` are the hosts that
+    Patchbay calls; `*.x` means any subdomain of x. `redirectUris` are the redirect URIs for an
+    integration without `config.redirectUris`: register them at the provider.
     """
 
     key: str
@@ -1839,8 +1837,8 @@ class Provider(Model):
 
 class ProviderOAuth(Model):
     """A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a
-    field of config, or an address that a response of the provider has. Without a `revocationUrl`, a
-    grant cannot be revoked.
+    field of `config`, or a value from the provider's response. Without a `revocationUrl`, a grant
+    cannot be revoked.
     """
 
     authorization_url: str
@@ -1864,7 +1862,7 @@ class ProviderOAuth(Model):
 
 
 class ProviderScope(Model):
-    """An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`."""
+    """An OAuth scope that Patchbay requests `always`, or if the integration does not set its own scopes."""
 
     name: str
     """The scope, as the provider names it."""
@@ -1875,8 +1873,8 @@ class ProviderScope(Model):
 
 
 class ProviderSummary(Model):
-    """A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is
-    the `provider` of an integration. `templateId` can be installed; null for a custom provider.
+    """A built-in provider, or a type of custom provider (`custom…`). `key` is the `provider` of an
+    integration. `templateId` is the template to install; null for a custom provider.
     """
 
     key: str
@@ -1903,11 +1901,11 @@ class ProviderSummaryList(Model):
 
 
 class Publication(Model):
-    """An integration that its workspace publishes, as the platform reviews it. `id` is the integration's.
-    The platform sets `publisherName` and `verified`, not the publisher. `submitted` is its current
-    version, null if it is no longer public. `listed` is the version in the marketplace, approved at
-    `listedAt`; null if there is none. `waitingSince` is null unless it waits for a decision. An
-    integration that the platform has `withdrawn` serves no copies.
+    """A published integration, as the platform reviews it. `id` is the integration's ID. The platform sets
+    `publisherName` and `verified`, not the publisher. `submitted` is the current version; null if it is
+    no longer public. `listed` is the version in the marketplace, approved at `listedAt`, or null.
+    `waitingSince` is null unless a review is pending. The copies of a `withdrawn` integration do not
+    work.
     """
 
     id: str
@@ -1990,8 +1988,8 @@ class PublishEvent(Model):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is
-    the event that led to this one, such as the ACTION_REQUESTED that was carried out. With it, Patchbay
-    recognizes flows that start each other in a circle.
+    the event that caused this one, such as the ACTION_REQUESTED event of an action. Patchbay uses it to
+    detect loops of flows.
     """
 
     type: str
@@ -2023,7 +2021,7 @@ class PublishedEvents(Model):
 
 
 class PublishedFields(Model):
-    """What installers see of a public integration, and the OAuth client that serves them."""
+    """The visible fields of a public integration, and the OAuth client that its copies use."""
 
     version: int
     """The version, also in `ETag`. Each change increases it."""
@@ -2060,8 +2058,8 @@ class Publisher(Model):
 
 class RateLimit(Model):
     """The more restrictive of the key's two windows. `resetAt` is when that window ends or, if the cost is
-    above `remaining`, when the cost is admitted. It is null if the cost is above `limit`: waiting does
-    not help.
+    above `remaining`, when the cost will be allowed. It is null if the cost is above `limit`, because
+    waiting does not help.
     """
 
     allowed: bool
@@ -2075,13 +2073,13 @@ class RateLimit(Model):
 
 
 class Receiver(Model):
-    """The receiver as the delivery engine sees it now.
+    """The current health of the receiver.
 
-    An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a
-    response. The SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is
-    `unproven`), took over two seconds at `slowAt` (`slow`), or share a workspace with many slow ones
-    (`slow_workspace`). `slowdowns` is how often this one became slow recently, `backlogSince` since
-    when too many retries wait, and `held` the number of deliveries that are HELD.
+    While the `breaker` is OPEN, new deliveries are HELD until a probe gets a response; the next one is
+    at `nextProbeAt`. The SLOW `lane` is for receivers that are not known to be fast yet (`laneReason`
+    is `unproven`), took more than two seconds at `slowAt` (`slow`), or share a workspace with many slow
+    receivers (`slow_workspace`). `slowdowns` is the number of recent slowdowns, `backlogSince` is since
+    when too many retries are waiting, and `held` is the number of HELD deliveries.
     """
 
     breaker: Literal["CLOSED", "OPEN"]
@@ -2105,8 +2103,8 @@ class Receiver(Model):
 
 
 class RecentRuns(Model):
-    """How the latest runs of a flow went: `count` runs of the newest events, at most ten. `failed` of them
-    are FAILED, and `last` is that of the newest event.
+    """The results of a flow's latest runs: `count` runs, at most 10. `failed` is the number of FAILED runs
+    among them, and `last` is the latest run.
     """
 
     count: int
@@ -2118,7 +2116,7 @@ class RecentRuns(Model):
 
 
 class Recovering(Model):
-    """`queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted."""
+    """`queued` is the number of deliveries that will be resent, oldest first. At most 10,000 are counted."""
 
     queued: int
     """The number of deliveries that will be resent."""
@@ -2130,8 +2128,8 @@ class RejectedItem(Model):
 
 
 class ReplayPreview(Model):
-    """How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops
-    at 10,000, or after some seconds.
+    """The number of deliveries that a replay would queue. If `isComplete` is false, there are more: the
+    count stops at 10,000 or after a few seconds.
     """
 
     total: int
@@ -2141,7 +2139,7 @@ class ReplayPreview(Model):
 
 
 class RequestedScope(Model):
-    """An OAuth scope that the provider will ask for, in the words that Patchbay knows for it."""
+    """An OAuth scope that the provider will ask the user to grant, with Patchbay's description of it."""
 
     name: str
     """The scope, as the provider names it."""
@@ -2165,9 +2163,9 @@ class RetryConfig(Model):
 
 
 class RotationPolicy(Model):
-    """Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the
-    old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only
-    announces API_KEY_ROTATION_DUE, 7 days before and when a key is due.
+    """Keys are due for rotation `everyDays` after their creation. With `deliverTo`, Patchbay rotates them,
+    and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it,
+    Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when a key is due.
     """
 
     every_days: int
@@ -2179,9 +2177,9 @@ class RotationPolicy(Model):
 
 
 class RotationPolicyInput(Model):
-    """Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the
-    old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only
-    announces API_KEY_ROTATION_DUE, 7 days before and when a key is due.
+    """Keys are due for rotation `everyDays` after their creation. With `deliverTo`, Patchbay rotates them,
+    and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it,
+    Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when a key is due.
     """
 
     every_days: int
@@ -2193,8 +2191,8 @@ class RotationPolicyInput(Model):
 
 
 class Run(Model):
-    """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform`
-    is the automation platform that started it, or `flow`.
+    """An execution of an action. It fails if the platform does not respond by `expiresAt`. `platform` is
+    the automation platform that started it, or `flow`.
     """
 
     id: str
@@ -2224,8 +2222,8 @@ class Run(Model):
 
 
 class RunError(Model):
-    """Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it
-    is the platform's own code, `action_failed` by default. `detail` is a message for the automation's
+    """Why a run failed. `code` is `timed_out` if the platform did not respond by `expiresAt`; otherwise it
+    is the platform's code, by default `action_failed`. `detail` is a message for the automation's
     owner.
     """
 
@@ -2236,8 +2234,8 @@ class RunError(Model):
 
 
 class RunErrorInput(Model):
-    """Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it
-    is the platform's own code, `action_failed` by default. `detail` is a message for the automation's
+    """Why a run failed. `code` is `timed_out` if the platform did not respond by `expiresAt`; otherwise it
+    is the platform's code, by default `action_failed`. `detail` is a message for the automation's
     owner.
     """
 
@@ -2255,7 +2253,7 @@ class RunList(Model):
 
 
 class Sample(Model):
-    """An event in exactly the shape that a hook gets."""
+    """An event in exactly the format that hooks receive."""
 
     id: str
     """The ID."""
@@ -2268,9 +2266,9 @@ class Sample(Model):
 
 
 class SecretTarget(Model):
-    """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name
-    must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
-    stands for the secret that was confirmed; omit it to confirm this one.
+    """Patchbay stores the new key as the current value of this AWS Secrets Manager secret. Its name must
+    start with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
+    identifies the confirmed secret; omit it to confirm this one.
     """
 
     type: Literal["secretsManager"]
@@ -2284,9 +2282,9 @@ class SecretTarget(Model):
 
 
 class SecretTargetInput(Model):
-    """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name
-    must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
-    stands for the secret that was confirmed; omit it to confirm this one.
+    """Patchbay stores the new key as the current value of this AWS Secrets Manager secret. Its name must
+    start with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
+    identifies the confirmed secret; omit it to confirm this one.
     """
 
     type: Literal["secretsManager"]
@@ -2300,9 +2298,9 @@ class SecretTargetInput(Model):
 
 
 class Series(Model):
-    """The volumes of a workspace, or of one of its groups: in total, and by hour or day, oldest first.
-    `id` is null for the workspace, and the type itself for an event type. `deliveries` is null for a
-    connection, and `refreshes` for a webhook, an automation platform and an event type.
+    """The numbers for a workspace or for one group: in total, and by hour or day, oldest first. `id` is
+    null for the workspace, and the name of an event type. `deliveries` is null for a connection, and
+    `refreshes` for a webhook, an automation platform and an event type.
     """
 
     kind: Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
@@ -2320,7 +2318,7 @@ class Series(Model):
 
 
 class StepError(Model):
-    """Why a step failed. `code` is stable; that of an action is the platform's own."""
+    """Why a step failed. `code` is stable; for actions, the platform defines it."""
 
     code: str
     """The error code. For actions, the platform defines it."""
@@ -2329,8 +2327,8 @@ class StepError(Model):
 
 
 class StepRun(Model):
-    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result.
-    A request that is WAITING to be sent again has the `error` of its last try.
+    """One step of a run. `input` is its input with all values filled in, and `output` is its result. A
+    request that is WAITING for a retry has the `error` of its last attempt.
     """
 
     id: str
@@ -2362,11 +2360,11 @@ class SubscribedHook(Model):
 
 class Task(Model):
     """`type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of
-    deliveries that were queued so far, of records that were exported, or of rows that were erased;
-    after a crash, it can be too low. `total` is how many there were at the start; null if that is not
-    known. `step` says what an erasure or an export is working on. `parameters` is the request that
-    started the task, with its defaults. `webhookId` is null for a task of the whole workspace. `file`
-    is the result of an export, for callers with the scope workspace:export.
+    deliveries queued, records exported, or rows erased so far; it can be too low after a crash. `total`
+    is the number at the start; null if unknown. `step` is the current step of an erasure or export.
+    `parameters` is the request that started the task, with its defaults. `webhookId` is null for a task
+    of the whole workspace. `file` is the result of an export, for callers with the scope
+    workspace:export.
     """
 
     id: str
@@ -2422,7 +2420,9 @@ class TaskList(Model):
 
 
 class Theme(Model):
-    """How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color."""
+    """The appearance of the console. `auto` follows the browser. Without `primaryColor`, the console uses
+    its default color.
+    """
 
     color_scheme: Literal["light", "dark", "auto"]
     """`light`, `dark`, or `auto`, which follows the browser."""
@@ -2431,7 +2431,9 @@ class Theme(Model):
 
 
 class ThemeInput(Model):
-    """How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color."""
+    """The appearance of the console. `auto` follows the browser. Without `primaryColor`, the console uses
+    its default color.
+    """
 
     color_scheme: Literal["light", "dark", "auto"] | None = None
     """`light`, `dark`, or `auto`, which follows the browser."""
@@ -2440,8 +2442,8 @@ class ThemeInput(Model):
 
 
 class Trend(Model):
-    """Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend`
-    is null without a rate in both, and STEADY within one percentage point.
+    """The 24 hours that end at `measuredUntil`, compared with the previous 24 hours. `trend` is null if
+    either has no rate, and STEADY within one percentage point.
     """
 
     attempts: int
@@ -2480,8 +2482,8 @@ class Trigger(Model):
 
 
 class UnmatchedReason(Model):
-    """Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the
-    event fails. `changed_later`: the webhook matches the event now, but did not when it was published.
+    """Why a webhook did not get an event. `filter_mismatch`: `detail` has the first filter that does not
+    match. `changed_later`: the webhook matches the event now, but did not when it was published.
     """
 
     code: Literal["created_later", "inactive", "disabled", "filter_mismatch", "changed_later"]
@@ -2502,8 +2504,8 @@ class UnmatchedWebhook(Model):
 
 
 class Usage(Model):
-    """The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with
-    today. In a list, `daily` is null.
+    """The number of allowed requests in total, today (UTC), and on each of the last 30 days, ending today.
+    In a list, `daily` is null.
     """
 
     total: int
@@ -2515,8 +2517,8 @@ class Usage(Model):
 
 
 class Verification(Model):
-    """Whether to serve a request that came with the key. Only `VALID` counts the cost. `workspaceId` and
-    `keyId` are set if the key is identified, `rateLimit` if its windows were checked.
+    """Whether to accept a request with the key. Only `VALID` counts the cost. `workspaceId` and `keyId`
+    are set if the key is known, and `rateLimit` if its limits were checked.
     """
 
     valid: bool
@@ -2543,9 +2545,9 @@ class Verification(Model):
 
 
 class Volume(Model):
-    """`attempts` are requests: of deliveries, or of refreshes to the provider. `succeeded` and `failed`
-    count those deliveries or refreshes that ended so, and `successRate` is `succeeded` of both (0 to 1;
-    null if none ended). `latencyMs` covers all attempts.
+    """`attempts` is the number of requests, for deliveries or token refreshes. `succeeded` and `failed`
+    are the numbers of deliveries or refreshes that ended that way, and `successRate` is the share that
+    succeeded (0 to 1; null if none ended). `latencyMs` covers all attempts.
     """
 
     attempts: int
@@ -2561,8 +2563,8 @@ class Volume(Model):
 
 
 class Webhook(Model):
-    """`source` is `api` or the automation platform that created it; header values are masked. A list has
-    `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+    """`source` is `api` or the automation platform that created it; header values are masked. In lists,
+    `stats`, `consecutiveFailures` and `receiver` are null unless you request them with `include`.
 
     A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no
     effect on it.
@@ -2681,7 +2683,7 @@ class WebhookList(Model):
 class WebhookStats(Model):
     """The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`.
     `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
-    `hours` has the volume of each hour, without those in which nothing ended.
+    `hours` has the numbers by hour. Hours without ended deliveries are omitted.
     """
 
     since: datetime | None
@@ -2707,10 +2709,10 @@ class WebhookStats(Model):
 
 
 class WebhookTarget(Model):
-    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands
-    for the URL and the headers of the webhook when the policy was set. If they differ when the key is
-    due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has
-    now.
+    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin`
+    identifies the webhook's URL and headers at the time the policy was set. If they have changed when
+    the key is due, it does not rotate until you send the policy without `pin`, which confirms the
+    current URL and headers.
     """
 
     type: Literal["webhook"]
@@ -2724,10 +2726,10 @@ class WebhookTarget(Model):
 
 
 class WebhookTargetInput(Model):
-    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands
-    for the URL and the headers of the webhook when the policy was set. If they differ when the key is
-    due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has
-    now.
+    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin`
+    identifies the webhook's URL and headers at the time the policy was set. If they have changed when
+    the key is due, it does not rotate until you send the policy without `pin`, which confirms the
+    current URL and headers.
     """
 
     type: Literal["webhook"]
@@ -2741,8 +2743,8 @@ class WebhookTargetInput(Model):
 
 
 class WebhookWithSecret(Model):
-    """The only response with the new signing secret. It has no stats, because a repeated request under the
-    same Idempotency-Key must get the same response.
+    """A webhook with its new signing secret. Only this response contains the secret. It has no stats,
+    because a repeated request with the same Idempotency-Key must get the same response.
     """
 
     id: str
@@ -2792,10 +2794,9 @@ class WebhookWithSecret(Model):
 
 
 class Workspace(Model):
-    """`retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It
-    applies to what is written from the change on, and is at most `maxRetainDays`, which is also the
-    default. `status` is ERASING from the request that deletes the workspace until that has ended.
-    `apiKeyRotation` is the policy of the API keys that have none of their own.
+    """`retainDays` is how long events, deliveries, attempts and feed entries are kept. A change applies to
+    new data. It is at most `maxRetainDays`, which is also the default. `status` is ERASING while the
+    workspace is being erased. `apiKeyRotation` is the policy for API keys without their own policy.
     """
 
     id: str

@@ -34,7 +34,7 @@ class Actions:
         error: models.RunErrorInput | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Run:
-        """End a run of any workspace with the platform's answer.
+        """Complete a run of any workspace with the platform's result.
 
         Args:
             id: The run's ID, `run_…`.
@@ -83,7 +83,7 @@ class AsyncActions:
         error: models.RunErrorInput | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Run:
-        """End a run of any workspace with the platform's answer.
+        """Complete a run of any workspace with the platform's result.
 
         Args:
             id: The run's ID, `run_…`.
@@ -189,8 +189,9 @@ class ApiKeys:
         rotation: models.KeyRotationInput | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
-        """Update an API key: change the fields that are sent. The changes apply from the key's next
-        request.
+        """Update an API key.
+
+        Only the fields that you send change, from the next request on.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -222,7 +223,7 @@ class ApiKeys:
     def revoke(self, id: str, *, if_match: int | str | None = None) -> None:
         """Revoke an API key.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -271,8 +272,10 @@ class ApiKeys:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.ApiKeyWithSecret:
-        """Rotate an API key: create one with the same terms; the old one keeps working for
-        `overlapSeconds`. Only this response contains `key`.
+        """Rotate an API key.
+
+        The new key has the same settings; the old key keeps working for `overlapSeconds`. Only this
+        response contains `key`.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -311,8 +314,8 @@ class ApiKeys:
         )
 
     def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> Page[models.ApiKey]:
-        """List the workspace's API keys, newest first, without their daily use. Ended keys stay listed for
-        30 days.
+        """List the workspace's API keys, newest first, without their daily usage. Ended keys stay listed
+        for 30 days.
 
         Args:
             limit: The maximum number of items per page, from 1 to 100.
@@ -398,8 +401,9 @@ class AsyncApiKeys:
         rotation: models.KeyRotationInput | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
-        """Update an API key: change the fields that are sent. The changes apply from the key's next
-        request.
+        """Update an API key.
+
+        Only the fields that you send change, from the next request on.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -431,7 +435,7 @@ class AsyncApiKeys:
     async def revoke(self, id: str, *, if_match: int | str | None = None) -> None:
         """Revoke an API key.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -480,8 +484,10 @@ class AsyncApiKeys:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.ApiKeyWithSecret:
-        """Rotate an API key: create one with the same terms; the old one keeps working for
-        `overlapSeconds`. Only this response contains `key`.
+        """Rotate an API key.
+
+        The new key has the same settings; the old key keeps working for `overlapSeconds`. Only this
+        response contains `key`.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -520,8 +526,8 @@ class AsyncApiKeys:
         )
 
     def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> AsyncPage[models.ApiKey]:
-        """List the workspace's API keys, newest first, without their daily use. Ended keys stay listed for
-        30 days.
+        """List the workspace's API keys, newest first, without their daily usage. Ended keys stay listed
+        for 30 days.
 
         Args:
             limit: The maximum number of items per page, from 1 to 100.
@@ -664,7 +670,7 @@ class Automations:
     def list_samples(
         self, platform: Literal["zapier", "make", "n8n"], event_type: str, *, limit: int | Unset = UNSET
     ) -> list[models.Sample]:
-        """List the newest events of a type, in the shape that a hook gets.
+        """List the newest events of a type, in the format that hooks receive.
 
         Args:
             platform: The platform that the automation runs on.
@@ -706,7 +712,7 @@ class Automations:
     ) -> models.KnownHook | models.SubscribedHook:
         """Subscribe an automation to events.
 
-        Only this response has the signing secret.
+        Only this response contains the signing secret.
 
         Args:
             platform: The platform that the automation runs on.
@@ -804,7 +810,7 @@ class Automations:
     ) -> models.Run:
         """Start a run of an action.
 
-        The platform answers within 15 minutes.
+        The platform completes it within 15 minutes.
 
         Args:
             platform: The platform that the automation runs on.
@@ -933,7 +939,7 @@ class AsyncAutomations:
     async def list_samples(
         self, platform: Literal["zapier", "make", "n8n"], event_type: str, *, limit: int | Unset = UNSET
     ) -> list[models.Sample]:
-        """List the newest events of a type, in the shape that a hook gets.
+        """List the newest events of a type, in the format that hooks receive.
 
         Args:
             platform: The platform that the automation runs on.
@@ -975,7 +981,7 @@ class AsyncAutomations:
     ) -> models.KnownHook | models.SubscribedHook:
         """Subscribe an automation to events.
 
-        Only this response has the signing secret.
+        Only this response contains the signing secret.
 
         Args:
             platform: The platform that the automation runs on.
@@ -1073,7 +1079,7 @@ class AsyncAutomations:
     ) -> models.Run:
         """Start a run of an action.
 
-        The platform answers within 15 minutes.
+        The platform completes it within 15 minutes.
 
         Args:
             platform: The platform that the automation runs on.
@@ -1186,7 +1192,7 @@ class ConnectSessions:
     ) -> models.ConnectSessionLink:
         """Create a link that connects one account.
 
-        Only this response contains it.
+        Only this response contains the link.
 
         Args:
             integrations: The integrations that the user can choose from. They must be active.
@@ -1219,7 +1225,7 @@ class ConnectSessions:
     def revoke(self, id: str) -> None:
         """Revoke a connect link.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Args:
             id: The connect session's ID, `cse_…`.
@@ -1234,7 +1240,7 @@ class ConnectSessions:
     def get_page(
         self,
     ) -> models.ConnectPage:
-        """Get what the page of a connect link shows.
+        """Get the contents of a connect link's page.
 
         Needs the token of a connect link.
         """
@@ -1279,7 +1285,7 @@ class AsyncConnectSessions:
     ) -> models.ConnectSessionLink:
         """Create a link that connects one account.
 
-        Only this response contains it.
+        Only this response contains the link.
 
         Args:
             integrations: The integrations that the user can choose from. They must be active.
@@ -1312,7 +1318,7 @@ class AsyncConnectSessions:
     async def revoke(self, id: str) -> None:
         """Revoke a connect link.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Args:
             id: The connect session's ID, `cse_…`.
@@ -1327,7 +1333,7 @@ class AsyncConnectSessions:
     async def get_page(
         self,
     ) -> models.ConnectPage:
-        """Get what the page of a connect link shows.
+        """Get the contents of a connect link's page.
 
         Needs the token of a connect link.
         """
@@ -1427,7 +1433,7 @@ class Connections:
         )
 
     def refresh(self, id: str, *, connection_id: str | Unset = UNSET) -> models.Connection:
-        """Refresh the token of a connection now.
+        """Refresh a connection's token now.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1534,7 +1540,7 @@ class Connections:
         )
 
     def token(self, id: str, connection_id: str) -> models.AccessToken | models.ConnectionCredentials:
-        """Get the access token, refreshed if that is due, or the credentials.
+        """Get the access token, refreshed if necessary, or the credentials.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1646,7 +1652,7 @@ class AsyncConnections:
         )
 
     async def refresh(self, id: str, *, connection_id: str | Unset = UNSET) -> models.Connection:
-        """Refresh the token of a connection now.
+        """Refresh a connection's token now.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1753,7 +1759,7 @@ class AsyncConnections:
         )
 
     async def token(self, id: str, connection_id: str) -> models.AccessToken | models.ConnectionCredentials:
-        """Get the access token, refreshed if that is due, or the credentials.
+        """Get the access token, refreshed if necessary, or the credentials.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1900,7 +1906,9 @@ class Events:
         caused_by: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.PublishedEvent:
-        """Publish an event to every webhook that it matches.
+        """Publish an event.
+
+        Patchbay delivers it to every matching webhook.
 
         Args:
             type: The event type, such as `POST_PUBLISHED`.
@@ -1919,7 +1927,7 @@ class Events:
         )
 
     def get(self, id: str) -> models.Event:
-        """Get an event with its deliveries, and the webhooks that it did not go to, with the reasons.
+        """Get an event with its deliveries, and the webhooks that did not get it, with the reasons.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -1932,7 +1940,8 @@ class Events:
         )
 
     def erase_data(self, id: str) -> None:
-        """Erase the data of an event, and what receivers and flows made of it. It cannot be sent again.
+        """Erase the data of an event, with the responses of receivers and flows. The event cannot be
+        resent.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -1949,7 +1958,7 @@ class Events:
     ) -> models.PublishedEvents:
         """Publish up to 100 events.
 
-        Each item of the response is a published event, or why it was rejected.
+        Each item of the response is a published event, or an error.
 
         Args:
             events: The events, at most 100.
@@ -2017,7 +2026,9 @@ class AsyncEvents:
         caused_by: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.PublishedEvent:
-        """Publish an event to every webhook that it matches.
+        """Publish an event.
+
+        Patchbay delivers it to every matching webhook.
 
         Args:
             type: The event type, such as `POST_PUBLISHED`.
@@ -2036,7 +2047,7 @@ class AsyncEvents:
         )
 
     async def get(self, id: str) -> models.Event:
-        """Get an event with its deliveries, and the webhooks that it did not go to, with the reasons.
+        """Get an event with its deliveries, and the webhooks that did not get it, with the reasons.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -2049,7 +2060,8 @@ class AsyncEvents:
         )
 
     async def erase_data(self, id: str) -> None:
-        """Erase the data of an event, and what receivers and flows made of it. It cannot be sent again.
+        """Erase the data of an event, with the responses of receivers and flows. The event cannot be
+        resent.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -2066,7 +2078,7 @@ class AsyncEvents:
     ) -> models.PublishedEvents:
         """Publish up to 100 events.
 
-        Each item of the response is a published event, or why it was rejected.
+        Each item of the response is a published event, or an error.
 
         Args:
             events: The events, at most 100.
@@ -2142,7 +2154,7 @@ class Flows:
         status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Flow:
-        """Create a flow: steps that run for each event that its trigger matches.
+        """Create a flow: steps that run for each event that matches its trigger.
 
         Args:
             name: The display name.
@@ -2164,7 +2176,7 @@ class Flows:
     def list_templates(
         self,
     ) -> Page[models.FlowTemplate]:
-        """List the templates of flows, with the choices that each needs."""
+        """List the flow templates, with the choices that each one needs."""
         return self._http.page(
             Operation("GET", "/api/flows/templates"),
             models.FlowTemplate,
@@ -2182,7 +2194,7 @@ class Flows:
         status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Flow:
-        """Install a template: create a flow from it and the caller's choices.
+        """Create a flow from a template and your choices.
 
         Args:
             key: The key of a flow template, such as `published_posts`.
@@ -2202,7 +2214,7 @@ class Flows:
         )
 
     def get(self, id: str) -> models.Flow:
-        """Read a flow.
+        """Get a flow.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2232,7 +2244,9 @@ class Flows:
         | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Flow:
-        """Update a flow: change the fields that are sent.
+        """Update a flow.
+
+        Only the fields that you send change.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2252,9 +2266,9 @@ class Flows:
         )
 
     def delete(self, id: str, *, if_match: int | str | None = None) -> None:
-        """Remove a flow.
+        """Delete a flow.
 
-        Its runs stay readable until they expire.
+        You can still get its runs until they expire.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2276,7 +2290,7 @@ class Flows:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Flow:
-        """Switch a flow on or off.
+        """Activate or deactivate a flow.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2354,7 +2368,7 @@ class Flows:
         )
 
     def get_run(self, id: str, run_id: str) -> models.FlowRunDetail:
-        """Read a run of a flow, step by step.
+        """Get a run of a flow, step by step.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2414,7 +2428,7 @@ class AsyncFlows:
         status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Flow:
-        """Create a flow: steps that run for each event that its trigger matches.
+        """Create a flow: steps that run for each event that matches its trigger.
 
         Args:
             name: The display name.
@@ -2436,7 +2450,7 @@ class AsyncFlows:
     def list_templates(
         self,
     ) -> AsyncPage[models.FlowTemplate]:
-        """List the templates of flows, with the choices that each needs."""
+        """List the flow templates, with the choices that each one needs."""
         return self._http.page(
             Operation("GET", "/api/flows/templates"),
             models.FlowTemplate,
@@ -2454,7 +2468,7 @@ class AsyncFlows:
         status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Flow:
-        """Install a template: create a flow from it and the caller's choices.
+        """Create a flow from a template and your choices.
 
         Args:
             key: The key of a flow template, such as `published_posts`.
@@ -2474,7 +2488,7 @@ class AsyncFlows:
         )
 
     async def get(self, id: str) -> models.Flow:
-        """Read a flow.
+        """Get a flow.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2504,7 +2518,9 @@ class AsyncFlows:
         | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Flow:
-        """Update a flow: change the fields that are sent.
+        """Update a flow.
+
+        Only the fields that you send change.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2524,9 +2540,9 @@ class AsyncFlows:
         )
 
     async def delete(self, id: str, *, if_match: int | str | None = None) -> None:
-        """Remove a flow.
+        """Delete a flow.
 
-        Its runs stay readable until they expire.
+        You can still get its runs until they expire.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2548,7 +2564,7 @@ class AsyncFlows:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Flow:
-        """Switch a flow on or off.
+        """Activate or deactivate a flow.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2626,7 +2642,7 @@ class AsyncFlows:
         )
 
     async def get_run(self, id: str, run_id: str) -> models.FlowRunDetail:
-        """Read a run of a flow, step by step.
+        """Get a run of a flow, step by step.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2672,7 +2688,7 @@ class Health:
     def get(
         self,
     ) -> models.Health:
-        """Report the status and version of the API.
+        """Get the status and version of the API.
 
         Needs no credentials.
         """
@@ -2693,7 +2709,7 @@ class AsyncHealth:
     async def get(
         self,
     ) -> models.Health:
-        """Report the status and version of the API.
+        """Get the status and version of the API.
 
         Needs no credentials.
         """
@@ -2776,7 +2792,7 @@ class Integrations:
         | Unset = UNSET,
         integration_id: str | Unset = UNSET,
     ) -> Page[models.HealthItem]:
-        """List the health of integrations: what works, what does not, why, and what to do about it.
+        """List the health of integrations, webhooks and connections, and how to fix problems.
 
         Args:
             limit: The maximum number of items per page, from 1 to 100.
@@ -2805,7 +2821,7 @@ class Integrations:
         webhook_id: str | Unset = UNSET,
         event_type: str | Unset = UNSET,
     ) -> Page[models.Series]:
-        """Get the analytics of a period: volumes, success rates and latencies, by hour or day.
+        """Get analytics for a period: volumes, success rates and latencies, by hour or day.
 
         Args:
             limit: The maximum number of items per page, from 1 to 100.
@@ -2864,7 +2880,7 @@ class Integrations:
         )
 
     def get_listing(self, id: str) -> models.Integration:
-        """Get a public integration or a built-in template of the marketplace.
+        """Get a public integration or a built-in template from the marketplace.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -2886,7 +2902,7 @@ class Integrations:
         auth_type: Literal["OAUTH2", "API_KEY", "BASIC"] | Unset = UNSET,
         search: str | Unset = UNSET,
     ) -> Page[models.ProviderSummary]:
-        """List the providers that Patchbay knows, and the kinds of providers that it does not know.
+        """List the built-in providers, and the types of custom providers.
 
         Args:
             type: Only providers for integrations of this type.
@@ -2949,7 +2965,9 @@ class Integrations:
         metadata: dict[str, Any] | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Update an integration: change the fields that are sent.
+        """Update an integration.
+
+        Only the fields that you send change.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3012,7 +3030,7 @@ class Integrations:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Set the status of an integration: active, inactive or in error.
+        """Set the status of an integration: active, inactive or error.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3057,7 +3075,7 @@ class Integrations:
         )
 
     def install(self, id: str, *, idempotency_key: str | None = None) -> models.Integration:
-        """Install a public integration or a template: copy it into the caller's workspace.
+        """Install a public integration or a template: copy it into your workspace.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3181,7 +3199,7 @@ class AsyncIntegrations:
         | Unset = UNSET,
         integration_id: str | Unset = UNSET,
     ) -> AsyncPage[models.HealthItem]:
-        """List the health of integrations: what works, what does not, why, and what to do about it.
+        """List the health of integrations, webhooks and connections, and how to fix problems.
 
         Args:
             limit: The maximum number of items per page, from 1 to 100.
@@ -3210,7 +3228,7 @@ class AsyncIntegrations:
         webhook_id: str | Unset = UNSET,
         event_type: str | Unset = UNSET,
     ) -> AsyncPage[models.Series]:
-        """Get the analytics of a period: volumes, success rates and latencies, by hour or day.
+        """Get analytics for a period: volumes, success rates and latencies, by hour or day.
 
         Args:
             limit: The maximum number of items per page, from 1 to 100.
@@ -3269,7 +3287,7 @@ class AsyncIntegrations:
         )
 
     async def get_listing(self, id: str) -> models.Integration:
-        """Get a public integration or a built-in template of the marketplace.
+        """Get a public integration or a built-in template from the marketplace.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3291,7 +3309,7 @@ class AsyncIntegrations:
         auth_type: Literal["OAUTH2", "API_KEY", "BASIC"] | Unset = UNSET,
         search: str | Unset = UNSET,
     ) -> AsyncPage[models.ProviderSummary]:
-        """List the providers that Patchbay knows, and the kinds of providers that it does not know.
+        """List the built-in providers, and the types of custom providers.
 
         Args:
             type: Only providers for integrations of this type.
@@ -3354,7 +3372,9 @@ class AsyncIntegrations:
         metadata: dict[str, Any] | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Update an integration: change the fields that are sent.
+        """Update an integration.
+
+        Only the fields that you send change.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3417,7 +3437,7 @@ class AsyncIntegrations:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Set the status of an integration: active, inactive or in error.
+        """Set the status of an integration: active, inactive or error.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3462,7 +3482,7 @@ class AsyncIntegrations:
         )
 
     async def install(self, id: str, *, idempotency_key: str | None = None) -> models.Integration:
-        """Install a public integration or a template: copy it into the caller's workspace.
+        """Install a public integration or a template: copy it into your workspace.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3524,7 +3544,7 @@ class Me:
     def get(
         self,
     ) -> models.Caller:
-        """Describe the caller: the workspace, the user, API key or session, and the scopes.
+        """Get the caller: the workspace, the user, API key or session, and the scopes.
 
         Needs credentials, and no particular scope.
         """
@@ -3545,7 +3565,7 @@ class AsyncMe:
     async def get(
         self,
     ) -> models.Caller:
-        """Describe the caller: the workspace, the user, API key or session, and the scopes.
+        """Get the caller: the workspace, the user, API key or session, and the scopes.
 
         Needs credentials, and no particular scope.
         """
@@ -3574,7 +3594,7 @@ class PortalSessions:
         return_url: str | Unset | None = UNSET,
         expires_in: int | Unset = UNSET,
     ) -> models.PortalSessionLink:
-        """Create a session of the console.
+        """Create a console session.
 
         Only this response contains its link.
 
@@ -3607,7 +3627,7 @@ class PortalSessions:
         )
 
     def exchange(self, *, code: str) -> models.PortalSessionToken:
-        """Exchange the one-time code of a console link for the token of its session.
+        """Exchange the one-time code of a console link for the session's token.
 
         Needs no credentials.
 
@@ -3625,7 +3645,7 @@ class PortalSessions:
     def end(self, id: str) -> None:
         """End a portal session.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Needs credentials, and no particular scope.
 
@@ -3673,7 +3693,7 @@ class AsyncPortalSessions:
         return_url: str | Unset | None = UNSET,
         expires_in: int | Unset = UNSET,
     ) -> models.PortalSessionLink:
-        """Create a session of the console.
+        """Create a console session.
 
         Only this response contains its link.
 
@@ -3706,7 +3726,7 @@ class AsyncPortalSessions:
         )
 
     async def exchange(self, *, code: str) -> models.PortalSessionToken:
-        """Exchange the one-time code of a console link for the token of its session.
+        """Exchange the one-time code of a console link for the session's token.
 
         Needs no credentials.
 
@@ -3724,7 +3744,7 @@ class AsyncPortalSessions:
     async def end(self, id: str) -> None:
         """End a portal session.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Needs credentials, and no particular scope.
 
@@ -3762,7 +3782,7 @@ class Publications:
         self._http = http
 
     def get(self, workspace_id: str, id: str) -> models.PublicationDetail:
-        """Get a publication: what is submitted, what is listed, its copies, and the decisions on it.
+        """Get a publication: its submitted and listed versions, its copies, and its decisions.
 
         Args:
             workspace_id: The publisher's workspace: the publication's `workspaceId`.
@@ -3787,7 +3807,7 @@ class Publications:
         review_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.PublicationDetail:
-        """Decide on a publication: approve or reject the version that was reviewed, or withdraw it.
+        """Decide on a publication: approve or reject the reviewed version, or withdraw the publication.
 
         Args:
             workspace_id: The publisher's workspace: the publication's `workspaceId`.
@@ -3825,7 +3845,7 @@ class Publications:
         cursor: str | Unset = UNSET,
         review_status: Literal["PENDING", "APPROVED", "REJECTED"] | Unset = UNSET,
     ) -> Page[models.Publication]:
-        """List the publications of all workspaces: those that wait for a decision, then the others.
+        """List the publications of all workspaces: pending reviews first, then the others.
 
         Args:
             limit: The maximum number of items per page, from 1 to 100.
@@ -3848,7 +3868,7 @@ class AsyncPublications:
         self._http = http
 
     async def get(self, workspace_id: str, id: str) -> models.PublicationDetail:
-        """Get a publication: what is submitted, what is listed, its copies, and the decisions on it.
+        """Get a publication: its submitted and listed versions, its copies, and its decisions.
 
         Args:
             workspace_id: The publisher's workspace: the publication's `workspaceId`.
@@ -3873,7 +3893,7 @@ class AsyncPublications:
         review_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.PublicationDetail:
-        """Decide on a publication: approve or reject the version that was reviewed, or withdraw it.
+        """Decide on a publication: approve or reject the reviewed version, or withdraw the publication.
 
         Args:
             workspace_id: The publisher's workspace: the publication's `workspaceId`.
@@ -3911,7 +3931,7 @@ class AsyncPublications:
         cursor: str | Unset = UNSET,
         review_status: Literal["PENDING", "APPROVED", "REJECTED"] | Unset = UNSET,
     ) -> AsyncPage[models.Publication]:
-        """List the publications of all workspaces: those that wait for a decision, then the others.
+        """List the publications of all workspaces: pending reviews first, then the others.
 
         Args:
             limit: The maximum number of items per page, from 1 to 100.
@@ -3947,9 +3967,9 @@ class Tasks:
         )
 
     def cancel(self, id: str) -> models.Task:
-        """Stop a running task.
+        """Cancel a running task.
 
-        What it has queued is still sent.
+        Deliveries that it already queued are still sent.
 
         Args:
             id: The task's ID, `tsk_…`.
@@ -4005,9 +4025,9 @@ class AsyncTasks:
         )
 
     async def cancel(self, id: str) -> models.Task:
-        """Stop a running task.
+        """Cancel a running task.
 
-        What it has queued is still sent.
+        Deliveries that it already queued are still sent.
 
         Args:
             id: The task's ID, `tsk_…`.
@@ -4066,9 +4086,9 @@ class Webhooks:
         secret: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.WebhookWithSecret:
-        """Register a webhook.
+        """Create a webhook.
 
-        Only this response has its signing secret.
+        Only this response contains its signing secret.
 
         Args:
             kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
@@ -4151,7 +4171,9 @@ class Webhooks:
         expires_in_seconds: int | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Update a webhook: change the fields that are sent.
+        """Update a webhook.
+
+        Only the fields that you send change.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4193,7 +4215,7 @@ class Webhooks:
         )
 
     def delete(self, id: str, *, if_match: int | str | None = None) -> None:
-        """Remove a webhook and cancel its waiting deliveries.
+        """Delete a webhook and cancel its waiting deliveries.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4268,8 +4290,9 @@ class Webhooks:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
-        """Rotate the signing secret of a webhook: create one, shown only in this response. Older ones keep
-        signing for `overlapSeconds`.
+        """Rotate the signing secret of a webhook.
+
+        Only this response contains the new secret. Old secrets keep signing for `overlapSeconds`.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4361,7 +4384,7 @@ class Webhooks:
     def retry_delivery(
         self, id: str, delivery_id: str, *, force: bool | Unset = UNSET, idempotency_key: str | None = None
     ) -> models.Delivery:
-        """Send a delivery again now.
+        """Resend a delivery now.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4381,7 +4404,7 @@ class Webhooks:
     def recover(
         self, id: str, *, since: datetime, until: datetime | Unset | None = UNSET, idempotency_key: str | None = None
     ) -> models.Recovering:
-        """Send the failed and cancelled deliveries of a time range again.
+        """Resend the failed and canceled deliveries of a time range.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4410,8 +4433,7 @@ class Webhooks:
         dry_run: bool | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ReplayPreview | models.Task:
-        """Start a task that sends deliveries of a time range again, and events that the webhook did not
-        get.
+        """Start a task that resends deliveries of a time range, or sends events that the webhook missed.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4498,7 +4520,7 @@ class Webhooks:
         )
 
     def delete_consumer(self, id: str, consumer: str) -> None:
-        """Delete a consumer of a pull webhook's feed, with its position.
+        """Delete a consumer of a pull webhook's feed, and its position.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4560,9 +4582,9 @@ class AsyncWebhooks:
         secret: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.WebhookWithSecret:
-        """Register a webhook.
+        """Create a webhook.
 
-        Only this response has its signing secret.
+        Only this response contains its signing secret.
 
         Args:
             kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
@@ -4645,7 +4667,9 @@ class AsyncWebhooks:
         expires_in_seconds: int | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Update a webhook: change the fields that are sent.
+        """Update a webhook.
+
+        Only the fields that you send change.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4687,7 +4711,7 @@ class AsyncWebhooks:
         )
 
     async def delete(self, id: str, *, if_match: int | str | None = None) -> None:
-        """Remove a webhook and cancel its waiting deliveries.
+        """Delete a webhook and cancel its waiting deliveries.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4762,8 +4786,9 @@ class AsyncWebhooks:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
-        """Rotate the signing secret of a webhook: create one, shown only in this response. Older ones keep
-        signing for `overlapSeconds`.
+        """Rotate the signing secret of a webhook.
+
+        Only this response contains the new secret. Old secrets keep signing for `overlapSeconds`.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4855,7 +4880,7 @@ class AsyncWebhooks:
     async def retry_delivery(
         self, id: str, delivery_id: str, *, force: bool | Unset = UNSET, idempotency_key: str | None = None
     ) -> models.Delivery:
-        """Send a delivery again now.
+        """Resend a delivery now.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4875,7 +4900,7 @@ class AsyncWebhooks:
     async def recover(
         self, id: str, *, since: datetime, until: datetime | Unset | None = UNSET, idempotency_key: str | None = None
     ) -> models.Recovering:
-        """Send the failed and cancelled deliveries of a time range again.
+        """Resend the failed and canceled deliveries of a time range.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4904,8 +4929,7 @@ class AsyncWebhooks:
         dry_run: bool | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ReplayPreview | models.Task:
-        """Start a task that sends deliveries of a time range again, and events that the webhook did not
-        get.
+        """Start a task that resends deliveries of a time range, or sends events that the webhook missed.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4992,7 +5016,7 @@ class AsyncWebhooks:
         )
 
     async def delete_consumer(self, id: str, consumer: str) -> None:
-        """Delete a consumer of a pull webhook's feed, with its position.
+        """Delete a consumer of a pull webhook's feed, and its position.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -5060,7 +5084,7 @@ class Workspace:
     ) -> models.Workspace:
         """Update the settings of the workspace.
 
-        They apply to what is stored from now on.
+        They apply to data stored from now on.
 
         Args:
             retain_days: From 1 to `maxRetainDays`; null for the default.
@@ -5078,7 +5102,7 @@ class Workspace:
         )
 
     def delete(self, *, confirm: str) -> models.Task:
-        """Start a task that erases everything of the workspace.
+        """Start a task that erases all data of the workspace.
 
         It cannot be stopped or undone. A workspace can be erased once a day.
 
@@ -5093,7 +5117,7 @@ class Workspace:
         )
 
     def export(self, *, idempotency_key: str | None = None) -> models.Task:
-        """Start a task that writes everything of the workspace, except secrets, into a file to download.
+        """Start a task that exports all data of the workspace, except secrets, to a downloadable file.
 
         Args:
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
@@ -5136,7 +5160,7 @@ class AsyncWorkspace:
     ) -> models.Workspace:
         """Update the settings of the workspace.
 
-        They apply to what is stored from now on.
+        They apply to data stored from now on.
 
         Args:
             retain_days: From 1 to `maxRetainDays`; null for the default.
@@ -5154,7 +5178,7 @@ class AsyncWorkspace:
         )
 
     async def delete(self, *, confirm: str) -> models.Task:
-        """Start a task that erases everything of the workspace.
+        """Start a task that erases all data of the workspace.
 
         It cannot be stopped or undone. A workspace can be erased once a day.
 
@@ -5169,7 +5193,7 @@ class AsyncWorkspace:
         )
 
     async def export(self, *, idempotency_key: str | None = None) -> models.Task:
-        """Start a task that writes everything of the workspace, except secrets, into a file to download.
+        """Start a task that exports all data of the workspace, except secrets, to a downloadable file.
 
         Args:
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.

@@ -27,7 +27,7 @@ export interface components {
             /** @description The account's name at the provider. */
             label: string | null;
         };
-        /** @description An action. `input` and `output` are JSON Schemas; a string with `x-choices` takes an ID of its list. */
+        /** @description An action. `input` and `output` are JSON Schemas. A string with `x-choices` takes an ID from that list of choices. */
         ActionInfo: {
             /** @description A description in a sentence or two. */
             description: string;
@@ -85,7 +85,7 @@ export interface components {
              */
             type: "ACTION_REQUESTED";
         };
-        /** @description A bare array, as the automation platforms require. */
+        /** @description An array, as the automation platforms require. */
         Actions: components["schemas"]["ActionInfo"][];
         /** @description The data of a `ALERT_TRIGGERED` event. */
         AlertTriggeredData: {
@@ -133,7 +133,7 @@ export interface components {
              */
             type: "ALERT_TRIGGERED";
         };
-        /** @description One series without `groupBy`, and otherwise one for each group: integrations, webhooks and connections newest first, event types by their number of attempts. `since` and `until` are the period that the series cover: it ends with the last hour that was added up, which happens 15 minutes after the hour's end. */
+        /** @description One series without `groupBy`, otherwise one per group: integrations, webhooks and connections newest first, event types by number of attempts. The series cover the period from `since` to `until`. It ends with the last complete hour; each hour is added 15 minutes after it ends. */
         Analytics: {
             /** @description The interval of a point. */
             by: components["schemas"]["AnalyticsBy"];
@@ -154,12 +154,12 @@ export interface components {
         };
         /** @enum {string} */
         AnalyticsBy: "hour" | "day";
-        /** @description The platform's answer to a run. */
+        /** @description The platform's result for a run. */
         AnswerRun: components["schemas"]["Succeeded"] | components["schemas"]["Failed"];
         /**
-         * @description A key without its secret. `rotatedFrom` is the key that this one replaces.
+         * @description A key without its secret. `rotatedFrom` is the key that this one replaced.
          *
-         *     `rotation` is the key's own policy; if it is null, that of the workspace applies. `nextRotationAt` is when the key is due by either. `lastError` is why its rotation has not succeeded yet.
+         *     `rotation` is the key's own policy; if it is null, the workspace's policy applies. `nextRotationAt` is when the key is due under that policy. `lastError` is why its rotation has not succeeded yet.
          */
         ApiKey: {
             /**
@@ -424,7 +424,7 @@ export interface components {
              */
             type: "API_KEY_ROTATION_FAILED";
         };
-        /** @description The response to the creation of a key, the only one that contains it. */
+        /** @description A new API key. Only this response contains it. */
         ApiKeyWithSecret: {
             /**
              * Format: date-time
@@ -571,7 +571,7 @@ export interface components {
         /**
          * @description One request and its result. `statusCode` is null if there was no response; then `error` says why.
          *
-         *     Up to 16 KB of the decoded response body are stored for a failure or a test, less than 1 KB for a success. If the response is not shown, `withheld` says why, `responseBody` is null and `responseHeaders` is empty.
+         *     Patchbay stores up to 16 KB of the decoded response body for a failure or a test, and less than 1 KB for a success. If the response is not shown, `withheld` says why, `responseBody` is null and `responseHeaders` is empty.
          */
         Attempt: {
             /** @description The duration of the attempt in milliseconds. */
@@ -614,9 +614,9 @@ export interface components {
         /** @enum {string} */
         AttemptTrigger: "AUTO" | "MANUAL" | "TEST" | "RECOVER" | "REPLAY";
         /**
-         * @description A request for a change or for a secret. Kept for 400 days.
+         * @description A request for a change or a secret. Kept for 400 days.
          *
-         *     `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session that asked. `target` is what the request's path names, or what it created. `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
+         *     `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session of the request. `target` is the resource in the path, or the created resource. `fields` has the names of the fields that the body sets, never their values. `REFUSED` means that the caller does not have permission, or that their API key has expired or was revoked. `reason` is the error code of a request that was REFUSED or FAILED.
          */
         AuditEntry: {
             /** @description The route, such as `webhooks.update`. */
@@ -691,7 +691,7 @@ export interface components {
             [key: string]: string;
         };
         /**
-         * @description Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, the ID of the API key, or `session:…`.
+         * @description The owner of the credentials. `id` has the format of `createdBy`: `user:…`, the ID of the API key, or `session:…`.
          *
          *     A user has a `role` unless their token lists its scopes. A session has no role.
          */
@@ -729,7 +729,7 @@ export interface components {
             /** @description The maximum number of requests in any 60 minutes. */
             rateLimitPerHour: number;
         };
-        /** @description The portal session of the caller. `returnUrl` is where a session that has ended sends its user. */
+        /** @description The portal session of the caller. `returnUrl` is where to send the user when the session ends. */
         CallerSession: {
             /**
              * Format: date-time
@@ -837,9 +837,9 @@ export interface components {
             /** @description What users see. */
             label: string;
         };
-        /** @description A bare array, as the automation platforms require. */
+        /** @description An array, as the automation platforms require. */
         Choices: components["schemas"]["Choice"][];
-        /** @description `consumer` is done with all events up to `sequence`. `rewind` lets it go back. */
+        /** @description The `consumer` has processed all events up to `sequence`. `rewind` allows it to move backward. */
         Commit: {
             /** @description The name of the consumer. */
             consumer: string;
@@ -854,9 +854,9 @@ export interface components {
         /**
          * @description One of the integrations of a link. `provider` is its key, `providerName` its name.
          *
-         *     `isKnown` is true if Patchbay knows the provider. If it is false, somebody in the workspace entered all names, and the page where people sign in: show `authorizationOrigin`, the origin of that page.
+         *     `isKnown` is true for a built-in provider. If it is false, someone in the workspace entered the names and the sign-in page: show `authorizationOrigin`, the origin of that page.
          *
-         *     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.
+         *     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while accounts cannot be connected.
          */
         ConnectableIntegration: {
             /** @description Where people sign in with OAuth; null for a built-in provider. */
@@ -1083,11 +1083,11 @@ export interface components {
             type: "CONNECTION_REVOKED";
         };
         /**
-         * @description ERROR: the provider refuses for a reason other than the grant; Patchbay retries. EXPIRED: the user must connect again. REVOKED: being removed.
+         * @description ERROR: refreshes fail for a reason other than the grant, and Patchbay retries. EXPIRED: the user must connect again. REVOKED: being removed.
          * @enum {string}
          */
         ConnectionStatus: "ACTIVE" | "EXPIRED" | "ERROR" | "REVOKED";
-        /** @description What the page of a connect link shows. */
+        /** @description The contents of a connect link's page. */
         ConnectPage: {
             /** @description The name of the connection. */
             connectionId: string;
@@ -1111,7 +1111,7 @@ export interface components {
             /** @description The workspace's name, as the link's creator entered it; or null. */
             workspaceName: string | null;
         };
-        /** @description A connect session without its link. `integrationId` and `connection` are what it connected. */
+        /** @description A connect session without its link. `integrationId` and `connection` are set once it has connected an account. */
         ConnectSession: {
             /**
              * Format: date-time
@@ -1151,7 +1151,7 @@ export interface components {
             /** @description The workspace's name on the page, or null. */
             workspaceName: string | null;
         };
-        /** @description The response to the creation of a session, the only one that contains its link. */
+        /** @description A new session. Only this response contains its link. */
         ConnectSessionLink: {
             /**
              * Format: date-time
@@ -1200,7 +1200,7 @@ export interface components {
             nextCursor: string | null;
         };
         /**
-         * @description OPEN until the link has made its connection. COMPLETED, REVOKED and EXPIRED links make none. A link also ends with the API key that made it, which its status does not show.
+         * @description OPEN until the link has created its connection. COMPLETED, REVOKED and EXPIRED links no longer work. A link also stops working with the API key that created it, which its status does not show.
          * @enum {string}
          */
         ConnectSessionStatus: "OPEN" | "COMPLETED" | "REVOKED" | "EXPIRED";
@@ -1245,7 +1245,7 @@ export interface components {
              */
             type: "CONVERSATION_ASSIGNED";
         };
-        /** @description A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires. Without `rotation`, the policy of the workspace applies. */
+        /** @description A new key. The limits apply to sliding windows of an hour and a day. By default, the key never expires, and the workspace's rotation policy applies. */
         CreateApiKey: {
             /**
              * Format: date-time
@@ -1269,7 +1269,7 @@ export interface components {
             /** @description The scopes of the key. You can grant only scopes that you have. */
             scopes: string[];
         };
-        /** @description For providers without OAuth. `credentials` has the fields that the provider requires. For a provider that Patchbay does not know: `apiKey`, or `username` and `password`. */
+        /** @description For providers without OAuth. `credentials` has the fields that the provider requires. For a custom provider: `apiKey`, or `username` and `password`. */
         CreateConnection: {
             /**
              * @description The name of the connection, chosen by its creator.
@@ -1282,9 +1282,9 @@ export interface components {
             };
         };
         /**
-         * @description A new connect link. Its holder chooses one of the `integrations`, which must be active, and connects an account, once.
+         * @description A new connect link. The user chooses one of the `integrations`, which must be active, and connects an account, once.
          *
-         *     `connectionId` is the name of the connection: a connection of that name is replaced. By default, it is the ID of the session, so that nothing can be replaced. `scopes` may ask for less than the integration lists; only with one integration. The page shows `workspaceName` and `requestedBy`, so that people know whom they give access to. At the end it leads to `returnUrl`.
+         *     `connectionId` is the name of the connection; an existing connection with this name is replaced. By default, it is the ID of the session, so nothing is replaced. `scopes` can be a subset of the integration's scopes, if there is only one integration. The page shows `workspaceName` and `requestedBy`, so that people know who gets access. Afterwards, it links to `returnUrl`.
          */
         CreateConnectSession: {
             /** @description The name of the connection. An existing connection with this name is replaced. By default, the ID of the session. */
@@ -1305,7 +1305,7 @@ export interface components {
             /** @description The workspace's name, shown on the page. */
             workspaceName?: string | null;
         };
-        /** @description An INACTIVE flow is stored and does not run. */
+        /** @description An INACTIVE flow is stored but does not run. */
         CreateFlow: {
             /**
              * @description A description in a sentence or two.
@@ -1324,7 +1324,7 @@ export interface components {
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTriggerInput"];
         };
-        /** @description `config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that Patchbay does not know, its URLs. Fields of `config` that are not known to be public are stored as secrets. */
+        /** @description `config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a custom provider, its URLs. Unknown fields of `config` are stored as secrets. */
         CreateIntegration: {
             /** @description The provider's settings by name, such as the OAuth client. Secrets are masked. */
             config?: {
@@ -1359,7 +1359,7 @@ export interface components {
             /** @description The type. */
             type: components["schemas"]["IntegrationType"];
         };
-        /** @description A new session of the console. `capabilities` are scopes that the caller may grant; by default, all of the caller's own that Patchbay knows, except `credentials:…`, `workspace:…` and `actions:…`. `credentials:read` is never possible: access tokens must not get into a browser. With `readOnly`, the session has only the scopes that read, and only requests that change nothing are accepted. */
+        /** @description A new console session. `capabilities` are scopes that you can grant; by default, all of your scopes that Patchbay defines, except `credentials:…`, `workspace:…` and `actions:…`. `credentials:read` is never allowed, because access tokens must not reach a browser. With `readOnly`, the session has only read scopes and cannot make changes. */
         CreatePortalSession: {
             /** @description The scopes of the session. You can grant only scopes that you have. */
             capabilities?: string[] | null;
@@ -1382,7 +1382,7 @@ export interface components {
             /** @description The page that the console opens, such as `/webhooks`. */
             view?: string | null;
         };
-        /** @description `secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_` and the base64 of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one. */
+        /** @description `secret` is your own signing secret, for example when you migrate from another system: `whsec_` and the base64 of 24 to 64 random bytes (Standard Webhooks). By default, Patchbay generates one. */
         CreateWebhook: {
             /**
              * @description The number of consecutive failures that disables the webhook.
@@ -1417,7 +1417,7 @@ export interface components {
             /** @description The receiver's URL. */
             url?: string | null;
         };
-        /** @description The number of requests admitted on one day (UTC). */
+        /** @description The number of allowed requests on one day (UTC). */
         DailyUse: {
             /** @description The number of requests. */
             count: number;
@@ -1427,7 +1427,7 @@ export interface components {
              */
             date: string;
         };
-        /** @description The platform's decision on a public integration. APPROVE and REJECT need the `version` that was reviewed, and decide a pending review of it. WITHDRAW revokes an approval, at any version, and stops the copies. `publisherName` and `verified` are set by an approval. */
+        /** @description The platform's decision on a public integration. APPROVE and REJECT need the reviewed `version` and complete its pending review. WITHDRAW revokes an approval at any version and stops the copies. An approval sets `publisherName` and `verified`. */
         DecidePublication: {
             /** @description `APPROVE` lists the submitted version in the marketplace. `REJECT` keeps the listed version. `WITHDRAW` removes the publication from the marketplace and stops its copies within minutes. */
             decision: components["schemas"]["DecidePublicationDecision"];
@@ -1486,7 +1486,7 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description `payload` is the body that was sent; null if its event is no longer stored, or its data was erased. `attempts` has the last 100 attempts. If their responses do not all fit into one API response, the oldest ones are withheld. */
+        /** @description `payload` is the request body; null if the event is no longer stored or its data was erased. `attempts` has the last 100 attempts. If their responses do not fit into one API response, the oldest ones are withheld. */
         DeliveryDetail: {
             /** @description The number of attempts so far. */
             attemptCount: number;
@@ -1594,7 +1594,7 @@ export interface components {
             /** @description All steps, in the order of the definition. */
             steps: components["schemas"]["DryRunStep"][];
         };
-        /** @description The event that the definition was tried with. */
+        /** @description The event of the dry run. */
         DryRunEvent: {
             /** @description The event's content. */
             data: {
@@ -1603,7 +1603,7 @@ export interface components {
             /** @description The event type. */
             type: string;
         };
-        /** @description A definition, and the event to try it with: by default, the sample of the first event type. */
+        /** @description A definition, and the event for the dry run: by default, the sample of the first event type. */
         DryRunFlow: {
             /** @description The event's data. By default, the event type's sample. */
             data?: {
@@ -1616,7 +1616,7 @@ export interface components {
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTriggerInput"];
         };
-        /** @description What a step would do. `output` is an example: an action's is the sample of the catalogue. `detail` says in words what happens. `missing` has the values that the event does not have. */
+        /** @description What a step would do. `output` is an example. `detail` describes what would happen. `missing` has the paths of values that the event does not have. */
         DryRunStep: {
             /** @description What would happen, in words. */
             detail: string;
@@ -1657,7 +1657,7 @@ export interface components {
             /** @description The value to compare with. */
             value: string | boolean | number | null;
         };
-        /** @description `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty. `depth` counts the flows in the chain of events that led to this one, and `causedBy` is the event before it. */
+        /** @description `unmatched` has up to 50 webhooks that subscribe to the event type but did not get the event, newest first; `unmatchedTruncated` says whether there are more. It reflects the current webhooks. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty. `depth` is the number of flows in the chain of events that caused this one, and `causedBy` is the previous event in that chain. */
         Event: {
             /** @description The event that caused this one, or null. */
             causedBy: string | null;
@@ -1744,9 +1744,9 @@ export interface components {
         /** @enum {string} */
         EventStatus: "ACCEPTED" | "REJECTED";
         /**
-         * @description An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for what a flow sent to a webhook.
+         * @description An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for events that a flow sent to a webhook.
          *
-         *     A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not delivered. Its `type` is empty if the bus event has no valid one.
+         *     A REJECTED event came from the event bus and is invalid. It is stored with its `statusReason` but not delivered. Its `type` is empty if the bus event has no valid type.
          */
         EventSummary: {
             /** @description The ID. */
@@ -1843,7 +1843,7 @@ export interface components {
              */
             value?: boolean;
         };
-        /** @description The file of an export: NDJSON, one record in each line. `url` needs no credentials, and works until `urlExpiresAt`: read the task again for another one. The file itself is deleted at `expiresAt`. */
+        /** @description The file of an export: NDJSON, one record in each line. `url` needs no credentials and works until `urlExpiresAt`. Get the task again for a new URL. The file is deleted at `expiresAt`. */
         ExportFile: {
             /** @description The size of the file. */
             bytes: number;
@@ -1869,7 +1869,7 @@ export interface components {
              */
             status: "FAILED";
         };
-        /** @description The next events, oldest first. Pass `cursor` to continue. If `hasMore`, more events are available now; otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no longer stored. */
+        /** @description The next events, oldest first. Pass `cursor` to continue. If `hasMore` is true, more events are available now; otherwise, read again after `nextPollMs`. `truncated` means that events are missing because they are no longer stored. */
         Feed: {
             /** @description Where the next read continues. */
             cursor: string;
@@ -1882,7 +1882,7 @@ export interface components {
             /** @description Whether events are missing because they are no longer stored. */
             truncated: boolean;
         };
-        /** @description `lag` is how many entries of the feed come after `sequence`. */
+        /** @description `lag` is the number of feed entries after `sequence`. */
         FeedConsumer: {
             /**
              * Format: date-time
@@ -1896,7 +1896,7 @@ export interface components {
             /** @description The number of the entry in the feed. */
             sequence: number;
         };
-        /** @description The consumers that have committed within the retention period, all on one page, by name. `sequence` is the feed's last one. */
+        /** @description All consumers that have committed within the retention period, on one page, by name. `sequence` is the number of the feed's last entry. */
         FeedConsumers: {
             /** @description The items of this page. */
             items: components["schemas"]["FeedConsumer"][];
@@ -1905,7 +1905,7 @@ export interface components {
             /** @description The number of the feed's last entry. */
             sequence: number;
         };
-        /** @description An event, as a receiver would get it: the exact text of the body, and the headers of the request, signed at the moment of this response. `id` is the `webhook-id`: an event that appears twice has the same. */
+        /** @description An event as a push receiver would get it: the exact text of the body and the headers of the request, signed at the time of this response. `id` is the `webhook-id`. It is the same if an event appears twice. */
         FeedItem: {
             /** @description The event. */
             eventId: string;
@@ -1929,7 +1929,7 @@ export interface components {
             /** @description The path of the field, such as `retryConfig.maxRetries` or `events.0.type`. */
             path: string;
         };
-        /** @description `scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and the flow acts with them. A list has `recentRuns` on request (`include`); otherwise they are null. */
+        /** @description `scopes` are the scopes that the steps need. `savedBy` had them when they saved the definition, and the flow runs with them. In lists, `recentRuns` is null unless you request it with `include`. */
         Flow: {
             /**
              * Format: date-time
@@ -1966,7 +1966,7 @@ export interface components {
             /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the platform's result. */
+        /** @description Starts a run of an action and waits until it is completed. `output` is its result. */
         FlowActionStep: {
             /** @description The key of the action, such as `create_post`. */
             action: string;
@@ -1984,7 +1984,7 @@ export interface components {
              */
             type: "action";
         };
-        /** @description Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the platform's result. */
+        /** @description Starts a run of an action and waits until it is completed. `output` is its result. */
         FlowActionStepInput: {
             /** @description The key of the action, such as `create_post`. */
             action: string;
@@ -2002,7 +2002,7 @@ export interface components {
              */
             type: "action";
         };
-        /** @description Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what follows the branch. Paths are those of a filter step. `output`: `{matched}`. */
+        /** @description Continues with `then` if all filters of `condition` match, otherwise with `else`, and then with the steps after the branch. Paths are as in a filter step. `output`: `{matched}`. */
         FlowBranchStep: {
             /** @description The conditions. All must match. */
             condition: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
@@ -2020,7 +2020,7 @@ export interface components {
              */
             type: "branch";
         };
-        /** @description Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what follows the branch. Paths are those of a filter step. `output`: `{matched}`. */
+        /** @description Continues with `then` if all filters of `condition` match, otherwise with `else`, and then with the steps after the branch. Paths are as in a filter step. `output`: `{matched}`. */
         FlowBranchStepInput: {
             /** @description The conditions. All must match. */
             condition: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
@@ -2038,14 +2038,14 @@ export interface components {
              */
             type: "branch";
         };
-        /** @description What a flow does. It has at most 20 steps in total, and branches nest at most three deep. */
+        /** @description The steps of a flow: at most 20 in total, with branches nested up to three levels. */
         FlowDefinition: {
             /** @description What the flow does, in order. */
             steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTrigger"];
         };
-        /** @description Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with `steps.<id>.output.`: `event.data.network`. */
+        /** @description Ends the run as STOPPED unless all filters match. Paths start with `event.` or `steps.<id>.output.`, such as `event.data.network`. */
         FlowFilterStep: {
             /** @description The conditions. All must match, or the run stops. */
             filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
@@ -2059,7 +2059,7 @@ export interface components {
              */
             type: "filter";
         };
-        /** @description Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with `steps.<id>.output.`: `event.data.network`. */
+        /** @description Ends the run as STOPPED unless all filters match. Paths start with `event.` or `steps.<id>.output.`, such as `event.data.network`. */
         FlowFilterStepInput: {
             /** @description The conditions. All must match, or the run stops. */
             filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
@@ -2079,7 +2079,7 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
-        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`. */
+        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a full URL at one of its hosts. `{{…}}` in a path becomes one segment or part of one. A `body` is sent as JSON; a string is sent as text. `output`: `{status, body, isTruncated}`. */
         FlowRequestStep: {
             /** @description The body, sent as JSON. A string is sent as text. Strings can contain values: `{{event.data.text}}`. */
             body: components["schemas"]["JsonValue"];
@@ -2109,7 +2109,7 @@ export interface components {
             /** @description A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a full URL at one of its hosts. */
             url: string;
         };
-        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`. */
+        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a full URL at one of its hosts. `{{…}}` in a path becomes one segment or part of one. A `body` is sent as JSON; a string is sent as text. `output`: `{status, body, isTruncated}`. */
         FlowRequestStepInput: {
             /** @description The body, sent as JSON. A string is sent as text. Strings can contain values: `{{event.data.text}}`. */
             body?: components["schemas"]["JsonValue"];
@@ -2144,7 +2144,7 @@ export interface components {
         };
         /** @enum {string} */
         FlowRequestStepMethod: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-        /** @description One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow was deactivated or deleted, or its event's data erased. `step` is where it is, or where it ended. While it is WAITING, `resumesAt` is when it goes on at the latest. */
+        /** @description One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED if the flow was deactivated or deleted, or the event's data was erased. `step` is the current step, or the step where the run ended. While it is WAITING, `resumesAt` is the latest time at which it continues. */
         FlowRun: {
             /** @description The number of flows in the chain of events that caused this run. At 5, the run fails. */
             depth: number;
@@ -2187,7 +2187,7 @@ export interface components {
             /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description `definition` is the one that the run began with. `steps` has the steps that began, in order; those of the other side of a branch, and those after the end of the run, are missing. */
+        /** @description `definition` is the definition at the start of the run. `steps` has the steps that have started, in order, without steps on the other side of a branch or after the end of the run. */
         FlowRunDetail: {
             /** @description The trigger and the steps at the start of the run. */
             definition: components["schemas"]["FlowDefinition"];
@@ -2244,7 +2244,7 @@ export interface components {
         FlowRunStatus: "RUNNING" | "WAITING" | "SUCCEEDED" | "STOPPED" | "FAILED" | "CANCELLED";
         /** @enum {string} */
         FlowStatus: "ACTIVE" | "INACTIVE";
-        /** @description A flow that lacks only the user's `choices`. Each is a `webhook` of kind push, or an `object` of the platform from the list of choices `resource`; its ID replaces `{{choices.<key>}}` in the steps. `scopes` are the rights that the steps need. */
+        /** @description A flow that needs only the user's `choices`. Each choice is a push `webhook`, or an `object` of the platform from the list of choices `resource`. Its ID replaces `{{choices.<key>}}` in the steps. `scopes` are the scopes that the steps need. */
         FlowTemplate: {
             /** @description The choices that the user makes during installation. */
             choices: components["schemas"]["FlowTemplateChoice"][];
@@ -2284,7 +2284,7 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
-        /** @description A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's filters: `network`. */
+        /** @description A flow runs once for each event of these types whose data passes all filters. Paths are as in a webhook's filters, such as `network`. */
         FlowTrigger: {
             /** @description The event types that start the flow, or `*` for all. */
             eventTypes: (string | "*")[];
@@ -2296,7 +2296,7 @@ export interface components {
              */
             type: "event";
         };
-        /** @description A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's filters: `network`. */
+        /** @description A flow runs once for each event of these types whose data passes all filters. Paths are as in a webhook's filters, such as `network`. */
         FlowTriggerInput: {
             /** @description The event types that start the flow, or `*` for all. */
             eventTypes: (string | "*")[];
@@ -2336,7 +2336,7 @@ export interface components {
              */
             type: "wait";
         };
-        /** @description Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery. The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver. */
+        /** @description Sends a message to a push webhook, signed and retried like every delivery. The receiver gets a `FLOW_SENT` event with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver. */
         FlowWebhookStep: {
             /** @description The data to send. Strings can contain values: `{{event.data.text}}`. By default, the event's data. */
             data: {
@@ -2354,7 +2354,7 @@ export interface components {
             /** @description A push webhook. Its event types and filters are ignored here. */
             webhookId: string;
         };
-        /** @description Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery. The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver. */
+        /** @description Sends a message to a push webhook, signed and retried like every delivery. The receiver gets a `FLOW_SENT` event with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver. */
         FlowWebhookStepInput: {
             /** @description The data to send. Strings can contain values: `{{event.data.text}}`. By default, the event's data. */
             data?: {
@@ -2381,7 +2381,7 @@ export interface components {
         /**
          * @description The health of one integration, automation platform (its hooks), webhook, connection or flow.
          *
-         *     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`, and a flow has none of them.
+         *     `detail` says what is wrong and what to do about it; it is null for healthy items. `since` is when the state started, if known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`, and a flow has none of them.
          */
         HealthItem: {
             /** @description An integration's connections by state. */
@@ -2416,7 +2416,7 @@ export interface components {
         };
         /** @enum {string} */
         HealthItemKind: "integration" | "automation" | "webhook" | "connection" | "flow";
-        /** @description Integrations, automation platforms, webhooks, connections and flows, in this order, each newest first. States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after their end. A page of a filtered list can be short or empty, and still have a `nextCursor`. */
+        /** @description Integrations, automation platforms, webhooks, connections and flows, in this order, each newest first. States are as of `checkedAt`. Numbers end at `measuredUntil`, because each hour is added 15 minutes after it ends. A page of a filtered list can be short or empty and still have a `nextCursor`. */
         HealthList: {
             /**
              * Format: date-time
@@ -2439,7 +2439,7 @@ export interface components {
          */
         HealthReason: "breaker_open" | "consecutive_failures" | "success_rate" | "retries" | "backlog" | "slow" | "disabled" | "paused" | "inactive" | "pull" | "no_attempts" | "expired" | "refresh_fails" | "revoked" | "pending_setup" | "error" | "parts" | "no_runs";
         /**
-         * @description HEALTHY: it works. DEGRADED: part of its work fails or waits. FAILING: all or most of it fails. DISABLED: Patchbay has stopped it after failures. PAUSED and INACTIVE: a user has stopped it. UNKNOWN: nothing to judge by.
+         * @description HEALTHY: it works. DEGRADED: some of its work fails or waits. FAILING: all or most of it fails. DISABLED: Patchbay has stopped it after failures. PAUSED and INACTIVE: a user has stopped it. UNKNOWN: there is no data.
          * @enum {string}
          */
         HealthState: "HEALTHY" | "DEGRADED" | "FAILING" | "DISABLED" | "PAUSED" | "INACTIVE" | "UNKNOWN";
@@ -2477,7 +2477,7 @@ export interface components {
         };
         /** @enum {string} */
         HookStatus: "ACTIVE" | "PAUSED" | "INACTIVE" | "DISABLED";
-        /** @description The deliveries that ended in the hour that begins at `at`. */
+        /** @description The deliveries that ended in the hour that starts at `at`. */
         HourVolume: {
             /**
              * Format: date-time
@@ -2501,7 +2501,7 @@ export interface components {
             /** @description The value to compare with. */
             value: (string | boolean | number | null)[];
         };
-        /** @description `redirectUri` must match a registered one exactly. `returnUrl` is where Patchbay's own callback route sends the browser; with a `redirectUri` of the platform, it is not needed. */
+        /** @description `redirectUri` must exactly match a registered redirect URI. `returnUrl` is where Patchbay's callback route redirects the browser; it is not needed with a `redirectUri` of the platform. */
         Initiate: {
             /**
              * @description The name of the connection, chosen by its creator.
@@ -2515,7 +2515,7 @@ export interface components {
             /** @description The scopes. */
             scopes?: string[] | null;
         };
-        /** @description `choices` has an ID for each choice of the template, by its key. `name` and `description` are the template's by default. An INACTIVE flow is stored and does not run. */
+        /** @description `choices` has an ID for each choice of the template, by key. `name` and `description` default to the template's. An INACTIVE flow is stored but does not run. */
         InstallFlow: {
             /** @description The ID for each choice of the template, by key. */
             choices?: {
@@ -2533,7 +2533,7 @@ export interface components {
         };
         /** @enum {string} */
         InstallFlowStatus: "ACTIVE" | "INACTIVE";
-        /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out of the marketplace and stopped its copies, until it approves a later version. `createdBy` is null for an integration of another workspace. */
+        /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or built-in template that this one was installed from. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `withdrawn` means that the platform has withdrawn it from the marketplace and stopped its copies until it approves a later version. `createdBy` is null for an integration of another workspace. */
         Integration: {
             /** @description The provider's settings by name, such as the OAuth client. Secrets are masked. */
             config: {
@@ -2624,7 +2624,7 @@ export interface components {
         };
         /** @description Any JSON value. */
         JsonValue: unknown;
-        /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
+        /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay rotates it, and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
         KeyRotation: {
             /** @description Where to deliver new keys; null to send only a reminder. */
             deliverTo: (components["schemas"]["WebhookTarget"] | components["schemas"]["SecretTarget"]) | null;
@@ -2633,7 +2633,7 @@ export interface components {
             /** @description How long the old key keeps working after the new one was delivered. */
             overlapSeconds: number;
         };
-        /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
+        /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay rotates it, and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
         KeyRotationInput: {
             /** @description Where to deliver new keys; null to send only a reminder. */
             deliverTo?: (components["schemas"]["WebhookTargetInput"] | components["schemas"]["SecretTargetInput"]) | null;
@@ -2806,7 +2806,7 @@ export interface components {
              */
             type: "MESSAGE_RECEIVED";
         };
-        /** @description How many of an integration's webhooks or connections have each state; states of none are left out. */
+        /** @description The number of an integration's webhooks or connections by state. States without items are omitted. */
         Parts: {
             /** @description The number of items by state. States without items are omitted. */
             states: {
@@ -2815,7 +2815,7 @@ export interface components {
             /** @description The number of items. */
             total: number;
         };
-        /** @description One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point. */
+        /** @description One hour or day, which starts at `at`. Intervals without activity are omitted. */
         Point: {
             /**
              * Format: date-time
@@ -2868,7 +2868,7 @@ export interface components {
             /** @description The page that the console opens, or null. */
             view: string | null;
         };
-        /** @description The response to the creation of a session, the only one that contains its link. */
+        /** @description A new session. Only this response contains its link. */
         PortalSessionLink: {
             /** @description The scopes of the session. */
             capabilities: string[];
@@ -2896,11 +2896,11 @@ export interface components {
             nextCursor: string | null;
         };
         /**
-         * @description OPEN until the link is used, then ACTIVE until somebody ends the session (ENDED) or its time is over (EXPIRED). A session also ends with the API key that made it, which its status does not show.
+         * @description OPEN until the link is used, then ACTIVE until someone ends the session (ENDED) or it expires (EXPIRED). A session also ends with the API key that created it, which its status does not show.
          * @enum {string}
          */
         PortalSessionStatus: "OPEN" | "ACTIVE" | "ENDED" | "EXPIRED";
-        /** @description The bearer token of a session, for its whole life. Keep it in memory only. */
+        /** @description The bearer token of a session, valid for its whole lifetime. Keep it in memory only. */
         PortalSessionToken: {
             /** @description The scopes of the session. */
             capabilities: string[];
@@ -3076,7 +3076,7 @@ export interface components {
              */
             type: string;
         };
-        /** @description What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and for a custom provider, whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is any name below x. `redirectUris` are those that an integration without `config.redirectUris` may use: register them at the provider. */
+        /** @description What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and for a custom provider, whose config has these settings. `hosts` are the hosts that Patchbay calls; `*.x` means any subdomain of x. `redirectUris` are the redirect URIs for an integration without `config.redirectUris`: register them at the provider. */
         Provider: {
             /** @description How the connection authenticates at the provider. */
             authType: components["schemas"]["AuthType"];
@@ -3107,7 +3107,7 @@ export interface components {
             /** @description The type. */
             type: components["schemas"]["IntegrationType"];
         };
-        /** @description A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field of config, or an address that a response of the provider has. Without a `revocationUrl`, a grant cannot be revoked. */
+        /** @description A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field of `config`, or a value from the provider's response. Without a `revocationUrl`, a grant cannot be revoked. */
         ProviderOAuth: {
             /** @description The provider's authorization page. Send the user's browser there. */
             authorizationUrl: string;
@@ -3128,7 +3128,7 @@ export interface components {
             /** @description The token endpoint. */
             tokenUrl: string;
         };
-        /** @description An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`. */
+        /** @description An OAuth scope that Patchbay requests `always`, or if the integration does not set its own scopes. */
         ProviderScope: {
             /** @description Whether Patchbay requests this scope even if the integration sets its own scopes. */
             always: boolean;
@@ -3137,7 +3137,7 @@ export interface components {
             /** @description The scope, as the provider names it. */
             name: string;
         };
-        /** @description A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is the `provider` of an integration. `templateId` can be installed; null for a custom provider. */
+        /** @description A built-in provider, or a type of custom provider (`custom…`). `key` is the `provider` of an integration. `templateId` is the template to install; null for a custom provider. */
         ProviderSummary: {
             /** @description How the connection authenticates at the provider. */
             authType: components["schemas"]["AuthType"];
@@ -3160,7 +3160,7 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
-        /** @description An integration that its workspace publishes, as the platform reviews it. `id` is the integration's. The platform sets `publisherName` and `verified`, not the publisher. `submitted` is its current version, null if it is no longer public. `listed` is the version in the marketplace, approved at `listedAt`; null if there is none. `waitingSince` is null unless it waits for a decision. An integration that the platform has `withdrawn` serves no copies. */
+        /** @description A published integration, as the platform reviews it. `id` is the integration's ID. The platform sets `publisherName` and `verified`, not the publisher. `submitted` is the current version; null if it is no longer public. `listed` is the version in the marketplace, approved at `listedAt`, or null. `waitingSince` is null unless a review is pending. The copies of a `withdrawn` integration do not work. */
         Publication: {
             /**
              * Format: date-time
@@ -3272,7 +3272,7 @@ export interface components {
             /** @description The items of this page. */
             items: (components["schemas"]["PublishedEvent"] | components["schemas"]["RejectedItem"])[];
         };
-        /** @description What installers see of a public integration, and the OAuth client that serves them. */
+        /** @description The visible fields of a public integration, and the OAuth client that its copies use. */
         PublishedFields: {
             /** @description The OAuth client ID that the copies use, or null. */
             clientId: string | null;
@@ -3307,7 +3307,7 @@ export interface components {
         /**
          * @description `data` is the event's content, an object of at most 256 KB as JSON.
          *
-         *     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the event that led to this one, such as the ACTION_REQUESTED that was carried out. With it, Patchbay recognizes flows that start each other in a circle.
+         *     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the event that caused this one, such as the ACTION_REQUESTED event of an action. Patchbay uses it to detect loops of flows.
          */
         PublishEvent: {
             /** @description The event that caused this one, if any. */
@@ -3323,12 +3323,12 @@ export interface components {
             /** @description The workspace to publish for. Only the platform's workspace can set it. */
             workspaceId?: string | null;
         };
-        /** @description A batch. Each event is validated on its own, so that an invalid event does not affect the others. An event with malformed JSON appears here as a MalformedJson. */
+        /** @description A batch. Each event is validated separately, so an invalid event does not affect the others. */
         PublishEvents: {
             /** @description The events, at most 100. */
             events: components["schemas"]["PublishEvent"][];
         };
-        /** @description The more restrictive of the key's two windows. `resetAt` is when that window ends or, if the cost is above `remaining`, when the cost is admitted. It is null if the cost is above `limit`: waiting does not help. */
+        /** @description The more restrictive of the key's two windows. `resetAt` is when that window ends or, if the cost is above `remaining`, when the cost will be allowed. It is null if the cost is above `limit`, because waiting does not help. */
         RateLimit: {
             /** @description Whether the cost is within the limit. */
             allowed: boolean;
@@ -3382,9 +3382,9 @@ export interface components {
             type: "RATE_LIMIT_NEAR";
         };
         /**
-         * @description The receiver as the delivery engine sees it now.
+         * @description The current health of the receiver.
          *
-         *     An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a response. The SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is `unproven`), took over two seconds at `slowAt` (`slow`), or share a workspace with many slow ones (`slow_workspace`). `slowdowns` is how often this one became slow recently, `backlogSince` since when too many retries wait, and `held` the number of deliveries that are HELD.
+         *     While the `breaker` is OPEN, new deliveries are HELD until a probe gets a response; the next one is at `nextProbeAt`. The SLOW `lane` is for receivers that are not known to be fast yet (`laneReason` is `unproven`), took more than two seconds at `slowAt` (`slow`), or share a workspace with many slow receivers (`slow_workspace`). `slowdowns` is the number of recent slowdowns, `backlogSince` is since when too many retries are waiting, and `held` is the number of HELD deliveries.
          */
         Receiver: {
             /**
@@ -3422,7 +3422,7 @@ export interface components {
         ReceiverBreaker: "CLOSED" | "OPEN";
         /** @enum {string} */
         ReceiverLane: "FAST" | "SLOW";
-        /** @description How the latest runs of a flow went: `count` runs of the newest events, at most ten. `failed` of them are FAILED, and `last` is that of the newest event. */
+        /** @description The results of a flow's latest runs: `count` runs, at most 10. `failed` is the number of FAILED runs among them, and `last` is the latest run. */
         RecentRuns: {
             /** @description The number of runs, at most 10. */
             count: number;
@@ -3444,7 +3444,7 @@ export interface components {
              */
             until?: string | null;
         };
-        /** @description `queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted. */
+        /** @description `queued` is the number of deliveries that will be resent, oldest first. At most 10,000 are counted. */
         Recovering: {
             /** @description The number of deliveries that will be resent. */
             queued: number;
@@ -3468,7 +3468,7 @@ export interface components {
             /** @description Why it failed. */
             error: components["schemas"]["ItemError"];
         };
-        /** @description Which deliveries to send again, of events from `since` to `until` (both inclusive; `until` defaults to now) and of `eventTypes` (by default, all types): those with one of the `statuses`, and, with `missing`, events that match the webhook now and have no delivery to it. `statuses` defaults to FAILED and CANCELLED, or to none with `missing`. `dryRun` only counts. */
+        /** @description Which deliveries to resend, for events from `since` to `until` (both inclusive; `until` defaults to now) and of `eventTypes` (by default, all types): deliveries with one of the `statuses` and, with `missing`, events that match the webhook now but have no delivery. `statuses` defaults to FAILED and CANCELLED, or to none with `missing`. `dryRun` only counts the deliveries. */
         Replay: {
             /**
              * @description Whether to count the deliveries without sending them.
@@ -3495,14 +3495,14 @@ export interface components {
              */
             until?: string | null;
         };
-        /** @description How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops at 10,000, or after some seconds. */
+        /** @description The number of deliveries that a replay would queue. If `isComplete` is false, there are more: the count stops at 10,000 or after a few seconds. */
         ReplayPreview: {
             /** @description Whether everything was counted. */
             isComplete: boolean;
             /** @description The number of deliveries that the replay would queue. */
             total: number;
         };
-        /** @description An OAuth scope that the provider will ask for, in the words that Patchbay knows for it. */
+        /** @description An OAuth scope that the provider will ask the user to grant, with Patchbay's description of it. */
         RequestedScope: {
             /** @description A description of the scope; null if unknown. */
             description: string | null;
@@ -3529,7 +3529,7 @@ export interface components {
             /** @description `standard`: 7 retries over about 28 hours, as Standard Webhooks recommends. Cannot be combined with the other fields. */
             schedule?: "standard" | null;
         };
-        /** @description `force` also sends a delivery again that was delivered. */
+        /** @description `force` also resends a delivery that already succeeded. */
         RetryDelivery: {
             /**
              * @description Whether to resend a delivery that already succeeded.
@@ -3550,7 +3550,7 @@ export interface components {
              */
             overlapSeconds?: number;
         };
-        /** @description `overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately. `secret` brings the new one, as at creation; without it, Patchbay generates one. */
+        /** @description `overlapSeconds` is how long the old secrets sign alongside the new one; 0 ends them immediately. `secret` is your own new secret, as at creation. By default, Patchbay generates one. */
         RotateSecret: {
             /**
              * @description How long the old secrets sign alongside the new one. 0 ends them immediately.
@@ -3560,7 +3560,7 @@ export interface components {
             /** @description A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it. */
             secret?: string | null;
         };
-        /** @description Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
+        /** @description Keys are due for rotation `everyDays` after their creation. With `deliverTo`, Patchbay rotates them, and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
         RotationPolicy: {
             /** @description Where to deliver new keys; null to send only a reminder. */
             deliverTo: components["schemas"]["WebhookTarget"] | null;
@@ -3569,7 +3569,7 @@ export interface components {
             /** @description How long the old key keeps working after the new one was delivered. */
             overlapSeconds: number;
         };
-        /** @description Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
+        /** @description Keys are due for rotation `everyDays` after their creation. With `deliverTo`, Patchbay rotates them, and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
         RotationPolicyInput: {
             /** @description Where to deliver new keys; null to send only a reminder. */
             deliverTo?: components["schemas"]["WebhookTargetInput"] | null;
@@ -3581,7 +3581,7 @@ export interface components {
              */
             overlapSeconds?: number;
         };
-        /** @description An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform` is the automation platform that started it, or `flow`. */
+        /** @description An execution of an action. It fails if the platform does not respond by `expiresAt`. `platform` is the automation platform that started it, or `flow`. */
         Run: {
             /** @description The key of the action. */
             action: string;
@@ -3621,14 +3621,14 @@ export interface components {
             /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the platform's own code, `action_failed` by default. `detail` is a message for the automation's owner. */
+        /** @description Why a run failed. `code` is `timed_out` if the platform did not respond by `expiresAt`; otherwise it is the platform's code, by default `action_failed`. `detail` is a message for the automation's owner. */
         RunError: {
             /** @description The stable code of the error. */
             code: string;
             /** @description What happened, for people. */
             detail: string;
         };
-        /** @description Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the platform's own code, `action_failed` by default. `detail` is a message for the automation's owner. */
+        /** @description Why a run failed. `code` is `timed_out` if the platform did not respond by `expiresAt`; otherwise it is the platform's code, by default `action_failed`. `detail` is a message for the automation's owner. */
         RunErrorInput: {
             /**
              * @description The stable code of the error.
@@ -3646,7 +3646,7 @@ export interface components {
         };
         /** @enum {string} */
         RunStatus: "PENDING" | "SUCCEEDED" | "FAILED";
-        /** @description An event in exactly the shape that a hook gets. */
+        /** @description An event in exactly the format that hooks receive. */
         Sample: {
             /** @description The event's content. */
             data: {
@@ -3662,9 +3662,9 @@ export interface components {
             /** @description The type. */
             type: string;
         };
-        /** @description A bare array, newest first. Has fewer than `limit` events if they are very large. */
+        /** @description An array, newest first. It has fewer than `limit` events if they are very large. */
         Samples: components["schemas"]["Sample"][];
-        /** @description Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for the secret that was confirmed; omit it to confirm this one. */
+        /** @description Patchbay stores the new key as the current value of this AWS Secrets Manager secret. Its name must start with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` identifies the confirmed secret; omit it to confirm this one. */
         SecretTarget: {
             /** @description The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current URL and headers. Send the value that you read to keep the confirmation. */
             pin: string | null;
@@ -3676,7 +3676,7 @@ export interface components {
              */
             type: "secretsManager";
         };
-        /** @description Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for the secret that was confirmed; omit it to confirm this one. */
+        /** @description Patchbay stores the new key as the current value of this AWS Secrets Manager secret. Its name must start with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` identifies the confirmed secret; omit it to confirm this one. */
         SecretTargetInput: {
             /** @description The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current URL and headers. Send the value that you read to keep the confirmation. */
             pin?: string | null;
@@ -3688,12 +3688,12 @@ export interface components {
              */
             type: "secretsManager";
         };
-        /** @description `eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first type. */
+        /** @description `eventType` can be any type, even if the webhook does not subscribe to it. By default, it is the webhook's first type. */
         SendTestEvent: {
             /** @description The type of the event. */
             eventType?: string | null;
         };
-        /** @description The volumes of a workspace, or of one of its groups: in total, and by hour or day, oldest first. `id` is null for the workspace, and the type itself for an event type. `deliveries` is null for a connection, and `refreshes` for a webhook, an automation platform and an event type. */
+        /** @description The numbers for a workspace or for one group: in total, and by hour or day, oldest first. `id` is null for the workspace, and the name of an event type. `deliveries` is null for a connection, and `refreshes` for a webhook, an automation platform and an event type. */
         Series: {
             /** @description The deliveries in the whole period; null for a connection. */
             deliveries: components["schemas"]["Volume"] | null;
@@ -3710,14 +3710,14 @@ export interface components {
         };
         /** @enum {string} */
         SeriesKind: "workspace" | "integration" | "automation" | "webhook" | "connection" | "eventType";
-        /** @description A workspace's whole list of choices, in display order; replaces the previous list. */
+        /** @description A workspace's complete list of choices, in display order. It replaces the previous list. */
         SetChoices: {
             /** @description The items of this page. */
             items: components["schemas"]["Choice"][];
             /** @description The workspace. */
             workspaceId: string;
         };
-        /** @description An INACTIVE flow begins no runs; those that wait are cancelled when their wait ends. `statusReason` says why a flow is INACTIVE. */
+        /** @description An INACTIVE flow starts no runs. Waiting runs are canceled when their wait ends. `statusReason` says why a flow is INACTIVE. */
         SetFlowStatus: {
             /** @description The status. */
             status: components["schemas"]["FlowStatus"];
@@ -3733,7 +3733,7 @@ export interface components {
             /** @description Why it has this status, or null. */
             statusReason?: string | null;
         };
-        /** @description Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again. `statusReason` says why a webhook is PAUSED or INACTIVE. */
+        /** @description Events match an ACTIVE or PAUSED webhook. The deliveries of a PAUSED webhook are kept (HELD) until it is ACTIVE again. `statusReason` says why a webhook is PAUSED or INACTIVE. */
         SetWebhookStatus: {
             /**
              * @description The status.
@@ -3752,14 +3752,14 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description Why a step failed. `code` is stable; that of an action is the platform's own. */
+        /** @description Why a step failed. `code` is stable; for actions, the platform defines it. */
         StepError: {
             /** @description The error code. For actions, the platform defines it. */
             code: string;
             /** @description What happened, for people. */
             detail: string;
         };
-        /** @description One step of a run. `input` is what it was given, with all values filled in, and `output` its result. A request that is WAITING to be sent again has the `error` of its last try. */
+        /** @description One step of a run. `input` is its input with all values filled in, and `output` is its result. A request that is WAITING for a retry has the `error` of its last attempt. */
         StepRun: {
             /**
              * Format: date-time
@@ -3820,7 +3820,7 @@ export interface components {
              */
             status: "SUCCEEDED";
         };
-        /** @description `type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of deliveries that were queued so far, of records that were exported, or of rows that were erased; after a crash, it can be too low. `total` is how many there were at the start; null if that is not known. `step` says what an erasure or an export is working on. `parameters` is the request that started the task, with its defaults. `webhookId` is null for a task of the whole workspace. `file` is the result of an export, for callers with the scope workspace:export. */
+        /** @description `type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of deliveries queued, records exported, or rows erased so far; it can be too low after a crash. `total` is the number at the start; null if unknown. `step` is the current step of an erasure or export. `parameters` is the request that started the task, with its defaults. `webhookId` is null for a task of the whole workspace. `file` is the result of an export, for callers with the scope workspace:export. */
         Task: {
             /**
              * Format: date-time
@@ -3881,7 +3881,7 @@ export interface components {
         TaskStatus: "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
         /** @enum {string} */
         TaskType: "webhook.replay" | "workspace.erase" | "workspace.export";
-        /** @description How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color. */
+        /** @description The appearance of the console. `auto` follows the browser. Without `primaryColor`, the console uses its default color. */
         Theme: {
             /** @description `light`, `dark`, or `auto`, which follows the browser. */
             colorScheme: components["schemas"]["ThemeColorScheme"];
@@ -3890,7 +3890,7 @@ export interface components {
         };
         /** @enum {string} */
         ThemeColorScheme: "light" | "dark" | "auto";
-        /** @description How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color. */
+        /** @description The appearance of the console. `auto` follows the browser. Without `primaryColor`, the console uses its default color. */
         ThemeInput: {
             /**
              * @description `light`, `dark`, or `auto`, which follows the browser.
@@ -3900,7 +3900,7 @@ export interface components {
             /** @description The color of buttons and links, such as `#3366ff`; null for the default. */
             primaryColor?: string | null;
         };
-        /** @description Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is null without a rate in both, and STEADY within one percentage point. */
+        /** @description The 24 hours that end at `measuredUntil`, compared with the previous 24 hours. `trend` is null if either has no rate, and STEADY within one percentage point. */
         Trend: {
             /** @description The number of requests. A delivery or refresh can take several. */
             attempts: number;
@@ -3936,9 +3936,9 @@ export interface components {
                 [key: string]: components["schemas"]["JsonValue"];
             };
         };
-        /** @description A bare array, as the automation platforms require. */
+        /** @description An array, as the automation platforms require. */
         Triggers: components["schemas"]["Trigger"][];
-        /** @description Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the event fails. `changed_later`: the webhook matches the event now, but did not when it was published. */
+        /** @description Why a webhook did not get an event. `filter_mismatch`: `detail` has the first filter that does not match. `changed_later`: the webhook matches the event now, but did not when it was published. */
         UnmatchedReason: {
             /** @description The stable code of the error. */
             code: components["schemas"]["UnmatchedReasonCode"];
@@ -3956,7 +3956,7 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the expiry, and `rotation: null` the key's own policy. The service checks the scopes that the key does not have yet. */
+        /** @description Only the fields that you send change; the defaults here are placeholders. `expiresAt: null` removes the expiration, and `rotation: null` removes the key's own policy. */
         UpdateApiKey: {
             /**
              * Format: date-time
@@ -3974,7 +3974,7 @@ export interface components {
             /** @description The scopes of the key. You can grant only scopes that you have. */
             scopes?: string[];
         };
-        /** @description Changes only the fields that are sent; the defaults are placeholders for the others. Runs that have begun keep the definition that they began with. */
+        /** @description Only the fields that you send change; the defaults here are placeholders. Runs that have started keep their definition. */
         UpdateFlow: {
             /** @description A description in a sentence or two. */
             description?: string;
@@ -3985,7 +3985,7 @@ export interface components {
             /** @description The complete trigger. */
             trigger?: components["schemas"]["FlowTriggerInput"];
         };
-        /** @description Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key. A secret whose value is the mask stays as it is. The defaults here are placeholders. */
+        /** @description Only the fields that you send change. `config` and `metadata` are merged by key, and null removes a key. A secret whose value is the mask does not change. The defaults here are placeholders. */
         UpdateIntegration: {
             /** @description The provider's settings by name, such as the OAuth client. Secrets are masked. */
             config?: {
@@ -4014,7 +4014,7 @@ export interface components {
             /** @description The type. */
             type?: components["schemas"]["IntegrationType"];
         };
-        /** @description Changes only the fields that are sent; the defaults are placeholders for the others. A header whose value is the mask keeps its value. */
+        /** @description Only the fields that you send change; the defaults here are placeholders. A header whose value is the mask does not change. */
         UpdateWebhook: {
             /** @description The number of consecutive failures that disables the webhook. */
             disableAfter?: number;
@@ -4041,14 +4041,14 @@ export interface components {
             /** @description The receiver's URL. */
             url?: string | null;
         };
-        /** @description Only the fields that are sent change. `retainDays: null` is the default, `maxRetainDays`; `apiKeyRotation: null` is no policy. Only an owner may set its `deliverTo`. */
+        /** @description Only the fields that you send change. `retainDays: null` restores the default, `maxRetainDays`; `apiKeyRotation: null` removes the policy. Only an owner can set its `deliverTo`. */
         UpdateWorkspace: {
             /** @description The complete rotation policy for API keys without their own policy. Null removes it. */
             apiKeyRotation?: components["schemas"]["RotationPolicyInput"] | null;
             /** @description From 1 to `maxRetainDays`; null for the default. */
             retainDays?: number | null;
         };
-        /** @description The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with today. In a list, `daily` is null. */
+        /** @description The number of allowed requests in total, today (UTC), and on each of the last 30 days, ending today. In a list, `daily` is null. */
         Usage: {
             /** @description The number of requests on each of the last 30 days, ending today. */
             daily: components["schemas"]["DailyUse"][] | null;
@@ -4057,7 +4057,7 @@ export interface components {
             /** @description The total number of allowed requests. */
             total: number;
         };
-        /** @description Whether to serve a request that came with the key. Only `VALID` counts the cost. `workspaceId` and `keyId` are set if the key is identified, `rateLimit` if its windows were checked. */
+        /** @description Whether to accept a request with the key. Only `VALID` counts the cost. `workspaceId` and `keyId` are set if the key is known, and `rateLimit` if its limits were checked. */
         Verification: {
             /** @description `VALID`, or the reason to reject the request. */
             code: components["schemas"]["VerificationCode"];
@@ -4074,7 +4074,7 @@ export interface components {
         };
         /** @enum {string} */
         VerificationCode: "VALID" | "MALFORMED" | "NOT_FOUND" | "REVOKED" | "EXPIRED" | "INSUFFICIENT_SCOPES" | "RATE_LIMITED" | "COST_EXCEEDS_LIMIT";
-        /** @description Check a key that came with a request to one of the platform's own APIs: is it valid, does it have `scopes`, and does it have `cost` units left? If so, they are counted. Every well-formed scope is accepted, because existing keys may have scopes that are refused for new keys. */
+        /** @description Check a key from a request to one of the platform's own APIs: whether it is valid, has the `scopes`, and has `cost` units left. If so, the units are counted. */
         VerifyApiKey: {
             /**
              * @description The number of units that the request uses.
@@ -4086,7 +4086,7 @@ export interface components {
             /** @description The scopes that the request needs. */
             scopes?: string[];
         };
-        /** @description `attempts` are requests: of deliveries, or of refreshes to the provider. `succeeded` and `failed` count those deliveries or refreshes that ended so, and `successRate` is `succeeded` of both (0 to 1; null if none ended). `latencyMs` covers all attempts. */
+        /** @description `attempts` is the number of requests, for deliveries or token refreshes. `succeeded` and `failed` are the numbers of deliveries or refreshes that ended that way, and `successRate` is the share that succeeded (0 to 1; null if none ended). `latencyMs` covers all attempts. */
         Volume: {
             /** @description The number of requests. A delivery or refresh can take several. */
             attempts: number;
@@ -4100,7 +4100,7 @@ export interface components {
             successRate: number | null;
         };
         /**
-         * @description `source` is `api` or the automation platform that created it; header values are masked. A list has `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+         * @description `source` is `api` or the automation platform that created it; header values are masked. In lists, `stats`, `consecutiveFailures` and `receiver` are null unless you request them with `include`.
          *
          *     A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no effect on it.
          */
@@ -4352,7 +4352,7 @@ export interface components {
              */
             type: "WEBHOOK_RECOVERED";
         };
-        /** @description The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts. `hours` has the volume of each hour, without those in which nothing ended. */
+        /** @description The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts. `hours` has the numbers by hour. Hours without ended deliveries are omitted. */
         WebhookStats: {
             /** @description The number of successful deliveries. */
             delivered: number;
@@ -4383,7 +4383,7 @@ export interface components {
         };
         /** @enum {string} */
         WebhookStatus: "ACTIVE" | "PAUSED" | "INACTIVE" | "DISABLED";
-        /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for the URL and the headers of the webhook when the policy was set. If they differ when the key is due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has now. */
+        /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` identifies the webhook's URL and headers at the time the policy was set. If they have changed when the key is due, it does not rotate until you send the policy without `pin`, which confirms the current URL and headers. */
         WebhookTarget: {
             /** @description The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current URL and headers. Send the value that you read to keep the confirmation. */
             pin: string | null;
@@ -4395,7 +4395,7 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for the URL and the headers of the webhook when the policy was set. If they differ when the key is due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has now. */
+        /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` identifies the webhook's URL and headers at the time the policy was set. If they have changed when the key is due, it does not rotate until you send the policy without `pin`, which confirms the current URL and headers. */
         WebhookTargetInput: {
             /** @description The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current URL and headers. Send the value that you read to keep the confirmation. */
             pin?: string | null;
@@ -4407,7 +4407,7 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description The only response with the new signing secret. It has no stats, because a repeated request under the same Idempotency-Key must get the same response. */
+        /** @description A webhook with its new signing secret. Only this response contains the secret. It has no stats, because a repeated request with the same Idempotency-Key must get the same response. */
         WebhookWithSecret: {
             /**
              * Format: date-time
@@ -4466,7 +4466,7 @@ export interface components {
             /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description `retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It applies to what is written from the change on, and is at most `maxRetainDays`, which is also the default. `status` is ERASING from the request that deletes the workspace until that has ended. `apiKeyRotation` is the policy of the API keys that have none of their own. */
+        /** @description `retainDays` is how long events, deliveries, attempts and feed entries are kept. A change applies to new data. It is at most `maxRetainDays`, which is also the default. `status` is ERASING while the workspace is being erased. `apiKeyRotation` is the policy for API keys without their own policy. */
         Workspace: {
             /** @description The rotation policy for API keys without their own policy, or null. */
             apiKeyRotation: components["schemas"]["RotationPolicy"] | null;

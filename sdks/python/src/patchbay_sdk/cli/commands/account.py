@@ -14,7 +14,7 @@ from patchbay_sdk.cli.output import done, notes, show, warn
 
 
 def login() -> None:
-    """Store an address and an API key, after a check.
+    """Store a URL and an API key after checking them.
 
     The key is read from the terminal or from standard input: other users can see a command line.
     """
@@ -41,7 +41,7 @@ def login() -> None:
 
 
 def logout() -> None:
-    """Remove the stored address and key."""
+    """Remove the stored URL and key."""
     stored = profile.load()
     if stored.api_key:
         profile.save(replace(stored, url="", api_key=""))
@@ -51,7 +51,7 @@ def logout() -> None:
 
 
 def whoami() -> None:
-    """Show whose credentials these are, and their scopes."""
+    """Show who you are, and your scopes."""
     with context.client() as client:
         me = client.me.get()
         show(

@@ -9,7 +9,7 @@ import typer
 from patchbay_sdk.cli.context import client as connect
 from patchbay_sdk.cli.output import confirm, done, show, table
 
-app = typer.Typer(name="connections", help="List, examine, refresh and delete connections.", no_args_is_help=True)
+app = typer.Typer(name="connections", help="List, inspect, refresh and delete connections.", no_args_is_help=True)
 
 IntegrationId = Annotated[str, typer.Argument(metavar="INTEGRATION", help="The integration's ID, int_…")]
 Id = Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection's name, or its ID con_…")]
@@ -18,7 +18,7 @@ Id = Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection's 
 @app.command("list")
 def list_(
     status: Annotated[str | None, typer.Option("--status", "-s", help="ACTIVE, EXPIRED, ERROR or REVOKED.")] = None,
-    provider: Annotated[str | None, typer.Option("--provider", "-p", help="Only of this provider.")] = None,
+    provider: Annotated[str | None, typer.Option("--provider", "-p", help="Only connections to this provider.")] = None,
 ) -> None:
     """List the connections of all integrations, newest first."""
     filters: dict[str, Any] = {}
@@ -45,7 +45,7 @@ def list_(
 
 @app.command("show")
 def show_(integration: IntegrationId, id: Id) -> None:
-    """Show a connection; never its tokens."""
+    """Show a connection, without its tokens."""
     with connect() as client:
         connection = client.connections.get(integration, id)
         show(
@@ -66,7 +66,7 @@ def show_(integration: IntegrationId, id: Id) -> None:
 
 @app.command()
 def refresh(integration: IntegrationId, id: Id) -> None:
-    """Get a new access token from the provider now."""
+    """Refresh the access token now."""
     with connect() as client:
         connection = client.connections.refresh(integration, connection_id=id)
         show(connection, {"Status": connection.status, "Expires": connection.expires_at})
@@ -76,7 +76,7 @@ def refresh(integration: IntegrationId, id: Id) -> None:
 def delete(
     integration: IntegrationId,
     id: Id,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
 ) -> None:
     """Delete a connection, and revoke its grant at the provider."""
     with connect() as client:

@@ -24,7 +24,7 @@ from patchbay_sdk.cli.output import Exit, Format, advise, cell, console, done, e
 from patchbay_sdk.cli.parse import parse_time
 from patchbay_sdk.models import Delivery, ReplayPreview, Task
 
-app = typer.Typer(name="deliveries", help="Follow, examine and repeat deliveries.", no_args_is_help=True)
+app = typer.Typer(name="deliveries", help="Follow, inspect and resend deliveries.", no_args_is_help=True)
 
 _POLL_SECONDS = 2.0
 _COLUMNS = {
@@ -38,8 +38,8 @@ _COLUMNS = {
 }
 
 WebhookArgument = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook's ID, whk_…")]
-WebhookOption = Annotated[str | None, typer.Option("--webhook", "-w", help="Only of this webhook.")]
-Since = Annotated[str | None, typer.Option(help="From then on: 30m, 2h, 7d, or a time.")]
+WebhookOption = Annotated[str | None, typer.Option("--webhook", "-w", help="Only deliveries of this webhook.")]
+Since = Annotated[str | None, typer.Option(help="Start of the time range: 30m, 2h, 7d, or a time.")]
 
 
 @app.command("list")
@@ -47,11 +47,11 @@ def list_(
     status: Annotated[
         str | None, typer.Option("--status", "-s", help="PENDING, RETRYING, HELD, DELIVERED, FAILED …")
     ] = None,
-    type: Annotated[str | None, typer.Option("--type", "-t", help="Only of this event type.")] = None,
+    type: Annotated[str | None, typer.Option("--type", "-t", help="Only deliveries of this event type.")] = None,
     webhook: WebhookOption = None,
-    event: Annotated[str | None, typer.Option("--event", "-e", help="Only of this event.")] = None,
+    event: Annotated[str | None, typer.Option("--event", "-e", help="Only deliveries of this event.")] = None,
     since: Since = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of items.")] = 20,
 ) -> None:
     """List deliveries, newest first."""
     with connect() as client:
@@ -66,14 +66,14 @@ def list_(
 
 @app.command()
 def tail(
-    status: Annotated[str | None, typer.Option("--status", "-s", help="Only with this status.")] = None,
-    type: Annotated[str | None, typer.Option("--type", "-t", help="Only of this event type.")] = None,
+    status: Annotated[str | None, typer.Option("--status", "-s", help="Only deliveries with this status.")] = None,
+    type: Annotated[str | None, typer.Option("--type", "-t", help="Only deliveries of this event type.")] = None,
     webhook: WebhookOption = None,
-    event: Annotated[str | None, typer.Option("--event", "-e", help="Only of this event.")] = None,
+    event: Annotated[str | None, typer.Option("--event", "-e", help="Only deliveries of this event.")] = None,
 ) -> None:
     """Follow deliveries as they change, until you press Ctrl-C.
 
-    Shows events from a minute ago on.
+    Starts with events from the last minute.
 
     Retries of events that are older than a quarter of an hour are shown only with --event.
     """
@@ -129,9 +129,9 @@ def show_(
 def retry(
     webhook: WebhookArgument,
     id: Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery's ID, dlv_…")],
-    force: Annotated[bool, typer.Option("--force", help="Send it again although it was delivered.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Resend a delivery that already succeeded.")] = False,
 ) -> None:
-    """Send a delivery again now."""
+    """Resend a delivery now."""
     with connect() as client:
         try:
             delivery = client.webhooks.retry_delivery(webhook, id, force=force)
@@ -147,23 +147,23 @@ def retry(
 @app.command()
 def replay(
     webhook: WebhookArgument,
-    since: Annotated[str, typer.Option(help="Events from then on: 30m, 2h, 7d, or a time.")],
-    until: Annotated[str | None, typer.Option(help="Events up to then.")] = None,
-    type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")] = None,
+    since: Annotated[str, typer.Option(help="Start of the time range: 30m, 2h, 7d, or a time.")],
+    until: Annotated[str | None, typer.Option(help="End of the time range.")] = None,
+    type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeatable.")] = None,
     status: Annotated[
         list[str] | None,
-        typer.Option("--status", "-s", help="Deliveries with this status; default FAILED and CANCELLED."),
+        typer.Option("--status", "-s", help="Deliveries with this status. Default: FAILED and CANCELLED."),
     ] = None,
     missing: Annotated[
         bool,
-        typer.Option("--missing", help="Events without a delivery, such as those while it was inactive."),
+        typer.Option("--missing", help="Also send events that the webhook missed while it was inactive."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Only start the replay.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the deliveries.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Start the replay and exit.")] = False,
 ) -> None:
-    """Send what a webhook missed, or had, again; shows the progress.
+    """Resend deliveries, or send events that the webhook missed. Shows the progress.
 
-    A replay is a task, which starts within a minute and goes on after Ctrl-C.
+    A replay is a task, which starts within a minute and continues after Ctrl-C.
     """
     body: dict[str, Any] = {"since": parse_time(since)}
     if until:

@@ -1,4 +1,4 @@
-"""`ensure`: webhooks and API keys as a file declares them.
+"""`ensure`: creates and updates webhooks and API keys to match a file.
 
     [[webhooks]]
     name = "Posts"
@@ -71,13 +71,13 @@ class Change:
 
 def ensure(
     file: Annotated[Path, typer.Option("--file", "-f", help="The TOML file.")] = Path("patchbay.toml"),
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply the changes without a question.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply the changes without confirmation.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Only show the differences; exit code 6 if there are any.")
     ] = False,
-    headers: Annotated[bool, typer.Option("--headers", help="Send the values of webhooks' headers again.")] = False,
+    headers: Annotated[bool, typer.Option("--headers", help="Resend the values of webhook headers.")] = False,
 ) -> None:
-    """Create and change webhooks and API keys until they are as a file declares them.
+    """Create and update webhooks and API keys to match a file.
 
     Shows the differences first.
     """

@@ -19,7 +19,7 @@ from patchbay_sdk.models import PublishedEvent
 
 app = typer.Typer(name="events", help="Publish and list events.", no_args_is_help=True)
 
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of items.")]
 
 
 @app.command()
@@ -28,7 +28,7 @@ def publish(
     data: Annotated[
         str, typer.Argument(metavar="DATA", help="The data as JSON, @FILE, or - for standard input.")
     ] = "{}",
-    key: Annotated[str | None, typer.Option("--idempotency-key", help="Publish at most once under this key.")] = None,
+    key: Annotated[str | None, typer.Option("--idempotency-key", help="Publish at most once with this key.")] = None,
 ) -> None:
     """Publish an event."""
     with connect() as client:
@@ -38,7 +38,7 @@ def publish(
 @app.command("list")
 def list_(
     type: Annotated[str | None, typer.Option("--type", "-t", help="Only this type.")] = None,
-    since: Annotated[str | None, typer.Option(help="From then on: 30m, 2h, 7d, or a time.")] = None,
+    since: Annotated[str | None, typer.Option(help="Start of the time range: 30m, 2h, 7d, or a time.")] = None,
     limit: Limit = 20,
 ) -> None:
     """List events, newest first."""

@@ -38,13 +38,13 @@ def list_() -> None:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name for people.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A display name.")],
     scope: Annotated[list[str], typer.Option("--scope", "-s", help="A scope, such as events:publish. Repeat it.")],
     per_hour: Annotated[int | None, typer.Option(help="The most requests per hour.")] = None,
     per_day: Annotated[int | None, typer.Option(help="The most requests per day.")] = None,
     expires: Annotated[str | None, typer.Option(help="When it expires: 90d from now, or 2027-01-31.")] = None,
 ) -> None:
-    """Create an API key, shown this once."""
+    """Create an API key. It is shown only once."""
     given = {
         "rate_limit_per_hour": per_hour,
         "rate_limit_per_day": per_day,
@@ -60,13 +60,13 @@ def rotate(
     id: Id,
     overlap: Annotated[int, typer.Option(help="Seconds for which the old key stays valid.")] = 86_400,
 ) -> None:
-    """Replace a key by a new one like it, shown this once."""
+    """Rotate an API key. The new key is shown only once."""
     with connect() as client:
         _show(client.api_keys.rotate(id, overlap_seconds=overlap))
 
 
 @app.command()
-def revoke(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def revoke(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False) -> None:
     """Revoke a key: it is refused from the next request on."""
     with connect() as client:
         key = client.api_keys.get(id)

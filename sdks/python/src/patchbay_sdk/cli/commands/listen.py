@@ -1,7 +1,7 @@
 """`listen`: forwards events to this machine.
 
 It reads the feed of a pull webhook, so it needs neither a tunnel nor a port that is open to the outside. The webhook is
-found by its name when the command starts again after a crash, and the feed goes on where it stopped.
+found by its name when the command starts again after a crash, and the feed continues where it stopped.
 """
 
 from __future__ import annotations
@@ -40,15 +40,17 @@ _CONSUMER = "listen"
 
 
 def listen(
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where events go, such as http://localhost:3000/hook.")],
-    type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeat it.")] = None,
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The URL to forward events to, such as http://localhost:3000/hook.")
+    ],
+    type: Annotated[list[str] | None, typer.Option("--type", "-t", help="Only this event type. Repeatable.")] = None,
     filter: Annotated[
         list[str] | None,
-        typer.Option("--filter", metavar="PATH=VALUE", help="Only events with this value. Repeat it."),
+        typer.Option("--filter", metavar="PATH=VALUE", help="Only events with this value. Repeatable."),
     ] = None,
     keep: Annotated[
         bool,
-        typer.Option("--keep", help="Keep collecting events for an hour after Ctrl-C, for the next start."),
+        typer.Option("--keep", help="After Ctrl-C, keep collecting events for an hour for the next run."),
     ] = False,
 ) -> None:
     """Forward events to a URL on this machine, until you press Ctrl-C.
@@ -195,7 +197,7 @@ def _end(client: Patchbay, webhook_id: str, *, keep: bool) -> None:
     try:
         if keep:
             client.webhooks.update(webhook_id, expires_in_seconds=_LIFETIME_SECONDS)
-            done("Events are kept for an hour. The same command goes on with them.")
+            done("Events are kept for an hour. Run the same command to continue.")
         else:
             client.webhooks.delete(webhook_id)
     except PatchbayError as error:

@@ -21,14 +21,14 @@ _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 def verify(
     body: Annotated[
-        str, typer.Argument(metavar="BODY", help="The file with the body as it was received, or - for standard input.")
+        str, typer.Argument(metavar="BODY", help="A file with the raw request body, or - for standard input.")
     ],
     header: Annotated[
         list[str],
-        typer.Option("--header", "-H", metavar="NAME: VALUE", help="A header of the request. Repeat it."),
+        typer.Option("--header", "-H", metavar="NAME: VALUE", help="A header of the request. Repeatable."),
     ],
 ) -> None:
-    """Check the signature of a request, however old it is.
+    """Verify the signature of a request of any age.
 
     Pass the headers webhook-id, webhook-timestamp and webhook-signature.
 

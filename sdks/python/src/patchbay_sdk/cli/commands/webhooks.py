@@ -46,7 +46,7 @@ def list_(
 
 @app.command("show")
 def show_(id: Id) -> None:
-    """Show a webhook, how its receiver is, and how its deliveries of the last 24 hours ended."""
+    """Show a webhook, the health of its receiver, and its deliveries of the last 24 hours."""
     with connect() as client:
         webhook = client.webhooks.get(id)
         show(webhook, {**_fields(webhook), **_traffic(webhook)})
@@ -54,19 +54,19 @@ def show_(id: Id) -> None:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name for people.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A display name.")],
     type: Annotated[
         list[str],
-        typer.Option("--type", "-t", help="An event type of `patchbay events types`, or '*' for all. Repeat it."),
+        typer.Option("--type", "-t", help="An event type of `patchbay events types`, or '*' for all. Repeatable."),
     ],
     url: Annotated[str | None, typer.Argument(metavar="URL", help="The receiver's URL.")] = None,
-    pull: Annotated[bool, typer.Option("--pull", help="Without a URL: the receiver reads the webhook's feed.")] = False,
+    pull: Annotated[bool, typer.Option("--pull", help="Create a pull webhook, which has no URL.")] = False,
     filter: Annotated[
         list[str] | None,
-        typer.Option("--filter", metavar="PATH=VALUE", help="Only events with this value. Repeat it."),
+        typer.Option("--filter", metavar="PATH=VALUE", help="Only events with this value. Repeatable."),
     ] = None,
 ) -> None:
-    """Create a webhook. The signing secret is shown this once."""
+    """Create a webhook. The signing secret is shown only once."""
     if pull == bool(url):
         raise ValueError("Pass either the receiver's URL or --pull.")
     body: dict[str, Any] = {"name": name, "event_types": type}
@@ -78,7 +78,7 @@ def create(
 
 
 @app.command()
-def delete(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def delete(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False) -> None:
     """Delete a webhook and cancel its waiting deliveries."""
     with connect() as client:
         webhook = client.webhooks.get(id)
@@ -89,29 +89,29 @@ def delete(id: Id, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not
 
 @app.command()
 def pause(id: Id) -> None:
-    """Keep the events of a webhook until it is resumed."""
+    """Pause a webhook. Its events are kept until you resume it."""
     _set_status(id, "PAUSED", "Paused. Its events are kept: `patchbay webhooks resume` sends them, oldest first.")
 
 
 @app.command()
 def resume(id: Id) -> None:
-    """Send the events of a webhook again, those that were kept first."""
+    """Resume a webhook. Events that were kept are sent first."""
     _set_status(id, "ACTIVE", "Active.")
 
 
 @app.command()
 def rotate(
     id: Id,
-    overlap: Annotated[int, typer.Option(help="Seconds for which the old secret still signs, too.")] = 86_400,
+    overlap: Annotated[int, typer.Option(help="How long the old secret also signs, in seconds.")] = 86_400,
 ) -> None:
-    """Create a new signing secret, shown this once."""
+    """Rotate the signing secret. The new secret is shown only once."""
     with connect() as client:
         _show_secret(client.webhooks.rotate_secret(id, overlap_seconds=overlap))
 
 
 @app.command("test")
 def send_test(id: Id, type: Annotated[str | None, typer.Option("--type", "-t", help="The event type.")] = None) -> None:
-    """Send a test event to the receiver now, and show its answer."""
+    """Send a test event to the receiver now, and show the response."""
     with connect() as client:
         attempt = client.webhooks.test(id, **({"event_type": type} if type else {}))
         show(
