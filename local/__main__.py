@@ -53,17 +53,24 @@ def _arguments() -> argparse.Namespace:
     run = commands.add_parser("run", parents=[stack], help="serve the template (PORT, STATE_DIR, VERBOSE)")
     run.set_defaults(command=_run)
     demo = commands.add_parser("demo", parents=[stack], help="serve the template with sample data")
-    demo.add_argument("--hours", type=int, help="how many hours of history")
-    demo.add_argument("--events", type=int, help="how many events these hours have")
-    demo.add_argument("--rows", type=int, help="how many more events and deliveries one webhook has")
-    demo.add_argument("--seed", type=int, help="of the sample data")
+    demo.add_argument("--hours", type=int, help="hours of history")
+    demo.add_argument("--events", type=int, help="events in these hours")
+    demo.add_argument("--rows", type=int, help="additional events and deliveries of one webhook")
+    demo.add_argument("--seed", type=int, help="seed of the sample data")
     demo.add_argument("--now", type=int, help="when the history ends, in Unix milliseconds", dest="now_ms")
-    demo.add_argument("--per-minute", type=float, default=12, help="events after the history; 0 for none")
+    demo.add_argument(
+        "--per-minute", type=float, default=12, help="events per minute after the history; 0 for none"
+    )
     demo.set_defaults(command=_demo)
     invoke = commands.add_parser("invoke", parents=[stack], help="invoke one function and print its response")
     invoke.add_argument("function", help="the function's logical ID in the template")
     event = invoke.add_mutually_exclusive_group()
-    event.add_argument("event", nargs="?", metavar="FILE", help="the event, as JSON; - is standard input")
+    event.add_argument(
+        "event",
+        nargs="?",
+        metavar="FILE",
+        help="a JSON file with the event; - is standard input; default: an empty event",
+    )
     event.add_argument(
         "-e", "--event", dest="event_option", metavar="FILE", help="the same, as in `sam local`"
     )

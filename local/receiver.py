@@ -111,5 +111,5 @@ def _checked(place: str, secret: str) -> str:
         try:
             Webhook(secret)
         except ValueError:
-            raise Problem(f"{place} has no signing secret (whsec_ and base64)") from None
+            raise Problem(f"{place} does not contain a signing secret (whsec_ and base64)") from None
     return secret

@@ -306,7 +306,7 @@ class _Runner:
             try:
                 stack = await asyncio.to_thread(read, self.options, self.parts.endpoints)
             except Problem as problem:
-                self.logs.say(f"not reloaded, the previous stack continues: {problem}")
+                self.logs.say(f"not reloaded; the previous version keeps running: {problem}")
                 return
         self.take(stack, changed)
         self.describe()

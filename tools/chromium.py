@@ -33,7 +33,7 @@ def main() -> None:
             print(f"patchbay: {reason}", file=sys.stderr)
     path = find()
     if path is None:
-        sys.exit("patchbay: Chromium not found; install it, or name it: CHROMIUM=/path/to/chrome")
+        sys.exit("patchbay: Chromium not found; install it, or set CHROMIUM=/path/to/chrome")
     print(path)
 
 

@@ -78,7 +78,7 @@ def build(bundle: Path = BUNDLE) -> None:
     print(f"patchbay: the base has {total / 1024:.1f} KB of {BUDGET / 1024:.0f} KB, gzipped")
     if total > BUDGET:
         sys.exit(
-            "patchbay: the base is over its budget; let what only one page needs load with that page "
+            "patchbay: the base bundle is over budget; load code that only one page needs with that page "
             "(lazyRouteComponent)"
         )
 

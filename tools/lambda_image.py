@@ -62,7 +62,7 @@ def provide(architecture: str) -> str:
             environment.say(f"pulling {name} (once, 220 MB)")
             subprocess.run(["docker", "pull", name], stdout=sys.stderr)
         if (found := _describe(name)) is None:
-            environment.say(f"{name} cannot be pulled; making a stand-in (once, about {_SECONDS} s)")
+            environment.say(f"{name} cannot be pulled; building a substitute (once, about {_SECONDS} s)")
             make(architecture)
             found = _describe(name) or "missing"
     return found

@@ -62,7 +62,7 @@ def main() -> None:
                 unpack()
         except debian.Unavailable as reason:
             environment.say(
-                f"no Python 3.13 to compile bytecode with ({reason}): install it, or name it with PYTHON313="
+                f"no Python 3.13 to compile bytecode with ({reason}): install it, or set PYTHON313="
             )
 
 

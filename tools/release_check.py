@@ -170,7 +170,7 @@ def main() -> None:
         f"{len(stack_resources(build))} of {MAX_RESOURCES} resources"
     )
     if base is None:
-        print("release-check: no release before to compare indexes with; name one with BASE=")
+        print("release-check: no previous release to compare indexes with; set BASE=")
 
 
 if __name__ == "__main__":

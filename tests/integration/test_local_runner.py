@@ -394,7 +394,7 @@ def test_receivers_secret_is_on_no_command_line(
 
     file.write_text("whsec_é")
     assert one_line(local("receiver", SECRET_FILE=str(file))) == (
-        f"error: {file} has no signing secret (whsec_ and base64)"
+        f"error: {file} does not contain a signing secret (whsec_ and base64)"
     )
     assert one_line(local("receiver", SECRET_FILE=str(tmp_path))).startswith("error: cannot read SECRET_FILE")
 
