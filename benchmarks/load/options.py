@@ -58,7 +58,7 @@ def read(environment: Mapping[str, str], default_url: str | None) -> Options:
     if not local and environment.get("REMOTE") != parts.hostname:
         raise Refused(
             f"{parts.hostname} is not this machine. A load test there costs money, and uses the limits of "
-            f"the workspace and the AWS account. To run it anyway, add  REMOTE={parts.hostname}"
+            f"the workspace and the AWS account. To run it anyway, add REMOTE={parts.hostname}"
         )
     receiver = environment.get("RECEIVER") or None
     port = environment.get("RECEIVER_PORT")

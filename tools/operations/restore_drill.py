@@ -112,7 +112,7 @@ def prepared(dynamodb: Any, stack: Stack, samples: int) -> Iterator[Drill]:
         if tables.is_there(dynamodb, name + SUFFIX):
             raise Problem(
                 f"{name}{SUFFIX} exists: another drill is running, or one was killed. If none is running: "
-                f"aws dynamodb  delete-table --table-name {name}{SUFFIX}"
+                f"aws dynamodb delete-table --table-name {name}{SUFFIX}"
             )
         described = dynamodb.describe_table(TableName=name)["Table"]
         keys = [key["AttributeName"] for key in described["KeySchema"]]
