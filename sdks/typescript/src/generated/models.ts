@@ -53,15 +53,15 @@ export type ApiKeyRevokedData = Schemas["ApiKeyRevokedData"];
 export type ApiKeyRevokedEvent = Schemas["ApiKeyRevokedEvent"];
 /** The data of a `API_KEY_ROTATED` event. */
 export type ApiKeyRotatedData = Schemas["ApiKeyRotatedData"];
-/** Triggers when an API key gets a successor. */
+/** Triggers when an API key is rotated. */
 export type ApiKeyRotatedEvent = Schemas["ApiKeyRotatedEvent"];
 /** The data of a `API_KEY_ROTATION_DUE` event. */
 export type ApiKeyRotationDueData = Schemas["ApiKeyRotationDueData"];
-/** Triggers when an API key that Patchbay does not rotate by itself is due, and 7 days before. */
+/** Triggers when an API key that Patchbay does not rotate automatically is due for rotation, and 7 days before. */
 export type ApiKeyRotationDueEvent = Schemas["ApiKeyRotationDueEvent"];
 /** The data of a `API_KEY_ROTATION_FAILED` event. */
 export type ApiKeyRotationFailedData = Schemas["ApiKeyRotationFailedData"];
-/** Triggers when an API key is due, but its successor cannot be delivered, once a day. */
+/** Triggers when an API key is due for rotation but the new key cannot be delivered, once a day. */
 export type ApiKeyRotationFailedEvent = Schemas["ApiKeyRotationFailedEvent"];
 /** A new API key. Only this response contains it. */
 export type ApiKeyWithSecret = Schemas["ApiKeyWithSecret"];
@@ -72,7 +72,7 @@ export type ApprovalCompletedDataDecision = Schemas["ApprovalCompletedDataDecisi
 export type ApprovalCompletedEvent = Schemas["ApprovalCompletedEvent"];
 /** The data of a `APPROVAL_REQUESTED` event. */
 export type ApprovalRequestedData = Schemas["ApprovalRequestedData"];
-/** Triggers when somebody asks for a post to be approved. */
+/** Triggers when someone asks for a post to be approved. */
 export type ApprovalRequestedEvent = Schemas["ApprovalRequestedEvent"];
 /**
  * One request and its result. `statusCode` is null if there was no response; then `error` says why.
@@ -159,7 +159,7 @@ export type ConnectionCreatedEvent = Schemas["ConnectionCreatedEvent"];
 export type ConnectionCredentials = Schemas["ConnectionCredentials"];
 /** The data of a `CONNECTION_EXPIRED` event. */
 export type ConnectionExpiredData = Schemas["ConnectionExpiredData"];
-/** Triggers when a connected account has to be connected again. */
+/** Triggers when a connected account must be connected again. */
 export type ConnectionExpiredEvent = Schemas["ConnectionExpiredEvent"];
 export type ConnectionList = Schemas["ConnectionList"];
 /** The data of a `CONNECTION_RECOVERED` event. */
@@ -170,7 +170,7 @@ export type ConnectionRecoveredEvent = Schemas["ConnectionRecoveredEvent"];
 /** The data of a `CONNECTION_REVOKED` event. */
 export type ConnectionRevokedData = Schemas["ConnectionRevokedData"];
 export type ConnectionRevokedDataStatusReason = Schemas["ConnectionRevokedDataStatusReason"];
-/** Triggers when a connection is deleted, or its integration. */
+/** Triggers when a connection or its integration is deleted. */
 export type ConnectionRevokedEvent = Schemas["ConnectionRevokedEvent"];
 /**
  * ERROR: refreshes fail for a reason other than the grant, and Patchbay retries. EXPIRED: the user must connect again.
@@ -239,7 +239,7 @@ export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];
 /** The data of a `DELIVERY_FAILED` event. */
 export type DeliveryFailedData = Schemas["DeliveryFailedData"];
-/** Triggers when a delivery fails for good, once an hour for each webhook. */
+/** Triggers when a delivery fails after all retries, at most once an hour per webhook. */
 export type DeliveryFailedEvent = Schemas["DeliveryFailedEvent"];
 export type DeliveryList = Schemas["DeliveryList"];
 /**
@@ -518,7 +518,7 @@ export type LogEntryOutcome = Schemas["LogEntryOutcome"];
 export type Me = Schemas["Me"];
 /** The data of a `MENTION_RECEIVED` event. */
 export type MentionReceivedData = Schemas["MentionReceivedData"];
-/** Triggers when somebody mentions one of the workspace's accounts or keywords. */
+/** Triggers when someone mentions one of the workspace's accounts or keywords. */
 export type MentionReceivedEvent = Schemas["MentionReceivedEvent"];
 /** The data of a `MESSAGE_RECEIVED` event. */
 export type MessageReceivedData = Schemas["MessageReceivedData"];
@@ -612,7 +612,7 @@ export type RateLimit = Schemas["RateLimit"];
 /** The data of a `RATE_LIMIT_NEAR` event. */
 export type RateLimitNearData = Schemas["RateLimitNearData"];
 export type RateLimitNearDataWindow = Schemas["RateLimitNearDataWindow"];
-/** Triggers when an API key has used 80 percent of a limit, once in each hour or day. */
+/** Triggers when an API key has used 80 percent of a limit, once per hour or day. */
 export type RateLimitNearEvent = Schemas["RateLimitNearEvent"];
 /**
  * The current health of the receiver.
@@ -862,13 +862,13 @@ export type WebhookDisabledData = Schemas["WebhookDisabledData"];
 export type WebhookDisabledEvent = Schemas["WebhookDisabledEvent"];
 /** The data of a `WEBHOOK_FAILING` event. */
 export type WebhookFailingData = Schemas["WebhookFailingData"];
-/** Triggers when half, and again when 80 percent, of the failures in a row that disable a webhook are reached. */
+/** Triggers when a webhook reaches 50 percent, and again 80 percent, of the consecutive failures that disable it. */
 export type WebhookFailingEvent = Schemas["WebhookFailingEvent"];
 export type WebhookKind = Schemas["WebhookKind"];
 export type WebhookList = Schemas["WebhookList"];
 /** The data of a `WEBHOOK_RECOVERED` event. */
 export type WebhookRecoveredData = Schemas["WebhookRecoveredData"];
-/** Triggers when a webhook that was failing takes a delivery again. */
+/** Triggers when a webhook that was failing accepts a delivery again. */
 export type WebhookRecoveredEvent = Schemas["WebhookRecoveredEvent"];
 /**
  * The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the

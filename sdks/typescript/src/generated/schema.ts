@@ -61,7 +61,7 @@ export interface components {
             input: Record<string, never>;
             /** @description Where the automation runs. */
             platform: components["schemas"]["ActionRequestedDataPlatform"];
-            /** @description The run; send the result with this id. */
+            /** @description The run; send the result with this ID. */
             runId: string;
             /** @description The workspace that the action is for. */
             workspaceId: string;
@@ -91,7 +91,7 @@ export interface components {
         AlertTriggeredData: {
             /** @description The alert whose condition was met. */
             alertId: string;
-            /** @description The alert in words. */
+            /** @description A description of the alert. */
             message?: string | null;
             /** @description The metric of the alert. */
             metric?: string;
@@ -216,7 +216,7 @@ export interface components {
         };
         /** @description The data of a `API_KEY_CREATED` event. */
         ApiKeyCreatedData: {
-            /** @description Who created it, as id of GET /api/me shows it. */
+            /** @description Who created it, in the format of `id` in GET /api/me. */
             createdBy: string;
             /**
              * Format: date-time
@@ -229,7 +229,7 @@ export interface components {
             maskedKey: string;
             /** @description Its name. */
             name: string;
-            /** @description What it may do. */
+            /** @description The scopes of the key. */
             scopes: string[];
         };
         /** @description Triggers when an API key is created. */
@@ -251,7 +251,7 @@ export interface components {
         };
         /** @description The data of a `API_KEY_EXPIRING` event. */
         ApiKeyExpiringData: {
-            /** @description How many days before the expiry the notice was due. */
+            /** @description How many days before the expiration the notice was due. */
             daysLeft: number;
             /**
              * Format: date-time
@@ -301,7 +301,7 @@ export interface components {
              * @description When it was revoked.
              */
             revokedAt: string;
-            /** @description Who revoked it, as id of GET /api/me shows it. */
+            /** @description Who revoked it, in the format of `id` in GET /api/me. */
             revokedBy: string | null;
         };
         /** @description Triggers when an API key is revoked. */
@@ -334,12 +334,12 @@ export interface components {
             maskedKey: string;
             /** @description Its name. */
             name: string;
-            /** @description Who rotated it, as id of GET /api/me shows it. */
+            /** @description Who rotated it, in the format of `id` in GET /api/me. */
             rotatedBy: string;
             /** @description The key that replaces it. */
             successorId: string;
         };
-        /** @description Triggers when an API key gets a successor. */
+        /** @description Triggers when an API key is rotated. */
         ApiKeyRotatedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ApiKeyRotatedData"];
@@ -372,7 +372,7 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
-        /** @description Triggers when an API key that Patchbay does not rotate by itself is due, and 7 days before. */
+        /** @description Triggers when an API key that Patchbay does not rotate automatically is due for rotation, and 7 days before. */
         ApiKeyRotationDueEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ApiKeyRotationDueData"];
@@ -404,10 +404,10 @@ export interface components {
             maskedKey: string;
             /** @description Its name. */
             name: string;
-            /** @description Why it failed, as a code. */
+            /** @description The code of the error. */
             statusReason: string;
         };
-        /** @description Triggers when an API key is due, but its successor cannot be delivered, once a day. */
+        /** @description Triggers when an API key is due for rotation but the new key cannot be delivered, once a day. */
         ApiKeyRotationFailedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ApiKeyRotationFailedData"];
@@ -482,7 +482,7 @@ export interface components {
         };
         /** @description The data of a `APPROVAL_COMPLETED` event. */
         ApprovalCompletedData: {
-            /** @description The platform's own id of the approval. */
+            /** @description The platform's ID of the approval. */
             approvalId: string;
             /** @description Their comment. */
             comment?: string | null;
@@ -495,9 +495,9 @@ export interface components {
             decidedBy?: string;
             /** @description The decision. */
             decision: components["schemas"]["ApprovalCompletedDataDecision"];
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network?: string;
-            /** @description The post that it is about. */
+            /** @description The post that was approved or rejected. */
             postId: string;
             /** @description The text of the post. */
             text?: string;
@@ -523,18 +523,18 @@ export interface components {
         };
         /** @description The data of a `APPROVAL_REQUESTED` event. */
         ApprovalRequestedData: {
-            /** @description The platform's own id of the approval. */
+            /** @description The platform's ID of the approval. */
             approvalId: string;
-            /** @description The users who may decide. */
+            /** @description The users who can decide. */
             approverIds?: string[];
             /**
              * Format: date-time
              * @description When the decision is due.
              */
             dueAt?: string | null;
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network?: string;
-            /** @description The post that it is about. */
+            /** @description The post that was approved or rejected. */
             postId: string;
             /**
              * Format: date-time
@@ -551,7 +551,7 @@ export interface components {
              */
             url?: string | null;
         };
-        /** @description Triggers when somebody asks for a post to be approved. */
+        /** @description Triggers when someone asks for a post to be approved. */
         ApprovalRequestedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ApprovalRequestedData"];
@@ -753,7 +753,7 @@ export interface components {
         CallerType: "user" | "key" | "session";
         /** @description The data of a `CAMPAIGN_COMPLETED` event. */
         CampaignCompletedData: {
-            /** @description The platform's own id of the campaign. */
+            /** @description The platform's ID of the campaign. */
             campaignId: string;
             /**
              * Format: date-time
@@ -795,7 +795,7 @@ export interface components {
         };
         /** @description The data of a `CAMPAIGN_STARTED` event. */
         CampaignStartedData: {
-            /** @description The platform's own id of the campaign. */
+            /** @description The platform's ID of the campaign. */
             campaignId: string;
             /**
              * Format: date-time
@@ -943,9 +943,9 @@ export interface components {
             accountLabel: string | null;
             /** @description The connection, by its name. */
             connectionId: string;
-            /** @description Who connected it, as id of GET /api/me shows it. */
+            /** @description Who connected it, in the format of `id` in GET /api/me. */
             createdBy: string;
-            /** @description The connection, by Patchbay's own id. */
+            /** @description The connection, by Patchbay's ID. */
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string;
@@ -982,16 +982,16 @@ export interface components {
             accountLabel: string | null;
             /** @description The connection, by its name. */
             connectionId: string;
-            /** @description The connection, by Patchbay's own id. */
+            /** @description The connection, by Patchbay's ID. */
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string;
             /** @description The provider of the account. */
             provider: string | null;
-            /** @description Why it expired, as a code. */
+            /** @description The code of the reason. */
             statusReason: string | null;
         };
-        /** @description Triggers when a connected account has to be connected again. */
+        /** @description Triggers when a connected account must be connected again. */
         ConnectionExpiredEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ConnectionExpiredData"];
@@ -1020,11 +1020,11 @@ export interface components {
             accountLabel: string | null;
             /** @description The connection, by its name. */
             connectionId: string;
-            /** @description The connection, by Patchbay's own id. */
+            /** @description The connection, by Patchbay's ID. */
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string;
-            /** @description What it was before: EXPIRED or ERROR. */
+            /** @description The previous status: EXPIRED or ERROR. */
             previousStatus: components["schemas"]["ConnectionRecoveredDataPreviousStatus"];
             /** @description The provider of the account. */
             provider: string | null;
@@ -1054,7 +1054,7 @@ export interface components {
             accountLabel: string | null;
             /** @description The connection, by its name. */
             connectionId: string;
-            /** @description The connection, by Patchbay's own id. */
+            /** @description The connection, by Patchbay's ID. */
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string;
@@ -1065,7 +1065,7 @@ export interface components {
         };
         /** @enum {string} */
         ConnectionRevokedDataStatusReason: "connection_deleted" | "integration_deleted";
-        /** @description Triggers when a connection is deleted, or its integration. */
+        /** @description Triggers when a connection or its integration is deleted. */
         ConnectionRevokedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ConnectionRevokedData"];
@@ -1221,11 +1221,11 @@ export interface components {
             assigneeId: string;
             /** @description Their name. */
             assigneeName?: string | null;
-            /** @description The platform's own id of the conversation. */
+            /** @description The platform's ID of the conversation. */
             conversationId: string;
             /** @description The name of the customer. */
             customerName?: string | null;
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network?: string;
         };
         /** @description Triggers when a conversation is assigned to a member or a team. */
@@ -1548,17 +1548,17 @@ export interface components {
             failedAt: string;
             /** @description Its name. */
             name: string;
-            /** @description Why it failed, as a code. */
+            /** @description The code of the error. */
             statusReason: string;
             /**
              * Format: uri
-             * @description Where its deliveries go.
+             * @description The URL of the webhook.
              */
             url: string;
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Triggers when a delivery fails for good, once an hour for each webhook. */
+        /** @description Triggers when a delivery fails after all retries, at most once an hour per webhook. */
         DeliveryFailedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["DeliveryFailedData"];
@@ -2728,9 +2728,9 @@ export interface components {
              * @description When it was written.
              */
             mentionedAt?: string;
-            /** @description The platform's own id of the mention. */
+            /** @description The platform's ID of the mention. */
             mentionId: string;
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network: string;
             /** @description The sentiment of the mention. */
             sentiment?: ("positive" | "neutral" | "negative") | null;
@@ -2742,7 +2742,7 @@ export interface components {
              */
             url?: string | null;
         };
-        /** @description Triggers when somebody mentions one of the workspace's accounts or keywords. */
+        /** @description Triggers when someone mentions one of the workspace's accounts or keywords. */
         MentionReceivedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["MentionReceivedData"];
@@ -2775,9 +2775,9 @@ export interface components {
             conversationId: string;
             /** @description The kind of message. */
             kind?: components["schemas"]["MessageReceivedDataKind"];
-            /** @description The platform's own id of the message. */
+            /** @description The platform's ID of the message. */
             messageId: string;
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network: string;
             /**
              * Format: date-time
@@ -2934,18 +2934,18 @@ export interface components {
             accountName?: string | null;
             /** @description The campaign that the post belongs to, if any. */
             campaignId?: string | null;
-            /** @description The error, as a code of the platform. */
+            /** @description The platform's error code. */
             errorCode: string;
-            /** @description The error, as a message for people. */
+            /** @description The error message. */
             errorMessage?: string | null;
             /**
              * Format: date-time
              * @description When the attempt failed.
              */
             failedAt?: string;
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network: string;
-            /** @description The platform's own id of the post. */
+            /** @description The platform's ID of the post. */
             postId: string;
             /** @description The text of the post. */
             text?: string;
@@ -2979,9 +2979,9 @@ export interface components {
             campaignId?: string | null;
             /** @description Images and videos of the post. */
             mediaUrls?: string[];
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network: string;
-            /** @description The platform's own id of the post. */
+            /** @description The platform's ID of the post. */
             postId: string;
             /**
              * Format: date-time
@@ -3023,9 +3023,9 @@ export interface components {
             campaignId?: string | null;
             /** @description Images and videos of the post. */
             mediaUrls?: string[];
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network: string;
-            /** @description The platform's own id of the post. */
+            /** @description The platform's ID of the post. */
             postId: string;
             /** @description The user who scheduled it. */
             scheduledBy?: string | null;
@@ -3357,14 +3357,14 @@ export interface components {
              * @description When the hour or the day ends.
              */
             resetsAt: string;
-            /** @description How much of it was used. */
+            /** @description The number of requests used. */
             used: number;
             /** @description The limit's length: hour or day. */
             window: components["schemas"]["RateLimitNearDataWindow"];
         };
         /** @enum {string} */
         RateLimitNearDataWindow: "hour" | "day";
-        /** @description Triggers when an API key has used 80 percent of a limit, once in each hour or day. */
+        /** @description Triggers when an API key has used 80 percent of a limit, once per hour or day. */
         RateLimitNearEvent: {
             /** @description The event's content. */
             data: components["schemas"]["RateLimitNearData"];
@@ -4232,7 +4232,7 @@ export interface components {
         };
         /** @description The data of a `WEBHOOK_DISABLED` event. */
         WebhookDisabledData: {
-            /** @description How many deliveries in a row had failed. */
+            /** @description The number of consecutive failed deliveries. */
             consecutiveFailures: number;
             /**
              * Format: date-time
@@ -4241,11 +4241,11 @@ export interface components {
             disabledAt: string;
             /** @description Its name. */
             name: string;
-            /** @description Why it was disabled, as a code. */
+            /** @description The code of the reason. */
             statusReason: string;
             /**
              * Format: uri
-             * @description Where its deliveries went.
+             * @description The URL of the webhook.
              */
             url: string;
             /** @description The webhook. */
@@ -4270,25 +4270,25 @@ export interface components {
         };
         /** @description The data of a `WEBHOOK_FAILING` event. */
         WebhookFailingData: {
-            /** @description How many deliveries in a row have failed. */
+            /** @description The number of consecutive failed deliveries. */
             consecutiveFailures: number;
-            /** @description How many failures in a row disable the webhook. */
+            /** @description The number of consecutive failures that disables the webhook. */
             disableAfter: number;
             /** @description Its name. */
             name: string;
-            /** @description The part of disableAfter that is reached: 50 or 80. */
+            /** @description The percentage of disableAfter that was reached: 50 or 80. */
             percent: number;
-            /** @description Why the last of them failed, as a code. */
+            /** @description The code of the last error. */
             statusReason: string;
             /**
              * Format: uri
-             * @description Where its deliveries go.
+             * @description The URL of the webhook.
              */
             url: string;
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Triggers when half, and again when 80 percent, of the failures in a row that disable a webhook are reached. */
+        /** @description Triggers when a webhook reaches 50 percent, and again 80 percent, of the consecutive failures that disable it. */
         WebhookFailingEvent: {
             /** @description The event's content. */
             data: components["schemas"]["WebhookFailingData"];
@@ -4317,7 +4317,7 @@ export interface components {
         WebhookRecoveredData: {
             /**
              * Format: date-time
-             * @description When it was last announced as failing.
+             * @description When it was last reported as failing.
              */
             failingSince: string;
             /** @description Its name. */
@@ -4329,13 +4329,13 @@ export interface components {
             recoveredAt: string;
             /**
              * Format: uri
-             * @description Where its deliveries go.
+             * @description The URL of the webhook.
              */
             url: string;
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Triggers when a webhook that was failing takes a delivery again. */
+        /** @description Triggers when a webhook that was failing accepts a delivery again. */
         WebhookRecoveredEvent: {
             /** @description The event's content. */
             data: components["schemas"]["WebhookRecoveredData"];
