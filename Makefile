@@ -9,7 +9,7 @@ tests ?= tests sdks/python/tests
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo receiver token test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
+.PHONY: help setup run demo receiver token kill-workers invoke test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
 	sdks console console-dev lint-console fmt-console screenshots docs docs-serve lint-docs check-links test-docs examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
 	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
@@ -21,23 +21,30 @@ export SAM_CLI_TELEMETRY := 0
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-setup: need-dev need-ministack need-sam need-python313 ## Install everything now instead of on first use
+setup: need-dev need-ministack need-sam need-python313 ## Install all dependencies now instead of on first use
 
-run: need-dev need-ministack ## Run Patchbay on this machine: PORT= STATE_DIR= PARAMETERS=
+run: need-dev need-ministack ## Run Patchbay on this machine: [PORT=8787] [STATE_DIR=] [PARAMETERS=]
 	@$(python) -m local run
 
-demo: need-dev need-ministack ## Run Patchbay with made-up data, and a platform around the console: PORT= PLATFORM_PORT= [ARGS=]
+demo: need-dev need-ministack ## Run Patchbay with sample data and a demo platform: [PORT=8787] [PLATFORM_PORT=3000] [ARGS=]
 	@$(python) -m local demo $(ARGS)
 
-receiver: need-dev ## Print the webhooks that 127.0.0.1:8788 receives: SECRET_FILE= STATUS=
-	@$(if $(filter command,$(firstword $(origin SECRET))),$(error $(on_command_line)))$(python) -m local receiver
+receiver: need-dev ## Run a webhook receiver that prints each request: [PORT=8788] [SECRET_FILE=] [STATUS=200]
+	@$(if $(filter command,$(firstword $(origin SECRET))),$(error $(on_command_line)))$(receiver_port)$(python) -m local receiver
 
-token: need-dev ## Print a token for the API: WORKSPACE= [SCOPE= | ROLE=]
+token: need-dev ## Print an API token for a workspace: WORKSPACE=acme [ROLE=owner | SCOPE=]
 	@$(python) -m local token
+
+invoke: need-dev need-ministack ## Invoke one function on the local stack: FUNCTION= [EVENT=events/webhooks/create.json]
+	@$(if $(FUNCTION),,$(error set FUNCTION: make invoke FUNCTION=CreateWebhookFunction EVENT=events/webhooks/create.json))
+	@$(python) -m local invoke $(FUNCTION) $(EVENT)
+
+kill-workers: need-dev ## Kill the delivery workers of the local stack; no delivery is lost: [STATE_DIR=]
+	@$(python) -m local kill-workers
 
 test: need-dev need-ministack need-sam need-python313 lint validate unit ## Run everything that must pass before a release
 
-unit: need-dev need-ministack need-sam need-python313 ## Run only the tests: [tests=tests/unit] [ARGS="-k retry"]
+unit: need-dev need-ministack need-sam need-python313 ## Run the tests without the linters: [tests=tests/unit] [ARGS="-k retry"]
 	@$(python) -m pytest -n $(workers) --dist loadfile --no-loadscope-reorder $(foreach folder,$(own_targets),--ignore=tests/$(folder)) $(tests) $(ARGS)
 
 test-engines: need-dev need-ministack ## Repeat tests on DynamoDB Local and ElasticMQ; 9 minutes; needs Java: [QUICK=1] [DYNAMODB_LOCAL=] [ARGS=]
@@ -52,7 +59,7 @@ test-apps: need-dev need-ministack need-apps ## Test the Zapier, Make and n8n ap
 test-sam: need-dev need-ministack need-sam need-python313 ## Test every function in Lambda's container; needs Docker (root on Debian gets it): [ARGS=]
 	@$(python) -m pytest tests/sam $(ARGS)
 
-test-sdks: need-dev need-ministack need-sdks ## Test the SDKs as packages, and on the local stack; needs Node 20
+test-sdks: need-dev need-ministack need-sdks ## Test the SDK packages on the local stack; needs Node 20
 	@$(python) -m pytest tests/sdks $(ARGS)
 
 test-console: need-dev need-ministack need-console need-console-node need-chromium ## Test the console in Chromium (root on Debian gets it); 4 minutes: [ARGS=]
@@ -61,7 +68,7 @@ test-console: need-dev need-ministack need-console need-console-node need-chromi
 test-chaos: need-dev need-ministack ## Test the delivery engine while its dependencies fail: [EVENTS=2000] [SEED=]
 	@CHAOS_EVENTS=$(or $(EVENTS),2000) CHAOS_SEED=$(SEED) $(python) -m pytest tests/chaos -s $(ARGS)
 
-test-deploy: need-dev need-sam need-deploy need-python313 ## Make the build for AWS; deploy, update and delete two stacks in an emulator; 4 minutes
+test-deploy: need-dev need-sam need-deploy need-python313 ## Build for AWS; deploy, update and delete two stacks in an emulator; 4 minutes
 	@$(python) -m pytest tests/deploy $(ARGS)
 
 test-contract: need-dev need-ministack need-schemathesis ## Test openapi.json with generated requests; 20 minutes: [QUICK=1] [EXAMPLES=100] [SEED=1]
@@ -80,13 +87,13 @@ fmt: need-dev ## Fix format and style
 bench: need-dev need-ministack ## Measure imports, requests, deliveries, neighbours; 20 minutes: [AGAINST=]
 	@$(python) -m benchmarks
 
-load: need-dev need-load ## Load a stack as users do, with a report: [URL= REMOTE= USERS= RATE= MINUTES= WEBHOOKS= RECEIVER=]
+load: need-dev need-load ## Run a load test and write a report: [URL= REMOTE= USERS= RATE= MINUTES= WEBHOOKS= RECEIVER=]
 	@$(if $(filter command,$(firstword $(origin TOKEN))),$(error $(subst SECRET,TOKEN,$(on_command_line))))$(python) -m benchmarks.load
 
 test-load: need-dev need-ministack need-load ## Test `make load` on the local stack; 30 seconds
 	@$(python) -m pytest tests/load $(ARGS)
 
-simulate: need-dev ## Write the simulations of docs/operate/scaling.md, 2 minutes; or print one: [ARGS="--load 2000000"]
+simulate: need-dev ## Update the simulations in docs/operate/scaling.md, 2 minutes; or print one: [ARGS="--load 2000000"]
 	@PYTHONPATH=layers/patchbay $(python) -m benchmarks.scaling $(ARGS)
 
 validate: need-sam ## Validate template.yaml against CloudFormation and SAM
@@ -95,7 +102,7 @@ validate: need-sam ## Validate template.yaml against CloudFormation and SAM
 build: need-dev need-sam need-python313 ## Build for AWS into .aws-sam/build: [ARCHITECTURE=x86_64] [PYTHON313=]
 	@$(python) -m tools.sam_build .aws-sam/build $(or $(ARCHITECTURE),arm64)
 
-sam-local: need-dev need-sam need-python313 ## Let `sam local` use the stack that `make run` runs; needs Docker
+sam-local: need-dev need-sam need-python313 ## Connect `sam local` to the stack of `make run`; needs Docker
 	@$(python) -m tools.lambda_image
 	@$(python) -m tools.sam_build .aws-sam/local
 	@$(python) -m local containers
@@ -103,10 +110,10 @@ sam-local: need-dev need-sam need-python313 ## Let `sam local` use the stack tha
 release-check: need-dev need-sam need-deploy ## Check that the build can be deployed: [BASE=the release before]
 	@PYTHONPATH=layers/patchbay $(python) -m tools.release_check .aws-sam/build --lint
 
-deploy: need-dev need-sam ## Build, check and deploy to AWS, without questions: ENV=dev|prod [PARAMETERS=]
+deploy: need-dev need-sam ## Build, check and deploy to AWS, without prompts: ENV=dev|prod [PARAMETERS=]
 	@PYTHONPATH=layers/patchbay $(python) -m tools.deploy
 
-smoke: need-dev ## Try a deployed stack: URL= [RECEIVER=] [ORIGIN=], and TOKEN or TOKEN_FILE in the environment
+smoke: need-dev ## Smoke-test a deployed stack: URL= [RECEIVER=] [ORIGIN=], and TOKEN or TOKEN_FILE in the environment
 	@$(if $(filter command,$(firstword $(origin TOKEN))),$(error $(subst receiver,smoke,$(subst SECRET,TOKEN,$(on_command_line)))))$(python) -m tools.smoke
 
 redrive: need-dev ## Move dead letters back to a worker: STACK= QUEUE=events|deliveries [RATE=]
@@ -115,16 +122,16 @@ redrive: need-dev ## Move dead letters back to a worker: STACK= QUEUE=events|del
 backup-check: need-dev ## Check that a stack can be restored: STACK=
 	@$(operation).backup_check
 
-record-rows: need-dev need-sam ## Record the rows of a release for the test of an upgrade: RELEASE=
+record-rows: need-dev need-sam ## Record the rows of a release for the upgrade test: RELEASE=
 	@$(operation).record_rows
 
-restore-drill: need-dev ## Restore each kept table beside itself, compare and delete it: [STACK=local] [SAMPLES=1000]
+restore-drill: need-dev ## Restore each retained table as a copy, compare it and delete it: [STACK=local] [SAMPLES=1000]
 	@$(operation).restore_drill
 
-uninstall: need-dev ## Delete a stack, its data and its key, and list what is left: STACK= CONFIRM= [DAYS=30]
+uninstall: need-dev ## Delete a stack, its data and its key, and list what remains: STACK= CONFIRM= [DAYS=30]
 	@$(operation).uninstall
 
-derived: need-dev ## Generate the routes, openapi.json, the docs' tables, the SDKs, and the Zapier, Make and n8n apps
+derived: need-dev ## Generate the routes, openapi.json, tables in the docs, the SDKs, and the automation apps
 	@$(python) -m tools.routes
 	@PYTHONPATH=layers/patchbay:functions $(python) -m tools.openapi
 	@PYTHONPATH=layers/patchbay $(python) -m tools.provider_table
@@ -142,7 +149,7 @@ sdks: need-dev need-sdks ## Build the packages of the SDKs into dist/; needs Nod
 console: need-dev need-console-node ## Build the console into layers/console/patchbay_console; needs Node 20.19
 	@$(python) -m tools.console
 
-console-dev: need-dev need-console-node ## Serve the console from its sources, on the stack of `make run`: [PORT= CONSOLE_PORT=]
+console-dev: need-dev need-console-node ## Serve the console from source, with the stack of `make run`: [PORT=] [CONSOLE_PORT=]
 	@VITE_TOKEN=$$($(python) -m local token) PATCHBAY_URL=http://127.0.0.1:$(or $(PORT),8787) $(python) -m tools.console dev
 
 lint-console: need-dev need-console-node ## Check the console's format, style, texts and types, and run its unit tests
@@ -151,13 +158,13 @@ lint-console: need-dev need-console-node ## Check the console's format, style, t
 fmt-console: need-dev need-console-node ## Fix the console's format and style
 	@$(python) -m tools.console format
 
-screenshots: need-dev need-ministack need-console need-chromium ## Take the screenshots of docs/images/console again: [ARGS="webhooks"]
+screenshots: need-dev need-ministack need-console need-chromium ## Retake the screenshots in docs/images/console: [ARGS="webhooks"]
 	@$(with_browser) -m tests.console.screenshots $(ARGS)
 
 docs: need-dev need-docs need-docs-node need-chromium ## Build the documentation into site/; needs Node 20 and Chromium (root on Debian gets it)
 	@$(mkdocs) build --quiet
 
-docs-serve: need-dev need-docs need-docs-node need-chromium ## Show the documentation while you write: [DOCS_PORT=8000]
+docs-serve: need-dev need-docs need-docs-node need-chromium ## Preview the documentation with live reload: [DOCS_PORT=8000]
 	@$(mkdocs) serve --dev-addr 127.0.0.1:$(or $(DOCS_PORT),8000)
 
 lint-docs: need-docs need-vale ## Check the spelling, style and links of the documentation; needs Go
@@ -171,7 +178,7 @@ check-links: need-docs ## Request every link of the documentation to other sites
 test-docs: need-dev need-ministack need-docs need-docs-node need-console need-sdks need-languages need-chromium ## Run every example of the documentation, and check the site in a browser: [ARGS="tests/docs -k webhooks"]
 	@$(with_browser) -m pytest $(or $(ARGS),tests/docs)
 
-examples: need-dev ## Record the examples of openapi.json again: those that are wrong or missing, or ALL=1
+examples: need-dev ## Update the examples in openapi.json that are wrong or missing: [ALL=1]
 	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document
 	@$(MAKE) derived
 
@@ -190,13 +197,16 @@ lock: need-lock ## Update the lock files: [UPGRADE=1]
 		$(compile) --universal --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt \
 		|| exit 1; done
 
-clean: ## Remove what was built and installed; the local stack's state (.patchbay) stays
+clean: ## Remove everything that was built and installed, except the local stack's data (.patchbay)
 	rm -rf .venv .tools .aws-sam dist site sdks/typescript/dist sdks/typescript/node_modules console/node_modules
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 on_command_line = SECRET is on the command line, where ps shows it to every user of this machine: \
 	put it in a file (make $@ SECRET_FILE=…) or in the environment (SECRET=… make $@)
+
+# A PORT on the command line has priority over a RECEIVER_PORT in the environment.
+receiver_port = $(if $(filter command,$(firstword $(origin PORT))),RECEIVER_PORT= )
 
 # The folders of tests/ that have their own target, as CI runs them.
 own_targets = apps chaos conformance console deploy docs engines load oidc sam sdks

@@ -1,4 +1,4 @@
-"""Runs all benchmarks, or those that you name: `python -m benchmarks imports requests throughput`. Some run
+"""Runs all benchmarks (`make bench`), or those you name: `.venv/bin/python -m benchmarks imports`. Some run
 only when you name them: `outcomes` (billed units by the outcome of a delivery), `measure` and `costs`
 (docs/operate/costs.md), and single attacks of `neighbours` (`neighbours slow-75`).
 """

@@ -1,9 +1,9 @@
 """The cost of a delivery on AWS, compared with EventBridge API destinations and a small self-hosted Svix.
-`python -m benchmarks costs` writes the tables of docs/operate/costs.md and some of
+`.venv/bin/python -m benchmarks costs` writes the tables of docs/operate/costs.md and some of
 docs/architecture/cost-model.md from:
 
     prices.toml      list prices, with their sources
-    measured.json    counts and measurements; `python -m benchmarks measure` updates them
+    measured.json    counts and measurements; `.venv/bin/python -m benchmarks measure` updates them
     Assumptions      everything else
 """
 

@@ -2,7 +2,7 @@
 run:
 
 git worktree add ../before COMMIT
-AGAINST=../before python -m benchmarks deliveries
+AGAINST=../before .venv/bin/python -m benchmarks deliveries
 
 The figures exclude the data services and the receiver, which are other processes.
 """

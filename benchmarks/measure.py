@@ -1,4 +1,4 @@
-"""Counts and measures the inputs of benchmarks/costs.py: `python -m benchmarks measure` writes measured.json.
+"""Measures the inputs of benchmarks/costs.py: `.venv/bin/python -m benchmarks measure` writes measured.json.
 Counts are the same on every machine; CPU depends on the machine.
 """
 
@@ -45,7 +45,7 @@ def run() -> None:
         "outcomes": outcomes.rows(costs),
     }
     MEASURED.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n")
-    print(f"wrote {MEASURED.relative_to(ROOT)}; `python -m benchmarks costs` updates the tables from it")
+    print(f"wrote {MEASURED.relative_to(ROOT)}; update the tables: .venv/bin/python -m benchmarks costs")
 
 
 def counts(running: Engine) -> dict[str, Any]:

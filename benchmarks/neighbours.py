@@ -5,7 +5,7 @@ alone, then during the attack, starting with the attack's first event. Meanwhile
 measure how long the first delivery of each takes. At the end, all deliveries of the attacker are accounted
 for, by their rows and by the messages in the queues.
 
-`python -m benchmarks neighbours [slow-75 …]` runs all attacks, or those that you name.
+`.venv/bin/python -m benchmarks neighbours [slow-75 …]` runs all attacks, or those that you name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The cost of a delivery by its outcome, counted in the real engine: `python -m benchmarks outcomes`.
+"""The cost of a delivery by outcome, counted in the real engine: `.venv/bin/python -m benchmarks outcomes`.
 
 Retries wait a second or two in real time, so a run takes about half a minute.
 """

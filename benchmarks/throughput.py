@@ -2,7 +2,7 @@
 commit in the same run:
 
 git worktree add ../before COMMIT
-AGAINST=../before python -m benchmarks throughput
+AGAINST=../before .venv/bin/python -m benchmarks throughput
 
 The CPU includes the processes of the functions, but not the emulated AWS, the runner, the publisher or the
 receiver.

@@ -1,4 +1,4 @@
-"""`python -m local run | demo | invoke | token | receiver | containers`; see README.md, "Running it"."""
+"""The commands of the local stack. The Makefile runs them: `make run`, `make token`, `make invoke`, …"""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local import receiver, token
-from local.settings import ROOT, Problem, running_stack, state_dir
+from local import kill_workers, receiver, token
+from local.settings import ROOT, Problem, port_of, running_stack, state_dir
 
 
 def main() -> int:
@@ -28,10 +28,17 @@ def main() -> int:
             raise
         print(f"error: {problem}", file=sys.stderr)
         return 1
+    except OSError as error:  # a file of the state directory cannot be read or written
+        if os.environ.get("VERBOSE") or not str(error.filename or "").startswith(str(state_dir())):
+            raise
+        print(f"error: cannot use STATE_DIR: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local", description="Patchbay on one machine.")
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m local", description="Patchbay on one machine.")
     commands = parser.add_subparsers(required=True)
     stack = argparse.ArgumentParser(add_help=False)
     stack.add_argument("--template", type=Path, default=ROOT / "template.yaml")
@@ -45,17 +52,28 @@ def _arguments() -> argparse.Namespace:
 
     run = commands.add_parser("run", parents=[stack], help="serve the template (PORT, STATE_DIR, VERBOSE)")
     run.set_defaults(command=_run)
-    demo = commands.add_parser("demo", parents=[stack], help="serve the template with made-up data")
-    demo.add_argument("--hours", type=int, help="how many hours of history")
-    demo.add_argument("--events", type=int, help="how many events these hours have")
-    demo.add_argument("--rows", type=int, help="how many more events and deliveries one webhook has")
-    demo.add_argument("--seed", type=int, help="of the made-up data")
+    demo = commands.add_parser("demo", parents=[stack], help="serve the template with sample data")
+    demo.add_argument("--hours", type=int, help="hours of history")
+    demo.add_argument("--events", type=int, help="events in these hours")
+    demo.add_argument("--rows", type=int, help="additional events and deliveries of one webhook")
+    demo.add_argument("--seed", type=int, help="seed of the sample data")
     demo.add_argument("--now", type=int, help="when the history ends, in Unix milliseconds", dest="now_ms")
-    demo.add_argument("--per-minute", type=float, default=12, help="events after the history; 0 for none")
+    demo.add_argument(
+        "--per-minute", type=float, default=12, help="events per minute after the history; 0 for none"
+    )
     demo.set_defaults(command=_demo)
     invoke = commands.add_parser("invoke", parents=[stack], help="invoke one function and print its response")
     invoke.add_argument("function", help="the function's logical ID in the template")
-    invoke.add_argument("event", nargs="?", type=Path, help="a JSON file; by default, the event is empty")
+    event = invoke.add_mutually_exclusive_group()
+    event.add_argument(
+        "event",
+        nargs="?",
+        metavar="FILE",
+        help="a JSON file with the event; - is standard input; default: an empty event",
+    )
+    event.add_argument(
+        "-e", "--event", dest="event_option", metavar="FILE", help="the same, as in `sam local`"
+    )
     invoke.set_defaults(command=_invoke)
     commands.add_parser("token", help="print a JWT (WORKSPACE, and SCOPE or ROLE)").set_defaults(
         command=lambda _: token.main(state_dir())
@@ -63,6 +81,9 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser(
         "receiver", help="print the webhooks that arrive (SECRET_FILE or SECRET, STATUS)"
     ).set_defaults(command=lambda _: receiver.main())
+    commands.add_parser(
+        "kill-workers", help="kill the delivery workers of the running stack (FUNCTION)"
+    ).set_defaults(command=lambda _: kill_workers.main(state_dir()))
     commands.add_parser(
         "containers", help="let the containers of `sam local` use the running stack"
     ).set_defaults(command=_containers)
@@ -78,16 +99,9 @@ def _options(arguments: argparse.Namespace) -> Any:
         state=state_dir(),
         template=arguments.template.resolve(),
         given=(*shlex.split(os.environ.get("PARAMETERS", "")), *arguments.parameter),
-        port=_port("PORT", "8787"),
+        port=port_of("PORT", "8787"),
         env_vars=arguments.env_vars,
     )
-
-
-def _port(variable: str, default: str) -> int:
-    port = os.environ.get(variable) or default
-    if not port.isdecimal():
-        raise Problem(f"{variable} must be a number, not {port!r}")
-    return int(port)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -111,7 +125,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     options = demo.Options(
         stack,
         Amount(**{"now_ms": int(time.time() * 1000), **given}),
-        _port("PLATFORM_PORT", "3000"),
+        port_of("PLATFORM_PORT", "3000"),
         arguments.per_minute,
     )
     asyncio.run(_until_signal(demo.serve(options, Logs())))
@@ -123,10 +137,12 @@ def _invoke(arguments: argparse.Namespace) -> int:
     from local.run import invoke
 
     options = _options(arguments)
+    file = arguments.event_option or arguments.event
     try:
-        event = arguments.event.read_bytes() if arguments.event else b"{}"
-    except OSError as error:
-        raise Problem(f"cannot read {arguments.event}: {error.strerror}") from None
+        text = sys.stdin.read() if file == "-" else Path(file).read_text() if file else "{}"
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"cannot read {file}: {error}") from None
+    event = token.fill(options.state, text).encode()
     running = running_stack(options.state)
     answer = asyncio.run(
         _until_signal(

@@ -1,4 +1,4 @@
-"""Lets the containers of `sam local` use the running stack: `python -m local containers`.
+"""Lets the containers of `sam local` use the running stack: `make sam-local`.
 
 Needs a build for this machine (`make sam-local` makes it). Writes next to the built template: the values of
 the functions' environment variables, and the sample events with tokens that the stack accepts. The
@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import errno
 import json
-import re
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from ipaddress import ip_network
@@ -24,14 +23,13 @@ from samtranslator.yaml_helper import yaml_parse
 
 from local.settings import CREDENTIALS, ENDPOINT_VARIABLES, HOST, REGION, ROOT, Problem, running_stack
 from local.template import Template
-from local.token import mint
+from local.token import fill
 
 BUILD = ROOT / ".aws-sam/local"
 VARIABLES = "env.json"
 NETWORK = "patchbay"  # also in samconfig.toml
 # The name of this machine in Docker Desktop, which relays connections itself.
 _DESKTOP = "host.docker.internal"
-_TOKEN = re.compile(r"<make token WORKSPACE=(\w+)>")  # see events/README.md
 
 
 def prepare(build: Path, state: Path, described: Mapping[str, Any], host: str) -> None:
@@ -41,7 +39,7 @@ def prepare(build: Path, state: Path, described: Mapping[str, Any], host: str) -
     for sample in (ROOT / "events").rglob("*.json"):
         copy = build / "events" / sample.relative_to(ROOT / "events")
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(_TOKEN.sub(lambda match: mint(state, match[1]), sample.read_text()))
+        copy.write_text(fill(state, sample.read_text()))
 
 
 def variables(described: Mapping[str, Any], host: str) -> dict[str, dict[str, str]]:

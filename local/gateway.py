@@ -188,15 +188,25 @@ def _cors(settings: dict[str, Any] | None) -> Cors | None:
 
 
 class Gateway:
-    """The ASGI application. It calls `access(method, path, status, milliseconds, function)` for every
-    request.
+    """The ASGI application. It calls `begin(request_id)` before it invokes a function, and
+    `access(request_id, method, path, status, milliseconds, function)` after each request.
     """
 
-    def __init__(self, runtime: Runtime, access: Callable[[str, str, int, float, str], None]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        access: Callable[[str, str, str, int, float, str], None],
+        begin: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.api = Api((), None)
         self._runtime = runtime
         self._access = access
+        self._begin = begin
         self._running: set[asyncio.Task[Answer]] = set()
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         started = time.perf_counter()
@@ -215,6 +225,7 @@ class Gateway:
             status, answered, content = _message(404, "Not Found")
         else:
             event = payload(scope, headers, body, *found, request_id)
+            self._begin(request_id)
             status, answered, content = await self._invoke(found[0], json.dumps(event).encode())
         if cors and origin:  # the API's own settings replace the function's headers
             answered = [item for item in answered if not item[0].startswith("access-control-")]
@@ -222,7 +233,8 @@ class Gateway:
         answered.append(("apigw-requestid", request_id))
         await respond(send, status, answered, content)
         duration = (time.perf_counter() - started) * 1000
-        self._access(scope["method"], scope["path"], status, duration, found[0].function if found else "")
+        function = found[0].function if found else ""
+        self._access(request_id, scope["method"], scope["path"], status, duration, function)
 
     async def _invoke(self, route: Route, event: bytes) -> tuple[int, Headers, bytes]:
         if len(event) > MAX_PAYLOAD:
@@ -247,7 +259,7 @@ def _message(status: int, text: str) -> tuple[int, Headers, bytes]:
 
 
 def _headers(scope: Any) -> dict[str, str]:
-    """The headers with lower-case names; repeated headers are joined by a comma. Cookies are separate in
+    """The headers with lowercase names; repeated headers are joined by a comma. Cookies are separate in
     format 2.0.
     """
     joined: dict[str, str] = {}

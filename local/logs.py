@@ -10,7 +10,7 @@ import threading
 from datetime import datetime
 from typing import Any, TextIO
 
-_COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
+_COLORS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 # Powertools' own keys: elsewhere in the line, or the same in every record.
 _KNOWN = {
     "level",
@@ -39,9 +39,11 @@ class Logs:
 
     def __init__(self, stream: TextIO = sys.stdout, verbose: bool | None = None) -> None:
         self._stream = stream
-        self._colour = stream.isatty() and "NO_COLOR" not in os.environ
+        self._color = stream.isatty() and "NO_COLOR" not in os.environ
         self._verbose = bool(os.environ.get("VERBOSE")) if verbose is None else verbose
         self._lock = threading.Lock()
+        # Requests that the gateway is answering, with the record that the function logged of each.
+        self._requests: dict[str, dict[str, Any] | None] = {}
 
     def output(self, function: str, line: str) -> None:
         """A line that a function printed: a JSON record, a metric, a traceback or plain text."""
@@ -55,6 +57,10 @@ class Logs:
             if self._verbose:
                 self.line("METRIC", function, _metrics(record), dim=True)
         elif isinstance(record, dict) and "message" in record and "level" in record:
+            request_id = record.get("request_id", record.get("correlation_id"))
+            if "status" in record and "ms" in record and request_id in self._requests:
+                self._requests[request_id] = record  # `access` writes one line for both
+                return
             self.line(record["level"], function, _record(record, self._verbose))
         elif line.startswith("[ERROR]") and "\r" in line:  # awslambdaric's report of an exception
             head, *trace = line.removeprefix("[ERROR] ").split("\r")
@@ -66,13 +72,37 @@ class Logs:
         else:
             self.line("PRINT", function, line)
 
-    def note(self, function: str, text: str) -> None:
-        """A message of the runner about a function."""
-        self.line("WARNING", function, text)
+    def note(self, function: str, text: str, *, ordinary: bool = False) -> None:
+        """A message of the runner about a function: a warning, or an ordinary event, shown if `verbose`."""
+        if not ordinary:
+            self.line("WARNING", function, text)
+        elif self._verbose:
+            self.line("DEBUG", function, text)
 
-    def access(self, method: str, path: str, status: int, milliseconds: float, function: str) -> None:
+    def begin(self, request_id: str) -> None:
+        """A request that a function answers. Its record becomes part of the line that `access` writes."""
+        self._requests[request_id] = None
+
+    def access(
+        self, request_id: str, method: str, path: str, status: int, milliseconds: float, function: str
+    ) -> None:
         """A completed request."""
-        self.line("HTTP", function or "-", f"{status} {method} {path} {milliseconds:.0f} ms")
+        record = self._requests.pop(request_id, None) or {}
+        extra = {
+            key: value
+            for key, value in record.items()
+            if key not in (*_KNOWN, "status", "ms", "correlation_id") and value is not None
+        }
+        if "correlation_id" in record:
+            extra["correlation_id"] = record["correlation_id"]
+        words = [
+            str(status),
+            method,
+            path,
+            f"{milliseconds:.0f} ms",
+            *(f"{k}={_value(v)}" for k, v in extra.items()),
+        ]
+        self.line("HTTP", function or "-", " ".join(words))
 
     def say(self, text: str) -> None:
         """A message of the runner itself, unformatted."""
@@ -81,8 +111,8 @@ class Logs:
     def line(self, level: str, function: str, text: str, dim: bool = False) -> None:
         text = text.replace("\r", "\n").strip().replace("\n", "\\n")
         shown = f"{level:<7}"
-        if self._colour:
-            shown = f"\x1b[{'2' if dim else _COLOURS.get(level, '0')}m{shown}\x1b[0m"
+        if self._color:
+            shown = f"\x1b[{'2' if dim else _COLORS.get(level, '0')}m{shown}\x1b[0m"
             text = f"\x1b[2m{text}\x1b[0m" if dim else text
         self._write(f"{datetime.now():%H:%M:%S} {shown} {function} {text}")
 

@@ -46,7 +46,7 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Request:
-    """A request; header names are in lower case."""
+    """A request; header names are in lowercase."""
 
     method: str
     path: str
@@ -131,7 +131,7 @@ def _policy(changes: Mapping[str, str]) -> str:
 def check_host(request: Request, port: int) -> None:
     """Raises Refusal unless the request names this machine."""
     if request.headers.get("host") not in (f"{HOST}:{port}", f"localhost:{port}"):
-        raise Refusal(421, f"This server answers only as http://{HOST}:{port}.")
+        raise Refusal(421, f"This server is available only at http://{HOST}:{port}.")
 
 
 def check_site(request: Request, *, linked: bool = False) -> None:
@@ -148,7 +148,7 @@ def check_site(request: Request, *, linked: bool = False) -> None:
     if linked and is_navigation:
         return
     if site not in ("none", "same-origin") or origin != request.origin:
-        raise Refusal(403, "Another website sent you here. Open the address yourself.")
+        raise Refusal(403, "The request came from another website. Open the URL directly.")
 
 
 def key_for(secret: str, purpose: str) -> str:
@@ -161,7 +161,7 @@ def key_for(secret: str, purpose: str) -> str:
 def check_key(given: str, key: str) -> None:
     """Raises Refusal for another key."""
     if not hmac.compare_digest(given.encode(), key.encode()):
-        raise Refusal(403, "The key in the address is missing or wrong. Open the address on your terminal.")
+        raise Refusal(403, "The key in the URL is missing or wrong. Open the URL from your terminal.")
 
 
 # ── responses ────────────────────────────────────────────────────────────────────────────────────────

@@ -155,7 +155,7 @@ class ForkServer:
             return
         self._running[pid] = _Fork(pid)
         reply = self._replies.popleft()
-        if reply.done():  # the request was cancelled, so nobody else ends the process
+        if reply.done():  # the request was cancelled, so no one else ends the process
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
         else:

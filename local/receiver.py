@@ -1,9 +1,9 @@
-"""A webhook receiver that prints each request, and whether its signature is valid:
-`python -m local receiver`."""
+"""A webhook receiver that prints each request, and whether its signature is valid: `make receiver`."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from local.settings import HOST, Problem
+from local.settings import HOST, Problem, port_of
 
 HINT = "not checked: set SECRET_FILE=… to the file with the signing secret"
 
@@ -72,15 +72,18 @@ def _time(timestamp: str) -> str:
 
 
 def main() -> int:
-    port, status = os.environ.get("RECEIVER_PORT") or "8788", os.environ.get("STATUS") or "200"
-    if not port.isdecimal() or not status.isdecimal() or not 200 <= int(status) <= 599:
-        raise Problem("RECEIVER_PORT and STATUS must be numbers, and STATUS from 200 to 599")
+    # RECEIVER_PORT is for shells whose PORT is the stack's.
+    port = port_of("RECEIVER_PORT" if os.environ.get("RECEIVER_PORT") else "PORT", "8788")
+    status = os.environ.get("STATUS") or "200"
+    if not status.isdecimal() or not 200 <= int(status) <= 599:
+        raise Problem(f"STATUS must be a number from 200 to 599, not {status!r}")
     _Receiver.secret = _secret()
     _Receiver.status = int(status)
     try:
-        server = ThreadingHTTPServer((HOST, int(port)), _Receiver)
-    except OSError:
-        raise Problem(f"port {port} is in use: choose another with RECEIVER_PORT=…") from None
+        server = ThreadingHTTPServer((HOST, port), _Receiver)
+    except OSError as error:
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"is not available ({error.strerror})"
+        raise Problem(f"port {port} {why}: choose another with PORT=…") from None
     print(f"listening on http://{HOST}:{server.server_port}/  (responds with {status}; press Ctrl-C to stop)")
     if not _Receiver.secret:
         print(f"signatures are {HINT}")
@@ -108,5 +111,5 @@ def _checked(place: str, secret: str) -> str:
         try:
             Webhook(secret)
         except ValueError:
-            raise Problem(f"{place} has no signing secret (whsec_ and base64)") from None
+            raise Problem(f"{place} does not contain a signing secret (whsec_ and base64)") from None
     return secret

@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shlex
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,21 +15,51 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from watchfiles import Change, awatch
 
-from local import gateway, parameters, schedules, services, sign_in, sources
+from local import gateway, parameters, schedules, services, settings, sign_in, sources
 from local.asgi import Server, listen
 from local.lambda_api import PREFIX, LambdaApi
 from local.logs import Logs
 from local.runtime import Runtime
-from local.settings import ENDPOINT_VARIABLES, ROOT, Problem, jwt_secret, stack_file
+from local.settings import ENDPOINT_VARIABLES, Problem, for_make, jwt_secret, stack_file
 from local.sqs import Sqs
 from local.template import Function, Template
 
 DEBOUNCE_MS = 200
+# The functions that people call first. Their processes start in the background, so that first calls are fast;
+# each needs 25 MB until it has been idle for 5 minutes. WARM=0 turns this off.
+WARMED = (
+    "HealthFunction",
+    "GetCallerFunction",
+    "CreateWebhookFunction",
+    "CreateApiKeyFunction",
+    "PublishEventFunction",
+    "FanOutFunction",
+    "DeliverSlowFunction",
+    "GetEventFunction",
+    "ListDeliveriesFunction",
+    "ListWebhooksFunction",
+    "GetWebhookFunction",
+    "DeliverFunction",
+    "ListEventsFunction",
+    "ListAllDeliveriesFunction",
+    "GetDeliveryFunction",
+    "CreatePortalSessionFunction",
+    "GetConsoleFileFunction",
+    "ExchangePortalCodeFunction",
+    "GetWorkspaceFunction",
+    "ListApiKeysFunction",
+    "CreateIntegrationFunction",
+    "ListIntegrationsFunction",
+    "InitiateOAuthFunction",
+    "CreateFlowFunction",
+    "ListFlowsFunction",
+)
+_DELETED_SECONDS = 1  # between two looks whether the state directory still exists
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `python -m local`."""
+    """The options of the local stack."""
 
     state: Path
     template: Path
@@ -139,13 +168,21 @@ async def data_services(options: Options, logs: Logs, http: str = "") -> AsyncIt
 @contextlib.contextmanager
 def alone(state: Path) -> Iterator[None]:
     """Hold the lock of the state directory. Raises `Problem` if another runner has it."""
-    state.mkdir(parents=True, exist_ok=True)
+    settings.create(state)
     with (state / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Problem(f"another stack is using {state}: stop it, or set STATE_DIR") from None
         yield
+
+
+def _deleted(state: Path, inode: int) -> bool:
+    """Whether the state directory whose lock file is this inode was deleted or replaced."""
+    try:
+        return (state / "lock").stat().st_ino != inode
+    except FileNotFoundError:
+        return True
 
 
 # What to do once the tables are there, and nothing else uses them yet.
@@ -174,11 +211,14 @@ async def serve(
             if prepare:
                 await prepare(stack, parts.endpoints)
             runner = _Runner(options, logs, parts, stack)
-            async with runner.serving(listener):
-                logs.say(welcome(url, stack, options.state))
-                if ready:
-                    ready(url)
-                await runner.watch()
+            # A stack on a free port is a test's.
+            known = settings.announced(options.state, url) if options.port else contextlib.nullcontext()
+            with known:
+                async with runner.serving(listener):
+                    logs.say(welcome(url, stack, options.state))
+                    if ready:
+                        ready(url)
+                    await runner.watch()
 
 
 class _Runner:
@@ -186,8 +226,9 @@ class _Runner:
 
     def __init__(self, options: Options, logs: Logs, parts: Parts, stack: Stack) -> None:
         self.options, self.logs, self.parts, self.stack = options, logs, parts, stack
-        self.gateway = gateway.Gateway(parts.runtime, logs.access)
+        self.gateway = gateway.Gateway(parts.runtime, logs.access, logs.begin)
         self.sources = sources.Sources(parts.sqs, parts.runtime, logs.note)
+        self._warming: asyncio.Task[None] | None = None
         self.schedules = schedules.Schedules(parts.runtime, logs)
 
     @contextlib.asynccontextmanager
@@ -201,9 +242,13 @@ class _Runner:
         server = await Server.start(front, listener)
         self.parts.runtime.changed = self.describe
         self.describe()
+        if os.environ.get("WARM") != "0":
+            self._warming = asyncio.create_task(self.parts.runtime.warm(WARMED, lambda: self.gateway.busy))
         try:
             yield
         finally:
+            if self._warming:
+                self._warming.cancel()
             stack_file(self.options.state).unlink(missing_ok=True)
             self.parts.runtime.changed = None
             self.schedules.stop()
@@ -219,18 +264,31 @@ class _Runner:
         self.schedules.update(stack.schedules)
 
     async def watch(self) -> None:
-        """Reload on every change, until ministack exits. Raises `Problem` then."""
+        """Reload on every change. Raises `Problem` when ministack exits or the state directory is deleted."""
         ended = asyncio.create_task(self.parts.ministack.process.wait())
         reloads = asyncio.create_task(self._reload())
+        deleted = asyncio.create_task(self._until_deleted())
+        tasks = {ended, reloads, deleted}
         try:
-            await asyncio.wait({ended, reloads}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if reloads.done():
                 reloads.result()
+            if deleted.done():
+                self.parts.ministack.saves = False  # it would create the directory again
+                raise Problem(
+                    f"the state directory {self.options.state} was deleted, so the stack has stopped. "
+                    "Start it again with `make run`"
+                )
             raise Problem(f"ministack exited unexpectedly; see its log {self.parts.ministack.log}")
         finally:
-            ended.cancel()
-            reloads.cancel()
-            await asyncio.gather(ended, reloads, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_deleted(self) -> None:
+        inode = (self.options.state / "lock").stat().st_ino
+        while not _deleted(self.options.state, inode):  # noqa: ASYNC110 - nothing signals the deletion
+            await asyncio.sleep(_DELETED_SECONDS)
 
     async def _reload(self) -> None:
         while True:
@@ -248,7 +306,7 @@ class _Runner:
             try:
                 stack = await asyncio.to_thread(read, self.options, self.parts.endpoints)
             except Problem as problem:
-                self.logs.say(f"not reloaded, the previous stack continues: {problem}")
+                self.logs.say(f"not reloaded; the previous version keeps running: {problem}")
                 return
         self.take(stack, changed)
         self.describe()
@@ -281,8 +339,11 @@ class _Runner:
         }
         path = stack_file(self.options.state)
         fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(document, indent=1))
-        fresh.replace(path)
+        with contextlib.suppress(
+            FileNotFoundError
+        ):  # the state directory was deleted: `watch` ends the stack
+            fresh.write_text(json.dumps(document, indent=1))
+            fresh.replace(path)
 
 
 async def _changes(template: Path, folders: set[Path]) -> AsyncGenerator[set[Path], None]:
@@ -354,8 +415,7 @@ def welcome(url: str, stack: Stack, state: Path) -> str:
     if public:
         lines.append(f"  curl {url}{public}")
     # This stack rejects tokens of another state directory.
-    other_state = "" if state == ROOT / ".patchbay" else f" STATE_DIR={shlex.quote(str(state))}"
-    token = f"token WORKSPACE=acme{other_state}"
+    token = f"token WORKSPACE=acme{for_make(state)}"
     lines.append(f"  make {token}      prints a development token for a workspace")
     if other:
         lines.append(f'  curl -H "Authorization: Bearer $(make -s {token})" {url}{other}')

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import FileIO
@@ -29,6 +29,7 @@ from local.template import Function
 # slowly. Set PROCESSES for functions that wait more than they compute.
 MAX_PROCESSES = int(os.environ.get("PROCESSES") or min(10, max(4, 2 * (os.cpu_count() or 1))))
 IDLE_SECONDS = 300
+_WARM_SECONDS = 0.2  # between two looks whether requests leave time to warm functions
 INIT_SECONDS = 30  # Lambda allows 10; a busy laptop may need more
 MAX_PAYLOAD = 6 * 1024 * 1024  # of a synchronous invocation's request or response
 _HEADER_LIMIT = 2 * 1024 * 1024  # an error's X-Ray header alone can have 1 MB
@@ -267,6 +268,24 @@ class Pool:
                 self._output(self.function.logical_id, f"[ERROR]\t-\t-\t{message}")
             return answer
 
+    async def warm(self) -> None:
+        """Start a process, if none runs, so that the next invocation does not wait for it."""
+        async with self._slots:
+            if self.workers:
+                return
+            worker = await self._start()
+            try:
+                await worker.ready()
+            except InitError:
+                return  # the next invocation reports it
+            except BaseException:
+                await worker.kill()
+                raise
+            worker.idle_since = time.monotonic()
+            self._idle.append(worker)
+            if self.closing:
+                self.end_idle()
+
     def end_idle(self, idle_for: float = 0) -> None:
         """End the processes that have been idle for so long, in seconds."""
         oldest = time.monotonic() - idle_for
@@ -335,6 +354,14 @@ class Runtime:
         if logical_id not in self.pools:
             raise Problem(f"unknown function: {logical_id}")
         return await self.pools[logical_id].invoke(payload)
+
+    async def warm(self, logical_ids: Iterable[str], busy: Callable[[], bool]) -> None:
+        """Start a process of each of these functions, one after the other, while the stack is not `busy`."""
+        for logical_id in logical_ids:
+            while busy():  # noqa: ASYNC110 - many things end this
+                await asyncio.sleep(_WARM_SECONDS)
+            if logical_id in self.pools:
+                await self.pools[logical_id].warm()
 
     def pids(self) -> dict[str, list[int]]:
         """The process IDs of each function that has processes."""

@@ -54,6 +54,7 @@ class Ministack:
         self.process = process
         self.url = url
         self.log = log
+        self.saves = True  # its data when it stops
 
     @classmethod
     async def start(cls, state: Path) -> Ministack:
@@ -114,7 +115,7 @@ class Ministack:
 
     async def stop(self) -> None:
         if self.process.returncode is None:
-            self.process.terminate()
+            self.process.terminate() if self.saves else self.process.kill()
             try:
                 await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
             except TimeoutError:

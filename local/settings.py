@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ ENDPOINT_VARIABLES = {
     "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "sqs": "AWS_ENDPOINT_URL_SQS",
 }
+_STACKS = ROOT / ".tools/stacks"  # a file for each running stack of this checkout, named by its runner's ID
 JWT_SECRET_NAME = "local/jwt-secret"
 # Sample values of the parameters that a deployment has to set, for tools and tests that read the template.
 REQUIRED_PARAMETERS = {
@@ -43,11 +47,31 @@ def state_dir() -> Path:
     return Path(os.environ.get("STATE_DIR") or ROOT / ".patchbay").resolve()
 
 
+def port_of(variable: str, default: str) -> int:
+    """The port in this environment variable. Raises `Problem`."""
+    port = os.environ.get(variable) or default
+    if not port.isdecimal() or int(port) > 65535:
+        raise Problem(f"{variable} must be a number from 1 to 65535, not {port!r}")
+    return int(port)
+
+
+def create(state: Path) -> None:
+    """Create the state directory if it does not exist. Raises `Problem` if it cannot be used."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise Problem(f"STATE_DIR must be a folder, and {state} is not one: set another STATE_DIR") from None
+    except OSError as error:
+        raise Problem(f"cannot create STATE_DIR {state} ({error.strerror}): set another one") from None
+    if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
+        raise Problem(f"cannot write to STATE_DIR {state} (Permission denied): set another one")
+
+
 def jwt_secret(state: Path) -> str:
     """The HS256 key of this state directory, created on first use. Only its owner can read it."""
     path = state / "jwt-secret"
+    create(state)
     if not path.exists():
-        state.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f"jwt-secret.{os.getpid()}")
         fresh.touch(mode=0o600)
         fresh.write_text(secrets.token_urlsafe(48))
@@ -70,9 +94,43 @@ def running_stack(state: Path) -> dict[str, Any] | None:
     try:
         stack: dict[str, Any] = json.loads(stack_file(state).read_text())
         os.kill(stack["pids"]["runner"], 0)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError, PermissionError):
         return None
     return stack
+
+
+@contextlib.contextmanager
+def announced(state: Path, url: str) -> Iterator[None]:
+    """Let `running_elsewhere` find this process's stack during the block."""
+    path = _STACKS / str(os.getpid())
+    with contextlib.suppress(OSError):
+        _STACKS.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"state": str(state), "url": url}))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def running_elsewhere(state: Path) -> dict[Path, str]:
+    """The URLs of the running stacks with another state directory, by that directory."""
+    found = {}
+    for path in _STACKS.glob("[0-9]*"):
+        try:
+            stack = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        other = Path(stack["state"])
+        described = running_stack(other)
+        if described and described["pids"]["runner"] == int(path.name) and other != state:
+            found[other] = stack["url"]
+    return found
+
+
+def for_make(state: Path) -> str:
+    """The setting that a `make` command needs to use this state directory; empty for the default one."""
+    return "" if state == ROOT / ".patchbay" else f" STATE_DIR={shlex.quote(str(state))}"
 
 
 def client(service: str, endpoints: dict[str, str]) -> Any:

@@ -22,7 +22,6 @@ from local.settings import Problem, jwt_secret
 PATH = "/_local/console"
 PAGES = ("/console", "/connect")  # of the product
 WORKSPACE = "acme"
-ROLES = ("owner", "admin", "member", "viewer")
 _SESSIONS = "/api/portal/sessions"
 _SECONDS = 12 * 3600
 _TIMEOUT = 30  # the function's first request starts its process
@@ -43,12 +42,14 @@ def app(url: str, state: Path) -> Any:
         pages.check_site(request)
         pages.check_key(request.query.get("key", ""), _key(state))
         if request.method != "GET":
-            raise pages.Refusal(405, "Open this address in a browser.")
+            raise pages.Refusal(405, "Open this URL in a browser.")
         workspace = request.query.get("workspace", WORKSPACE)
         role = request.query.get("role", "owner")
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", workspace) or role not in ROLES:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", workspace) or role not in token.ROLES:
             raise pages.Refusal(
-                422, f"workspace has letters and digits, and role is one of {', '.join(ROLES)}."
+                422,
+                "workspace must have only letters, digits, _ and -, and role must be one of "
+                f"{', '.join(token.ROLES)}.",
             )
         try:
             session = await new_session(request.origin, state, workspace, role, {"expiresIn": _SECONDS})
@@ -75,9 +76,9 @@ async def new_session(
                 _SESSIONS, json=dict(options), headers={"authorization": f"Bearer {bearer}"}
             )
         except httpx.HTTPError as error:
-            raise Problem(f"the stack did not answer: {error}") from None
+            raise Problem(f"the stack did not respond: {error}") from None
     if not answer.is_success:
-        raise Problem(f"the stack made no session: {answer.status_code} {answer.text}")
+        raise Problem(f"the stack did not create a session: {answer.status_code} {answer.text}")
     session: dict[str, Any] = answer.json()
     return session
 

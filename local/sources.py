@@ -6,9 +6,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from local.runtime import MAX_PAYLOAD, MAX_PROCESSES, Answer, Runtime
 from local.settings import REGION, Problem
@@ -28,6 +28,12 @@ _KNOWN = {
 }
 _DRAIN_SECONDS = 2
 _POLL_SECONDS = 1  # short, because cancelling a poll can hide messages
+
+
+class Note(Protocol):
+    """See `Logs.note`."""
+
+    def __call__(self, function: str, text: str, *, ordinary: bool = False) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ def _source(template: Template, mapping: Resource) -> Source:
 class Sources:
     """The pollers of all mappings."""
 
-    def __init__(self, sqs: Sqs, runtime: Runtime, note: Callable[[str, str], None]) -> None:
+    def __init__(self, sqs: Sqs, runtime: Runtime, note: Note) -> None:
         self._sqs = sqs
         self._runtime = runtime
         self._note = note
@@ -106,7 +112,7 @@ class Sources:
 
 
 class _Poller:
-    def __init__(self, source: Source, sqs: Sqs, runtime: Runtime, note: Callable[[str, str], None]) -> None:
+    def __init__(self, source: Source, sqs: Sqs, runtime: Runtime, note: Note) -> None:
         self.source = source
         self.stopping = False
         self._sqs = sqs
@@ -187,6 +193,7 @@ class _Poller:
                     self.source.function,
                     f"{len(failed)} of {len(records)} messages stay in {self.source.queue}"
                     + (f" ({answer.fault})" if answer.fault else ""),
+                    ordinary=answer.fault is None,  # the function asked for a retry
                 )
             done = [record for record in records if record["messageId"] not in failed]
             for start in range(0, len(done), 10):

@@ -29,7 +29,7 @@ _NONE = {"pids": {"runner": 0}}
 
 
 class RunningStack:
-    """A `python -m local run` process with its own data, endpoints and log, found by its state directory."""
+    """A `make run` process with its own data, endpoints and log, found by its state directory."""
 
     def __init__(self, state: Path, process: subprocess.Popen[bytes] | None = None) -> None:
         """`process` is None in a process that uses the stack of another one, and does not stop it."""
@@ -123,7 +123,7 @@ def stack(
 ) -> Iterator[RunningStack]:
     """Run the stack on a free port, or on `port`, and yield it when it is ready. Its log is
     `state_dir/run.log`. `environment` is for the runner, and `variables` are for functions, by logical ID.
-    `command` is the command of `python -m local`, with its own options.
+    `command` is the command of the local stack, with its own options.
     Raises RuntimeError with the end of the log if the stack does not start."""
     state_dir.mkdir(parents=True, exist_ok=True)
     line = [sys.executable, "-m", "local", *command]
@@ -139,7 +139,13 @@ def stack(
         process = subprocess.Popen(
             child(signal.SIGTERM, *line),
             cwd=settings.ROOT,
-            env={**os.environ, **(environment or {}), "STATE_DIR": str(state_dir), "PORT": str(port)},
+            env={
+                **os.environ,
+                "WARM": "0",
+                **(environment or {}),
+                "STATE_DIR": str(state_dir),
+                "PORT": str(port),
+            },
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -26,7 +26,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Request:
-    """A received request, with header names in lower case, and `at` in Unix seconds."""
+    """A received request, with header names in lowercase, and `at` in Unix seconds."""
 
     method: str
     path: str

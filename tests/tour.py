@@ -873,7 +873,7 @@ def _marketplace(driver: Driver, api_url: str) -> tuple[str, str, list[str]]:
     state = api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=start)["state"]
     denied = {"state": state, "error": "access_denied"}
     api(f"POST {CALLBACK}", 422, json=denied, headers={"idempotency-key": "denied"})
-    api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=start)  # which nobody finishes
+    api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=start)  # which no one finishes
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
     assert decide("APPROVE", publisherName="Acme Inc.", verified=True)["copyCount"] == len(copies)
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})

@@ -1,4 +1,4 @@
-"""Provides Chromium for the console's tests and the diagrams: `python -m tools.chromium` prints its path.
+"""Provides Chromium for tests and diagrams: `.venv/bin/python -m tools.chromium` prints its path.
 
 CHROMIUM in the environment names it. Otherwise it is the one in PATH, or, as root on Debian, the package
 chromium-headless-shell, which is installed once.
@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 
-from tools import debian
+from tools import debian, environment
 
 # Chromium without all that only a window needs: a page takes half of the processor's time.
 SHELL = "chromium-headless-shell"
@@ -33,9 +33,9 @@ def main() -> None:
             print(f"patchbay: {reason}", file=sys.stderr)
     path = find()
     if path is None:
-        sys.exit("patchbay: Chromium not found; install it, or name it: CHROMIUM=/path/to/chrome")
+        sys.exit("patchbay: Chromium not found; install it, or set CHROMIUM=/path/to/chrome")
     print(path)
 
 
 if __name__ == "__main__":
-    main()
+    environment.start(main)

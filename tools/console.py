@@ -1,4 +1,4 @@
-"""Builds the console and the pages of connect links: `python -m tools.console [check | format | dev]`.
+"""Builds the console and the pages of connect links: `make console`, `make lint-console`, `make console-dev`.
 
 The bundle goes into layers/console/patchbay_console, which is in the repository, so that `make run` and
 `make build` need only Python. Its manifest.json has a hash over what the bundle is made of: a test compares
@@ -78,7 +78,7 @@ def build(bundle: Path = BUNDLE) -> None:
     print(f"patchbay: the base has {total / 1024:.1f} KB of {BUDGET / 1024:.0f} KB, gzipped")
     if total > BUDGET:
         sys.exit(
-            "patchbay: the base is over its budget; let what only one page needs load with that page "
+            "patchbay: the base bundle is over budget; load code that only one page needs with that page "
             "(lazyRouteComponent)"
         )
 
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str]) -> None:
             for script in _SCRIPTS[command]:
                 run(["npm", "run", "--silent", script])
         case _:
-            sys.exit("usage: python -m tools.console [check | format | dev]")
+            sys.exit("usage: .venv/bin/python -m tools.console [check | format | dev]")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def main() -> None:
 
 def read_environment(name: str) -> str:
     if name not in _ENVIRONMENTS:
-        raise Problem("name the environment: make deploy ENV=dev, or ENV=prod")
+        raise Problem("set the environment: make deploy ENV=dev, or ENV=prod")
     return name
 
 

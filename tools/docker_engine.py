@@ -44,7 +44,7 @@ def running() -> Iterator[None]:
     if not shutil.which("dockerd", path=path):
         _install("docker.io", "Docker")
     if not (command := shutil.which("dockerd", path=path)):
-        raise Unavailable("Debian's package docker.io has no dockerd: install Docker's engine")
+        raise Unavailable("Debian's package docker.io has no dockerd: install Docker Engine")
     with tempfile.TemporaryFile() as log:
         engine = subprocess.Popen(
             [command], env={**os.environ, "PATH": path}, stdout=log, stderr=log, start_new_session=True

@@ -1,4 +1,4 @@
-"""Installs the Makefile's virtual environments: `python tools/environment.py [--same-python] NAME...`
+"""Installs the Makefile's virtual environments: `python3 tools/environment.py [--same-python] NAME...`
 
 An environment holds exactly the packages of its lock file. It is installed once, and again when the lock
 changes. The last step writes a stamp, so an interrupted installation is repeated. Concurrent `make` runs wait
@@ -6,10 +6,12 @@ for each other. This file runs on the machine's own Python, so it uses only the 
 that old Pythons parse, so that it can report that the Python is too old.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -106,11 +108,41 @@ def install(folder, lock):
 
 
 def run(command):
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    output = process.communicate()[0]
-    if process.returncode:
+    returncode, output = finish(command)
+    if returncode:
         sys.stderr.write(output.decode())
         sys.exit("patchbay: {} failed; see above, then run make again".format(" ".join(command)))
+
+
+def finish(command, **options):
+    """Run a command. Returns its exit code and its output.
+
+    Ctrl-C ends it without the traceback that it would print, because it has its own session.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, **options)
+    try:
+        output = process.communicate()[0]
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    return process.returncode, output
+
+
+def start(main, *arguments):
+    """Call `main`. When the user or a signal ends it, say so in one line."""
+
+    def stop(number, _):
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    try:
+        main(*arguments)
+    except KeyboardInterrupt:
+        say("interrupted; run make again to continue")
+        sys.exit(130)
 
 
 def stamp_of(folder):
@@ -127,7 +159,4 @@ def python_version():
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except KeyboardInterrupt:
-        sys.exit(130)
+    start(main, sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Provides the image that `sam local` runs functions in: `python -m tools.lambda_image [arm64] [x86_64]`.
+"""Provides the image of functions in `sam local`: `.venv/bin/python -m tools.lambda_image [arm64] [x86_64]`.
 
 AWS's own image is used where Docker has it or can pull it. Elsewhere, this program makes a stand-in with the
 same name: Python 3.13 from Debian 13 with AWS's runtime client, at the paths of Lambda. It has no boto3,
@@ -62,7 +62,7 @@ def provide(architecture: str) -> str:
             environment.say(f"pulling {name} (once, 220 MB)")
             subprocess.run(["docker", "pull", name], stdout=sys.stderr)
         if (found := _describe(name)) is None:
-            environment.say(f"{name} cannot be pulled; making a stand-in (once, about {_SECONDS} s)")
+            environment.say(f"{name} cannot be pulled; building a substitute (once, about {_SECONDS} s)")
             make(architecture)
             found = _describe(name) or "missing"
     return found

@@ -1,4 +1,4 @@
-"""Installs the Node packages of the tests and checks: `python -m tools.node_packages NAME…`
+"""Installs the Node packages of the tests and checks: `.venv/bin/python -m tools.node_packages NAME…`
 
 A name is a folder with a package.json and its lock file. The packages are installed into .tools/node/NAME
 once, and again when the lock changes. As in environment.py, an interrupted installation is repeated, and
@@ -149,14 +149,11 @@ def compile_native(folder: Path, name: str) -> None:
 
 def run(command: Sequence[str], folder: Path) -> None:
     """Run a command; exit with its output if it fails."""
-    completed = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if completed.returncode:
-        sys.stderr.buffer.write(completed.stdout)
+    returncode, output = environment.finish(command, cwd=folder, stderr=subprocess.STDOUT)
+    if returncode:
+        sys.stderr.buffer.write(output)
         sys.exit(f"patchbay: {' '.join(command)} failed; see above, then run make again")
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except KeyboardInterrupt:
-        sys.exit(130)
+    environment.start(main, sys.argv[1:])

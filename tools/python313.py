@@ -1,4 +1,4 @@
-"""Provides the Python 3.13 that compiles the bytecode of a build: `python -m tools.python313`.
+"""Provides the Python 3.13 that compiles the bytecode of a build: `.venv/bin/python -m tools.python313`.
 
 Lambda's Python 3.13 reads only bytecode of Python 3.13. The first of these that runs compiles: the command in
 PYTHON313, python3.13 on the PATH, and the one in .tools/python3.13, which this program unpacks from Debian's
@@ -62,12 +62,9 @@ def main() -> None:
                 unpack()
         except debian.Unavailable as reason:
             environment.say(
-                f"no Python 3.13 to compile bytecode with ({reason}): install it, or name it with PYTHON313="
+                f"no Python 3.13 to compile bytecode with ({reason}): install it, or set PYTHON313="
             )
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    environment.start(main)

@@ -1,4 +1,4 @@
-"""Rejects a build that cannot be deployed: `python -m tools.release_check .aws-sam/build [--lint]`.
+"""Rejects a build that cannot be deployed: `.venv/bin/python -m tools.release_check .aws-sam/build [--lint]`.
 
 It finds what `sam build` accepts and only AWS, or the bill, would show: modules without bytecode for the
 runtime, libraries for another processor than the functions', packages over Lambda's limit, and a stack
@@ -170,7 +170,7 @@ def main() -> None:
         f"{len(stack_resources(build))} of {MAX_RESOURCES} resources"
     )
     if base is None:
-        print("release-check: no release before to compare indexes with; name one with BASE=")
+        print("release-check: no previous release to compare indexes with; set BASE=")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Builds the template with SAM: `python -m tools.sam_build FOLDER [ARCHITECTURE]`.
+"""Builds the template with SAM: `.venv/bin/python -m tools.sam_build FOLDER [ARCHITECTURE]`.
 
 The layers have libraries for one architecture, and the parameter Architecture tells Lambda which one to run.
 In the built template, the parameter takes only the value of the build, so no deployment can combine the two

@@ -175,7 +175,7 @@ def until_late() -> Iterator[None]:
 def main() -> None:
     url = os.environ.get("URL", "").rstrip("/")
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-        sys.exit("smoke: name the deployment: TOKEN=… make smoke URL=https://… (the stack's output ApiUrl)")
+        sys.exit("smoke: set the deployment: TOKEN=… make smoke URL=https://… (the stack's output ApiUrl)")
     token = os.environ.get("TOKEN", "").strip()
     if file := os.environ.get("TOKEN_FILE"):
         try:

@@ -72,7 +72,7 @@ def _token(options: Options, stack: dict[str, Any] | None) -> str:
         return token
     if stack is None or stack["url"].rstrip("/") != options.url:
         raise Refused(
-            f"set TOKEN to a token or an API key for {options.url}. It needs the scopes events:publish, "
+            f"set TOKEN to a JWT or an API key for {options.url}. It needs the scopes events:publish, "
             "events:read, webhooks:read and webhooks:write, in a workspace without other webhooks"
         )
     return mint(state_dir(), os.environ.get("WORKSPACE") or _WORKSPACE)
@@ -100,7 +100,7 @@ def _test(options: Options, token: str, api: httpx.Client) -> int:
         }
         samples, result = _run_journeys(settings, listener)
     if result is None:
-        print("error: the users stopped without a result; see above", file=sys.stderr)
+        print("error: the simulated users stopped without a result; see above", file=sys.stderr)
         return 1
     measured = {"options": asdict(options), "at": time.strftime("%Y-%m-%d %H:%M"), **result}
     (folder / "result.json").write_text(json.dumps({**measured, "samples": samples}, indent=1), "utf-8")
@@ -116,8 +116,8 @@ def _refuse_other_webhooks(api: httpx.Client, workspace: str) -> None:
         names = ", ".join(others[:3]) + (" …" if len(others) > 3 else "")
         raise Refused(
             f"the events of the test ({EVENT_TYPE}) would also go to other webhooks of the workspace "
-            f"{workspace}: {names}. Use a token of a workspace without them, or delete those that an "
-            "interrupted test left"
+            f"{workspace}: {names}. Use a token of a workspace without other webhooks, or delete the "
+            "webhooks that an interrupted test left behind"
         )
 
 
@@ -247,12 +247,12 @@ def _progress(samples: list[dict[str, Any]]) -> None:
 
 def _announce(options: Options, workspace: str, receiver: str) -> None:
     print(
-        f"{options.publishers} users publish {options.rate:g} events a second to {options.url} for "
-        f"{options.minutes:g} min, each to {options.webhooks} webhooks; {options.readers} users read.\n"
-        f"workspace {workspace}, receiver {receiver}"
+        f"{options.publishers} users publish {options.rate:g} events per second to {options.url} for "
+        f"{options.minutes:g} min, each to {options.webhooks} webhooks; {options.readers} users "
+        f"read.\nworkspace {workspace}, receiver {receiver}"
     )
     if options.rate * 60 > 6000 * 0.9:
-        print("note: by default, a workspace has a ceiling of 6,000 events and 6,000 requests a minute")
+        print("note: by default, a workspace has a limit of 6,000 events and 6,000 requests per minute")
     if not set(DEFAULTS) & set(os.environ):
         print("change it with USERS= RATE= MINUTES= WEBHOOKS=")
     sys.stdout.flush()

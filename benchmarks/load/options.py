@@ -57,15 +57,15 @@ def read(environment: Mapping[str, str], default_url: str | None) -> Options:
     local = is_local(parts.hostname)
     if not local and environment.get("REMOTE") != parts.hostname:
         raise Refused(
-            f"{parts.hostname} is not this machine. A load test costs money there, and uses up the limits of "
-            f"the workspace and of the AWS account. If that is what you want, add REMOTE={parts.hostname}"
+            f"{parts.hostname} is not this machine. A load test there costs money, and uses the limits of "
+            f"the workspace and the AWS account. To run it anyway, add REMOTE={parts.hostname}"
         )
     receiver = environment.get("RECEIVER") or None
     port = environment.get("RECEIVER_PORT")
     if not local and not receiver:
         raise Refused(
-            f"{parts.hostname} cannot reach a receiver on {HOST}: set RECEIVER=https://… to one that it can "
-            "reach. If that address forwards to this machine, also set RECEIVER_PORT=… to the port here"
+            f"{parts.hostname} cannot reach a receiver on {HOST}: set RECEIVER=https://… to a reachable "
+            "URL. If that URL is forwarded to this machine, also set RECEIVER_PORT=… to the local port"
         )
     if port and not port.isdecimal():
         raise Refused(f"RECEIVER_PORT must be a number, not {port!r}")

@@ -22,7 +22,7 @@ from tools import generated_files
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
+    parser = argparse.ArgumentParser(prog=".venv/bin/python -m benchmarks.scaling", description=__doc__)
     parser.add_argument("--load", type=float, metavar="DELIVERIES", help="deliveries an hour, on average")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tables", action="store_true", help="write the tables from the stored results")

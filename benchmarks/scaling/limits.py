@@ -18,7 +18,7 @@ from patchbay.webhooks.retry import SCHEDULES
 
 # The largest tenant's share of a load, for the limits of one tenant.
 LARGEST = 0.1
-# Of RollUpStatsFunction: the CPU for one delivery, as `python -m benchmarks.scaling.roll_up` measured it on
+# Of RollUpStatsFunction: the CPU for one delivery, as benchmarks/scaling/roll_up.py measured it on
 # the machine of measured.json, and the timeout.
 ROLL_UP_CPU_MS = 0.012
 ROLL_UP_SECONDS = 900

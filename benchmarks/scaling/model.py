@@ -142,7 +142,7 @@ class Times:
 
 @cache
 def measured() -> dict[str, Any]:
-    """measured.json, which `python -m benchmarks measure` writes."""
+    """measured.json, which `.venv/bin/python -m benchmarks measure` writes."""
     found: dict[str, Any] = json.loads(costs.MEASURED.read_text("utf-8"))
     return found
 

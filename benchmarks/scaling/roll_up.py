@@ -1,5 +1,5 @@
 """The CPU of the hourly roll-up per delivery: pages of a query as DynamoDB sends them, through the code that
-reads and counts them. `python -m benchmarks.scaling.roll_up` prints it; limits.py has it as `ROLL_UP_CPU_MS`.
+reads and counts them. `python -m benchmarks.scaling.roll_up` prints it; in limits.py, it is `ROLL_UP_CPU_MS`.
 """
 
 from __future__ import annotations

@@ -6,5 +6,5 @@ from patchbay.ids import RunId
 
 @endpoint(scope="actions:handle")
 def handler(request: Request, id: RunId, body: AnswerRun) -> Run:
-    """End a run of any workspace with the platform's answer."""
+    """Complete a run of any workspace with the platform's result."""
     return runs.answer(id, body, request.if_match)

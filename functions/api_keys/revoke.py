@@ -6,5 +6,5 @@ from patchbay.ids import ApiKeyId
 
 @endpoint(scope="api-keys:write")
 def handler(request: Request, id: ApiKeyId) -> Empty:
-    """Revoke an API key. Its next request is refused."""
+    """Revoke an API key. Patchbay rejects its next request."""
     return service.revoke(request.principal, id, request.if_match)

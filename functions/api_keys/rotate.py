@@ -12,7 +12,7 @@ from patchbay.ids import ApiKeyId
     located="/api/integrations/api-keys/{id}",
 )
 def handler(request: Request, id: ApiKeyId, body: RotateApiKey) -> ApiKeyWithSecret:
-    """Rotate an API key: create one with the same terms; the old one keeps working for `overlapSeconds`.
+    """Rotate an API key. The new key has the same settings; the old key keeps working for `overlapSeconds`.
     Only this response contains `key`.
     """
     return service.rotate(request.principal, id, body, request.if_match, request.once)

@@ -6,5 +6,5 @@ from patchbay.ids import ApiKeyId
 
 @endpoint(scope="api-keys:write")
 def handler(request: Request, id: ApiKeyId, body: UpdateApiKey) -> ApiKey:
-    """Update an API key: change the fields that are sent. The changes apply from the key's next request."""
+    """Update an API key. Only the fields that you send change, from the next request on."""
     return service.update(request.principal, id, body, request.if_match)

@@ -7,5 +7,5 @@ from patchbay.http import Request, endpoint
 def handler(
     request: Request, platform: AutomationPlatform, event_type: TriggerKey, query: SampleQuery
 ) -> Samples:
-    """List the newest events of a type, in the shape that a hook gets."""
+    """List the newest events of a type, in the format that hooks receive."""
     return hooks.samples(request.principal, event_type, query)

@@ -7,5 +7,5 @@ from patchbay.http import Request, endpoint
     scope="automations:use", status=201, idempotent=True, located="/api/automations/{platform}/hooks/{id}"
 )
 def handler(request: Request, platform: AutomationPlatform, body: Subscribe) -> SubscribedHook:
-    """Subscribe an automation to events. Only this response has the signing secret."""
+    """Subscribe an automation to events. Only this response contains the signing secret."""
     return hooks.subscribe(request.principal, platform, body, request.once)

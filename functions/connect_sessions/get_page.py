@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(only_links=True)
 def handler(request: Request) -> ConnectPage:
-    """Get what the page of a connect link shows."""
+    """Get the contents of a connect link's page."""
     return service.page(request.principal, request.origin)

@@ -6,5 +6,5 @@ from patchbay.ids import ConnectSessionId
 
 @endpoint(scope="connections:write")
 def handler(request: Request, id: ConnectSessionId) -> Empty:
-    """Revoke a connect link. Its next request is refused."""
+    """Revoke a connect link. Patchbay rejects its next request."""
     return service.revoke(request.principal, id)

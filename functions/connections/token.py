@@ -8,5 +8,5 @@ from patchbay.oauth.models import AccessToken, ConnectionCredentials
 def handler(
     request: Request, id: IntegrationId, connection_id: ConnectionRef
 ) -> AccessToken | ConnectionCredentials:
-    """Get the access token, refreshed if that is due, or the credentials."""
+    """Get the access token, refreshed if necessary, or the credentials."""
     return connections.token(request.principal, id, connection_id, request.used_quotas)

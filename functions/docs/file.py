@@ -6,5 +6,5 @@ from patchbay.reference import ReferenceFile
 
 @endpoint(public=True)
 def handler(file: ReferenceFile) -> Page | Script | Stylesheet:
-    """Show the page of errors, or get a file of the reference."""
+    """Get the error page, or a file of the API reference."""
     return reference.file(file)

@@ -5,5 +5,5 @@ from patchbay.http.file import JsonFile
 
 @endpoint(public=True)
 def handler(request: Request) -> JsonFile:
-    """Get this description of the API. Its server is this deployment."""
+    """Get the OpenAPI document of the API. Its server is this deployment."""
     return reference.document(request.origin)

@@ -5,5 +5,5 @@ from patchbay.http.file import Page
 
 @endpoint(public=True)
 def handler() -> Page:
-    """Show the reference of the API, for people."""
+    """Show the API reference."""
     return reference.page()

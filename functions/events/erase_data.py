@@ -6,5 +6,5 @@ from patchbay.ids import EventId
 
 @endpoint(scope="events:publish")
 def handler(request: Request, id: EventId) -> Empty:
-    """Erase the data of an event, and what receivers and flows made of it. It cannot be sent again."""
+    """Erase the data of an event, with the responses of receivers and flows. The event cannot be resent."""
     return erase.erase_event(request.principal, id)

@@ -10,6 +10,6 @@ from patchbay.publishing.publish import publish
     unaudited="the event itself is the record, and publishing is most of the traffic",
 )
 def handler(request: Request, body: PublishEvent) -> PublishedEvent:
-    """Publish an event to every webhook that it matches."""
+    """Publish an event. Patchbay delivers it to every matching webhook."""
     key = request.headers.get("idempotency-key")
     return publish(request.principal, body, idempotency_key=key)

@@ -9,6 +9,6 @@ from patchbay.http import Request, endpoint
     unaudited="the events themselves are the record, and publishing is most of the traffic",
 )
 def handler(request: Request, body: PublishEvents) -> PublishedEvents:
-    """Publish up to 100 events. Each item of the response is a published event, or why it was rejected."""
+    """Publish up to 100 events. Each item of the response is a published event, or an error."""
     key = request.headers.get("idempotency-key")
     return service.publish_batch(request.principal, body, idempotency_key=key)

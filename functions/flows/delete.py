@@ -6,5 +6,5 @@ from patchbay.ids import FlowId
 
 @endpoint(scope="flows:write")
 def handler(request: Request, id: FlowId) -> Empty:
-    """Remove a flow. Its runs stay readable until they expire."""
+    """Delete a flow. You can still get its runs until they expire."""
     return service.delete(request.principal, id, request.if_match)

@@ -6,5 +6,5 @@ from patchbay.ids import FlowId
 
 @endpoint(scope="flows:read")
 def handler(request: Request, id: FlowId) -> Flow:
-    """Read a flow."""
+    """Get a flow."""
     return service.get(request.principal, id)

@@ -6,5 +6,5 @@ from patchbay.ids import FlowId, FlowRunId
 
 @endpoint(scope="flows:read")
 def handler(request: Request, id: FlowId, run_id: FlowRunId) -> FlowRunDetail:
-    """Read a run of a flow, step by step."""
+    """Get a run of a flow, step by step."""
     return runs.get(request.principal, id, run_id)

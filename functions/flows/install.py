@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="flows:write", status=201, idempotent=True, located="/api/flows/{id}")
 def handler(request: Request, key: FlowTemplateKey, body: InstallFlow) -> Flow:
-    """Install a template: create a flow from it and the caller's choices."""
+    """Create a flow from a template and your choices."""
     return templates.install(request.principal, key, body, request.once)

@@ -6,5 +6,5 @@ from patchbay.http import endpoint
 
 @endpoint(scope="flows:read")
 def handler() -> Listing[FlowTemplate]:
-    """List the templates of flows, with the choices that each needs."""
+    """List the flow templates, with the choices that each one needs."""
     return templates.list_templates()

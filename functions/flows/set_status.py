@@ -6,5 +6,5 @@ from patchbay.ids import FlowId
 
 @endpoint(scope="flows:write")
 def handler(request: Request, id: FlowId, body: SetFlowStatus) -> Flow:
-    """Switch a flow on or off."""
+    """Activate or deactivate a flow."""
     return service.set_status(request.principal, id, body, request.if_match)

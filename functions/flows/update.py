@@ -6,5 +6,5 @@ from patchbay.ids import FlowId
 
 @endpoint(scope="flows:write")
 def handler(request: Request, id: FlowId, body: UpdateFlow) -> Flow:
-    """Update a flow: change the fields that are sent."""
+    """Update a flow. Only the fields that you send change."""
     return service.update(request.principal, id, body, request.if_match)

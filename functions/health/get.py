@@ -10,5 +10,5 @@ class Health(ApiModel):
 
 @endpoint(public=True)
 def handler() -> Health:
-    """Report the status and version of the API."""
+    """Get the status and version of the API."""
     return Health(status="ok", version=VERSION)

@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="analytics:read")
 def handler(request: Request, query: AnalyticsQuery) -> Analytics:
-    """Get the analytics of a period: volumes, success rates and latencies, by hour or day."""
+    """Get analytics for a period: volumes, success rates and latencies, by hour or day."""
     return analytics.analyze(request.principal, query)

@@ -6,5 +6,5 @@ from patchbay.integrations.models import Integration
 
 @endpoint(scope="integrations:read")
 def handler(id: IntegrationId) -> Integration:
-    """Get a public integration or a built-in template of the marketplace."""
+    """Get a public integration or a built-in template from the marketplace."""
     return marketplace.get(id)

@@ -5,5 +5,5 @@ from patchbay.http import Request, endpoint
 
 @endpoint(scope="analytics:read")
 def handler(request: Request, query: HealthQuery) -> HealthList:
-    """List the health of integrations: what works, what does not, why, and what to do about it."""
+    """List the health of integrations, webhooks and connections, and how to fix problems."""
     return service.list_health(request.principal, query)

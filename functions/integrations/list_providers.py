@@ -6,5 +6,5 @@ from patchbay.integrations.models import ProviderQuery, ProviderSummary
 
 @endpoint(scope="integrations:read")
 def handler(query: ProviderQuery) -> Listing[ProviderSummary]:
-    """List the providers that Patchbay knows, and the kinds of providers that it does not know."""
+    """List the built-in providers, and the types of custom providers."""
     return provider_catalogue.list_providers(query)

@@ -6,5 +6,5 @@ from patchbay.integrations.models import Integration, UpdateIntegration
 
 @endpoint(scope="integrations:write")
 def handler(request: Request, id: IntegrationId, body: UpdateIntegration) -> Integration:
-    """Update an integration: change the fields that are sent."""
+    """Update an integration. Only the fields that you send change."""
     return service.update(request.principal, id, body, request.if_match)

@@ -5,5 +5,5 @@ from patchbay.sessions.models import Caller
 
 @endpoint(any_caller=True)
 def handler(request: Request) -> Caller:
-    """Describe the caller: the workspace, the user, API key or session, and the scopes."""
+    """Get the caller: the workspace, the user, API key or session, and the scopes."""
     return caller.describe(request.principal)

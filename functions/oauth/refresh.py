@@ -8,5 +8,5 @@ token_endpoint.preload()
 
 @endpoint(scope="connections:write", optional_body=True)
 def handler(request: Request, id: IntegrationId, body: RefreshConnection) -> Connection:
-    """Refresh the token of a connection now."""
+    """Refresh a connection's token now."""
     return connections.refresh_now(request.principal, id, body, request.used_quotas)

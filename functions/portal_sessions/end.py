@@ -6,5 +6,5 @@ from patchbay.sessions.models import PortalSessionRef
 
 @endpoint(any_caller=True, read_only=True)
 def handler(request: Request, id: PortalSessionRef) -> Empty:
-    """End a portal session. Its next request is refused."""
+    """End a portal session. Patchbay rejects its next request."""
     return portal.end(request.principal, id)

@@ -5,5 +5,5 @@ from patchbay.sessions.models import ExchangeCode, PortalSessionToken
 
 @endpoint(public=True)
 def handler(request: Request, body: ExchangeCode) -> PortalSessionToken:
-    """Exchange the one-time code of a console link for the token of its session."""
+    """Exchange the one-time code of a console link for the session's token."""
     return portal.exchange(body, request.request_id, request.source_ip)

@@ -8,5 +8,5 @@ from patchbay.integrations.models import DecidePublication, PublicationDetail, P
 def handler(
     request: Request, workspace_id: PublisherKey, id: IntegrationId, body: DecidePublication
 ) -> PublicationDetail:
-    """Decide on a publication: approve or reject the version that was reviewed, or withdraw it."""
+    """Decide on a publication: approve or reject the reviewed version, or withdraw the publication."""
     return reviews.decide(request.principal, workspace_id, id, body, request.if_match)

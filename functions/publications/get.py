@@ -6,5 +6,5 @@ from patchbay.integrations.models import PublicationDetail, PublisherKey
 
 @endpoint(scope="publications:review")
 def handler(request: Request, workspace_id: PublisherKey, id: IntegrationId) -> PublicationDetail:
-    """Get a publication: what is submitted, what is listed, its copies, and the decisions on it."""
+    """Get a publication: its submitted and listed versions, its copies, and its decisions."""
     return reviews.get(request.principal, workspace_id, id)

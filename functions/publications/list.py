@@ -6,5 +6,5 @@ from patchbay.integrations.models import Publication, PublicationQuery
 
 @endpoint(scope="publications:review")
 def handler(query: PublicationQuery) -> Listing[Publication]:
-    """List the publications of all workspaces: those that wait for a decision, then the others."""
+    """List the publications of all workspaces: pending reviews first, then the others."""
     return reviews.list_publications(query)

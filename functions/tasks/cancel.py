@@ -6,5 +6,5 @@ from patchbay.tasks.models import Task
 
 @endpoint(scope="webhooks:write")
 def handler(request: Request, id: TaskId) -> Task:
-    """Stop a running task. What it has queued is still sent."""
+    """Cancel a running task. Deliveries that it already queued are still sent."""
     return service.cancel(request.principal, id)

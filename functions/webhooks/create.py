@@ -5,5 +5,5 @@ from patchbay.webhooks.models import CreateWebhook, WebhookWithSecret
 
 @endpoint(scope="webhooks:write", status=201, idempotent=True, located="/api/integrations/webhooks/{id}")
 def handler(request: Request, body: CreateWebhook) -> WebhookWithSecret:
-    """Register a webhook. Only this response has its signing secret."""
+    """Create a webhook. Only this response contains its signing secret."""
     return service.create(request.principal, body, request.once)

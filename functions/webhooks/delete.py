@@ -6,5 +6,5 @@ from patchbay.webhooks import service
 
 @endpoint(scope="webhooks:write")
 def handler(request: Request, id: WebhookId) -> Empty:
-    """Remove a webhook and cancel its waiting deliveries."""
+    """Delete a webhook and cancel its waiting deliveries."""
     return service.delete(request.principal, id, request.if_match)

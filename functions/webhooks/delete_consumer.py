@@ -7,5 +7,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="webhooks:write")
 def handler(request: Request, id: WebhookId, consumer: ConsumerName) -> Empty:
-    """Delete a consumer of a pull webhook's feed, with its position."""
+    """Delete a consumer of a pull webhook's feed, and its position."""
     return service.delete_consumer(request.principal, id, consumer)

@@ -6,5 +6,5 @@ from patchbay.ids import WebhookId
 
 @endpoint(scope="webhooks:write", status=202, idempotent=True)
 def handler(request: Request, id: WebhookId, body: Recover) -> Recovering:
-    """Send the failed and cancelled deliveries of a time range again."""
+    """Resend the failed and canceled deliveries of a time range."""
     return service.recover(request.principal, id, body, request.once)

@@ -7,5 +7,5 @@ from patchbay.tasks.models import Task
 
 @endpoint(scope="webhooks:write", status=202, idempotent=True, located="/api/tasks/{id}")
 def handler(request: Request, id: WebhookId, body: Replay) -> Task | ReplayPreview:
-    """Start a task that sends deliveries of a time range again, and events that the webhook did not get."""
+    """Start a task that resends deliveries of a time range, or sends events that the webhook missed."""
     return replay.start(request.principal, id, body, request.once)

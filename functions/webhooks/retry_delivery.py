@@ -6,5 +6,5 @@ from patchbay.ids import DeliveryId, WebhookId
 
 @endpoint(scope="webhooks:write", status=202, idempotent=True, optional_body=True)
 def handler(request: Request, id: WebhookId, delivery_id: DeliveryId, body: RetryDelivery) -> Delivery:
-    """Send a delivery again now."""
+    """Resend a delivery now."""
     return service.retry(request.principal, id, delivery_id, body, request.once)

@@ -6,7 +6,7 @@ from patchbay.webhooks.models import RotateSecret, WebhookWithSecret
 
 @endpoint(scope="webhooks:write", idempotent=True, optional_body=True)
 def handler(request: Request, id: WebhookId, body: RotateSecret) -> WebhookWithSecret:
-    """Rotate the signing secret of a webhook: create one, shown only in this response. Older ones keep
+    """Rotate the signing secret of a webhook. Only this response contains the new secret. Old secrets keep
     signing for `overlapSeconds`.
     """
     return service.rotate_secret(request.principal, id, body, request.if_match, request.once)

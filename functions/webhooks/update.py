@@ -7,5 +7,5 @@ from patchbay.webhooks.models import UpdateWebhook, Webhook
 
 @endpoint(scope="webhooks:write")
 def handler(request: Request, id: WebhookId, body: UpdateWebhook) -> Webhook:
-    """Update a webhook: change the fields that are sent."""
+    """Update a webhook. Only the fields that you send change."""
     return with_stats(request.principal, service.update(request.principal, id, body, request.if_match))

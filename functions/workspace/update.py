@@ -5,5 +5,5 @@ from patchbay.workspaces.models import UpdateWorkspace, Workspace
 
 @endpoint(scope="workspace:delete")
 def handler(request: Request, body: UpdateWorkspace) -> Workspace:
-    """Update the settings of the workspace. They apply to what is stored from now on."""
+    """Update the settings of the workspace. They apply to data stored from now on."""
     return service.update(request.principal, body, request.if_match)

@@ -1,6 +1,6 @@
-"""A full Patchbay on one machine, to look at: `python -m local demo`.
+"""A full Patchbay on one machine, to look at: `make demo`.
 
-world.py       the made-up workspace: brands, people, posts, mentions
+world.py       the sample workspace: brands, people, posts, mentions
 product.py     the product in this process, with a clock that moves and simulated receivers
 history.py     some hours of history, written through the product's own code
 bulk.py        lists of thousands, written in batches

@@ -1,4 +1,4 @@
-"""Writes the made-up history of the demo into a local stack: `python -m local.demo.history`.
+"""Writes the sample history of the demo into a local stack: `.venv/bin/python -m local.demo.history`.
 
 Reads `Task` from stdin (pickle), and writes lines of progress to stdout: {"done": 0.42, "what": "…"}, and
 last what `write` returns. Everything goes through the product's own code, at the times of the history.
@@ -88,7 +88,7 @@ Say = Callable[[float, str], None]
 
 
 class History:
-    """The story of a workspace. Each method is one thing that somebody does."""
+    """The story of a workspace. Each method is one thing that someone does."""
 
     def __init__(self, product: Product, task: Task, say: Say) -> None:
         self._product, self._task, self._say = product, task, say
@@ -269,7 +269,7 @@ class History:
         self._admin(f"POST {INTEGRATIONS}/{ids['Inkwell Studio']}/connections", key)
 
     def _authorize(self, id: str, name: str | None, answer: dict[str, str], token: str = "") -> None:
-        """An OAuth flow with the provider's answer, of a member or of somebody with a connect link."""
+        """An OAuth flow with the provider's answer, of a member or of someone with a connect link."""
         token = token or self._product.token(world.PEOPLE[2].id, world.PEOPLE[2].role)
         start = {"redirectUri": f"{self._task.platform}/callback", **({"connectionId": name} if name else {})}
         flow = self._product.call(f"POST {INTEGRATIONS}/{id}/oauth/initiate", start, token=token)
@@ -594,8 +594,8 @@ def _tell(id: str, name: str, webhook_id: str, data: dict[str, str]) -> dict[str
 
 
 def _public_client(service: str) -> dict[str, Any]:
-    """An OAuth client at a provider that Patchbay knows, with made-up credentials."""
-    return {"clientId": f"demo-{service}", "clientSecret": f"made-up-secret-of-{service}"}
+    """An OAuth client at a provider that Patchbay knows, with sample credentials."""
+    return {"clientId": f"demo-{service}", "clientSecret": f"sample-secret-of-{service}"}
 
 
 def _activity(at: int) -> float:

@@ -1,4 +1,4 @@
-"""A fake OAuth provider, with a page to approve or deny. Its address has the name of a made-up service.
+"""A fake OAuth provider, with a page to approve or deny. Its address has the name of a sample service.
 
     /<service>/authorize     the page
     /<service>/token         codes and refresh tokens, each of which works once

@@ -1,4 +1,4 @@
-"""Starts the demo: the fakes, the local stack with its history, and traffic. `python -m local demo`."""
+"""Starts the demo: the fakes, the local stack with its history, and traffic. `make demo`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _FUNCTIONS_OF_QUEUES = {
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `python -m local demo`. `per_minute` is the rate of the traffic after the history; 0 is
+    """The options of `make demo`. `per_minute` is the rate of the traffic after the history; 0 is
     none.
     """
 
@@ -242,7 +242,7 @@ def _summary(written: Mapping[str, Any], seconds: float) -> str:
 
 def _welcome(fakes: Fakes, console: str, workspace: str) -> str:
     return f"""
-  {NAME}, a made-up platform with the console in it:
+  {NAME}, a sample platform with the console in it:
     {fakes.platform.address}
 
   The console alone, as an owner of the workspace {workspace}:

@@ -1,4 +1,4 @@
-"""The made-up workspace of the demo: a bakery with several shops. No person or brand is real."""
+"""The sample workspace of the demo: a bakery with several shops. No person or brand is real."""
 
 from __future__ import annotations
 

@@ -485,9 +485,9 @@ def test_failed_action_stops_the_workflow_and_a_retry_requests_it_again(
     n8n: N8n, platform: ThePlatform
 ) -> None:
     execution, given = uuid.uuid4().hex, parameters("create_post", waitSeconds=60)
-    with answering(n8n, platform, error="The account is not connected any more."):
+    with answering(n8n, platform, error="The account is not connected anymore."):
         message = n8n.error("execute", parameters=given, executionId=execution)
-    assert "The account is not connected any more." in message
+    assert "The account is not connected anymore." in message
     given["waitSeconds"] = 0
     (again,) = n8n.run(parameters=given, executionId=execution)
     assert again["json"]["runStatus"] == "PENDING"

@@ -212,10 +212,10 @@ def test_failed_action_stops_the_zap(zapier: Zapier, platform: ThePlatform) -> N
     with receiver() as waiting:
         inputs = load_action("create_post").sample.input
         run = zapier(f"{operation}.perform", inputData=inputs, callback_url=waiting.url)
-        platform.answer(run["id"], error="The account is not connected any more.")
+        platform.answer(run["id"], error="The account is not connected anymore.")
         (callback,) = waiting.wait_for(1)
     error = zapier.error(f"{operation}.performResume", outputData=run, cleanedRequest=callback.json())
-    assert "The account is not connected any more." in error["message"]
+    assert "The account is not connected anymore." in error["message"]
 
 
 class EditorTest:

@@ -636,11 +636,11 @@ SEMANTIC = {
     r"connectionId: (looks like an ID|is a relative path)": "a pattern that says this is hard to read",
     r"isPublic: ": "the service decides",
     r"idempotencyKey: must match": "the header has another one",
-    r"items: must not contain an ID twice": "a schema cannot compare the items",
+    r"items: must not contain duplicate IDs": "a schema cannot compare the items",
     r".+: must (not contain control or invisible characters|have a visible character)": (
         "patterns of JSON Schema know no categories"
     ),
-    r"choices\.\w+: (the template has no such choice|is missing)": "each template has its own choices",
+    r"choices\.\w+: (the template has no choice|is missing)": "each template has its own choices",
     r"integrations\.\d+: no integration": "it has to exist",
     r"capabilities\b.*: ": "scopes that no session has, or that the caller lacks",
     r"(view|theme\..*): ": "a pattern and a schema say the same",

@@ -21,7 +21,7 @@ def test_key_is_created_copied_rotated_and_revoked(console: Console) -> None:
     form.get_by_role("button", name="Viewer").click()
     form.get_by_label("events: publish").check()
     expect(form.get_by_text("7 scopes chosen")).to_be_visible()
-    form.get_by_label("Requests in any 24 hours").fill("500")
+    form.get_by_label("Requests per day").fill("500")
     form.get_by_role("button", name="Create API key").click()
 
     first = _used(page, "Orders service is ready", console.workspace)
@@ -35,7 +35,7 @@ def test_key_is_created_copied_rotated_and_revoked(console: Console) -> None:
     dialog.get_by_role("button", name="Rotate key").click()
     second = _used(page, "Orders service has a new key", console.workspace)
     assert first != second
-    assert _works(console.workspace, first), "the old key goes on"
+    assert _works(console.workspace, first), "the old key continues"
     expect(page.get_by_text("Replaces", exact=True)).to_be_visible()
 
     page.get_by_role("button", name="More actions").click()
@@ -79,7 +79,7 @@ def test_matrix_offers_only_what_the_session_may_grant(console: Console) -> None
     names = form.get_by_role("checkbox").evaluate_all("each => each.map((box) => box.ariaLabel)")
     assert names == ["api-keys: read", "api-keys: write", "events: read"]
     expect(form.get_by_role("button", name="Automation apps")).to_have_count(0)
-    expect(form.get_by_label("Your platform's own scopes")).to_have_count(0)
+    expect(form.get_by_label("Your platform's scopes")).to_have_count(0)
 
 
 def test_key_is_edited_without_changing_what_was_not_touched(console: Console) -> None:

@@ -36,7 +36,7 @@ def integration(workspace: Workspace, chirrup: str, watch: Watch) -> str:
 
 
 class Visitor:
-    """Somebody who got a link."""
+    """Someone who got a link."""
 
     def __init__(self, context: BrowserContext, watch: Watch) -> None:
         self.context = context
@@ -53,7 +53,7 @@ class Visitor:
 def private(
     new_context: Callable[[], BrowserContext], running: RunningStack, chirrup: str
 ) -> Iterator[Visitor]:
-    """A private window of somebody without a login."""
+    """A private window of someone without a login."""
     context = new_context()
     context.set_default_timeout(DEADLINE_MS)
     watch = Watch(context, running.url)
@@ -80,9 +80,9 @@ def test_account_is_connected_by_a_link_in_a_private_window(
     page = console.open("/connections/links", role="member")
     page.get_by_role("button", name="Create connect link").first.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Who gets the access").fill("Juniper & Rye")
-    dialog.get_by_label("Who asks").fill("Maren Oduya")
-    dialog.get_by_label("Name of the connection").fill("shop-7")
+    dialog.get_by_label("Who gets access").fill("Juniper & Rye")
+    dialog.get_by_label("Requested by").fill("Maren Oduya")
+    dialog.get_by_label("Connection name").fill("shop-7")
     dialog.get_by_role("button", name="Create connect link").click()
     link = dialog.locator("code").inner_text()
     assert_accessible(page)
@@ -99,22 +99,22 @@ def test_account_is_connected_by_a_link_in_a_private_window(
     assert_accessible(visit)
     with private.watch.expecting("response: 422", "console error"):
         decide(visit, "Continue to Chirrup", "Deny")
-        expect(visit.get_by_role("alert")).to_contain_text("Chirrup did not give access")
+        expect(visit.get_by_role("alert")).to_contain_text("Chirrup did not grant access")
         assert_accessible(visit)
     decide(visit, "Try again", "Allow")
     expect(visit.get_by_role("heading", level=1)).to_have_text("Chirrup is connected")
     assert_accessible(visit)
 
     again = private.open(link)
-    expect(again.get_by_role("heading", level=1)).to_have_text("This link was used already")
+    expect(again.get_by_role("heading", level=1)).to_have_text("This link was already used")
 
     page.reload()  # ends the visit
     page = console.open("/connections/links", role="viewer")
     row = page.get_by_role("row").filter(has_text="shop-7")
     expect(row.get_by_text("Used")).to_be_visible()
     row.get_by_role("button").click()
-    page.get_by_role("link", name="Show the account").click()
-    expect(page.get_by_role("dialog").get_by_text("Its access works")).to_be_visible()
+    page.get_by_role("link", name="View account").click()
+    expect(page.get_by_role("dialog").get_by_text("The connection works")).to_be_visible()
     [connection] = console.workspace("GET /api/connections")["items"]
     assert connection["createdBy"].startswith("connect:cse_")
 
@@ -128,7 +128,7 @@ def test_revoked_link_says_so(console: Console, integration: str, private: Visit
     expect(page.get_by_text("The link was revoked")).to_be_visible()
     with private.watch.expecting("response: 401", "console error"):
         visit = private.open(link)
-        expect(visit.get_by_role("heading", level=1)).to_have_text("This link does not work any more")
+        expect(visit.get_by_role("heading", level=1)).to_have_text("This link no longer works")
         expect(visit.get_by_text("was revoked")).to_be_visible()
     assert_accessible(visit)
 
@@ -187,7 +187,7 @@ def test_account_is_connected_refreshed_and_disconnected_in_the_console(
     confirm = page.get_by_role("dialog", name="Disconnect rye-lab?")
     expect(confirm.get_by_role("button", name="Cancel")).to_be_focused()
     confirm.get_by_role("button", name="Disconnect").click()
-    expect(page.get_by_role("heading", name="No account is connected yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No accounts connected yet")).to_be_visible()
     assert console.workspace("GET /api/connections")["items"] == []
 
 

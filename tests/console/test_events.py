@@ -13,7 +13,7 @@ NO_RETRIES = {"retryConfig": {"maxRetries": 0}}
 
 def way(page: Page) -> Locator:
     """The webhooks on an event's way."""
-    return page.get_by_role("list", name="The event's way to each webhook").get_by_role("listitem")
+    return page.get_by_role("list", name="The event's path to each webhook").get_by_role("listitem")
 
 
 def rows(page: Page) -> Locator:
@@ -36,8 +36,8 @@ def test_sample_is_published_and_its_way_shown(console: Console) -> None:
         assert_accessible(page)
         data.fill('{"postId": }')
         dialog.get_by_role("button", name="Publish", exact=True).click()
-        expect(dialog.get_by_text("This is not a JSON object")).to_be_visible()
-        dialog.get_by_role("button", name="Back to the sample").click()
+        expect(dialog.get_by_text("This is not a valid JSON object")).to_be_visible()
+        dialog.get_by_role("button", name="Reset to the sample").click()
         dialog.get_by_role("button", name="Publish", exact=True).click()
         expect(page.get_by_role("heading", level=1)).to_have_text("POST_PUBLISHED")
         expect(way(page).filter(has_text="Orders")).to_contain_text("Delivered")
@@ -71,7 +71,7 @@ def test_filters_are_in_the_address(console: Console) -> None:
     console.workspace.publish()
     page = console.open("/events")
     page.get_by_label("Event type").select_option("POST_FAILED")
-    expect(page.get_by_text("No event matches")).to_be_visible()
+    expect(page.get_by_text("No matching events")).to_be_visible()
     assert page.url.endswith("type=POST_FAILED")
     page.get_by_label("Event type").select_option("")
     expect(rows(page)).to_have_count(1)

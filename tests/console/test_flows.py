@@ -62,7 +62,7 @@ def test_flow_is_built_tried_and_run(console: Console) -> None:
         expect(page.get_by_text("The run would succeed.")).to_be_visible()
         page.get_by_role("button", name="Next step").click()
         page.get_by_role("button", name="Next step").click()
-        expect(page.get_by_role("region", name="Would get")).to_contain_text("Ines Duarte on x")
+        expect(page.get_by_role("region", name="Step input")).to_contain_text("Ines Duarte on x")
         assert_accessible(page)
 
         page.get_by_role("button", name="Save and activate").click()
@@ -71,8 +71,8 @@ def test_flow_is_built_tried_and_run(console: Console) -> None:
         assert hook.requests == [], "a dry run sends nothing"
         page.get_by_role("button", name="Add a step after Is it negative?").click()
         page.get_by_role("menuitem", name=re.compile("^Wait")).click()
-        expect(page.get_by_label("Name of the step")).to_be_focused()
-        page.get_by_label("How long").fill("1")
+        expect(page.get_by_label("Step name")).to_be_focused()
+        page.get_by_label("Duration").fill("1")
         page.get_by_label("Unit").select_option("seconds")
         page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_text("Unsaved changes")).to_have_count(0)
@@ -94,7 +94,7 @@ def test_flow_is_built_tried_and_run(console: Console) -> None:
         expect(delivery).to_contain_text("Delivered")
         expect(delivery).to_contain_text("1 attempt · Latest response: 200")
         assert_accessible(page)
-        page.get_by_role("link", name="Open its delivery").click()
+        page.get_by_role("link", name="Open the delivery").click()
         expect(page.get_by_role("dialog")).to_contain_text("Delivered")
 
 
@@ -201,7 +201,7 @@ def test_flow_calls_a_provider_with_a_connection(console: Console) -> None:
         page.get_by_role("button", name="Add header").click()
         page.get_by_label("Name of header 1", exact=True).fill("X-Source")
         page.get_by_label("Value of header X-Source", exact=True).fill("{{event.type}}")
-        page.get_by_role("combobox", name="Body").select_option("Own fields")
+        page.get_by_role("combobox", name="Body").select_option("Custom fields")
         page.get_by_role("button", name="Add field").click()
         page.get_by_label("Name of field 1", exact=True).fill("text")
         page.get_by_label("Value of text", exact=True).fill("{{event.data.text}}")
@@ -209,7 +209,7 @@ def test_flow_calls_a_provider_with_a_connection(console: Console) -> None:
 
         page.get_by_role("button", name="Dry run", exact=True).click()
         expect(page.get_by_text("The run would succeed.")).to_be_visible()
-        expect(page.get_by_role("region", name="Would get")).to_contain_text("/chirrup/api/notes/x")
+        expect(page.get_by_role("region", name="Step input")).to_contain_text("/chirrup/api/notes/x")
         page.get_by_role("button", name="Save and activate").click()
         expect(page.get_by_text("Active", exact=True)).to_be_visible()
         expect(node(page, "Call a provider")).to_contain_text("POST /chirrup/api/notes")
@@ -273,10 +273,10 @@ def test_viewer_sees_a_flow_and_cannot_change_it(console: Console) -> None:
     page = console.open("/flows", role="viewer")
     expect(page.get_by_role("link", name="New flow")).to_have_count(0)
     page = console.open(f"/flows/{flow}", role="viewer")
-    expect(page.get_by_text("Your session can look at this flow")).to_be_visible()
+    expect(page.get_by_text("You can view this flow")).to_be_visible()
     for name in ("Save", "Save and activate", "Activate", "Undo", "More actions"):
         expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
     expect(page.get_by_role("button", name=re.compile("^Add a step"))).to_have_count(0)
     node(page, "From X?").click()
-    expect(page.get_by_label("Name of the step")).to_be_disabled()
+    expect(page.get_by_label("Step name")).to_be_disabled()
     assert_accessible(page)

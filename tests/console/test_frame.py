@@ -1,4 +1,4 @@
-"""The console in a frame of the platform's page, and of nobody else's."""
+"""The console in a frame of the platform's page, and of no one else's."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def test_template_is_found_installed_and_set_up(console: Console, watch: Watch) 
     page.get_by_role("link", name="Salesforce").click()
     drawer = page.get_by_role("dialog", name="Salesforce")
     expect(drawer.get_by_text("Client secret", exact=True)).to_be_visible()
-    expect(drawer.get_by_role("heading", name="What it asks the provider for")).to_be_visible()
+    expect(drawer.get_by_role("heading", name="Requested access")).to_be_visible()
     assert_accessible(page)
     drawer.get_by_role("button", name="Install").click()
     page.wait_for_url("**/integrations/int_*")
@@ -42,7 +42,7 @@ def test_template_is_found_installed_and_set_up(console: Console, watch: Watch) 
 
     page.get_by_role("button", name="Publish").click()
     page.get_by_role("dialog", name="Publish Salesforce?").get_by_role("button", name="Publish").click()
-    expect(page.get_by_text("Waits for review")).to_be_visible()
+    expect(page.get_by_text("Pending review")).to_be_visible()
     assert_accessible(page)
 
 

@@ -123,5 +123,5 @@ def test_period_is_in_the_address_and_asks_for_its_days(console: Console) -> Non
 
 def test_page_without_its_scope_says_so(console: Console) -> None:
     page = console.open("/overview", scope="events:read")
-    expect(page.get_by_text("Your session does not allow this")).to_be_visible()
+    expect(page.get_by_text("Access denied")).to_be_visible()
     expect(page.get_by_role("navigation").get_by_role("link")).to_have_text(["Events", "Settings"])

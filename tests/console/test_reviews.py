@@ -45,8 +45,8 @@ def test_publication_is_approved_and_installed_by_another_workspace(
     publisher.get_by_role("tab", name="Configuration").click()
     publisher.get_by_role("button", name="Publish").click()
     publisher.get_by_role("dialog").get_by_role("button", name="Publish").click()
-    expect(publisher.get_by_text("Waits for review")).to_be_visible()
-    expect(publisher.get_by_text("The platform reviews this version.")).to_be_visible()
+    expect(publisher.get_by_text("Pending review")).to_be_visible()
+    expect(publisher.get_by_text("The platform is reviewing this version.")).to_be_visible()
 
     page = reviewing.open("/reviews", role="admin", label="Robin")
     page.get_by_role("link", name=f"Open {name}").click()
@@ -78,7 +78,7 @@ def test_publication_is_approved_and_installed_by_another_workspace(
     seen = console.open(f"/integrations/{id}", role="viewer")
     seen.get_by_role("tab", name="Configuration").click()
     expect(seen.get_by_text("Other workspaces can install it.")).to_be_visible()
-    expect(seen.get_by_role("button", name="Take it out")).to_have_count(0)
+    expect(seen.get_by_role("button", name="Unpublish")).to_have_count(0)
 
 
 def test_change_is_compared_with_what_is_listed_and_rejected_with_a_reason(
@@ -99,14 +99,14 @@ def test_change_is_compared_with_what_is_listed_and_rejected_with_a_reason(
     reason.fill("It does not need tickets.")
     assert_accessible(page)
     opened.get_by_role("button", name="Reject", exact=True).click()
-    expect(opened.get_by_text("You rejected this version. The one that you approved before")).to_be_visible()
+    expect(opened.get_by_text("You rejected this version. The previously approved version")).to_be_visible()
     found = publication(reviewing, console.workspace, id)
     assert (found["reviewStatus"], found["listed"]["version"]) == ("REJECTED", 2)
 
     publisher = console.open(f"/integrations/{id}", role="admin")
     publisher.get_by_role("tab", name="Configuration").click()
     expect(publisher.get_by_text("It does not need tickets.")).to_be_visible()
-    expect(publisher.get_by_text("Make the changes that it asks for, and save")).to_be_visible()
+    expect(publisher.get_by_text("Make the requested changes and save")).to_be_visible()
 
 
 def test_version_that_changed_meanwhile_has_to_be_looked_at_again(
@@ -124,7 +124,7 @@ def test_version_that_changed_meanwhile_has_to_be_looked_at_again(
     expect(opened.get_by_text("Send us your passwords.")).to_be_visible()
     expect(approve).to_have_count(0)
     assert publication(reviewing, console.workspace, id)["listed"] is None
-    opened.get_by_role("button", name="I have looked at the new version").click()
+    opened.get_by_role("button", name="I have reviewed the new version").click()
     approve.click()
     expect(opened.get_by_text("The marketplace shows this version.")).to_be_visible()
 
@@ -156,7 +156,7 @@ def test_publication_is_withdrawn_after_a_question(console: Console, reviewing: 
     drawer(page, "Doorbell").get_by_role("button", name="Withdraw").click()
     asks.get_by_label("Reason").fill("It steals.")
     asks.get_by_role("button", name="Withdraw").click()
-    expect(drawer(page, "Doorbell").get_by_text("You took it out of the marketplace")).to_be_visible()
+    expect(drawer(page, "Doorbell").get_by_text("You withdrew it from the marketplace")).to_be_visible()
     found = publication(reviewing, console.workspace, id)
     assert (found["withdrawn"], found["listed"], found["copyCount"]) == (True, None, 1)
     publisher = console.open(f"/integrations/{id}", role="viewer")
@@ -193,7 +193,7 @@ def test_no_workspace_but_the_platforms_sees_reviews(console: Console, reviewing
         expect(links).to_have_count(1 if is_there else 0)
         page.close()
     page = console.open("/reviews", role=role)
-    expect(page.get_by_text("Your session does not allow this")).to_be_visible()
+    expect(page.get_by_text("Access denied")).to_be_visible()
     page.close()
 
 
@@ -201,6 +201,6 @@ def test_read_only_session_looks_and_does_not_decide(console: Console, reviewing
     id = publish_integration(console.workspace)
     page = reviewing.open(review_of(console.workspace, id), role="owner", readOnly=True)
     opened = drawer(page, "Doorbell")
-    expect(opened.get_by_text("Your session may look at publications")).to_be_visible()
+    expect(opened.get_by_text("You can view publications")).to_be_visible()
     for name in ("Approve", "Reject", "Withdraw"):
         expect(opened.get_by_role("button", name=name)).to_have_count(0)

@@ -54,7 +54,7 @@ VERBS = (
 )
 # Names of pages that begin with a verb.
 PLACES = {"Connect links"}
-REFUSED = "Your session does not allow this"
+REFUSED = "Access denied"
 
 
 @pytest.fixture(scope="module")

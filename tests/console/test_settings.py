@@ -45,12 +45,12 @@ def test_hook_of_an_automation_is_removed(console: Console) -> None:
     assert_accessible(page)
     page.keyboard.press("Escape")
     page.get_by_role("tab", name="Hooks").click()
-    page.get_by_role("link", name="Open the hook of POST_PUBLISHED").click()
+    page.get_by_role("link", name="Open the POST_PUBLISHED hook").click()
     page.get_by_role("button", name="Remove hook").click()
     confirm = page.get_by_role("dialog", name="Remove this hook?")
     assert_accessible(page)
     confirm.get_by_role("button", name="Remove hook").click()
-    expect(page.get_by_role("heading", name="No hooks of Zapier")).to_be_visible()
+    expect(page.get_by_role("heading", name="No Zapier hooks")).to_be_visible()
     assert console.workspace(f"GET {HOOKS}")["items"] == []
 
 
@@ -61,7 +61,7 @@ def test_workspace_is_exported_and_then_erased(console: Console, watch: Watch) -
     page = console.open("/settings", capabilities=capabilities)
     page.get_by_role("spinbutton", name="Days").fill("7")
     page.get_by_role("button", name="Save").first.click()
-    expect(page.get_by_text("The workspace keeps its data for the new time from now on")).to_be_visible()
+    expect(page.get_by_text("The retention was changed. It applies to new data")).to_be_visible()
     assert workspace("GET /api/workspace")["retainDays"] == 7
 
     page.get_by_role("tab", name="Data").click()
@@ -81,10 +81,10 @@ def test_workspace_is_exported_and_then_erased(console: Console, watch: Watch) -
     dialog = page.get_by_role("dialog", name="Erase everything in this workspace?")
     submit = dialog.get_by_role("button", name="Erase everything")
     expect(submit).to_be_disabled()
-    dialog.get_by_label("ID of the workspace").fill(workspace.name.upper())
+    dialog.get_by_label("Workspace ID").fill(workspace.name.upper())
     expect(submit).to_be_disabled()
     assert_accessible(page)
-    dialog.get_by_label("ID of the workspace").fill(workspace.name)
+    dialog.get_by_label("Workspace ID").fill(workspace.name)
     submit.click()
     expect(page.get_by_text("Erasure")).to_be_visible()
 

@@ -75,7 +75,7 @@ def test_styles_are_allowed_by_a_nonce_that_looks_like_a_placeholder(console: Co
 @pytest.mark.parametrize("path", ["/nothing", "/webhooks/whk_unknown/nothing"])
 def test_unknown_page_says_so_inside_the_console(console: Console, path: str) -> None:
     page = console.open(path)
-    expect(page.get_by_text("There is no such page")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_be_visible()
     expect(page.get_by_role("navigation")).to_be_visible()
     assert_accessible(page)
 

@@ -55,7 +55,7 @@ def test_first_visit_to_a_rotated_secret(console: Console) -> None:
         page.get_by_role("button", name="Send test event").first.click()
         drawer = page.get_by_role("dialog")
         drawer.get_by_role("button", name="Send", exact=True).click()
-        expect(drawer.get_by_text("Your endpoint answered with HTTP 200")).to_be_visible()
+        expect(drawer.get_by_text("Your endpoint responded with HTTP 200")).to_be_visible()
         assert_accessible(page)
         [tested] = hook.wait_for(1)
         verify(tested, secret)
@@ -63,7 +63,7 @@ def test_first_visit_to_a_rotated_secret(console: Console) -> None:
 
         event = console.workspace.publish({"network": "x"})
         assert set(console.workspace.settled(event["id"]).values()) == {"DELIVERED"}
-        page.get_by_role("link", name="Open the delivery of POST_PUBLISHED").click()
+        page.get_by_role("link", name="Open the POST_PUBLISHED delivery").click()
         drawer = page.get_by_role("dialog")
         expect(drawer.get_by_text("Your endpoint accepted it")).to_be_visible()
         page.keyboard.press("Escape")
@@ -87,17 +87,17 @@ def test_failed_delivery_is_understood_and_replayed(console: Console) -> None:
             console.workspace.settled(console.workspace.publish()["id"])
         page = console.open("/webhooks")
         page.get_by_role("link", name="Audit trail").click()
-        rows = page.get_by_role("link", name="Open the delivery of POST_PUBLISHED")
+        rows = page.get_by_role("link", name="Open the POST_PUBLISHED delivery")
         rows.first.click()
         drawer = page.get_by_role("dialog")
-        expect(drawer.get_by_text("Your endpoint answered with HTTP 422")).to_be_visible()
+        expect(drawer.get_by_text("Your endpoint responded with HTTP 422")).to_be_visible()
         expect(drawer.get_by_role("region", name="Response body")).to_contain_text("unknown post")
         assert_accessible(page)
-        drawer.get_by_role("button", name="Send again").click()
+        drawer.get_by_role("button", name="Resend").click()
         expect(drawer.get_by_text("Your endpoint accepted it")).to_be_visible()
         page.keyboard.press("Escape")
 
-        dialog = menu(page, "Send deliveries again")
+        dialog = menu(page, "Resend deliveries")
         expect(dialog.get_by_text("1 delivery matches.")).to_be_visible()
         assert_accessible(page)
         dialog.get_by_role("button", name="Send 1 delivery").click()
@@ -121,11 +121,11 @@ def test_settings_say_what_others_changed_meanwhile(console: Console, watch: Wat
         console.workspace(f"PUT {path}", json={"name": "Invoices"})
         with watch.expecting("response: 412", "console error"):
             page.get_by_role("button", name="Save changes").click()
-            conflict = page.get_by_role("alert").filter(has_text="Somebody else changed this webhook")
+            conflict = page.get_by_role("alert").filter(has_text="Someone else changed this webhook")
             expect(conflict).to_contain_text("They changed: name")
         assert_accessible(page)
         conflict.get_by_role("button", name="Save my changes").click()
-        expect(page.get_by_text("The changes are saved")).to_be_visible()
+        expect(page.get_by_text("Changes saved")).to_be_visible()
         expect(page.get_by_role("heading", level=1)).to_have_text("Invoices")
         stored = console.workspace(f"GET {path}")
         assert (stored["name"], stored["rateLimitPerSecond"]) == ("Invoices", 5)
@@ -138,13 +138,13 @@ def test_disabled_webhook_says_why_and_is_activated(console: Console) -> None:
         webhook = console.workspace.webhook(hook.url, name="Gone")
         console.workspace.settled(console.workspace.publish()["id"])
         page = console.open(f"/webhooks/{webhook['id']}")
-    banner = page.get_by_role("region", name="State of the webhook")
+    banner = page.get_by_role("region", name="Webhook state")
     expect(banner).to_contain_text("Patchbay disabled this webhook")
     expect(banner).to_contain_text("410 Gone")
     assert_accessible(page)
     banner.get_by_role("button", name="Activate").click()
-    dialog = page.get_by_role("dialog", name="Send deliveries again")
-    expect(dialog.get_by_role("checkbox", name="Events that the webhook missed")).to_be_checked()
+    dialog = page.get_by_role("dialog", name="Resend deliveries")
+    expect(dialog.get_by_role("checkbox", name="Missed events")).to_be_checked()
     dialog.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Active", exact=True)).to_be_visible()
 
@@ -158,14 +158,14 @@ def test_feed_shows_its_consumers_and_how_to_read_it(console: Console) -> None:
     commit = {"consumer": "billing", "sequence": items[0]["sequence"]}
     console.workspace(f"POST {feed}/commit", json=commit)
     page = console.open(f"/webhooks/{webhook['id']}")
-    row = page.get_by_role("table", name="Consumers of the feed").get_by_role("row", name="billing")
+    row = page.get_by_role("table", name="Feed consumers").get_by_role("row", name="billing")
     expect(row).to_contain_text("Up to date")
     assert items[0]["eventId"] == event["id"]
     page.get_by_role("tab", name="HTTP").click()
     expect(page.get_by_role("region", name="HTTP")).to_contain_text(feed)
-    row.get_by_role("button", name="Forget billing").click()
-    page.get_by_role("dialog").get_by_role("button", name="Forget consumer").click()
-    expect(page.get_by_text("Nobody reads this feed yet")).to_be_visible()
+    row.get_by_role("button", name="Delete billing").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete consumer").click()
+    expect(page.get_by_text("No consumers yet")).to_be_visible()
 
 
 def test_search_looks_only_at_what_is_loaded(console: Console, watch: Watch) -> None:
@@ -174,7 +174,7 @@ def test_search_looks_only_at_what_is_loaded(console: Console, watch: Watch) -> 
     before = len(watch.requests)
     page = console.open("/webhooks")
     page.get_by_role("searchbox").fill("Hook 0")
-    expect(page.get_by_text("No webhook matches")).to_be_visible()
+    expect(page.get_by_text("No matching webhooks")).to_be_visible()
     lists = [each for each in watch.requests[before:] if urlsplit(each.url).path == WEBHOOKS]
     assert len(lists) == 1
     page.get_by_role("button", name="Search older").click()

@@ -53,7 +53,7 @@ class Account:
         )
 
     def deploy(self, environment: str, parameters: str) -> tuple[int, str]:
-        """Run `make deploy`'s program in a terminal where nobody answers. Returns its status and output."""
+        """Run `make deploy`'s program in a terminal where no one answers. Returns its status and output."""
         variables = self.environment | {"ENV": environment, "PARAMETERS": parameters}
         terminal, end = pty.openpty()
         process = subprocess.Popen(

@@ -117,7 +117,7 @@ def test_foreign_deleted_and_unknown_integrations_are_not_found(api: Api) -> Non
     for id in (theirs, gone, IntegrationId.new()):
         answer = api(f"GET {ALL}?integrationId={id}")
         assert_problem(
-            answer, 422, None, "no integration of this workspace has this ID", paths=["integrationId"]
+            answer, 422, None, "no integration with this ID in this workspace", paths=["integrationId"]
         )
     assert_problem(api(f"GET {ALL}", token=jwt_for("acme", scope="integrations:read")), 403)
 

@@ -237,7 +237,9 @@ def test_key_cannot_create_keys_even_with_fewer_rights(api: Api, backend: Backen
     within = own | {"scopes": ["events:publish"]}
     for changes in ({}, {"rateLimitPerHour": 1, "rateLimitPerDay": 1}, {"scopes": ["credentials:read"]}):
         answer = create(api, token=parent["key"], **(within | changes))
-        assert_problem(answer, 403, None, "cannot create API keys", "a user's token that has api-keys:write")
+        assert_problem(
+            answer, 403, None, "cannot create API keys", "a user's token with the scope api-keys:write"
+        )
     assert key_count(backend) == 1
 
 
@@ -348,7 +350,7 @@ def test_request_ceiling_counts_keys_and_tokens_together(api: Api) -> None:
     assert [api(f"GET {PATH}", token=key).status for _ in range(2)] == [200, 200]
     for token in (key, jwt_for("acme")):
         answer = api(f"GET {PATH}", token=token)
-        assert_problem(answer, 429, "rate_limited", "ceiling of 3 requests a minute")
+        assert_problem(answer, 429, "rate_limited", "limit of 3 requests per minute")
         assert int(answer.headers["retry-after"]) >= 1
     assert api(f"GET {PATH}", token=jwt_for("globex")).status == 200
 

@@ -483,7 +483,7 @@ def test_documented_login_issues_accepted_tokens(
 
 @jwks
 def test_unknown_kid_refetches_the_jwks_at_most_every_five_minutes(jwks_api: Api, platform: Platform) -> None:
-    """So callers cannot cause many fetches with made-up key IDs, and a new key is found soon."""
+    """So callers cannot cause many fetches with sample key IDs, and a new key is found soon."""
     new = ECKey.generate_key("P-256", {"kid": "new"})
     token = signed({"alg": "ES256", "kid": "new"}, claims(), new)
     known = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)

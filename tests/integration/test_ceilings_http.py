@@ -158,7 +158,7 @@ def test_request_ceiling_per_minute(api: Api, clock: Clock) -> None:
     assert [api(line).status for _ in range(3)] == [200] * 3
     for other in (line, f"POST {WEBHOOKS}", f"GET {KEYS}/nope", f"GET {WEBHOOKS}"):
         answer = api(other)
-        assert_problem(answer, 429, "rate_limited", "3 requests a minute", "ceiling")
+        assert_problem(answer, 429, "rate_limited", "3 requests per minute", "limit")
         assert 1 <= int(answer.headers["retry-after"]) <= 120
     assert api("GET /api/health").status == 200  # a public route has no workspace
     assert api(line, token=None).status == 401
@@ -188,7 +188,7 @@ def test_response_at_the_ceiling_carries_the_keys_limits(api: Api, clock: Clock)
     line = f"GET {WEBHOOKS}"
     assert [api(line, token=key).status for _ in range(2)] == [200, 200]
     answer = api(line, token=key)
-    assert_problem(answer, 429, "rate_limited", "3 requests a minute")
+    assert_problem(answer, 429, "rate_limited", "3 requests per minute")
     assert answer.headers["x-ratelimit-limit"] == "50"
     assert answer.headers["retry-after"]
 
@@ -200,7 +200,7 @@ def test_event_ceiling_per_minute(api: Api, backend: Backend, clock: Clock) -> N
     backend.messages("EventsQueue")
     for headers in ({}, {"Idempotency-Key": "k"}):
         answer = api(line, json=EVENT, headers=headers)
-        assert_problem(answer, 429, "rate_limited", "2 events a minute", "ceiling")
+        assert_problem(answer, 429, "rate_limited", "2 events per minute", "limit")
         assert 1 <= int(answer.headers["retry-after"]) <= 120
     assert backend.messages("EventsQueue") == []
     assert backend.rows("IdempotencyTable") == []

@@ -1,4 +1,4 @@
-"""Connect links: somebody without a login connects an account, and attackers try to get more out of a link.
+"""Connect links: someone without a login connects an account, and attackers try to get more out of a link.
 
 Promise 5 holds for links as for users: a state works once, for 10 minutes, for the link that began it.
 """

@@ -66,7 +66,7 @@ def test_ten_consecutive_failures_disable_webhook(pipeline: Pipeline) -> None:
         after = shown(pipeline, webhook)
         assert (after["status"], after["statusReason"]) == ("DISABLED", "consecutive_failures")
         assert after["disabledAt"] == iso(from_ms(pipeline.clock.now))
-        deliver(pipeline, 2)  # it has no subscriptions any more
+        deliver(pipeline, 2)  # it has no subscriptions anymore
         assert len(r.requests) == 10
         pipeline.run()
         pipeline.events.run()

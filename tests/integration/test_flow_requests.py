@@ -1,4 +1,4 @@
-"""The request steps of flows: a provider's API gets a connection's token, and nobody else does."""
+"""The request steps of flows: a provider's API gets a connection's token, and no one else does."""
 
 from __future__ import annotations
 

@@ -822,7 +822,7 @@ def test_nobody_saves_a_step_that_they_could_not_do(flows: Flows) -> None:
     saved = save("flows:write webhooks:write", flows.tell()).json()
     assert saved["scopes"] == ["webhooks:write"]
     path = f"{FLOWS}/{saved['id']}"
-    # Neither by a change of the steps or of the trigger, nor by switching on what somebody else has saved.
+    # Neither by a change of the steps or of the trigger, nor by switching on what someone else has saved.
     for body in ({"steps": [create_campaign()]}, {"trigger": {**TRIGGER, "eventTypes": ["*"]}}):
         assert_problem(as_caller(flows, f"PUT {path}", "flows:write", json=body), 403)
     off = {"status": "INACTIVE"}

@@ -430,7 +430,7 @@ def test_webhook_that_was_deleted_before_the_roll_up_counts_for_its_workspace(le
         ("groupBy=webhook&webhookId={id}", "webhookId", None),
         ("groupBy=connection&eventType=POST_FAILED", "eventType", None),
         ("groupBy=integration&webhookId={id}", "webhookId", None),
-        ("webhookId={id}", "webhookId", "no webhook of this workspace has this ID"),
+        ("webhookId={id}", "webhookId", "no webhook with this ID in this workspace"),
         ("cursor=abc", "cursor", None),
     ],
 )

@@ -616,8 +616,8 @@ def test_validation_messages_use_the_terms_of_json(api: Api) -> None:
         "name": "is missing",
         "eventTypes": "must not be empty",
         "filters.0.op": "must be one of 'equals', 'in', 'exists'",
-        "filters.1.path": "must be names in the event's data, separated by dots, such as post.channel or "
-        "tags.0; at most 8 names of at most 64 characters",
+        "filters.1.path": "must be a path in the event's data, such as post.channel or tags.0, with at most "
+        "8 names of at most 64 characters",
         "headers": "must be an object",
         "rateLimitPerSecond": "must be at least 1",
         "retryConfig.schedule": "must be 'standard'",
@@ -1006,7 +1006,7 @@ def test_lists_page_and_filter_and_reject_invalid_cursors(
             )
             near, other = (error["message"] for error in problem["errors"])
             assert near == "unknown parameter; did you mean `cursor`?"
-            assert other.startswith("unknown parameter; this route takes ")
+            assert other.startswith("unknown parameter; this route has ")
         with subtests.test(f"{path}, 20 by default"):
             answer = api(f"GET {path}").json()
             assert [item["id"] for item in answer["items"]] == ids[:20]
@@ -1173,7 +1173,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
                 for cursor in (*foreign, *itertools.islice(in_turn, 10)):
                     answer = api(f"GET {path}?limit=5{query}&cursor={cursor}")
                     if cursor in foreign and not first_value(cursor).startswith(kinds):
-                        assert "leave it out to start again" in answer.text, cursor
+                        assert "omit it to start from the beginning" in answer.text, cursor
                     if answer.status == 200:
                         assert {item["id"] for item in answer.json()["items"]} <= own, cursor
                     else:

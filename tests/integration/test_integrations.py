@@ -822,7 +822,7 @@ def test_ceiling_applies_to_create_and_install_until_delete(
     first = created(api)
     assert api(f"POST {PATH}/{template}/install").status == 201
     for answer in (create(api), api(f"POST {PATH}/{template}/install")):
-        assert_problem(answer, 409, "conflict", "2 integrations, its ceiling")
+        assert_problem(answer, 409, "conflict", "2 integrations, which is its limit")
     created(api, jwt_for("globex"))
     delete(api, first)
     second = created(api)
@@ -1369,7 +1369,7 @@ ATTACKS: dict[str, list[dict[str, Any]]] = {
         },
         {"provider": None, "config": {"tokenUrl": "{}/token", "authorizationUrl": "{}/authorize"}},
     ],
-    "another name of nobody's": [{"provider": "other"}, {"config": {"tokenUrl": "{}/token"}}],
+    "another name of no one's": [{"provider": "other"}, {"config": {"tokenUrl": "{}/token"}}],
     "paused": [{"status": "INACTIVE"}, {"config": {"tokenUrl": "{}/token"}}, {"status": "ACTIVE"}],
     "braces": [
         {"config": {"tokenUrl": "{}/{clientSecret}"}},

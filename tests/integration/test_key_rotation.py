@@ -467,7 +467,7 @@ def test_webhook_that_takes_no_requests_gets_no_key(world: World) -> None:
         world.run()
         assert r.requests == []
         assert sorted(failures(world)) == ["webhook_deleted", "webhook_inactive", "webhook_paused"]
-        assert len(world.working()) == 3, "a successor was made that nobody can get"
+        assert len(world.working()) == 3, "a successor was made that no one can get"
 
 
 def test_secret_that_refuses_is_announced(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -566,7 +566,7 @@ def test_only_users_with_all_scopes_of_the_key_set_its_policy(world: World) -> N
     weak = create(scopes=["api-keys:write"], rotation={"everyDays": 10})
     caller = guard.admit(weak.key).principal
     for policy in (to(webhook), {"everyDays": 11}, {"everyDays": None}, None):
-        with pytest.raises(Forbidden, match="An API key cannot change how API keys rotate"):
+        with pytest.raises(Forbidden, match="An API key cannot change the rotation of API keys"):
             update(weak, caller, rotation=policy)
     shown = get(weak).model_dump(mode="json", by_alias=True)
     update(weak, caller, name="narrowed", rotation=shown["rotation"])
@@ -622,7 +622,7 @@ def test_pending_successor_is_only_narrowed_by_itself(world: World, failing_targ
     r, _, key = failing_target
     pending = world.working()[1]
     for wider in ({"scopes": ["events:publish", "credentials:read"]}, {"rateLimitPerDay": 20_000}):
-        with pytest.raises(Conflict, match=f"Change the key that it replaces, {key.id}"):
+        with pytest.raises(Conflict, match=f"change the key that it replaces, {key.id}"):
             update(pending, **wider)
     update(pending, rateLimitPerDay=5)
     world.run()
@@ -639,7 +639,7 @@ def test_secret_that_is_sent_as_it_was_read_confirms_nothing(world: World) -> No
         update(key, scopes=wider, rotation=shown["rotation"])
     other = to(new_secret(world))
     other["deliverTo"]["pin"] = shown["rotation"]["deliverTo"]["pin"]
-    with pytest.raises(ValidationFailed, match="is that of another secret"):
+    with pytest.raises(ValidationFailed, match="belongs to another secret"):
         update(key, rotation=other)
     assert update(key, scopes=wider, rotation=to(arn)).rotation == key.rotation
 
@@ -655,12 +655,12 @@ def test_only_an_owner_sets_the_target_of_the_workspace(world: World) -> None:
     partial = Principal("acme", "user:bob", frozenset({"workspace:delete", "api-keys:write"}))
     caller = guard.admit(create(scopes=["workspace:delete"]).key).principal
     set_default({"everyDays": 90}, partial)
-    with pytest.raises(Forbidden, match="Only an owner may set where"):
+    with pytest.raises(Forbidden, match="Only an owner can set where"):
         set_default(to(webhook), partial)
-    with pytest.raises(Forbidden, match="An API key cannot change how"):
+    with pytest.raises(Forbidden, match="An API key cannot change the rotation"):
         set_default(None, caller)
     set_default(to(webhook))
-    with pytest.raises(Forbidden, match="Only an owner may set where"):
+    with pytest.raises(Forbidden, match="Only an owner can set where"):
         set_default(to(webhook, days=1), partial)
     read = workspaces.get(partial).model_dump(mode="json", by_alias=True)["apiKeyRotation"]
     set_default(read, partial)  # as it was read
@@ -783,7 +783,7 @@ def test_schedule_revokes_the_successor_of_a_revoked_key_after_a_crash(
         service.revoke(ADA, key.id)
     assert works(world, delivered(r)[0])
     other = [each for each in world.working() if each.id != key.id]
-    set_attributes(world.backend, "ApiKeysTable", {"id": other[0].id}, t=0)  # nobody has used it
+    set_attributes(world.backend, "ApiKeysTable", {"id": other[0].id}, t=0)  # no one has used it
     world.run()
     assert not works(world, delivered(r)[0])
 

@@ -150,7 +150,7 @@ def test_concurrent_failures_announce_each_step_once(pipeline: Pipeline) -> None
         pipeline.deliveries.poll()
         assert types(pipeline.backend, "DELIVERY_FAILED") == ["DELIVERY_FAILED"]
         percents = sorted(data["percent"] for _, data in announced(pipeline.backend, "WEBHOOK_FAILING"))
-        assert percents in ([50, 80], [80])  # if 80 % is announced first, 50 % is no news any more
+        assert percents in ([50, 80], [80])  # if 80 % is announced first, 50 % is no news anymore
 
 
 @pytest.mark.parametrize("call", range(3, 12, 2))

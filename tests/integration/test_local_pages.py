@@ -130,7 +130,7 @@ def test_sign_in_says_why_there_is_no_session(state: Path) -> None:
     app = sign_in.app(url, state)
     answer = ask(app, "GET", console_path(state), headers={"host": f"127.0.0.1:{port}"})
     assert answer.status_code == 502
-    assert "did not answer" in answer.text
+    assert "did not respond" in answer.text
 
 
 def test_pages_cannot_be_framed_or_stored(platform: Platform) -> None:
@@ -374,7 +374,7 @@ def test_odd_receiver_answers_a_page_with_scripts(receiving: str) -> None:
     assert "<script>" in answer.text
 
 
-# ── the made-up data ─────────────────────────────────────────────────────────────────────────────────
+# ── the sample data ─────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("kind", world.WEIGHTS)

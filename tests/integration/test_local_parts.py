@@ -212,6 +212,32 @@ def formatted(line: str, verbose: bool = False) -> list[str]:
     return [line[9:] for line in stream.getvalue().splitlines()]  # without the time
 
 
+def test_a_request_is_one_line_with_the_fields_of_the_functions_record() -> None:
+    stream = io.StringIO()
+    logs = Logs(stream, False)
+    record = {"level": "INFO", "message": "GET /a/{id}", "correlation_id": "r1", "status": 200, "ms": 1}
+    logs.begin("r1")
+    logs.output("Fn", json.dumps({**record, "workspace": "acme", "caller": None}))
+    logs.access("r1", "GET", "/a/1", 200, 2.4, "Fn")
+    logs.begin("r2")
+    logs.access("r2", "GET", "/b", 503, 7, "Fn")
+    logs.output("Fn", json.dumps({**record, "correlation_id": "r2"}))
+    assert [line[9:] for line in stream.getvalue().splitlines()] == [
+        "HTTP    Fn 200 GET /a/1 2 ms workspace=acme correlation_id=r1",
+        "HTTP    Fn 503 GET /b 7 ms",
+        "INFO    Fn GET /a/{id} correlation_id=r2 status=200 ms=1",
+    ]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_ordinary_notes_are_no_warnings(verbose: bool) -> None:
+    stream = io.StringIO()
+    Logs(stream, verbose).note("Fn", "1 of 2 messages stay in Queue", ordinary=True)
+    assert [line[9:] for line in stream.getvalue().splitlines()] == (
+        ["DEBUG   Fn 1 of 2 messages stay in Queue"] if verbose else []
+    )
+
+
 METRIC = json.dumps({"_aws": {"CloudWatchMetrics": [{"Metrics": [{"Name": "Delivered"}]}]}, "Delivered": [3]})
 TRACE = 'Traceback (most recent call last):\n  File "/x/a.py", line 7, in go\n    f()\nValueError: no'
 

@@ -240,4 +240,4 @@ def test_functions_can_be_invoked_through_the_lambda_api(running: RunningStack) 
 
 
 def _record(body: str) -> dict[str, str]:
-    return {"messageId": "made-up", "body": body, "eventSourceARN": "none"}
+    return {"messageId": "sample", "body": body, "eventSourceARN": "none"}

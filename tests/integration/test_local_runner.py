@@ -142,6 +142,14 @@ def test_invoke_runs_one_function(app: Path, running: RunningStack, tmp_path: Pa
     assert (result.returncode, answer["event"]) == (0, {"hello": 1})
     assert answer["environment"]["SEEN_TABLE"] == running.tables["SeenTable"]
     assert "a plain line" in result.stderr
+    for option in ("-e", "--event"):  # as in `sam local`
+        same = local(*arguments, "EchoFunction", option, str(event), STATE_DIR=str(running.state))
+        assert json.loads(same.stdout)["event"] == {"hello": 1}
+    event.write_text('{"authorization": "Bearer <make token WORKSPACE=acme>"}')
+    filled = local(*arguments, "EchoFunction", str(event), STATE_DIR=str(running.state))
+    bearer = json.loads(filled.stdout)["event"]["authorization"].removeprefix("Bearer ")
+    key = OctKey.import_key((running.state / "jwt-secret").read_text())
+    assert jwt.decode(bearer, key).claims["workspace_id"] == "acme"
 
     alone = local(
         *arguments, "ActFunction", STATE_DIR=str(tmp_path / "state")
@@ -160,11 +168,38 @@ def test_conflict_with_a_running_stack_is_one_line(running: RunningStack, tmp_pa
     assert one_line(conflict) == f"error: port {port} is in use: choose another with PORT=…"
 
 
+@pytest.mark.parametrize("command", ["run", "token"])
+def test_unusable_state_directory_is_one_line(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for state in (file, file / "below"):
+        printed = one_line(local(command, STATE_DIR=str(state), PORT="0", WORKSPACE="acme"))
+        assert printed == f"error: STATE_DIR must be a folder, and {state} is not one: set another STATE_DIR"
+
+
+def test_deleted_state_directory_ends_the_stack_with_one_line(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with stack(state, template=APP / "template.yaml") as running, running.log.open() as log:
+        assert running.process is not None
+        shutil.rmtree(state)
+        assert running.process.wait(20) == 1
+        lines = log.read().splitlines()
+    assert lines[-1].startswith(f"error: the state directory {state} was deleted")
+    assert "Traceback" not in "".join(lines)
+    assert not state.exists()
+
+
 def test_invalid_settings_are_one_line(app: Path, tmp_path: Path) -> None:
     def run(*arguments: str, **environment: str) -> str:
         return one_line(local("run", *arguments, STATE_DIR=str(tmp_path), PORT="0", **environment))
 
     template = ("--template", str(app / "template.yaml"))
+    for variable in ("PORT", "RECEIVER_PORT"):
+        command = "run" if variable == "PORT" else "receiver"
+        for port in ("70000", "-1", "http"):
+            assert one_line(local(command, STATE_DIR=str(tmp_path), **{variable: port})) == (
+                f"error: {variable} must be a number from 1 to 65535, not {port!r}"
+            )
     assert "none.yaml not found" in run("--template", str(tmp_path / "none.yaml"))
     assert "ministack not found at /nowhere" in run(*template, MINISTACK="/nowhere")
     assert "no parameter Greetin" in run(*template, "--parameter", "Greetin=x")
@@ -173,6 +208,23 @@ def test_invalid_settings_are_one_line(app: Path, tmp_path: Path) -> None:
     variables.write_text('{"NoFunction": {"NAME": "value"}}')
     assert "no function NoFunction" in run(*template, "--env-vars", str(variables))
     assert run(*template, "--parameter", "Greeting=rude") == "error: Greeting must not be rude"
+
+
+def test_kill_workers_kills_only_the_workers_of_this_stack(running: RunningStack, tmp_path: Path) -> None:
+    state = {"STATE_DIR": str(running.state)}
+    missing = one_line(local("kill-workers", STATE_DIR=str(tmp_path)))
+    assert missing.startswith(f"error: no stack is running with STATE_DIR={tmp_path}")
+    assert one_line(local("kill-workers", **state)) == (
+        "error: the template has no function DeliverFunction, DeliverSlowFunction"
+    )
+    running.invoke("EchoFunction")
+    (pid,) = running.pids("EchoFunction")
+    killed = local("kill-workers", FUNCTION="EchoFunction", **state)
+    assert (killed.returncode, killed.stdout) == (0, f"killed {pid} (EchoFunction)\n")
+    assert eventually(lambda: running.pids("EchoFunction") == [])
+    none = one_line(local("kill-workers", FUNCTION="EchoFunction", **state))
+    assert none.startswith("error: EchoFunction: no process is running")
+    running.invoke("EchoFunction")
 
 
 def tree(running: RunningStack) -> list[psutil.Process]:
@@ -230,7 +282,8 @@ def test_data_survives_a_restart(tmp_path: Path) -> None:
 def test_token_prints_only_the_token(tmp_path: Path) -> None:
     state = {"STATE_DIR": str(tmp_path)}
     result = local("token", WORKSPACE="acme", **state)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert result.returncode == 0
+    assert result.stderr.startswith(f"warning: no stack is running with STATE_DIR={tmp_path}")
     (printed,) = result.stdout.splitlines()
     secret = tmp_path / "jwt-secret"
     assert secret.stat().st_mode & 0o777 == 0o600
@@ -249,6 +302,21 @@ def test_token_prints_only_the_token(tmp_path: Path) -> None:
     missing = local("token", WORKSPACE="", **state)
     assert (missing.returncode, missing.stdout) == (2, "")
     assert len(missing.stderr.splitlines()) == 1
+    wrong = local("token", WORKSPACE="acme", ROLE="boss", **state)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "error: ROLE must be owner, admin, member or viewer, not 'boss'\n"
+
+
+def test_token_of_another_state_directory_names_the_running_stack(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with stack(tmp_path / "state", template=APP / "template.yaml", port=port) as running:
+        right = local("token", WORKSPACE="acme", STATE_DIR=str(running.state))
+        assert (right.returncode, right.stderr) == (0, "")
+        other = local("token", WORKSPACE="acme", STATE_DIR=str(tmp_path / "other"))
+        command = f"make token WORKSPACE=acme STATE_DIR={running.state}"
+        assert f"  for {running.url}: {command}" in other.stderr.splitlines()
 
 
 @pytest.fixture
@@ -259,7 +327,7 @@ def receiver() -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
         process = subprocess.Popen(
             [sys.executable, "-m", "local", "receiver"],
             cwd=ROOT,
-            env={**os.environ, "RECEIVER_PORT": "0", **environment},
+            env={**os.environ, "PORT": "0", **environment},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -326,9 +394,18 @@ def test_receivers_secret_is_on_no_command_line(
 
     file.write_text("whsec_é")
     assert one_line(local("receiver", SECRET_FILE=str(file))) == (
-        f"error: {file} has no signing secret (whsec_ and base64)"
+        f"error: {file} does not contain a signing secret (whsec_ and base64)"
     )
     assert one_line(local("receiver", SECRET_FILE=str(tmp_path))).startswith("error: cannot read SECRET_FILE")
+
+
+def test_make_receiver_has_the_port_of_the_command_line() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    for more, expected in (({}, "local receiver"), ({"RECEIVER_PORT": "1"}, "RECEIVER_PORT= .venv")):
+        arguments = ["make", "--dry-run", "receiver", *(["PORT=9000"] if more else [])]
+        printed = subprocess.check_output(arguments, cwd=ROOT, env={**environment, **more}, text=True)
+        assert expected in printed
+        assert ("RECEIVER_PORT=" in printed) == bool(more)
 
 
 def test_make_rejects_a_secret_on_its_command_line() -> None:

@@ -176,9 +176,9 @@ def test_wrong_rate_is_refused(rate: str) -> None:
 @pytest.mark.parametrize(
     ("variables", "text"),
     [
-        ({}, "name the queue: QUEUE=events, QUEUE=deliveries or QUEUE=flows"),
-        ({"QUEUE": "schedules"}, "name the queue"),
-        ({"QUEUE": "events"}, "name the stack: STACK=patchbay-prod"),
+        ({}, "set the queue: QUEUE=events, QUEUE=deliveries or QUEUE=flows"),
+        ({"QUEUE": "schedules"}, "set the queue"),
+        ({"QUEUE": "events"}, "set the stack: STACK=patchbay-prod"),
         ({"QUEUE": "events", "STACK": "local"}, "start it with `make run`"),
     ],
     ids=["nothing", "other queue", "no stack", "no local stack"],
@@ -262,7 +262,7 @@ def test_missing_table_is_a_fault(backend: Backend, capsys: pytest.CaptureFixtur
 
 
 def test_names_of_other_stacks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Problem, match="no stack of Patchbay"):
+    with pytest.raises(Problem, match="not a Patchbay stack"):
         Stack("other", {}, stack.aws_client, dict).id("EventsQueue")
 
 
@@ -433,7 +433,7 @@ def test_interrupted_drill_deletes_its_tables(
         run_drill(backend, restores)
     printed = capsys.readouterr().out
     assert "waiting for " in printed, "a table that is being restored cannot be deleted"
-    assert "the side tables are deleted" in printed
+    assert "the copies are deleted" in printed
     assert side_tables(backend) == []
 
 

@@ -52,7 +52,7 @@ def test_every_credential_field_rejects_characters_added_by_copying(
             (error,) = assert_problem(answer, 422, paths=[path])["errors"]
             message = error["message"]
             assert name in message
-            assert "begins or ends with a space" in message or "invisible character" in message
+            assert "starts or ends with a space" in message or "invisible character" in message
             assert secret not in answer.text
     answer = api(f"PUT {INTEGRATIONS}/{id}", json={"config": {"clientSecret": value}})
     assert_problem(answer, 422, paths=["config.clientSecret"])

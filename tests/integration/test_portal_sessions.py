@@ -340,7 +340,7 @@ def test_session_ends_only_itself(api: Api) -> None:
     assert exchange(api, code_of(other)).status == 200
     assert_problem(api(f"DELETE {SESSIONS}/current"), 404)
     assert_problem(api(f"DELETE {SESSIONS}/pse_0355200000000000000001"), 404)
-    assert_problem(api(f"DELETE {SESSIONS}/somebody"), 404)
+    assert_problem(api(f"DELETE {SESSIONS}/someone"), 404)
 
 
 def test_sessions_of_others_need_the_scopes_of_keys(api: Api) -> None:

@@ -292,7 +292,7 @@ def test_hosts_are_those_of_the_recorded_requests(key: str) -> None:
 def test_unknown_provider_is_not_found_with_suggestion(api: Api) -> None:
     assert_problem(api(f"GET {PROVIDERS}/hubsopt"), 404, None, "Did you mean `hubspot`?")
     assert_problem(api(f"GET {PROVIDERS}/nobody"), 404, None, "GET /api/integrations/providers")
-    assert_problem(api(f"GET {PROVIDERS}/HubSpot!"), 404, None, "key must be a provider's key")
+    assert_problem(api(f"GET {PROVIDERS}/HubSpot!"), 404, None, "key must be a provider key")
 
 
 def test_misspelled_provider_is_rejected_unless_it_has_urls_of_its_own(api: Api) -> None:

@@ -339,7 +339,7 @@ def test_first_events_of_a_batch_pass_at_the_ceiling(
     answer = api(BATCH, json=body, headers=key("1"))
     remaining = 10 - used
     assert codes(answer) == ["validation_failed", *[None] * remaining, *["rate_limited"] * (12 - remaining)]
-    assert "10 events a minute" in items(answer)[-1]["error"]["detail"]
+    assert "10 events per minute" in items(answer)[-1]["error"]["detail"]
     assert sorted(event["data"]["n"] for event in queued(backend)) == list(range(remaining))
     assert api(EVENTS, json=EVENT).status == 429
 

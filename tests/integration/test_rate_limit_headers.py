@@ -195,6 +195,6 @@ def test_unknown_routes_count_against_the_ceiling_of_the_workspace(api: Api) -> 
     key = create_key(api)
     assert [api("GET /api/nothing", token=key).status for _ in range(2)] == [404, 404]
     answer = api("GET /api/nothing", token=key)
-    assert_problem(answer, 429, "rate_limited", "ceiling of 3 requests a minute")
+    assert_problem(answer, 429, "rate_limited", "limit of 3 requests per minute")
     assert remaining(answer) == 997
     assert api("GET /api/nothing", token=None).status == 404

@@ -235,7 +235,7 @@ def test_ceiling_of_connections_per_workspace(
     connect(api, id)
     connect(api, other, "b")
     started = start_flow(api, id, connectionId="c")
-    assert_problem(complete_flow(api, started["state"]), 409, None, "ceiling of 2 connections")
+    assert_problem(complete_flow(api, started["state"]), 409, None, "limit of 2 connections")
     assert len(crm.revocations) == 1, "the grant that was not stored"
     assert connection_count(api, id) == 1
     connect(api, id)  # replacing a connection is always possible

@@ -170,7 +170,7 @@ def test_missing_events_are_matched_and_sent(pipeline: Pipeline) -> None:
         ]
         stats = pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}").json()["stats"]
         assert stats["delivered"] == 3
-        # Nothing is missing any more.
+        # Nothing is missing anymore.
         assert count(pipeline, webhook, since, missing=True)["total"] == 0
 
 

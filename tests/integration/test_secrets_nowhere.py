@@ -118,7 +118,7 @@ def test_no_secret_in_responses_logs_queues_or_tables(
         assert driver.revealed_by == set(REVEALS)
         for response in driver.responses:
             if response.line == "GET /api/openapi.json":
-                continue  # a file, whose examples have the made-up secrets of this tour
+                continue  # a file, whose examples have the sample secrets of this tour
             assert not found(secrets, response.text, except_for=response.revealed), response.line
             # A secret that REVEALS does not list is unknown, but ours can be told by their form.
             assert response.revealed or not OWN_SECRET.search(response.text), response.line

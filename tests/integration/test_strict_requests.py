@@ -1,4 +1,4 @@
-"""A request may say only what its route reads: no unknown parameters, and no body that nobody reads."""
+"""A request may say only what its route reads: no unknown parameters, and no body that no one reads."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_every_route_refuses_an_unknown_parameter(
         with subtests.test(line):
             answer = api(f"{line}?zzz=1", token=token)
             (error,) = assert_problem(answer, 422, paths=["zzz"])["errors"]
-            assert error["message"].startswith("unknown parameter; this route takes ")
+            assert error["message"].startswith("unknown parameter; this route has ")
 
 
 # Its first 100 bytes are an empty value.
@@ -112,7 +112,7 @@ def test_every_route_without_a_body_refuses_one(
         for body in (b'{"status": "ACTIVE"}', b"[1]", b"not JSON", b"\xff", b"0", b" x ", LATE_BODY):
             with subtests.test(f"{line} {body!r}"):
                 (error,) = assert_problem(api(line, token=token, body=body), 422, paths=["body"])["errors"]
-                assert error["message"] == "this route takes no body; send the request without one"
+                assert error["message"] == "this route has no body; send the request without one"
         if line == "POST /api/workspace/export":
             continue  # only the first of these would start an export
         for body in (b"", b"{}", b" {\n} ", b"null", b"[]", b'""'):
@@ -210,7 +210,7 @@ def test_nothing_near_is_suggested_for_other_names_and_many_of_them(api: Api) ->
 )
 def test_a_repeated_parameter_is_refused(api: Api, query: str, path: str) -> None:
     (error,) = assert_problem(api(f"GET {WEBHOOKS}?{query}"), 422, paths=[path])["errors"]
-    assert error["message"] == "is sent twice; send one value"
+    assert error["message"] == "was sent twice; send one value"
 
 
 def test_an_empty_value_is_refused_where_it_would_mean_everything(api: Api) -> None:

@@ -227,7 +227,7 @@ def test_masked_headers_keep_their_values(api: Api) -> None:
     assert headers_of(id) == {"x-token": SECRET}
 
     answer = api(f"PUT {path}", json={"headers": {"x-token": MASK, "X-Other": MASK}})
-    assert_problem(answer, 422, None, "X-Other is a mask; send the value itself", paths=["headers"])
+    assert_problem(answer, 422, None, "X-Other is a masked value; send the actual value", paths=["headers"])
     assert_problem(api(f"POST {WEBHOOKS}", json={**WEBHOOK, "headers": {"X-Token": MASK}}), 422)
     assert headers_of(id) == {"x-token": SECRET}
 

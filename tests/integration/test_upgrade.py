@@ -1,4 +1,4 @@
-"""A stack with the last release's data: today's code reads its rows and messages, and goes on with its work.
+"""A stack with the last release's data: today's code reads its rows and messages, and continues its work.
 
 `tests/upgrade/rows.json.gz` has what `make record-rows` recorded at that release. A reader that needs an
 attribute that its rows lack fails here.

@@ -50,7 +50,7 @@ def test_resource_changes_with_the_tag_of_its_last_response(api: Api, path: str)
     tagged(changed)
     assert changed.headers["etag"] != got.headers["etag"]
     stale = api(f"PUT {location}", json={"name": "c"}, headers={"If-Match": got.headers["etag"]})
-    assert_problem(stale, 412, None, "is at version 2, not 1", "Read it again")
+    assert_problem(stale, 412, None, "is at version 2, not 1", "Get it again")
     assert "etag" not in stale.headers
     weak = {"If-Match": f"W/{changed.headers['etag']}"}
     assert_problem(api(f"PUT {location}", json={"name": "c"}, headers=weak), 412, None, "weak", "without W/")

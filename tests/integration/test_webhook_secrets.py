@@ -486,7 +486,7 @@ def test_own_secret_signs_and_is_shown_in_the_response_only(
         (whsec(bytes(range(25))).rstrip("="), "must be whsec_ and the base64"),
         (f"{whsec(bytes(range(25)))[:-3]}x==", "must be whsec_ and the base64"),
         (OWN.replace("A", "-", 1), "must be whsec_ and the base64"),
-        (OWN + "\n", "begins or ends with a space or a line break"),
+        (OWN + "\n", "starts or ends with a space or a line break"),
         ("********", "is a mask"),
         ("", "must have 1 to"),
         (whsec(bytes(range(23))), "has 23 bytes"),

@@ -190,7 +190,7 @@ def test_response_that_repeats_a_header_value_is_withheld(api: Api) -> None:
     attempt = answer.json()
     assert attempt["requestHeaders"]["Authorization"] == MASK
     assert (attempt["responseHeaders"], attempt["responseBody"]) == ({}, None)
-    assert "repeats part of a header value" in attempt["withheld"]
+    assert "contains part of a custom header value" in attempt["withheld"]
 
 
 @pytest.mark.parametrize("status", [200, 500])
@@ -353,7 +353,7 @@ def test_workspace_can_send_ten_test_events_a_minute(api: Api, monkeypatch: pyte
         assert send_tests(api, r, other, 7, clock) == [200] * 6 + [429]
         limits.clear_cache()
         answer = api(f"POST {WEBHOOKS}/{one['id']}/test")
-        assert_problem(answer, 429, "rate_limited", "10 test events a minute")
+        assert_problem(answer, 429, "rate_limited", "10 test events per minute")
         wait = int(answer.headers["retry-after"])
         assert 60 <= wait <= 66
         assert_problem(

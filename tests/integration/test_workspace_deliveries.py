@@ -205,5 +205,5 @@ def test_cursor_of_another_source_is_rejected(mixed: Pipeline) -> None:
         answer = mixed.api(f"GET {PATH}?limit=1{query}&cursor={cursor}")
         body = assert_problem(answer, 422)
         assert body["errors"] == [
-            {"path": "cursor", "message": "is not a cursor of this list; leave it out to start again"}
+            {"path": "cursor", "message": "is not a cursor of this list; omit it to start from the beginning"}
         ]

@@ -130,7 +130,7 @@ def test_listen_goes_on_after_a_kill_and_waits_for_the_receiver(
             consumers = f"GET {feed(workspace)}/consumers"
             eventually(lambda: [one["lag"] for one in workspace(consumers)["items"]] == [0])
             listener.stop(signal.SIGKILL)
-        publish(workspace, range(3, 6))  # nobody listens
+        publish(workspace, range(3, 6))  # no one listens
         with listening(workspace, url, tmp_path) as listener:
             listener.printed("Going on where the last run stopped.")
             has_all(inbox, 6)

@@ -91,7 +91,7 @@ def test_refusal_names_the_ceiling_and_has_retry_after(
     process = world.process()
     process.admit("acme", "events", 3)
     process.admit("acme", "requests")
-    with pytest.raises(RateLimited, match="ceiling of 3 events a minute") as refused:
+    with pytest.raises(RateLimited, match="limit of 3 events per minute") as refused:
         process.admit("acme", "events")
     # After a third of the next minute, one of the three no longer counts.
     wait = int(refused.value.headers["retry-after"])
@@ -141,7 +141,7 @@ def test_cost_above_the_ceiling_is_never_admitted(monkeypatch: pytest.MonkeyPatc
         assert admitted(process, cost=6) == 0
         world.now += 30 * MINUTE
     assert world.table.rows == {}
-    with pytest.raises(CostExceedsLimit, match="ceiling of 5 requests a minute: 6 at once") as refused:
+    with pytest.raises(CostExceedsLimit, match="limit of 5 requests per minute, so 6 at once") as refused:
         process.admit("acme", "requests", 6)
     assert refused.value.headers == {}, "waiting does not help"
 

@@ -79,7 +79,7 @@ FAULTS: dict[str, tuple[Callable[[Parts], Any], str]] = {
         lambda parts: named(parts[2][::-1], "additionalFields")["options"].reverse(),
         "its fields are not sorted",
     ),
-    "name in lower case": (
+    "name in lowercase": (
         lambda parts: named(parts[2], "text").update(displayName="the text"),
         "is not in title case",
     ),

@@ -51,7 +51,7 @@ def test_credential_as_issued_is_accepted(text: str) -> None:
 def test_added_characters_are_rejected_without_repeating_the_credential(added: str) -> None:
     for text in (f"s3cr3t{added}", f"{added}s3cr3t", added):
         for multiline in (False, True):
-            with pytest.raises(ValueError, match=r"begins or ends with|invisible character") as raised:
+            with pytest.raises(ValueError, match=r"starts or ends with|invisible character") as raised:
                 pasted_credentials.check(text, multiline=multiline)
             assert "s3cr3t" not in str(raised.value)
     if added != " ":
@@ -80,7 +80,7 @@ def test_key_file_is_accepted_only_as_multiline(text: str) -> None:
     "wrong", [f"{PEM}\n\n", f"{PEM} \n", f"\n{PEM}", f"{PEM}\r", f"{PEM}\n\t", f"{PEM}\n\ufeff"]
 )
 def test_key_file_ends_with_at_most_one_line_break(wrong: str) -> None:
-    with pytest.raises(ValueError, match=r"begins or ends with|invisible character"):
+    with pytest.raises(ValueError, match=r"starts or ends with|invisible character"):
         pasted_credentials.check(wrong, multiline=True)
 
 

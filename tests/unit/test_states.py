@@ -87,7 +87,7 @@ def retention(monkeypatch: pytest.MonkeyPatch) -> None:
         (claimed, 45, 45),
         (waiting_for_slot, 5, 5),
         (lambda: retrying(is_parked=False), 60, 60),
-        # A later message takes over these deliveries, so their own is not needed any more.
+        # A later message takes over these deliveries, so their own is not needed anymore.
         (lambda: retrying(is_parked=True), OBSOLETE, 60),
         (held, OBSOLETE, OBSOLETE),
         (lambda: applied(states.released(held(), NOW)), OBSOLETE, None),

@@ -117,7 +117,7 @@ def test_empty_33rd_level_is_too_deep() -> None:
         (b'"\xc0\x80"', "not UTF-8"),
         (b'"\xed\xa0\x80"', "not UTF-8"),
         (b'"\xf5\x80\x80\x80"', "not UTF-8"),
-        (b"\xef\xbb\xbf{}", "BOM"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
         ("{}".encode("utf-16-le"), "line 1"),
         ("{}".encode("utf-32-be"), "line 1"),
         (b"/* a */ 1", "line 1"),

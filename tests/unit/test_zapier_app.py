@@ -152,8 +152,8 @@ FAULTS: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "input without a label": (lambda a: create(a)["inputFields"][0].pop("label"), "has no label"),
     "ID without a dropdown": (lambda a: create(a)["inputFields"][0].pop("dynamic"), "has no dropdown"),
-    "label in lower case": (lambda a: trigger(a)["display"].update(label="post published"), "Title Case"),
-    "noun in lower case": (lambda a: trigger(a).update(noun="post"), "Title Case"),
+    "label in lowercase": (lambda a: trigger(a)["display"].update(label="post published"), "Title Case"),
+    "noun in lowercase": (lambda a: trigger(a).update(noun="post"), "Title Case"),
     "description without a period": (
         lambda a: trigger(a)["display"].update(description="Triggers when a post is published"),
         "description",

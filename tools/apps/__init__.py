@@ -2,6 +2,6 @@
 
 Each platform has a module whose `files()` returns the text of every generated file by its path from the
 repository's root, and a `…_check` module that finds faults that the platform's own tools miss. `derived`
-collects the files of all platforms, and `python -m tools.apps` writes them. The other files of an app are
+collects the files of all platforms, and `make derived` writes them. The other files of an app are
 written by hand.
 """

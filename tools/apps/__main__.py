@@ -1,4 +1,4 @@
-"""Writes the automation apps: `python -m tools.apps`."""
+"""Writes the automation apps: a part of `make derived`."""
 
 from __future__ import annotations
 

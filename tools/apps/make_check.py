@@ -1,4 +1,4 @@
-"""Checks the Make app for faults that the schemas of Make's editor miss: `python -m tools.apps.make_check`.
+"""Checks the Make app for errors that the editor's schemas miss: `.venv/bin/python -m tools.apps.make_check`.
 
 It finds dangling references, IDs that Make rejects, unused files, mappings of unknown variables, secrets in
 logs, wrong labels, and modules that differ from the catalogue.

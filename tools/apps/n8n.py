@@ -103,7 +103,7 @@ def _kinds(path: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def filter_fields() -> list[dict[str, object]]:
     """A collection for each event, with a filter for each field that can equal a value. Times and lists are
-    left to the advanced filters: nobody waits for a certain millisecond.
+    left to the advanced filters: no one waits for a certain millisecond.
     """
     return [
         {

@@ -1,4 +1,4 @@
-"""Builds Vale, the linter of prose, from its Go module: `python -m tools.docs.vale`.
+"""Builds Vale, the linter of prose, from its Go module: `.venv/bin/python -m tools.docs.vale`.
 
 Vale is no package of PyPI or npm that holds its program. `vale/go.sum` has the hashes of all modules.
 """
@@ -25,9 +25,7 @@ def main() -> None:
     if stamp.exists() and stamp.read_text() == digest:
         return
     if not shutil.which("go"):
-        sys.exit(
-            "patchbay: go not found; install Go 1.25 or later, from which Vale is built, for `make lint-docs`"
-        )
+        sys.exit("patchbay: go not found; `make lint-docs` builds Vale with Go: install Go 1.25 or later")
     TARGET.mkdir(parents=True, exist_ok=True)
     with open(ROOT / ".tools/.lock", "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
@@ -42,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    environment.start(main)

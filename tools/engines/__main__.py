@@ -100,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
         say(str(problem))
         return 1
     except BotoCoreError as error:
-        say(f"DynamoDB Local does not answer: {error}")
+        say(f"DynamoDB Local does not respond: {error}")
         return 1
     if not used:
         say("no test used DynamoDB Local: the tests ran on another engine")

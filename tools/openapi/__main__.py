@@ -1,4 +1,4 @@
-"""Writes openapi.json and the page of errors: `python -m tools.openapi`, a part of `make derived`."""
+"""Writes openapi.json and the page of errors: a part of `make derived`."""
 
 from __future__ import annotations
 

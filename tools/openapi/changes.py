@@ -1,8 +1,8 @@
-"""Lists what changed between two documents: `python -m tools.openapi.changes BASE`, with a revision of git.
+"""Lists what changed between two documents: `make api-changes BASE=`, with a revision of git.
 
-Exits with 1 if a change breaks clients, by the rules of docs/reference/versioning.md: a request that was valid must
-stay valid, and a response must still have what it had. (oasdiff, which does the same, is a program in Go; the
-packages for Node and Python do not know OpenAPI 3.1.)
+Exits with 1 if a change breaks clients, by the rules of docs/reference/versioning.md: a request that was
+valid must stay valid, and a response must still have what it had. (oasdiff, which does the same, is a program
+in Go; the packages for Node and Python do not know OpenAPI 3.1.)
 """
 
 from __future__ import annotations

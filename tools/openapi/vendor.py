@@ -1,4 +1,4 @@
-"""Puts the script of the reference page into its layer: `python -m tools.openapi.vendor VERSION`.
+"""Puts the script of the reference page into its layer: `.venv/bin/python -m tools.openapi.vendor VERSION`.
 
 The script is that of the npm package @scalar/api-reference, unchanged and compressed. It is in the
 repository, so that `sam build` needs neither Node nor a registry. `scalar.toml` records the version, npm's

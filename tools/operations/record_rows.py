@@ -24,7 +24,7 @@ TARGET = ROOT / "tests/upgrade/rows.json.gz"
 def main() -> int:
     release = stacks.setting("RELEASE")
     if not release:
-        raise Problem("name the release: RELEASE=v1.2.0")
+        raise Problem("set the release: RELEASE=v1.2.0")
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
         archive = tree / "tree.tar"

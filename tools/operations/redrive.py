@@ -37,7 +37,7 @@ _ENDED = {"COMPLETED", "CANCELLED", "FAILED"}
 def main() -> int:
     queue = stacks.setting("QUEUE")
     if queue not in QUEUES:
-        raise Problem("name the queue: QUEUE=events, QUEUE=deliveries or QUEUE=flows")
+        raise Problem("set the queue: QUEUE=events, QUEUE=deliveries or QUEUE=flows")
     return redrive(stacks.find(stacks.setting("STACK")), queue, read_rate(stacks.setting("RATE")))
 
 
@@ -62,16 +62,14 @@ def redrive(stack: Stack, queue: str, rate: int | None) -> int:
     except ClientError as error:
         if error.response["Error"]["Code"].rpartition("#")[2] not in _MISSING:
             raise
-        say("this SQS has no tasks that move messages; moving them one by one")
+        say("this SQS does not support message move tasks; moving messages one by one")
         moved = move(sqs, source, destination, rate)
         say(f"moved {moved} messages")
         failed = False
     left = depth(sqs, source)
     say(f"about {left} messages are left in {QUEUES[queue][0]}")
     if left:
-        say(
-            "what a worker cannot read comes back: read one (docs/operate/runbooks.md), and correct its sender"
-        )
+        say("unreadable messages come back: read one (docs/operate/runbooks.md), and fix its sender")
     return int(failed)
 
 
@@ -82,13 +80,13 @@ def follow(sqs: Any, source: str, destination: str, rate: int | None) -> bool:
     if task.get("Status") == "RUNNING":
         pace = ", at its own rate" if rate else ""
         say(
-            f"a task already moves messages to {task.get('DestinationArn', 'their sources')}; "
-            f"following it{pace}"
+            f"a task is already moving messages to {task.get('DestinationArn', 'their sources')}; following "
+            f"it{pace}"
         )
     else:
         options = {"MaxNumberOfMessagesPerSecond": rate} if rate else {}
         sqs.start_message_move_task(SourceArn=source, DestinationArn=destination, **options)
-        say("started; if you stop this command, the task continues, and the same command follows it again")
+        say("started; if you stop this command, the task continues. Run the same command to follow it again")
         since += 1
         task = latest(sqs, source, since)
     polls = 0

@@ -94,11 +94,11 @@ def drill(stack: Stack, samples: int) -> int:
         at = latest_time(dynamodb, drills, datetime.now(UTC))
         say(f"restoring to {at:%Y-%m-%d %H:%M:%S} UTC")
         if stack.name == LOCAL:
-            say("the emulator ignores the time, and copies the rows of now")
+            say("the emulator ignores the time and copies the current rows")
         restore(dynamodb, drills, at)
     finally:
         tables.delete(dynamodb, [each.side for each in drills], POLL_SECONDS, say)
-        say("the side tables are deleted")
+        say("the copies are deleted")
     return report(drills)
 
 
@@ -111,7 +111,7 @@ def prepared(dynamodb: Any, stack: Stack, samples: int) -> Iterator[Drill]:
         name = stack.id(logical_id)
         if tables.is_there(dynamodb, name + SUFFIX):
             raise Problem(
-                f"{name}{SUFFIX} exists: another drill runs, or one was killed. If none runs: "
+                f"{name}{SUFFIX} exists: another drill is running, or one was killed. If none is running: "
                 f"aws dynamodb delete-table --table-name {name}{SUFFIX}"
             )
         described = dynamodb.describe_table(TableName=name)["Table"]
@@ -302,13 +302,11 @@ def report(drills: list[Drill]) -> int:
     for fault in faults:
         say(f"FAULT: {fault}")
     if faults:
-        say(
-            "run the drill again. If it differs again, a restore of these tables does not bring back what was"
-        )
+        say("run the drill again. If it differs again, restoring these tables does not bring back what was")
         say("stored: keep the lines above, and open a case with AWS Support before you need the backup")
         return 1
-    say("every table can be restored. TTL and point-in-time recovery have to be turned on after a real")
-    say("restore: see docs/operate/backup.md")
+    say("every table can be restored. Turn on TTL and point-in-time recovery after a real")
+    say("restore: docs/operate/backup.md, Restore")
     return 0
 
 

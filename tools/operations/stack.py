@@ -42,15 +42,15 @@ class Stack:
             return self.resources[logical_id]
         except KeyError:
             raise Problem(
-                f"the stack {self.name} has no {logical_id}: "
-                "it is older than this release, or no stack of Patchbay"
+                f"the stack {self.name} has no {logical_id}: it is older than this release, or not a "
+                "Patchbay stack"
             ) from None
 
 
 def find(name: str) -> Stack:
     """The running stack with this name. Raises Problem."""
     if not name:
-        raise Problem("name the stack: STACK=patchbay-prod, or STACK=local for the one of `make run`")
+        raise Problem("set the stack: STACK=patchbay-prod, or STACK=local for the stack of `make run`")
     return local_stack() if name == LOCAL else deployed_stack(name)
 
 

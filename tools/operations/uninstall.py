@@ -48,9 +48,9 @@ class Found:
 def main() -> int:
     name = stacks.setting("STACK")
     if not name:
-        raise Problem("name the stack: STACK=patchbay-dev")
+        raise Problem("set the stack: STACK=patchbay-dev")
     if name == LOCAL:
-        raise Problem("the local stack is only its state directory: stop it, and delete .patchbay")
+        raise Problem("to uninstall the local stack, stop it and delete its state directory, .patchbay")
     days = read_days(stacks.setting("DAYS"))
     return uninstall(name, stacks.setting("CONFIRM") == name, days, stacks.aws_client)
 
@@ -69,7 +69,7 @@ def uninstall(name: str, is_confirmed: bool, days: int, client: Callable[[str], 
     found, artifacts = find(client, name), artifact_bucket(client("cloudformation"))
     describe(name, found, artifacts, days)
     if not is_confirmed:
-        say(f"nothing was deleted. To delete all of it: make uninstall STACK={name} CONFIRM={name}")
+        say(f"nothing was deleted. To delete everything: make uninstall STACK={name} CONFIRM={name}")
         return 1
     if found.live:
         delete_stack(client("cloudformation"), name, found.live)
@@ -159,7 +159,7 @@ def check_protection(cloudformation: Any, name: str, id: str) -> None:
     [described] = cloudformation.describe_stacks(StackName=id)["Stacks"]
     if described.get("EnableTerminationProtection"):
         raise Problem(
-            f"the stack {name} is protected. To end that: aws cloudformation "
+            f"the stack {name} is protected. To remove the protection: aws cloudformation "
             f"update-termination-protection --no-enable-termination-protection --stack-name {name}"
         )
 
@@ -266,7 +266,7 @@ def delete_stack(cloudformation: Any, name: str, id: str) -> None:
             raise Problem("\n".join([f"the stack {name} could not be deleted:", *reasons]))
         left = sum(not item["ResourceStatus"].startswith("DELETE_") for item in resources)
         if left != before:
-            say(f"deleting the stack: {left} resources to go")
+            say(f"deleting the stack: {left} resources remaining")
         before = left
         time.sleep(POLL_SECONDS)
 
@@ -331,8 +331,8 @@ def report(client: Callable[[str], Any], name: str, artifacts: str | None) -> in
         if not remaining:
             break
         time.sleep(POLL_SECONDS)  # some services show what is deleted for a while
-    say("left, because others use it or because it was never a part of the stack:")
-    say("  the secret with the key for tokens (JwtSecretArn), certificates, and an SNS topic of your own")
+    say("not deleted, because other stacks use it or it was never part of the stack:")
+    say("  the secret with the key for tokens (JwtSecretArn), certificates, and your own SNS topic")
     if artifacts:
         say(f"  {artifacts}, the bucket of the SAM CLI, which all stacks of the region share")
     say("  for 35 days, without cost, the backups that DynamoDB makes of deleted tables")

@@ -1,4 +1,4 @@
-"""Writes the generated modules of the SDKs: `python -m tools.sdk`, a part of `make derived`."""
+"""Writes the generated modules of the SDKs: a part of `make derived`."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ export function Layout() {
     lastPage.current = page;
     // The first page only redirects: the keyboard begins at the top.
     if (from === page || from === HOME) return;
-    // A screen reader goes on at the new page; links inside it keep their own focus.
+    // A screen reader continues at the new page; links inside it keep their own focus.
     main.current?.focus({ preventScroll: true });
   }, [page]);
   return (

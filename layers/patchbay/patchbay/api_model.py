@@ -122,9 +122,9 @@ def check_name(text: str) -> str:
     of combining marks, which could cover other text of a page.
     """
     if not invisible.VISIBLE.search(check_plain_text(text)):
-        raise ValueError("must have a visible character")
+        raise ValueError("must have at least one visible character")
     if invisible.unstacked(text) != text:
-        raise ValueError(f"must not have more than {invisible.MOST_MARKS} combining marks on a letter")
+        raise ValueError(f"must not have more than {invisible.MOST_MARKS} combining marks per letter")
     return text
 
 

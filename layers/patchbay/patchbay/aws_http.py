@@ -59,7 +59,7 @@ _idle: defaultdict[Endpoint, list[tuple[socket.socket, float]]] = defaultdict(li
 
 
 def exchange(url: str, headers: Mapping[str, str], body: bytes) -> Response:
-    """POST `body` and return (status, headers with names in lower case, body). Raises OSError.
+    """POST `body` and return (status, headers with names in lowercase, body). Raises OSError.
 
     An exchange takes at most 2 s, plus at most 1 s each for the connection and the TLS handshake.
     """

@@ -77,7 +77,7 @@ def file(path: str) -> ConsoleFile:
         return _page(_CONNECT_PAGES[path], ())
     if _VIEW.fullmatch(path):
         return _page("index.html", settings().frame_ancestors)
-    raise NotFound("The console has no such page. Check the URL.")
+    raise NotFound("The console has no page at this URL. Check the URL.")
 
 
 def _page(name: str, ancestors: Sequence[str]) -> ConsolePage:
@@ -109,8 +109,7 @@ def _asset(name: str) -> Asset:
     stored = _assets().get(name)
     if stored is None:
         raise NotFound(
-            "The console has no such file. If a page needs it, a newer version was deployed: load the page "
-            "again."
+            "The console has no such file. If a page needs it, a newer version was deployed: reload the page."
         )
     return _KINDS[name.rpartition(".")[2]].of(stored.read_bytes())
 

@@ -1,7 +1,7 @@
 """The errors of the API. Each class has its HTTP status, code, title and remedy.
 
 Only `patchbay.http.response` converts them to problem+json (RFC 9457). `all_problems` is the table of all
-codes, from which the page of errors is made.
+codes; the error page is generated from it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class FieldError(NamedTuple):
 
 
 class Problem(Exception):
-    """The base class. Callers see `detail`: it says what is wrong and what to do, and contains no secret.
+    """The base class. Callers see `detail`: it says what is wrong and what to do. It contains no secrets.
 
     `remedy` says what to do about every error of this code. It is in the documentation, not in responses.
     """
@@ -37,16 +37,16 @@ class Problem(Exception):
 class MalformedJson(Problem):
     status, code, title = 400, "malformed_json", "Malformed JSON in the request body"
     remedy = (
-        "Send one JSON object in UTF-8, without duplicate keys, `NaN` or more than 32 levels. A repeat of "
-        "the same body fails again."
+        "Send one JSON object in UTF-8, without duplicate keys, `NaN`, or more than 32 levels of nesting. "
+        "Do not retry the same body."
     )
 
 
 class Unauthenticated(Problem):
     status, code, title = 401, "unauthenticated", "Authentication failed"
     remedy = (
-        "Send `Authorization: Bearer <JWT or API key>` or `X-API-Key: <key>`. If you sent it, the detail "
-        "says whether the credentials are incomplete, expired or revoked."
+        "Send `Authorization: Bearer <JWT or API key>` or `X-API-Key: <key>`. If you sent credentials, the "
+        "detail says whether they are incomplete, expired or revoked."
     )
 
     def __init__(self, detail: str) -> None:
@@ -56,7 +56,7 @@ class Unauthenticated(Problem):
 class Forbidden(Problem):
     status, code, title = 403, "forbidden", "Not allowed"
     remedy = (
-        "Use credentials that have the scope or the right that the detail names, or ask an owner of the "
+        "Use credentials that have the scope or permission named in the detail, or ask an owner of the "
         "workspace."
     )
 
@@ -64,8 +64,8 @@ class Forbidden(Problem):
 class NotFound(Problem):
     status, code, title = 404, "not_found", "Not found"
     remedy = (
-        "Check the path and the ID. A resource of another workspace does not exist for you, and neither "
-        "does a deleted one."
+        "Check the path and the ID. You also get this error for deleted resources and for resources of "
+        "other workspaces."
     )
 
 
@@ -77,15 +77,15 @@ class MethodNotAllowed(Problem):
 class Conflict(Problem):
     status, code, title = 409, "conflict", "Conflict with the current state"
     remedy = (
-        "Read the resource again: its state does not permit the change. If the detail says so, repeat the "
-        "request a moment later."
+        "The resource's state does not allow the change. Get the resource again. If the detail says so, "
+        "retry the request in a moment."
     )
 
 
 class PreconditionFailed(Problem):
     status, code, title = 412, "precondition_failed", "The resource has changed"
     remedy = (
-        "Somebody changed the resource after you read it. GET it again, apply your change to the new "
+        "Someone changed the resource after you read it. GET it again, apply your change to the new "
         "version, and send that version in `If-Match`."
     )
 
@@ -94,7 +94,7 @@ def check_version(resource: str, current: int, if_match: int | None) -> None:
     """Raises PreconditionFailed when the caller's If-Match is not the resource's current version."""
     if if_match is not None and if_match != current:
         raise PreconditionFailed(
-            f"The {resource} is at version {current}, not {if_match}. Read it again, apply your change, and "
+            f"The {resource} is at version {current}, not {if_match}. Get it again, apply your change, and "
             "send that version in If-Match."
         )
 
@@ -107,40 +107,44 @@ def write_conflict(resource: str) -> Conflict:
 class IntegrationInactive(Problem):
     status, code, title = 409, "integration_inactive", "The integration is not active"
     remedy = (
-        "Complete and activate the integration (`PUT /api/integrations/{id}/status`), then repeat the "
-        "request."
+        "Complete and activate the integration (`PUT /api/integrations/{id}/status`), then retry the request."
     )
 
 
 class ConnectionExpired(Problem):
     status, code, title = 409, "connection_expired", "The connection has expired"
-    remedy = "The user must connect again: start a flow with `POST /api/integrations/{id}/oauth/initiate`."
+    remedy = (
+        "The user must connect again: start an OAuth flow with `POST /api/integrations/{id}/oauth/initiate`."
+    )
 
 
 class EventErased(Problem):
     status, code, title = 409, "event_erased", "The data of the event was erased"
     remedy = (
-        "The data cannot be restored, so the event cannot be sent again. Publish a new event if you must."
+        "Erased data cannot be restored, so the event cannot be resent. If necessary, publish a new event."
     )
 
 
 class WorkspaceErasing(Problem):
     status, code, title = 409, "workspace_erasing", "The workspace is being erased"
     remedy = (
-        "Wait until the task of the erasure has ended (`GET /api/tasks`). Then the workspace is empty, and "
-        "can be used again with new API keys."
+        "Wait until the erasure task has ended (`GET /api/tasks`). The workspace is then empty. You can use "
+        "it again with new API keys."
     )
 
     def __init__(self) -> None:
         super().__init__(
-            "This workspace is being erased, so it accepts no requests until that has ended. Follow the "
-            "task: GET /api/tasks."
+            "This workspace is being erased and accepts no requests until the erasure is complete. To "
+            "follow the task, use GET /api/tasks."
         )
 
 
 class PayloadTooLarge(Problem):
     status, code, title = 413, "payload_too_large", "Payload too large"
-    remedy = "Send less. A body has at most 1 MiB and the data of an event 256 KiB; split a batch."
+    remedy = (
+        "Send less data, or split the batch. The limits are 1 MiB for a request body and 256 KiB for the "
+        "data of an event."
+    )
 
 
 class ValidationFailed(Problem):
@@ -148,8 +152,7 @@ class ValidationFailed(Problem):
 
     status, code, title = 422, "validation_failed", "Request validation failed"
     remedy = (
-        "Correct the fields in `errors`: each entry has a `path` and a `message`. A repeat of the same "
-        "request fails again."
+        "Fix the fields in `errors`. Each entry has a `path` and a `message`. Do not retry the same request."
     )
 
     def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
@@ -164,19 +167,19 @@ class ValidationFailed(Problem):
 
 class IdempotencyMismatch(Problem):
     status, code, title = 422, "idempotency_mismatch", "Idempotency-Key used with a different request"
-    remedy = (
-        "An `Idempotency-Key` belongs to one request. Use a new key for a request with another body or path."
-    )
+    remedy = "Use a new `Idempotency-Key` for each request. Reuse a key only to retry the same request."
 
 
 class AuthorizationFailed(Problem):
     status, code, title = 422, "authorization_failed", "The provider did not grant access"
-    remedy = "The provider refused access, and the detail has its reason. Start a new flow."
+    remedy = "The provider denied access. The detail contains its reason. Start a new OAuth flow."
 
 
 class RateLimited(Problem):
     status, code, title = 429, "rate_limited", "Too many requests"
-    remedy = "Wait for the seconds in `Retry-After`, then repeat the request. The detail names the limit."
+    remedy = (
+        "Wait for the number of seconds in `Retry-After`, then retry the request. The detail names the limit."
+    )
 
 
 class CostExceedsLimit(Problem):
@@ -184,8 +187,8 @@ class CostExceedsLimit(Problem):
 
     status, code, title = 422, "cost_exceeds_limit", "The cost exceeds the limit"
     remedy = (
-        "Waiting does not help, because the cost is above the whole limit. Split the request, or raise "
-        "the limit."
+        "The cost of the request is greater than the whole limit, so waiting does not help. Split the "
+        "request or raise the limit."
     )
 
 
@@ -194,21 +197,21 @@ class InternalError(Problem):
 
     status, code, title = 500, "internal", "Internal server error"
     remedy = (
-        "Repeat the request later. With an `Idempotency-Key`, a repeat changes nothing twice. If the "
-        "error persists, report its `requestId`."
+        "Retry the request later. With an `Idempotency-Key`, a retry does not repeat the change. If the "
+        "error persists, contact support with its `requestId`."
     )
 
 
 class ResponseTooLarge(Problem):
     status, code, title = 500, "response_too_large", "The response is too large"
-    remedy = "Ask for fewer items. If the request was a change, it succeeded: do not repeat it."
+    remedy = "Request fewer items. If the request was a change, it succeeded: do not retry it."
 
 
 class UpstreamFailed(Problem):
     status, code, title = 502, "upstream_failed", "An upstream service failed"
     remedy = (
-        "A provider or a service that Patchbay depends on failed. Repeat the request after `Retry-After`, "
-        "or in a minute."
+        "A provider or a service that Patchbay depends on failed. Retry the request after the number of "
+        "seconds in `Retry-After`, or in a minute."
     )
 
 

@@ -35,8 +35,8 @@ _PATH = re.compile(rf"{_SEGMENT}(\.{_SEGMENT}){{0,{MAX_DEPTH - 1}}}\Z")
 def _check_path(path: str) -> str:
     if not _PATH.match(path):
         raise ValueError(
-            "must be names in the event's data, separated by dots, such as post.channel or tags.0; "
-            f"at most {MAX_DEPTH} names of at most 64 characters"
+            f"must be a path in the event's data, such as post.channel or tags.0, with at most {MAX_DEPTH} "
+            "names of at most 64 characters"
         )
     return path
 

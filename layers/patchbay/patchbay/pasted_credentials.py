@@ -35,13 +35,13 @@ def check(text: str, *, multiline: bool = False) -> None:
     line break.
     """
     if text == MASK:
-        raise ValueError("is a mask; send the value itself, or leave it out")
+        raise ValueError("is a masked value; send the actual value, or omit it")
     if not text or len(text) > MAX_LENGTH:
         raise ValueError(f"must have 1 to {MAX_LENGTH:,} characters")
     has_lines = multiline and len(text.splitlines()) > 1
     body = _LINE_END.sub("", text) if has_lines else text
     if body != body.strip():
-        raise ValueError("begins or ends with a space or a line break; remove it")
+        raise ValueError("starts or ends with a space or a line break; remove it")
     for match in INVISIBLE.finditer(text):
         if not has_lines or match[0] not in "\t\r\n":
             raise ValueError(f"contains an invisible character, U+{ord(match[0]):04X}; remove it")

@@ -31,5 +31,5 @@ def check(url: str | None) -> None:
     parts = _RETURN_URL.fullmatch(url)
     if parts is None or parts["origin"] not in settings().return_origins or "#" in url:
         raise ValidationFailed.for_field(
-            "returnUrl", "must have one of the origins in the deployment's parameter AllowedReturnOrigins"
+            "returnUrl", "must have an origin that is in the deployment's parameter AllowedReturnOrigins"
         )

@@ -20,7 +20,7 @@ class ConfigurationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Settings:
-    """One field per variable, with its name in lower case. Times are in seconds, sizes in bytes."""
+    """One field per variable, with its name in lowercase. Times are in seconds, sizes in bytes."""
 
     platform_workspace_id: str
     api_keys_table: str

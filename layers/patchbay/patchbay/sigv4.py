@@ -33,7 +33,7 @@ def sign(
     *,
     now: float | None = None,
 ) -> dict[str, str]:
-    """The headers with a date, the session token, and a signature of all of them. Names are in lower case and
+    """The headers with a date, the session token, and a signature of all of them. Names are in lowercase and
     include `host`. `now` is a Unix time; the default is the current time.
     """
     timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))

@@ -25,7 +25,7 @@ def loads(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     try:
         text = raw.decode("utf-8")
         if text.startswith("\ufeff"):
-            raise MalformedJson("The body starts with a BOM; send UTF-8 without one.")
+            raise MalformedJson("The body starts with a byte order mark. Send UTF-8 without one.")
         value = (_decode_negative_zero if "-0" in text else _decode)(text)
         if "\\u" in text:
             _check_unicode(value)

@@ -18,7 +18,7 @@ _MAX_LENGTH = 64
 _SIMILARITY = 0.6
 # `domian` is a typo of domain (0.83). `zoom` and `google-ads` are not typos of zoho and google (0.75).
 _TYPO_SIMILARITY = 0.82
-# Names that other APIs use (Svix, Stripe, GitHub), in lower case and without separators. The first one that
+# Names that other APIs use (Svix, Stripe, GitHub), in lowercase and without separators. The first one that
 # is known is suggested.
 _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "after": ("since",),

@@ -89,9 +89,7 @@ class Update(ApiModel):
         shown = current.model_dump(mode="json", by_alias=True)
         volatile = rules.volatile_fields()
         errors = [
-            FieldError(
-                name, f"is read-only; {rules.see.get(name, 'send it as it was read, or leave it out')}"
-            )
+            FieldError(name, f"is read-only; {rules.see.get(name, 'send the current value, or omit it')}")
             for name, value in self._sent_back.items()
             if name not in volatile and not _is_same(value, shown[name])
         ]

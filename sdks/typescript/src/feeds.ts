@@ -15,7 +15,7 @@ export interface FollowOptions {
   wait?: number;
   /** Ends the loop, after the event that it is at. What is done is committed. */
   signal?: AbortSignal;
-  /** Gets the error when Patchbay cannot be reached; the loop goes on. Default: `console.warn`. */
+  /** Gets the error when Patchbay cannot be reached; the loop continues. Default: `console.warn`. */
   onInterruption?: (error: ApiError | ConnectionFailed) => void;
 }
 

@@ -22,17 +22,17 @@ export const events: INodePropertyOptions[] = [
   {
     "name": "API Key Rotated",
     "value": "API_KEY_ROTATED",
-    "description": "Triggers when an API key gets a successor"
+    "description": "Triggers when an API key is rotated"
   },
   {
     "name": "API Key Rotation Due",
     "value": "API_KEY_ROTATION_DUE",
-    "description": "Triggers when an API key that Patchbay does not rotate by itself is due, and 7 days before"
+    "description": "Triggers when an API key that Patchbay does not rotate automatically is due for rotation, and 7 days before"
   },
   {
     "name": "API Key Rotation Failed",
     "value": "API_KEY_ROTATION_FAILED",
-    "description": "Triggers when an API key is due, but its successor cannot be delivered, once a day"
+    "description": "Triggers when an API key is due for rotation but the new key cannot be delivered, once a day"
   },
   {
     "name": "Alert Triggered",
@@ -47,7 +47,7 @@ export const events: INodePropertyOptions[] = [
   {
     "name": "Approval Requested",
     "value": "APPROVAL_REQUESTED",
-    "description": "Triggers when somebody asks for a post to be approved"
+    "description": "Triggers when someone asks for a post to be approved"
   },
   {
     "name": "Campaign Completed",
@@ -67,7 +67,7 @@ export const events: INodePropertyOptions[] = [
   {
     "name": "Connection Expired",
     "value": "CONNECTION_EXPIRED",
-    "description": "Triggers when a connected account has to be connected again"
+    "description": "Triggers when a connected account must be connected again"
   },
   {
     "name": "Connection Recovered",
@@ -77,7 +77,7 @@ export const events: INodePropertyOptions[] = [
   {
     "name": "Connection Revoked",
     "value": "CONNECTION_REVOKED",
-    "description": "Triggers when a connection is deleted, or its integration"
+    "description": "Triggers when a connection or its integration is deleted"
   },
   {
     "name": "Conversation Assigned",
@@ -87,12 +87,12 @@ export const events: INodePropertyOptions[] = [
   {
     "name": "Delivery Failed",
     "value": "DELIVERY_FAILED",
-    "description": "Triggers when a delivery fails for good, once an hour for each webhook"
+    "description": "Triggers when a delivery fails after all retries, at most once an hour per webhook"
   },
   {
     "name": "Mention Received",
     "value": "MENTION_RECEIVED",
-    "description": "Triggers when somebody mentions one of the workspace's accounts or keywords"
+    "description": "Triggers when someone mentions one of the workspace's accounts or keywords"
   },
   {
     "name": "Message Received",
@@ -117,7 +117,7 @@ export const events: INodePropertyOptions[] = [
   {
     "name": "Rate Limit Near",
     "value": "RATE_LIMIT_NEAR",
-    "description": "Triggers when an API key has used 80 percent of a limit, once in each hour or day"
+    "description": "Triggers when an API key has used 80 percent of a limit, once per hour or day"
   },
   {
     "name": "Webhook Disabled",
@@ -127,12 +127,12 @@ export const events: INodePropertyOptions[] = [
   {
     "name": "Webhook Failing",
     "value": "WEBHOOK_FAILING",
-    "description": "Triggers when half, and again when 80 percent, of the failures in a row that disable a webhook are reached"
+    "description": "Triggers when a webhook reaches 50 percent, and again 80 percent, of the consecutive failures that disable it"
   },
   {
     "name": "Webhook Recovered",
     "value": "WEBHOOK_RECOVERED",
-    "description": "Triggers when a webhook that was failing takes a delivery again"
+    "description": "Triggers when a webhook that was failing accepts a delivery again"
   }
 ];
 
@@ -416,7 +416,7 @@ export const filterFields: INodeProperties[] = [
         "name": "message",
         "type": "string",
         "default": "",
-        "description": "The alert in words"
+        "description": "A description of the alert"
       },
       {
         "displayName": "Metric",
@@ -496,7 +496,7 @@ export const filterFields: INodeProperties[] = [
         "name": "approvalId",
         "type": "string",
         "default": "",
-        "description": "The platform's own id of the approval"
+        "description": "The platform's ID of the approval"
       },
       {
         "displayName": "Comment",
@@ -534,14 +534,14 @@ export const filterFields: INodeProperties[] = [
         "name": "network",
         "type": "string",
         "default": "",
-        "description": "The social network, in lower case"
+        "description": "The social network, in lowercase"
       },
       {
         "displayName": "Post ID",
         "name": "postId",
         "type": "string",
         "default": "",
-        "description": "The post that it is about"
+        "description": "The post that was approved or rejected"
       },
       {
         "displayName": "Text",
@@ -572,21 +572,21 @@ export const filterFields: INodeProperties[] = [
         "name": "approvalId",
         "type": "string",
         "default": "",
-        "description": "The platform's own id of the approval"
+        "description": "The platform's ID of the approval"
       },
       {
         "displayName": "Network",
         "name": "network",
         "type": "string",
         "default": "",
-        "description": "The social network, in lower case"
+        "description": "The social network, in lowercase"
       },
       {
         "displayName": "Post ID",
         "name": "postId",
         "type": "string",
         "default": "",
-        "description": "The post that it is about"
+        "description": "The post that was approved or rejected"
       },
       {
         "displayName": "Requested By",
@@ -631,7 +631,7 @@ export const filterFields: INodeProperties[] = [
         "name": "campaignId",
         "type": "string",
         "default": "",
-        "description": "The platform's own id of the campaign"
+        "description": "The platform's ID of the campaign"
       },
       {
         "displayName": "Engagements",
@@ -683,7 +683,7 @@ export const filterFields: INodeProperties[] = [
         "name": "campaignId",
         "type": "string",
         "default": "",
-        "description": "The platform's own id of the campaign"
+        "description": "The platform's ID of the campaign"
       },
       {
         "displayName": "Name",
@@ -748,7 +748,7 @@ export const filterFields: INodeProperties[] = [
         "name": "conversationId",
         "type": "string",
         "default": "",
-        "description": "The platform's own id of the conversation"
+        "description": "The platform's ID of the conversation"
       },
       {
         "displayName": "Customer Name",
@@ -762,7 +762,7 @@ export const filterFields: INodeProperties[] = [
         "name": "network",
         "type": "string",
         "default": "",
-        "description": "The social network, in lower case"
+        "description": "The social network, in lowercase"
       }
     ]
   },
@@ -817,14 +817,14 @@ export const filterFields: INodeProperties[] = [
         "name": "mentionId",
         "type": "string",
         "default": "",
-        "description": "The platform's own id of the mention"
+        "description": "The platform's ID of the mention"
       },
       {
         "displayName": "Network",
         "name": "network",
         "type": "string",
         "default": "",
-        "description": "The social network, in lower case"
+        "description": "The social network, in lowercase"
       },
       {
         "displayName": "Sentiment",
@@ -935,14 +935,14 @@ export const filterFields: INodeProperties[] = [
         "name": "messageId",
         "type": "string",
         "default": "",
-        "description": "The platform's own id of the message"
+        "description": "The platform's ID of the message"
       },
       {
         "displayName": "Network",
         "name": "network",
         "type": "string",
         "default": "",
-        "description": "The social network, in lower case"
+        "description": "The social network, in lowercase"
       },
       {
         "displayName": "Text",
@@ -993,28 +993,28 @@ export const filterFields: INodeProperties[] = [
         "name": "errorCode",
         "type": "string",
         "default": "",
-        "description": "The error, as a code of the platform"
+        "description": "The platform's error code"
       },
       {
         "displayName": "Error Message",
         "name": "errorMessage",
         "type": "string",
         "default": "",
-        "description": "The error, as a message for people"
+        "description": "The error message"
       },
       {
         "displayName": "Network",
         "name": "network",
         "type": "string",
         "default": "",
-        "description": "The social network, in lower case"
+        "description": "The social network, in lowercase"
       },
       {
         "displayName": "Post ID",
         "name": "postId",
         "type": "string",
         "default": "",
-        "description": "The platform's own id of the post"
+        "description": "The platform's ID of the post"
       },
       {
         "displayName": "Text",
@@ -1072,14 +1072,14 @@ export const filterFields: INodeProperties[] = [
         "name": "network",
         "type": "string",
         "default": "",
-        "description": "The social network, in lower case"
+        "description": "The social network, in lowercase"
       },
       {
         "displayName": "Post ID",
         "name": "postId",
         "type": "string",
         "default": "",
-        "description": "The platform's own id of the post"
+        "description": "The platform's ID of the post"
       },
       {
         "displayName": "Text",
@@ -1137,14 +1137,14 @@ export const filterFields: INodeProperties[] = [
         "name": "network",
         "type": "string",
         "default": "",
-        "description": "The social network, in lower case"
+        "description": "The social network, in lowercase"
       },
       {
         "displayName": "Post ID",
         "name": "postId",
         "type": "string",
         "default": "",
-        "description": "The platform's own id of the post"
+        "description": "The platform's ID of the post"
       },
       {
         "displayName": "Scheduled By",
@@ -1182,7 +1182,7 @@ export const filterFields: INodeProperties[] = [
         "name": "createdBy",
         "type": "string",
         "default": "",
-        "description": "Who created it, as id of GET /api/me shows it"
+        "description": "Who created it, in the format of `id` in GET /api/me"
       },
       {
         "displayName": "Key ID",
@@ -1227,7 +1227,7 @@ export const filterFields: INodeProperties[] = [
         "name": "daysLeft",
         "type": "number",
         "default": 0,
-        "description": "How many days before the expiry the notice was due"
+        "description": "How many days before the expiration the notice was due"
       },
       {
         "displayName": "Key ID",
@@ -1293,7 +1293,7 @@ export const filterFields: INodeProperties[] = [
         "name": "revokedBy",
         "type": "string",
         "default": "",
-        "description": "Who revoked it, as id of GET /api/me shows it"
+        "description": "Who revoked it, in the format of `id` in GET /api/me"
       }
     ]
   },
@@ -1338,7 +1338,7 @@ export const filterFields: INodeProperties[] = [
         "name": "rotatedBy",
         "type": "string",
         "default": "",
-        "description": "Who rotated it, as id of GET /api/me shows it"
+        "description": "Who rotated it, in the format of `id` in GET /api/me"
       },
       {
         "displayName": "Successor ID",
@@ -1442,7 +1442,7 @@ export const filterFields: INodeProperties[] = [
         "name": "statusReason",
         "type": "string",
         "default": "",
-        "description": "Why it failed, as a code"
+        "description": "The code of the error"
       }
     ]
   },
@@ -1480,14 +1480,14 @@ export const filterFields: INodeProperties[] = [
         "name": "createdBy",
         "type": "string",
         "default": "",
-        "description": "Who connected it, as id of GET /api/me shows it"
+        "description": "Who connected it, in the format of `id` in GET /api/me"
       },
       {
         "displayName": "ID",
         "name": "id",
         "type": "string",
         "default": "",
-        "description": "The connection, by Patchbay's own id"
+        "description": "The connection, by Patchbay's ID"
       },
       {
         "displayName": "Integration ID",
@@ -1539,7 +1539,7 @@ export const filterFields: INodeProperties[] = [
         "name": "id",
         "type": "string",
         "default": "",
-        "description": "The connection, by Patchbay's own id"
+        "description": "The connection, by Patchbay's ID"
       },
       {
         "displayName": "Integration ID",
@@ -1560,7 +1560,7 @@ export const filterFields: INodeProperties[] = [
         "name": "statusReason",
         "type": "string",
         "default": "",
-        "description": "Why it expired, as a code"
+        "description": "The code of the reason"
       }
     ]
   },
@@ -1598,7 +1598,7 @@ export const filterFields: INodeProperties[] = [
         "name": "id",
         "type": "string",
         "default": "",
-        "description": "The connection, by Patchbay's own id"
+        "description": "The connection, by Patchbay's ID"
       },
       {
         "displayName": "Integration ID",
@@ -1612,7 +1612,7 @@ export const filterFields: INodeProperties[] = [
         "name": "previousStatus",
         "type": "options",
         "default": "ERROR",
-        "description": "What it was before: EXPIRED or ERROR",
+        "description": "The previous status: EXPIRED or ERROR",
         "options": [
           {
             "name": "Error",
@@ -1667,7 +1667,7 @@ export const filterFields: INodeProperties[] = [
         "name": "id",
         "type": "string",
         "default": "",
-        "description": "The connection, by Patchbay's own id"
+        "description": "The connection, by Patchbay's ID"
       },
       {
         "displayName": "Integration ID",
@@ -1750,14 +1750,14 @@ export const filterFields: INodeProperties[] = [
         "name": "statusReason",
         "type": "string",
         "default": "",
-        "description": "Why it failed, as a code"
+        "description": "The code of the error"
       },
       {
         "displayName": "URL",
         "name": "url",
         "type": "string",
         "default": "",
-        "description": "Where its deliveries go"
+        "description": "The URL of the webhook"
       },
       {
         "displayName": "Webhook ID",
@@ -1816,7 +1816,7 @@ export const filterFields: INodeProperties[] = [
         "name": "used",
         "type": "number",
         "default": 0,
-        "description": "How much of it was used"
+        "description": "The number of requests used"
       },
       {
         "displayName": "Window",
@@ -1857,7 +1857,7 @@ export const filterFields: INodeProperties[] = [
         "name": "consecutiveFailures",
         "type": "number",
         "default": 0,
-        "description": "How many deliveries in a row had failed"
+        "description": "The number of consecutive failed deliveries"
       },
       {
         "displayName": "Name",
@@ -1871,14 +1871,14 @@ export const filterFields: INodeProperties[] = [
         "name": "statusReason",
         "type": "string",
         "default": "",
-        "description": "Why it was disabled, as a code"
+        "description": "The code of the reason"
       },
       {
         "displayName": "URL",
         "name": "url",
         "type": "string",
         "default": "",
-        "description": "Where its deliveries went"
+        "description": "The URL of the webhook"
       },
       {
         "displayName": "Webhook ID",
@@ -1909,14 +1909,14 @@ export const filterFields: INodeProperties[] = [
         "name": "consecutiveFailures",
         "type": "number",
         "default": 0,
-        "description": "How many deliveries in a row have failed"
+        "description": "The number of consecutive failed deliveries"
       },
       {
         "displayName": "Disable After",
         "name": "disableAfter",
         "type": "number",
         "default": 0,
-        "description": "How many failures in a row disable the webhook"
+        "description": "The number of consecutive failures that disables the webhook"
       },
       {
         "displayName": "Name",
@@ -1930,21 +1930,21 @@ export const filterFields: INodeProperties[] = [
         "name": "percent",
         "type": "number",
         "default": 0,
-        "description": "The part of disableAfter that is reached: 50 or 80"
+        "description": "The percentage of disableAfter that was reached: 50 or 80"
       },
       {
         "displayName": "Status Reason",
         "name": "statusReason",
         "type": "string",
         "default": "",
-        "description": "Why the last of them failed, as a code"
+        "description": "The code of the last error"
       },
       {
         "displayName": "URL",
         "name": "url",
         "type": "string",
         "default": "",
-        "description": "Where its deliveries go"
+        "description": "The URL of the webhook"
       },
       {
         "displayName": "Webhook ID",
@@ -1982,7 +1982,7 @@ export const filterFields: INodeProperties[] = [
         "name": "url",
         "type": "string",
         "default": "",
-        "description": "Where its deliveries go"
+        "description": "The URL of the webhook"
       },
       {
         "displayName": "Webhook ID",
@@ -2076,7 +2076,7 @@ export const resources: INodeProperties[] = [
       {
         "name": "Decide",
         "value": "decide_approval",
-        "description": "Approves or rejects a post that waits for approval",
+        "description": "Approves or rejects a post that is waiting for approval",
         "action": "Decide an approval"
       },
       {
@@ -2204,7 +2204,7 @@ export const resources: INodeProperties[] = [
       {
         "name": "Create",
         "value": "create_post",
-        "description": "Creates a post and publishes it at once, or submits it for approval",
+        "description": "Creates a post and publishes it immediately, or submits it for approval",
         "action": "Create a post"
       },
       {
@@ -2476,7 +2476,7 @@ export const actionFields: INodeProperties[] = [
         "name": "networks",
         "type": "string",
         "default": [],
-        "description": "The social networks that it runs on, in lower case",
+        "description": "The social networks that it runs on, in lowercase",
         "typeOptions": {
           "multipleValues": true
         }

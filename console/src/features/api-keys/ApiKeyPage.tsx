@@ -102,7 +102,7 @@ function Actions({ apiKey, isRotated }: { apiKey: ApiKey; isRotated: boolean }) 
   const [isRotating, rotation] = useDisclosure(false);
   const [isRevoking, confirm] = useDisclosure(false);
   const revoke = useRevokeKey(apiKey, confirm.close);
-  // The server lets nobody change a key that may do more than they.
+  // The server lets no one change a key that may do more than they.
   if (!apiKey.scopes.every((scope) => mayGrant(scope, session))) return null;
   return (
     <>

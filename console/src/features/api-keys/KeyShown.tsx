@@ -10,7 +10,7 @@ import { useState } from "react";
 
 interface Props {
   created: ApiKeyWithSecret | null;
-  /** Until when the key goes on that this one replaces; null if it has ended, absent if there is none. */
+  /** Until when the key continues that this one replaces; null if it has ended, absent if there is none. */
   oldUntil?: string | null | undefined;
   onClose: () => void;
 }

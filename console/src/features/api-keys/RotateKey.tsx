@@ -9,7 +9,7 @@ import { KeyShown } from "./KeyShown";
 import classes from "./parts.module.css";
 import { useRotateKey } from "./queries";
 
-/** Asks how long the old key goes on, and then shows the new one. */
+/** Asks how long the old key continues, and then shows the new one. */
 export function RotateKey({ apiKey, opened, onClose }: { apiKey: ApiKey; opened: boolean; onClose: () => void }) {
   const [overlap, setOverlap] = useState("86400");
   const [rotated, setRotated] = useState<{ key: ApiKeyWithSecret; oldUntil: string | null } | null>(null);

@@ -37,7 +37,7 @@ export function Meter({ used, limit }: { used: number; limit: number }) {
         {t.meter.words(used, limit)}
         {state !== "low" && <span className={classes[state]}>{t.meter.state[state]}</span>}
       </span>
-      {/* biome-ignore lint/a11y/useSemanticElements: browsers let nobody style a <meter> */}
+      {/* biome-ignore lint/a11y/useSemanticElements: browsers let no one style a <meter> */}
       <span
         className={classes.track}
         role="meter"

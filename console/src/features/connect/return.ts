@@ -8,7 +8,7 @@ import "./return.css";
 import { CHANNEL, type ConnectMessage, go, openBlank, type Redirect, waitFor } from "@api/providerWindow";
 import { connect as t } from "@strings/connect";
 
-/** After this time, nobody waits for the parameters. */
+/** After this time, no one waits for the parameters. */
 const PATIENCE_MS = 4_000;
 
 const parameters: Redirect = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));

@@ -26,7 +26,7 @@ const ORDER: readonly string[] = ["FAILED", "HELD", "RETRYING", "PENDING", "SEND
 
 /**
  * The branches: deliveries, feeds, and then the webhooks that did not get the event. Of many deliveries, those that need
- * somebody come first; a few keep their places while their statuses change.
+ * someone come first; a few keep their places while their statuses change.
  */
 export function branchesOf(event: Event): Branch[] {
   const name = (known: string | null) => known ?? (event.unmatched === null ? t.way.unnamed : t.way.deleted);

@@ -16,7 +16,7 @@ import { type Problem, problemsOf } from "./problems";
 /** A longer list starts with so many. */
 const SHOWN = 5;
 
-/** What needs somebody, the worst first, each with a link to the place to act. */
+/** What needs someone, the worst first, each with a link to the place to act. */
 export function Attention({ list }: { list: List<HealthItem> }) {
   const problems = useMemo(() => problemsOf(list.items), [list.items]);
   const [isOpen, all] = useDisclosure(false);

@@ -1,7 +1,7 @@
 import type { HealthItem, HealthItemKind, HealthState } from "@sdk/generated/models";
 import { overview as t } from "@strings/overview";
 
-/** The states that need somebody, the worst first. */
+/** The states that need someone, the worst first. */
 const SEVERITY: Partial<Record<HealthState, number>> = { FAILING: 2, DISABLED: 2, DEGRADED: 1 };
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 

@@ -16,7 +16,7 @@ export const publicationDetail = (workspaceId: string, id: string) =>
     queryFn: ({ signal }) => api().publications.get(workspaceId, id, { signal }),
   });
 
-/** Decides on a publication. It is read again even if that fails: somebody else may have changed it. */
+/** Decides on a publication. It is read again even if that fails: someone else may have changed it. */
 export function useDecide({ workspaceId, id }: Publication, onDone: (decided: PublicationDetail) => void) {
   const queries = useQueryClient();
   return useChange({

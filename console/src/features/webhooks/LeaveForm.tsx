@@ -7,7 +7,7 @@ interface Props {
   blocker: { status: "idle" | "blocked"; proceed?: (() => void) | undefined; reset?: (() => void) | undefined };
 }
 
-/** Asks before somebody leaves a form with changes. */
+/** Asks before someone leaves a form with changes. */
 export function LeaveForm({ blocker }: Props) {
   return (
     <Confirm

@@ -68,7 +68,7 @@ function Form({ webhook, preset, onStarted, onCancel }: Omit<Props, "opened" | "
     const isOwn = range === "own";
     return {
       since: isOwn ? new Date(since).toISOString() : new Date(now - RANGES[range] * HOUR_MS).toISOString(),
-      // Without it, what fails while somebody looks at the count would be in the replay too.
+      // Without it, what fails while someone looks at the count would be in the replay too.
       until: isOwn && until !== "" ? new Date(until).toISOString() : new Date(now).toISOString(),
       ...(types.length > 0 && { eventTypes: types }),
       ...(statuses.length > 0 && { statuses: [...statuses] }),

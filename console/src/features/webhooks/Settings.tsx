@@ -41,7 +41,7 @@ export function Settings({ webhook }: { webhook: WebhookDetail }) {
     update.reset();
   }
 
-  // Somebody changed it while this form has no changes, or changed only what the form does not have.
+  // Someone changed it while this form has no changes, or changed only what the form does not have.
   if (isNewer && !isDirty) restart(webhook);
   else if (isNewer && theirs.length === 0) setBase(webhook);
 
@@ -118,7 +118,7 @@ interface ConflictProps {
   onDiscard: () => void;
 }
 
-/** Somebody else changed the webhook: what each changed, and what saving would do. */
+/** Someone else changed the webhook: what each changed, and what saving would do. */
 function Conflict({ theirs, mine, isSaving, onSave, onDiscard }: ConflictProps) {
   const both = theirs.filter((name) => mine.includes(name));
   return (

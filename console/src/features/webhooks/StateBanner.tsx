@@ -131,7 +131,7 @@ function Active({ webhook }: { webhook: WebhookDetail }) {
   }
   if (failures >= disableAfter * WARN_AT && webhook.kind === "push") {
     return (
-      <Notice tone="warning" title={t.failing(failures, disableAfter)}>
+      <Notice tone="warning" title={t.failing(failures)}>
         <p>{t.failingText(disableAfter)}</p>
         {webhook.stats?.lastError && <p>{t.lastError(webhook.stats.lastError.detail)}</p>}
       </Notice>

@@ -41,7 +41,7 @@ export const eventTypes = queryOptions({
   staleTime: Number.POSITIVE_INFINITY,
 });
 
-/** The deliveries of a webhook. New ones appear by themselves until somebody scrolls to older ones. */
+/** The deliveries of a webhook. New ones appear by themselves until someone scrolls to older ones. */
 export function deliveryList(id: string, filter: { status?: string; eventType?: string }) {
   const options = listOptions<Delivery>(["webhooks", id, "deliveries", filter], (page, init) =>
     api().webhooks.listDeliveries(
@@ -112,7 +112,7 @@ export function isSuccess(statusCode: number | null): boolean {
   return statusCode !== null && statusCode >= 200 && statusCode < 300;
 }
 
-/** Whether somebody else has changed what a change is based on. */
+/** Whether someone else has changed what a change is based on. */
 export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && error.status === 412;
 }

@@ -1,12 +1,12 @@
 /** Texts of the audit log. */
 export const audit = {
   title: "Audit log",
-  text: "Who asked for a change or for a secret, and with which outcome. It is kept for 400 days.",
+  text: "Who requested changes or secrets, and what happened. Entries are kept for 400 days.",
   listLabel: "Requests",
-  emptyTitle: "Nothing was asked for yet",
-  empty: "Each change, each request for a secret, and each refusal appears here within a second.",
-  noMatchTitle: "No request matches",
-  noMatch: "Change the filters, or look at a longer time.",
+  emptyTitle: "No entries yet",
+  empty: "Each change, each request for a secret, and each rejected request appears here within a second.",
+  noMatchTitle: "No matching requests",
+  noMatch: "Change the filters, or choose a longer period.",
   filters: {
     label: "Filters",
     target: "Filter by target, such as whk_…",
@@ -26,7 +26,7 @@ export const audit = {
     if (label !== null) return label;
     if (actor.startsWith("user:")) return actor.slice("user:".length);
     if (actor.startsWith("session:")) return "A console session";
-    if (actor.startsWith("connect:")) return "Somebody with a connect link";
+    if (actor.startsWith("connect:")) return "Someone with a connect link";
     return actor.startsWith("key_") ? `API key ${actor}` : actor;
   },
   open: (sentence: string) => `Open: ${sentence}`,
@@ -57,16 +57,16 @@ export const audit = {
     actor: "Who",
     actorId: "Actor",
     target: "Target",
-    fields: "Fields that it set",
+    fields: "Fields set",
     outcome: "Outcome",
     reason: "Reason",
     requestId: "Request ID",
-    ip: "Address",
+    ip: "IP address",
     when: "When",
     none: "None",
     onlyActor: "Only this actor",
     onlyTarget: "Only this target",
-    hint: "The request ID is also in the deployment's logs, and in the response that the caller got.",
+    hint: "The request ID is also in the deployment's logs and in the response to the caller.",
   },
   /** "Changed a webhook: url, disableAfter". */
   sentence: (action: string, outcome: string, fields: readonly string[]): string => {
@@ -84,7 +84,7 @@ const WHAT: Record<string, string> = {
   "webhooks.test": "Sent a test event",
   "webhooks.recover": "Recovered deliveries",
   "webhooks.replay": "Replayed deliveries",
-  "webhooks.retry_delivery": "Sent a delivery again",
+  "webhooks.retry_delivery": "Resent a delivery",
   "webhooks.delete": "Deleted a webhook",
   "webhooks.delete_consumer": "Deleted a feed's consumer",
   "tasks.cancel": "Canceled a task",
@@ -97,7 +97,7 @@ const WHAT: Record<string, string> = {
   "connections.create": "Connected an account",
   "connections.delete": "Disconnected an account",
   "connections.token": "Read an access token",
-  "oauth.initiate": "Started to connect an account",
+  "oauth.initiate": "Started connecting an account",
   "oauth.complete": "Connected an account",
   "oauth.refresh": "Refreshed a connection",
   "api_keys.create": "Created an API key",
@@ -110,27 +110,27 @@ const WHAT: Record<string, string> = {
   "events.erase_data": "Erased an event's data",
   "workspace.update": "Changed the workspace's settings",
   "workspace.export": "Started an export of the workspace",
-  "workspace.delete": "Started to erase the workspace",
-  "portal_sessions.create": "Made a console session",
+  "workspace.delete": "Started erasing the workspace",
+  "portal_sessions.create": "Created a console session",
   "portal_sessions.exchange": "Opened the console",
   "portal_sessions.end": "Ended a console session",
-  "connect_sessions.create": "Made a connect link",
+  "connect_sessions.create": "Created a connect link",
   "connect_sessions.revoke": "Revoked a connect link",
   "flows.create": "Created a flow",
   "flows.install": "Created a flow from a template",
   "flows.update": "Changed a flow",
   "flows.set_status": "Changed a flow's status",
   "flows.delete": "Deleted a flow",
-  "flows.dry_run": "Tried a flow",
+  "flows.dry_run": "Ran a flow as a dry run",
   "publications.decide": "Decided on a publication",
-  "actions.answer_run": "Answered an action",
+  "actions.answer_run": "Completed an action run",
   "actions.set_choices": "Changed a list of choices",
 };
 
-/** A route that the console has no words for, such as a refused read. */
+/** A route without a text above, such as a rejected read. */
 function unknown(action: string): string {
   const [resource = "", verb = ""] = action.split(".");
-  return `Asked for ${audit.resources[resource] ?? resource}: ${verb.replaceAll("_", " ")}`;
+  return `Requested ${audit.resources[resource] ?? resource}: ${verb.replaceAll("_", " ")}`;
 }
 
 function tried(action: string): string {

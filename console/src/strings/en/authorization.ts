@@ -1,15 +1,15 @@
 /** Texts of the way through a provider's page. */
 export const authorization = {
-  starting: "Asking the provider for its page",
-  waiting: (provider: string) => `Continue in the window of ${provider}`,
-  waitingText: "Sign in there and agree. This page goes on by itself. Keep it open.",
+  starting: "Opening the provider's page",
+  waiting: (provider: string) => `Continue in the ${provider} window`,
+  waitingText: "Sign in there and grant access. Keep this page open: it continues automatically.",
   blocked: "Your browser blocked the window",
-  blockedText: "Open the provider's page yourself, and keep this page open.",
+  blockedText: "Open the provider's page with the button, and keep this page open.",
   open: (provider: string) => `Open ${provider}`,
   again: "Open it again",
   completing: "Connecting the account",
-  denied: (provider: string) => `${provider} did not give access`,
-  deniedText: "You, or a rule of the provider, refused it. Nothing is connected. You can try again.",
+  denied: (provider: string) => `${provider} did not grant access`,
+  deniedText: "You or the provider denied access, so nothing is connected. You can try again.",
   startAgain: "Try again",
   cancel: "Cancel",
 };

@@ -5,19 +5,19 @@ export type Platform = "zapier" | "make" | "n8n";
 /** Texts of the automations' pages. */
 export const automations = {
   title: "Automations",
-  text: "Start Zaps, scenarios and workflows with what happens here, and let them act here.",
+  text: "Trigger Zaps, scenarios and workflows with your events, and let them run actions here.",
   platform: "Platform",
   platforms: { zapier: "Zapier", make: "Make", n8n: "n8n" },
   tabs: { templates: "Templates", hooks: "Hooks", runs: "Runs" },
   connect: {
     title: (platform: string) => `Connect ${platform} in three steps`,
     createKey: "Create its API key",
-    api: "Address of the API",
+    api: "API URL",
     steps: {
       zapier: [
         {
           title: "Create an API key",
-          text: "The app needs only the scope automations:use. Make one key for each Zapier account.",
+          text: "The app needs only the scope automations:use. Create one key for each Zapier account.",
         },
         {
           title: "Connect the app",
@@ -31,29 +31,29 @@ export const automations = {
       make: [
         {
           title: "Create an API key",
-          text: "The app needs only the scope automations:use. Make one key for each Make account.",
+          text: "The app needs only the scope automations:use. Create one key for each Make account.",
         },
         {
           title: "Add a connection",
-          text: "In Make, add a module of your platform's app, choose Create a connection, and paste the key.",
+          text: "In Make, add a module from your platform's app, choose Create a connection, and paste the key.",
         },
         {
           title: "Turn a scenario on",
-          text: "Begin with a module such as Watch published posts. With its webhook, a hook appears under Hooks.",
+          text: "Start with a module such as Watch published posts. When you create its webhook, a hook appears under Hooks.",
         },
       ],
       n8n: [
         {
           title: "Create an API key",
-          text: "The node needs only the scope automations:use. Make one key for each n8n server.",
+          text: "The node needs only the scope automations:use. Create one key for each n8n server.",
         },
         {
           title: "Install the node",
-          text: "In n8n, open Settings, Community nodes, and install n8n-nodes-patchbay. Make a credential with the key and this address.",
+          text: "In n8n, open Settings > Community nodes and install n8n-nodes-patchbay. Create a credential with the key and the API URL.",
         },
         {
           title: "Publish a workflow",
-          text: "Begin it with the Patchbay Trigger. When you publish the workflow, its hook appears under Hooks.",
+          text: "Start it with the Patchbay Trigger. When you publish the workflow, its hook appears under Hooks.",
         },
       ],
     },
@@ -61,7 +61,7 @@ export const automations = {
   templates: {
     label: "Templates",
     emptyTitle: "No templates",
-    empty: "Your platform offers no template for this app. You can build an automation from any trigger and action.",
+    empty: "Your platform has no templates for this app. You can build an automation from any trigger and action.",
     open: (name: string) => `Open ${name}`,
     plan: "What to build",
     when: "When",
@@ -72,39 +72,39 @@ export const automations = {
     action: (key: string) => words(key),
     fields: "Fields",
     howTo: (platform: string) =>
-      `Build it in ${platform} with these steps. Texts in double braces stand for what earlier steps gave.`,
+      `Build it in ${platform} with these steps. Values in double braces come from earlier steps.`,
     asFlow: (platform: string) => `Patchbay can also send this to your webhook, without ${platform}.`,
     createFlow: "Create a flow",
     steps: (number: number) => count(number, "step", "steps"),
   },
   hooks: {
-    label: (platform: string) => `Hooks of ${platform}`,
-    emptyTitle: (platform: string) => `No hooks of ${platform}`,
+    label: (platform: string) => `${platform} hooks`,
+    emptyTitle: (platform: string) => `No ${platform} hooks`,
     empty:
-      "A hook appears when somebody turns on an automation that begins with an event of yours. Connect the app first.",
-    columns: { event: "Event type", url: "Address", status: "Status", created: "Since" },
+      "A hook appears when someone turns on an automation that is triggered by one of your events. Connect the app first.",
+    columns: { event: "Event type", url: "URL", status: "Status", created: "Created" },
     detail: {
       id: "ID",
       event: "Event type",
       filters: "Filters",
-      url: "Address",
+      url: "URL",
       created: "Created",
-      none: "None: it gets every event of the type",
-      deliveries: "See its deliveries",
+      none: "None: receives every event of this type",
+      deliveries: "View deliveries",
     },
     remove: "Remove hook",
     removeTitle: "Remove this hook?",
     removeText: (platform: string) =>
-      `The automation in ${platform} gets no events any more. It stays turned on there, so turn it off too. To bring the hook back, turn the automation off and on.`,
+      `The automation in ${platform} no longer receives events. It stays on there, so turn it off too. To restore the hook, turn the automation off and on.`,
     removed: "The hook was removed",
-    open: (type: string) => `Open the hook of ${type}`,
+    open: (type: string) => `Open the ${type} hook`,
   },
   runs: {
-    label: (platform: string) => `Runs of ${platform}`,
-    emptyTitle: (platform: string) => `No runs of ${platform}`,
-    empty: "A run appears when an automation asks for an action here, such as creating a post.",
-    noMatchTitle: "No run has this status",
-    noMatch: "Change the status.",
+    label: (platform: string) => `${platform} runs`,
+    emptyTitle: (platform: string) => `No ${platform} runs`,
+    empty: "A run appears when an automation starts an action here, such as creating a post.",
+    noMatchTitle: "No runs with this status",
+    noMatch: "Try another status.",
     status: "Status",
     allStatuses: "All statuses",
     statuses: { PENDING: "Waiting", SUCCEEDED: "Done", FAILED: "Failed" },
@@ -118,20 +118,20 @@ export const automations = {
       by: "Started by",
       started: "Started",
       ended: "Ended",
-      until: "Waits until",
+      until: "Times out",
       input: "Input",
       output: "Result",
-      noOutput: "There is no result yet.",
+      noOutput: "No result yet.",
       error: "Problem",
     },
-    pending: "The platform has not answered yet. It has 15 minutes; then the run ends as failed.",
-    timedOut: "The platform did not answer in time",
+    pending: "The platform has not responded yet. If it does not respond within 15 minutes, the run fails.",
+    timedOut: "The platform did not respond in time",
   },
   filter: {
     equals: (path: string, value: string) => `${path} is ${value}`,
     in: (path: string, values: string) => `${path} is one of ${values}`,
-    exists: (path: string) => `${path} is there`,
-    missing: (path: string) => `${path} is not there`,
+    exists: (path: string) => `${path} exists`,
+    missing: (path: string) => `${path} does not exist`,
   },
 };
 

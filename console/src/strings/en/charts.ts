@@ -4,8 +4,8 @@ export const charts = {
   noValue: "No data",
   showTable: "Show as a table",
   showChart: "Show as a chart",
-  help: "Arrow keys move through time; Home and End go to its ends.",
+  help: "Use the arrow keys to move through time, and Home and End to go to the start and end.",
   values: (time: string, values: readonly string[]) => `${time}: ${values.join(", ")}`,
   value: (label: string, value: string) => `${label} ${value}`,
-  nothing: "Nothing happened in this period",
+  nothing: "No activity in this period",
 };

@@ -34,7 +34,7 @@ export const common = {
     label: "Appearance",
     light: "Light",
     dark: "Dark",
-    auto: "Like the system",
+    auto: "System",
   },
   actions: {
     cancel: "Cancel",
@@ -62,17 +62,17 @@ export const common = {
   },
   errors: {
     title: "Something went wrong",
-    offline: "Patchbay does not answer",
+    offline: "Patchbay is not responding",
     offlineDetail: "Check your connection, then try again.",
-    unexpected: "This page has an error. Reload it; if the error stays, tell your platform's support.",
+    unexpected: "Something went wrong on this page. Reload it. If the error persists, contact your platform's support.",
     requestId: "Request ID",
     outdatedTitle: "This page could not be loaded",
     outdated:
-      "The console may have been updated since you opened it. Reload it. If that ends your session, open the console again where you opened it before.",
-    notFoundTitle: "There is no such page",
-    notFound: "The address may be old, or your session may not show this page.",
-    forbiddenTitle: "Your session does not allow this",
-    forbidden: "To get more rights, ask the person who gave you access.",
+      "The console may have been updated since you opened it. Reload the page. If that ends your session, open the console from your platform again.",
+    notFoundTitle: "Page not found",
+    notFound: "The link may be outdated, or your session may not have access to this page.",
+    forbiddenTitle: "Access denied",
+    forbidden: "To get more permissions, ask the person who gave you access.",
   },
   time: {
     never: "Never",
@@ -81,12 +81,12 @@ export const common = {
     utc: "UTC",
   },
   secret: {
-    shownOnce: "This is the only time that it is shown. Store it now.",
+    shownOnce: "It is shown only once. Store it now.",
     value: "Secret value",
   },
   form: {
     preset: (value: string) => (value === "" ? "Default" : `Default (${value})`),
-    stored: "Stored. Leave it empty to keep it.",
+    stored: "Stored. Leave empty to keep the current value.",
     show: (field: string) => `Show ${field}`,
     onePerLine: "One per line.",
   },

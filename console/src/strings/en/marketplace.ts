@@ -3,8 +3,8 @@ import { count } from "./common";
 /** Texts of the marketplace. */
 export const marketplace = {
   title: "Marketplace",
-  text: "Install an integration to connect your customers' accounts at a provider, or the plan of an automation.",
-  listLabel: "Integrations to install",
+  text: "Install an integration to connect your customers' accounts, or an automation plan.",
+  listLabel: "Available integrations",
   shown: (number: number, more: boolean) =>
     more ? `${number.toLocaleString("en")} loaded` : count(number, "entry", "entries"),
   search: "Search names and descriptions",
@@ -12,9 +12,9 @@ export const marketplace = {
   allTypes: "All types",
   own: "Your integrations",
   emptyTitle: "The marketplace is empty",
-  empty: "Your platform has no templates and no public integrations. Create an integration of your own instead.",
-  noMatchTitle: "Nothing matches",
-  noMatch: "Change the search or the type. You can also create an integration for any other provider.",
+  empty: "Your platform has no templates or public integrations. Create your own integration instead.",
+  noMatchTitle: "No results",
+  noMatch: "Try another search or type. You can also create an integration for any other provider.",
   custom: "Create an integration",
   by: (publisher: string) => `By ${publisher}`,
   kinds: {
@@ -24,10 +24,10 @@ export const marketplace = {
   },
   kindTexts: {
     published:
-      "The publisher's OAuth client serves it, so you register nothing at the provider. The accounts and tokens are yours, and the publisher sees none of them.",
+      "It uses the publisher's OAuth client, so you don't register anything at the provider. The accounts and tokens are yours, and the publisher cannot see them.",
     template:
-      "Patchbay knows this provider. After you install it, add the OAuth client or the keys that you have there.",
-    automation: "A plan that you rebuild in the automation platform: what begins it, and what it then does.",
+      "Patchbay has built-in support for this provider. After you install it, add your OAuth client or API keys.",
+    automation: "A plan to build in the automation platform: its trigger and its steps.",
   },
   flow: {
     title: "As a flow",
@@ -39,14 +39,14 @@ export const marketplace = {
     title: "Integration",
     install: "Install",
     installed: (name: string) => `${name} was installed`,
-    cannotInstall: "Your session may look, but not install.",
-    about: "What it is",
-    needs: "What it needs from you",
-    needsNothing: "Nothing. Connect accounts right after you install it.",
+    cannotInstall: "You can view integrations but not install them.",
+    about: "About",
+    needs: "What you need to provide",
+    needsNothing: "Nothing. You can connect accounts right after you install it.",
     perAccount: "For each account",
-    perAccountOAuth: "Its owner signs in at the provider and agrees.",
+    perAccountOAuth: "The owner signs in at the provider and grants access.",
     optional: "Optional",
-    scopes: "What it asks the provider for",
+    scopes: "Requested access",
     defaultScopes: "The provider's default access",
     hosts: "Hosts that Patchbay calls",
     documentation: "Provider's documentation",

@@ -3,15 +3,15 @@ import { count } from "./common";
 /** Texts of the reviews of publications, in the platform's workspace. */
 export const reviews = {
   title: "Reviews",
-  text: "What other workspaces offer in the marketplace. Nothing is listed there before you approve it.",
+  text: "Integrations that other workspaces want to publish. The marketplace lists them only after you approve them.",
   listLabel: "Publications",
   open: (name: string) => `Open ${name}`,
   status: "Review status",
   allStatuses: "All publications",
-  emptyTitle: "Nobody has published an integration yet",
-  empty: "When a workspace publishes an integration, it waits here for your decision.",
-  noMatchTitle: "No publication has this status",
-  noMatch: "A rejected publication is shown only while an earlier version of it is in the marketplace.",
+  emptyTitle: "No publications yet",
+  empty: "When a workspace publishes an integration, it appears here for your review.",
+  noMatchTitle: "No publications with this status",
+  noMatch: "A rejected publication is shown only while an earlier version is in the marketplace.",
   showAll: "Show all publications",
   marketplace: "Open the marketplace",
   columns: { name: "Integration", publisher: "Publisher", change: "Listing", status: "Status", since: "Since" },
@@ -29,26 +29,26 @@ export const reviews = {
     states: {
       PENDING: (isListed: boolean) =>
         isListed
-          ? "The publisher has changed it. The version that you approved before stays in the marketplace until you decide."
-          : "Nobody else sees it until you approve it.",
+          ? "The publisher changed it. The previously approved version stays in the marketplace until you decide."
+          : "No one else sees it until you approve it.",
       APPROVED: "The marketplace shows this version.",
       REJECTED: (isListed: boolean) =>
         isListed
-          ? "You rejected this version. The one that you approved before is still in the marketplace."
+          ? "You rejected this version. The previously approved version is still in the marketplace."
           : "You rejected this version. The marketplace does not show it.",
       withdrawn:
-        "You took it out of the marketplace, and its copies have stopped. They work again when you approve a later version.",
+        "You withdrew it from the marketplace, and installed copies have stopped working. They work again when you approve a later version.",
       unpublished:
-        "The publisher took it out of the marketplace. Installed copies continue to work until you withdraw it.",
+        "The publisher removed it from the marketplace. Installed copies keep working until you withdraw it.",
     },
-    compare: "What you decide about",
-    compareListed: "What is listed",
+    compare: "Submitted version",
+    compareListed: "Listed version",
     check:
-      "Check before you approve: Is the OAuth client the publisher's own? Does the integration need each scope? May the publisher use this name and logo?",
+      "Before you approve, check: Does the OAuth client belong to the publisher? Does the integration need every scope? Is the publisher allowed to use this name and logo?",
     listed: (version: number) => `In the marketplace: version ${version}`,
     submitted: (version: number) => `Submitted: version ${version}`,
     changed: "Changed",
-    unchanged: "No field that installers see has changed.",
+    unchanged: "No visible field has changed.",
     added: "New",
     removed: "Removed",
     nothing: "None",
@@ -63,13 +63,13 @@ export const reviews = {
       rateLimitPerHour: "Uses per hour",
       rateLimitPerDay: "Uses per day",
     },
-    logoHelp: "The image is not loaded here.",
+    logoHelp: "The image is not loaded on this page.",
     defaultScopes: "The provider's default scopes",
     unlimited: "No limit",
     facts: {
       publisher: "Publisher",
       workspace: "Workspace",
-      waiting: "Waits since",
+      waiting: "Waiting since",
       approved: "Approved",
       copies: "Installed copies",
       reason: "Your latest reason",
@@ -91,37 +91,37 @@ export const reviews = {
     choice: "Your decision",
     approve: "Approve",
     reject: "Reject",
-    approveText: "It is listed in the marketplace at once, and every workspace can install it.",
-    rejectText: "The publisher reads your reason, and can change the integration. Then you review it again.",
+    approveText: "It is listed in the marketplace immediately, and every workspace can install it.",
+    rejectText: "The publisher sees your reason and can submit a new version.",
     publisherName: "Publisher's name in the marketplace",
-    publisherNameHelp: "You vouch for it: the publisher cannot set it. Without a name, the workspace's ID is shown.",
+    publisherNameHelp: "Only you can set it. Without a name, the workspace ID is shown.",
     verified: "Show the publisher as verified",
-    verifiedHelp: "You have checked their identity.",
+    verifiedHelp: "Check this only if you have verified their identity.",
     note: "Note to the publisher",
-    noteHelp: "The publisher reads it, beside your decision.",
+    noteHelp: "The publisher sees it next to your decision.",
     reason: "Reason",
-    reasonHelp: "The publisher reads it. Say what is wrong, and what to change.",
-    reasonMissing: "Give a reason, so that the publisher can correct it.",
+    reasonHelp: "The publisher sees it. Say what is wrong and what to change.",
+    reasonMissing: "Enter a reason, so that the publisher can fix it.",
     approved: (name: string) => `${name} is in the marketplace`,
     rejected: (name: string) => `${name} was rejected`,
-    changedMeanwhile: "The publication has changed. Look at it again before you decide.",
-    lookedAgain: "I have looked at the new version",
-    readOnly: "Your session may look at publications, but not decide on them.",
+    changedMeanwhile: "The publication has changed. Review it again before you decide.",
+    lookedAgain: "I have reviewed the new version",
+    readOnly: "You can view publications but not approve or reject them.",
   },
   withdraw: {
     action: "Withdraw",
-    heading: "Withdraw it",
-    text: "Takes it out of the marketplace, and stops every installed copy within minutes.",
+    heading: "Withdraw from the marketplace",
+    text: "Removes it from the marketplace and stops every installed copy within minutes.",
     title: (name: string) => `Withdraw ${name}?`,
     consequence: (copies: number) =>
       copies === 0
-        ? "It leaves the marketplace. Nobody has installed it."
-        : `It leaves the marketplace, and ${
+        ? "It is removed from the marketplace. No one has installed it."
+        : `It is removed from the marketplace, and ${
             copies >= 1_000
               ? "1,000 or more installed copies stop"
               : count(copies, "installed copy stops", "installed copies stop")
           } within minutes. They work again only when you approve a later version.`,
-    reasonMissing: "Give a reason: the publisher reads it.",
+    reasonMissing: "Enter a reason. The publisher sees it.",
     done: (name: string) => `${name} was withdrawn`,
   },
 };

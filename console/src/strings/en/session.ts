@@ -1,11 +1,11 @@
 /** Texts of the pages without an open session. */
 export const session = {
   starting: "Opening the console",
-  waiting: "Waiting for the page around this one to sign you in",
+  waiting: "Waiting for the platform to sign you in",
   noneTitle: "Open the console from your platform",
-  none: "A link to the console works once, for five minutes. Reloading the page ends the visit, because the console stores nothing in your browser.",
+  none: "A console link works once, within five minutes. Reloading the page ends the session, because the console stores nothing in your browser.",
   expiredTitle: "Your session has ended",
-  expired: "It expired, or somebody ended it. Nothing that you saved is lost.",
+  expired: "It expired, or someone ended it. Your saved changes are not lost.",
   goBack: "Go back to get a new link",
   failedTitle: "The console cannot open",
 };

@@ -5,22 +5,22 @@ export const statuses = {
     PENDING: "Waiting",
     SENDING: "Sending",
     RETRYING: "Retrying",
-    HELD: "Held",
+    HELD: "On hold",
     DELIVERED: "Delivered",
     FAILED: "Failed",
     CANCELLED: "Canceled",
   },
   trigger: {
     AUTO: "Automatic",
-    MANUAL: "Retried by hand",
+    MANUAL: "Manual retry",
     TEST: "Test",
     RECOVER: "Recovered",
     REPLAY: "Replayed",
   },
-  integration: { ACTIVE: "Active", PENDING_SETUP: "Needs setup", INACTIVE: "Paused", ERROR: "Out of service" },
-  connection: { ACTIVE: "Connected", EXPIRED: "Connect again", ERROR: "Refresh fails", REVOKED: "Being removed" },
+  integration: { ACTIVE: "Active", PENDING_SETUP: "Needs setup", INACTIVE: "Paused", ERROR: "Error" },
+  connection: { ACTIVE: "Connected", EXPIRED: "Expired", ERROR: "Refresh failing", REVOKED: "Being removed" },
   link: { OPEN: "Open", COMPLETED: "Used", REVOKED: "Revoked", EXPIRED: "Expired" },
-  review: { PENDING: "Waits for review", APPROVED: "Approved", REJECTED: "Rejected" },
+  review: { PENDING: "Pending review", APPROVED: "Approved", REJECTED: "Rejected" },
   unknown: (status: string) => sentence(status.toLowerCase()),
   /** `retries_exhausted:http_500`: "No retries left: HTTP 500". */
   reason(code: string): string {
@@ -32,9 +32,9 @@ export const statuses = {
 
 const PREFIXES: Record<string, string> = {
   retries_exhausted: "No retries left",
-  held: "Held back",
-  timeout: "No answer in time",
-  dns_failed: "The host name has no address",
+  held: "On hold",
+  timeout: "Timed out",
+  dns_failed: "DNS lookup failed",
 };
 
 function sentence(code: string): string {

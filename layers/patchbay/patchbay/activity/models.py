@@ -49,7 +49,7 @@ _Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class AuditQuery(PeriodQuery):
-    """`target` also finds everything below it: an integration's ID finds the entries of its connections."""
+    """`target` also matches sub-resources: an integration's ID matches the entries of its connections."""
 
     actor: _Name | None = None
     action: _AuditAction | None = None
@@ -58,12 +58,13 @@ class AuditQuery(PeriodQuery):
 
 
 class AuditEntry(ApiModel):
-    """A request for a change or for a secret. Kept for 400 days.
+    """A request for a change or a secret. Kept for 400 days.
 
-    `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session that
-    asked. `target` is what the request's path names, or what it created. `fields` has the names of the fields
-    that the body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key
-    has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
+    `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session of the
+    request. `target` is the resource in the path, or the created resource. `fields` has the names of the
+    fields that the body sets, never their values. `REFUSED` means that the caller does not have permission,
+    or that their API key has expired or was revoked. `reason` is the error code of a request that was REFUSED
+    or FAILED.
     """
 
     id: LogId

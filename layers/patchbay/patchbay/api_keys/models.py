@@ -39,9 +39,9 @@ Scopes = Annotated[list[Scope], Field(min_length=1, max_length=50), AfterValidat
 
 
 class WebhookTarget(ApiModel):
-    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for
-    the URL and the headers of the webhook when the policy was set. If they differ when the key is due, it
-    does not rotate until you send the policy without `pin`, which confirms what the webhook has now.
+    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` identifies
+    the webhook's URL and headers at the time the policy was set. If they have changed when the key is due, it
+    does not rotate until you send the policy without `pin`, which confirms the current URL and headers.
     """
 
     type: Literal["webhook"]
@@ -50,9 +50,9 @@ class WebhookTarget(ApiModel):
 
 
 class SecretTarget(ApiModel):
-    """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must
-    begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for
-    the secret that was confirmed; leave it out to confirm this one.
+    """Patchbay stores the new key as the current value of this AWS Secrets Manager secret. Its name must
+    start with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` identifies
+    the confirmed secret; omit it to confirm this one.
     """
 
     type: Literal["secretsManager"]
@@ -61,9 +61,9 @@ class SecretTarget(ApiModel):
 
 
 class RotationPolicy(ApiModel):
-    """Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the
-    old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only
-    announces API_KEY_ROTATION_DUE, 7 days before and when a key is due.
+    """Keys are due for rotation `everyDays` after their creation. With `deliverTo`, Patchbay rotates them,
+    and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay
+    only publishes API_KEY_ROTATION_DUE, 7 days before and when a key is due.
     """
 
     every_days: Annotated[int, Field(ge=1, le=MAX_ROTATION_DAYS)]
@@ -72,10 +72,10 @@ class RotationPolicy(ApiModel):
 
 
 class KeyRotation(ApiModel):
-    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it,
-    and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay
-    only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never,
-    even if the workspace has a policy.
+    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay rotates it, and the
+    old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay only
+    publishes API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even
+    if the workspace has a policy.
     """
 
     every_days: Annotated[int, Field(ge=1, le=MAX_ROTATION_DAYS)] | None
@@ -84,8 +84,8 @@ class KeyRotation(ApiModel):
 
 
 class CreateApiKey(ApiModel):
-    """A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires. Without
-    `rotation`, the policy of the workspace applies.
+    """A new key. The limits apply to sliding windows of an hour and a day. By default, the key never expires,
+    and the workspace's rotation policy applies.
     """
 
     name: Name
@@ -103,15 +103,15 @@ class RotateApiKey(ApiModel):
 
 
 class DailyUse(ApiModel):
-    """The number of requests admitted on one day (UTC)."""
+    """The number of allowed requests on one day (UTC)."""
 
     date: date
     count: int
 
 
 class Usage(ApiModel):
-    """The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with
-    today. In a list, `daily` is null.
+    """The number of allowed requests in total, today (UTC), and on each of the last 30 days, ending today. In
+    a list, `daily` is null.
     """
 
     total: int
@@ -120,10 +120,10 @@ class Usage(ApiModel):
 
 
 class ApiKey(ApiModel):
-    """A key without its secret. `rotatedFrom` is the key that this one replaces.
+    """A key without its secret. `rotatedFrom` is the key that this one replaced.
 
-    `rotation` is the key's own policy; if it is null, that of the workspace applies. `nextRotationAt` is when
-    the key is due by either. `lastError` is why its rotation has not succeeded yet.
+    `rotation` is the key's own policy; if it is null, the workspace's policy applies. `nextRotationAt` is
+    when the key is due under that policy. `lastError` is why its rotation has not succeeded yet.
     """
 
     id: ApiKeyId
@@ -147,9 +147,8 @@ class ApiKey(ApiModel):
 
 
 class UpdateApiKey(Update, CreateApiKey):
-    """Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the
-    expiry, and `rotation: null` the key's own policy. The service checks the scopes that the key does not
-    have yet.
+    """Only the fields that you send change; the defaults here are placeholders. `expiresAt: null` removes the
+    expiration, and `rotation: null` removes the key's own policy.
     """
 
     read_only = ReadOnly(
@@ -161,7 +160,7 @@ class UpdateApiKey(Update, CreateApiKey):
 
 
 class ApiKeyWithSecret(ApiKey):
-    """The response to the creation of a key, the only one that contains it."""
+    """A new API key. Only this response contains it."""
 
     key: Annotated[str, Field(repr=False)]
 
@@ -178,9 +177,8 @@ class CallerKey(ApiModel):
 
 
 class VerifyApiKey(ApiModel):
-    """Check a key that came with a request to one of the platform's own APIs: is it valid, does it have
-    `scopes`, and does it have `cost` units left? If so, they are counted. Every well-formed scope is
-    accepted, because existing keys may have scopes that are refused for new keys.
+    """Check a key from a request to one of the platform's own APIs: whether it is valid, has the `scopes`,
+    and has `cost` units left. If so, the units are counted.
     """
 
     key: Annotated[str, Field(max_length=256, repr=False)]
@@ -201,8 +199,8 @@ class VerificationCode(StrEnum):
 
 class RateLimit(ApiModel):
     """The more restrictive of the key's two windows. `resetAt` is when that window ends or, if the cost is
-    above `remaining`, when the cost is admitted. It is null if the cost is above `limit`: waiting does not
-    help.
+    above `remaining`, when the cost will be allowed. It is null if the cost is above `limit`, because waiting
+    does not help.
     """
 
     allowed: bool
@@ -212,8 +210,8 @@ class RateLimit(ApiModel):
 
 
 class Verification(ApiModel):
-    """Whether to serve a request that came with the key. Only `VALID` counts the cost. `workspaceId` and
-    `keyId` are set if the key is identified, `rateLimit` if its windows were checked.
+    """Whether to accept a request with the key. Only `VALID` counts the cost. `workspaceId` and `keyId` are
+    set if the key is known, and `rateLimit` if its limits were checked.
     """
 
     valid: bool

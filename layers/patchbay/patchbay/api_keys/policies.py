@@ -51,8 +51,8 @@ def resolve_default(
     policy = _changed(principal, body, stored, "apiKeyRotation")
     if policy is not None and policy != stored and policy.target is not None and principal.role != "owner":
         raise Forbidden(
-            "Only an owner may set where the successors of a workspace's API keys are delivered, because the "
-            "receiver gets keys with any scope. Leave out deliverTo, or ask an owner."
+            "Only an owner can set where a workspace's rotated API keys are delivered, because the receiver "
+            "gets keys with any scope. Omit deliverTo, or ask an owner."
         )
     return policy
 
@@ -62,8 +62,8 @@ def _changed(
 ) -> Policy | None:
     if principal.key is not None:
         raise Forbidden(
-            "An API key cannot change how API keys rotate: it could have their successors sent to it. "
-            "Use a user's token that has api-keys:write."
+            "An API key cannot change the rotation of API keys, because it could redirect the new keys. Use "
+            "a user's token with the scope api-keys:write."
         )
     if body is None:
         return None
@@ -75,7 +75,7 @@ def _changed(
             target = _secret(principal, arn, pin, f"{path}.deliverTo")
     if body.every_days is None and target is not None:
         raise ValidationFailed.for_field(
-            f"{path}.deliverTo", "must be null if everyDays is null: the key does not rotate"
+            f"{path}.deliverTo", "must be null if everyDays is null, because the key does not rotate"
         )
     # Otherwise, the old keys of a chain add up to the ceiling of the workspace.
     if body.every_days is not None and body.overlap_seconds > body.every_days * 86_400:
@@ -155,12 +155,12 @@ def _webhook(
     if webhook.is_pull:
         raise ValidationFailed.for_field(
             f"{path}.webhookId",
-            "is a webhook of kind pull, whose feed would store the key; name one with a URL",
+            "is a pull webhook, whose feed would store the key; use a push webhook",
         )
     current = pin_of(webhook)
     if pin not in (None, current):
         raise ValidationFailed.for_field(
-            f"{path}.pin", "is not that of the webhook; leave it out to confirm the URL that it has now"
+            f"{path}.pin", "does not match the webhook; omit it to confirm the webhook's current URL"
         )
     return Target(id, current)
 
@@ -171,12 +171,12 @@ def _secret(principal: Principal, arn: str, pin: str | None, path: str) -> Targe
     if not arn.startswith(prefix) or not _SECRET_NAME.match(arn, len(prefix)) or len(name) > _MOST_IN_ARN:
         raise ValidationFailed.for_field(
             f"{path}.secretArn",
-            f"must be the ARN of a secret of this deployment and workspace: {prefix}<name>-<6 characters>",
+            f"must be the ARN of a secret for this deployment and workspace: {prefix}<name>-<6 characters>",
         )
     current = _fingerprint(arn)
     if pin not in (None, current):
         raise ValidationFailed.for_field(
-            f"{path}.pin", "is that of another secret; leave it out to confirm this one"
+            f"{path}.pin", "belongs to another secret; omit it to confirm this one"
         )
     return Target(arn, current)
 

@@ -3,7 +3,7 @@
 A rotation has three durable steps:
 
     start     one transaction: the successor's row, and the pending successor with its key, encrypted. The old
-              key goes on without an end
+              key continues without an end
     deliver   the key goes to the target: a signed request to a webhook, or a new version of a secret
     complete  after a 2xx, one transaction: the encrypted key is deleted, the old key ends after the overlap,
               API_KEY_ROTATED is announced, and the successor gets the policy
@@ -11,7 +11,7 @@ A rotation has three durable steps:
 Crash between any two lines; the next run, an hour later, finds the row in the index `due`:
 
     before the start               nothing; it starts then
-    after the start                a successor whose key nobody has; it is delivered then
+    after the start                a successor whose key no one has; it is delivered then
     after the request              the same. The repeat has the same ID and body, so for the receiver it is
                                    the same message; a secret gets no second version
     after the completion           done: that is one transaction, which happens once

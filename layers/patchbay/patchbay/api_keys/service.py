@@ -58,8 +58,8 @@ def create(principal: Principal, body: CreateApiKey, once: Once | None = None) -
     """
     if principal.key is not None:
         raise Forbidden(
-            "An API key cannot create API keys: each would add its own limits to the caller's. "
-            "Create keys with a user's token that has api-keys:write."
+            "An API key cannot create API keys, because each new key would add its own rate limit. Use a "
+            "user's token with the scope api-keys:write."
         )
     terms = Terms(
         name=body.name,
@@ -191,7 +191,7 @@ def rotate(
     for _ in range(_TRIES):
         old = _get_editable(principal, id, if_match)
         if old.rotated_into is not None:
-            raise Conflict(f"This API key was already rotated. Rotate its successor, {old.rotated_into}.")
+            raise Conflict(f"This API key was already rotated. Rotate the new key, {old.rotated_into}.")
         _check_grants(principal, old.terms)
         initial_counts: tuple[Count, ...] | None = None
         if principal.key is not None:
@@ -349,8 +349,8 @@ def _check_pending_narrows(key: StoredKey, terms: Terms) -> None:
     state = rotation_store.get(key.rotated_from)
     if state is not None and state.pending is not None and state.pending.successor == key.id:
         raise Conflict(
-            "This API key is not delivered yet, so it can only be narrowed. Change the key that it replaces, "
-            f"{key.rotated_from}, which changes both."
+            "This API key is not delivered yet, so you can only remove scopes and lower limits. To change "
+            f"both keys, change the key that it replaces, {key.rotated_from}."
         )
 
 
@@ -387,8 +387,8 @@ def _check_target_confirmed(old: Terms, new: Terms, policy: Policy | None, body:
     if "rotation" not in body.model_fields_set or not policies.is_confirmed(body.rotation):
         raise ValidationFailed.for_field(
             "rotation",
-            f"successors of this key are delivered to {policy.target.id}, which would get {min(added)}: to "
-            "confirm that, send rotation too, without pin; or set deliverTo to null",
+            f"the rotated keys are delivered to {policy.target.id}, which would get {min(added)}: to "
+            "confirm, also send rotation without pin, or set deliverTo to null",
         )
 
 
@@ -423,11 +423,11 @@ def _check_grants(principal: Principal, terms: Terms) -> None:
     for scope in terms.scopes:
         if not principal.can_grant(scope):
             raise Forbidden(
-                f"Your credentials do not have the scope {scope}: "
-                "they cannot create, change, rotate or revoke a key that has it."
+                f"Your credentials do not have the scope {scope}, so they cannot create, change, rotate or "
+                "revoke a key that has it."
             )
         if scope in PLATFORM_ONLY and not principal.is_platform:
-            raise Forbidden(f"Only the platform's own workspace may hold the scope {scope}.")
+            raise Forbidden(f"Only the platform's own workspace can have the scope {scope}.")
     if principal.key is not None:
         _check_within_limits(principal.key, terms)
 
@@ -443,8 +443,8 @@ def _check_within_limits(limits: KeyLimits, terms: Terms) -> None:
 
 def _exceeds_limit(name: str, value: str) -> Forbidden:
     return Forbidden(
-        f"Your API key has {name} {value}, so it cannot change, rotate or revoke a key that exceeds it. "
-        "Use a user's token that has api-keys:write."
+        f"Your API key has {name} {value}, so it cannot change, rotate or revoke a key with a higher limit. "
+        "Use a user's token with the scope api-keys:write."
     )
 
 
@@ -462,16 +462,16 @@ def _check_only_narrows(old: Terms, new: Terms) -> None:
 
 def _cannot_widen(attempt: str) -> Forbidden:
     return Forbidden(
-        f"An API key cannot {attempt}, because it can only narrow keys. "
-        "Use a user's token that has api-keys:write."
+        f"An API key cannot {attempt}, because an API key can only remove scopes and lower limits. Use a "
+        "user's token with the scope api-keys:write."
     )
 
 
 def _check_rotates_itself(principal: Principal, old: StoredKey) -> None:
     if principal.id != old.id:
         raise Forbidden(
-            "An API key can rotate only itself. "
-            "To rotate another, use a user's token that has api-keys:write."
+            "An API key can rotate only itself. To rotate another key, use a user's token with the scope "
+            "api-keys:write."
         )
     predecessor = None if old.rotated_from is None else store.get(old.workspace_id, old.rotated_from)
     if predecessor is None or not predecessor.rotated_itself or predecessor.has_ended(now_ms()):

@@ -417,7 +417,7 @@ def count_action(workspace_id: str) -> dynamo.TransactItem:
 
 
 def at_ceiling(advice: str) -> Conflict:
-    return Conflict(f"This workspace has {settings().max_api_keys} API keys, its ceiling. {advice}")
+    return Conflict(f"This workspace has {settings().max_api_keys} API keys, which is its limit. {advice}")
 
 
 def _counted_at_most(key: StoredKey, counts: Sequence[Count]) -> tuple[str, dict[str, int]]:

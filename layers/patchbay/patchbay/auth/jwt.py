@@ -139,7 +139,7 @@ def _parse_header(token: str) -> _Header:
         raise Unauthenticated("The Authorization header contains neither a JWT nor an API key.") from None
     for name in _FORBIDDEN_HEADERS:
         if name in header:
-            raise Unauthenticated(f"The token is invalid: its header must not have {name}.")
+            raise Unauthenticated(f"The token is invalid: its header must not contain {name}.")
     return _Header(header["alg"], header.get("kid"))
 
 
@@ -246,7 +246,7 @@ def _fetch_jwks(url: str) -> KeySet:
 
 def _jwks_unavailable() -> UpstreamFailed:
     return UpstreamFailed(
-        "The platform's signing keys are not available at the moment. Try again in a moment.",
+        "The platform's signing keys are temporarily unavailable. Try again in a moment.",
         headers={"retry-after": str(_JWKS_RETRY_SECONDS)},
     )
 

@@ -55,7 +55,7 @@ class LinkGrant:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller: a user (JWT), a program (API key), a portal session, somebody with a connect link, or a
+    """A caller: a user (JWT), a program (API key), a portal session, someone with a connect link, or a
     function of the platform that calls in process.
 
     `id` identifies the caller within the workspace (`user:<sub>`, the key's ID, `session:<ID>`,
@@ -82,7 +82,7 @@ class Principal:
     def require(self, scope: str) -> None:
         """Raises Forbidden, which names the scope, if the caller does not have it."""
         if scope not in self.scopes:
-            raise Forbidden(f"This needs the scope {scope}, which your credentials do not have.")
+            raise Forbidden(f"This request needs the scope {scope}, which your credentials do not have.")
 
     def can_grant(self, scope: str) -> bool:
         """Whether the caller may grant the scope to a key: they have it, or they are an admin or owner and it

@@ -101,7 +101,7 @@ def _within_one_typo(one: str, other: str) -> bool:
 
 # Any well-formed scope: Patchbay's, the platform's, and misspelled ones that older keys have.
 ScopeName = Annotated[
-    str, StringConstraints(pattern=pattern(SCOPE_PATTERN, "a scope: resource:verb in lower case"))
+    str, StringConstraints(pattern=pattern(SCOPE_PATTERN, "a scope: resource:verb in lowercase"))
 ]
 # A scope that a caller grants to a key.
 Scope = Annotated[ScopeName, AfterValidator(check_spelling)]

@@ -26,7 +26,7 @@ from patchbay.webhooks.models import BoundedFilters, Url
 
 _MAX_CHOICES = 5_000
 _MAX_ERROR_LENGTH = 1_000
-_ERROR_CODE = "a code of 1 to 64 lower-case letters, digits and _ that begins with a letter"
+_ERROR_CODE = "a code of 1 to 64 lowercase letters, digits and _ that begins with a letter"
 
 # ── path parameters ──────────────────────────────────────────────────────────────────────────────────
 
@@ -114,7 +114,7 @@ class Trigger(ApiModel):
 
 
 class Triggers(RootModel[list[Trigger]]):
-    """A bare array, as the automation platforms require."""
+    """An array, as the automation platforms require."""
 
 
 class SampleQuery(QueryModel):
@@ -122,7 +122,7 @@ class SampleQuery(QueryModel):
 
 
 class Sample(ApiModel):
-    """An event in exactly the shape that a hook gets."""
+    """An event in exactly the format that hooks receive."""
 
     id: EventId
     type: str
@@ -131,7 +131,7 @@ class Sample(ApiModel):
 
 
 class Samples(RootModel[list[Sample]]):
-    """A bare array, newest first. Has fewer than `limit` events if they are very large."""
+    """An array, newest first. It has fewer than `limit` events if they are very large."""
 
     def parts(self) -> Sequence[Sample]:
         return self.root
@@ -141,7 +141,8 @@ class Samples(RootModel[list[Sample]]):
 
 
 class ActionInfo(ApiModel):
-    """An action. `input` and `output` are JSON Schemas; a string with `x-choices` takes an ID of its list."""
+    """An action. `input` and `output` are JSON Schemas. A string with `x-choices` takes an ID from that list
+    of choices."""
 
     id: str
     label: str
@@ -153,7 +154,7 @@ class ActionInfo(ApiModel):
 
 
 class Actions(RootModel[list[ActionInfo]]):
-    """A bare array, as the automation platforms require."""
+    """An array, as the automation platforms require."""
 
 
 # ── hooks ────────────────────────────────────────────────────────────────────────────────────────────
@@ -221,8 +222,8 @@ class StartRun(ApiModel):
 
 
 class RunError(ApiModel):
-    """Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is
-    the platform's own code, `action_failed` by default. `detail` is a message for the automation's owner.
+    """Why a run failed. `code` is `timed_out` if the platform did not respond by `expiresAt`; otherwise it is
+    the platform's code, by default `action_failed`. `detail` is a message for the automation's owner.
     """
 
     code: Annotated[str, StringConstraints(pattern=pattern(r"^[a-z][a-z0-9_]{0,63}$", _ERROR_CODE))] = (
@@ -232,8 +233,8 @@ class RunError(ApiModel):
 
 
 class Run(ApiModel):
-    """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform` is
-    the automation platform that started it, or `flow`.
+    """An execution of an action. It fails if the platform does not respond by `expiresAt`. `platform` is the
+    automation platform that started it, or `flow`.
     """
 
     id: RunId
@@ -275,7 +276,7 @@ class Failed(ApiModel):
 
 
 class AnswerRun(RootModel[Annotated[Succeeded | Failed, Field(discriminator="status")]]):
-    """The platform's answer to a run."""
+    """The platform's result for a run."""
 
 
 # ── lists of choices ─────────────────────────────────────────────────────────────────────────────────
@@ -289,7 +290,7 @@ class Choice(ApiModel):
 
 
 class Choices(RootModel[list[Choice]]):
-    """A bare array, as the automation platforms require."""
+    """An array, as the automation platforms require."""
 
 
 class ChoicesQuery(QueryModel):
@@ -301,12 +302,12 @@ class ChoicesQuery(QueryModel):
 
 def _unique(items: list[Choice]) -> list[Choice]:
     if len({item.id for item in items}) != len(items):
-        raise ValueError("must not contain an ID twice")
+        raise ValueError("must not contain duplicate IDs")
     return items
 
 
 class SetChoices(ApiModel):
-    """A workspace's whole list of choices, in display order; replaces the previous list."""
+    """A workspace's complete list of choices, in display order. It replaces the previous list."""
 
     workspace_id: WorkspaceId
     items: Annotated[list[Choice], Field(max_length=_MAX_CHOICES), AfterValidator(_unique)]

@@ -170,13 +170,13 @@ def answer(id: RunId, body: AnswerRun, if_match: int | None = None) -> Run:
     if run.status == "PENDING":
         check_version("run", run.version, if_match)
         if now_ms() >= run.expires_at:
-            raise Conflict("This run has expired: the platform must answer within 15 minutes.")
+            raise Conflict("This run has expired: the platform must respond within 15 minutes.")
         try:
             return _to_api(_finish(ended))
         except store.RunChanged:
             run = _get_stored(id)
     if (run.status, run.output, run.error) != (ended.status, ended.output, ended.error):
-        raise Conflict(f"This run has already ended with status {run.status}, which cannot be changed.")
+        raise Conflict(f"This run has already ended with the status {run.status}, which cannot be changed.")
     return _to_api(run)
 
 

@@ -19,8 +19,8 @@ _MAX_INTEGRATIONS = 20
 
 
 class ConnectSessionStatus(StrEnum):
-    """OPEN until the link has made its connection. COMPLETED, REVOKED and EXPIRED links make none. A link
-    also ends with the API key that made it, which its status does not show.
+    """OPEN until the link has created its connection. COMPLETED, REVOKED and EXPIRED links no longer work. A
+    link also stops working with the API key that created it, which its status does not show.
     """
 
     OPEN = "OPEN"
@@ -30,13 +30,13 @@ class ConnectSessionStatus(StrEnum):
 
 
 class CreateConnectSession(ApiModel):
-    """A new connect link. Its holder chooses one of the `integrations`, which must be active, and connects an
+    """A new connect link. The user chooses one of the `integrations`, which must be active, and connects an
     account, once.
 
-    `connectionId` is the name of the connection: a connection of that name is replaced. By default, it is the
-    ID of the session, so that nothing can be replaced. `scopes` may ask for less than the integration lists;
-    only with one integration. The page shows `workspaceName` and `requestedBy`, so that people know whom they
-    give access to. At the end it leads to `returnUrl`.
+    `connectionId` is the name of the connection; an existing connection with this name is replaced. By
+    default, it is the ID of the session, so nothing is replaced. `scopes` can be a subset of the
+    integration's scopes, if there is only one integration. The page shows `workspaceName` and `requestedBy`,
+    so that people know who gets access. Afterwards, it links to `returnUrl`.
     """
 
     integrations: Annotated[
@@ -53,7 +53,8 @@ class CreateConnectSession(ApiModel):
 
 
 class ConnectSession(ApiModel):
-    """A connect session without its link. `integrationId` and `connection` are what it connected."""
+    """A connect session without its link. `integrationId` and `connection` are set once it has connected an
+    account."""
 
     id: ConnectSessionId
     status: ConnectSessionStatus
@@ -72,13 +73,13 @@ class ConnectSession(ApiModel):
 
 
 class ConnectSessionLink(ConnectSession):
-    """The response to the creation of a session, the only one that contains its link."""
+    """A new session. Only this response contains its link."""
 
     link: Annotated[str, Field(repr=False)]
 
 
 class RequestedScope(ApiModel):
-    """An OAuth scope that the provider will ask for, in the words that Patchbay knows for it."""
+    """An OAuth scope that the provider will ask the user to grant, with Patchbay's description of it."""
 
     name: str
     description: str | None
@@ -87,11 +88,11 @@ class RequestedScope(ApiModel):
 class ConnectableIntegration(ApiModel):
     """One of the integrations of a link. `provider` is its key, `providerName` its name.
 
-    `isKnown` is true if Patchbay knows the provider. If it is false, somebody in the workspace entered all
-    names, and the page where people sign in: show `authorizationOrigin`, the origin of that page.
+    `isKnown` is true for a built-in provider. If it is false, someone in the workspace entered the names and
+    the sign-in page: show `authorizationOrigin`, the origin of that page.
 
     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of
-    the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.
+    the connection, as JSON Schema 2020-12. `isActive` is false while accounts cannot be connected.
     """
 
     id: IntegrationId
@@ -110,7 +111,7 @@ class ConnectableIntegration(ApiModel):
 
 
 class ConnectPage(ApiModel):
-    """What the page of a connect link shows."""
+    """The contents of a connect link's page."""
 
     id: ConnectSessionId
     status: ConnectSessionStatus

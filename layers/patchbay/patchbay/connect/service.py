@@ -91,18 +91,18 @@ def _check_integrations(principal: Principal, body: CreateConnectSession) -> Non
     for index, id in enumerate(body.integrations):
         if id not in found:
             raise ValidationFailed.for_field(
-                f"integrations.{index}", "no integration of this workspace has this ID"
+                f"integrations.{index}", "no integration with this ID in this workspace"
             )
         client.check_active(found[id])
     if body.scopes is None:
         return
     if len(body.integrations) > 1:
         raise ValidationFailed.for_field(
-            "scopes", "are possible only with one integration: each provider has its own"
+            "scopes", "can be set only with a single integration, because each provider has its own scopes"
         )
     oauth = client.oauth_of(found[body.integrations[0]])
     if oauth is None:
-        raise ValidationFailed.for_field("scopes", "this integration does not use OAuth; leave scopes out")
+        raise ValidationFailed.for_field("scopes", "this integration does not use OAuth; omit scopes")
     flow.requested_scopes(found[body.integrations[0]], oauth, body.scopes)
 
 

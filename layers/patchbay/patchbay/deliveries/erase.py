@@ -1,6 +1,6 @@
 """Erases the data of one event: its row, the responses that its receivers gave, and what is still to be sent.
 
-    the event        its data is removed first, so nothing reads it any more: no fan-out, feed, replay or
+    the event        its data is removed first, so nothing reads it anymore: no fan-out, feed, replay or
                      retry
     its deliveries   those that have not ended are cancelled (`event_erased`), also those whose message is in
                      the queue and has the body: the row makes that message obsolete. Responses are removed

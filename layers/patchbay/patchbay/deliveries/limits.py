@@ -20,8 +20,8 @@ def admit_test(workspace_id: str) -> None:
         (full,) = exceeded.statuses
         headers = retry_after(full.resets_ms - full.now_ms)
         raise RateLimited(
-            f"This workspace has reached its ceiling of {_TEST_QUOTA.limit} test events a minute. "
-            f"Try again in {headers['retry-after']} s.",
+            f"This workspace has reached its limit of {_TEST_QUOTA.limit} test events per minute. Try again "
+            f"in {headers['retry-after']} s.",
             headers=headers,
         ) from None
 

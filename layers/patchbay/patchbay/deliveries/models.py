@@ -84,7 +84,7 @@ def _message() -> TypeAdapter[DeliveryMessage]:
 
 
 class DeliveryQuery(PeriodQuery):
-    """`since` and `until` are of the event's `timestamp`."""
+    """`since` and `until` apply to the event's `timestamp`."""
 
     status: Literal["PENDING", "SENDING", "RETRYING", "HELD", "DELIVERED", "FAILED", "CANCELLED"] | None = (
         None
@@ -129,8 +129,9 @@ class AttemptError(ApiModel):
 class Attempt(ApiModel):
     """One request and its result. `statusCode` is null if there was no response; then `error` says why.
 
-    Up to 16 KB of the decoded response body are stored for a failure or a test, less than 1 KB for a success.
-    If the response is not shown, `withheld` says why, `responseBody` is null and `responseHeaders` is empty.
+    Patchbay stores up to 16 KB of the decoded response body for a failure or a test, and less than 1 KB for a
+    success. If the response is not shown, `withheld` says why, `responseBody` is null and `responseHeaders`
+    is empty.
     """
 
     number: int
@@ -153,9 +154,9 @@ class ExportedAttempt(Attempt):
 
 
 class DeliveryDetail(Delivery):
-    """`payload` is the body that was sent; null if its event is no longer stored, or its data was erased.
-    `attempts` has the last 100 attempts. If their responses do not all fit into one API response, the oldest
-    ones are withheld.
+    """`payload` is the request body; null if the event is no longer stored or its data was erased. `attempts`
+    has the last 100 attempts. If their responses do not fit into one API response, the oldest ones are
+    withheld.
     """
 
     payload: JsonObject | None
@@ -170,16 +171,16 @@ class Recover(ApiModel):
 
 
 class Recovering(ApiModel):
-    """`queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted."""
+    """`queued` is the number of deliveries that will be resent, oldest first. At most 10,000 are counted."""
 
     queued: int
 
 
 class Replay(ApiModel):
-    """Which deliveries to send again, of events from `since` to `until` (both inclusive; `until` defaults to
-    now) and of `eventTypes` (by default, all types): those with one of the `statuses`, and, with `missing`,
-    events that match the webhook now and have no delivery to it. `statuses` defaults to FAILED and CANCELLED,
-    or to none with `missing`. `dryRun` only counts.
+    """Which deliveries to resend, for events from `since` to `until` (both inclusive; `until` defaults to
+    now) and of `eventTypes` (by default, all types): deliveries with one of the `statuses` and, with
+    `missing`, events that match the webhook now but have no delivery. `statuses` defaults to FAILED and
+    CANCELLED, or to none with `missing`. `dryRun` only counts the deliveries.
     """
 
     since: Timestamp
@@ -191,8 +192,8 @@ class Replay(ApiModel):
 
 
 class ReplayPreview(ApiModel):
-    """How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops at
-    10,000, or after some seconds.
+    """The number of deliveries that a replay would queue. If `isComplete` is false, there are more: the count
+    stops at 10,000 or after a few seconds.
     """
 
     http_status: ClassVar[int] = 200
@@ -202,14 +203,14 @@ class ReplayPreview(ApiModel):
 
 
 class RetryDelivery(ApiModel):
-    """`force` also sends a delivery again that was delivered."""
+    """`force` also resends a delivery that already succeeded."""
 
     force: bool = False
 
 
 class SendTestEvent(ApiModel):
-    """`eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first
-    type.
+    """`eventType` can be any type, even if the webhook does not subscribe to it. By default, it is the
+    webhook's first type.
     """
 
     event_type: KnownEventType | None = None

@@ -53,7 +53,7 @@ _READ_RESPONSES_SCOPE = "webhooks:write"
 _READ_WEBHOOKS_SCOPE = "webhooks:read"
 # Users can retry a delivery any number of times.
 _MAX_ATTEMPTS_SHOWN = 100
-_DOES_NOT_FIT = "The responses to later attempts leave no space for this one."
+_DOES_NOT_FIT = "The response was removed to store the responses of later attempts."
 # Up to this, the number of deliveries that a recovery reports is exact.
 _MAX_COUNTED = 10_000
 # A hook that is subscribed again gets the events that it missed in this period, a long weekend. Its owner can
@@ -214,9 +214,7 @@ def retry(
         raise not_active()
     before = _get(principal, webhook_id, id)
     if before.erased:
-        raise EventErased(
-            "The data of this delivery's event was erased, so the delivery cannot be sent again."
-        )
+        raise EventErased("The event's data was erased, so the delivery cannot be resent.")
     statuses = (*_RETRYABLE, Status.DELIVERED) if body.force else _RETRYABLE
     restarted = states.restarted(before, statuses, "MANUAL", now_ms())
     if restarted is None:
@@ -229,7 +227,7 @@ def retry(
             extra_actions=[once.complete_action(response)] if once else (),
         )
     except store.DeliveryChanged:
-        raise Conflict("The delivery has changed. Read it, and try again.") from None
+        raise Conflict("The delivery has changed. Get it again, then retry.") from None
     except dynamo.TransactionCanceled:
         raise idempotency.request_in_progress() from None
     message = replace(restarted.to_message(), by_hand=True)
@@ -268,7 +266,7 @@ def _start_recovery(
     except dynamo.TransactionCanceled:
         raise idempotency.request_in_progress() from None
     if not has_started:
-        raise Conflict("A recovery of this webhook is still running. Try again when it has ended.")
+        raise Conflict("A recovery of this webhook is still running. Try again when it is complete.")
 
 
 def range_end(since: datetime, until: datetime | None, now: int) -> datetime:
@@ -352,7 +350,7 @@ def _of_event(
 
 def _find_unmatched(principal: Principal, event: StoredEvent) -> Unmatched:
     # A rejected event goes to no webhook, what a flow sends goes to one whatever others subscribe to, and
-    # without its data nobody knows why an event did not match.
+    # without its data no one knows why an event did not match.
     if event.reason is not None or event.erased_at is not None or event.source == FLOW:
         return Unmatched([], truncated=False)
     matched = {*event.webhook_ids, *event.feed_ids}
@@ -363,7 +361,8 @@ def _get(principal: Principal, webhook_id: WebhookId, id: DeliveryId) -> StoredD
     delivery = store.get(principal.workspace_id, webhook_id, id)
     if delivery is None:
         raise NotFound(
-            "This webhook has no delivery with this ID. A delivery that was just queued is not stored yet."
+            "This webhook has no delivery with this ID. If the delivery was just queued, it is not stored "
+            "yet."
         )
     return delivery
 
@@ -450,11 +449,9 @@ def attempt_to_api(principal: Principal, attempt: StoredAttempt) -> Attempt:
     """
     withheld = None
     if _READ_RESPONSES_SCOPE not in principal.scopes:
-        withheld = f"Only callers with the scope {_READ_RESPONSES_SCOPE} see the receiver's response."
+        withheld = f"Only callers with the scope {_READ_RESPONSES_SCOPE} can see the receiver's response."
     elif attempt.withheld:
-        withheld = (
-            "The response repeats part of a header value that this webhook sends, so it was not stored."
-        )
+        withheld = "The response contains part of a custom header value, so it was not stored."
     return Attempt(
         number=attempt.number,
         trigger=attempt.trigger,

@@ -112,7 +112,7 @@ def _check_time(envelope: Envelope) -> None:
     days = settings().retention_days
     if age_ms > days * 86_400_000:
         raise ValidationFailed.for_field(
-            "time", f"is more than {days} days ago; events are not kept that long"
+            "time", f"is more than {days} days ago, which is longer than events are kept"
         )
 
 

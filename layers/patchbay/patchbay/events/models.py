@@ -55,8 +55,8 @@ class PublishEvent(ApiModel):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the
-    event that led to this one, such as the ACTION_REQUESTED that was carried out. With it, Patchbay
-    recognizes flows that start each other in a circle.
+    event that caused this one, such as the ACTION_REQUESTED event of an action. Patchbay uses it to detect
+    loops of flows.
     """
 
     type: EventType
@@ -73,9 +73,7 @@ class PublishedEvent(ApiModel):
 
 
 class PublishEvents(ApiModel):
-    """A batch. Each event is validated on its own, so that an invalid event does not affect the others. An
-    event with malformed JSON appears here as a MalformedJson.
-    """
+    """A batch. Each event is validated separately, so an invalid event does not affect the others."""
 
     validated_per_item: ClassVar[str] = "events"
 
@@ -115,7 +113,7 @@ class PublishedEvents(ApiModel):
 
 
 class EventQuery(PeriodQuery):
-    """`since` and `until` are of the events' `timestamp`."""
+    """`since` and `until` apply to the events' `timestamp`."""
 
     type: KnownEventType | None = None
     status: EventStatus | None = None
@@ -123,10 +121,11 @@ class EventQuery(PeriodQuery):
 
 
 class EventSummary(PublishedEvent):
-    """An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for what a flow sent to a webhook.
+    """An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for events that a flow sent to a
+    webhook.
 
-    A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not
-    delivered. Its `type` is empty if the bus event has no valid one.
+    A REJECTED event came from the event bus and is invalid. It is stored with its `statusReason` but not
+    delivered. Its `type` is empty if the bus event has no valid type.
     """
 
     source: str
@@ -167,8 +166,8 @@ UnmatchedCode = Literal["created_later", "inactive", "disabled", "filter_mismatc
 
 
 class UnmatchedReason(ApiModel):
-    """Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the event
-    fails. `changed_later`: the webhook matches the event now, but did not when it was published.
+    """Why a webhook did not get an event. `filter_mismatch`: `detail` has the first filter that does not
+    match. `changed_later`: the webhook matches the event now, but did not when it was published.
     """
 
     code: UnmatchedCode
@@ -184,11 +183,11 @@ class UnmatchedWebhook(ApiModel):
 
 
 class Event(EventSummary):
-    """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
-    first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as
-    they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was
-    erased; then `data` is empty. `depth` counts the flows in the chain of events that led to this one, and
-    `causedBy` is the event before it.
+    """`unmatched` has up to 50 webhooks that subscribe to the event type but did not get the event, newest
+    first; `unmatchedTruncated` says whether there are more. It reflects the current webhooks. It is null for
+    callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty.
+    `depth` is the number of flows in the chain of events that caused this one, and `causedBy` is the previous
+    event in that chain.
     """
 
     data: JsonObject

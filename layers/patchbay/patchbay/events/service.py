@@ -164,7 +164,7 @@ def get(principal: Principal, id: EventId) -> store.StoredEvent:
     """Raises NotFound, including in the seconds between the 202 and the fan-out."""
     event = store.get(principal.workspace_id, id)
     if event is None:
-        raise NotFound("No event with this ID. A new event appears within seconds.")
+        raise NotFound("No event with this ID. New events appear within seconds.")
     return event
 
 
@@ -206,12 +206,12 @@ def list_newest(principal: Principal, type: str, count: int) -> list[store.Store
 
 
 def erase_data(principal: Principal, id: EventId) -> store.StoredEvent:
-    """Remove the data of an event, so that it is not sent any more. Raises NotFound. The deliveries still
+    """Remove the data of an event, so that it is not sent anymore. Raises NotFound. The deliveries still
     have what receivers responded.
     """
     event = store.erase_data(principal.workspace_id, id, now_ms())
     if event is None:
-        raise NotFound("No event with this ID. A new event appears within seconds.")
+        raise NotFound("No event with this ID. New events appear within seconds.")
     return event
 
 
@@ -392,7 +392,7 @@ def _enqueue_all(events: Mapping[int, EventMessage]) -> dict[int, Problem]:
     except queues.BatchSendFailed as failure:
         logger.exception("failed to queue events", count=len(failure.messages))
         unsent = set(failure.messages)
-        problem = UpstreamFailed("The event was not queued, so it is not delivered. Send it again.")
+        problem = UpstreamFailed("The event was not queued, so it will not be delivered. Publish it again.")
         return {index: problem for index, message in messages.items() if message in unsent}
     return {}
 

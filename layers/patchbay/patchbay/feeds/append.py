@@ -4,7 +4,7 @@
     write     one entry for each event, under the condition that its number has no row yet
 
 An entry has the event's ID, not its payload: the event's row is stored before (see publishing/fan_out.py). A
-reader that comes to a number without a row waits for 30 seconds, then closes the gap, and goes on. If a
+reader that comes to a number without a row waits for 30 seconds, then closes the gap, and continues. If a
 writer finds its number closed, it takes another one. So no entry is ever written behind a reader. A
 crash leaves:
 

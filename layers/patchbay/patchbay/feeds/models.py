@@ -16,7 +16,7 @@ MAX_WAIT_SECONDS = 20
 LAST_NUMBER = 10**16 - 1  # 16 digits
 _CONSUMER = r"^[A-Za-z0-9_-]{1,64}$"
 _CURSOR = re.compile(r"[0-9]{1,16}\Z")
-NOT_A_CURSOR = "is not a cursor of this feed; leave it out to start with the oldest event"
+NOT_A_CURSOR = "is not a cursor of this feed; omit it to start with the oldest event"
 
 
 class ConsumerName(str):
@@ -29,7 +29,7 @@ class ConsumerName(str):
     def parse(cls, text: str) -> ConsumerName:
         """Raises ValueError."""
         if not re.fullmatch(_CONSUMER, text):
-            raise ValueError("must be the name of a consumer: 1 to 64 letters, digits, _ or -")
+            raise ValueError("must be a consumer name: 1 to 64 letters, digits, _ or -")
         return cls(text)
 
 
@@ -46,9 +46,8 @@ Cursor = Annotated[str, AfterValidator(_check_cursor)]
 
 
 class FeedQuery(QueryModel):
-    """The feed starts after `cursor`; without one, after what the `consumer` has committed; without both,
-    with the oldest event. If there is nothing, the response comes after `wait` seconds, or with the first
-    event.
+    """The read starts after `cursor`, or else after the `consumer`'s committed position, or else at the
+    oldest event. If there are no events, the response waits up to `wait` seconds for the first one.
     """
 
     consumer: Consumer | None = None
@@ -58,8 +57,8 @@ class FeedQuery(QueryModel):
 
 
 class FeedItem(ApiModel):
-    """An event, as a receiver would get it: the exact text of the body, and the headers of the request,
-    signed at the moment of this response. `id` is the `webhook-id`: an event that appears twice has the same.
+    """An event as a push receiver would get it: the exact text of the body and the headers of the request,
+    signed at the time of this response. `id` is the `webhook-id`. It is the same if an event appears twice.
     """
 
     sequence: int
@@ -71,9 +70,9 @@ class FeedItem(ApiModel):
 
 
 class Feed(ApiModel):
-    """The next events, oldest first. Pass `cursor` to continue. If `hasMore`, more events are available now;
-    otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no
-    longer stored.
+    """The next events, oldest first. Pass `cursor` to continue. If `hasMore` is true, more events are
+    available now; otherwise, read again after `nextPollMs`. `truncated` means that events are missing because
+    they are no longer stored.
     """
 
     items: list[FeedItem]
@@ -95,7 +94,7 @@ class Feed(ApiModel):
 
 
 class Commit(ApiModel):
-    """`consumer` is done with all events up to `sequence`. `rewind` lets it go back."""
+    """The `consumer` has processed all events up to `sequence`. `rewind` allows it to move backward."""
 
     consumer: Consumer
     sequence: Annotated[int, Field(ge=0, le=LAST_NUMBER)]
@@ -103,7 +102,7 @@ class Commit(ApiModel):
 
 
 class FeedConsumer(ApiModel):
-    """`lag` is how many entries of the feed come after `sequence`."""
+    """`lag` is the number of feed entries after `sequence`."""
 
     consumer: str
     sequence: int
@@ -112,8 +111,8 @@ class FeedConsumer(ApiModel):
 
 
 class FeedConsumers(Listing[FeedConsumer]):
-    """The consumers that have committed within the retention period, all on one page, by name. `sequence` is
-    the feed's last one.
+    """All consumers that have committed within the retention period, on one page, by name. `sequence` is the
+    number of the feed's last entry.
     """
 
     sequence: int

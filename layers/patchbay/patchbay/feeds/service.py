@@ -1,6 +1,6 @@
 """Reads the feed of a pull webhook, and keeps the positions of its consumers.
 
-A position never passes a number whose event may still be written, so a reader that goes on with the cursor of
+A position never passes a number whose event may still be written, so a reader that continues at the cursor of
 each response gets every event. What it costs to know that: see `store` and `append`.
 
 A response that waits for an event looks for it once a second. While it waits, it has one of the workspace's
@@ -55,7 +55,7 @@ _BLOCKED_POLL_MS = 1_000
 
 @dataclass(slots=True)
 class _Reading:
-    """What a reader found after its position: `entries` with their events, and where it goes on. It
+    """What a reader found after its position: `entries` with their events, and where it continues. It
     `is_blocked` if it must wait for a gap, and has `closed` this number of gaps.
     """
 
@@ -120,10 +120,11 @@ def commit(principal: Principal, id: WebhookId, body: Commit) -> FeedConsumer:
         if (further := refused.consumer) is not None:
             raise Conflict(
                 f"The consumer {body.consumer} has already committed {further.sequence}. To read the events "
-                f"after {body.sequence} again, send rewind true."
+                f"after {body.sequence} again, send rewind: true."
             ) from None
         raise Conflict(
-            f"This feed has {store.MAX_CONSUMERS} consumers, the maximum. Delete one that you no longer use."
+            f"This feed has the maximum of {store.MAX_CONSUMERS} consumers. Delete one that you no longer "
+            "use."
         ) from None
     return _to_api(stored, head)
 
@@ -147,7 +148,7 @@ def _get(principal: Principal, id: WebhookId) -> StoredWebhook:
     webhook = webhooks.get_stored(principal.workspace_id, id)
     if not webhook.is_pull:
         raise Conflict(
-            "Patchbay sends the events of this webhook to its url. Only a webhook of kind pull has a feed."
+            "This is a push webhook: Patchbay sends its events to its url. Only pull webhooks have a feed."
         )
     return webhook
 

@@ -83,7 +83,8 @@ def perform(run: StoredRun, step: Step, given: dict[str, Any], waited: StepResul
     except NoApiResponse as failure:
         if failure.was_sent and method not in _REPEATABLE:
             detail = (
-                f"{failure.reason}. The provider may have carried out the request, so it is not repeated."
+                f"{failure.reason}. The provider may have processed the request, so Patchbay does not retry "
+                "it."
             )
             raise StepFailed("no_response", detail, given) from None
         raise _try_again("no_response", failure.reason, tries + 1, None, given) from None

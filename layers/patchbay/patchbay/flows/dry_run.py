@@ -74,7 +74,9 @@ def _decided(result: StepResult, position: turn.Position) -> DryRunStep:
     """A filter or a branch."""
     output = result.get("output")
     if output is not None:
-        detail = "All conditions match: goes on with `then`." if output["matched"] else "Goes on with `else`."
+        detail = (
+            "All conditions match: continues with `then`." if output["matched"] else "Continues with `else`."
+        )
     else:
         detail = "All filters match." if result["status"] == "SUCCEEDED" else str(position.reason)
     return DryRunStep(

@@ -49,7 +49,7 @@ StepId = Annotated[
     str,
     StringConstraints(
         pattern=pattern(
-            r"^[a-z][a-z0-9_]{0,31}$", "1 to 32 lower-case letters, digits and _, beginning with a letter"
+            r"^[a-z][a-z0-9_]{0,31}$", "1 to 32 lowercase letters, digits and _, beginning with a letter"
         )
     ),
     Field(description="The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."),
@@ -71,9 +71,9 @@ class _Step(ApiModel):
 
 
 class FlowWebhookStep(_Step):
-    """Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery. The
-    receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's event.
-    `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver.
+    """Sends a message to a push webhook, signed and retried like every delivery. The receiver gets a
+    `FLOW_SENT` event with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`.
+    The flow does not wait for the receiver.
     """
 
     type: Literal["webhook"]
@@ -82,9 +82,7 @@ class FlowWebhookStep(_Step):
 
 
 class FlowActionStep(_Step):
-    """Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the
-    platform's result.
-    """
+    """Starts a run of an action and waits until it is completed. `output` is its result."""
 
     type: Literal["action"]
     action: Annotated[str, BeforeValidator(_check_action)]
@@ -93,9 +91,9 @@ class FlowActionStep(_Step):
 
 class FlowRequestStep(_Step):
     """Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name
-    or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one
-    segment or a part of one. A `body` is sent as JSON, and text as it is. `output`:
-    `{status, body, isTruncated}`.
+    or its ID. `url` is a path of that API, or a full URL at one of its hosts. `{{…}}` in a path becomes one
+    segment or part of one. A `body` is sent as JSON; a string is sent as text. `output`: `{status, body,
+    isTruncated}`.
     """
 
     type: Literal["request"]
@@ -112,7 +110,7 @@ class FlowRequestStep(_Step):
     @model_validator(mode="after")
     def _has_body(self) -> Self:
         if self.body is not None and self.method == "GET":
-            raise ValueError("a GET request has no body; remove it, or choose another method")
+            raise ValueError("a GET request cannot have a body; remove it, or choose another method")
         return self
 
 
@@ -124,8 +122,8 @@ class FlowWaitStep(_Step):
 
 
 class FlowFilterStep(_Step):
-    """Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with
-    `steps.<id>.output.`: `event.data.network`.
+    """Ends the run as STOPPED unless all filters match. Paths start with `event.` or `steps.<id>.output.`,
+    such as `event.data.network`.
     """
 
     type: Literal["filter"]
@@ -133,8 +131,8 @@ class FlowFilterStep(_Step):
 
 
 class FlowBranchStep(_Step):
-    """Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what follows
-    the branch. Paths are those of a filter step. `output`: `{matched}`.
+    """Continues with `then` if all filters of `condition` match, otherwise with `else`, and then with the
+    steps after the branch. Paths are as in a filter step. `output`: `{matched}`.
     """
 
     type: Literal["branch"]
@@ -184,13 +182,13 @@ def _check_steps(steps: list[FlowStep]) -> list[FlowStep]:
     """
     ids = [step.id for step in all_steps(steps)]
     if len(ids) > MAX_STEPS:
-        raise ValueError(f"a flow has at most {MAX_STEPS} steps in total; this one has {len(ids)}")
+        raise ValueError(f"a flow can have at most {MAX_STEPS} steps in total; this one has {len(ids)}")
     repeated = next((id for id in ids if ids.count(id) > 1), None)
     if repeated is not None:
-        raise ValueError(f"step IDs must be unique in the flow; {repeated} is there twice")
+        raise ValueError(f"step IDs must be unique in the flow; {repeated} is used twice")
     _check_sequence(steps, frozenset(), 0)
     if sum(len(step.model_dump_json(by_alias=True).encode()) for step in steps) > MAX_STEPS_BYTES:
-        raise ValueError(f"all steps together must have at most {MAX_STEPS_BYTES} bytes as JSON")
+        raise ValueError(f"all steps together can have at most {MAX_STEPS_BYTES} bytes as JSON")
     return steps
 
 
@@ -200,7 +198,9 @@ def _check_sequence(steps: list[FlowStep], before: frozenset[str], nesting: int)
         _check_references(step, before)
         if isinstance(step, FlowBranchStep):
             if nesting == MAX_NESTING:
-                raise ValueError(f"branches nest at most {MAX_NESTING} deep; {step.id} is deeper")
+                raise ValueError(
+                    f"branches can be nested at most {MAX_NESTING} levels deep; {step.id} is deeper"
+                )
             inner = before | {step.id}
             before |= _check_sequence(step.then, inner, nesting + 1)
             before |= _check_sequence(step.otherwise, inner, nesting + 1)
@@ -226,8 +226,8 @@ FlowStatus = Literal["ACTIVE", "INACTIVE"]
 
 
 class FlowTrigger(ApiModel):
-    """A flow runs once for each event of these types whose data passes all filters; their paths are those of
-    a webhook's filters: `network`.
+    """A flow runs once for each event of these types whose data passes all filters. Paths are as in a
+    webhook's filters, such as `network`.
     """
 
     type: Literal["event"]
@@ -236,7 +236,7 @@ class FlowTrigger(ApiModel):
 
 
 class FlowDefinition(ApiModel):
-    """What a flow does. It has at most 20 steps in total, and branches nest at most three deep."""
+    """The steps of a flow: at most 20 in total, with branches nested up to three levels."""
 
     trigger: FlowTrigger
     steps: FlowSteps
@@ -247,8 +247,8 @@ class FlowDefinition(ApiModel):
 
 
 class FlowSettings(ApiModel):
-    """`name` and `description` are for people. A flow acts with the rights of the user who saved its
-    definition, as they were then.
+    """`name` and `description` are for people. A flow runs with the permissions that the user who saved its
+    definition had at that time.
     """
 
     name: Name
@@ -258,14 +258,14 @@ class FlowSettings(ApiModel):
 
 
 class CreateFlow(FlowSettings):
-    """An INACTIVE flow is stored and does not run."""
+    """An INACTIVE flow is stored but does not run."""
 
     status: FlowStatus = "ACTIVE"
 
 
 class Flow(ApiModel):
-    """`scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and
-    the flow acts with them. A list has `recentRuns` on request (`include`); otherwise they are null.
+    """`scopes` are the scopes that the steps need. `savedBy` had them when they saved the definition, and the
+    flow runs with them. In lists, `recentRuns` is null unless you request it with `include`.
     """
 
     id: FlowId
@@ -285,8 +285,8 @@ class Flow(ApiModel):
 
 
 class UpdateFlow(Update, FlowSettings):
-    """Changes only the fields that are sent; the defaults are placeholders for the others. Runs that have
-    begun keep the definition that they began with.
+    """Only the fields that you send change; the defaults here are placeholders. Runs that have started keep
+    their definition.
     """
 
     read_only = ReadOnly(
@@ -304,8 +304,8 @@ class UpdateFlow(Update, FlowSettings):
 
 
 class SetFlowStatus(ApiModel):
-    """An INACTIVE flow begins no runs; those that wait are cancelled when their wait ends. `statusReason`
-    says why a flow is INACTIVE.
+    """An INACTIVE flow starts no runs. Waiting runs are canceled when their wait ends. `statusReason` says
+    why a flow is INACTIVE.
     """
 
     status: FlowStatus
@@ -313,7 +313,7 @@ class SetFlowStatus(ApiModel):
 
 
 class FlowQuery(ListQuery):
-    """`include=recentRuns` adds how the latest runs of each flow went, at the cost of one query for each."""
+    """`include=recentRuns` adds the results of each flow's latest runs."""
 
     status: FlowStatus | None = None
     include: Literal["recentRuns"] | None = None
@@ -336,9 +336,9 @@ class FlowTemplateKey(str):
 
 
 class FlowTemplate(ApiModel):
-    """A flow that lacks only the user's `choices`. Each is a `webhook` of kind push, or an `object` of the
-    platform from the list of choices `resource`; its ID replaces `{{choices.<key>}}` in the steps. `scopes`
-    are the rights that the steps need.
+    """A flow that needs only the user's `choices`. Each choice is a push `webhook`, or an `object` of the
+    platform from the list of choices `resource`. Its ID replaces `{{choices.<key>}}` in the steps. `scopes`
+    are the scopes that the steps need.
     """
 
     key: str
@@ -360,8 +360,8 @@ ChosenId = Annotated[
 
 
 class InstallFlow(ApiModel):
-    """`choices` has an ID for each choice of the template, by its key. `name` and `description` are the
-    template's by default. An INACTIVE flow is stored and does not run.
+    """`choices` has an ID for each choice of the template, by key. `name` and `description` default to the
+    template's. An INACTIVE flow is stored but does not run.
     """
 
     choices: dict[ChoiceKey, ChosenId] = Field(default_factory=dict)
@@ -377,9 +377,9 @@ StepRunStatus = Literal["WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
 
 
 class FlowRun(ApiModel):
-    """One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow was
-    deactivated or deleted, or its event's data erased. `step` is where it is, or where it ended. While it is
-    WAITING, `resumesAt` is when it goes on at the latest.
+    """One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED if the flow was
+    deactivated or deleted, or the event's data was erased. `step` is the current step, or the step where the
+    run ended. While it is WAITING, `resumesAt` is the latest time at which it continues.
     """
 
     id: FlowRunId
@@ -399,8 +399,8 @@ class FlowRun(ApiModel):
 
 
 class RecentRuns(ApiModel):
-    """How the latest runs of a flow went: `count` runs of the newest events, at most ten. `failed` of them
-    are FAILED, and `last` is that of the newest event.
+    """The results of a flow's latest runs: `count` runs, at most 10. `failed` is the number of FAILED runs
+    among them, and `last` is the latest run.
     """
 
     count: int
@@ -409,15 +409,15 @@ class RecentRuns(ApiModel):
 
 
 class StepError(ApiModel):
-    """Why a step failed. `code` is stable; that of an action is the platform's own."""
+    """Why a step failed. `code` is stable; for actions, the platform defines it."""
 
     code: str
     detail: str
 
 
 class StepRun(ApiModel):
-    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result. A
-    request that is WAITING to be sent again has the `error` of its last try.
+    """One step of a run. `input` is its input with all values filled in, and `output` is its result. A
+    request that is WAITING for a retry has the `error` of its last attempt.
     """
 
     id: str
@@ -431,8 +431,8 @@ class StepRun(ApiModel):
 
 
 class FlowRunDetail(FlowRun):
-    """`definition` is the one that the run began with. `steps` has the steps that began, in order; those of
-    the other side of a branch, and those after the end of the run, are missing.
+    """`definition` is the definition at the start of the run. `steps` has the steps that have started, in
+    order, without steps on the other side of a branch or after the end of the run.
     """
 
     definition: FlowDefinition
@@ -440,7 +440,7 @@ class FlowRunDetail(FlowRun):
 
 
 class FlowRunQuery(PeriodQuery):
-    """`since` and `until` are of the events' `timestamp`."""
+    """`since` and `until` apply to the events' `timestamp`."""
 
     status: FlowRunStatus | None = None
 
@@ -449,22 +449,22 @@ class FlowRunQuery(PeriodQuery):
 
 
 class DryRunFlow(FlowDefinition):
-    """A definition, and the event to try it with: by default, the sample of the first event type."""
+    """A definition, and the event for the dry run: by default, the sample of the first event type."""
 
     event_type: KnownEventType | None = None
     data: JsonObject | None = None
 
 
 class DryRunEvent(ApiModel):
-    """The event that the definition was tried with."""
+    """The event of the dry run."""
 
     type: EventType
     data: JsonObject
 
 
 class DryRunStep(ApiModel):
-    """What a step would do. `output` is an example: an action's is the sample of the catalogue. `detail` says
-    in words what happens. `missing` has the values that the event does not have.
+    """What a step would do. `output` is an example. `detail` describes what would happen. `missing` has the
+    paths of values that the event does not have.
     """
 
     id: str

@@ -46,11 +46,11 @@ def check_url(url: str) -> str:
         origin = _ORIGIN.match(values.before_values(url))
         if origin is None:
             raise ValueError(
-                "must begin with / or with https://, a host in lower case, and /. A host cannot have values"
+                "must start with / or with https://, a lowercase host, and /. The host cannot contain values"
             )
         path = path[origin.end() :]
     if "?" in path or "#" in path:
-        raise ValueError("must not have ? or #; use `query` for parameters")
+        raise ValueError("must not contain ? or #; use `query` for parameters")
     if not api_paths.is_plain_path(path):
         raise ValueError(f"must have a path {api_paths.RULE}")
     return url
@@ -63,7 +63,7 @@ def check_headers(headers: dict[str, str]) -> dict[str, str]:
     if len(headers) > _MAX_HEADERS:
         raise ValueError(f"must have at most {_MAX_HEADERS} headers")
     if len({name.lower() for name in headers}) != len(headers):
-        raise ValueError("must not name a header twice")
+        raise ValueError("must not contain the same header twice")
     for name, value in headers.items():
         if not header_fields.is_name(name):
             raise ValueError(f"{name!r} is not a valid header name")
@@ -71,8 +71,8 @@ def check_headers(headers: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name} is set by Patchbay; remove it")
         if header_fields.may_have_credentials(name):
             raise ValueError(
-                f"{name} is the name of a credential, which a flow would show; Patchbay adds those of the "
-                "connection"
+                f"{name} usually carries credentials, which the flow would expose; Patchbay adds the "
+                "connection's credentials"
             )
         if not header_fields.is_value(value) or len(value) > _MAX_HEADER_LENGTH:
             raise ValueError(

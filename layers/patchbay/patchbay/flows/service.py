@@ -1,7 +1,7 @@
 """Creates, changes and removes a workspace's flows.
 
 The user who saves a definition needs the rights of its steps. They are stored with it, and the flow acts with
-them, so nobody can have a flow do what they could not do themselves.
+them, so no one can have a flow do what they could not do themselves.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def set_status(principal: Principal, id: FlowId, body: SetFlowStatus, if_match: 
     for a reason of an active flow.
     """
     if body.status == "ACTIVE" and body.status_reason is not None:
-        raise ValidationFailed.for_field("statusReason", "an active flow has no reason; leave it out")
+        raise ValidationFailed.for_field("statusReason", "an active flow cannot have a reason; omit it")
 
     def change(flow: StoredFlow) -> StoredFlow:
         if (flow.status, flow.status_reason) == (body.status, body.status_reason):
@@ -197,7 +197,7 @@ def _check_scopes(principal: Principal, steps: Sequence[FlowStep]) -> list[str]:
         if scope not in principal.scopes:
             raise Forbidden(
                 f"The step {step.id} needs the scope {scope}, which your credentials do not have. A flow "
-                "can only do what the user who saves it can do."
+                "can do only what the user who saves it can do."
             )
     return sorted(needed)
 
@@ -294,7 +294,7 @@ def _problem_of_webhook(workspace_id: str, id: WebhookId) -> str | None:
     except NotFound:
         return f"there is no webhook {id}"
     if webhook.is_pull:
-        return f"{id} is of kind pull, and Patchbay sends nothing to it; choose one of kind push"
+        return f"{id} is a pull webhook; choose a push webhook"
     return None
 
 

@@ -210,7 +210,7 @@ def due(shard: int, now: int) -> Iterator[tuple[str, FlowRunId]]:
 
 
 def claim_due(key: str, id: FlowRunId, now: int, again_at: int) -> StoredRun | None:
-    """Claim a due run for the sweeper, and return it; None if it is not due any more. It is due again at
+    """Claim a due run for the sweeper, and return it; None if it is not due anymore. It is due again at
     `again_at`.
     """
     try:
@@ -265,6 +265,6 @@ def _subscription(flow: StoredFlow) -> FlowSubscription | None:
 
 def _ceiling_reached() -> Conflict:
     return Conflict(
-        f"A workspace has at most {MAX_FLOWS} flows, and the filters of all its flows and webhooks have at "
-        "most 256 KB as JSON. Delete a flow, or shorten filters."
+        f"A workspace can have at most {MAX_FLOWS} flows, and at most 256 KB of filters (as JSON) in all "
+        "its flows and webhooks. Delete a flow, or shorten filters."
     )

@@ -50,7 +50,7 @@ def _errors(plan: FlowPlan, choices: Mapping[str, str]) -> Iterator[FieldError]:
     known = [choice.key for choice in plan.choices]
     for key in sorted(choices.keys() - known):
         near = suggestions.did_you_mean(key, known)
-        yield FieldError(f"choices.{key}", f"the template has no such choice{near}")
+        yield FieldError(f"choices.{key}", f"the template has no choice with this key{near}")
     for choice in plan.choices:
         path = f"choices.{choice.key}"
         if choice.key not in choices:

@@ -45,7 +45,9 @@ def paths(value: object) -> Iterator[str]:
 def check_path(path: str, steps: Collection[str]) -> None:
     """Raises ValueError for a path that neither the event nor one of the `steps` before can have."""
     if not event_filters.is_path(path):
-        raise ValueError(f"{_shown(path)} is not a path such as event.data.network or steps.first.output.id")
+        raise ValueError(
+            f"{_shown(path)} is not a valid path, such as event.data.network or steps.first.output.id"
+        )
     root, *rest = path.split(".")
     if root == "event":
         if not rest or rest[0] not in _EVENT_FIELDS:
@@ -54,12 +56,12 @@ def check_path(path: str, steps: Collection[str]) -> None:
             )
         return
     if root != "steps":
-        raise ValueError(f"{_shown(path)}: values begin with event. or steps.")
+        raise ValueError(f"{_shown(path)}: values start with event. or steps.")
     if not rest or rest[0] not in steps:
         known = suggestions.one_of(rest[0] if rest else "", steps, "a step before this one") if steps else ""
-        raise ValueError(f"{_shown(path)}: {known or 'there is no step before this one'}")
+        raise ValueError(f"{_shown(path)}: {known or 'there is no previous step'}")
     if rest[1:2] != ["output"]:
-        raise ValueError(f"{_shown(path)}: a step has its output, as in steps.{rest[0]}.output")
+        raise ValueError(f"{_shown(path)}: use the step's output, such as steps.{rest[0]}.output")
 
 
 def fill(value: Any, content: Mapping[str, Any], max_bytes: int) -> tuple[Any, list[str]]:

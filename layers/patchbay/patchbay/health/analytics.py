@@ -168,7 +168,7 @@ def _scope(principal: Principal, query: AnalyticsQuery) -> _Group:
             webhook = webhooks.get(principal, query.webhook_id)
         except NotFound:
             raise ValidationFailed.for_field(
-                "webhookId", "no webhook of this workspace has this ID"
+                "webhookId", "no webhook with this ID in this workspace"
             ) from None
         return _Group("webhook", webhook.id, webhook.name, webhook.id)
     return _Group("workspace", None, principal.workspace_id, "")

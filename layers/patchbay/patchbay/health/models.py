@@ -14,9 +14,9 @@ from patchbay.webhooks.models import Latency
 
 
 class HealthState(StrEnum):
-    """HEALTHY: it works. DEGRADED: part of its work fails or waits. FAILING: all or most of it fails.
+    """HEALTHY: it works. DEGRADED: some of its work fails or waits. FAILING: all or most of it fails.
     DISABLED: Patchbay has stopped it after failures. PAUSED and INACTIVE: a user has stopped it. UNKNOWN:
-    nothing to judge by.
+    there is no data.
     """
 
     HEALTHY = "HEALTHY"
@@ -75,9 +75,9 @@ class HealthQuery(ListQuery):
 
 
 class Volume(ApiModel):
-    """`attempts` are requests: of deliveries, or of refreshes to the provider. `succeeded` and `failed` count
-    those deliveries or refreshes that ended so, and `successRate` is `succeeded` of both (0 to 1; null if
-    none ended). `latencyMs` covers all attempts.
+    """`attempts` is the number of requests, for deliveries or token refreshes. `succeeded` and `failed` are
+    the numbers of deliveries or refreshes that ended that way, and `successRate` is the share that succeeded
+    (0 to 1; null if none ended). `latencyMs` covers all attempts.
     """
 
     attempts: int
@@ -88,8 +88,8 @@ class Volume(ApiModel):
 
 
 class Trend(ApiModel):
-    """Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is
-    null without a rate in both, and STEADY within one percentage point.
+    """The 24 hours that end at `measuredUntil`, compared with the previous 24 hours. `trend` is null if
+    either has no rate, and STEADY within one percentage point.
     """
 
     attempts: int
@@ -102,7 +102,7 @@ class Trend(ApiModel):
 
 
 class Parts(ApiModel):
-    """How many of an integration's webhooks or connections have each state; states of none are left out."""
+    """The number of an integration's webhooks or connections by state. States without items are omitted."""
 
     total: int
     states: dict[HealthState, int]
@@ -111,10 +111,10 @@ class Parts(ApiModel):
 class HealthItem(ApiModel):
     """The health of one integration, automation platform (its hooks), webhook, connection or flow.
 
-    `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when
-    the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an
-    integration has both, in total, and the number of its `webhooks` and `connections` by state. An
-    automation platform has `deliveries` and `webhooks`, and a flow has none of them.
+    `detail` says what is wrong and what to do about it; it is null for healthy items. `since` is when the
+    state started, if known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has
+    both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has
+    `deliveries` and `webhooks`, and a flow has none of them.
     """
 
     kind: Kind
@@ -134,8 +134,8 @@ class HealthItem(ApiModel):
 
 class HealthList(Listing[HealthItem]):
     """Integrations, automation platforms, webhooks, connections and flows, in this order, each newest first.
-    States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes
-    after their end. A page of a filtered list can be short or empty, and still have a `nextCursor`.
+    States are as of `checkedAt`. Numbers end at `measuredUntil`, because each hour is added 15 minutes after
+    it ends. A page of a filtered list can be short or empty and still have a `nextCursor`.
     """
 
     checked_at: Timestamp
@@ -162,7 +162,7 @@ class AnalyticsQuery(ListQuery):
 
 
 class Point(ApiModel):
-    """One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point."""
+    """One hour or day, which starts at `at`. Intervals without activity are omitted."""
 
     at: Timestamp
     deliveries: Volume | None
@@ -173,9 +173,9 @@ Group = Literal["workspace", "integration", "automation", "webhook", "connection
 
 
 class Series(ApiModel):
-    """The volumes of a workspace, or of one of its groups: in total, and by hour or day, oldest first. `id`
-    is null for the workspace, and the type itself for an event type. `deliveries` is null for a connection,
-    and `refreshes` for a webhook, an automation platform and an event type.
+    """The numbers for a workspace or for one group: in total, and by hour or day, oldest first. `id` is null
+    for the workspace, and the name of an event type. `deliveries` is null for a connection, and `refreshes`
+    for a webhook, an automation platform and an event type.
     """
 
     kind: Group
@@ -187,9 +187,9 @@ class Series(ApiModel):
 
 
 class Analytics(Listing[Series]):
-    """One series without `groupBy`, and otherwise one for each group: integrations, webhooks and connections
-    newest first, event types by their number of attempts. `since` and `until` are the period that the series
-    cover: it ends with the last hour that was added up, which happens 15 minutes after the hour's end.
+    """One series without `groupBy`, otherwise one per group: integrations, webhooks and connections newest
+    first, event types by number of attempts. The series cover the period from `since` to `until`. It ends
+    with the last complete hour; each hour is added 15 minutes after it ends.
     """
 
     since: Timestamp

@@ -109,7 +109,7 @@ def list_health(principal: Principal, query: HealthQuery) -> HealthList:
 def check_integration(workspace_id: str, id: IntegrationId | None) -> None:
     """Raises ValidationFailed for an integration that the workspace does not have."""
     if id is not None and integrations.find_stored(workspace_id, id) is None:
-        raise ValidationFailed.for_field("integrationId", "no integration of this workspace has this ID")
+        raise ValidationFailed.for_field("integrationId", "no integration with this ID in this workspace")
 
 
 def _window(through: int | None, now: int) -> _Window:

@@ -66,28 +66,28 @@ def _stopped(webhook: Webhook) -> Verdict | None:
             return Verdict(
                 HealthState.DISABLED,
                 HealthReason.DISABLED,
-                f"Patchbay has disabled the webhook{why}. Correct its receiver, set its status to ACTIVE, "
-                "and send again what it missed: POST /api/integrations/webhooks/{id}/recover.",
+                f"Patchbay disabled the webhook{why}. Fix its receiver, set its status to ACTIVE, then "
+                f"resend the failed deliveries: POST /api/integrations/webhooks/{{id}}/recover.",
                 None if webhook.disabled_at is None else to_ms(webhook.disabled_at),
             )
         case "PAUSED":
             return Verdict(
                 HealthState.PAUSED,
                 HealthReason.PAUSED,
-                f"A user has paused the webhook{why}. Its deliveries wait until its status is ACTIVE.",
+                f"A user paused the webhook{why}. Its deliveries are kept until its status is ACTIVE.",
             )
         case "INACTIVE":
             return Verdict(
                 HealthState.INACTIVE,
                 HealthReason.INACTIVE,
-                f"A user has deactivated the webhook{why}. It gets no events until its status is ACTIVE.",
+                f"A user deactivated the webhook{why}. It gets no events until its status is ACTIVE.",
             )
     if webhook.kind == "pull":
         return Verdict(
             HealthState.UNKNOWN,
             HealthReason.PULL,
-            "Its receiver reads the feed when it wants to. How far behind it is: GET "
-            "/api/integrations/webhooks/{id}/consumers.",
+            "The receiver decides when to read the feed. To see how far behind it is: GET "
+            "/api/integrations/webhooks/{id}/feed/consumers.",
         )
     return None
 
@@ -98,8 +98,8 @@ def _receiver_fails(webhook: Webhook, health: Health, recent: Tally) -> Verdict 
         return Verdict(
             HealthState.FAILING,
             HealthReason.BREAKER_OPEN,
-            "The receiver does not respond, so deliveries wait until it does. Check that its server runs and "
-            "responds in time.",
+            "The receiver does not respond, so its deliveries are postponed until it does. Check that its "
+            "server is running and responds in time.",
             health.opened_at,
         )
     failures = health.consecutive_failures(resumed_at)
@@ -108,8 +108,8 @@ def _receiver_fails(webhook: Webhook, health: Health, recent: Tally) -> Verdict 
             HealthState.FAILING,
             HealthReason.CONSECUTIVE_FAILURES,
             f"{_many(failures, 'delivery', 'deliveries')} in a row failed. At {webhook.disable_after}, "
-            "Patchbay disables the webhook. Look at the failed ones: "
-            "GET /api/deliveries?status=FAILED&webhookId=….",
+            "Patchbay disables the webhook. Check the failed deliveries: GET "
+            "/api/deliveries?status=FAILED&webhookId=….",
             _first_failure(health, resumed_at),
         )
     rate = _success_rate(recent)
@@ -125,16 +125,16 @@ def _receiver_degraded(webhook: Webhook, health: Health, recent: Tally) -> Verdi
         return Verdict(
             HealthState.DEGRADED,
             HealthReason.CONSECUTIVE_FAILURES,
-            f"The latest {_many(failures, 'delivery', 'deliveries')} failed, after all retries. Look at the "
-            "failed ones: GET /api/deliveries?status=FAILED&webhookId=….",
+            f"The latest {_many(failures, 'delivery', 'deliveries')} failed after all retries. Check the "
+            "failed deliveries: GET /api/deliveries?status=FAILED&webhookId=….",
             _first_failure(health, resumed_at),
         )
     if health.has_backlog(resumed_at):
         return Verdict(
             HealthState.DEGRADED,
             HealthReason.BACKLOG,
-            "So many retries wait that further deliveries are held. They are sent when the receiver accepts "
-            "the retries.",
+            "Too many retries are waiting, so new deliveries are postponed until the receiver accepts the "
+            "retries.",
             health.backlog_at,
         )
     if rate is not None and rate < DEGRADED_BELOW:
@@ -152,8 +152,8 @@ def _receiver_degraded(webhook: Webhook, health: Health, recent: Tally) -> Verdi
         return Verdict(
             HealthState.DEGRADED,
             HealthReason.SLOW,
-            "The receiver took over two seconds, so its deliveries take the slow lane. Let it respond first "
-            "and work later.",
+            "The receiver took more than two seconds to respond, so its deliveries use the slow lane. "
+            "Respond first, then process the event.",
             health.slow_at,
         )
     return None
@@ -165,7 +165,7 @@ def _unproven(health: Health, recent: Tally) -> Verdict:
     return Verdict(
         HealthState.UNKNOWN,
         HealthReason.NO_ATTEMPTS,
-        "Nothing was delivered yet. To try the webhook: POST /api/integrations/webhooks/{id}/test.",
+        "Nothing was delivered yet. To test the webhook: POST /api/integrations/webhooks/{id}/test.",
     )
 
 
@@ -204,8 +204,8 @@ def of_connection(connection: Connection) -> Verdict:
             return Verdict(
                 HealthState.FAILING,
                 HealthReason.REFRESH_FAILS,
-                f"The provider does not refresh the token{why}. Patchbay retries. Check the integration's "
-                "client and the provider's status page.",
+                f"The provider does not refresh the token{why}. Patchbay keeps retrying. Check the "
+                "integration's OAuth client and the provider's status page.",
                 since,
             )
         case ConnectionStatus.REVOKED:
@@ -216,8 +216,8 @@ def of_connection(connection: Connection) -> Verdict:
         return Verdict(
             HealthState.DEGRADED,
             HealthReason.REFRESH_FAILS,
-            f"The latest refresh failed{why}. The current token is used until it expires, and Patchbay "
-            "retries.",
+            f"The latest refresh failed{why}. The current token works until it expires, and Patchbay keeps "
+            "retrying.",
             since,
         )
     return _HEALTHY
@@ -233,21 +233,19 @@ def of_integration(
             return Verdict(
                 HealthState.FAILING,
                 HealthReason.ERROR,
-                f"The integration has the status ERROR{why}. Correct the cause, and set its status "
-                "to ACTIVE.",
+                f"The integration has the status ERROR{why}. Fix the cause, then set its status to ACTIVE.",
             )
         case IntegrationStatus.INACTIVE:
             return Verdict(
                 HealthState.INACTIVE,
                 HealthReason.INACTIVE,
-                f"A user has deactivated the integration{why}. It issues no tokens until its status "
-                "is ACTIVE.",
+                f"A user deactivated the integration{why}. It issues no tokens until its status is ACTIVE.",
             )
         case IntegrationStatus.PENDING_SETUP:
             return Verdict(
                 HealthState.UNKNOWN,
                 HealthReason.PENDING_SETUP,
-                f"The integration is not set up{why}. Add the fields of its config that the provider needs.",
+                f"The integration is not set up{why}. Add the missing fields to its config.",
             )
     return of_parts(
         {"webhook": list(webhooks), "connection": list(connections)}, f"integrationId={integration.id}"
@@ -270,7 +268,7 @@ def of_flow(flow: Flow, ended: Sequence[FlowRun]) -> Verdict:
         return Verdict(
             HealthState.INACTIVE,
             HealthReason.INACTIVE,
-            f"The flow is switched off{why}. It begins no runs until its status is ACTIVE.",
+            f"The flow is inactive{why}. It starts no runs until its status is ACTIVE.",
         )
     if not ended:
         return Verdict(
@@ -278,7 +276,7 @@ def of_flow(flow: Flow, ended: Sequence[FlowRun]) -> Verdict:
         )
     in_a_row = list(takewhile(lambda run: run.status == "FAILED", ended))
     failed = sum(run.status == "FAILED" for run in ended)
-    see = f"Look at what failed: GET /api/flows/{flow.id}/runs?status=FAILED."
+    see = f"Check the failed runs: GET /api/flows/{flow.id}/runs?status=FAILED."
     if in_a_row:
         is_failing = len(in_a_row) >= FAILING_RUNS_IN_A_ROW
         runs = "run" if len(in_a_row) == 1 else f"{len(in_a_row)} runs"
@@ -308,7 +306,7 @@ def of_parts(parts: dict[str, list[Verdict]], filter: str) -> Verdict:
         return Verdict(
             HealthState.UNKNOWN,
             HealthReason.NO_ATTEMPTS,
-            "None of its webhooks and connections is in use yet.",
+            "None of its webhooks or connections is in use yet.",
         )
     if not sick:
         return _HEALTHY

@@ -52,9 +52,9 @@ def check_unread(request: Request, readers: Mapping[str, Reader]) -> None:
     """
     if request.query and "query" not in readers:
         path = join_path([next(iter(request.query))])
-        raise ValidationFailed.for_field(path, "unknown parameter; this route takes no query parameters")
+        raise ValidationFailed.for_field(path, "unknown parameter; this route has no query parameters")
     if "body" not in readers and not request.has_empty_body:
-        raise ValidationFailed.for_field("body", "this route takes no body; send the request without one")
+        raise ValidationFailed.for_field("body", "this route has no body; send the request without one")
 
 
 def _path_reader(variable: str, kind: type[PathValue]) -> Reader:
@@ -82,7 +82,7 @@ def _check_repeated(raw_query: str) -> None:
     seen: set[str] = set()
     for name, _ in parse_qsl(raw_query, keep_blank_values=True):
         if name in seen:
-            raise ValidationFailed.for_field(join_path([name]), "is sent twice; send one value")
+            raise ValidationFailed.for_field(join_path([name]), "was sent twice; send one value")
         seen.add(name)
 
 

@@ -45,7 +45,7 @@ def _authenticate(token: str) -> Admitted:
 
         return sessions.admit_portal(token)
     if tokens.has_kind(token, "cses"):
-        raise Unauthenticated("The token of a connect link works only for connecting an account.")
+        raise Unauthenticated("A connect link's token can only connect an account.")
     # Imported here so that requests with an API key do not pay for it.
     from patchbay.auth import jwt
 
@@ -84,7 +84,7 @@ def _token(headers: Mapping[str, str]) -> str:
         raise Unauthenticated(f"The Authorization header is not a bearer token. {_USAGE}")
     key = headers.get("x-api-key", "").strip()
     if bearer and key and bearer != key:
-        raise Unauthenticated("Authorization and X-API-Key differ. Send one of them.")
+        raise Unauthenticated("Authorization and X-API-Key have different values. Send only one of them.")
     if not bearer and not key:
         raise Unauthenticated(f"Credentials are missing. {_USAGE}")
     if key and not key.startswith(settings().api_key_prefix + "_"):

@@ -77,7 +77,7 @@ def endpoint(
 
     - `scope`: what the caller needs. An endpoint without one must say `public=True`, or `any_caller=True` if
       valid credentials are enough, or its import fails.
-    - `links`: also for somebody with a connect link, who needs no scope: the service checks what the link
+    - `links`: also for someone with a connect link, who needs no scope: the service checks what the link
       allows. `only_links`: only for them.
     - `read_only`: whether a portal session that may only read can call it; by default, if it is a GET.
     - `recognizes_keys`: a public endpoint that counts the requests of valid API keys, for their rate-limit
@@ -118,7 +118,7 @@ def endpoint(
         @wraps(function)
         def handler(event: Event, context: object) -> Response:
             started = time.perf_counter()
-            # API Gateway sends names in lower case, `sam local start-api` as the client wrote them.
+            # API Gateway sends names in lowercase, `sam local start-api` as the client wrote them.
             headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
             event = {**event, "headers": headers}
             request_id = event["requestContext"]["requestId"]
@@ -190,7 +190,7 @@ def _check_read_only(caller: Principal | None, event: Event, allowed: bool | Non
         return
     reads = event["requestContext"]["http"]["method"] in auditing.READS if allowed is None else allowed
     if not reads:
-        raise Forbidden("This session may only read. Ask your platform for one that may change things.")
+        raise Forbidden("This session is read-only. Ask your platform for a session that can make changes.")
 
 
 def _authorize_and_limit(caller: Principal | None, scope: str | None, *, during_erasure: bool) -> bool:

@@ -44,7 +44,7 @@ class Request:
 
     @classmethod
     def from_event(cls, event: Event) -> Request:
-        """Header names are in lower case. Credentials in the query string are never used: only the endpoint's
+        """Header names are in lowercase. Credentials in the query string are never used: only the endpoint's
         query model reads it. Raises PayloadTooLarge, MalformedJson.
         """
         context = event["requestContext"]
@@ -82,8 +82,8 @@ class Request:
             return None
         if text.startswith("W/"):
             raise PreconditionFailed(
-                "If-Match has a weak entity tag, which never matches (RFC 9110). Send the version in quotes, "
-                "without W/."
+                "If-Match contains a weak entity tag, which never matches (RFC 9110). Send the version in "
+                "quotes, without W/."
             )
         match = _VERSION.fullmatch(text)
         if match is None:

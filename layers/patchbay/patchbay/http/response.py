@@ -73,8 +73,8 @@ def check_size(response: Response) -> None:
         size = response_size.encoded_size(response["body"])
         logger.error("response too large", bytes=size)
         raise ResponseTooLarge(
-            f"The response has {size} bytes; the maximum is {response_size.MAX_BYTES}. If the request was a"
-            " change, it succeeded: do not repeat it."
+            f"The response has {size} bytes; the maximum is {response_size.MAX_BYTES}. If the request was a "
+            "change, it succeeded: do not retry it."
         )
 
 
@@ -89,8 +89,8 @@ def problem_of(error: Exception, request_id: str) -> Problem:
         return throttled()
     logger.exception("unhandled error")
     return InternalError(
-        "Something failed in Patchbay. Try again in a moment. If it fails again, quote the requestId "
-        f"{request_id} when you contact support."
+        "An internal error occurred. Try again in a moment. If the error persists, contact support with "
+        f"the requestId {request_id}."
     )
 
 

@@ -116,7 +116,7 @@ def client_for(integration: StoredIntegration) -> OAuthClient:
     oauth = config.oauth_for(provider, public)
     missing = config.missing_fields(provider, public, holder.secret_names)
     if missing:
-        raise Conflict(f"The integration lacks config.{', config.'.join(missing)}.")
+        raise Conflict(f"The integration is missing config.{', config.'.join(missing)}.")
     if oauth is None:
         raise Conflict("The integration does not use OAuth.")
     secret = decrypt_secrets(holder).get(CLIENT_SECRET) if holder.secret_names else None

@@ -115,16 +115,16 @@ def check_provider(name: str, public: Mapping[str, ConfigValue]) -> None:
 def _check_built_in_settings(
     provider: Provider, public: Mapping[str, ConfigValue], sent: Mapping[str, ConfigValue]
 ) -> None:
-    """Accept the OAuth settings that a built-in provider has anyway."""
+    """Accept the OAuth settings that repeat those of a built-in provider."""
     built_in = built_in_settings(provider, public)
     for name, value in sent.items():
         expected = built_in.get(name)
         if expected is not None and _is_same(value, expected):
             continue
         if isinstance(expected, str) and expected:
-            advice = f"it is {expected!r}; send that, or leave it out"
+            advice = f"it must be {expected!r}, or omitted"
         else:
-            advice = "leave it out"
+            advice = "omit it"
         raise invalid(
             f"config.{name}", f"cannot be changed: Patchbay uses {provider.label}'s settings; {advice}"
         )

@@ -413,7 +413,7 @@ def check_approved_limits(copy: StoredIntegration) -> None:
     ):
         if maximum is not None and (limit is None or limit > maximum):
             raise ValidationFailed.for_field(
-                name, f"must be at most {maximum}, the limit of the publisher's client"
+                name, f"must be at most {maximum}, the limit of the publisher's OAuth client"
             )
 
 

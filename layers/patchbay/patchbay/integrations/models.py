@@ -71,7 +71,7 @@ ProviderName = Annotated[
     StringConstraints(
         pattern=pattern(
             PROVIDER_PATTERN,
-            "a name of 1 to 64 lower-case letters, digits, _ or -, such as hubspot",
+            "a name of 1 to 64 lowercase letters, digits, _ or -, such as hubspot",
         )
     ),
 ]
@@ -116,9 +116,8 @@ PerDay = Annotated[int, Field(ge=1, le=24 * _MAX_PER_HOUR)]
 
 
 class CreateIntegration(ApiModel):
-    """`config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that
-    Patchbay does not know, its URLs. Fields of `config` that are not known to be public are stored as
-    secrets.
+    """`config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a custom provider,
+    its URLs. Unknown fields of `config` are stored as secrets.
     """
 
     name: Name
@@ -167,12 +166,12 @@ class Publisher(ApiModel):
 
 
 class Integration(ApiModel):
-    """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the
-    built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is
+    """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or built-in
+    template that this one was installed from. `statusReason` is `missing_config: <fields>` while setup is
     incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's
-    text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out of the marketplace and
-    stopped its copies, until it approves a later version. `createdBy` is null for an integration of another
-    workspace.
+    text, or `unpublished: <text>`. `withdrawn` means that the platform has withdrawn it from the marketplace
+    and stopped its copies until it approves a later version. `createdBy` is null for an integration of
+    another workspace.
     """
 
     id: IntegrationId
@@ -202,8 +201,8 @@ class Integration(ApiModel):
 
 
 class UpdateIntegration(Update, CreateIntegration):
-    """Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a
-    key. A secret whose value is the mask stays as it is. The defaults here are placeholders.
+    """Only the fields that you send change. `config` and `metadata` are merged by key, and null removes a
+    key. A secret whose value is the mask does not change. The defaults here are placeholders.
     """
 
     read_only = ReadOnly(
@@ -231,7 +230,7 @@ class PublisherKey(str):
     def parse(cls, text: str) -> Self:
         """Raises ValueError if no workspace can have this ID."""
         if not re.fullmatch(cls.PATTERN, text):
-            raise ValueError("must be a workspace's ID: 1 to 64 letters, digits, _ or -")
+            raise ValueError("must be a workspace ID: 1 to 64 letters, digits, _ or -")
         return cls(text)
 
 
@@ -240,7 +239,7 @@ class PublicationQuery(ListQuery):
 
 
 class PublishedFields(ApiModel):
-    """What installers see of a public integration, and the OAuth client that serves them."""
+    """The visible fields of a public integration, and the OAuth client that its copies use."""
 
     version: int
     name: str
@@ -255,11 +254,10 @@ class PublishedFields(ApiModel):
 
 
 class Publication(ApiModel):
-    """An integration that its workspace publishes, as the platform reviews it. `id` is the integration's. The
-    platform sets `publisherName` and `verified`, not the publisher.
-    `submitted` is its current version, null if it is no longer public. `listed` is the version in the
-    marketplace, approved at `listedAt`; null if there is none. `waitingSince` is null unless it waits for a
-    decision. An integration that the platform has `withdrawn` serves no copies.
+    """A published integration, as the platform reviews it. `id` is the integration's ID. The platform sets
+    `publisherName` and `verified`, not the publisher. `submitted` is the current version; null if it is no
+    longer public. `listed` is the version in the marketplace, approved at `listedAt`, or null. `waitingSince`
+    is null unless a review is pending. The copies of a `withdrawn` integration do not work.
     """
 
     id: IntegrationId
@@ -295,9 +293,9 @@ class _DecisionFields(ApiModel):
 
 
 class DecidePublication(_DecisionFields):
-    """The platform's decision on a public integration. APPROVE and REJECT need the `version` that was
-    reviewed, and decide a pending review of it. WITHDRAW revokes an approval, at any version, and stops the
-    copies. `publisherName` and `verified` are set by an approval.
+    """The platform's decision on a public integration. APPROVE and REJECT need the reviewed `version` and
+    complete its pending review. WITHDRAW revokes an approval at any version and stops the copies. An approval
+    sets `publisherName` and `verified`.
     """
 
     decision: Literal["APPROVE", "REJECT", "WITHDRAW"]
@@ -326,7 +324,7 @@ class ProviderKey(str):
     def parse(cls, text: str) -> Self:
         """Raises ValueError if no provider can have this key."""
         if not re.fullmatch(cls.PATTERN, text):
-            raise ValueError("must be a provider's key, which has lower-case letters, digits, _ or -")
+            raise ValueError("must be a provider key: lowercase letters, digits, _ or -")
         return cls(text)
 
 
@@ -339,8 +337,8 @@ class ProviderQuery(QueryModel):
 
 
 class ProviderSummary(ApiModel):
-    """A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is the
-    `provider` of an integration. `templateId` can be installed; null for a custom provider.
+    """A built-in provider, or a type of custom provider (`custom…`). `key` is the `provider` of an
+    integration. `templateId` is the template to install; null for a custom provider.
     """
 
     key: str
@@ -353,7 +351,7 @@ class ProviderSummary(ApiModel):
 
 
 class ProviderScope(ApiModel):
-    """An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`."""
+    """An OAuth scope that Patchbay requests `always`, or if the integration does not set its own scopes."""
 
     name: str
     description: str | None
@@ -362,7 +360,7 @@ class ProviderScope(ApiModel):
 
 class ProviderOAuth(ApiModel):
     """A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field
-    of config, or an address that a response of the provider has. Without a `revocationUrl`, a grant cannot be
+    of `config`, or a value from the provider's response. Without a `revocationUrl`, a grant cannot be
     revoked.
     """
 
@@ -380,9 +378,9 @@ class ProviderOAuth(ApiModel):
 class Provider(ProviderSummary):
     """What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the
     `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and
-    for a custom provider, whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is
-    any name below x. `redirectUris` are those that an integration without `config.redirectUris` may use:
-    register them at the provider.
+    for a custom provider, whose config has these settings. `hosts` are the hosts that Patchbay calls; `*.x`
+    means any subdomain of x. `redirectUris` are the redirect URIs for an integration without
+    `config.redirectUris`: register them at the provider.
     """
 
     config_schema: JsonObject

@@ -115,7 +115,7 @@ def decide(
     pending review.
     """
     if body.version is None and body.decision != "WITHDRAW":
-        raise ValidationFailed.for_field("version", "must be the version that you have reviewed")
+        raise ValidationFailed.for_field("version", "must be the version that you reviewed")
     new = _decide(workspace_id, id, body, principal, if_match)
     return _detail(principal, new, store.get_listing(id))
 
@@ -230,7 +230,9 @@ def review(body: ReviewPublication) -> ReviewQueue | ReviewResult:
     if body == ReviewPublication():
         return _review_queue()
     if body.integration_id is None or body.workspace_id is None or body.decision is None:
-        raise ValidationFailed.for_field("decision", "must come with workspaceId, integrationId and version")
+        raise ValidationFailed.for_field(
+            "decision", "must be sent with workspaceId, integrationId and version"
+        )
     decision = DecidePublication(
         decision=body.decision,
         version=body.version,
@@ -330,8 +332,8 @@ def _after_decision(
             else f"its review status is {old.review_status}"
         )
         raise Conflict(
-            f"The integration is at version {old.version}, and {status}. "
-            "Review it again: list the pending reviews, and decide on the version that is pending."
+            f"The integration is at version {old.version}, and {status}. List the pending reviews, and "
+            "review the pending version."
         )
     if body.decision == "REJECT":
         return decided, []

@@ -187,7 +187,7 @@ def _check_can_be_active(integration: StoredIntegration) -> None:
         client.provider_for(integration), integration.config, integration.secret_names
     )
     if missing:
-        raise Conflict(f"The integration cannot be active without config.{', config.'.join(missing)}.")
+        raise Conflict(f"To activate the integration, set config.{', config.'.join(missing)}.")
 
 
 def delete(principal: Principal, id: IntegrationId, if_match: int | None = None) -> Empty:
@@ -312,7 +312,7 @@ def _with_config(
         rejected = [f"config.{name}" for name in changes] + ["provider"] * (new.provider != old.provider)
         if rejected:
             raise ValidationFailed.for_field(
-                rejected[0], "cannot be set: a copy uses the publisher's client; leave it out"
+                rejected[0], "cannot be set, because a copy uses the publisher's OAuth client; omit it"
             )
         return new
     provider = _load_provider(new.provider)
@@ -372,7 +372,8 @@ def _check_may_move_secrets(
     if CLIENT_SECRET in old.secret_names and not changes.get(CLIENT_SECRET):
         raise ValidationFailed.for_field(
             f"config.{CLIENT_SECRET}",
-            "must be sent again: the client or a URL changes, and the stored secret is not sent there",
+            "must be sent again, because the client or a URL changes and the stored secret is not reused "
+            "for it",
         )
 
 

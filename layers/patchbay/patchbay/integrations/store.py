@@ -80,8 +80,8 @@ def create(
     except dynamo.TransactionCanceled as refused:
         if 0 in refused.failed:
             raise Conflict(
-                f"This workspace has {settings().max_integrations} integrations, its ceiling. "
-                "Delete one first."
+                f"This workspace has {settings().max_integrations} integrations, which is its limit. Delete "
+                "one first."
             ) from None
         raise idempotency.request_in_progress() from None
 

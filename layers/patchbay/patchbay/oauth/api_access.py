@@ -190,10 +190,10 @@ def _client_id(integration: StoredIntegration) -> str:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """The origin and the path of a URL whose host is in lower case, without a user or a default port."""
+    """The origin and the path of a URL whose host is in lowercase, without a user or a default port."""
     scheme, separator, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     origin = f"{scheme}://{authority}"
     if not separator or config.origin_of(origin) != origin:
-        raise UrlRefused("the URL must begin with / or with https:// and a host in lower case")
+        raise UrlRefused("the URL must begin with / or with https:// and a host in lowercase")
     return origin, slash + path

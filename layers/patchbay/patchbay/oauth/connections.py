@@ -134,7 +134,7 @@ def _integrations_of(workspace_id: str, id: IntegrationId | None) -> Iterator[St
         return
     integration = integrations.find_stored(workspace_id, id)
     if integration is None:
-        raise ValidationFailed.for_field("integrationId", "no integration of this workspace has this ID")
+        raise ValidationFailed.for_field("integrationId", "no integration with this ID in this workspace")
     yield integration
 
 
@@ -206,7 +206,7 @@ def refresh_now(
     ref = ConnectionRef(body.connection_id)
     integration, connection, call_state = find_usable(principal.workspace_id, integration_id, ref, used)
     if connection.auth_type != AuthType.OAUTH2:
-        raise Conflict("This connection has credentials, which do not change. There is nothing to refresh.")
+        raise Conflict("This connection uses credentials, which do not need to be refreshed.")
     refreshed = refresh.ensure_fresh(integration, connection, call_state, principal.id, forced=True)
     return to_api(integration, refreshed)
 
@@ -284,10 +284,10 @@ def finish_removal(connection: StoredConnection, call_state: ProviderCallState, 
     has no revocation, the activity log says so, and the row is deleted anyway. Raises ProvidersBusy.
     """
     outcome: activity.Outcome = "SUCCEEDED"
-    detail = "the provider has no way to revoke"
+    detail = "the provider does not support revocation"
     try:
         if connection.auth_type != AuthType.OAUTH2:
-            detail = "credentials must be revoked at the provider by hand"
+            detail = "the credentials must be revoked manually at the provider"
         elif _revoke(connection, call_state):
             detail = "revoked at the provider"
     except (TokenRequestDenied, UnusableTokenResponse) as error:
@@ -332,8 +332,8 @@ def check_replaceable(old: StoredConnection | None) -> None:
     """Raises Conflict for a connection that is being removed, because its grant is not revoked yet."""
     if old is not None and old.status == ConnectionStatus.REVOKED:
         raise Conflict(
-            "The connection with this name is being removed, and its grant revoked at the provider. Try "
-            "again in a few minutes, or choose another connectionId."
+            "The connection with this name is being removed and its grant revoked. Try again in a few "
+            "minutes, or choose another connectionId."
         )
 
 

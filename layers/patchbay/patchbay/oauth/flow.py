@@ -151,14 +151,13 @@ def complete(principal: Principal, body: Callback, once: Once | None = None) -> 
     if flow is None:
         raise ValidationFailed.for_field(
             "state",
-            "is unknown, was used before, or is older than 10 minutes. Start a new flow with initiate",
+            "is unknown, was already used, or is older than 10 minutes. Start a new flow with initiate",
         )
     if (flow.workspace_id, flow.principal_id) != (principal.workspace_id, principal.id):
         actor = principal.id if principal.workspace_id == flow.workspace_id else "a stranger"
         _log_failure(flow, actor, "another caller returned the state")
         raise Forbidden(
-            "Another caller started this flow, and only they can complete it. The flow has ended. "
-            "Start a new one."
+            "Only the caller who started this flow can complete it. The flow has ended. Start a new one."
         )
     name = ConnectionRef(flow.connection_name)
     integration, old, call_state = store.find(flow.workspace_id, flow.integration_id, name)
@@ -182,7 +181,7 @@ def redirect_location(integration_id: IntegrationId, parameters: Mapping[str, st
     """
     flow = states.peek(states.hash_state(parameters.get("state", "")), now_ms())
     if flow is None:
-        raise ValidationFailed.for_field("state", "is unknown, was used before, or is older than 10 minutes")
+        raise ValidationFailed.for_field("state", "is unknown, was already used, or is older than 10 minutes")
     if flow.integration_id != integration_id:
         raise NotFound("No integration with this ID.")
     if flow.return_url is None:
@@ -208,7 +207,7 @@ def _connect(
 ) -> Connection:
     if integration.generation != flow.generation:
         raise Conflict(
-            "The integration's client or URLs have changed since this flow started. Start a new flow."
+            "The integration's OAuth client or URLs have changed since this flow started. Start a new flow."
         )
     client = client_for(integration)
     _check_issuer(client, body)
@@ -252,8 +251,8 @@ def _exchange(
             )
     except TokenRequestDenied as error:
         raise AuthorizationFailed(
-            f"{client.provider_label} did not accept the code: {clause(error)}. Start a new flow. If this "
-            "error persists, check the integration's client."
+            f"{client.provider_label} did not accept the code: {clause(error)}. Start a new flow. If the "
+            "error persists, check the integration's OAuth client."
         ) from None
     except UnusableTokenResponse as error:
         raise UpstreamFailed(
@@ -425,9 +424,7 @@ def requested_scopes(
         approved = marketplace.with_approved_limits(integration).approved_scopes or ()
         listed = [scope for scope in listed or approved if scope in approved]
         if approved and requested == []:
-            raise ValidationFailed.for_field(
-                "scopes", "must contain at least one scope: otherwise the provider would choose"
-            )
+            raise ValidationFailed.for_field("scopes", "must contain at least one scope")
     if requested is not None and (listed or integration.is_copy):
         disallowed = [scope for scope in requested if scope not in listed]
         if disallowed:

@@ -26,7 +26,7 @@ Code = Annotated[
 
 
 class ConnectionStatus(StrEnum):
-    """ERROR: the provider refuses for a reason other than the grant; Patchbay retries. EXPIRED: the user must
+    """ERROR: refreshes fail for a reason other than the grant, and Patchbay retries. EXPIRED: the user must
     connect again. REVOKED: being removed.
     """
 
@@ -37,8 +37,8 @@ class ConnectionStatus(StrEnum):
 
 
 class Initiate(ApiModel):
-    """`redirectUri` must match a registered one exactly. `returnUrl` is where Patchbay's own callback route
-    sends the browser; with a `redirectUri` of the platform, it is not needed.
+    """`redirectUri` must exactly match a registered redirect URI. `returnUrl` is where Patchbay's callback
+    route redirects the browser; it is not needed with a `redirectUri` of the platform.
     """
 
     redirect_uri: Url
@@ -90,8 +90,8 @@ class RefreshConnection(ApiModel):
 
 
 class CreateConnection(ApiModel):
-    """For providers without OAuth. `credentials` has the fields that the provider requires. For a provider
-    that Patchbay does not know: `apiKey`, or `username` and `password`.
+    """For providers without OAuth. `credentials` has the fields that the provider requires. For a custom
+    provider: `apiKey`, or `username` and `password`.
     """
 
     connection_id: ConnectionName = DEFAULT_NAME

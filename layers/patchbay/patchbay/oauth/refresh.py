@@ -54,7 +54,7 @@ _MAX_STORE_TRIES = 3
 RESPONSE_LOST = "refresh_response_lost"
 REFUSED = "refresh_refused"
 CLIENT_CHANGED = "client_changed"
-CLIENT_CHANGED_DETAIL = "the integration's client or URLs have changed since the connection was made"
+CLIENT_CHANGED_DETAIL = "the integration's OAuth client or URLs have changed since the connection was created"
 TOKEN_EXPIRED = "access_token_expired"  # noqa: S105  # a reason, not a token
 _TOKEN_EXPIRED_DETAIL = "the access token has expired, and the provider issued no refresh token"  # noqa: S105  # as above
 
@@ -187,7 +187,8 @@ def _backoff_error(connection: StoredConnection, now: int) -> UpstreamFailed:
     detail = "" if connection.last_error is None else f" ({connection.last_error['detail']})"
     seconds = max(-(-((connection.retry_at or now) - now) // 1000), 1)
     return UpstreamFailed(
-        f"The provider currently fails to refresh this connection{detail}. Patchbay retries in {seconds} s.",
+        f"The provider is currently failing to refresh this connection{detail}. Patchbay retries in "
+        f"{seconds} s.",
         headers=retry_after(seconds * 1000),
     )
 

@@ -308,13 +308,14 @@ def connect(
             raise links.not_completed() from None
         if 1 in refused.failed:
             raise Conflict(
-                "The integration's client or URLs changed while the user was connecting. Start a new flow."
+                "The integration's OAuth client or URLs changed while the user was connecting. Start a new "
+                "flow."
             ) from None
         if 0 in refused.failed:
             raise _changed(refused.rows[0]) from None
         if 2 in refused.failed and old is None:
             raise Conflict(
-                f"This workspace has reached its ceiling of {ceiling} connections. Delete one first."
+                f"This workspace has reached its limit of {ceiling} connections. Delete one first."
             ) from None
         raise idempotency.request_in_progress() from None
 

@@ -55,7 +55,7 @@ class Exchange:
         self._unambiguous = True
 
     async def start(self, connection: Connection) -> tuple[int, Headers]:
-        """Send the request. Returns the status and the headers of the response, with names in lower case.
+        """Send the request. Returns the status and the headers of the response, with names in lowercase.
 
         If the response arrives before the whole request is sent, the rest is not sent. Raises
         NotHttpResponse, InvalidResponse, or an OSError; ConnectionError if the connection ends before a

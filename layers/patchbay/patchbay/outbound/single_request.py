@@ -14,7 +14,7 @@ _OWN_HEADERS = frozenset({b"host", b"accept-encoding", b"connection"})
 
 
 class RawResponse(NamedTuple):
-    """A response; names of headers are in lower case. `body` is decoded, and only its beginning unless
+    """A response; names of headers are in lowercase. `body` is decoded, and only its beginning unless
     `is_whole`.
     """
 

@@ -87,7 +87,7 @@ class Target(NamedTuple):
     """
 
     scheme: str
-    host: str  # in lower case; an IPv6 address has no brackets
+    host: str  # in lowercase; an IPv6 address has no brackets
     port: int
     path: str  # including the query
     authority: str  # for the Host header

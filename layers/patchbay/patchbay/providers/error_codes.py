@@ -8,7 +8,7 @@ _INTEGER = re.compile(r"[+-]?\d+")
 
 
 def normalize(text: str) -> str:
-    """Letters and digits only, in lower case: `INVALID_GRANT`, `invalidGrant`, and `Invalid grant` become the
+    """Letters and digits only, in lowercase: `INVALID_GRANT`, `invalidGrant`, and `Invalid grant` become the
     same. A number keeps its sign.
     """
     if _INTEGER.fullmatch(text.strip()):

@@ -250,7 +250,7 @@ class Api(_Data):
     """Where the provider's API is, and which headers a request with a connection's token has.
 
     `base` has no path; like other URLs, it may begin with a variable, or with a field of the credentials.
-    `hosts` may get the token, too: only hosts where nobody else's code runs. In `headers`, `{token}` is the
+    `hosts` may get the token, too: only hosts where no one else's code runs. In `headers`, `{token}` is the
     access token, `{client_id}` the client's ID, and any other name a field of the credentials.
     """
 

@@ -118,13 +118,13 @@ def _refusal(kind: Kind, status: QuotaStatus, cost: int) -> RateLimited | CostEx
     available_at_ms = status.available_at_ms(cost)
     if available_at_ms is None:
         return CostExceedsLimit(
-            f"This workspace has a ceiling of {status.quota.limit} {kind} a minute: "
-            f"{cost} at once are never admitted. Send fewer at a time."
+            f"This workspace has a limit of {status.quota.limit} {kind} per minute, so {cost} at once are "
+            "never allowed. Send fewer at a time."
         )
     headers = retry_after(available_at_ms - status.now_ms)
     return RateLimited(
-        f"This workspace has reached its ceiling of {status.quota.limit} {kind} a minute. {_COST_NOTES[kind]}"
-        f"Try again in {headers['retry-after']} s.",
+        f"This workspace has reached its limit of {status.quota.limit} {kind} per minute. "
+        f"{_COST_NOTES[kind]}Try again in {headers['retry-after']} s.",
         headers=headers,
     )
 

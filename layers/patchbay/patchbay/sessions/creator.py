@@ -11,7 +11,7 @@ from patchbay.ids import ApiKeyId
 def check_not_session(principal: Principal) -> None:
     """Raises Forbidden for a portal session: what it makes could outlive it."""
     if principal.session is not None:
-        raise Forbidden("A session cannot list or make sessions. Use a user's token or an API key.")
+        raise Forbidden("A session cannot list or create sessions. Use a user's token or an API key.")
 
 
 def expiry_ms(principal: Principal, now: int, seconds: int) -> int:

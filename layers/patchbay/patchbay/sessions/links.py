@@ -1,4 +1,4 @@
-"""Connect sessions: their rows, and what somebody with a connect link may connect. A caller without a link
+"""Connect sessions: their rows, and what someone with a connect link may connect. A caller without a link
 is not affected.
 
 The link decides the integrations, the connection's name, the scopes and the page to return to, so that its
@@ -70,7 +70,7 @@ def revoke(workspace_id: str, id: ConnectSessionId) -> None:
         if refused.session is None:
             raise NotFound("No connect session with this ID.") from None
         raise Conflict(
-            "This connect link has made its connection already. To take that back, delete the connection."
+            "This connect link was already used to create a connection. To undo that, delete the connection."
         ) from None
 
 
@@ -92,7 +92,7 @@ def check_integration(principal: Principal, id: IntegrationId) -> None:
 def check_open(link: LinkGrant) -> None:
     """Raises Forbidden for a link that has made its connection."""
     if link.status != "OPEN":
-        raise Forbidden("This connect link was used already. Ask the sender for a new one.")
+        raise Forbidden("This connect link was already used. Ask the sender for a new one.")
 
 
 def connection_name(principal: Principal, sent: str | None, default: str) -> str:
@@ -101,7 +101,7 @@ def connection_name(principal: Principal, sent: str | None, default: str) -> str
     if link is None:
         return default if sent is None else sent
     if sent not in (None, link.connection_name):
-        raise Forbidden("This connect link has its own connectionId. Leave connectionId out.")
+        raise Forbidden("This connect link has its own connectionId. Omit connectionId.")
     return link.connection_name
 
 
@@ -111,7 +111,7 @@ def scopes(principal: Principal, sent: Sequence[str] | None) -> list[str] | None
     if link is None:
         return None if sent is None else list(sent)
     if sent is not None and set(sent) != set(link.scopes or ()):
-        raise Forbidden("This connect link has its own scopes. Leave scopes out.")
+        raise Forbidden("This connect link has its own scopes. Omit scopes.")
     return None if link.scopes is None else list(link.scopes)
 
 
@@ -142,6 +142,6 @@ def not_started() -> Forbidden:
 def not_completed() -> Conflict:
     """The error if `complete_actions` failed."""
     return Conflict(
-        "This connect link was revoked, used or expired in the meantime, so nothing is connected. Ask "
-        "the sender for a new one."
+        "This connect link was revoked or used, or has expired in the meantime, so nothing was connected. "
+        "Ask the sender for a new one."
     )

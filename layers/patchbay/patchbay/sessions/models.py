@@ -28,15 +28,16 @@ _View = Annotated[
 
 
 class Theme(ApiModel):
-    """How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color."""
+    """The appearance of the console. `auto` follows the browser. Without `primaryColor`, the console uses its
+    default color."""
 
     color_scheme: Literal["light", "dark", "auto"] = "auto"
     primary_color: _Color | None = None
 
 
 class PortalSessionStatus(StrEnum):
-    """OPEN until the link is used, then ACTIVE until somebody ends the session (ENDED) or its time is over
-    (EXPIRED). A session also ends with the API key that made it, which its status does not show.
+    """OPEN until the link is used, then ACTIVE until someone ends the session (ENDED) or it expires
+    (EXPIRED). A session also ends with the API key that created it, which its status does not show.
     """
 
     OPEN = "OPEN"
@@ -46,10 +47,10 @@ class PortalSessionStatus(StrEnum):
 
 
 class CreatePortalSession(ApiModel):
-    """A new session of the console. `capabilities` are scopes that the caller may grant; by default, all of
-    the caller's own that Patchbay knows, except `credentials:…`, `workspace:…` and `actions:…`.
-    `credentials:read` is never possible: access tokens must not get into a browser. With `readOnly`, the
-    session has only the scopes that read, and only requests that change nothing are accepted.
+    """A new console session. `capabilities` are scopes that you can grant; by default, all of your scopes
+    that Patchbay defines, except `credentials:…`, `workspace:…` and `actions:…`. `credentials:read` is never
+    allowed, because access tokens must not reach a browser. With `readOnly`, the session has only read scopes
+    and cannot make changes.
     """
 
     capabilities: Scopes | None = None
@@ -62,7 +63,7 @@ class CreatePortalSession(ApiModel):
 
 
 class PortalSessionLink(ApiModel):
-    """The response to the creation of a session, the only one that contains its link."""
+    """A new session. Only this response contains its link."""
 
     id: PortalSessionId
     link: Annotated[str, Field(repr=False)]
@@ -97,7 +98,7 @@ class ExchangeCode(ApiModel):
 
 
 class PortalSessionToken(ApiModel):
-    """The bearer token of a session, for its whole life. Keep it in memory only."""
+    """The bearer token of a session, valid for its whole lifetime. Keep it in memory only."""
 
     id: PortalSessionId
     token: Annotated[str, Field(repr=False)]
@@ -135,7 +136,7 @@ class PortalSessionRef(str):
 
 
 class CallerSession(ApiModel):
-    """The portal session of the caller. `returnUrl` is where a session that has ended sends its user."""
+    """The portal session of the caller. `returnUrl` is where to send the user when the session ends."""
 
     id: PortalSessionId
     label: str | None
@@ -147,7 +148,7 @@ class CallerSession(ApiModel):
 
 
 class Caller(ApiModel):
-    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, the ID of the API key, or
+    """The owner of the credentials. `id` has the format of `createdBy`: `user:…`, the ID of the API key, or
     `session:…`.
 
     A user has a `role` unless their token lists its scopes. A session has no role.

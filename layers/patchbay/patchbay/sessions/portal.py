@@ -85,7 +85,7 @@ def exchange(body: ExchangeCode, request_id: str, ip: str | None) -> PortalSessi
     """
     code = tokens.parse("pcode", body.code)
     if code is None:
-        raise Unauthenticated(f"The code is not one of a console link, or is incomplete. {_AGAIN}")
+        raise Unauthenticated(f"The code of the console link is invalid or incomplete. {_AGAIN}")
     now = now_ms()
     token = tokens.mint("pses", code.workspace_id, code.id(PortalSessionId))
     try:
@@ -125,7 +125,7 @@ def end(principal: Principal, ref: PortalSessionRef) -> Empty:
     own = principal.session
     id = ref.id or (None if own is None else own.id)
     if id is None:
-        raise NotFound("Your credentials are not those of a session. End one by its ID.")
+        raise NotFound("Your credentials are not a session's. To end a session, use its ID.")
     if own is not None:
         if id != own.id:
             raise Forbidden("A session can end only itself: DELETE /api/portal/sessions/current.")
@@ -152,16 +152,19 @@ def _capabilities(principal: Principal, body: CreatePortalSession) -> list[str]:
         if _NEVER in chosen:
             raise ValidationFailed.for_field(
                 f"capabilities.{chosen.index(_NEVER)}",
-                f"{_NEVER} is not for sessions: access tokens and client secrets must not get into a browser",
+                f"{_NEVER} cannot be used in sessions, because access tokens and client secrets must not "
+                "reach a browser",
             )
         for scope in chosen:
             if not principal.can_grant(scope):
-                raise Forbidden(f"Your credentials do not have the scope {scope}, so no session can get it.")
+                raise Forbidden(
+                    f"Your credentials do not have the scope {scope}, so a session cannot get it."
+                )
     if body.read_only:
         chosen = [scope for scope in chosen if _only_reads(scope)]
     if not chosen:
         raise ValidationFailed.for_field(
-            "capabilities", "would be empty: your credentials have no scope that such a session may have"
+            "capabilities", "would be empty, because your credentials have no scope that a session can have"
         )
     return sorted(chosen)
 

@@ -689,7 +689,9 @@ def decode_cursor(cursor: str, count: int | None = None) -> list[str]:
 
 def invalid_cursor() -> ValidationFailed:
     """The error for a cursor that does not belong to the list."""
-    return ValidationFailed.for_field("cursor", "is not a cursor of this list; leave it out to start again")
+    return ValidationFailed.for_field(
+        "cursor", "is not a cursor of this list; omit it to start from the beginning"
+    )
 
 
 def _cursor(last: Row, key_names: Sequence[str]) -> str:

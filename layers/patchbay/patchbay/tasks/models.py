@@ -19,8 +19,8 @@ class TaskError(ApiModel):
 
 
 class ExportFile(ApiModel):
-    """The file of an export: NDJSON, one record in each line. `url` needs no credentials, and works until
-    `urlExpiresAt`: read the task again for another one. The file itself is deleted at `expiresAt`.
+    """The file of an export: NDJSON, one record in each line. `url` needs no credentials and works until
+    `urlExpiresAt`. Get the task again for a new URL. The file is deleted at `expiresAt`.
     """
 
     url: str
@@ -31,11 +31,10 @@ class ExportFile(ApiModel):
 
 class Task(ApiModel):
     """`type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of deliveries
-    that were queued so far, of records that were exported, or of rows that were erased; after a crash, it can
-    be too low. `total` is how many there were at the start; null if that is not known. `step` says what an
-    erasure or an export is working on. `parameters` is the request that started the task, with its defaults.
-    `webhookId` is null for a task of the whole workspace. `file` is the result of an export, for callers with
-    the scope workspace:export.
+    queued, records exported, or rows erased so far; it can be too low after a crash. `total` is the number at
+    the start; null if unknown. `step` is the current step of an erasure or export. `parameters` is the
+    request that started the task, with its defaults. `webhookId` is null for a task of the whole workspace.
+    `file` is the result of an export, for callers with the scope workspace:export.
     """
 
     id: TaskId

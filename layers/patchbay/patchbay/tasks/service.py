@@ -84,13 +84,13 @@ def cancel(principal: Principal, id: TaskId) -> Task:
     for _ in range(_MAX_TRIES):
         task = _get(principal, id)
         if task.type == "workspace.erase":
-            raise Conflict("An erasure cannot be cancelled: part of the workspace is gone already.")
+            raise Conflict("An erasure cannot be canceled, because part of the workspace is already erased.")
         if task.type == "workspace.export":
             principal.require(EXPORT_SCOPE)
         if task.status == "CANCELLED":
             return _to_api(task)
         if task.status != "RUNNING":
-            raise Conflict(f"The task has ended ({task.status}), so there is nothing to cancel.")
+            raise Conflict(f"The task has ended ({task.status}), so it cannot be canceled.")
         if store.end(task, "CANCELLED", now_ms()):
             return _to_api(_get(principal, id))
     raise write_conflict("task")
@@ -129,8 +129,8 @@ def start(
         store.create(task, [*actions(task.id), *([once.complete_action(response)] if once else [])])
     except store.TooManyRunning:
         raise Conflict(
-            f"{store.MAX_RUNNING} tasks of this workspace are running, the maximum. Wait until one ends, or "
-            "cancel one: POST /api/tasks/{id}/cancel."
+            f"{store.MAX_RUNNING} tasks of this workspace are running, which is the maximum. Wait until one "
+            f"ends, or cancel one: POST /api/tasks/{{id}}/cancel."
         ) from None
     except dynamo.TransactionCanceled:
         if once is None:
@@ -156,7 +156,7 @@ def find_running(workspace_id: str, type: TaskType) -> TaskId | None:
 
 
 def claim(workspace_id: str, id: TaskId) -> StoredTask | None:
-    """Claim a due task for one slice, or return None if it is not due any more. A task whose slices do not
+    """Claim a due task for one slice, or return None if it is not due anymore. A task whose slices do not
     end fails here, except an erasure: it must end, however long that takes.
     """
     now = now_ms()

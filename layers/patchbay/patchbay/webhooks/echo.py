@@ -71,7 +71,7 @@ def contains_header_value(headers: Mapping[str, str], response: str, *, truncate
 
 
 def searchable_text(headers: Mapping[str, str], body: str) -> str:
-    """A response for `contains_header_value`: its headers, with lower-case names, and its body. Leaves out
+    """A response for `contains_header_value`: its headers, with lowercase names, and its body. Leaves out
     headers with a time.
     """
     head = (
@@ -184,7 +184,7 @@ def _shorten(reference: re.Match[str]) -> str:
 
 
 def _fold(text: str) -> bytes:
-    """`text` in the form that is compared: visible ASCII in lower case."""
+    """`text` in the form that is compared: visible ASCII in lowercase."""
     return text.encode("ascii", "ignore").translate(None, _NOT_COMPARED).lower()
 
 

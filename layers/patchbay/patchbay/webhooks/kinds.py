@@ -23,10 +23,10 @@ _PUSH_FIELDS = {
     "rate_limit_per_second": "rateLimitPerSecond",
     "disable_after": "disableAfter",
 }
-_ONLY_PUSH = "a webhook of kind pull has none, because Patchbay sends no requests for it; leave it out"
-_ONLY_PULL = "only a webhook of kind pull can expire; leave it out, or send kind pull"
+_ONLY_PUSH = "cannot be set for a pull webhook, because Patchbay sends no requests for it; omit it"
+_ONLY_PULL = "can be set only for a pull webhook; omit it, or send kind pull"
 _NO_URL = "is missing"
-_READ_ONLY = "is read-only: a webhook stays of kind {kind}; create another one"
+_READ_ONLY = "cannot be changed from {kind}; create another webhook"
 
 
 def check_new(body: CreateWebhook) -> None:

@@ -45,7 +45,7 @@ def _check_masked_headers(headers: dict[str, str]) -> dict[str, str]:
     if len(headers) > _MAX_HEADERS:
         raise ValueError(f"must have at most {_MAX_HEADERS} headers")
     if len({name.lower() for name in headers}) != len(headers):
-        raise ValueError("must not name a header twice")
+        raise ValueError("must not contain the same header twice")
     if sum(len(name) + len(value) for name, value in headers.items()) > _MAX_HEADER_BYTES:
         raise ValueError(f"must have at most {_MAX_HEADER_BYTES} bytes in total")
     for name, value in headers.items():
@@ -70,7 +70,7 @@ def _check_value(name: str, value: str) -> None:
         raise ValueError(f"the value of {name} {error}") from None
     if not header_fields.is_value(value):
         raise ValueError(
-            f"the value of {name} has characters that are not allowed in a header; use printable ASCII"
+            f"the value of {name} contains characters that are not allowed in a header; use printable ASCII"
         )
 
 
@@ -125,7 +125,7 @@ class RetryConfig(ApiModel):
     @model_validator(mode="after")
     def _check_schedule(self) -> Self:
         if self.schedule is not None and self.model_fields_set - {"schedule"}:
-            raise ValueError("schedule cannot be combined with other fields; send schedule alone, or omit it")
+            raise ValueError("schedule cannot be combined with other fields; send only schedule, or omit it")
         return self
 
     @model_serializer(mode="wrap")
@@ -144,10 +144,10 @@ class RetryConfig(ApiModel):
 
 
 class WebhookSettings(ApiModel):
-    """Every request to the receiver has the `headers`; the API never returns their values.
+    """Patchbay sends the custom `headers` with every request; the API never returns their values.
 
-    A webhook of kind `pull` has no `url` and nothing else about requests: its receiver reads its feed.
-    With `expiresInSeconds`, it is temporary; an update with it extends that time, and null ends it.
+    A webhook of kind `pull` has no `url` and no settings for requests: its receiver reads its feed. With
+    `expiresInSeconds`, it is temporary. An update extends that time, or removes it with null.
     """
 
     kind: Annotated[Kind, Field(description=_KIND)] = "push"
@@ -181,16 +181,16 @@ OwnSecret = Annotated[
 
 
 class CreateWebhook(WebhookSettings):
-    """`secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_`
-    and the base64 of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one.
+    """`secret` is your own signing secret, for example when you migrate from another system: `whsec_` and the
+    base64 of 24 to 64 random bytes (Standard Webhooks). By default, Patchbay generates one.
     """
 
     secret: OwnSecret | None = Field(default=None, repr=False)
 
 
 class SetWebhookStatus(ApiModel):
-    """Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again.
-    `statusReason` says why a webhook is PAUSED or INACTIVE.
+    """Events match an ACTIVE or PAUSED webhook. The deliveries of a PAUSED webhook are kept (HELD) until it
+    is ACTIVE again. `statusReason` says why a webhook is PAUSED or INACTIVE.
     """
 
     status: Literal["ACTIVE", "PAUSED", "INACTIVE"]
@@ -198,8 +198,8 @@ class SetWebhookStatus(ApiModel):
 
 
 class RotateSecret(ApiModel):
-    """`overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately.
-    `secret` brings the new one, as at creation; without it, Patchbay generates one.
+    """`overlapSeconds` is how long the old secrets sign alongside the new one; 0 ends them immediately.
+    `secret` is your own new secret, as at creation. By default, Patchbay generates one.
     """
 
     overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] = 86_400
@@ -216,7 +216,7 @@ Include = Annotated[list[Part], Field(min_length=1), BeforeValidator(_split)]
 
 
 class WebhookQuery(ListQuery):
-    """`include` adds `stats`, `receiver` or both (`stats,receiver`) to each webhook, at the cost of reads."""
+    """`include` adds `stats`, `receiver` or both (`stats,receiver`) to each webhook."""
 
     status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"] | None = None
     event_type: KnownEventType | None = None
@@ -232,7 +232,7 @@ class Latency(ApiModel):
 
 
 class HourVolume(ApiModel):
-    """The deliveries that ended in the hour that begins at `at`."""
+    """The deliveries that ended in the hour that starts at `at`."""
 
     at: Timestamp
     delivered: int
@@ -242,7 +242,7 @@ class HourVolume(ApiModel):
 class WebhookStats(ApiModel):
     """The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`.
     `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
-    `hours` has the volume of each hour, without those in which nothing ended.
+    `hours` has the numbers by hour. Hours without ended deliveries are omitted.
     """
 
     since: Timestamp | None = None
@@ -258,13 +258,13 @@ class WebhookStats(ApiModel):
 
 
 class Receiver(ApiModel):
-    """The receiver as the delivery engine sees it now.
+    """The current health of the receiver.
 
-    An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a response. The
-    SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is `unproven`), took over two
-    seconds at `slowAt` (`slow`), or share a workspace with many slow ones (`slow_workspace`). `slowdowns` is
-    how often this one became slow recently, `backlogSince` since when too many retries wait, and `held` the
-    number of deliveries that are HELD.
+    While the `breaker` is OPEN, new deliveries are HELD until a probe gets a response; the next one is at
+    `nextProbeAt`. The SLOW `lane` is for receivers that are not known to be fast yet (`laneReason` is
+    `unproven`), took more than two seconds at `slowAt` (`slow`), or share a workspace with many slow
+    receivers (`slow_workspace`). `slowdowns` is the number of recent slowdowns, `backlogSince` is since when
+    too many retries are waiting, and `held` is the number of HELD deliveries.
     """
 
     breaker: Literal["CLOSED", "OPEN"]
@@ -279,8 +279,8 @@ class Receiver(ApiModel):
 
 
 class Webhook(ApiModel):
-    """`source` is `api` or the automation platform that created it; header values are masked. A list has
-    `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+    """`source` is `api` or the automation platform that created it; header values are masked. In lists,
+    `stats`, `consecutiveFailures` and `receiver` are null unless you request them with `include`.
 
     A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no effect
     on it.
@@ -313,8 +313,8 @@ class Webhook(ApiModel):
 
 
 class UpdateWebhook(Update, WebhookSettings):
-    """Changes only the fields that are sent; the defaults are placeholders for the others. A header whose
-    value is the mask keeps its value.
+    """Only the fields that you send change; the defaults here are placeholders. A header whose value is the
+    mask does not change.
     """
 
     read_only = ReadOnly(
@@ -333,8 +333,8 @@ class UpdateWebhook(Update, WebhookSettings):
 
 
 class WebhookWithSecret(Webhook):
-    """The only response with the new signing secret. It has no stats, because a repeated request under the
-    same Idempotency-Key must get the same response.
+    """A webhook with its new signing secret. Only this response contains the secret. It has no stats, because
+    a repeated request with the same Idempotency-Key must get the same response.
     """
 
     consecutive_failures: int | None = Field(default=None, exclude=True)

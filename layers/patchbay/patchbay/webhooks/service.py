@@ -202,7 +202,7 @@ def update(principal: Principal, id: WebhookId, body: UpdateWebhook, if_match: i
             # Header values are write-only, but the caller could read them at their own receiver.
             raise ValidationFailed.for_field(
                 "headers",
-                "send the values of the headers again, because the URL has another origin; {} removes them",
+                "send the header values again, because the URL has a different origin; {} removes them",
             )
         _check_filter_paths(body, webhook)
         if headers is not None:
@@ -233,13 +233,13 @@ def set_status(
     the current version.
     """
     if body.status == "ACTIVE" and body.status_reason is not None:
-        raise ValidationFailed.for_field("statusReason", "an active webhook has no reason; leave it out")
+        raise ValidationFailed.for_field("statusReason", "an active webhook cannot have a reason; omit it")
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
         if body.status == "PAUSED" and webhook.is_pull:
             raise Conflict(
-                "A webhook of kind pull keeps its events until they are read, so it cannot be paused. To "
-                "stop it, set its status to INACTIVE."
+                "A pull webhook keeps its events until they are read, so it cannot be paused. To stop it, "
+                "set its status to INACTIVE."
             )
         return _with_status(webhook, body.status, body.status_reason)
 
@@ -277,8 +277,8 @@ def rotate_secret(
         if len(older) >= _MAX_LIVE_SECRETS:
             next_end = iso(from_ms(min(entry["endsAt"] for entry in older if "endsAt" in entry)))
             raise Conflict(
-                f"This webhook has {_MAX_LIVE_SECRETS} live secrets, the maximum; the next one ends at "
-                f"{next_end}. Wait until then, or end all of them now with overlapSeconds 0."
+                f"This webhook has the maximum of {_MAX_LIVE_SECRETS} active secrets. The next one expires "
+                f"at {next_end}. Wait until then, or expire all of them now with overlapSeconds 0."
             )
         ending: list[StoredSecret] = [
             {**entry, "endsAt": min(entry.get("endsAt", ends_at), ends_at)} for entry in older
@@ -433,8 +433,7 @@ def check_push(kind: Kind) -> None:
     """Raises Conflict for a webhook of kind pull, which has no deliveries."""
     if kind == "pull":
         raise Conflict(
-            "Patchbay sends nothing for a webhook of kind pull, so it has no deliveries. Publish an event, "
-            "and read it in the feed of the webhook."
+            "A pull webhook has no deliveries. Publish an event, and read it from the webhook's feed."
         )
 
 

@@ -38,14 +38,14 @@ def check_own_secret(secret: str) -> None:
     except ValueError:
         raise ValueError(
             f"must be {PREFIX} and the base64 of {_MIN_BYTES} to {_MAX_BYTES} random bytes, with padding; "
-            "leave it out to get a new one"
+            "omit it to get a new one"
         ) from None
     if not _MIN_BYTES <= len(key) <= _MAX_BYTES:
         raise ValueError(
             f"has {len(key)} bytes after {PREFIX}; Standard Webhooks requires {_MIN_BYTES} to {_MAX_BYTES}"
         )
     if len(set(key)) < _MIN_DIFFERENT:
-        raise ValueError("is too easy to guess: its bytes repeat; use random bytes, or leave it out")
+        raise ValueError("is too easy to guess, because its bytes repeat; use random bytes, or omit it")
 
 
 def headers(live_secrets: Sequence[str], message_id: str, sent_ms: int, body: bytes) -> dict[str, str]:

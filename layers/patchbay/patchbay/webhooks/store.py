@@ -517,11 +517,11 @@ def _add_action(
 def _ceiling_reached(count: dynamo.Row | None) -> Conflict:
     if count is not None and count.get("webhooks", 0) >= settings().max_webhooks:
         return Conflict(
-            f"This workspace has reached its ceiling of {settings().max_webhooks} webhooks. Delete one first."
+            f"This workspace has reached its limit of {settings().max_webhooks} webhooks. Delete one first."
         )
     return Conflict(
-        f"The filters of all webhooks of a workspace may have at most {MAX_FILTERS_BYTES} bytes as JSON, and "
-        "this request exceeds that. Shorten filters, or delete a webhook that has filters."
+        f"The filters of all webhooks of a workspace can have at most {MAX_FILTERS_BYTES} bytes as JSON, "
+        "and this request exceeds that. Shorten filters, or delete a webhook with filters."
     )
 
 

@@ -13,7 +13,7 @@
                days
 
 Integrations are deleted as by their owner: `oauth.maintenance` revokes their grants at the providers and
-deactivates their copies. An hour after the deletion, the step goes on without it: what a provider did not let
+deactivates their copies. An hour after the deletion, the step continues anyway: what a provider did not let
 it finish is deleted anyway, after the copies are deactivated. A copy's row in `#installs#…` stays as long as
 the copy, as after any deletion of its source.
 

@@ -12,10 +12,9 @@ from patchbay.updates import ReadOnly, Update
 
 
 class Workspace(ApiModel):
-    """`retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It
-    applies to what is written from the change on, and is at most `maxRetainDays`, which is also the default.
-    `status` is ERASING from the request that deletes the workspace until that has ended. `apiKeyRotation` is
-    the policy of the API keys that have none of their own.
+    """`retainDays` is how long events, deliveries, attempts and feed entries are kept. A change applies to
+    new data. It is at most `maxRetainDays`, which is also the default. `status` is ERASING while the
+    workspace is being erased. `apiKeyRotation` is the policy for API keys without their own policy.
     """
 
     id: str
@@ -28,8 +27,8 @@ class Workspace(ApiModel):
 
 
 class UpdateWorkspace(Update):
-    """Only the fields that are sent change. `retainDays: null` is the default, `maxRetainDays`;
-    `apiKeyRotation: null` is no policy. Only an owner may set its `deliverTo`.
+    """Only the fields that you send change. `retainDays: null` restores the default, `maxRetainDays`;
+    `apiKeyRotation: null` removes the policy. Only an owner can set its `deliverTo`.
     """
 
     read_only = ReadOnly(Workspace, "workspace", see={"status": "DELETE /api/workspace erases the workspace"})
@@ -39,6 +38,6 @@ class UpdateWorkspace(Update):
 
 
 class EraseQuery(QueryModel):
-    """`confirm` is the ID of the workspace, so that nothing is erased by mistake."""
+    """`confirm` is the ID of the workspace, to prevent accidental erasure."""
 
     confirm: Annotated[str, Field(examples=["acme"])]

@@ -84,13 +84,11 @@ def erase(principal: Principal, query: EraseQuery) -> Task:
     after the end of an erasure.
     """
     if query.confirm != principal.workspace_id:
-        raise ValidationFailed.for_field(
-            "confirm", "must be the ID of your workspace, as GET /api/me shows it"
-        )
+        raise ValidationFailed.for_field("confirm", "must be the ID of your workspace, as in GET /api/me")
     if principal.is_platform:
         raise Conflict(
-            "The platform's own workspace cannot be erased, because actions are delivered to it. Remove the "
-            "stack, or name another workspace in its parameter PlatformWorkspaceId first."
+            "The platform's own workspace cannot be erased, because actions are delivered to it. First set "
+            "the stack's parameter PlatformWorkspaceId to another workspace, or delete the stack."
         )
     for _ in range(_MAX_TRIES):
         state = webhooks.get_workspace_state(principal.workspace_id)
@@ -110,8 +108,8 @@ def _check_may_erase(state: webhooks.WorkspaceState) -> None:
         headers = retry_after(wait_ms)
         raise RateLimited(
             "A workspace can be erased once a day, and this one was erased at "
-            f"{from_ms(state.mark.erased_at):%Y-%m-%dT%H:%M:%SZ}. Nothing was erased now. Delete what is new "
-            f"with its own route, or try again in {headers['retry-after']} s.",
+            f"{from_ms(state.mark.erased_at):%Y-%m-%dT%H:%M:%SZ}. Nothing was erased now. Delete new "
+            f"resources individually, or try again in {headers['retry-after']} s.",
             headers=headers,
         )
 
@@ -121,7 +119,7 @@ def export(principal: Principal, once: Once | None = None) -> Task:
     running = tasks.find_running(principal.workspace_id, "workspace.export")
     if running is not None:
         raise Conflict(
-            f"An export of this workspace is running: {running}. Wait until it has ended, or cancel it."
+            f"An export of this workspace is running: {running}. Wait until it ends, or cancel it."
         )
     return tasks.start(principal, "workspace.export", None, {}, None, once)
 

@@ -17,7 +17,7 @@ class ActionRequestedData(Model):
     """The data of a `ACTION_REQUESTED` event."""
 
     run_id: str
-    """The run; send the result with this id."""
+    """The run; send the result with this ID."""
     workspace_id: str
     """The workspace that the action is for."""
     platform: Literal["zapier", "make", "n8n", "flow"]
@@ -59,7 +59,7 @@ class AlertTriggeredData(Model):
     threshold: float | None = None
     """The value from which the alert triggers."""
     message: str | None = None
-    """The alert in words."""
+    """A description of the alert."""
     url: str | None = None
     """The alert in the platform."""
     triggered_at: datetime | None = None
@@ -89,11 +89,11 @@ class ApiKeyCreatedData(Model):
     masked_key: str
     """The first characters of the key."""
     scopes: list[str]
-    """What it may do."""
+    """The scopes of the key."""
     expires_at: datetime | None
     """When it expires; null for never."""
     created_by: str
-    """Who created it, as id of GET /api/me shows it."""
+    """Who created it, in the format of `id` in GET /api/me."""
 
 
 class ApiKeyCreatedEvent(Model):
@@ -121,7 +121,7 @@ class ApiKeyExpiringData(Model):
     expires_at: datetime
     """When it expires."""
     days_left: int
-    """How many days before the expiry the notice was due."""
+    """How many days before the expiration the notice was due."""
 
 
 class ApiKeyExpiringEvent(Model):
@@ -147,7 +147,7 @@ class ApiKeyRevokedData(Model):
     masked_key: str
     """The first characters of the key."""
     revoked_by: str | None
-    """Who revoked it, as id of GET /api/me shows it."""
+    """Who revoked it, in the format of `id` in GET /api/me."""
     revoked_at: datetime
     """When it was revoked."""
 
@@ -179,11 +179,11 @@ class ApiKeyRotatedData(Model):
     ends_at: datetime
     """When it stops working."""
     rotated_by: str
-    """Who rotated it, as id of GET /api/me shows it."""
+    """Who rotated it, in the format of `id` in GET /api/me."""
 
 
 class ApiKeyRotatedEvent(Model):
-    """Triggers when an API key gets a successor."""
+    """Triggers when an API key is rotated."""
 
     id: str
     """The ID."""
@@ -211,7 +211,9 @@ class ApiKeyRotationDueData(Model):
 
 
 class ApiKeyRotationDueEvent(Model):
-    """Triggers when an API key that Patchbay does not rotate by itself is due, and 7 days before."""
+    """Triggers when an API key that Patchbay does not rotate automatically is due for rotation, and 7 days
+    before.
+    """
 
     id: str
     """The ID."""
@@ -233,7 +235,7 @@ class ApiKeyRotationFailedData(Model):
     masked_key: str
     """The first characters of the key."""
     status_reason: str
-    """Why it failed, as a code."""
+    """The code of the error."""
     detail: str
     """Why it failed, and what to do."""
     failed_at: datetime
@@ -241,7 +243,7 @@ class ApiKeyRotationFailedData(Model):
 
 
 class ApiKeyRotationFailedEvent(Model):
-    """Triggers when an API key is due, but its successor cannot be delivered, once a day."""
+    """Triggers when an API key is due for rotation but the new key cannot be delivered, once a day."""
 
     id: str
     """The ID."""
@@ -257,13 +259,13 @@ class ApprovalCompletedData(Model):
     """The data of a `APPROVAL_COMPLETED` event."""
 
     approval_id: str
-    """The platform's own id of the approval."""
+    """The platform's ID of the approval."""
     post_id: str
-    """The post that it is about."""
+    """The post that was approved or rejected."""
     decision: Literal["approved", "rejected"]
     """The decision."""
     network: str | None = None
-    """The social network, in lower case."""
+    """The social network, in lowercase."""
     text: str | None = None
     """The text of the post."""
     decided_by: str | None = None
@@ -291,17 +293,17 @@ class ApprovalRequestedData(Model):
     """The data of a `APPROVAL_REQUESTED` event."""
 
     approval_id: str
-    """The platform's own id of the approval."""
+    """The platform's ID of the approval."""
     post_id: str
-    """The post that it is about."""
+    """The post that was approved or rejected."""
     network: str | None = None
-    """The social network, in lower case."""
+    """The social network, in lowercase."""
     text: str | None = None
     """The text of the post."""
     requested_by: str | None = None
     """The user who requested it."""
     approver_ids: list[str] | None = None
-    """The users who may decide."""
+    """The users who can decide."""
     due_at: datetime | None = None
     """When the decision is due."""
     url: str | None = None
@@ -311,7 +313,7 @@ class ApprovalRequestedData(Model):
 
 
 class ApprovalRequestedEvent(Model):
-    """Triggers when somebody asks for a post to be approved."""
+    """Triggers when someone asks for a post to be approved."""
 
     id: str
     """The ID."""
@@ -327,7 +329,7 @@ class CampaignCompletedData(Model):
     """The data of a `CAMPAIGN_COMPLETED` event."""
 
     campaign_id: str
-    """The platform's own id of the campaign."""
+    """The platform's ID of the campaign."""
     name: str
     """The campaign's name."""
     networks: list[str] | None = None
@@ -361,7 +363,7 @@ class CampaignStartedData(Model):
     """The data of a `CAMPAIGN_STARTED` event."""
 
     campaign_id: str
-    """The platform's own id of the campaign."""
+    """The platform's ID of the campaign."""
     name: str
     """The campaign's name."""
     networks: list[str] | None = None
@@ -393,7 +395,7 @@ class ConnectionCreatedData(Model):
     connection_id: str
     """The connection, by its name."""
     id: str
-    """The connection, by Patchbay's own id."""
+    """The connection, by Patchbay's ID."""
     integration_id: str
     """The integration that it belongs to."""
     provider: str | None
@@ -401,7 +403,7 @@ class ConnectionCreatedData(Model):
     account_label: str | None
     """The account's name at the provider."""
     created_by: str
-    """Who connected it, as id of GET /api/me shows it."""
+    """Who connected it, in the format of `id` in GET /api/me."""
 
 
 class ConnectionCreatedEvent(Model):
@@ -423,7 +425,7 @@ class ConnectionExpiredData(Model):
     connection_id: str
     """The connection, by its name."""
     id: str
-    """The connection, by Patchbay's own id."""
+    """The connection, by Patchbay's ID."""
     integration_id: str
     """The integration that it belongs to."""
     provider: str | None
@@ -431,11 +433,11 @@ class ConnectionExpiredData(Model):
     account_label: str | None
     """The account's name at the provider."""
     status_reason: str | None
-    """Why it expired, as a code."""
+    """The code of the reason."""
 
 
 class ConnectionExpiredEvent(Model):
-    """Triggers when a connected account has to be connected again."""
+    """Triggers when a connected account must be connected again."""
 
     id: str
     """The ID."""
@@ -453,7 +455,7 @@ class ConnectionRecoveredData(Model):
     connection_id: str
     """The connection, by its name."""
     id: str
-    """The connection, by Patchbay's own id."""
+    """The connection, by Patchbay's ID."""
     integration_id: str
     """The integration that it belongs to."""
     provider: str | None
@@ -461,7 +463,7 @@ class ConnectionRecoveredData(Model):
     account_label: str | None
     """The account's name at the provider."""
     previous_status: Literal["EXPIRED", "ERROR"]
-    """What it was before: EXPIRED or ERROR."""
+    """The previous status: EXPIRED or ERROR."""
 
 
 class ConnectionRecoveredEvent(Model):
@@ -483,7 +485,7 @@ class ConnectionRevokedData(Model):
     connection_id: str
     """The connection, by its name."""
     id: str
-    """The connection, by Patchbay's own id."""
+    """The connection, by Patchbay's ID."""
     integration_id: str
     """The integration that it belongs to."""
     provider: str | None
@@ -495,7 +497,7 @@ class ConnectionRevokedData(Model):
 
 
 class ConnectionRevokedEvent(Model):
-    """Triggers when a connection is deleted, or its integration."""
+    """Triggers when a connection or its integration is deleted."""
 
     id: str
     """The ID."""
@@ -511,11 +513,11 @@ class ConversationAssignedData(Model):
     """The data of a `CONVERSATION_ASSIGNED` event."""
 
     conversation_id: str
-    """The platform's own id of the conversation."""
+    """The platform's ID of the conversation."""
     assignee_id: str
     """The user or team that it is assigned to."""
     network: str | None = None
-    """The social network, in lower case."""
+    """The social network, in lowercase."""
     account_id: str | None = None
     """The connected account that it belongs to."""
     account_name: str | None = None
@@ -553,19 +555,19 @@ class DeliveryFailedData(Model):
     name: str
     """Its name."""
     url: str
-    """Where its deliveries go."""
+    """The URL of the webhook."""
     event_id: str
     """The event that was not delivered."""
     event_type: str
     """The event's type."""
     status_reason: str
-    """Why it failed, as a code."""
+    """The code of the error."""
     failed_at: datetime
     """When it failed."""
 
 
 class DeliveryFailedEvent(Model):
-    """Triggers when a delivery fails for good, once an hour for each webhook."""
+    """Triggers when a delivery fails after all retries, at most once an hour per webhook."""
 
     id: str
     """The ID."""
@@ -581,9 +583,9 @@ class MentionReceivedData(Model):
     """The data of a `MENTION_RECEIVED` event."""
 
     mention_id: str
-    """The platform's own id of the mention."""
+    """The platform's ID of the mention."""
     network: str
-    """The social network, in lower case."""
+    """The social network, in lowercase."""
     text: str
     """The text of the mention."""
     account_id: str | None = None
@@ -605,7 +607,7 @@ class MentionReceivedData(Model):
 
 
 class MentionReceivedEvent(Model):
-    """Triggers when somebody mentions one of the workspace's accounts or keywords."""
+    """Triggers when someone mentions one of the workspace's accounts or keywords."""
 
     id: str
     """The ID."""
@@ -621,11 +623,11 @@ class MessageReceivedData(Model):
     """The data of a `MESSAGE_RECEIVED` event."""
 
     message_id: str
-    """The platform's own id of the message."""
+    """The platform's ID of the message."""
     conversation_id: str
     """The conversation that it is part of."""
     network: str
-    """The social network, in lower case."""
+    """The social network, in lowercase."""
     text: str
     """The text of the message."""
     account_id: str | None = None
@@ -661,11 +663,11 @@ class PostFailedData(Model):
     """The data of a `POST_FAILED` event."""
 
     post_id: str
-    """The platform's own id of the post."""
+    """The platform's ID of the post."""
     network: str
-    """The social network, in lower case."""
+    """The social network, in lowercase."""
     error_code: str
-    """The error, as a code of the platform."""
+    """The platform's error code."""
     account_id: str | None = None
     """The connected account that it belongs to."""
     account_name: str | None = None
@@ -675,7 +677,7 @@ class PostFailedData(Model):
     campaign_id: str | None = None
     """The campaign that the post belongs to, if any."""
     error_message: str | None = None
-    """The error, as a message for people."""
+    """The error message."""
     will_retry: bool | None = None
     """Whether the platform retries automatically."""
     failed_at: datetime | None = None
@@ -699,9 +701,9 @@ class PostPublishedData(Model):
     """The data of a `POST_PUBLISHED` event."""
 
     post_id: str
-    """The platform's own id of the post."""
+    """The platform's ID of the post."""
     network: str
-    """The social network, in lower case."""
+    """The social network, in lowercase."""
     account_id: str | None = None
     """The connected account that it belongs to."""
     account_name: str | None = None
@@ -735,9 +737,9 @@ class PostScheduledData(Model):
     """The data of a `POST_SCHEDULED` event."""
 
     post_id: str
-    """The platform's own id of the post."""
+    """The platform's ID of the post."""
     network: str
-    """The social network, in lower case."""
+    """The social network, in lowercase."""
     scheduled_for: datetime
     """When it will be published."""
     account_id: str | None = None
@@ -781,13 +783,13 @@ class RateLimitNearData(Model):
     limit: int
     """The limit, in requests."""
     used: int
-    """How much of it was used."""
+    """The number of requests used."""
     resets_at: datetime
     """When the hour or the day ends."""
 
 
 class RateLimitNearEvent(Model):
-    """Triggers when an API key has used 80 percent of a limit, once in each hour or day."""
+    """Triggers when an API key has used 80 percent of a limit, once per hour or day."""
 
     id: str
     """The ID."""
@@ -807,11 +809,11 @@ class WebhookDisabledData(Model):
     name: str
     """Its name."""
     url: str
-    """Where its deliveries went."""
+    """The URL of the webhook."""
     status_reason: str
-    """Why it was disabled, as a code."""
+    """The code of the reason."""
     consecutive_failures: int
-    """How many deliveries in a row had failed."""
+    """The number of consecutive failed deliveries."""
     disabled_at: datetime
     """When it was disabled."""
 
@@ -837,20 +839,20 @@ class WebhookFailingData(Model):
     name: str
     """Its name."""
     url: str
-    """Where its deliveries go."""
+    """The URL of the webhook."""
     percent: int
-    """The part of disableAfter that is reached: 50 or 80."""
+    """The percentage of disableAfter that was reached: 50 or 80."""
     consecutive_failures: int
-    """How many deliveries in a row have failed."""
+    """The number of consecutive failed deliveries."""
     disable_after: int
-    """How many failures in a row disable the webhook."""
+    """The number of consecutive failures that disables the webhook."""
     status_reason: str
-    """Why the last of them failed, as a code."""
+    """The code of the last error."""
 
 
 class WebhookFailingEvent(Model):
-    """Triggers when half, and again when 80 percent, of the failures in a row that disable a webhook are
-    reached.
+    """Triggers when a webhook reaches 50 percent, and again 80 percent, of the consecutive failures that
+    disable it.
     """
 
     id: str
@@ -871,15 +873,15 @@ class WebhookRecoveredData(Model):
     name: str
     """Its name."""
     url: str
-    """Where its deliveries go."""
+    """The URL of the webhook."""
     failing_since: datetime
-    """When it was last announced as failing."""
+    """When it was last reported as failing."""
     recovered_at: datetime
     """When the delivery succeeded."""
 
 
 class WebhookRecoveredEvent(Model):
-    """Triggers when a webhook that was failing takes a delivery again."""
+    """Triggers when a webhook that was failing accepts a delivery again."""
 
     id: str
     """The ID."""

@@ -21,7 +21,7 @@ class AccessToken(Model):
     token_type: str
     """The type of the token, usually `Bearer`."""
     expires_at: datetime | None
-    """When the token expires; null if the provider does not say."""
+    """When the token expires; null if the provider does not specify it."""
     scopes: list[str]
     """The scopes that the user granted."""
     metadata: dict[str, Any]
@@ -38,16 +38,18 @@ class Account(Model):
 
 
 class ActionInfo(Model):
-    """An action. `input` and `output` are JSON Schemas; a string with `x-choices` takes an ID of its list."""
+    """An action. `input` and `output` are JSON Schemas. A string with `x-choices` takes an ID from that
+    list of choices.
+    """
 
     id: str
     """The key of the action, for `POST …/actions/{key}`."""
     label: str
-    """The name for people."""
+    """The display name."""
     noun: str
-    """What it is about, in title case."""
+    """The noun of its subject, in title case."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     input: dict[str, Any]
     """The JSON Schema of the input."""
     output: dict[str, Any]
@@ -57,10 +59,9 @@ class ActionInfo(Model):
 
 
 class Analytics(Model):
-    """One series without `groupBy`, and otherwise one for each group: integrations, webhooks and
-    connections newest first, event types by their number of attempts. `since` and `until` are the
-    period that the series cover: it ends with the last hour that was added up, which happens 15 minutes
-    after the hour's end.
+    """One series without `groupBy`, otherwise one per group: integrations, webhooks and connections newest
+    first, event types by number of attempts. The series cover the period from `since` to `until`. It
+    ends with the last complete hour; each hour is added 15 minutes after it ends.
     """
 
     items: list[Series]
@@ -68,56 +69,56 @@ class Analytics(Model):
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
     since: datetime
-    """The start of the first hour that was counted."""
+    """The start of the first hour."""
     until: datetime
-    """The end of the last hour that was counted: at most that of the last hour that was added up."""
+    """The end of the last hour for which data is complete."""
     by: Literal["hour", "day"]
-    """The length of a point."""
+    """The interval of a point."""
 
 
 class ApiKey(Model):
-    """A key without its secret. `rotatedFrom` is the key that this one replaces.
+    """A key without its secret. `rotatedFrom` is the key that this one replaced.
 
-    `rotation` is the key's own policy; if it is null, that of the workspace applies. `nextRotationAt`
-    is when the key is due by either. `lastError` is why its rotation has not succeeded yet.
+    `rotation` is the key's own policy; if it is null, the workspace's policy applies. `nextRotationAt`
+    is when the key is due under that policy. `lastError` is why its rotation has not succeeded yet.
     """
 
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     masked_key: str
-    """The key with its secret masked."""
+    """The masked key."""
     scopes: list[str]
     """The scopes."""
     status: Literal["ACTIVE", "EXPIRED", "REVOKED"]
     """The status."""
     rate_limit_per_hour: int
-    """The most requests in any 60 minutes."""
+    """The maximum number of requests in any 60 minutes."""
     rate_limit_per_day: int
-    """The most requests in any 24 hours."""
+    """The maximum number of requests in any 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
     last_used_at: datetime | None
-    """When it was last used, to the minute or so."""
+    """When it was last used, accurate to about a minute."""
     usage: Usage
-    """How much the key was used."""
+    """The usage of the key."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     rotation: KeyRotation | None
-    """The key's own policy of rotation; null if that of the workspace applies, if it has one."""
+    """The key's own rotation policy; null if the workspace's policy applies."""
     next_rotation_at: datetime | None
-    """When the key is due for rotation; null if it is not to be rotated."""
+    """When the key is due for rotation, or null."""
     last_error: LastError | None
     """The most recent error, or null."""
     rotated_from: str | None
-    """The key that this one replaces, or null."""
+    """The key that this one replaced, or null."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class ApiKeyList(Model):
@@ -128,44 +129,44 @@ class ApiKeyList(Model):
 
 
 class ApiKeyWithSecret(Model):
-    """The response to the creation of a key, the only one that contains it."""
+    """A new API key. Only this response contains it."""
 
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     masked_key: str
-    """The key with its secret masked."""
+    """The masked key."""
     scopes: list[str]
     """The scopes."""
     status: Literal["ACTIVE", "EXPIRED", "REVOKED"]
     """The status."""
     rate_limit_per_hour: int
-    """The most requests in any 60 minutes."""
+    """The maximum number of requests in any 60 minutes."""
     rate_limit_per_day: int
-    """The most requests in any 24 hours."""
+    """The maximum number of requests in any 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
     last_used_at: datetime | None
-    """When it was last used, to the minute or so."""
+    """When it was last used, accurate to about a minute."""
     usage: Usage
-    """How much the key was used."""
+    """The usage of the key."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     rotation: KeyRotation | None
-    """The key's own policy of rotation; null if that of the workspace applies, if it has one."""
+    """The key's own rotation policy; null if the workspace's policy applies."""
     next_rotation_at: datetime | None
-    """When the key is due for rotation; null if it is not to be rotated."""
+    """When the key is due for rotation, or null."""
     last_error: LastError | None
     """The most recent error, or null."""
     rotated_from: str | None
-    """The key that this one replaces, or null."""
+    """The key that this one replaced, or null."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     key: str
     """The API key. Shown only in this response: store it now."""
 
@@ -173,8 +174,8 @@ class ApiKeyWithSecret(Model):
 class Attempt(Model):
     """One request and its result. `statusCode` is null if there was no response; then `error` says why.
 
-    Up to 16 KB of the decoded response body are stored for a failure or a test, less than 1 KB for a
-    success. If the response is not shown, `withheld` says why, `responseBody` is null and
+    Patchbay stores up to 16 KB of the decoded response body for a failure or a test, and less than 1 KB
+    for a success. If the response is not shown, `withheld` says why, `responseBody` is null and
     `responseHeaders` is empty.
     """
 
@@ -191,15 +192,15 @@ class Attempt(Model):
     error: AttemptError | None
     """Why there was no response, or null."""
     request_headers: dict[str, str]
-    """The headers that were sent. Values of the webhook's own headers are masked."""
+    """The request headers. Values of custom headers are masked."""
     response_headers: dict[str, str]
-    """The headers of the response."""
+    """The response headers."""
     response_body: str | None
-    """The start of the response's body, or null."""
+    """The start of the response body, or null."""
     withheld: str | None
     """Why the response is not shown, or null."""
     truncated: bool
-    """Whether the response's body was longer than what is stored."""
+    """Whether the stored response body is truncated."""
 
 
 class AttemptError(Model):
@@ -212,13 +213,13 @@ class AttemptError(Model):
 
 
 class AuditEntry(Model):
-    """A request for a change or for a secret. Kept for 400 days.
+    """A request for a change or a secret. Kept for 400 days.
 
-    `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session that
-    asked. `target` is what the request's path names, or what it created. `fields` has the names of the
-    fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that
-    their API key has ended. `reason` is the code of the problem of a request that was REFUSED or
-    FAILED.
+    `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session of
+    the request. `target` is the resource in the path, or the created resource. `fields` has the names
+    of the fields that the body sets, never their values. `REFUSED` means that the caller does not have
+    permission, or that their API key has expired or was revoked. `reason` is the error code of a
+    request that was REFUSED or FAILED.
     """
 
     id: str
@@ -226,21 +227,21 @@ class AuditEntry(Model):
     action: str
     """The route, such as `webhooks.update`."""
     actor: str
-    """Who asked: `user:…`, `key_…` for an API key, `session:…`, or `connect:…` for a connect link."""
+    """The caller: `user:…`, `key_…` for an API key, `session:…`, or `connect:…` for a connect link."""
     actor_label: str | None
-    """Who uses the portal session that asked, as its creator named them; or null."""
+    """Who uses the portal session of the request, as its creator entered it; or null."""
     target: str | None
-    """What the path names, such as `int_…/sales`, or what the request created."""
+    """The resource in the path, such as `int_…/sales`, or the created resource."""
     fields: list[str]
     """The names of the fields that the body sets."""
     outcome: Literal["SUCCEEDED", "REFUSED", "FAILED"]
-    """Whether it `SUCCEEDED`, was `REFUSED` for lack of rights, or `FAILED`."""
+    """`SUCCEEDED`, `REFUSED` for missing permissions, or `FAILED`."""
     reason: str | None
-    """The code of the problem, or null."""
+    """The code of the error, or null."""
     request_id: str
     """The `x-request-id` of the response."""
     ip: str | None
-    """The address that the request came from."""
+    """The IP address of the caller."""
     created_at: datetime
     """When it was created."""
 
@@ -256,16 +257,16 @@ class Authorization(Model):
     """Where to send the user. The provider returns `state` with them."""
 
     authorization_url: str
-    """Where to send the user's browser."""
+    """The provider's authorization page. Send the user's browser there."""
     state: str
     """The one-time value that the provider returns with the user."""
     expires_at: datetime
-    """When the flow ends: the user must have returned by then."""
+    """When the OAuth flow expires. The user must return before then."""
 
 
 class Caller(Model):
-    """Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, the ID of the API key, or
-    `session:…`.
+    """The owner of the credentials. `id` has the format of `createdBy`: `user:…`, the ID of the API key,
+    or `session:…`.
 
     A user has a `role` unless their token lists its scopes. A session has no role.
     """
@@ -292,32 +293,32 @@ class CallerKey(Model):
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     masked_key: str
-    """The key with its secret masked."""
+    """The masked key."""
     rate_limit_per_hour: int
-    """The most requests in any 60 minutes."""
+    """The maximum number of requests in any 60 minutes."""
     rate_limit_per_day: int
-    """The most requests in any 24 hours."""
+    """The maximum number of requests in any 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
 
 
 class CallerSession(Model):
-    """The portal session of the caller. `returnUrl` is where a session that has ended sends its user."""
+    """The portal session of the caller. `returnUrl` is where to send the user when the session ends."""
 
     id: str
     """The ID."""
     label: str | None
-    """Who uses it, as its creator named them; or null."""
+    """Who uses the session, as its creator entered it; or null."""
     read_only: bool
-    """Whether it may change nothing."""
+    """Whether it is read-only."""
     theme: Theme
-    """How the console looks."""
+    """The appearance of the console."""
     view: str | None
     """The page that the console opens, or null."""
     return_url: str | None
-    """Where a session that has ended sends its user, or null."""
+    """Where to send the user when the session ends, or null."""
     expires_at: datetime
     """When the session ends."""
 
@@ -330,7 +331,7 @@ class Choice(Model):
 
 
 class ConnectPage(Model):
-    """What the page of a connect link shows."""
+    """The contents of a connect link's page."""
 
     id: str
     """The ID."""
@@ -339,38 +340,40 @@ class ConnectPage(Model):
     workspace_id: str
     """The workspace."""
     workspace_name: str | None
-    """The workspace's name, as the creator of the link says; or null."""
+    """The workspace's name, as the link's creator entered it; or null."""
     requested_by: str | None
-    """Who asks for the account, as the creator of the link says; or null."""
+    """Who requests access, as the link's creator entered it; or null."""
     connection_id: str
     """The name of the connection."""
     return_url: str | None
-    """The platform's page to go on to, or null."""
+    """The page of the platform to return to, or null."""
     expires_at: datetime
     """When the link expires."""
     integrations: list[ConnectableIntegration]
-    """What can be connected: one of these."""
+    """The integrations that can be connected. The user chooses one."""
 
 
 class ConnectSession(Model):
-    """A connect session without its link. `integrationId` and `connection` are what it connected."""
+    """A connect session without its link. `integrationId` and `connection` are set once it has connected
+    an account.
+    """
 
     id: str
     """The ID."""
     status: Literal["OPEN", "COMPLETED", "REVOKED", "EXPIRED"]
     """`OPEN`, `COMPLETED`, `REVOKED` or `EXPIRED`."""
     integrations: list[str]
-    """The integrations of which one can be connected."""
+    """The integrations that the user can choose from."""
     connection_id: str
-    """The name that the connection gets."""
+    """The name of the connection."""
     scopes: list[str] | None
-    """The scopes that are asked for; null for those of the integration."""
+    """The requested scopes; null for those of the integration."""
     workspace_name: str | None
     """The workspace's name on the page, or null."""
     requested_by: str | None
-    """Who asks for the account, or null."""
+    """Who requests access, or null."""
     return_url: str | None
-    """The platform's page to go on to, or null."""
+    """The page of the platform to return to, or null."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -382,28 +385,28 @@ class ConnectSession(Model):
     integration_id: str | None
     """The integration that was connected, or null."""
     connection: str | None
-    """The ID of the connection that was made, or null."""
+    """The ID of the created connection, or null."""
 
 
 class ConnectSessionLink(Model):
-    """The response to the creation of a session, the only one that contains its link."""
+    """A new session. Only this response contains its link."""
 
     id: str
     """The ID."""
     status: Literal["OPEN", "COMPLETED", "REVOKED", "EXPIRED"]
     """`OPEN`."""
     integrations: list[str]
-    """The integrations of which one can be connected."""
+    """The integrations that the user can choose from."""
     connection_id: str
-    """The name that the connection gets."""
+    """The name of the connection."""
     scopes: list[str] | None
-    """The scopes that are asked for; null for those of the integration."""
+    """The requested scopes; null for those of the integration."""
     workspace_name: str | None
     """The workspace's name on the page, or null."""
     requested_by: str | None
-    """Who asks for the account, or null."""
+    """Who requests access, or null."""
     return_url: str | None
-    """The platform's page to go on to, or null."""
+    """The page of the platform to return to, or null."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -415,7 +418,7 @@ class ConnectSessionLink(Model):
     integration_id: str | None
     """The integration that was connected: null."""
     connection: str | None
-    """The ID of the connection that was made: null."""
+    """The ID of the created connection: null."""
     link: str
     """The link. Shown only in this response."""
 
@@ -430,42 +433,40 @@ class ConnectSessionList(Model):
 class ConnectableIntegration(Model):
     """One of the integrations of a link. `provider` is its key, `providerName` its name.
 
-    `isKnown` is true if Patchbay knows the provider. If it is false, somebody in the workspace entered
-    all names, and the page where people sign in: show `authorizationOrigin`, the origin of that page.
+    `isKnown` is true for a built-in provider. If it is false, someone in the workspace entered the
+    names and the sign-in page: show `authorizationOrigin`, the origin of that page.
 
     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the
-    `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be
-    connected.
+    `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while accounts cannot
+    be connected.
     """
 
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     provider: str | None
     """The key of the provider, or null."""
     provider_name: str
     """The provider's name for people."""
     is_known: bool
-    """Whether Patchbay knows the provider. If not, somebody in the workspace entered its name and its
-    pages.
-    """
+    """Whether the provider is built in. If not, someone in the workspace entered its name and URLs."""
     authorization_origin: str | None
-    """Where people sign in with OAuth; null for a provider that Patchbay knows."""
+    """Where people sign in with OAuth; null for a built-in provider."""
     documentation_url: str | None
-    """The provider's documentation; null for a provider that Patchbay does not know."""
+    """The provider's documentation; null for a custom provider."""
     auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
     """How an account is connected."""
     scopes: list[RequestedScope]
-    """What the provider will ask the user to allow."""
+    """The access that the provider asks the user to grant."""
     redirect_uri: str | None
-    """The `redirectUri` of a flow: Patchbay's own callback route. Null without OAuth."""
+    """The `redirectUri` of the OAuth flow: Patchbay's callback route. Null without OAuth."""
     credentials_schema: dict[str, Any] | None
     """The JSON Schema of a connection's `credentials`; null with OAuth."""
     is_active: bool
-    """Whether it can be connected now."""
+    """Whether an account can be connected now."""
 
 
 class Connection(Model):
@@ -474,23 +475,23 @@ class Connection(Model):
     id: str
     """The ID."""
     connection_id: str
-    """The name of the connection, which its creator chose."""
+    """The name of the connection, chosen by its creator."""
     integration_id: str
     """The integration that it belongs to."""
     provider: str | None
     """The provider, such as `hubspot`."""
     status: Literal["ACTIVE", "EXPIRED", "ERROR", "REVOKED"]
-    """`ACTIVE`; `ERROR` while the provider refuses for a reason other than the grant, and Patchbay
-    retries; `EXPIRED` when the user must connect again; `REVOKED` while it is being removed.
+    """`ACTIVE`; `ERROR` while refreshes fail for a reason other than the grant and Patchbay retries them;
+    `EXPIRED` when the user must connect again; `REVOKED` while it is being removed.
     """
     auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
-    """How the connection signs in at the provider."""
+    """How the connection authenticates at the provider."""
     scopes: list[str]
     """The scopes that the user granted."""
     account: Account
     """The account at the provider."""
     expires_at: datetime | None
-    """When the access token expires; null if it does not, or if the provider does not say."""
+    """When the access token expires; null if it does not expire or the provider does not specify it."""
     last_refreshed_at: datetime | None
     """When the token was last refreshed."""
     last_error: LastError | None
@@ -504,7 +505,7 @@ class Connection(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class ConnectionCredentials(Model):
@@ -522,7 +523,7 @@ class ConnectionList(Model):
 
 
 class DailyUse(Model):
-    """The number of requests admitted on one day (UTC)."""
+    """The number of allowed requests on one day (UTC)."""
 
     date: str
     """The day, in UTC."""
@@ -544,16 +545,16 @@ class Delivery(Model):
     event_type: str
     """The type of the event."""
     status: str
-    """`PENDING` until the first attempt, `SENDING` during an attempt, `RETRYING` between attempts, `HELD`
-    while its receiver is not healthy; finally `DELIVERED`, `FAILED`, or `CANCELLED` because the webhook
-    is no longer active.
+    """`PENDING` until the first attempt; `SENDING` during an attempt; `RETRYING` between attempts; `HELD`
+    while the receiver is unhealthy or the webhook is paused; finally `DELIVERED`, `FAILED`, or
+    `CANCELLED` because the webhook is no longer active.
     """
     status_reason: str | None
     """Why it has this status, or null."""
     attempt_count: int
     """The number of attempts so far."""
     max_attempts: int
-    """The most attempts of this delivery."""
+    """The maximum number of attempts."""
     next_attempt_at: datetime | None
     """When the next attempt is due, or null."""
     delivered_at: datetime | None
@@ -563,12 +564,12 @@ class Delivery(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class DeliveryDetail(Model):
-    """`payload` is the body that was sent; null if its event is no longer stored, or its data was erased.
-    `attempts` has the last 100 attempts. If their responses do not all fit into one API response, the
+    """`payload` is the request body; null if the event is no longer stored or its data was erased.
+    `attempts` has the last 100 attempts. If their responses do not fit into one API response, the
     oldest ones are withheld.
     """
 
@@ -581,16 +582,16 @@ class DeliveryDetail(Model):
     event_type: str
     """The type of the event."""
     status: str
-    """`PENDING` until the first attempt, `SENDING` during an attempt, `RETRYING` between attempts, `HELD`
-    while its receiver is not healthy; finally `DELIVERED`, `FAILED`, or `CANCELLED` because the webhook
-    is no longer active.
+    """`PENDING` until the first attempt; `SENDING` during an attempt; `RETRYING` between attempts; `HELD`
+    while the receiver is unhealthy or the webhook is paused; finally `DELIVERED`, `FAILED`, or
+    `CANCELLED` because the webhook is no longer active.
     """
     status_reason: str | None
     """Why it has this status, or null."""
     attempt_count: int
     """The number of attempts so far."""
     max_attempts: int
-    """The most attempts of this delivery."""
+    """The maximum number of attempts."""
     next_attempt_at: datetime | None
     """When the next attempt is due, or null."""
     delivered_at: datetime | None
@@ -600,9 +601,9 @@ class DeliveryDetail(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     payload: dict[str, Any] | None
-    """The body that was sent; null if the event is no longer stored."""
+    """The request body; null if the event is no longer stored."""
     attempts: list[Attempt]
     """The attempts, oldest first; the last 100."""
 
@@ -620,7 +621,7 @@ class DryRun(Model):
     """
 
     event: DryRunEvent
-    """The event that the definition was tried with."""
+    """The event of the dry run."""
     matches: bool
     """Whether the event starts the flow."""
     detail: str | None
@@ -632,7 +633,7 @@ class DryRun(Model):
 
 
 class DryRunEvent(Model):
-    """The event that the definition was tried with."""
+    """The event of the dry run."""
 
     type: str
     """The event type."""
@@ -641,8 +642,8 @@ class DryRunEvent(Model):
 
 
 class DryRunStep(Model):
-    """What a step would do. `output` is an example: an action's is the sample of the catalogue. `detail`
-    says in words what happens. `missing` has the values that the event does not have.
+    """What a step would do. `output` is an example. `detail` describes what would happen. `missing` has
+    the paths of values that the event does not have.
     """
 
     id: str
@@ -650,11 +651,11 @@ class DryRunStep(Model):
     type: Literal["webhook", "action", "request", "wait", "filter", "branch"]
     """The type."""
     status: Literal["SUCCEEDED", "STOPPED", "FAILED", "SKIPPED"]
-    """`SUCCEEDED`; `STOPPED` by a filter; `FAILED`; `SKIPPED` because the run does not get there with this
-    event.
+    """`SUCCEEDED`; `STOPPED` by a filter; `FAILED`; `SKIPPED` because the run does not reach the step with
+    this event.
     """
     input: dict[str, Any] | None
-    """What the step would be given; null if it does not run."""
+    """The input of the step; null if it does not run."""
     output: dict[str, Any] | None
     """An example of its output, or null."""
     error: StepError | None
@@ -662,7 +663,7 @@ class DryRunStep(Model):
     detail: str
     """What would happen, in words."""
     missing: list[str]
-    """The paths of values that the event does not have; they are null."""
+    """The paths of values that the event does not have. They are null."""
 
 
 class Empty(Model):
@@ -677,15 +678,15 @@ class EqualsFilter(Model):
     op: Literal["equals"]
     """The comparison."""
     value: str | bool | int | float | None
-    """What to compare with."""
+    """The value to compare with."""
 
 
 class Event(Model):
-    """`unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest
-    first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the
-    webhooks as they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when
-    the data was erased; then `data` is empty. `depth` counts the flows in the chain of events that led
-    to this one, and `causedBy` is the event before it.
+    """`unmatched` has up to 50 webhooks that subscribe to the event type but did not get the event, newest
+    first; `unmatchedTruncated` says whether there are more. It reflects the current webhooks. It is
+    null for callers without the scope webhooks:read. `erasedAt` is when the data was erased; then
+    `data` is empty. `depth` is the number of flows in the chain of events that caused this one, and
+    `causedBy` is the previous event in that chain.
     """
 
     id: str
@@ -695,7 +696,7 @@ class Event(Model):
     timestamp: datetime
     """When the event was published."""
     source: str
-    """Where it came from."""
+    """The source."""
     status: Literal["ACCEPTED", "REJECTED"]
     """The status."""
     status_reason: str | None
@@ -703,21 +704,21 @@ class Event(Model):
     data: dict[str, Any]
     """The event's content."""
     erased_at: datetime | None
-    """When the data was erased; null unless it was."""
+    """When the data was erased, or null."""
     deliveries: list[EventDelivery]
     """The event's deliveries, one for each webhook that it matched."""
     feeds: list[EventFeed]
-    """The pull webhooks whose feeds have the event."""
+    """The pull webhooks whose feeds contain the event."""
     flows: list[EventFlow]
-    """The flows that the event started, with their runs."""
+    """The flows that the event started, and their runs."""
     depth: int
-    """How many flows are in the chain of events that led to this one."""
+    """The number of flows in the chain of events that caused this one."""
     caused_by: str | None
-    """The event that led to this one, or null."""
+    """The event that caused this one, or null."""
     unmatched: list[UnmatchedWebhook] | None
-    """The webhooks that subscribe to the type and did not get the event."""
+    """The webhooks that subscribe to the event type but did not get the event."""
     unmatched_truncated: bool
-    """Whether there are more of them."""
+    """Whether `unmatched` is incomplete."""
 
 
 class EventDelivery(Model):
@@ -728,7 +729,7 @@ class EventDelivery(Model):
     webhook_id: str
     """The webhook."""
     webhook_name: str | None
-    """The webhook's name; null if the webhook was deleted, and without the scope webhooks:read."""
+    """The webhook's name; null if the webhook was deleted or you do not have the scope webhooks:read."""
     status: str
     """The status."""
     status_reason: str | None
@@ -736,7 +737,7 @@ class EventDelivery(Model):
     attempt_count: int
     """The number of attempts so far."""
     max_attempts: int | None
-    """The most attempts of this delivery; null until the first one."""
+    """The maximum number of attempts; null before the first one."""
     next_attempt_at: datetime | None
     """When the next attempt is due, or null."""
     delivered_at: datetime | None
@@ -751,7 +752,7 @@ class EventFeed(Model):
     webhook_id: str
     """The webhook."""
     webhook_name: str | None
-    """The webhook's name; null if the webhook was deleted, and without the scope webhooks:read."""
+    """The webhook's name; null if the webhook was deleted or you do not have the scope webhooks:read."""
 
 
 class EventFlow(Model):
@@ -764,11 +765,11 @@ class EventFlow(Model):
 
 
 class EventSummary(Model):
-    """An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for what a flow sent to a
+    """An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for events that a flow sent to a
     webhook.
 
-    A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not
-    delivered. Its `type` is empty if the bus event has no valid one.
+    A REJECTED event came from the event bus and is invalid. It is stored with its `statusReason` but
+    not delivered. Its `type` is empty if the bus event has no valid type.
     """
 
     id: str
@@ -778,7 +779,7 @@ class EventSummary(Model):
     timestamp: datetime
     """When the event was published."""
     source: str
-    """Where it came from."""
+    """The source."""
     status: Literal["ACCEPTED", "REJECTED"]
     """The status."""
     status_reason: str | None
@@ -805,7 +806,7 @@ class EventTypeInfo(Model):
     kind: Literal["publishable", "operational", "platform"]
     """Who publishes it: `publishable`, `operational` or `platform`."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     json_schema: dict[str, Any] = Field(alias="schema")
     """The JSON Schema of an event's data."""
     sample: dict[str, Any]
@@ -836,7 +837,7 @@ class ExistsFilter(Model):
     op: Literal["exists"]
     """The comparison."""
     value: bool
-    """What to compare with."""
+    """The value to compare with."""
 
 
 class ExistsFilterInput(Model):
@@ -847,18 +848,18 @@ class ExistsFilterInput(Model):
     op: Literal["exists"]
     """The comparison."""
     value: bool | None = None
-    """What to compare with."""
+    """The value to compare with."""
 
 
 class ExportFile(Model):
-    """The file of an export: NDJSON, one record in each line. `url` needs no credentials, and works until
-    `urlExpiresAt`: read the task again for another one. The file itself is deleted at `expiresAt`.
+    """The file of an export: NDJSON, one record in each line. `url` needs no credentials and works until
+    `urlExpiresAt`. Get the task again for a new URL. The file is deleted at `expiresAt`.
     """
 
     url: str
-    """Reads the file without credentials, until `urlExpiresAt`."""
+    """The download URL. It needs no credentials and works until `urlExpiresAt`."""
     url_expires_at: datetime
-    """Until when `url` works. Read the task again for another one."""
+    """When `url` expires. Get the task again for a new one."""
     expires_at: datetime
     """When the file is deleted."""
     bytes: int
@@ -866,39 +867,39 @@ class ExportFile(Model):
 
 
 class Feed(Model):
-    """The next events, oldest first. Pass `cursor` to continue. If `hasMore`, more events are available
-    now; otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because
-    they are no longer stored.
+    """The next events, oldest first. Pass `cursor` to continue. If `hasMore` is true, more events are
+    available now; otherwise, read again after `nextPollMs`. `truncated` means that events are missing
+    because they are no longer stored.
     """
 
     items: list[FeedItem]
     """The items of this page."""
     cursor: str
-    """Where the next read goes on."""
+    """Where the next read continues."""
     has_more: bool
-    """Whether more events are there already."""
+    """Whether more events are already available."""
     next_poll_ms: int
-    """After how many milliseconds to read again."""
+    """How long to wait before the next read, in milliseconds."""
     truncated: bool
     """Whether events are missing because they are no longer stored."""
 
 
 class FeedConsumer(Model):
-    """`lag` is how many entries of the feed come after `sequence`."""
+    """`lag` is the number of feed entries after `sequence`."""
 
     consumer: str
     """The name of the consumer."""
     sequence: int
     """The number of the entry in the feed."""
     lag: int
-    """How many entries of the feed come after `sequence`."""
+    """The number of feed entries after `sequence`."""
     committed_at: datetime
     """When the consumer last committed."""
 
 
 class FeedConsumers(Model):
-    """The consumers that have committed within the retention period, all on one page, by name. `sequence`
-    is the feed's last one.
+    """All consumers that have committed within the retention period, on one page, by name. `sequence` is
+    the number of the feed's last entry.
     """
 
     items: list[FeedConsumer]
@@ -910,38 +911,38 @@ class FeedConsumers(Model):
 
 
 class FeedItem(Model):
-    """An event, as a receiver would get it: the exact text of the body, and the headers of the request,
-    signed at the moment of this response. `id` is the `webhook-id`: an event that appears twice has the
-    same.
+    """An event as a push receiver would get it: the exact text of the body and the headers of the request,
+    signed at the time of this response. `id` is the `webhook-id`. It is the same if an event appears
+    twice.
     """
 
     sequence: int
     """The number of the entry in the feed."""
     id: str
-    """The `webhook-id`. An event that appears twice has the same."""
+    """The `webhook-id`. It is the same if an event appears twice."""
     event_id: str
     """The event."""
     event_type: str
     """The type of the event."""
     payload: str
-    """The exact text of the body, for the verification of the signature."""
+    """The exact text of the body. Verify the signature over this text."""
     headers: dict[str, str]
-    """The headers of the request that a receiver would get, signed at this moment."""
+    """The headers that a push request would have, signed at the time of the read."""
 
 
 class Flow(Model):
-    """`scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and
-    the flow acts with them. A list has `recentRuns` on request (`include`); otherwise they are null.
+    """`scopes` are the scopes that the steps need. `savedBy` had them when they saved the definition, and
+    the flow runs with them. In lists, `recentRuns` is null unless you request it with `include`.
     """
 
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     status: Literal["ACTIVE", "INACTIVE"]
-    """`ACTIVE`, or `INACTIVE` while it starts no runs."""
+    """`ACTIVE` or `INACTIVE`. An inactive flow starts no runs."""
     status_reason: str | None
     """Why it has this status, or null."""
     trigger: FlowTrigger
@@ -949,42 +950,38 @@ class Flow(Model):
     steps: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
     """What the flow does, in order."""
     scopes: list[str]
-    """The rights that the steps need."""
+    """The scopes that the steps need."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     saved_by: str
-    """Who saved the definition last. The flow acts with their rights."""
+    """Who last saved the definition. The flow runs with their permissions."""
     created_at: datetime
     """When it was created."""
     updated_at: datetime
     """When it was last changed."""
     recent_runs: RecentRuns | None
-    """How the latest runs went, in a list with `include=recentRuns`; otherwise null."""
+    """The results of the latest runs, in lists with `include=recentRuns`; otherwise null."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class FlowActionStep(Model):
-    """Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the
-    platform's result.
-    """
+    """Starts a run of an action and waits until it is completed. `output` is its result."""
 
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["action"]
     """The type."""
     action: str
     """The key of the action, such as `create_post`."""
     input: dict[str, Any]
-    """The action's input. Strings can have values: `{{event.data.text}}`."""
+    """The action's input. Strings can contain values: `{{event.data.text}}`."""
 
 
 class FlowActionStepInput(Model):
-    """Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the
-    platform's result.
-    """
+    """Starts a run of an action and waits until it is completed. `output` is its result."""
 
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
@@ -993,35 +990,35 @@ class FlowActionStepInput(Model):
     action: str
     """The key of the action, such as `create_post`."""
     name: str | None = None
-    """The name for people."""
+    """The display name."""
     input: dict[str, Any] | None = None
-    """The action's input. Strings can have values: `{{event.data.text}}`."""
+    """The action's input. Strings can contain values: `{{event.data.text}}`."""
 
 
 class FlowBranchStep(Model):
-    """Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what
-    follows the branch. Paths are those of a filter step. `output`: `{matched}`.
+    """Continues with `then` if all filters of `condition` match, otherwise with `else`, and then with the
+    steps after the branch. Paths are as in a filter step. `output`: `{matched}`.
     """
 
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["branch"]
     """The type."""
     condition: list[EqualsFilter | InFilter | ExistsFilter]
-    """What decides: all must match."""
+    """The conditions. All must match."""
     then: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep]
-    """The steps if all match."""
+    """The steps to run if all conditions match."""
     else_: list[FlowWebhookStep | FlowActionStep | FlowRequestStep | FlowWaitStep | FlowFilterStep | FlowBranchStep] = (
         Field(alias="else")
     )
-    """The steps if not; none by default."""
+    """The steps to run otherwise. None by default."""
 
 
 class FlowBranchStepInput(Model):
-    """Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what
-    follows the branch. Paths are those of a filter step. `output`: `{matched}`.
+    """Continues with `then` if all filters of `condition` match, otherwise with `else`, and then with the
+    steps after the branch. Paths are as in a filter step. `output`: `{matched}`.
     """
 
     id: str
@@ -1029,7 +1026,7 @@ class FlowBranchStepInput(Model):
     type: Literal["branch"]
     """The type."""
     condition: list[EqualsFilter | InFilter | ExistsFilterInput]
-    """What decides: all must match."""
+    """The conditions. All must match."""
     then: list[
         FlowWebhookStepInput
         | FlowActionStepInput
@@ -1038,9 +1035,9 @@ class FlowBranchStepInput(Model):
         | FlowFilterStepInput
         | FlowBranchStepInput
     ]
-    """The steps if all match."""
+    """The steps to run if all conditions match."""
     name: str | None = None
-    """The name for people."""
+    """The display name."""
     else_: (
         list[
             FlowWebhookStepInput
@@ -1052,11 +1049,11 @@ class FlowBranchStepInput(Model):
         ]
         | None
     ) = Field(default=None, alias="else")
-    """The steps if not; none by default."""
+    """The steps to run otherwise. None by default."""
 
 
 class FlowDefinition(Model):
-    """What a flow does. It has at most 20 steps in total, and branches nest at most three deep."""
+    """The steps of a flow: at most 20 in total, with branches nested up to three levels."""
 
     trigger: FlowTrigger
     """What starts the flow."""
@@ -1065,23 +1062,23 @@ class FlowDefinition(Model):
 
 
 class FlowFilterStep(Model):
-    """Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with
-    `steps.<id>.output.`: `event.data.network`.
+    """Ends the run as STOPPED unless all filters match. Paths start with `event.` or `steps.<id>.output.`,
+    such as `event.data.network`.
     """
 
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["filter"]
     """The type."""
     filters: list[EqualsFilter | InFilter | ExistsFilter]
-    """What must match, all of it."""
+    """The conditions. All must match, or the run stops."""
 
 
 class FlowFilterStepInput(Model):
-    """Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with
-    `steps.<id>.output.`: `event.data.network`.
+    """Ends the run as STOPPED unless all filters match. Paths start with `event.` or `steps.<id>.output.`,
+    such as `event.data.network`.
     """
 
     id: str
@@ -1089,9 +1086,9 @@ class FlowFilterStepInput(Model):
     type: Literal["filter"]
     """The type."""
     filters: list[EqualsFilter | InFilter | ExistsFilterInput]
-    """What must match, all of it."""
+    """The conditions. All must match, or the run stops."""
     name: str | None = None
-    """The name for people."""
+    """The display name."""
 
 
 class FlowList(Model):
@@ -1103,15 +1100,15 @@ class FlowList(Model):
 
 class FlowRequestStep(Model):
     """Sends a request to a provider's API with a connection's token. `connectionId` is the connection's
-    name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path
-    becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`:
+    name or its ID. `url` is a path of that API, or a full URL at one of its hosts. `{{…}}` in a path
+    becomes one segment or part of one. A `body` is sent as JSON; a string is sent as text. `output`:
     `{status, body, isTruncated}`.
     """
 
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["request"]
     """The type."""
     integration_id: str
@@ -1121,21 +1118,23 @@ class FlowRequestStep(Model):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     """The method of the request."""
     url: str
-    """A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a whole URL
-    at one of its hosts.
+    """A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a full URL at
+    one of its hosts.
     """
     query: dict[str, Any]
-    """The parameters of the query, with values. A list repeats its parameter, and null leaves it out."""
+    """The query parameters. Strings can contain values. A list repeats the parameter; null omits it."""
     headers: dict[str, str]
-    """Further headers, with values in their texts. None that usually has a credential."""
+    """Additional headers. Strings can contain values. Headers that usually carry credentials are not
+    allowed.
+    """
     body: Any
-    """The body, sent as JSON; a string is sent as text. Strings can have values: `{{event.data.text}}`."""
+    """The body, sent as JSON. A string is sent as text. Strings can contain values: `{{event.data.text}}`."""
 
 
 class FlowRequestStepInput(Model):
     """Sends a request to a provider's API with a connection's token. `connectionId` is the connection's
-    name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path
-    becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`:
+    name or its ID. `url` is a path of that API, or a full URL at one of its hosts. `{{…}}` in a path
+    becomes one segment or part of one. A `body` is sent as JSON; a string is sent as text. `output`:
     `{status, body, isTruncated}`.
     """
 
@@ -1148,25 +1147,27 @@ class FlowRequestStepInput(Model):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     """The method of the request."""
     url: str
-    """A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a whole URL
-    at one of its hosts.
+    """A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a full URL at
+    one of its hosts.
     """
     name: str | None = None
-    """The name for people."""
+    """The display name."""
     connection_id: str | None = None
     """The connection's name or its ID."""
     query: dict[str, Any] | None = None
-    """The parameters of the query, with values. A list repeats its parameter, and null leaves it out."""
+    """The query parameters. Strings can contain values. A list repeats the parameter; null omits it."""
     headers: dict[str, str] | None = None
-    """Further headers, with values in their texts. None that usually has a credential."""
+    """Additional headers. Strings can contain values. Headers that usually carry credentials are not
+    allowed.
+    """
     body: Any | None = None
-    """The body, sent as JSON; a string is sent as text. Strings can have values: `{{event.data.text}}`."""
+    """The body, sent as JSON. A string is sent as text. Strings can contain values: `{{event.data.text}}`."""
 
 
 class FlowRun(Model):
-    """One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow
-    was deactivated or deleted, or its event's data erased. `step` is where it is, or where it ended.
-    While it is WAITING, `resumesAt` is when it goes on at the latest.
+    """One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED if the flow was
+    deactivated or deleted, or the event's data was erased. `step` is the current step, or the step
+    where the run ended. While it is WAITING, `resumesAt` is the latest time at which it continues.
     """
 
     id: str
@@ -1174,36 +1175,36 @@ class FlowRun(Model):
     flow_id: str
     """The flow."""
     flow_version: int
-    """The version of the flow that it runs."""
+    """The version of the flow."""
     event_id: str
     """The event that started it."""
     event_type: str
     """The type of the event."""
     status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
-    """`RUNNING`; `WAITING` for a time or for an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`,
-    or `CANCELLED` because the flow was switched off or deleted, or the data of its event erased.
+    """`RUNNING`; `WAITING` for a time or an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`, or
+    `CANCELLED` because the flow was deactivated or deleted, or the event's data was erased.
     """
     status_reason: str | None
     """Why it has this status, or null."""
     step: str | None
-    """The ID of the step where it is, or where it ended; null after the last step."""
+    """The ID of the current step, or of the step where the run ended; null after the last step."""
     depth: int
-    """How many flows are in the chain of events that led to this run; at 5, it fails."""
+    """The number of flows in the chain of events that caused this run. At 5, the run fails."""
     resumes_at: datetime | None
-    """When it goes on at the latest, while it is WAITING; null otherwise."""
+    """The latest time at which a WAITING run resumes; otherwise null."""
     started_at: datetime
-    """When it began."""
+    """When it started."""
     ended_at: datetime | None
     """When it ended, or null."""
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class FlowRunDetail(Model):
-    """`definition` is the one that the run began with. `steps` has the steps that began, in order; those
-    of the other side of a branch, and those after the end of the run, are missing.
+    """`definition` is the definition at the start of the run. `steps` has the steps that have started, in
+    order, without steps on the other side of a branch or after the end of the run.
     """
 
     id: str
@@ -1211,35 +1212,35 @@ class FlowRunDetail(Model):
     flow_id: str
     """The flow."""
     flow_version: int
-    """The version of the flow that it runs."""
+    """The version of the flow."""
     event_id: str
     """The event that started it."""
     event_type: str
     """The type of the event."""
     status: Literal["RUNNING", "WAITING", "SUCCEEDED", "STOPPED", "FAILED", "CANCELLED"]
-    """`RUNNING`; `WAITING` for a time or for an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`,
-    or `CANCELLED` because the flow was switched off or deleted, or the data of its event erased.
+    """`RUNNING`; `WAITING` for a time or an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`, or
+    `CANCELLED` because the flow was deactivated or deleted, or the event's data was erased.
     """
     status_reason: str | None
     """Why it has this status, or null."""
     step: str | None
-    """The ID of the step where it is, or where it ended; null after the last step."""
+    """The ID of the current step, or of the step where the run ended; null after the last step."""
     depth: int
-    """How many flows are in the chain of events that led to this run; at 5, it fails."""
+    """The number of flows in the chain of events that caused this run. At 5, the run fails."""
     resumes_at: datetime | None
-    """When it goes on at the latest, while it is WAITING; null otherwise."""
+    """The latest time at which a WAITING run resumes; otherwise null."""
     started_at: datetime
-    """When it began."""
+    """When it started."""
     ended_at: datetime | None
     """When it ended, or null."""
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     definition: FlowDefinition
-    """The trigger and the steps that the run began with."""
+    """The trigger and the steps at the start of the run."""
     steps: list[StepRun]
-    """The steps that have begun, in order."""
+    """The steps that have started, in order."""
 
 
 class FlowRunList(Model):
@@ -1250,25 +1251,25 @@ class FlowRunList(Model):
 
 
 class FlowTemplate(Model):
-    """A flow that lacks only the user's `choices`. Each is a `webhook` of kind push, or an `object` of the
-    platform from the list of choices `resource`; its ID replaces `{{choices.<key>}}` in the steps.
-    `scopes` are the rights that the steps need.
+    """A flow that needs only the user's `choices`. Each choice is a push `webhook`, or an `object` of the
+    platform from the list of choices `resource`. Its ID replaces `{{choices.<key>}}` in the steps.
+    `scopes` are the scopes that the steps need.
     """
 
     key: str
     """The key that `POST /api/flows/templates/{key}/install` takes."""
     name: str
-    """The name for people."""
+    """The display name."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     trigger: FlowTrigger
     """What starts the flow."""
     choices: list[FlowTemplateChoice]
-    """What the user who installs it chooses."""
+    """The choices that the user makes during installation."""
     steps: list[dict[str, Any]]
-    """The steps of the flow, with `{{choices.<key>}}` for what the user chooses."""
+    """The steps of the flow, with `{{choices.<key>}}` as placeholders for the user's choices."""
     scopes: list[str]
-    """The rights that the steps need."""
+    """The scopes that the steps need."""
 
 
 class FlowTemplateChoice(Model):
@@ -1277,13 +1278,13 @@ class FlowTemplateChoice(Model):
     """
 
     key: str
-    """The key that `choices` has for it."""
+    """The key in `choices`."""
     type: Literal["webhook", "object"]
-    """`webhook`: the ID of a webhook of kind push. `object`: the ID of one of the platform's objects."""
+    """`webhook`: the ID of a push webhook. `object`: the ID of one of the platform's objects."""
     resource: str | None
-    """The list of choices with the objects; null for a webhook."""
+    """The list of choices that contains the objects; null for a webhook."""
     label: str
-    """The name for people."""
+    """The display name."""
     description: str
     """What the choice is for."""
 
@@ -1296,8 +1297,8 @@ class FlowTemplateList(Model):
 
 
 class FlowTrigger(Model):
-    """A flow runs once for each event of these types whose data passes all filters; their paths are those
-    of a webhook's filters: `network`.
+    """A flow runs once for each event of these types whose data passes all filters. Paths are as in a
+    webhook's filters, such as `network`.
     """
 
     type: Literal["event"]
@@ -1309,8 +1310,8 @@ class FlowTrigger(Model):
 
 
 class FlowTriggerInput(Model):
-    """A flow runs once for each event of these types whose data passes all filters; their paths are those
-    of a webhook's filters: `network`.
+    """A flow runs once for each event of these types whose data passes all filters. Paths are as in a
+    webhook's filters, such as `network`.
     """
 
     type: Literal["event"]
@@ -1327,7 +1328,7 @@ class FlowWaitStep(Model):
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["wait"]
     """The type."""
     seconds: int
@@ -1344,31 +1345,31 @@ class FlowWaitStepInput(Model):
     seconds: int
     """How long to wait, at most 30 days."""
     name: str | None = None
-    """The name for people."""
+    """The display name."""
 
 
 class FlowWebhookStep(Model):
-    """Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery.
-    The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's
-    event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver.
+    """Sends a message to a push webhook, signed and retried like every delivery. The receiver gets a
+    `FLOW_SENT` event with `data`, or with the data of the flow's event. `output`: `{eventId,
+    deliveryId}`. The flow does not wait for the receiver.
     """
 
     id: str
     """The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow."""
     name: str | None
-    """The name for people."""
+    """The display name."""
     type: Literal["webhook"]
     """The type."""
     webhook_id: str
-    """The webhook, of kind push. Its event types and filters do not matter here."""
+    """A push webhook. Its event types and filters are ignored here."""
     data: dict[str, Any] | None
-    """The data to send; strings can have values: `{{event.data.text}}`. By default, the event's data."""
+    """The data to send. Strings can contain values: `{{event.data.text}}`. By default, the event's data."""
 
 
 class FlowWebhookStepInput(Model):
-    """Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery.
-    The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's
-    event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver.
+    """Sends a message to a push webhook, signed and retried like every delivery. The receiver gets a
+    `FLOW_SENT` event with `data`, or with the data of the flow's event. `output`: `{eventId,
+    deliveryId}`. The flow does not wait for the receiver.
     """
 
     id: str
@@ -1376,11 +1377,11 @@ class FlowWebhookStepInput(Model):
     type: Literal["webhook"]
     """The type."""
     webhook_id: str
-    """The webhook, of kind push. Its event types and filters do not matter here."""
+    """A push webhook. Its event types and filters are ignored here."""
     name: str | None = None
-    """The name for people."""
+    """The display name."""
     data: dict[str, Any] | None = None
-    """The data to send; strings can have values: `{{event.data.text}}`. By default, the event's data."""
+    """The data to send. Strings can contain values: `{{event.data.text}}`. By default, the event's data."""
 
 
 class Health(Model):
@@ -1393,25 +1394,23 @@ class Health(Model):
 class HealthItem(Model):
     """The health of one integration, automation platform (its hooks), webhook, connection or flow.
 
-    `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is
-    when the state began, as far as that is known. A webhook has `deliveries`, a connection has
-    `refreshes`, and an integration has both, in total, and the number of its `webhooks` and
-    `connections` by state. An automation platform has `deliveries` and `webhooks`, and a flow has none
-    of them.
+    `detail` says what is wrong and what to do about it; it is null for healthy items. `since` is when
+    the state started, if known. A webhook has `deliveries`, a connection has `refreshes`, and an
+    integration has both, in total, and the number of its `webhooks` and `connections` by state. An
+    automation platform has `deliveries` and `webhooks`, and a flow has none of them.
     """
 
     kind: Literal["integration", "automation", "webhook", "connection", "flow"]
-    """What it is."""
+    """The kind of item."""
     id: str
     """The ID of the integration, webhook or connection, or the key of the automation platform."""
     name: str
-    """The name for people; of a connection, its `connectionId`."""
+    """The display name; for a connection, its `connectionId`."""
     integration_id: str | None
     """The integration that a webhook or connection belongs to."""
     state: Literal["HEALTHY", "DEGRADED", "FAILING", "DISABLED", "PAUSED", "INACTIVE", "UNKNOWN"]
-    """`HEALTHY`; `DEGRADED` if part of its work fails or waits; `FAILING` if all or most of it fails;
-    `DISABLED` by Patchbay after failures; `PAUSED` or `INACTIVE` by a user; `UNKNOWN` if there is
-    nothing to judge by.
+    """`HEALTHY`; `DEGRADED` if some of its work fails or waits; `FAILING` if all or most of it fails;
+    `DISABLED` by Patchbay after failures; `PAUSED` or `INACTIVE` by a user; `UNKNOWN` without data.
     """
     reason: (
         Literal[
@@ -1436,15 +1435,15 @@ class HealthItem(Model):
         ]
         | None
     )
-    """Why it has its state: a code."""
+    """The code of the reason for the state."""
     detail: str | None
-    """What is wrong, and what to do about it; null if nothing is."""
+    """What is wrong and what to do about it, or null."""
     since: datetime | None
-    """When the state began, if that is known."""
+    """When the state started, if known."""
     deliveries: Trend | None
-    """The volume of deliveries of the last 24 hours."""
+    """The deliveries of the last 24 hours."""
     refreshes: Trend | None
-    """The volume of refreshes of the last 24 hours."""
+    """The token refreshes of the last 24 hours."""
     webhooks: Parts | None
     """The webhooks of an integration, or the hooks of an automation platform, by state."""
     connections: Parts | None
@@ -1455,8 +1454,8 @@ class HealthItem(Model):
 
 class HealthList(Model):
     """Integrations, automation platforms, webhooks, connections and flows, in this order, each newest
-    first. States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up
-    15 minutes after their end. A page of a filtered list can be short or empty, and still have a
+    first. States are as of `checkedAt`. Numbers end at `measuredUntil`, because each hour is added 15
+    minutes after it ends. A page of a filtered list can be short or empty and still have a
     `nextCursor`.
     """
 
@@ -1465,9 +1464,9 @@ class HealthList(Model):
     next_cursor: str | None
     """The `cursor` of the next page; null on the last."""
     checked_at: datetime
-    """The time of the states."""
+    """When the states were determined."""
     measured_until: datetime | None
-    """The end of the 24 hours of the volumes; null before the first roll-up."""
+    """The end of the 24 hours that the numbers cover; null before the first roll-up."""
 
 
 class Hook(Model):
@@ -1488,7 +1487,7 @@ class Hook(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class HookList(Model):
@@ -1499,14 +1498,14 @@ class HookList(Model):
 
 
 class HourVolume(Model):
-    """The deliveries that ended in the hour that begins at `at`."""
+    """The deliveries that ended in the hour that starts at `at`."""
 
     at: datetime
     """The start of the hour."""
     delivered: int
-    """The deliveries that succeeded."""
+    """The number of successful deliveries."""
     failed: int
-    """The deliveries that failed."""
+    """The number of failed deliveries."""
 
 
 class InFilter(Model):
@@ -1517,58 +1516,58 @@ class InFilter(Model):
     op: Literal["in"]
     """The comparison."""
     value: list[str | bool | int | float | None]
-    """What to compare with."""
+    """The value to compare with."""
 
 
 class Integration(Model):
-    """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the
-    built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while
+    """Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or built-
+    in template that this one was installed from. `statusReason` is `missing_config: <fields>` while
     setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is
-    the platform's text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out
-    of the marketplace and stopped its copies, until it approves a later version. `createdBy` is null
+    the platform's text, or `unpublished: <text>`. `withdrawn` means that the platform has withdrawn it
+    from the marketplace and stopped its copies until it approves a later version. `createdBy` is null
     for an integration of another workspace.
     """
 
     id: str
     """The ID."""
     name: str
-    """The name for people."""
+    """The display name."""
     type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     provider: str | None
     """The provider, such as `hubspot`."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     logo_url: str | None
-    """An image, by https."""
+    """The URL of an image (https)."""
     status: Literal["PENDING_SETUP", "ACTIVE", "INACTIVE", "ERROR"]
-    """`PENDING_SETUP` until the config has all fields that the provider needs; `ACTIVE`; `INACTIVE` while
-    it is switched off; `ERROR` when its owner or Patchbay says so.
+    """`PENDING_SETUP` until `config` has all required fields; `ACTIVE`; `INACTIVE` while it is
+    deactivated; `ERROR` when its owner or Patchbay has set this status.
     """
     status_reason: str | None
     """Why it has this status, or null."""
     config: dict[str, str | bool | list[str]]
-    """The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked."""
+    """The provider's settings by name, such as the OAuth client. Secrets are masked."""
     scopes: list[str]
     """The scopes."""
     rate_limit_per_hour: int | None
-    """The most requests in any 60 minutes."""
+    """The maximum number of requests in any 60 minutes."""
     rate_limit_per_day: int | None
-    """The most requests in any 24 hours."""
+    """The maximum number of requests in any 24 hours."""
     is_public: bool
-    """Whether it is offered in the marketplace, once the platform has approved it."""
+    """Whether the marketplace lists it once the platform has approved it."""
     review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
     """The platform's decision on publishing it, or null."""
     review_reason: str | None
-    """Why the platform decided so, or null."""
+    """The reason for the platform's decision, or null."""
     withdrawn: bool
-    """Whether the platform has taken it out of the marketplace and stopped its copies."""
+    """Whether the platform has withdrawn it from the marketplace and stopped its copies."""
     publisher: Publisher | None
-    """Who published the integration."""
+    """The publisher of the integration."""
     installed_from: str | None
-    """The integration or template that this one is a copy of, or null."""
+    """The integration or template that this one was installed from, or null."""
     metadata: dict[str, Any]
-    """Any object of yours, at most 8 KiB."""
+    """Your own data: any object of at most 8 KiB."""
     connection_count: int
     """The number of connections."""
     created_by: str | None
@@ -1578,7 +1577,7 @@ class Integration(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class IntegrationList(Model):
@@ -1603,39 +1602,39 @@ class ItemError(Model):
 
 class ItemFieldError(Model):
     path: str
-    """The field, with dots, such as `data.postId`."""
+    """The path of the field, such as `data.postId`."""
     message: str
     """What is wrong."""
 
 
 class KeyRotation(Model):
-    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it,
-    and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it,
-    Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays:
-    null` means never, even if the workspace has a policy.
+    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay rotates it, and
+    the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay
+    only publishes API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means
+    never, even if the workspace has a policy.
     """
 
     every_days: int | None
-    """How many days after its creation a key is due, 1 to 365; null for never."""
+    """The number of days after creation when a key is due for rotation, from 1 to 365; null for never."""
     overlap_seconds: int
-    """How long the old key keeps working after the new one was accepted."""
+    """How long the old key keeps working after the new one was delivered."""
     deliver_to: WebhookTarget | SecretTarget | None
-    """Where new keys are delivered; null to be reminded only."""
+    """Where to deliver new keys; null to send only a reminder."""
 
 
 class KeyRotationInput(Model):
-    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it,
-    and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it,
-    Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays:
-    null` means never, even if the workspace has a policy.
+    """When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay rotates it, and
+    the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay
+    only publishes API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means
+    never, even if the workspace has a policy.
     """
 
     every_days: int | None
-    """How many days after its creation a key is due, 1 to 365; null for never."""
+    """The number of days after creation when a key is due for rotation, from 1 to 365; null for never."""
     overlap_seconds: int | None = None
-    """How long the old key keeps working after the new one was accepted."""
+    """How long the old key keeps working after the new one was delivered."""
     deliver_to: WebhookTargetInput | SecretTargetInput | None = None
-    """Where new keys are delivered; null to be reminded only."""
+    """Where to deliver new keys; null to send only a reminder."""
 
 
 class KnownHook(Model):
@@ -1703,23 +1702,23 @@ class Me(Model):
 
 
 class Parts(Model):
-    """How many of an integration's webhooks or connections have each state; states of none are left out."""
+    """The number of an integration's webhooks or connections by state. States without items are omitted."""
 
     total: int
-    """The number of them."""
+    """The number of items."""
     states: dict[str, int]
-    """The number of them by state; states of none are left out."""
+    """The number of items by state. States without items are omitted."""
 
 
 class Point(Model):
-    """One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point."""
+    """One hour or day, which starts at `at`. Intervals without activity are omitted."""
 
     at: datetime
     """The start of the hour or day."""
     deliveries: Volume | None
-    """The volume of deliveries; null for a connection."""
+    """The deliveries; null for a connection."""
     refreshes: Volume | None
-    """The volume of refreshes; null for what has none."""
+    """The token refreshes; null for items without them."""
 
 
 class PortalSession(Model):
@@ -1730,17 +1729,17 @@ class PortalSession(Model):
     status: Literal["OPEN", "ACTIVE", "ENDED", "EXPIRED"]
     """`OPEN` until the link is used, then `ACTIVE`; `ENDED` or `EXPIRED`."""
     label: str | None
-    """Who uses it, as its creator named them; or null."""
+    """Who uses the session, as its creator entered it; or null."""
     capabilities: list[str]
     """The scopes of the session."""
     read_only: bool
-    """Whether it may change nothing."""
+    """Whether it is read-only."""
     theme: Theme
-    """How the console looks."""
+    """The appearance of the console."""
     view: str | None
     """The page that the console opens, or null."""
     return_url: str | None
-    """Where a session that has ended sends its user, or null."""
+    """Where to send the user when the session ends, or null."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -1748,13 +1747,13 @@ class PortalSession(Model):
     opened_at: datetime | None
     """When its link was used, or null."""
     ended_at: datetime | None
-    """When somebody ended it, or null."""
+    """When someone ended the session, or null."""
     expires_at: datetime
     """When it ends."""
 
 
 class PortalSessionLink(Model):
-    """The response to the creation of a session, the only one that contains its link."""
+    """A new session. Only this response contains its link."""
 
     id: str
     """The ID."""
@@ -1763,11 +1762,11 @@ class PortalSessionLink(Model):
     expires_at: datetime
     """When the session ends."""
     code_expires_at: datetime
-    """Until when the link works, once: five minutes."""
+    """When the link expires, after five minutes. It works once."""
     capabilities: list[str]
     """The scopes of the session."""
     read_only: bool
-    """Whether it may change nothing."""
+    """Whether it is read-only."""
 
 
 class PortalSessionList(Model):
@@ -1778,7 +1777,7 @@ class PortalSessionList(Model):
 
 
 class PortalSessionToken(Model):
-    """The bearer token of a session, for its whole life. Keep it in memory only."""
+    """The bearer token of a session, valid for its whole lifetime. Keep it in memory only."""
 
     id: str
     """The ID."""
@@ -1791,35 +1790,35 @@ class PortalSessionToken(Model):
     capabilities: list[str]
     """The scopes of the session."""
     read_only: bool
-    """Whether it may change nothing."""
+    """Whether it is read-only."""
     label: str | None
-    """Who uses it, as its creator named them; or null."""
+    """Who uses the session, as its creator entered it; or null."""
     theme: Theme
-    """How the console looks."""
+    """The appearance of the console."""
     view: str | None
     """The page that the console opens, or null."""
     return_url: str | None
-    """Where a session that has ended sends its user, or null."""
+    """Where to send the user when the session ends, or null."""
 
 
 class Provider(Model):
     """What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema`
     the `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without
-    OAuth and for a custom provider, whose config has these settings. `hosts` are those that Patchbay
-    calls; `*.x` is any name below x. `redirectUris` are those that an integration without
-    `config.redirectUris` may use: register them at the provider.
+    OAuth and for a custom provider, whose config has these settings. `hosts` are the hosts that
+    Patchbay calls; `*.x` means any subdomain of x. `redirectUris` are the redirect URIs for an
+    integration without `config.redirectUris`: register them at the provider.
     """
 
     key: str
     """The API key. Shown only in this response: store it now."""
     name: str
-    """The name for people."""
+    """The display name."""
     type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
-    """How the connection signs in at the provider."""
+    """How the connection authenticates at the provider."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     documentation_url: str | None
     """The provider's documentation."""
     template_id: str | None
@@ -1831,19 +1830,19 @@ class Provider(Model):
     oauth: ProviderOAuth | None
     """The OAuth settings; null for a provider with credentials."""
     hosts: list[str]
-    """The hosts that Patchbay calls; `*.x` means any name below x."""
+    """The hosts that Patchbay calls. `*.x` means any subdomain of x."""
     redirect_uris: list[str]
-    """The addresses to register at the provider."""
+    """The redirect URIs to register at the provider."""
 
 
 class ProviderOAuth(Model):
     """A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a
-    field of config, or an address that a response of the provider has. Without a `revocationUrl`, a
-    grant cannot be revoked.
+    field of `config`, or a value from the provider's response. Without a `revocationUrl`, a grant
+    cannot be revoked.
     """
 
     authorization_url: str
-    """Where to send the user's browser."""
+    """The provider's authorization page. Send the user's browser there."""
     token_url: str
     """The token endpoint."""
     revocation_url: str | None
@@ -1863,31 +1862,31 @@ class ProviderOAuth(Model):
 
 
 class ProviderScope(Model):
-    """An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`."""
+    """An OAuth scope that Patchbay requests `always`, or if the integration does not set its own scopes."""
 
     name: str
     """The scope, as the provider names it."""
     description: str | None
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     always: bool
-    """Whether Patchbay requests it even if the integration has scopes of its own."""
+    """Whether Patchbay requests this scope even if the integration sets its own scopes."""
 
 
 class ProviderSummary(Model):
-    """A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is
-    the `provider` of an integration. `templateId` can be installed; null for a custom provider.
+    """A built-in provider, or a type of custom provider (`custom…`). `key` is the `provider` of an
+    integration. `templateId` is the template to install; null for a custom provider.
     """
 
     key: str
     """The key, which is the `provider` of an integration."""
     name: str
-    """The name for people."""
+    """The display name."""
     type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     auth_type: Literal["OAUTH2", "API_KEY", "BASIC"]
-    """How the connection signs in at the provider."""
+    """How the connection authenticates at the provider."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     documentation_url: str | None
     """The provider's documentation."""
     template_id: str | None
@@ -1902,11 +1901,11 @@ class ProviderSummaryList(Model):
 
 
 class Publication(Model):
-    """An integration that its workspace publishes, as the platform reviews it. `id` is the integration's.
-    The platform sets `publisherName` and `verified`, not the publisher. `submitted` is its current
-    version, null if it is no longer public. `listed` is the version in the marketplace, approved at
-    `listedAt`; null if there is none. `waitingSince` is null unless it waits for a decision. An
-    integration that the platform has `withdrawn` serves no copies.
+    """A published integration, as the platform reviews it. `id` is the integration's ID. The platform sets
+    `publisherName` and `verified`, not the publisher. `submitted` is the current version; null if it is
+    no longer public. `listed` is the version in the marketplace, approved at `listedAt`, or null.
+    `waitingSince` is null unless a review is pending. The copies of a `withdrawn` integration do not
+    work.
     """
 
     id: str
@@ -1918,15 +1917,15 @@ class Publication(Model):
     verified: bool
     """Whether the platform has verified the publisher."""
     review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
-    """The platform's decision on the submitted version. Null if it is no longer public."""
+    """The platform's decision on the submitted version; null if it is no longer public."""
     review_reason: str | None
-    """What the platform told the publisher about its latest decision, or null."""
+    """The platform's reason for its latest decision, or null."""
     waiting_since: datetime | None
-    """Since when it waits for a decision, or null."""
+    """When it was submitted for the pending review, or null."""
     withdrawn: bool
-    """Whether the platform has taken it out of the marketplace and stopped its copies."""
+    """Whether the platform has withdrawn it from the marketplace and stopped its copies."""
     submitted: PublishedFields | None
-    """The current version, which an approval would list. Null if it is no longer public."""
+    """The current version, which an approval would list; null if it is no longer public."""
     listed: PublishedFields | None
     """The version in the marketplace, or null."""
     listed_at: datetime | None
@@ -1936,7 +1935,7 @@ class Publication(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class PublicationDetail(Model):
@@ -1953,15 +1952,15 @@ class PublicationDetail(Model):
     verified: bool
     """Whether the platform has verified the publisher."""
     review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
-    """The platform's decision on the submitted version. Null if it is no longer public."""
+    """The platform's decision on the submitted version; null if it is no longer public."""
     review_reason: str | None
-    """What the platform told the publisher about its latest decision, or null."""
+    """The platform's reason for its latest decision, or null."""
     waiting_since: datetime | None
-    """Since when it waits for a decision, or null."""
+    """When it was submitted for the pending review, or null."""
     withdrawn: bool
-    """Whether the platform has taken it out of the marketplace and stopped its copies."""
+    """Whether the platform has withdrawn it from the marketplace and stopped its copies."""
     submitted: PublishedFields | None
-    """The current version, which an approval would list. Null if it is no longer public."""
+    """The current version, which an approval would list; null if it is no longer public."""
     listed: PublishedFields | None
     """The version in the marketplace, or null."""
     listed_at: datetime | None
@@ -1971,9 +1970,9 @@ class PublicationDetail(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     copy_count: int
-    """How many copies other workspaces have installed, counted up to 1,000."""
+    """The number of copies that other workspaces have installed, counted up to 1,000."""
     decisions: list[LogEntry]
     """The platform's latest decisions, newest first; kept for at least 90 days."""
 
@@ -1989,20 +1988,20 @@ class PublishEvent(Model):
     """`data` is the event's content, an object of at most 256 KB as JSON.
 
     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is
-    the event that led to this one, such as the ACTION_REQUESTED that was carried out. With it, Patchbay
-    recognizes flows that start each other in a circle.
+    the event that caused this one, such as the ACTION_REQUESTED event of an action. Patchbay uses it to
+    detect loops of flows.
     """
 
     type: str
     """The event type, such as `POST_PUBLISHED`."""
     data: dict[str, Any]
-    """The content: an object of at most 256 KiB, which matches the type's schema."""
+    """The content: an object of at most 256 KiB that matches the type's schema."""
     idempotency_key: str | None = None
-    """As the header `Idempotency-Key`, for this event."""
+    """Like the `Idempotency-Key` header, for this event."""
     workspace_id: str | None = None
     """The workspace to publish for. Only the platform's workspace can set it."""
     caused_by: str | None = None
-    """The event that led to this one, if there is one."""
+    """The event that caused this one, if any."""
 
 
 class PublishedEvent(Model):
@@ -2022,28 +2021,28 @@ class PublishedEvents(Model):
 
 
 class PublishedFields(Model):
-    """What installers see of a public integration, and the OAuth client that serves them."""
+    """The visible fields of a public integration, and the OAuth client that its copies use."""
 
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     name: str
-    """The name for people."""
+    """The display name."""
     type: Literal["ZAPIER", "MAKE", "N8N", "CRM", "DESIGN_TOOL", "MARKETING_AUTOMATION", "SOCIAL", "CUSTOM", "WEBHOOK"]
     """The type."""
     provider: str | None
     """The provider, such as `hubspot`."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     logo_url: str | None
-    """An image, by https."""
+    """The URL of an image (https)."""
     scopes: list[str]
     """The scopes."""
     client_id: str | None
-    """The OAuth client that serves the copies, or null."""
+    """The OAuth client ID that the copies use, or null."""
     rate_limit_per_hour: int | None
-    """The most requests in any 60 minutes."""
+    """The maximum number of requests in any 60 minutes."""
     rate_limit_per_day: int | None
-    """The most requests in any 24 hours."""
+    """The maximum number of requests in any 24 hours."""
 
 
 class Publisher(Model):
@@ -2059,8 +2058,8 @@ class Publisher(Model):
 
 class RateLimit(Model):
     """The more restrictive of the key's two windows. `resetAt` is when that window ends or, if the cost is
-    above `remaining`, when the cost is admitted. It is null if the cost is above `limit`: waiting does
-    not help.
+    above `remaining`, when the cost will be allowed. It is null if the cost is above `limit`, because
+    waiting does not help.
     """
 
     allowed: bool
@@ -2068,59 +2067,59 @@ class RateLimit(Model):
     limit: int
     """The limit of the window."""
     remaining: int
-    """What remains of the limit."""
+    """The remaining units of the limit."""
     reset_at: datetime | None
     """When the window ends."""
 
 
 class Receiver(Model):
-    """The receiver as the delivery engine sees it now.
+    """The current health of the receiver.
 
-    An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a
-    response. The SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is
-    `unproven`), took over two seconds at `slowAt` (`slow`), or share a workspace with many slow ones
-    (`slow_workspace`). `slowdowns` is how often this one became slow recently, `backlogSince` since
-    when too many retries wait, and `held` the number of deliveries that are HELD.
+    While the `breaker` is OPEN, new deliveries are HELD until a probe gets a response; the next one is
+    at `nextProbeAt`. The SLOW `lane` is for receivers that are not known to be fast yet (`laneReason`
+    is `unproven`), took more than two seconds at `slowAt` (`slow`), or share a workspace with many slow
+    receivers (`slow_workspace`). `slowdowns` is the number of recent slowdowns, `backlogSince` is since
+    when too many retries are waiting, and `held` is the number of HELD deliveries.
     """
 
     breaker: Literal["CLOSED", "OPEN"]
-    """The circuit breaker: `OPEN` while the receiver hangs and only probes are sent."""
+    """The circuit breaker: `OPEN` while the receiver is unhealthy and gets only probes."""
     opened_at: datetime | None
     """When the breaker opened, or null."""
     next_probe_at: datetime | None
-    """When the receiver is tried again, or null."""
+    """When Patchbay sends the next probe, or null."""
     lane: Literal["FAST", "SLOW"]
-    """The queue of its deliveries: `FAST`, or `SLOW` for new and slow receivers."""
+    """The lane of its deliveries: `FAST`, or `SLOW` for new and slow receivers."""
     lane_reason: Literal["unproven", "slow", "slow_workspace"] | None
-    """Why the lane is slow, or null."""
+    """Why it uses the slow lane, or null."""
     slow_at: datetime | None
     """When the receiver was last slow, or null."""
     slowdowns: int
-    """How often it was slow lately."""
+    """The number of recent slowdowns."""
     backlog_since: datetime | None
-    """Since when too many retries wait, or null."""
+    """Since when too many retries are waiting, or null."""
     held: int
-    """The deliveries that wait until the receiver is healthy."""
+    """The number of deliveries that wait until the receiver is healthy."""
 
 
 class RecentRuns(Model):
-    """How the latest runs of a flow went: `count` runs of the newest events, at most ten. `failed` of them
-    are FAILED, and `last` is that of the newest event.
+    """The results of a flow's latest runs: `count` runs, at most 10. `failed` is the number of FAILED runs
+    among them, and `last` is the latest run.
     """
 
     count: int
-    """How many runs these are: at most ten."""
+    """The number of runs, at most 10."""
     failed: int
-    """How many of them are `FAILED`."""
+    """The number of `FAILED` runs among them."""
     last: FlowRun | None
-    """The run of the newest event; null if there is none."""
+    """The latest run, or null."""
 
 
 class Recovering(Model):
-    """`queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted."""
+    """`queued` is the number of deliveries that will be resent, oldest first. At most 10,000 are counted."""
 
     queued: int
-    """The number of deliveries that are sent again."""
+    """The number of deliveries that will be resent."""
 
 
 class RejectedItem(Model):
@@ -2129,69 +2128,71 @@ class RejectedItem(Model):
 
 
 class ReplayPreview(Model):
-    """How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops
-    at 10,000, or after some seconds.
+    """The number of deliveries that a replay would queue. If `isComplete` is false, there are more: the
+    count stops at 10,000 or after a few seconds.
     """
 
     total: int
-    """How many deliveries the replay would queue."""
+    """The number of deliveries that the replay would queue."""
     is_complete: bool
     """Whether everything was counted."""
 
 
 class RequestedScope(Model):
-    """An OAuth scope that the provider will ask for, in the words that Patchbay knows for it."""
+    """An OAuth scope that the provider will ask the user to grant, with Patchbay's description of it."""
 
     name: str
     """The scope, as the provider names it."""
     description: str | None
-    """What it allows, in words; null if Patchbay does not know."""
+    """A description of the scope; null if unknown."""
 
 
 class RetryConfig(Model):
     """Delays of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead."""
 
     max_retries: int | None = None
-    """The most retries after the first attempt."""
+    """The maximum number of retries after the first attempt."""
     backoff_multiplier: float | None = None
-    """The factor from one delay to the next."""
+    """The backoff multiplier: each delay is the previous one times this."""
     initial_delay_seconds: int | None = None
     """The delay before the first retry."""
     schedule: Literal["standard"] | None = None
-    """`standard`: retries over three days, as Standard Webhooks recommends. Excludes the other fields."""
+    """`standard`: 7 retries over about 28 hours, as Standard Webhooks recommends. Cannot be combined with
+    the other fields.
+    """
 
 
 class RotationPolicy(Model):
-    """Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the
-    old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only
-    announces API_KEY_ROTATION_DUE, 7 days before and when a key is due.
+    """Keys are due for rotation `everyDays` after their creation. With `deliverTo`, Patchbay rotates them,
+    and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it,
+    Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when a key is due.
     """
 
     every_days: int
-    """How many days after its creation a key is due, 1 to 365; null for never."""
+    """The number of days after creation when a key is due for rotation, from 1 to 365; null for never."""
     overlap_seconds: int
-    """How long the old key keeps working after the new one was accepted."""
+    """How long the old key keeps working after the new one was delivered."""
     deliver_to: WebhookTarget | None
-    """Where new keys are delivered; null to be reminded only."""
+    """Where to deliver new keys; null to send only a reminder."""
 
 
 class RotationPolicyInput(Model):
-    """Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the
-    old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only
-    announces API_KEY_ROTATION_DUE, 7 days before and when a key is due.
+    """Keys are due for rotation `everyDays` after their creation. With `deliverTo`, Patchbay rotates them,
+    and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it,
+    Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when a key is due.
     """
 
     every_days: int
-    """How many days after its creation a key is due, 1 to 365; null for never."""
+    """The number of days after creation when a key is due for rotation, from 1 to 365; null for never."""
     overlap_seconds: int | None = None
-    """How long the old key keeps working after the new one was accepted."""
+    """How long the old key keeps working after the new one was delivered."""
     deliver_to: WebhookTargetInput | None = None
-    """Where new keys are delivered; null to be reminded only."""
+    """Where to deliver new keys; null to send only a reminder."""
 
 
 class Run(Model):
-    """An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform`
-    is the automation platform that started it, or `flow`.
+    """An execution of an action. It fails if the platform does not respond by `expiresAt`. `platform` is
+    the automation platform that started it, or `flow`.
     """
 
     id: str
@@ -2203,13 +2204,13 @@ class Run(Model):
     input: dict[str, Any]
     """The input that the automation sent."""
     status: Literal["PENDING", "SUCCEEDED", "FAILED"]
-    """`PENDING` until the platform answers."""
+    """`PENDING` until the platform responds, then `SUCCEEDED` or `FAILED`."""
     output: dict[str, Any] | None
     """The platform's result; null until the run succeeds."""
     error: RunError | None
     """Why it failed."""
     expires_at: datetime
-    """When the run ends `FAILED` if the platform has not answered."""
+    """When the run fails if the platform has not responded."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -2217,12 +2218,12 @@ class Run(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class RunError(Model):
-    """Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it
-    is the platform's own code, `action_failed` by default. `detail` is a message for the automation's
+    """Why a run failed. `code` is `timed_out` if the platform did not respond by `expiresAt`; otherwise it
+    is the platform's code, by default `action_failed`. `detail` is a message for the automation's
     owner.
     """
 
@@ -2233,8 +2234,8 @@ class RunError(Model):
 
 
 class RunErrorInput(Model):
-    """Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it
-    is the platform's own code, `action_failed` by default. `detail` is a message for the automation's
+    """Why a run failed. `code` is `timed_out` if the platform did not respond by `expiresAt`; otherwise it
+    is the platform's code, by default `action_failed`. `detail` is a message for the automation's
     owner.
     """
 
@@ -2252,7 +2253,7 @@ class RunList(Model):
 
 
 class Sample(Model):
-    """An event in exactly the shape that a hook gets."""
+    """An event in exactly the format that hooks receive."""
 
     id: str
     """The ID."""
@@ -2265,69 +2266,69 @@ class Sample(Model):
 
 
 class SecretTarget(Model):
-    """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name
-    must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
-    stands for the secret that was confirmed; leave it out to confirm this one.
+    """Patchbay stores the new key as the current value of this AWS Secrets Manager secret. Its name must
+    start with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
+    identifies the confirmed secret; omit it to confirm this one.
     """
 
     type: Literal["secretsManager"]
     """The type."""
     secret_arn: str
-    """The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`."""
+    """The ARN of the secret. Its name must start with `patchbay/<stack>/<workspace>/`."""
     pin: str | None
-    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
-    confirm what the webhook has now; send it as it was read to change nothing.
+    """The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current
+    URL and headers. Send the value that you read to keep the confirmation.
     """
 
 
 class SecretTargetInput(Model):
-    """Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name
-    must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
-    stands for the secret that was confirmed; leave it out to confirm this one.
+    """Patchbay stores the new key as the current value of this AWS Secrets Manager secret. Its name must
+    start with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin`
+    identifies the confirmed secret; omit it to confirm this one.
     """
 
     type: Literal["secretsManager"]
     """The type."""
     secret_arn: str
-    """The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`."""
+    """The ARN of the secret. Its name must start with `patchbay/<stack>/<workspace>/`."""
     pin: str | None = None
-    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
-    confirm what the webhook has now; send it as it was read to change nothing.
+    """The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current
+    URL and headers. Send the value that you read to keep the confirmation.
     """
 
 
 class Series(Model):
-    """The volumes of a workspace, or of one of its groups: in total, and by hour or day, oldest first.
-    `id` is null for the workspace, and the type itself for an event type. `deliveries` is null for a
-    connection, and `refreshes` for a webhook, an automation platform and an event type.
+    """The numbers for a workspace or for one group: in total, and by hour or day, oldest first. `id` is
+    null for the workspace, and the name of an event type. `deliveries` is null for a connection, and
+    `refreshes` for a webhook, an automation platform and an event type.
     """
 
     kind: Literal["workspace", "integration", "automation", "webhook", "connection", "eventType"]
-    """What the series is about."""
+    """The kind of item."""
     id: str | None
-    """The ID or key of the group; null for the workspace."""
+    """The ID or key of the item; null for the workspace."""
     name: str
-    """The name for people."""
+    """The display name."""
     deliveries: Volume | None
-    """The volume of deliveries in the whole period; null for a connection."""
+    """The deliveries in the whole period; null for a connection."""
     refreshes: Volume | None
-    """The volume of refreshes in the whole period; null for what has none."""
+    """The token refreshes in the whole period; null for items without them."""
     points: list[Point]
-    """The volumes by hour or day, oldest first, without those in which nothing happened."""
+    """The points by hour or day, oldest first. Intervals without activity are omitted."""
 
 
 class StepError(Model):
-    """Why a step failed. `code` is stable; that of an action is the platform's own."""
+    """Why a step failed. `code` is stable; for actions, the platform defines it."""
 
     code: str
-    """Why it failed: a code. An action's is the platform's own."""
+    """The error code. For actions, the platform defines it."""
     detail: str
     """What happened, for people."""
 
 
 class StepRun(Model):
-    """One step of a run. `input` is what it was given, with all values filled in, and `output` its result.
-    A request that is WAITING to be sent again has the `error` of its last try.
+    """One step of a run. `input` is its input with all values filled in, and `output` is its result. A
+    request that is WAITING for a retry has the `error` of its last attempt.
     """
 
     id: str
@@ -2337,15 +2338,13 @@ class StepRun(Model):
     status: Literal["WAITING", "SUCCEEDED", "STOPPED", "FAILED"]
     """`RUNNING`, `WAITING`, `SUCCEEDED`, `FAILED`, or `STOPPED` for the filter that ended the run."""
     input: dict[str, Any] | None
-    """What it was given, with all values filled in; null for the event's data, and for filters and
-    branches.
-    """
+    """The input, with all values filled in; null for the event's data, and for filters and branches."""
     output: dict[str, Any] | None
     """Its result, or null."""
     error: StepError | None
     """Why the step failed, or null."""
     started_at: datetime
-    """When it began."""
+    """When it started."""
     ended_at: datetime | None
     """When it ended, or null."""
 
@@ -2361,11 +2360,11 @@ class SubscribedHook(Model):
 
 class Task(Model):
     """`type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of
-    deliveries that were queued so far, of records that were exported, or of rows that were erased;
-    after a crash, it can be too low. `total` is how many there were at the start; null if that is not
-    known. `step` says what an erasure or an export is working on. `parameters` is the request that
-    started the task, with its defaults. `webhookId` is null for a task of the whole workspace. `file`
-    is the result of an export, for callers with the scope workspace:export.
+    deliveries queued, records exported, or rows erased so far; it can be too low after a crash. `total`
+    is the number at the start; null if unknown. `step` is the current step of an erasure or export.
+    `parameters` is the request that started the task, with its defaults. `webhookId` is null for a task
+    of the whole workspace. `file` is the result of an export, for callers with the scope
+    workspace:export.
     """
 
     id: str
@@ -2375,23 +2374,23 @@ class Task(Model):
     status: Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
     """The status."""
     webhook_id: str | None
-    """The webhook of a replay; null for a task of the whole workspace."""
+    """The webhook of a replay; null for tasks of the whole workspace."""
     parameters: dict[str, Any]
-    """What was asked for."""
+    """The parameters of the request."""
     done: int
-    """The number of deliveries queued, records exported or rows erased so far. After a crash, it can be
-    too low.
+    """The number of deliveries queued, records exported or rows erased so far. It can be too low after a
+    crash.
     """
     total: int | None
     """The number of deliveries that it will queue; null if unknown."""
     step: str | None
-    """What a running export or erasure is working on."""
+    """The current step of a running export or erasure."""
     file: ExportFile | None
-    """The result of an export, when you read this task alone with the scope workspace:export; null
-    otherwise.
+    """The result of an export, if you get this single task with the scope workspace:export; otherwise
+    null.
     """
     error: TaskError | None
-    """Why it failed; null unless it did."""
+    """Why the task failed, or null."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -2401,7 +2400,7 @@ class Task(Model):
     ended_at: datetime | None
     """When it ended, or null."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class TaskError(Model):
@@ -2421,7 +2420,9 @@ class TaskList(Model):
 
 
 class Theme(Model):
-    """How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color."""
+    """The appearance of the console. `auto` follows the browser. Without `primaryColor`, the console uses
+    its default color.
+    """
 
     color_scheme: Literal["light", "dark", "auto"]
     """`light`, `dark`, or `auto`, which follows the browser."""
@@ -2430,7 +2431,9 @@ class Theme(Model):
 
 
 class ThemeInput(Model):
-    """How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color."""
+    """The appearance of the console. `auto` follows the browser. Without `primaryColor`, the console uses
+    its default color.
+    """
 
     color_scheme: Literal["light", "dark", "auto"] | None = None
     """`light`, `dark`, or `auto`, which follows the browser."""
@@ -2439,24 +2442,26 @@ class ThemeInput(Model):
 
 
 class Trend(Model):
-    """Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend`
-    is null without a rate in both, and STEADY within one percentage point.
+    """The 24 hours that end at `measuredUntil`, compared with the previous 24 hours. `trend` is null if
+    either has no rate, and STEADY within one percentage point.
     """
 
     attempts: int
-    """The requests, of which each delivery or refresh can take several."""
+    """The number of requests. A delivery or refresh can take several."""
     succeeded: int
-    """The deliveries or refreshes that succeeded."""
+    """The number of successful deliveries or refreshes."""
     failed: int
-    """The deliveries or refreshes that failed."""
+    """The number of failed deliveries or refreshes."""
     success_rate: float | None
-    """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
+    """The share of ended deliveries that succeeded, from 0 to 1; null if none ended."""
     previous_success_rate: float | None
     """The success rate of the 24 hours before."""
     trend: Literal["BETTER", "STEADY", "WORSE"] | None
-    """How the success rate changed by more than one percentage point: `BETTER`, `WORSE`, or else `STEADY`."""
+    """`BETTER` or `WORSE` if the success rate changed by more than one percentage point, otherwise
+    `STEADY`.
+    """
     latency_ms: Latency
-    """How long attempts took."""
+    """The latency of attempts, in milliseconds."""
 
 
 class Trigger(Model):
@@ -2465,11 +2470,11 @@ class Trigger(Model):
     id: str
     """The event type."""
     label: str
-    """The name for people."""
+    """The display name."""
     noun: str
-    """What it is about, in title case."""
+    """The noun of its subject, in title case."""
     description: str
-    """What it is, in a sentence or two."""
+    """A description in a sentence or two."""
     json_schema: dict[str, Any] = Field(alias="schema")
     """The JSON Schema of an event's data."""
     sample: dict[str, Any]
@@ -2477,8 +2482,8 @@ class Trigger(Model):
 
 
 class UnmatchedReason(Model):
-    """Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the
-    event fails. `changed_later`: the webhook matches the event now, but did not when it was published.
+    """Why a webhook did not get an event. `filter_mismatch`: `detail` has the first filter that does not
+    match. `changed_later`: the webhook matches the event now, but did not when it was published.
     """
 
     code: Literal["created_later", "inactive", "disabled", "filter_mismatch", "changed_later"]
@@ -2493,31 +2498,31 @@ class UnmatchedWebhook(Model):
     webhook_id: str
     """The webhook."""
     name: str
-    """The name for people."""
+    """The display name."""
     reason: UnmatchedReason
     """Why the webhook did not get the event."""
 
 
 class Usage(Model):
-    """The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with
-    today. In a list, `daily` is null.
+    """The number of allowed requests in total, today (UTC), and on each of the last 30 days, ending today.
+    In a list, `daily` is null.
     """
 
     total: int
-    """The requests admitted so far."""
+    """The total number of allowed requests."""
     today: int
-    """The requests admitted today, in UTC."""
+    """The number of allowed requests today (UTC)."""
     daily: list[DailyUse] | None
-    """The requests of each of the last 30 days, ending with today."""
+    """The number of requests on each of the last 30 days, ending today."""
 
 
 class Verification(Model):
-    """Whether to serve a request that came with the key. Only `VALID` counts the cost. `workspaceId` and
-    `keyId` are set if the key is identified, `rateLimit` if its windows were checked.
+    """Whether to accept a request with the key. Only `VALID` counts the cost. `workspaceId` and `keyId`
+    are set if the key is known, and `rateLimit` if its limits were checked.
     """
 
     valid: bool
-    """Whether to serve the request."""
+    """Whether to accept the request."""
     code: Literal[
         "VALID",
         "MALFORMED",
@@ -2528,7 +2533,7 @@ class Verification(Model):
         "RATE_LIMITED",
         "COST_EXCEEDS_LIMIT",
     ]
-    """`VALID`, or why the key must be refused."""
+    """`VALID`, or the reason to reject the request."""
     workspace_id: str | None
     """The workspace."""
     key_id: str | None
@@ -2540,26 +2545,26 @@ class Verification(Model):
 
 
 class Volume(Model):
-    """`attempts` are requests: of deliveries, or of refreshes to the provider. `succeeded` and `failed`
-    count those deliveries or refreshes that ended so, and `successRate` is `succeeded` of both (0 to 1;
-    null if none ended). `latencyMs` covers all attempts.
+    """`attempts` is the number of requests, for deliveries or token refreshes. `succeeded` and `failed`
+    are the numbers of deliveries or refreshes that ended that way, and `successRate` is the share that
+    succeeded (0 to 1; null if none ended). `latencyMs` covers all attempts.
     """
 
     attempts: int
-    """The requests, of which each delivery or refresh can take several."""
+    """The number of requests. A delivery or refresh can take several."""
     succeeded: int
-    """The deliveries or refreshes that succeeded."""
+    """The number of successful deliveries or refreshes."""
     failed: int
-    """The deliveries or refreshes that failed."""
+    """The number of failed deliveries or refreshes."""
     success_rate: float | None
-    """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
+    """The share of ended deliveries that succeeded, from 0 to 1; null if none ended."""
     latency_ms: Latency
-    """How long attempts took."""
+    """The latency of attempts, in milliseconds."""
 
 
 class Webhook(Model):
-    """`source` is `api` or the automation platform that created it; header values are masked. A list has
-    `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+    """`source` is `api` or the automation platform that created it; header values are masked. In lists,
+    `stats`, `consecutiveFailures` and `receiver` are null unless you request them with `include`.
 
     A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no
     effect on it.
@@ -2570,28 +2575,28 @@ class Webhook(Model):
     kind: Literal["push", "pull"]
     """`push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes."""
     name: str
-    """The name for people."""
+    """The display name."""
     url: str | None
     """The receiver's URL."""
     event_types: list[str]
-    """The event types that it gets, or `*` for all."""
+    """The subscribed event types, or `*` for all."""
     filters: list[EqualsFilter | InFilter | ExistsFilter]
     """Conditions on an event's data. All must be true."""
     integration_id: str | None
     """The integration that it belongs to."""
     source: str
-    """Where it came from."""
+    """The source."""
     headers: dict[str, str]
-    """Headers of every request to the receiver. Responses mask their values."""
+    """Custom headers of every request to the receiver. Responses mask their values."""
     retry_config: RetryConfig
-    """When failed attempts are repeated."""
+    """The retry policy."""
     rate_limit_per_second: int | None
-    """The most requests per second to the receiver; null for no limit."""
+    """The maximum number of requests per second to the receiver; null for no limit."""
     disable_after: int
     """The number of consecutive failures that disables the webhook."""
     status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
-    """`ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing;
-    `DISABLED` by Patchbay after failures, or by its receiver's 410.
+    """`ACTIVE`; `PAUSED`, while its events are kept until it is resumed; `INACTIVE`, while it gets no
+    events; `DISABLED` by Patchbay after failures or after a 410 response.
     """
     status_reason: str | None
     """Why it has this status, or null."""
@@ -2600,11 +2605,11 @@ class Webhook(Model):
     expires_at: datetime | None
     """When it expires; null for never."""
     consecutive_failures: int | None
-    """The deliveries that have failed since the last success."""
+    """The number of failed deliveries since the last success."""
     stats: WebhookStats | None
     """The statistics of the last 24 hours."""
     receiver: Receiver | None
-    """The receiver as the delivery engine sees it now."""
+    """The current health of the receiver."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -2612,7 +2617,7 @@ class Webhook(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 class WebhookDetail(Model):
@@ -2621,28 +2626,28 @@ class WebhookDetail(Model):
     kind: Literal["push", "pull"]
     """`push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes."""
     name: str
-    """The name for people."""
+    """The display name."""
     url: str | None
     """The receiver's URL."""
     event_types: list[str]
-    """The event types that it gets, or `*` for all."""
+    """The subscribed event types, or `*` for all."""
     filters: list[EqualsFilter | InFilter | ExistsFilter]
     """Conditions on an event's data. All must be true."""
     integration_id: str | None
     """The integration that it belongs to."""
     source: str
-    """Where it came from."""
+    """The source."""
     headers: dict[str, str]
-    """Headers of every request to the receiver. Responses mask their values."""
+    """Custom headers of every request to the receiver. Responses mask their values."""
     retry_config: RetryConfig
-    """When failed attempts are repeated."""
+    """The retry policy."""
     rate_limit_per_second: int | None
-    """The most requests per second to the receiver; null for no limit."""
+    """The maximum number of requests per second to the receiver; null for no limit."""
     disable_after: int
     """The number of consecutive failures that disables the webhook."""
     status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
-    """`ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing;
-    `DISABLED` by Patchbay after failures, or by its receiver's 410.
+    """`ACTIVE`; `PAUSED`, while its events are kept until it is resumed; `INACTIVE`, while it gets no
+    events; `DISABLED` by Patchbay after failures or after a 410 response.
     """
     status_reason: str | None
     """Why it has this status, or null."""
@@ -2651,11 +2656,11 @@ class WebhookDetail(Model):
     expires_at: datetime | None
     """When it expires; null for never."""
     consecutive_failures: int | None
-    """The deliveries that have failed since the last success."""
+    """The number of failed deliveries since the last success."""
     stats: WebhookStats | None
     """The statistics of the last 24 hours."""
     receiver: Receiver | None
-    """The receiver as the delivery engine sees it now."""
+    """The current health of the receiver."""
     created_by: str
     """Who created it: `user:…` or `key:…`."""
     created_at: datetime
@@ -2663,7 +2668,7 @@ class WebhookDetail(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     recent_deliveries: list[Delivery]
     """The latest deliveries."""
 
@@ -2678,36 +2683,36 @@ class WebhookList(Model):
 class WebhookStats(Model):
     """The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`.
     `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts.
-    `hours` has the volume of each hour, without those in which nothing ended.
+    `hours` has the numbers by hour. Hours without ended deliveries are omitted.
     """
 
     since: datetime | None
-    """Where the statistics begin."""
+    """The start of the statistics."""
     deliveries: int
-    """The deliveries that ended."""
+    """The number of deliveries that ended."""
     delivered: int
-    """The deliveries that succeeded."""
+    """The number of successful deliveries."""
     failed: int
-    """The deliveries that failed."""
+    """The number of failed deliveries."""
     pending: int
-    """The deliveries that have not ended yet."""
+    """The number of deliveries that have not ended yet."""
     success_rate: float | None
-    """The share of ended deliveries that succeeded, 0 to 1; null if none ended."""
+    """The share of ended deliveries that succeeded, from 0 to 1; null if none ended."""
     latency_ms: Latency
-    """How long attempts took."""
+    """The latency of attempts, in milliseconds."""
     last_delivery_at: datetime | None
     """When a delivery last ended."""
     last_error: LastError | None
     """The most recent error, or null."""
     hours: list[HourVolume]
-    """The volume of each hour, oldest first, without those in which nothing ended."""
+    """The numbers by hour, oldest first. Hours without ended deliveries are omitted."""
 
 
 class WebhookTarget(Model):
-    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands
-    for the URL and the headers of the webhook when the policy was set. If they differ when the key is
-    due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has
-    now.
+    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin`
+    identifies the webhook's URL and headers at the time the policy was set. If they have changed when
+    the key is due, it does not rotate until you send the policy without `pin`, which confirms the
+    current URL and headers.
     """
 
     type: Literal["webhook"]
@@ -2715,16 +2720,16 @@ class WebhookTarget(Model):
     webhook_id: str
     """The webhook."""
     pin: str | None
-    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
-    confirm what the webhook has now; send it as it was read to change nothing.
+    """The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current
+    URL and headers. Send the value that you read to keep the confirmation.
     """
 
 
 class WebhookTargetInput(Model):
-    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands
-    for the URL and the headers of the webhook when the policy was set. If they differ when the key is
-    due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has
-    now.
+    """Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin`
+    identifies the webhook's URL and headers at the time the policy was set. If they have changed when
+    the key is due, it does not rotate until you send the policy without `pin`, which confirms the
+    current URL and headers.
     """
 
     type: Literal["webhook"]
@@ -2732,14 +2737,14 @@ class WebhookTargetInput(Model):
     webhook_id: str
     """The webhook."""
     pin: str | None = None
-    """The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to
-    confirm what the webhook has now; send it as it was read to change nothing.
+    """The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current
+    URL and headers. Send the value that you read to keep the confirmation.
     """
 
 
 class WebhookWithSecret(Model):
-    """The only response with the new signing secret. It has no stats, because a repeated request under the
-    same Idempotency-Key must get the same response.
+    """A webhook with its new signing secret. Only this response contains the secret. It has no stats,
+    because a repeated request with the same Idempotency-Key must get the same response.
     """
 
     id: str
@@ -2747,28 +2752,28 @@ class WebhookWithSecret(Model):
     kind: Literal["push", "pull"]
     """`push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes."""
     name: str
-    """The name for people."""
+    """The display name."""
     url: str | None
     """The receiver's URL."""
     event_types: list[str]
-    """The event types that it gets, or `*` for all."""
+    """The subscribed event types, or `*` for all."""
     filters: list[EqualsFilter | InFilter | ExistsFilter]
     """Conditions on an event's data. All must be true."""
     integration_id: str | None
     """The integration that it belongs to."""
     source: str
-    """Where it came from."""
+    """The source."""
     headers: dict[str, str]
-    """Headers of every request to the receiver. Responses mask their values."""
+    """Custom headers of every request to the receiver. Responses mask their values."""
     retry_config: RetryConfig
-    """When failed attempts are repeated."""
+    """The retry policy."""
     rate_limit_per_second: int | None
-    """The most requests per second to the receiver; null for no limit."""
+    """The maximum number of requests per second to the receiver; null for no limit."""
     disable_after: int
     """The number of consecutive failures that disables the webhook."""
     status: Literal["ACTIVE", "PAUSED", "INACTIVE", "DISABLED"]
-    """`ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing;
-    `DISABLED` by Patchbay after failures, or by its receiver's 410.
+    """`ACTIVE`; `PAUSED`, while its events are kept until it is resumed; `INACTIVE`, while it gets no
+    events; `DISABLED` by Patchbay after failures or after a 410 response.
     """
     status_reason: str | None
     """Why it has this status, or null."""
@@ -2783,32 +2788,31 @@ class WebhookWithSecret(Model):
     updated_at: datetime
     """When it was last changed."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
     secret: str
     """The signing secret, `whsec_…`. Shown only in this response: store it now."""
 
 
 class Workspace(Model):
-    """`retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It
-    applies to what is written from the change on, and is at most `maxRetainDays`, which is also the
-    default. `status` is ERASING from the request that deletes the workspace until that has ended.
-    `apiKeyRotation` is the policy of the API keys that have none of their own.
+    """`retainDays` is how long events, deliveries, attempts and feed entries are kept. A change applies to
+    new data. It is at most `maxRetainDays`, which is also the default. `status` is ERASING while the
+    workspace is being erased. `apiKeyRotation` is the policy for API keys without their own policy.
     """
 
     id: str
     """The ID."""
     status: Literal["ACTIVE", "ERASING"]
-    """`ERASING` from the request that erases the workspace until that has ended."""
+    """`ACTIVE`, or `ERASING` while the workspace is being erased."""
     retain_days: int
-    """How many days events, deliveries and entries of feeds are kept, from when they are written."""
+    """The number of days to keep events, deliveries and feed entries after they are written."""
     max_retain_days: int
     """The limit and the default of `retainDays`."""
     api_key_rotation: RotationPolicy | None
-    """The policy of the API keys that have none of their own; null for none."""
+    """The rotation policy for API keys without their own policy, or null."""
     updated_at: datetime | None
-    """When the settings were last changed; null if never."""
+    """When the settings were last changed, or null."""
     version: int
-    """The version, which each change increases; also the `ETag`."""
+    """The version, also in `ETag`. Each change increases it."""
 
 
 Actions: TypeAlias = list[ActionInfo]

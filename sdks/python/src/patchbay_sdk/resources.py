@@ -34,11 +34,11 @@ class Actions:
         error: models.RunErrorInput | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Run:
-        """End a run of any workspace with the platform's answer.
+        """Complete a run of any workspace with the platform's result.
 
         Args:
             id: The run's ID, `run_…`.
-            output: The result, which matches the action's schema.
+            output: The result. It must match the action's schema.
             error: What went wrong, for the automation's owner.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -83,11 +83,11 @@ class AsyncActions:
         error: models.RunErrorInput | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Run:
-        """End a run of any workspace with the platform's answer.
+        """Complete a run of any workspace with the platform's result.
 
         Args:
             id: The run's ID, `run_…`.
-            output: The result, which matches the action's schema.
+            output: The result. It must match the action's schema.
             error: What went wrong, for the automation's owner.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -139,13 +139,13 @@ class ApiKeys:
         Only this response contains `key`.
 
         Args:
-            name: The name for people.
-            scopes: What the key may do. You can grant only scopes that you have.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            expires_at: When the key ends. Without it, the key never expires.
-            rotation: When the key is rotated. Without it, the policy of the workspace applies, if it
-                has one.
+            name: The display name.
+            scopes: The scopes of the key. You can grant only scopes that you have.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            expires_at: When the key expires. By default, it never expires.
+            rotation: The rotation policy of the key. By default, the policy of the workspace applies,
+                if it has one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -189,18 +189,19 @@ class ApiKeys:
         rotation: models.KeyRotationInput | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
-        """Update an API key: change the fields that are sent. The changes apply from the key's next
-        request.
+        """Update an API key.
+
+        Only the fields that you send change, from the next request on.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            name: The name for people.
-            scopes: What the key may do. You can grant only scopes that you have.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            expires_at: When the key ends. Without it, the key never expires.
-            rotation: The key's own policy, as a whole; null removes it, so that the policy of the
-                workspace applies.
+            name: The display name.
+            scopes: The scopes of the key. You can grant only scopes that you have.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            expires_at: When the key expires. By default, it never expires.
+            rotation: The key's complete rotation policy. Null removes it, so that the workspace's
+                policy applies.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -222,7 +223,7 @@ class ApiKeys:
     def revoke(self, id: str, *, if_match: int | str | None = None) -> None:
         """Revoke an API key.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -250,10 +251,10 @@ class ApiKeys:
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -271,12 +272,14 @@ class ApiKeys:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.ApiKeyWithSecret:
-        """Rotate an API key: create one with the same terms; the old one keeps working for
-        `overlapSeconds`. Only this response contains `key`.
+        """Rotate an API key.
+
+        The new key has the same settings; the old key keeps working for `overlapSeconds`. Only this
+        response contains `key`.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            overlap_seconds: How long the old key keeps working alongside the new one; 0 ends it
+            overlap_seconds: How long the old key keeps working alongside the new one. 0 ends it
                 immediately.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
             if_match: The version that you read; PreconditionFailed if there is a later one.
@@ -300,7 +303,7 @@ class ApiKeys:
         Args:
             key: The key to check.
             scopes: The scopes that the request needs.
-            cost: The units that the request uses.
+            cost: The number of units that the request uses.
         """
         return self._http.request(
             Operation("POST", "/api/integrations/api-keys/verify"),
@@ -311,12 +314,12 @@ class ApiKeys:
         )
 
     def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> Page[models.ApiKey]:
-        """List the workspace's API keys, newest first, without their daily use. Ended keys stay listed for
-        30 days.
+        """List the workspace's API keys, newest first, without their daily usage. Ended keys stay listed
+        for 30 days.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/api-keys"),
@@ -348,13 +351,13 @@ class AsyncApiKeys:
         Only this response contains `key`.
 
         Args:
-            name: The name for people.
-            scopes: What the key may do. You can grant only scopes that you have.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            expires_at: When the key ends. Without it, the key never expires.
-            rotation: When the key is rotated. Without it, the policy of the workspace applies, if it
-                has one.
+            name: The display name.
+            scopes: The scopes of the key. You can grant only scopes that you have.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            expires_at: When the key expires. By default, it never expires.
+            rotation: The rotation policy of the key. By default, the policy of the workspace applies,
+                if it has one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -398,18 +401,19 @@ class AsyncApiKeys:
         rotation: models.KeyRotationInput | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.ApiKey:
-        """Update an API key: change the fields that are sent. The changes apply from the key's next
-        request.
+        """Update an API key.
+
+        Only the fields that you send change, from the next request on.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            name: The name for people.
-            scopes: What the key may do. You can grant only scopes that you have.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            expires_at: When the key ends. Without it, the key never expires.
-            rotation: The key's own policy, as a whole; null removes it, so that the policy of the
-                workspace applies.
+            name: The display name.
+            scopes: The scopes of the key. You can grant only scopes that you have.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            expires_at: When the key expires. By default, it never expires.
+            rotation: The key's complete rotation policy. Null removes it, so that the workspace's
+                policy applies.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -431,7 +435,7 @@ class AsyncApiKeys:
     async def revoke(self, id: str, *, if_match: int | str | None = None) -> None:
         """Revoke an API key.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
@@ -459,10 +463,10 @@ class AsyncApiKeys:
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -480,12 +484,14 @@ class AsyncApiKeys:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.ApiKeyWithSecret:
-        """Rotate an API key: create one with the same terms; the old one keeps working for
-        `overlapSeconds`. Only this response contains `key`.
+        """Rotate an API key.
+
+        The new key has the same settings; the old key keeps working for `overlapSeconds`. Only this
+        response contains `key`.
 
         Args:
             id: The key's ID, `key_…`: not the secret.
-            overlap_seconds: How long the old key keeps working alongside the new one; 0 ends it
+            overlap_seconds: How long the old key keeps working alongside the new one. 0 ends it
                 immediately.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
             if_match: The version that you read; PreconditionFailed if there is a later one.
@@ -509,7 +515,7 @@ class AsyncApiKeys:
         Args:
             key: The key to check.
             scopes: The scopes that the request needs.
-            cost: The units that the request uses.
+            cost: The number of units that the request uses.
         """
         return await self._http.request(
             Operation("POST", "/api/integrations/api-keys/verify"),
@@ -520,12 +526,12 @@ class AsyncApiKeys:
         )
 
     def list(self, *, limit: int | Unset = UNSET, cursor: str | Unset = UNSET) -> AsyncPage[models.ApiKey]:
-        """List the workspace's API keys, newest first, without their daily use. Ended keys stay listed for
-        30 days.
+        """List the workspace's API keys, newest first, without their daily usage. Ended keys stay listed
+        for 30 days.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/integrations/api-keys"),
@@ -556,13 +562,13 @@ class Audit:
         """List the workspace's requests for changes and for secrets, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             actor: Only entries of this actor: `user:…`, `key_…`, `session:…` or `connect:…`.
             action: Only entries of this action, such as `webhooks.update`.
-            target: Only entries of this target, and of everything below it.
+            target: Only entries of this target and of its sub-resources.
             outcome: Only entries with this outcome.
         """
         return self._http.page(
@@ -603,13 +609,13 @@ class AsyncAudit:
         """List the workspace's requests for changes and for secrets, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             actor: Only entries of this actor: `user:…`, `key_…`, `session:…` or `connect:…`.
             action: Only entries of this action, such as `webhooks.update`.
-            target: Only entries of this target, and of everything below it.
+            target: Only entries of this target and of its sub-resources.
             outcome: Only entries with this outcome.
         """
         return self._http.page(
@@ -664,12 +670,12 @@ class Automations:
     def list_samples(
         self, platform: Literal["zapier", "make", "n8n"], event_type: str, *, limit: int | Unset = UNSET
     ) -> list[models.Sample]:
-        """List the newest events of a type, in the shape that a hook gets.
+        """List the newest events of a type, in the format that hooks receive.
 
         Args:
             platform: The platform that the automation runs on.
             event_type: An event type, such as `POST_PUBLISHED`.
-            limit: The most events in the response.
+            limit: The maximum number of events in the response.
         """
         return self._http.request(
             Operation("GET", "/api/automations/{platform}/triggers/{eventType}/samples"),
@@ -685,8 +691,8 @@ class Automations:
 
         Args:
             platform: The platform that the automation runs on.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/automations/{platform}/hooks"),
@@ -706,7 +712,7 @@ class Automations:
     ) -> models.KnownHook | models.SubscribedHook:
         """Subscribe an automation to events.
 
-        Only this response has the signing secret.
+        Only this response contains the signing secret.
 
         Args:
             platform: The platform that the automation runs on.
@@ -804,12 +810,12 @@ class Automations:
     ) -> models.Run:
         """Start a run of an action.
 
-        The platform answers within 15 minutes.
+        The platform completes it within 15 minutes.
 
         Args:
             platform: The platform that the automation runs on.
-            key: The key of an action, as `GET …/actions` lists it in `id`.
-            input: The input, which matches the action's schema.
+            key: The key of an action: its `id` in `GET …/actions`.
+            input: The input. It must match the action's schema.
             callback_url: A URL that gets `{runId, status, output, error}` when the run ends.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -836,10 +842,10 @@ class Automations:
 
         Args:
             platform: The platform that the automation runs on.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
         """
         return self._http.page(
@@ -862,10 +868,10 @@ class Automations:
         """List the runs of all automation platforms, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             platform: The automation platform.
         """
@@ -933,12 +939,12 @@ class AsyncAutomations:
     async def list_samples(
         self, platform: Literal["zapier", "make", "n8n"], event_type: str, *, limit: int | Unset = UNSET
     ) -> list[models.Sample]:
-        """List the newest events of a type, in the shape that a hook gets.
+        """List the newest events of a type, in the format that hooks receive.
 
         Args:
             platform: The platform that the automation runs on.
             event_type: An event type, such as `POST_PUBLISHED`.
-            limit: The most events in the response.
+            limit: The maximum number of events in the response.
         """
         return await self._http.request(
             Operation("GET", "/api/automations/{platform}/triggers/{eventType}/samples"),
@@ -954,8 +960,8 @@ class AsyncAutomations:
 
         Args:
             platform: The platform that the automation runs on.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/automations/{platform}/hooks"),
@@ -975,7 +981,7 @@ class AsyncAutomations:
     ) -> models.KnownHook | models.SubscribedHook:
         """Subscribe an automation to events.
 
-        Only this response has the signing secret.
+        Only this response contains the signing secret.
 
         Args:
             platform: The platform that the automation runs on.
@@ -1073,12 +1079,12 @@ class AsyncAutomations:
     ) -> models.Run:
         """Start a run of an action.
 
-        The platform answers within 15 minutes.
+        The platform completes it within 15 minutes.
 
         Args:
             platform: The platform that the automation runs on.
-            key: The key of an action, as `GET …/actions` lists it in `id`.
-            input: The input, which matches the action's schema.
+            key: The key of an action: its `id` in `GET …/actions`.
+            input: The input. It must match the action's schema.
             callback_url: A URL that gets `{runId, status, output, error}` when the run ends.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -1105,10 +1111,10 @@ class AsyncAutomations:
 
         Args:
             platform: The platform that the automation runs on.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
         """
         return self._http.page(
@@ -1131,10 +1137,10 @@ class AsyncAutomations:
         """List the runs of all automation platforms, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             platform: The automation platform.
         """
@@ -1186,18 +1192,19 @@ class ConnectSessions:
     ) -> models.ConnectSessionLink:
         """Create a link that connects one account.
 
-        Only this response contains it.
+        Only this response contains the link.
 
         Args:
-            integrations: The integrations of which one can be connected. They must be active.
-            connection_id: The name of the connection. A connection of that name is replaced. By
-                default, the ID of the session.
-            scopes: The scopes to ask for. Without it, those of the integration. Only with one
+            integrations: The integrations that the user can choose from. They must be active.
+            connection_id: The name of the connection. An existing connection with this name is
+                replaced. By default, the ID of the session.
+            scopes: The scopes to request, if there is only one integration. By default, those of the
                 integration.
-            workspace_name: The workspace's name, for the page.
-            requested_by: Who asks for the account, for the page: a person or a team.
-            return_url: The platform's page to go on to. Its origin must be in AllowedReturnOrigins.
-            expires_in: After how many seconds the link expires, at most 7 days.
+            workspace_name: The workspace's name, shown on the page.
+            requested_by: Who requests access, shown on the page: a person or a team.
+            return_url: The page of the platform to return to. Its origin must be in
+                AllowedReturnOrigins.
+            expires_in: The lifetime of the link in seconds, at most 7 days.
         """
         return self._http.request(
             Operation("POST", "/api/connect/sessions"),
@@ -1218,7 +1225,7 @@ class ConnectSessions:
     def revoke(self, id: str) -> None:
         """Revoke a connect link.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Args:
             id: The connect session's ID, `cse_…`.
@@ -1233,7 +1240,7 @@ class ConnectSessions:
     def get_page(
         self,
     ) -> models.ConnectPage:
-        """Get what the page of a connect link shows.
+        """Get the contents of a connect link's page.
 
         Needs the token of a connect link.
         """
@@ -1248,8 +1255,8 @@ class ConnectSessions:
         """List connect sessions, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/connect/sessions"),
@@ -1278,18 +1285,19 @@ class AsyncConnectSessions:
     ) -> models.ConnectSessionLink:
         """Create a link that connects one account.
 
-        Only this response contains it.
+        Only this response contains the link.
 
         Args:
-            integrations: The integrations of which one can be connected. They must be active.
-            connection_id: The name of the connection. A connection of that name is replaced. By
-                default, the ID of the session.
-            scopes: The scopes to ask for. Without it, those of the integration. Only with one
+            integrations: The integrations that the user can choose from. They must be active.
+            connection_id: The name of the connection. An existing connection with this name is
+                replaced. By default, the ID of the session.
+            scopes: The scopes to request, if there is only one integration. By default, those of the
                 integration.
-            workspace_name: The workspace's name, for the page.
-            requested_by: Who asks for the account, for the page: a person or a team.
-            return_url: The platform's page to go on to. Its origin must be in AllowedReturnOrigins.
-            expires_in: After how many seconds the link expires, at most 7 days.
+            workspace_name: The workspace's name, shown on the page.
+            requested_by: Who requests access, shown on the page: a person or a team.
+            return_url: The page of the platform to return to. Its origin must be in
+                AllowedReturnOrigins.
+            expires_in: The lifetime of the link in seconds, at most 7 days.
         """
         return await self._http.request(
             Operation("POST", "/api/connect/sessions"),
@@ -1310,7 +1318,7 @@ class AsyncConnectSessions:
     async def revoke(self, id: str) -> None:
         """Revoke a connect link.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Args:
             id: The connect session's ID, `cse_…`.
@@ -1325,7 +1333,7 @@ class AsyncConnectSessions:
     async def get_page(
         self,
     ) -> models.ConnectPage:
-        """Get what the page of a connect link shows.
+        """Get the contents of a connect link's page.
 
         Needs the token of a connect link.
         """
@@ -1340,8 +1348,8 @@ class AsyncConnectSessions:
         """List connect sessions, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/connect/sessions"),
@@ -1373,11 +1381,12 @@ class Connections:
 
         Args:
             id: The integration's ID, `int_…`.
-            redirect_uri: Where the provider sends the browser back to: one of the registered addresses,
-                exactly.
-            connection_id: The name of the connection, which its creator chose.
+            redirect_uri: Where the provider sends the browser back to. It must exactly match a
+                registered redirect URI.
+            connection_id: The name of the connection, chosen by its creator.
             scopes: The scopes.
-            return_url: The platform's page that Patchbay's callback route sends the browser on to.
+            return_url: The page of the platform that Patchbay's callback route redirects the browser
+                to.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -1424,7 +1433,7 @@ class Connections:
         )
 
     def refresh(self, id: str, *, connection_id: str | Unset = UNSET) -> models.Connection:
-        """Refresh the token of a connection now.
+        """Refresh a connection's token now.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1450,7 +1459,7 @@ class Connections:
 
         Args:
             id: The integration's ID, `int_…`.
-            connection_id: The name of the connection, which its creator chose.
+            connection_id: The name of the connection, chosen by its creator.
             credentials: The credentials by name, such as `apiKey`.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -1477,12 +1486,12 @@ class Connections:
         """List the connections of all integrations of the workspace, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             integration_id: The integration that it belongs to.
             provider: The provider, such as `hubspot`.
-            connection_id: The name of the connection, which its creator chose.
+            connection_id: The name of the connection, chosen by its creator.
             account_id: The account's ID at the provider.
         """
         return self._http.page(
@@ -1531,7 +1540,7 @@ class Connections:
         )
 
     def token(self, id: str, connection_id: str) -> models.AccessToken | models.ConnectionCredentials:
-        """Get the access token, refreshed if that is due, or the credentials.
+        """Get the access token, refreshed if necessary, or the credentials.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1557,8 +1566,8 @@ class Connections:
 
         Args:
             id: The integration's ID, `int_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
         """
         return self._http.page(
@@ -1591,11 +1600,12 @@ class AsyncConnections:
 
         Args:
             id: The integration's ID, `int_…`.
-            redirect_uri: Where the provider sends the browser back to: one of the registered addresses,
-                exactly.
-            connection_id: The name of the connection, which its creator chose.
+            redirect_uri: Where the provider sends the browser back to. It must exactly match a
+                registered redirect URI.
+            connection_id: The name of the connection, chosen by its creator.
             scopes: The scopes.
-            return_url: The platform's page that Patchbay's callback route sends the browser on to.
+            return_url: The page of the platform that Patchbay's callback route redirects the browser
+                to.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -1642,7 +1652,7 @@ class AsyncConnections:
         )
 
     async def refresh(self, id: str, *, connection_id: str | Unset = UNSET) -> models.Connection:
-        """Refresh the token of a connection now.
+        """Refresh a connection's token now.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1668,7 +1678,7 @@ class AsyncConnections:
 
         Args:
             id: The integration's ID, `int_…`.
-            connection_id: The name of the connection, which its creator chose.
+            connection_id: The name of the connection, chosen by its creator.
             credentials: The credentials by name, such as `apiKey`.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -1695,12 +1705,12 @@ class AsyncConnections:
         """List the connections of all integrations of the workspace, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             integration_id: The integration that it belongs to.
             provider: The provider, such as `hubspot`.
-            connection_id: The name of the connection, which its creator chose.
+            connection_id: The name of the connection, chosen by its creator.
             account_id: The account's ID at the provider.
         """
         return self._http.page(
@@ -1749,7 +1759,7 @@ class AsyncConnections:
         )
 
     async def token(self, id: str, connection_id: str) -> models.AccessToken | models.ConnectionCredentials:
-        """Get the access token, refreshed if that is due, or the credentials.
+        """Get the access token, refreshed if necessary, or the credentials.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -1775,8 +1785,8 @@ class AsyncConnections:
 
         Args:
             id: The integration's ID, `int_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
         """
         return self._http.page(
@@ -1808,10 +1818,10 @@ class Deliveries:
         """List the deliveries of the workspace's webhooks, newest event first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             event_type: Only items of this event type.
             webhook_id: The webhook.
@@ -1855,10 +1865,10 @@ class AsyncDeliveries:
         """List the deliveries of the workspace's webhooks, newest event first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             event_type: Only items of this event type.
             webhook_id: The webhook.
@@ -1896,13 +1906,15 @@ class Events:
         caused_by: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.PublishedEvent:
-        """Publish an event to every webhook that it matches.
+        """Publish an event.
+
+        Patchbay delivers it to every matching webhook.
 
         Args:
             type: The event type, such as `POST_PUBLISHED`.
-            data: The content: an object of at most 256 KiB, which matches the type's schema.
+            data: The content: an object of at most 256 KiB that matches the type's schema.
             workspace_id: The workspace to publish for. Only the platform's workspace can set it.
-            caused_by: The event that led to this one, if there is one.
+            caused_by: The event that caused this one, if any.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -1915,7 +1927,7 @@ class Events:
         )
 
     def get(self, id: str) -> models.Event:
-        """Get an event with its deliveries, and the webhooks that it did not go to, with the reasons.
+        """Get an event with its deliveries, and the webhooks that did not get it, with the reasons.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -1928,7 +1940,8 @@ class Events:
         )
 
     def erase_data(self, id: str) -> None:
-        """Erase the data of an event, and what receivers and flows made of it. It cannot be sent again.
+        """Erase the data of an event, with the responses of receivers and flows. The event cannot be
+        resent.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -1945,7 +1958,7 @@ class Events:
     ) -> models.PublishedEvents:
         """Publish up to 100 events.
 
-        Each item of the response is a published event, or why it was rejected.
+        Each item of the response is a published event, or an error.
 
         Args:
             events: The events, at most 100.
@@ -1974,13 +1987,13 @@ class Events:
         """List the workspace's events, newest first, without their data.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             type: Only items of this type.
             status: Only items with this status.
-            source: Only events from there: `api`, `bus`, `patchbay` or `flow`.
+            source: Only events from this source: `api`, `bus`, `patchbay` or `flow`.
         """
         return self._http.page(
             Operation("GET", "/api/events"),
@@ -2013,13 +2026,15 @@ class AsyncEvents:
         caused_by: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.PublishedEvent:
-        """Publish an event to every webhook that it matches.
+        """Publish an event.
+
+        Patchbay delivers it to every matching webhook.
 
         Args:
             type: The event type, such as `POST_PUBLISHED`.
-            data: The content: an object of at most 256 KiB, which matches the type's schema.
+            data: The content: an object of at most 256 KiB that matches the type's schema.
             workspace_id: The workspace to publish for. Only the platform's workspace can set it.
-            caused_by: The event that led to this one, if there is one.
+            caused_by: The event that caused this one, if any.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -2032,7 +2047,7 @@ class AsyncEvents:
         )
 
     async def get(self, id: str) -> models.Event:
-        """Get an event with its deliveries, and the webhooks that it did not go to, with the reasons.
+        """Get an event with its deliveries, and the webhooks that did not get it, with the reasons.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -2045,7 +2060,8 @@ class AsyncEvents:
         )
 
     async def erase_data(self, id: str) -> None:
-        """Erase the data of an event, and what receivers and flows made of it. It cannot be sent again.
+        """Erase the data of an event, with the responses of receivers and flows. The event cannot be
+        resent.
 
         Args:
             id: The event's ID, `evt_…`.
@@ -2062,7 +2078,7 @@ class AsyncEvents:
     ) -> models.PublishedEvents:
         """Publish up to 100 events.
 
-        Each item of the response is a published event, or why it was rejected.
+        Each item of the response is a published event, or an error.
 
         Args:
             events: The events, at most 100.
@@ -2091,13 +2107,13 @@ class AsyncEvents:
         """List the workspace's events, newest first, without their data.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             type: Only items of this type.
             status: Only items with this status.
-            source: Only events from there: `api`, `bus`, `patchbay` or `flow`.
+            source: Only events from this source: `api`, `bus`, `patchbay` or `flow`.
         """
         return self._http.page(
             Operation("GET", "/api/events"),
@@ -2138,14 +2154,14 @@ class Flows:
         status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Flow:
-        """Create a flow: steps that run for each event that its trigger matches.
+        """Create a flow: steps that run for each event that matches its trigger.
 
         Args:
-            name: The name for people.
-            description: What it is, in a sentence or two.
+            name: The display name.
+            description: A description in a sentence or two.
             trigger: What starts the flow.
             steps: What the flow does, in order.
-            status: `ACTIVE`, or `INACTIVE` to store it only.
+            status: `ACTIVE`, or `INACTIVE` to save the flow without running it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -2160,7 +2176,7 @@ class Flows:
     def list_templates(
         self,
     ) -> Page[models.FlowTemplate]:
-        """List the templates of flows, with the choices that each needs."""
+        """List the flow templates, with the choices that each one needs."""
         return self._http.page(
             Operation("GET", "/api/flows/templates"),
             models.FlowTemplate,
@@ -2178,14 +2194,14 @@ class Flows:
         status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Flow:
-        """Install a template: create a flow from it and the caller's choices.
+        """Create a flow from a template and your choices.
 
         Args:
-            key: The key of a template of a flow, such as `published_posts`.
-            choices: An ID for each choice of the template, by the choice's key.
-            name: The name for people; the template's by default.
-            description: What it is, in a sentence or two; the template's by default.
-            status: `ACTIVE`, or `INACTIVE` to store it only.
+            key: The key of a flow template, such as `published_posts`.
+            choices: The ID for each choice of the template, by key.
+            name: The display name. By default, the template's.
+            description: A description in a sentence or two. By default, the template's.
+            status: `ACTIVE`, or `INACTIVE` to save the flow without running it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -2198,7 +2214,7 @@ class Flows:
         )
 
     def get(self, id: str) -> models.Flow:
-        """Read a flow.
+        """Get a flow.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2228,14 +2244,16 @@ class Flows:
         | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Flow:
-        """Update a flow: change the fields that are sent.
+        """Update a flow.
+
+        Only the fields that you send change.
 
         Args:
             id: The flow's ID, `flw_…`.
-            name: The name for people.
-            description: What it is, in a sentence or two.
-            trigger: What starts the flow, as a whole.
-            steps: What the flow does, in order: all steps.
+            name: The display name.
+            description: A description in a sentence or two.
+            trigger: The complete trigger.
+            steps: All steps of the flow, in order.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -2248,9 +2266,9 @@ class Flows:
         )
 
     def delete(self, id: str, *, if_match: int | str | None = None) -> None:
-        """Remove a flow.
+        """Delete a flow.
 
-        Its runs stay readable until they expire.
+        You can still get its runs until they expire.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2272,7 +2290,7 @@ class Flows:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Flow:
-        """Switch a flow on or off.
+        """Activate or deactivate a flow.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2311,8 +2329,8 @@ class Flows:
         Args:
             trigger: What starts the flow.
             steps: What the flow does, in order.
-            event_type: The type of the event; by default, the first one of the trigger.
-            data: The event's data; by default, the sample of the catalogue.
+            event_type: The type of the event. By default, the trigger's first event type.
+            data: The event's data. By default, the event type's sample.
         """
         return self._http.request(
             Operation("POST", "/api/flows/dry-run"),
@@ -2336,10 +2354,10 @@ class Flows:
 
         Args:
             id: The flow's ID, `flw_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
         """
         return self._http.page(
@@ -2350,7 +2368,7 @@ class Flows:
         )
 
     def get_run(self, id: str, run_id: str) -> models.FlowRunDetail:
-        """Read a run of a flow, step by step.
+        """Get a run of a flow, step by step.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2374,8 +2392,8 @@ class Flows:
         """List the workspace's flows, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
         """
@@ -2410,14 +2428,14 @@ class AsyncFlows:
         status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Flow:
-        """Create a flow: steps that run for each event that its trigger matches.
+        """Create a flow: steps that run for each event that matches its trigger.
 
         Args:
-            name: The name for people.
-            description: What it is, in a sentence or two.
+            name: The display name.
+            description: A description in a sentence or two.
             trigger: What starts the flow.
             steps: What the flow does, in order.
-            status: `ACTIVE`, or `INACTIVE` to store it only.
+            status: `ACTIVE`, or `INACTIVE` to save the flow without running it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -2432,7 +2450,7 @@ class AsyncFlows:
     def list_templates(
         self,
     ) -> AsyncPage[models.FlowTemplate]:
-        """List the templates of flows, with the choices that each needs."""
+        """List the flow templates, with the choices that each one needs."""
         return self._http.page(
             Operation("GET", "/api/flows/templates"),
             models.FlowTemplate,
@@ -2450,14 +2468,14 @@ class AsyncFlows:
         status: Literal["ACTIVE", "INACTIVE"] | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.Flow:
-        """Install a template: create a flow from it and the caller's choices.
+        """Create a flow from a template and your choices.
 
         Args:
-            key: The key of a template of a flow, such as `published_posts`.
-            choices: An ID for each choice of the template, by the choice's key.
-            name: The name for people; the template's by default.
-            description: What it is, in a sentence or two; the template's by default.
-            status: `ACTIVE`, or `INACTIVE` to store it only.
+            key: The key of a flow template, such as `published_posts`.
+            choices: The ID for each choice of the template, by key.
+            name: The display name. By default, the template's.
+            description: A description in a sentence or two. By default, the template's.
+            status: `ACTIVE`, or `INACTIVE` to save the flow without running it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -2470,7 +2488,7 @@ class AsyncFlows:
         )
 
     async def get(self, id: str) -> models.Flow:
-        """Read a flow.
+        """Get a flow.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2500,14 +2518,16 @@ class AsyncFlows:
         | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Flow:
-        """Update a flow: change the fields that are sent.
+        """Update a flow.
+
+        Only the fields that you send change.
 
         Args:
             id: The flow's ID, `flw_…`.
-            name: The name for people.
-            description: What it is, in a sentence or two.
-            trigger: What starts the flow, as a whole.
-            steps: What the flow does, in order: all steps.
+            name: The display name.
+            description: A description in a sentence or two.
+            trigger: The complete trigger.
+            steps: All steps of the flow, in order.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -2520,9 +2540,9 @@ class AsyncFlows:
         )
 
     async def delete(self, id: str, *, if_match: int | str | None = None) -> None:
-        """Remove a flow.
+        """Delete a flow.
 
-        Its runs stay readable until they expire.
+        You can still get its runs until they expire.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2544,7 +2564,7 @@ class AsyncFlows:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Flow:
-        """Switch a flow on or off.
+        """Activate or deactivate a flow.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2583,8 +2603,8 @@ class AsyncFlows:
         Args:
             trigger: What starts the flow.
             steps: What the flow does, in order.
-            event_type: The type of the event; by default, the first one of the trigger.
-            data: The event's data; by default, the sample of the catalogue.
+            event_type: The type of the event. By default, the trigger's first event type.
+            data: The event's data. By default, the event type's sample.
         """
         return await self._http.request(
             Operation("POST", "/api/flows/dry-run"),
@@ -2608,10 +2628,10 @@ class AsyncFlows:
 
         Args:
             id: The flow's ID, `flw_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
         """
         return self._http.page(
@@ -2622,7 +2642,7 @@ class AsyncFlows:
         )
 
     async def get_run(self, id: str, run_id: str) -> models.FlowRunDetail:
-        """Read a run of a flow, step by step.
+        """Get a run of a flow, step by step.
 
         Args:
             id: The flow's ID, `flw_…`.
@@ -2646,8 +2666,8 @@ class AsyncFlows:
         """List the workspace's flows, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
         """
@@ -2668,7 +2688,7 @@ class Health:
     def get(
         self,
     ) -> models.Health:
-        """Report the status and version of the API.
+        """Get the status and version of the API.
 
         Needs no credentials.
         """
@@ -2689,7 +2709,7 @@ class AsyncHealth:
     async def get(
         self,
     ) -> models.Health:
-        """Report the status and version of the API.
+        """Get the status and version of the API.
 
         Needs no credentials.
         """
@@ -2728,18 +2748,17 @@ class Integrations:
         """Create an integration.
 
         Args:
-            name: The name for people.
+            name: The display name.
             type: The type.
             provider: The provider, such as `hubspot`.
-            description: What it is, in a sentence or two.
-            logo_url: An image, by https.
-            config: The provider's settings by name: the OAuth client, and whatever else it needs.
-                Secrets are masked.
+            description: A description in a sentence or two.
+            logo_url: The URL of an image (https).
+            config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            is_public: Whether it is offered in the marketplace, once the platform has approved it.
-            metadata: Any object of yours, at most 8 KiB.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            is_public: Whether the marketplace lists it once the platform has approved it.
+            metadata: Your own data: any object of at most 8 KiB.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -2773,11 +2792,11 @@ class Integrations:
         | Unset = UNSET,
         integration_id: str | Unset = UNSET,
     ) -> Page[models.HealthItem]:
-        """List the health of integrations: what works, what does not, why, and what to do about it.
+        """List the health of integrations, webhooks and connections, and how to fix problems.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             kind: Only items of these kinds, separated by commas.
             state: Only items with these states, separated by commas.
             integration_id: Only this integration, its webhooks and its connections.
@@ -2802,16 +2821,16 @@ class Integrations:
         webhook_id: str | Unset = UNSET,
         event_type: str | Unset = UNSET,
     ) -> Page[models.Series]:
-        """Get the analytics of a period: volumes, success rates and latencies, by hour or day.
+        """Get analytics for a period: volumes, success rates and latencies, by hour or day.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             since: The start of the period, at most 7 days before its end; 31 days with `by=day`.
             until: The end of the period.
-            by: The length of a point: an hour or a day (UTC).
-            group_by: Return a series for each of these instead of one for all.
-            integration_id: Count only what belongs to this integration.
+            by: The interval of a point: an hour or a day (UTC).
+            group_by: Return one series per item of this kind, instead of one for all.
+            integration_id: Count only this integration's webhooks and connections.
             webhook_id: Count only the deliveries of this webhook.
             event_type: Count only deliveries of this event type.
         """
@@ -2847,8 +2866,8 @@ class Integrations:
         """List the integrations that can be installed: public integrations, then the built-in templates.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             type: Only integrations of this type.
             provider: The provider, such as `hubspot`.
             search: Words in the name or the description.
@@ -2861,7 +2880,7 @@ class Integrations:
         )
 
     def get_listing(self, id: str) -> models.Integration:
-        """Get a public integration or a built-in template of the marketplace.
+        """Get a public integration or a built-in template from the marketplace.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -2883,11 +2902,11 @@ class Integrations:
         auth_type: Literal["OAUTH2", "API_KEY", "BASIC"] | Unset = UNSET,
         search: str | Unset = UNSET,
     ) -> Page[models.ProviderSummary]:
-        """List the providers that Patchbay knows, and the kinds of providers that it does not know.
+        """List the built-in providers, and the types of custom providers.
 
         Args:
             type: Only providers for integrations of this type.
-            auth_type: How the connection signs in at the provider.
+            auth_type: How the connection authenticates at the provider.
             search: Part of the key, the name or the description.
         """
         return self._http.page(
@@ -2917,8 +2936,7 @@ class Integrations:
 
         Args:
             id: The integration's ID, `int_…`.
-            reveal: Whether to show the secrets in `config`. Requires the scope `credentials:read` as
-                well.
+            reveal: Whether to show the secrets in `config`. Also requires the scope `credentials:read`.
         """
         return self._http.request(
             Operation("GET", "/api/integrations/{id}"),
@@ -2947,22 +2965,23 @@ class Integrations:
         metadata: dict[str, Any] | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Update an integration: change the fields that are sent.
+        """Update an integration.
+
+        Only the fields that you send change.
 
         Args:
             id: The integration's ID, `int_…`.
-            name: The name for people.
+            name: The display name.
             type: The type.
             provider: The provider, such as `hubspot`.
-            description: What it is, in a sentence or two.
-            logo_url: An image, by https.
-            config: The provider's settings by name: the OAuth client, and whatever else it needs.
-                Secrets are masked.
+            description: A description in a sentence or two.
+            logo_url: The URL of an image (https).
+            config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            is_public: Whether it is offered in the marketplace, once the platform has approved it.
-            metadata: Any object of yours, at most 8 KiB.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            is_public: Whether the marketplace lists it once the platform has approved it.
+            metadata: Your own data: any object of at most 8 KiB.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -3011,7 +3030,7 @@ class Integrations:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Set the status of an integration: active, inactive or in error.
+        """Set the status of an integration: active, inactive or error.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3042,10 +3061,10 @@ class Integrations:
 
         Args:
             id: The integration's ID, `int_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -3056,7 +3075,7 @@ class Integrations:
         )
 
     def install(self, id: str, *, idempotency_key: str | None = None) -> models.Integration:
-        """Install a public integration or a template: copy it into the caller's workspace.
+        """Install a public integration or a template: copy it into your workspace.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3086,12 +3105,12 @@ class Integrations:
         """List the workspace's integrations, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             type: Only integrations of this type.
             status: Only items with this status.
             provider: Only integrations of this provider.
-            include_public: Also the marketplace's integrations of other workspaces, after the
+            include_public: Also list other workspaces' integrations from the marketplace, after the
                 workspace's own.
         """
         return self._http.page(
@@ -3136,18 +3155,17 @@ class AsyncIntegrations:
         """Create an integration.
 
         Args:
-            name: The name for people.
+            name: The display name.
             type: The type.
             provider: The provider, such as `hubspot`.
-            description: What it is, in a sentence or two.
-            logo_url: An image, by https.
-            config: The provider's settings by name: the OAuth client, and whatever else it needs.
-                Secrets are masked.
+            description: A description in a sentence or two.
+            logo_url: The URL of an image (https).
+            config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            is_public: Whether it is offered in the marketplace, once the platform has approved it.
-            metadata: Any object of yours, at most 8 KiB.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            is_public: Whether the marketplace lists it once the platform has approved it.
+            metadata: Your own data: any object of at most 8 KiB.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -3181,11 +3199,11 @@ class AsyncIntegrations:
         | Unset = UNSET,
         integration_id: str | Unset = UNSET,
     ) -> AsyncPage[models.HealthItem]:
-        """List the health of integrations: what works, what does not, why, and what to do about it.
+        """List the health of integrations, webhooks and connections, and how to fix problems.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             kind: Only items of these kinds, separated by commas.
             state: Only items with these states, separated by commas.
             integration_id: Only this integration, its webhooks and its connections.
@@ -3210,16 +3228,16 @@ class AsyncIntegrations:
         webhook_id: str | Unset = UNSET,
         event_type: str | Unset = UNSET,
     ) -> AsyncPage[models.Series]:
-        """Get the analytics of a period: volumes, success rates and latencies, by hour or day.
+        """Get analytics for a period: volumes, success rates and latencies, by hour or day.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             since: The start of the period, at most 7 days before its end; 31 days with `by=day`.
             until: The end of the period.
-            by: The length of a point: an hour or a day (UTC).
-            group_by: Return a series for each of these instead of one for all.
-            integration_id: Count only what belongs to this integration.
+            by: The interval of a point: an hour or a day (UTC).
+            group_by: Return one series per item of this kind, instead of one for all.
+            integration_id: Count only this integration's webhooks and connections.
             webhook_id: Count only the deliveries of this webhook.
             event_type: Count only deliveries of this event type.
         """
@@ -3255,8 +3273,8 @@ class AsyncIntegrations:
         """List the integrations that can be installed: public integrations, then the built-in templates.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             type: Only integrations of this type.
             provider: The provider, such as `hubspot`.
             search: Words in the name or the description.
@@ -3269,7 +3287,7 @@ class AsyncIntegrations:
         )
 
     async def get_listing(self, id: str) -> models.Integration:
-        """Get a public integration or a built-in template of the marketplace.
+        """Get a public integration or a built-in template from the marketplace.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3291,11 +3309,11 @@ class AsyncIntegrations:
         auth_type: Literal["OAUTH2", "API_KEY", "BASIC"] | Unset = UNSET,
         search: str | Unset = UNSET,
     ) -> AsyncPage[models.ProviderSummary]:
-        """List the providers that Patchbay knows, and the kinds of providers that it does not know.
+        """List the built-in providers, and the types of custom providers.
 
         Args:
             type: Only providers for integrations of this type.
-            auth_type: How the connection signs in at the provider.
+            auth_type: How the connection authenticates at the provider.
             search: Part of the key, the name or the description.
         """
         return self._http.page(
@@ -3325,8 +3343,7 @@ class AsyncIntegrations:
 
         Args:
             id: The integration's ID, `int_…`.
-            reveal: Whether to show the secrets in `config`. Requires the scope `credentials:read` as
-                well.
+            reveal: Whether to show the secrets in `config`. Also requires the scope `credentials:read`.
         """
         return await self._http.request(
             Operation("GET", "/api/integrations/{id}"),
@@ -3355,22 +3372,23 @@ class AsyncIntegrations:
         metadata: dict[str, Any] | Unset = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Update an integration: change the fields that are sent.
+        """Update an integration.
+
+        Only the fields that you send change.
 
         Args:
             id: The integration's ID, `int_…`.
-            name: The name for people.
+            name: The display name.
             type: The type.
             provider: The provider, such as `hubspot`.
-            description: What it is, in a sentence or two.
-            logo_url: An image, by https.
-            config: The provider's settings by name: the OAuth client, and whatever else it needs.
-                Secrets are masked.
+            description: A description in a sentence or two.
+            logo_url: The URL of an image (https).
+            config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The most requests in any 60 minutes.
-            rate_limit_per_day: The most requests in any 24 hours.
-            is_public: Whether it is offered in the marketplace, once the platform has approved it.
-            metadata: Any object of yours, at most 8 KiB.
+            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
+            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            is_public: Whether the marketplace lists it once the platform has approved it.
+            metadata: Your own data: any object of at most 8 KiB.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -3419,7 +3437,7 @@ class AsyncIntegrations:
         status_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Integration:
-        """Set the status of an integration: active, inactive or in error.
+        """Set the status of an integration: active, inactive or error.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3450,10 +3468,10 @@ class AsyncIntegrations:
 
         Args:
             id: The integration's ID, `int_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -3464,7 +3482,7 @@ class AsyncIntegrations:
         )
 
     async def install(self, id: str, *, idempotency_key: str | None = None) -> models.Integration:
-        """Install a public integration or a template: copy it into the caller's workspace.
+        """Install a public integration or a template: copy it into your workspace.
 
         Args:
             id: The integration's ID, `int_…`.
@@ -3494,12 +3512,12 @@ class AsyncIntegrations:
         """List the workspace's integrations, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             type: Only integrations of this type.
             status: Only items with this status.
             provider: Only integrations of this provider.
-            include_public: Also the marketplace's integrations of other workspaces, after the
+            include_public: Also list other workspaces' integrations from the marketplace, after the
                 workspace's own.
         """
         return self._http.page(
@@ -3526,7 +3544,7 @@ class Me:
     def get(
         self,
     ) -> models.Caller:
-        """Describe the caller: the workspace, the user, API key or session, and the scopes.
+        """Get the caller: the workspace, the user, API key or session, and the scopes.
 
         Needs credentials, and no particular scope.
         """
@@ -3547,7 +3565,7 @@ class AsyncMe:
     async def get(
         self,
     ) -> models.Caller:
-        """Describe the caller: the workspace, the user, API key or session, and the scopes.
+        """Get the caller: the workspace, the user, API key or session, and the scopes.
 
         Needs credentials, and no particular scope.
         """
@@ -3576,21 +3594,21 @@ class PortalSessions:
         return_url: str | Unset | None = UNSET,
         expires_in: int | Unset = UNSET,
     ) -> models.PortalSessionLink:
-        """Create a session of the console.
+        """Create a console session.
 
         Only this response contains its link.
 
         Needs credentials, and no particular scope.
 
         Args:
-            capabilities: The scopes of the session, which you must be allowed to grant.
-            read_only: Whether the session may change nothing.
-            theme: How the console looks.
+            capabilities: The scopes of the session. You can grant only scopes that you have.
+            read_only: Whether the session is read-only.
+            theme: The appearance of the console.
             view: The page that the console opens, such as `/webhooks`.
-            label: Who uses the session, for the audit log: a name or an address.
-            return_url: Where a session that has ended sends its user. Its origin must be in
+            label: Who uses the session, for the audit log: a name or an email address.
+            return_url: Where to send the user when the session ends. Its origin must be in
                 AllowedReturnOrigins.
-            expires_in: After how many seconds the session ends, at most 24 hours.
+            expires_in: The lifetime of the session in seconds, at most 24 hours.
         """
         return self._http.request(
             Operation("POST", "/api/portal/sessions"),
@@ -3609,7 +3627,7 @@ class PortalSessions:
         )
 
     def exchange(self, *, code: str) -> models.PortalSessionToken:
-        """Exchange the one-time code of a console link for the token of its session.
+        """Exchange the one-time code of a console link for the session's token.
 
         Needs no credentials.
 
@@ -3627,12 +3645,12 @@ class PortalSessions:
     def end(self, id: str) -> None:
         """End a portal session.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Needs credentials, and no particular scope.
 
         Args:
-            id: The portal session's ID, `pse_…`, or `current` for the session that asks.
+            id: The portal session's ID, `pse_…`, or `current` for the session of the caller.
         """
         return self._http.request(
             Operation("DELETE", "/api/portal/sessions/{id}"),
@@ -3647,8 +3665,8 @@ class PortalSessions:
         Needs credentials, and no particular scope.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/portal/sessions"),
@@ -3675,21 +3693,21 @@ class AsyncPortalSessions:
         return_url: str | Unset | None = UNSET,
         expires_in: int | Unset = UNSET,
     ) -> models.PortalSessionLink:
-        """Create a session of the console.
+        """Create a console session.
 
         Only this response contains its link.
 
         Needs credentials, and no particular scope.
 
         Args:
-            capabilities: The scopes of the session, which you must be allowed to grant.
-            read_only: Whether the session may change nothing.
-            theme: How the console looks.
+            capabilities: The scopes of the session. You can grant only scopes that you have.
+            read_only: Whether the session is read-only.
+            theme: The appearance of the console.
             view: The page that the console opens, such as `/webhooks`.
-            label: Who uses the session, for the audit log: a name or an address.
-            return_url: Where a session that has ended sends its user. Its origin must be in
+            label: Who uses the session, for the audit log: a name or an email address.
+            return_url: Where to send the user when the session ends. Its origin must be in
                 AllowedReturnOrigins.
-            expires_in: After how many seconds the session ends, at most 24 hours.
+            expires_in: The lifetime of the session in seconds, at most 24 hours.
         """
         return await self._http.request(
             Operation("POST", "/api/portal/sessions"),
@@ -3708,7 +3726,7 @@ class AsyncPortalSessions:
         )
 
     async def exchange(self, *, code: str) -> models.PortalSessionToken:
-        """Exchange the one-time code of a console link for the token of its session.
+        """Exchange the one-time code of a console link for the session's token.
 
         Needs no credentials.
 
@@ -3726,12 +3744,12 @@ class AsyncPortalSessions:
     async def end(self, id: str) -> None:
         """End a portal session.
 
-        Its next request is refused.
+        Patchbay rejects its next request.
 
         Needs credentials, and no particular scope.
 
         Args:
-            id: The portal session's ID, `pse_…`, or `current` for the session that asks.
+            id: The portal session's ID, `pse_…`, or `current` for the session of the caller.
         """
         return await self._http.request(
             Operation("DELETE", "/api/portal/sessions/{id}"),
@@ -3746,8 +3764,8 @@ class AsyncPortalSessions:
         Needs credentials, and no particular scope.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
         """
         return self._http.page(
             Operation("GET", "/api/portal/sessions"),
@@ -3764,10 +3782,10 @@ class Publications:
         self._http = http
 
     def get(self, workspace_id: str, id: str) -> models.PublicationDetail:
-        """Get a publication: what is submitted, what is listed, its copies, and the decisions on it.
+        """Get a publication: its submitted and listed versions, its copies, and its decisions.
 
         Args:
-            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            workspace_id: The publisher's workspace: the publication's `workspaceId`.
             id: The integration's ID, `int_…`.
         """
         return self._http.request(
@@ -3789,20 +3807,20 @@ class Publications:
         review_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.PublicationDetail:
-        """Decide on a publication: approve or reject the version that was reviewed, or withdraw it.
+        """Decide on a publication: approve or reject the reviewed version, or withdraw the publication.
 
         Args:
-            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            workspace_id: The publisher's workspace: the publication's `workspaceId`.
             id: The integration's ID, `int_…`.
-            version: The version that was reviewed: `version` of the publication. `WITHDRAW` needs none,
-                and applies to any version.
-            publisher_name: The publisher's name in the marketplace. Without it, an approval keeps the
-                current one.
+            version: The reviewed version: the publication's `version`. `WITHDRAW` does not need it and
+                applies to any version.
+            publisher_name: The publisher's name in the marketplace. By default, an approval keeps the
+                current name.
             verified: Whether an approval shows the publisher as verified.
-            review_reason: What the publisher reads about the decision.
-            decision: `APPROVE` lists the submitted version in the marketplace. `REJECT` leaves what is
-                listed. `WITHDRAW` takes the publication out of the marketplace, and stops its copies
-                within minutes.
+            review_reason: The reason, shown to the publisher.
+            decision: `APPROVE` lists the submitted version in the marketplace. `REJECT` keeps the
+                listed version. `WITHDRAW` removes the publication from the marketplace and stops its
+                copies within minutes.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -3827,13 +3845,13 @@ class Publications:
         cursor: str | Unset = UNSET,
         review_status: Literal["PENDING", "APPROVED", "REJECTED"] | Unset = UNSET,
     ) -> Page[models.Publication]:
-        """List the publications of all workspaces: those that wait for a decision, then the others.
+        """List the publications of all workspaces: pending reviews first, then the others.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            review_status: Only publications with this review status. Without a listed version, a
-                rejected one is in no list.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            review_status: Only publications with this review status. Rejected publications without a
+                listed version are never included.
         """
         return self._http.page(
             Operation("GET", "/api/publications"),
@@ -3850,10 +3868,10 @@ class AsyncPublications:
         self._http = http
 
     async def get(self, workspace_id: str, id: str) -> models.PublicationDetail:
-        """Get a publication: what is submitted, what is listed, its copies, and the decisions on it.
+        """Get a publication: its submitted and listed versions, its copies, and its decisions.
 
         Args:
-            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            workspace_id: The publisher's workspace: the publication's `workspaceId`.
             id: The integration's ID, `int_…`.
         """
         return await self._http.request(
@@ -3875,20 +3893,20 @@ class AsyncPublications:
         review_reason: str | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.PublicationDetail:
-        """Decide on a publication: approve or reject the version that was reviewed, or withdraw it.
+        """Decide on a publication: approve or reject the reviewed version, or withdraw the publication.
 
         Args:
-            workspace_id: The publisher's workspace, as `workspaceId` of a publication has it.
+            workspace_id: The publisher's workspace: the publication's `workspaceId`.
             id: The integration's ID, `int_…`.
-            version: The version that was reviewed: `version` of the publication. `WITHDRAW` needs none,
-                and applies to any version.
-            publisher_name: The publisher's name in the marketplace. Without it, an approval keeps the
-                current one.
+            version: The reviewed version: the publication's `version`. `WITHDRAW` does not need it and
+                applies to any version.
+            publisher_name: The publisher's name in the marketplace. By default, an approval keeps the
+                current name.
             verified: Whether an approval shows the publisher as verified.
-            review_reason: What the publisher reads about the decision.
-            decision: `APPROVE` lists the submitted version in the marketplace. `REJECT` leaves what is
-                listed. `WITHDRAW` takes the publication out of the marketplace, and stops its copies
-                within minutes.
+            review_reason: The reason, shown to the publisher.
+            decision: `APPROVE` lists the submitted version in the marketplace. `REJECT` keeps the
+                listed version. `WITHDRAW` removes the publication from the marketplace and stops its
+                copies within minutes.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -3913,13 +3931,13 @@ class AsyncPublications:
         cursor: str | Unset = UNSET,
         review_status: Literal["PENDING", "APPROVED", "REJECTED"] | Unset = UNSET,
     ) -> AsyncPage[models.Publication]:
-        """List the publications of all workspaces: those that wait for a decision, then the others.
+        """List the publications of all workspaces: pending reviews first, then the others.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            review_status: Only publications with this review status. Without a listed version, a
-                rejected one is in no list.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            review_status: Only publications with this review status. Rejected publications without a
+                listed version are never included.
         """
         return self._http.page(
             Operation("GET", "/api/publications"),
@@ -3949,9 +3967,9 @@ class Tasks:
         )
 
     def cancel(self, id: str) -> models.Task:
-        """Stop a running task.
+        """Cancel a running task.
 
-        What it has queued is still sent.
+        Deliveries that it already queued are still sent.
 
         Args:
             id: The task's ID, `tsk_…`.
@@ -3974,8 +3992,8 @@ class Tasks:
         """List the workspace's tasks, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             webhook_id: The webhook.
         """
@@ -4007,9 +4025,9 @@ class AsyncTasks:
         )
 
     async def cancel(self, id: str) -> models.Task:
-        """Stop a running task.
+        """Cancel a running task.
 
-        What it has queued is still sent.
+        Deliveries that it already queued are still sent.
 
         Args:
             id: The task's ID, `tsk_…`.
@@ -4032,8 +4050,8 @@ class AsyncTasks:
         """List the workspace's tasks, newest first.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             webhook_id: The webhook.
         """
@@ -4068,23 +4086,25 @@ class Webhooks:
         secret: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.WebhookWithSecret:
-        """Register a webhook.
+        """Create a webhook.
 
-        Only this response has its signing secret.
+        Only this response contains its signing secret.
 
         Args:
             kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
                 never changes.
-            name: The name for people.
+            name: The display name.
             url: The receiver's URL.
-            event_types: The event types that it gets, or `*` for all.
+            event_types: The subscribed event types, or `*` for all.
             filters: Conditions on an event's data. All must be true.
             integration_id: The integration that it belongs to.
-            headers: Headers of every request to the receiver. Responses mask their values.
-            retry_config: When failed attempts are repeated.
-            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            headers: Custom headers of every request to the receiver. Responses mask their values.
+            retry_config: The retry policy.
+            rate_limit_per_second: The maximum number of requests per second to the receiver; null for
+                no limit.
             disable_after: The number of consecutive failures that disables the webhook.
-            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
+            expires_in_seconds: The number of seconds after which the webhook is deleted; null for
+                never.
             secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -4151,22 +4171,26 @@ class Webhooks:
         expires_in_seconds: int | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Update a webhook: change the fields that are sent.
+        """Update a webhook.
+
+        Only the fields that you send change.
 
         Args:
             id: The webhook's ID, `whk_…`.
             kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
                 never changes.
-            name: The name for people.
+            name: The display name.
             url: The receiver's URL.
-            event_types: The event types that it gets, or `*` for all.
+            event_types: The subscribed event types, or `*` for all.
             filters: Conditions on an event's data. All must be true.
             integration_id: The integration that it belongs to.
-            headers: Headers of every request to the receiver. Responses mask their values.
-            retry_config: When failed attempts are repeated.
-            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            headers: Custom headers of every request to the receiver. Responses mask their values.
+            retry_config: The retry policy.
+            rate_limit_per_second: The maximum number of requests per second to the receiver; null for
+                no limit.
             disable_after: The number of consecutive failures that disables the webhook.
-            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
+            expires_in_seconds: The number of seconds after which the webhook is deleted; null for
+                never.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return self._http.request(
@@ -4191,7 +4215,7 @@ class Webhooks:
         )
 
     def delete(self, id: str, *, if_match: int | str | None = None) -> None:
-        """Remove a webhook and cancel its waiting deliveries.
+        """Delete a webhook and cancel its waiting deliveries.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4219,10 +4243,10 @@ class Webhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -4266,12 +4290,13 @@ class Webhooks:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
-        """Rotate the signing secret of a webhook: create one, shown only in this response. Older ones keep
-        signing for `overlapSeconds`.
+        """Rotate the signing secret of a webhook.
+
+        Only this response contains the new secret. Old secrets keep signing for `overlapSeconds`.
 
         Args:
             id: The webhook's ID, `whk_…`.
-            overlap_seconds: How long the older secrets sign alongside the new one; 0 ends them
+            overlap_seconds: How long the old secrets sign alongside the new one. 0 ends them
                 immediately.
             secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
@@ -4321,10 +4346,10 @@ class Webhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             event_type: Only items of this event type.
         """
@@ -4359,12 +4384,12 @@ class Webhooks:
     def retry_delivery(
         self, id: str, delivery_id: str, *, force: bool | Unset = UNSET, idempotency_key: str | None = None
     ) -> models.Delivery:
-        """Send a delivery again now.
+        """Resend a delivery now.
 
         Args:
             id: The webhook's ID, `whk_…`.
             delivery_id: The delivery's ID, `dlv_…`.
-            force: Whether to send it again although it was delivered.
+            force: Whether to resend a delivery that already succeeded.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -4379,12 +4404,12 @@ class Webhooks:
     def recover(
         self, id: str, *, since: datetime, until: datetime | Unset | None = UNSET, idempotency_key: str | None = None
     ) -> models.Recovering:
-        """Send the failed and cancelled deliveries of a time range again.
+        """Resend the failed and canceled deliveries of a time range.
 
         Args:
             id: The webhook's ID, `whk_…`.
             since: The time of the first event.
-            until: The time of the last event; now, if absent.
+            until: The time of the last event. By default, now.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -4408,17 +4433,16 @@ class Webhooks:
         dry_run: bool | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ReplayPreview | models.Task:
-        """Start a task that sends deliveries of a time range again, and events that the webhook did not
-        get.
+        """Start a task that resends deliveries of a time range, or sends events that the webhook missed.
 
         Args:
             id: The webhook's ID, `whk_…`.
             since: The time of the first event.
-            until: The time of the last event; now, if absent.
+            until: The time of the last event. By default, now.
             event_types: Only events of these types.
-            statuses: The statuses of the deliveries to send again.
-            missing: Whether to send also events that the webhook never got, because it was not active.
-            dry_run: Whether to only count.
+            statuses: The statuses of the deliveries to resend.
+            missing: Whether to also send events that the webhook missed because it was not active.
+            dry_run: Whether to count the deliveries without sending them.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         result: models.ReplayPreview | models.Task = self._http.request(
@@ -4451,10 +4475,10 @@ class Webhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            consumer: The consumer whose committed position the read starts after.
-            cursor: Where the read starts; takes precedence over the consumer's position.
-            limit: The most items of a page, 1 to 100.
-            wait: How many seconds to wait for an event if there is none.
+            consumer: The consumer. The read starts after its committed position.
+            cursor: Where the read starts. Takes precedence over the consumer's position.
+            limit: The maximum number of items per page, from 1 to 100.
+            wait: How many seconds to wait for an event if there are none.
         """
         return self._http.request(
             Operation("GET", "/api/integrations/webhooks/{id}/feed"),
@@ -4472,7 +4496,7 @@ class Webhooks:
             id: The webhook's ID, `whk_…`.
             consumer: The name of the consumer.
             sequence: The number of the entry in the feed.
-            rewind: Whether the position may go back.
+            rewind: Whether the position can move backward.
         """
         return self._http.request(
             Operation("POST", "/api/integrations/webhooks/{id}/feed/commit"),
@@ -4496,11 +4520,11 @@ class Webhooks:
         )
 
     def delete_consumer(self, id: str, consumer: str) -> None:
-        """Delete a consumer of a pull webhook's feed, with its position.
+        """Delete a consumer of a pull webhook's feed, and its position.
 
         Args:
             id: The webhook's ID, `whk_…`.
-            consumer: The name of a consumer of the feed.
+            consumer: The name of a feed consumer.
         """
         return self._http.request(
             Operation("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}"),
@@ -4521,8 +4545,8 @@ class Webhooks:
         """List the workspace's webhooks, newest first; `include` adds their stats and receivers.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             event_type: Only items of this event type.
             include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
@@ -4558,23 +4582,25 @@ class AsyncWebhooks:
         secret: str | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> models.WebhookWithSecret:
-        """Register a webhook.
+        """Create a webhook.
 
-        Only this response has its signing secret.
+        Only this response contains its signing secret.
 
         Args:
             kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
                 never changes.
-            name: The name for people.
+            name: The display name.
             url: The receiver's URL.
-            event_types: The event types that it gets, or `*` for all.
+            event_types: The subscribed event types, or `*` for all.
             filters: Conditions on an event's data. All must be true.
             integration_id: The integration that it belongs to.
-            headers: Headers of every request to the receiver. Responses mask their values.
-            retry_config: When failed attempts are repeated.
-            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            headers: Custom headers of every request to the receiver. Responses mask their values.
+            retry_config: The retry policy.
+            rate_limit_per_second: The maximum number of requests per second to the receiver; null for
+                no limit.
             disable_after: The number of consecutive failures that disables the webhook.
-            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
+            expires_in_seconds: The number of seconds after which the webhook is deleted; null for
+                never.
             secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
@@ -4641,22 +4667,26 @@ class AsyncWebhooks:
         expires_in_seconds: int | Unset | None = UNSET,
         if_match: int | str | None = None,
     ) -> models.Webhook:
-        """Update a webhook: change the fields that are sent.
+        """Update a webhook.
+
+        Only the fields that you send change.
 
         Args:
             id: The webhook's ID, `whk_…`.
             kind: `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It
                 never changes.
-            name: The name for people.
+            name: The display name.
             url: The receiver's URL.
-            event_types: The event types that it gets, or `*` for all.
+            event_types: The subscribed event types, or `*` for all.
             filters: Conditions on an event's data. All must be true.
             integration_id: The integration that it belongs to.
-            headers: Headers of every request to the receiver. Responses mask their values.
-            retry_config: When failed attempts are repeated.
-            rate_limit_per_second: The most requests per second to the receiver; null for no limit.
+            headers: Custom headers of every request to the receiver. Responses mask their values.
+            retry_config: The retry policy.
+            rate_limit_per_second: The maximum number of requests per second to the receiver; null for
+                no limit.
             disable_after: The number of consecutive failures that disables the webhook.
-            expires_in_seconds: After how many seconds the webhook is deleted; null for never.
+            expires_in_seconds: The number of seconds after which the webhook is deleted; null for
+                never.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
         return await self._http.request(
@@ -4681,7 +4711,7 @@ class AsyncWebhooks:
         )
 
     async def delete(self, id: str, *, if_match: int | str | None = None) -> None:
-        """Remove a webhook and cancel its waiting deliveries.
+        """Delete a webhook and cancel its waiting deliveries.
 
         Args:
             id: The webhook's ID, `whk_…`.
@@ -4709,10 +4739,10 @@ class AsyncWebhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             action: Only entries of this action, such as `integration.updated`.
         """
         return self._http.page(
@@ -4756,12 +4786,13 @@ class AsyncWebhooks:
         idempotency_key: str | None = None,
         if_match: int | str | None = None,
     ) -> models.WebhookWithSecret:
-        """Rotate the signing secret of a webhook: create one, shown only in this response. Older ones keep
-        signing for `overlapSeconds`.
+        """Rotate the signing secret of a webhook.
+
+        Only this response contains the new secret. Old secrets keep signing for `overlapSeconds`.
 
         Args:
             id: The webhook's ID, `whk_…`.
-            overlap_seconds: How long the older secrets sign alongside the new one; 0 ends them
+            overlap_seconds: How long the old secrets sign alongside the new one. 0 ends them
                 immediately.
             secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
@@ -4811,10 +4842,10 @@ class AsyncWebhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
-            since: Only from this time on.
-            until: Only up to this time.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
+            since: Only items from this time on.
+            until: Only items up to this time.
             status: Only items with this status.
             event_type: Only items of this event type.
         """
@@ -4849,12 +4880,12 @@ class AsyncWebhooks:
     async def retry_delivery(
         self, id: str, delivery_id: str, *, force: bool | Unset = UNSET, idempotency_key: str | None = None
     ) -> models.Delivery:
-        """Send a delivery again now.
+        """Resend a delivery now.
 
         Args:
             id: The webhook's ID, `whk_…`.
             delivery_id: The delivery's ID, `dlv_…`.
-            force: Whether to send it again although it was delivered.
+            force: Whether to resend a delivery that already succeeded.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -4869,12 +4900,12 @@ class AsyncWebhooks:
     async def recover(
         self, id: str, *, since: datetime, until: datetime | Unset | None = UNSET, idempotency_key: str | None = None
     ) -> models.Recovering:
-        """Send the failed and cancelled deliveries of a time range again.
+        """Resend the failed and canceled deliveries of a time range.
 
         Args:
             id: The webhook's ID, `whk_…`.
             since: The time of the first event.
-            until: The time of the last event; now, if absent.
+            until: The time of the last event. By default, now.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -4898,17 +4929,16 @@ class AsyncWebhooks:
         dry_run: bool | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> models.ReplayPreview | models.Task:
-        """Start a task that sends deliveries of a time range again, and events that the webhook did not
-        get.
+        """Start a task that resends deliveries of a time range, or sends events that the webhook missed.
 
         Args:
             id: The webhook's ID, `whk_…`.
             since: The time of the first event.
-            until: The time of the last event; now, if absent.
+            until: The time of the last event. By default, now.
             event_types: Only events of these types.
-            statuses: The statuses of the deliveries to send again.
-            missing: Whether to send also events that the webhook never got, because it was not active.
-            dry_run: Whether to only count.
+            statuses: The statuses of the deliveries to resend.
+            missing: Whether to also send events that the webhook missed because it was not active.
+            dry_run: Whether to count the deliveries without sending them.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         result: models.ReplayPreview | models.Task = await self._http.request(
@@ -4941,10 +4971,10 @@ class AsyncWebhooks:
 
         Args:
             id: The webhook's ID, `whk_…`.
-            consumer: The consumer whose committed position the read starts after.
-            cursor: Where the read starts; takes precedence over the consumer's position.
-            limit: The most items of a page, 1 to 100.
-            wait: How many seconds to wait for an event if there is none.
+            consumer: The consumer. The read starts after its committed position.
+            cursor: Where the read starts. Takes precedence over the consumer's position.
+            limit: The maximum number of items per page, from 1 to 100.
+            wait: How many seconds to wait for an event if there are none.
         """
         return await self._http.request(
             Operation("GET", "/api/integrations/webhooks/{id}/feed"),
@@ -4962,7 +4992,7 @@ class AsyncWebhooks:
             id: The webhook's ID, `whk_…`.
             consumer: The name of the consumer.
             sequence: The number of the entry in the feed.
-            rewind: Whether the position may go back.
+            rewind: Whether the position can move backward.
         """
         return await self._http.request(
             Operation("POST", "/api/integrations/webhooks/{id}/feed/commit"),
@@ -4986,11 +5016,11 @@ class AsyncWebhooks:
         )
 
     async def delete_consumer(self, id: str, consumer: str) -> None:
-        """Delete a consumer of a pull webhook's feed, with its position.
+        """Delete a consumer of a pull webhook's feed, and its position.
 
         Args:
             id: The webhook's ID, `whk_…`.
-            consumer: The name of a consumer of the feed.
+            consumer: The name of a feed consumer.
         """
         return await self._http.request(
             Operation("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}"),
@@ -5011,8 +5041,8 @@ class AsyncWebhooks:
         """List the workspace's webhooks, newest first; `include` adds their stats and receivers.
 
         Args:
-            limit: The most items of a page, 1 to 100.
-            cursor: Where the page starts: the `nextCursor` of the page before.
+            limit: The maximum number of items per page, from 1 to 100.
+            cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
             event_type: Only items of this event type.
             include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
@@ -5054,11 +5084,11 @@ class Workspace:
     ) -> models.Workspace:
         """Update the settings of the workspace.
 
-        They apply to what is stored from now on.
+        They apply to data stored from now on.
 
         Args:
-            retain_days: 1 to `maxRetainDays`; null for the default.
-            api_key_rotation: The policy of the API keys that have none of their own, as a whole; null
+            retain_days: From 1 to `maxRetainDays`; null for the default.
+            api_key_rotation: The complete rotation policy for API keys without their own policy. Null
                 removes it.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -5072,7 +5102,7 @@ class Workspace:
         )
 
     def delete(self, *, confirm: str) -> models.Task:
-        """Start a task that erases everything of the workspace.
+        """Start a task that erases all data of the workspace.
 
         It cannot be stopped or undone. A workspace can be erased once a day.
 
@@ -5087,7 +5117,7 @@ class Workspace:
         )
 
     def export(self, *, idempotency_key: str | None = None) -> models.Task:
-        """Start a task that writes everything of the workspace, except secrets, into a file to download.
+        """Start a task that exports all data of the workspace, except secrets, to a downloadable file.
 
         Args:
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
@@ -5130,11 +5160,11 @@ class AsyncWorkspace:
     ) -> models.Workspace:
         """Update the settings of the workspace.
 
-        They apply to what is stored from now on.
+        They apply to data stored from now on.
 
         Args:
-            retain_days: 1 to `maxRetainDays`; null for the default.
-            api_key_rotation: The policy of the API keys that have none of their own, as a whole; null
+            retain_days: From 1 to `maxRetainDays`; null for the default.
+            api_key_rotation: The complete rotation policy for API keys without their own policy. Null
                 removes it.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -5148,7 +5178,7 @@ class AsyncWorkspace:
         )
 
     async def delete(self, *, confirm: str) -> models.Task:
-        """Start a task that erases everything of the workspace.
+        """Start a task that erases all data of the workspace.
 
         It cannot be stopped or undone. A workspace can be erased once a day.
 
@@ -5163,7 +5193,7 @@ class AsyncWorkspace:
         )
 
     async def export(self, *, idempotency_key: str | None = None) -> models.Task:
-        """Start a task that writes everything of the workspace, except secrets, into a file to download.
+        """Start a task that exports all data of the workspace, except secrets, to a downloadable file.
 
         Args:
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.

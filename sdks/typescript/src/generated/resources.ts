@@ -22,7 +22,7 @@ export class Actions {
     this.#http = http;
   }
 
-  /** End a run of any workspace with the platform's answer. */
+  /** Complete a run of any workspace with the platform's result. */
   answerRun(id: string, body: Body<"answerRun">, options?: ConditionalOptions): Promise<models.Run> {
     return this.#http.request("PUT", "/api/actions/runs/{id}", { path: { id }, body, options });
   }
@@ -41,7 +41,7 @@ export class ApiKeys {
     this.#http = http;
   }
 
-  /** List the workspace's API keys, newest first, without their daily use. Ended keys stay listed for 30 days. */
+  /** List the workspace's API keys, newest first, without their daily usage. Ended keys stay listed for 30 days. */
   list(query: Query<"listApiKeys"> = {}, options?: Options): Page<models.ApiKey> {
     return this.#http.page("GET", "/api/integrations/api-keys", { query, options });
   }
@@ -60,7 +60,11 @@ export class ApiKeys {
     return this.#http.request("GET", "/api/integrations/api-keys/{id}", { path: { id }, options });
   }
 
-  /** Update an API key: change the fields that are sent. The changes apply from the key's next request. */
+  /**
+   * Update an API key.
+   *
+   * Only the fields that you send change, from the next request on.
+   */
   update(id: string, body: Body<"updateApiKey"> = {}, options?: ConditionalOptions): Promise<models.ApiKey> {
     return this.#http.request("PUT", "/api/integrations/api-keys/{id}", { path: { id }, body, options });
   }
@@ -68,7 +72,7 @@ export class ApiKeys {
   /**
    * Revoke an API key.
    *
-   * Its next request is refused.
+   * Patchbay rejects its next request.
    */
   revoke(id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/api-keys/{id}", { path: { id }, options });
@@ -80,8 +84,10 @@ export class ApiKeys {
   }
 
   /**
-   * Rotate an API key: create one with the same terms; the old one keeps working for `overlapSeconds`. Only this
-   * response contains `key`.
+   * Rotate an API key.
+   *
+   * The new key has the same settings; the old key keeps working for `overlapSeconds`. Only this response contains
+   * `key`.
    */
   rotate(id: string, body: Body<"rotateApiKey"> = {}, options?: WriteOptions): Promise<models.ApiKeyWithSecret> {
     return this.#http.request("POST", "/api/integrations/api-keys/{id}/rotate", {
@@ -130,7 +136,7 @@ export class Automations {
     return this.#http.request("GET", "/api/automations/{platform}/triggers", { path: { platform }, options });
   }
 
-  /** List the newest events of a type, in the shape that a hook gets. */
+  /** List the newest events of a type, in the format that hooks receive. */
   listSamples(
     platform: string,
     eventType: string,
@@ -152,7 +158,7 @@ export class Automations {
   /**
    * Subscribe an automation to events.
    *
-   * Only this response has the signing secret.
+   * Only this response contains the signing secret.
    */
   subscribe(
     platform: string,
@@ -199,7 +205,7 @@ export class Automations {
   /**
    * Start a run of an action.
    *
-   * The platform answers within 15 minutes.
+   * The platform completes it within 15 minutes.
    */
   startRun(
     platform: string,
@@ -247,7 +253,7 @@ export class ConnectSessions {
   /**
    * Create a link that connects one account.
    *
-   * Only this response contains it.
+   * Only this response contains the link.
    */
   create(body: Body<"createConnectSession">, options?: Options): Promise<models.ConnectSessionLink> {
     return this.#http.request("POST", "/api/connect/sessions", { body, options });
@@ -256,14 +262,14 @@ export class ConnectSessions {
   /**
    * Revoke a connect link.
    *
-   * Its next request is refused.
+   * Patchbay rejects its next request.
    */
   revoke(id: string, options?: Options): Promise<void> {
     return this.#http.request("DELETE", "/api/connect/sessions/{id}", { path: { id }, options });
   }
 
   /**
-   * Get what the page of a connect link shows.
+   * Get the contents of a connect link's page.
    *
    * Needs the token of a connect link.
    */
@@ -299,7 +305,7 @@ export class Connections {
     return this.#http.request("POST", "/api/integrations/oauth/callback", { body, idempotent: true, options });
   }
 
-  /** Refresh the token of a connection now. */
+  /** Refresh a connection's token now. */
   refresh(id: string, body: Body<"refreshConnection"> = {}, options?: Options): Promise<models.Connection> {
     return this.#http.request("POST", "/api/integrations/{id}/oauth/refresh", { path: { id }, body, options });
   }
@@ -340,7 +346,7 @@ export class Connections {
     });
   }
 
-  /** Get the access token, refreshed if that is due, or the credentials. */
+  /** Get the access token, refreshed if necessary, or the credentials. */
   token(
     id: string,
     connectionId: string,
@@ -380,17 +386,21 @@ export class Events {
     return this.#http.page("GET", "/api/events", { query, options });
   }
 
-  /** Publish an event to every webhook that it matches. */
+  /**
+   * Publish an event.
+   *
+   * Patchbay delivers it to every matching webhook.
+   */
   publish(body: Body<"publishEvent">, options?: IdempotentOptions): Promise<models.PublishedEvent> {
     return this.#http.request("POST", "/api/events", { body, idempotent: true, options });
   }
 
-  /** Get an event with its deliveries, and the webhooks that it did not go to, with the reasons. */
+  /** Get an event with its deliveries, and the webhooks that did not get it, with the reasons. */
   get(id: string, options?: Options): Promise<models.Event> {
     return this.#http.request("GET", "/api/events/{id}", { path: { id }, options });
   }
 
-  /** Erase the data of an event, and what receivers and flows made of it. It cannot be sent again. */
+  /** Erase the data of an event, with the responses of receivers and flows. The event cannot be resent. */
   eraseData(id: string, options?: Options): Promise<void> {
     return this.#http.request("DELETE", "/api/events/{id}/data", { path: { id }, options });
   }
@@ -398,7 +408,7 @@ export class Events {
   /**
    * Publish up to 100 events.
    *
-   * Each item of the response is a published event, or why it was rejected.
+   * Each item of the response is a published event, or an error.
    */
   publishBatch(body: Body<"publishEvents">, options?: IdempotentOptions): Promise<models.PublishedEvents> {
     return this.#http.request("POST", "/api/events/batch", { body, idempotent: true, options });
@@ -418,17 +428,17 @@ export class Flows {
     return this.#http.page("GET", "/api/flows", { query, options });
   }
 
-  /** Create a flow: steps that run for each event that its trigger matches. */
+  /** Create a flow: steps that run for each event that matches its trigger. */
   create(body: Body<"createFlow">, options?: IdempotentOptions): Promise<models.Flow> {
     return this.#http.request("POST", "/api/flows", { body, idempotent: true, options });
   }
 
-  /** List the templates of flows, with the choices that each needs. */
+  /** List the flow templates, with the choices that each one needs. */
   listTemplates(options?: Options): Page<models.FlowTemplate> {
     return this.#http.page("GET", "/api/flows/templates", { options });
   }
 
-  /** Install a template: create a flow from it and the caller's choices. */
+  /** Create a flow from a template and your choices. */
   install(key: string, body: Body<"installFlow"> = {}, options?: IdempotentOptions): Promise<models.Flow> {
     return this.#http.request("POST", "/api/flows/templates/{key}/install", {
       path: { key },
@@ -438,26 +448,30 @@ export class Flows {
     });
   }
 
-  /** Read a flow. */
+  /** Get a flow. */
   get(id: string, options?: Options): Promise<models.Flow> {
     return this.#http.request("GET", "/api/flows/{id}", { path: { id }, options });
   }
 
-  /** Update a flow: change the fields that are sent. */
+  /**
+   * Update a flow.
+   *
+   * Only the fields that you send change.
+   */
   update(id: string, body: Body<"updateFlow"> = {}, options?: ConditionalOptions): Promise<models.Flow> {
     return this.#http.request("PUT", "/api/flows/{id}", { path: { id }, body, options });
   }
 
   /**
-   * Remove a flow.
+   * Delete a flow.
    *
-   * Its runs stay readable until they expire.
+   * You can still get its runs until they expire.
    */
   delete(id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/flows/{id}", { path: { id }, options });
   }
 
-  /** Switch a flow on or off. */
+  /** Activate or deactivate a flow. */
   setStatus(id: string, body: Body<"setFlowStatus">, options?: ConditionalOptions): Promise<models.Flow> {
     return this.#http.request("PUT", "/api/flows/{id}/status", { path: { id }, body, options });
   }
@@ -476,7 +490,7 @@ export class Flows {
     return this.#http.page("GET", "/api/flows/{id}/runs", { path: { id }, query, options });
   }
 
-  /** Read a run of a flow, step by step. */
+  /** Get a run of a flow, step by step. */
   getRun(id: string, runId: string, options?: Options): Promise<models.FlowRunDetail> {
     return this.#http.request("GET", "/api/flows/{id}/runs/{runId}", { path: { id, runId }, options });
   }
@@ -491,7 +505,7 @@ export class Health {
   }
 
   /**
-   * Report the status and version of the API.
+   * Get the status and version of the API.
    *
    * Needs no credentials.
    */
@@ -518,12 +532,12 @@ export class Integrations {
     return this.#http.request("POST", "/api/integrations", { body, idempotent: true, options });
   }
 
-  /** List the health of integrations: what works, what does not, why, and what to do about it. */
+  /** List the health of integrations, webhooks and connections, and how to fix problems. */
   health(query: Query<"integrationHealth"> = {}, options?: Options): Page<models.HealthItem> {
     return this.#http.page("GET", "/api/integrations/health", { query, options });
   }
 
-  /** Get the analytics of a period: volumes, success rates and latencies, by hour or day. */
+  /** Get analytics for a period: volumes, success rates and latencies, by hour or day. */
   analytics(query: Query<"integrationAnalytics"> = {}, options?: Options): Page<models.Series> {
     return this.#http.page("GET", "/api/integrations/analytics", { query, options });
   }
@@ -533,12 +547,12 @@ export class Integrations {
     return this.#http.page("GET", "/api/integrations/marketplace", { query, options });
   }
 
-  /** Get a public integration or a built-in template of the marketplace. */
+  /** Get a public integration or a built-in template from the marketplace. */
   getListing(id: string, options?: Options): Promise<models.Integration> {
     return this.#http.request("GET", "/api/integrations/marketplace/{id}", { path: { id }, options });
   }
 
-  /** List the providers that Patchbay knows, and the kinds of providers that it does not know. */
+  /** List the built-in providers, and the types of custom providers. */
   listProviders(query: Query<"listProviders"> = {}, options?: Options): Page<models.ProviderSummary> {
     return this.#http.page("GET", "/api/integrations/providers", { query, options });
   }
@@ -557,7 +571,11 @@ export class Integrations {
     return this.#http.request("GET", "/api/integrations/{id}", { path: { id }, query, options });
   }
 
-  /** Update an integration: change the fields that are sent. */
+  /**
+   * Update an integration.
+   *
+   * Only the fields that you send change.
+   */
   update(id: string, body: Body<"updateIntegration"> = {}, options?: ConditionalOptions): Promise<models.Integration> {
     return this.#http.request("PUT", "/api/integrations/{id}", { path: { id }, body, options });
   }
@@ -571,7 +589,7 @@ export class Integrations {
     return this.#http.request("DELETE", "/api/integrations/{id}", { path: { id }, options });
   }
 
-  /** Set the status of an integration: active, inactive or in error. */
+  /** Set the status of an integration: active, inactive or error. */
   setStatus(id: string, body: Body<"setIntegrationStatus">, options?: ConditionalOptions): Promise<models.Integration> {
     return this.#http.request("PUT", "/api/integrations/{id}/status", { path: { id }, body, options });
   }
@@ -581,7 +599,7 @@ export class Integrations {
     return this.#http.page("GET", "/api/integrations/{id}/logs", { path: { id }, query, options });
   }
 
-  /** Install a public integration or a template: copy it into the caller's workspace. */
+  /** Install a public integration or a template: copy it into your workspace. */
   install(id: string, options?: IdempotentOptions): Promise<models.Integration> {
     return this.#http.request("POST", "/api/integrations/{id}/install", { path: { id }, idempotent: true, options });
   }
@@ -596,7 +614,7 @@ export class Me {
   }
 
   /**
-   * Describe the caller: the workspace, the user, API key or session, and the scopes.
+   * Get the caller: the workspace, the user, API key or session, and the scopes.
    *
    * Needs credentials, and no particular scope.
    */
@@ -623,7 +641,7 @@ export class PortalSessions {
   }
 
   /**
-   * Create a session of the console.
+   * Create a console session.
    *
    * Only this response contains its link.
    *
@@ -634,7 +652,7 @@ export class PortalSessions {
   }
 
   /**
-   * Exchange the one-time code of a console link for the token of its session.
+   * Exchange the one-time code of a console link for the session's token.
    *
    * Needs no credentials.
    */
@@ -645,7 +663,7 @@ export class PortalSessions {
   /**
    * End a portal session.
    *
-   * Its next request is refused.
+   * Patchbay rejects its next request.
    *
    * Needs credentials, and no particular scope.
    */
@@ -662,17 +680,17 @@ export class Publications {
     this.#http = http;
   }
 
-  /** List the publications of all workspaces: those that wait for a decision, then the others. */
+  /** List the publications of all workspaces: pending reviews first, then the others. */
   list(query: Query<"listPublications"> = {}, options?: Options): Page<models.Publication> {
     return this.#http.page("GET", "/api/publications", { query, options });
   }
 
-  /** Get a publication: what is submitted, what is listed, its copies, and the decisions on it. */
+  /** Get a publication: its submitted and listed versions, its copies, and its decisions. */
   get(workspaceId: string, id: string, options?: Options): Promise<models.PublicationDetail> {
     return this.#http.request("GET", "/api/publications/{workspaceId}/{id}", { path: { workspaceId, id }, options });
   }
 
-  /** Decide on a publication: approve or reject the version that was reviewed, or withdraw it. */
+  /** Decide on a publication: approve or reject the reviewed version, or withdraw the publication. */
   decide(
     workspaceId: string,
     id: string,
@@ -706,9 +724,9 @@ export class Tasks {
   }
 
   /**
-   * Stop a running task.
+   * Cancel a running task.
    *
-   * What it has queued is still sent.
+   * Deliveries that it already queued are still sent.
    */
   cancel(id: string, options?: Options): Promise<models.Task> {
     return this.#http.request("POST", "/api/tasks/{id}/cancel", { path: { id }, options });
@@ -729,9 +747,9 @@ export class Webhooks {
   }
 
   /**
-   * Register a webhook.
+   * Create a webhook.
    *
-   * Only this response has its signing secret.
+   * Only this response contains its signing secret.
    */
   create(body: Body<"createWebhook">, options?: IdempotentOptions): Promise<models.WebhookWithSecret> {
     return this.#http.request("POST", "/api/integrations/webhooks", { body, idempotent: true, options });
@@ -747,12 +765,16 @@ export class Webhooks {
     return this.#http.request("GET", "/api/integrations/webhooks/{id}", { path: { id }, options });
   }
 
-  /** Update a webhook: change the fields that are sent. */
+  /**
+   * Update a webhook.
+   *
+   * Only the fields that you send change.
+   */
   update(id: string, body: Body<"updateWebhook"> = {}, options?: ConditionalOptions): Promise<models.Webhook> {
     return this.#http.request("PUT", "/api/integrations/webhooks/{id}", { path: { id }, body, options });
   }
 
-  /** Remove a webhook and cancel its waiting deliveries. */
+  /** Delete a webhook and cancel its waiting deliveries. */
   delete(id: string, options?: ConditionalOptions): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/webhooks/{id}", { path: { id }, options });
   }
@@ -768,8 +790,9 @@ export class Webhooks {
   }
 
   /**
-   * Rotate the signing secret of a webhook: create one, shown only in this response. Older ones keep signing for
-   * `overlapSeconds`.
+   * Rotate the signing secret of a webhook.
+   *
+   * Only this response contains the new secret. Old secrets keep signing for `overlapSeconds`.
    */
   rotateSecret(
     id: string,
@@ -807,7 +830,7 @@ export class Webhooks {
     });
   }
 
-  /** Send a delivery again now. */
+  /** Resend a delivery now. */
   retryDelivery(
     id: string,
     deliveryId: string,
@@ -822,7 +845,7 @@ export class Webhooks {
     });
   }
 
-  /** Send the failed and cancelled deliveries of a time range again. */
+  /** Resend the failed and canceled deliveries of a time range. */
   recover(id: string, body: Body<"recoverDeliveries">, options?: IdempotentOptions): Promise<models.Recovering> {
     return this.#http.request("POST", "/api/integrations/webhooks/{id}/recover", {
       path: { id },
@@ -832,7 +855,7 @@ export class Webhooks {
     });
   }
 
-  /** Start a task that sends deliveries of a time range again, and events that the webhook did not get. */
+  /** Start a task that resends deliveries of a time range, or sends events that the webhook missed. */
   replay(
     id: string,
     body: Body<"replayDeliveries">,
@@ -861,7 +884,7 @@ export class Webhooks {
     return this.#http.page("GET", "/api/integrations/webhooks/{id}/feed/consumers", { path: { id }, options });
   }
 
-  /** Delete a consumer of a pull webhook's feed, with its position. */
+  /** Delete a consumer of a pull webhook's feed, and its position. */
   deleteConsumer(id: string, consumer: string, options?: Options): Promise<void> {
     return this.#http.request("DELETE", "/api/integrations/webhooks/{id}/feed/consumers/{consumer}", {
       path: { id, consumer },
@@ -890,14 +913,14 @@ export class Workspace {
   /**
    * Update the settings of the workspace.
    *
-   * They apply to what is stored from now on.
+   * They apply to data stored from now on.
    */
   update(body: Body<"updateWorkspace"> = {}, options?: ConditionalOptions): Promise<models.Workspace> {
     return this.#http.request("PUT", "/api/workspace", { body, options });
   }
 
   /**
-   * Start a task that erases everything of the workspace.
+   * Start a task that erases all data of the workspace.
    *
    * It cannot be stopped or undone. A workspace can be erased once a day.
    */
@@ -905,7 +928,7 @@ export class Workspace {
     return this.#http.request("DELETE", "/api/workspace", { query, options });
   }
 
-  /** Start a task that writes everything of the workspace, except secrets, into a file to download. */
+  /** Start a task that exports all data of the workspace, except secrets, to a downloadable file. */
   export(options?: IdempotentOptions): Promise<models.Task> {
     return this.#http.request("POST", "/api/workspace/export", { idempotent: true, options });
   }

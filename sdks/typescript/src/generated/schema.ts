@@ -8,7 +8,7 @@ export interface components {
             accessToken: string;
             /**
              * Format: date-time
-             * @description When the token expires; null if the provider does not say.
+             * @description When the token expires; null if the provider does not specify it.
              */
             expiresAt: string | null;
             /** @description What the provider returned with the token, such as the URL of its API. */
@@ -27,9 +27,9 @@ export interface components {
             /** @description The account's name at the provider. */
             label: string | null;
         };
-        /** @description An action. `input` and `output` are JSON Schemas; a string with `x-choices` takes an ID of its list. */
+        /** @description An action. `input` and `output` are JSON Schemas. A string with `x-choices` takes an ID from that list of choices. */
         ActionInfo: {
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string;
             /** @description The key of the action, for `POST …/actions/{key}`. */
             id: string;
@@ -37,9 +37,9 @@ export interface components {
             input: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
-            /** @description The name for people. */
+            /** @description The display name. */
             label: string;
-            /** @description What it is about, in title case. */
+            /** @description The noun of its subject, in title case. */
             noun: string;
             /** @description The JSON Schema of the result. */
             output: {
@@ -61,7 +61,7 @@ export interface components {
             input: Record<string, never>;
             /** @description Where the automation runs. */
             platform: components["schemas"]["ActionRequestedDataPlatform"];
-            /** @description The run; send the result with this id. */
+            /** @description The run; send the result with this ID. */
             runId: string;
             /** @description The workspace that the action is for. */
             workspaceId: string;
@@ -85,13 +85,13 @@ export interface components {
              */
             type: "ACTION_REQUESTED";
         };
-        /** @description A bare array, as the automation platforms require. */
+        /** @description An array, as the automation platforms require. */
         Actions: components["schemas"]["ActionInfo"][];
         /** @description The data of a `ALERT_TRIGGERED` event. */
         AlertTriggeredData: {
             /** @description The alert whose condition was met. */
             alertId: string;
-            /** @description The alert in words. */
+            /** @description A description of the alert. */
             message?: string | null;
             /** @description The metric of the alert. */
             metric?: string;
@@ -133,9 +133,9 @@ export interface components {
              */
             type: "ALERT_TRIGGERED";
         };
-        /** @description One series without `groupBy`, and otherwise one for each group: integrations, webhooks and connections newest first, event types by their number of attempts. `since` and `until` are the period that the series cover: it ends with the last hour that was added up, which happens 15 minutes after the hour's end. */
+        /** @description One series without `groupBy`, otherwise one per group: integrations, webhooks and connections newest first, event types by number of attempts. The series cover the period from `since` to `until`. It ends with the last complete hour; each hour is added 15 minutes after it ends. */
         Analytics: {
-            /** @description The length of a point. */
+            /** @description The interval of a point. */
             by: components["schemas"]["AnalyticsBy"];
             /** @description The series of this page. */
             items: components["schemas"]["Series"][];
@@ -143,23 +143,23 @@ export interface components {
             nextCursor: string | null;
             /**
              * Format: date-time
-             * @description The start of the first hour that was counted.
+             * @description The start of the first hour.
              */
             since: string;
             /**
              * Format: date-time
-             * @description The end of the last hour that was counted: at most that of the last hour that was added up.
+             * @description The end of the last hour for which data is complete.
              */
             until: string;
         };
         /** @enum {string} */
         AnalyticsBy: "hour" | "day";
-        /** @description The platform's answer to a run. */
+        /** @description The platform's result for a run. */
         AnswerRun: components["schemas"]["Succeeded"] | components["schemas"]["Failed"];
         /**
-         * @description A key without its secret. `rotatedFrom` is the key that this one replaces.
+         * @description A key without its secret. `rotatedFrom` is the key that this one replaced.
          *
-         *     `rotation` is the key's own policy; if it is null, that of the workspace applies. `nextRotationAt` is when the key is due by either. `lastError` is why its rotation has not succeeded yet.
+         *     `rotation` is the key's own policy; if it is null, the workspace's policy applies. `nextRotationAt` is when the key is due under that policy. `lastError` is why its rotation has not succeeded yet.
          */
         ApiKey: {
             /**
@@ -180,25 +180,25 @@ export interface components {
             lastError: components["schemas"]["LastError"] | null;
             /**
              * Format: date-time
-             * @description When it was last used, to the minute or so.
+             * @description When it was last used, accurate to about a minute.
              */
             lastUsedAt: string | null;
-            /** @description The key with its secret masked. */
+            /** @description The masked key. */
             maskedKey: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /**
              * Format: date-time
-             * @description When the key is due for rotation; null if it is not to be rotated.
+             * @description When the key is due for rotation, or null.
              */
             nextRotationAt: string | null;
-            /** @description The most requests in any 24 hours. */
+            /** @description The maximum number of requests in any 24 hours. */
             rateLimitPerDay: number;
-            /** @description The most requests in any 60 minutes. */
+            /** @description The maximum number of requests in any 60 minutes. */
             rateLimitPerHour: number;
-            /** @description The key that this one replaces, or null. */
+            /** @description The key that this one replaced, or null. */
             rotatedFrom: string | null;
-            /** @description The key's own policy of rotation; null if that of the workspace applies, if it has one. */
+            /** @description The key's own rotation policy; null if the workspace's policy applies. */
             rotation: components["schemas"]["KeyRotation"] | null;
             /** @description The scopes. */
             scopes: string[];
@@ -209,14 +209,14 @@ export interface components {
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description How much the key was used. */
+            /** @description The usage of the key. */
             usage: components["schemas"]["Usage"];
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
         /** @description The data of a `API_KEY_CREATED` event. */
         ApiKeyCreatedData: {
-            /** @description Who created it, as id of GET /api/me shows it. */
+            /** @description Who created it, in the format of `id` in GET /api/me. */
             createdBy: string;
             /**
              * Format: date-time
@@ -229,7 +229,7 @@ export interface components {
             maskedKey: string;
             /** @description Its name. */
             name: string;
-            /** @description What it may do. */
+            /** @description The scopes of the key. */
             scopes: string[];
         };
         /** @description Triggers when an API key is created. */
@@ -251,7 +251,7 @@ export interface components {
         };
         /** @description The data of a `API_KEY_EXPIRING` event. */
         ApiKeyExpiringData: {
-            /** @description How many days before the expiry the notice was due. */
+            /** @description How many days before the expiration the notice was due. */
             daysLeft: number;
             /**
              * Format: date-time
@@ -301,7 +301,7 @@ export interface components {
              * @description When it was revoked.
              */
             revokedAt: string;
-            /** @description Who revoked it, as id of GET /api/me shows it. */
+            /** @description Who revoked it, in the format of `id` in GET /api/me. */
             revokedBy: string | null;
         };
         /** @description Triggers when an API key is revoked. */
@@ -334,12 +334,12 @@ export interface components {
             maskedKey: string;
             /** @description Its name. */
             name: string;
-            /** @description Who rotated it, as id of GET /api/me shows it. */
+            /** @description Who rotated it, in the format of `id` in GET /api/me. */
             rotatedBy: string;
             /** @description The key that replaces it. */
             successorId: string;
         };
-        /** @description Triggers when an API key gets a successor. */
+        /** @description Triggers when an API key is rotated. */
         ApiKeyRotatedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ApiKeyRotatedData"];
@@ -372,7 +372,7 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
-        /** @description Triggers when an API key that Patchbay does not rotate by itself is due, and 7 days before. */
+        /** @description Triggers when an API key that Patchbay does not rotate automatically is due for rotation, and 7 days before. */
         ApiKeyRotationDueEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ApiKeyRotationDueData"];
@@ -404,10 +404,10 @@ export interface components {
             maskedKey: string;
             /** @description Its name. */
             name: string;
-            /** @description Why it failed, as a code. */
+            /** @description The code of the error. */
             statusReason: string;
         };
-        /** @description Triggers when an API key is due, but its successor cannot be delivered, once a day. */
+        /** @description Triggers when an API key is due for rotation but the new key cannot be delivered, once a day. */
         ApiKeyRotationFailedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ApiKeyRotationFailedData"];
@@ -424,7 +424,7 @@ export interface components {
              */
             type: "API_KEY_ROTATION_FAILED";
         };
-        /** @description The response to the creation of a key, the only one that contains it. */
+        /** @description A new API key. Only this response contains it. */
         ApiKeyWithSecret: {
             /**
              * Format: date-time
@@ -446,25 +446,25 @@ export interface components {
             lastError: components["schemas"]["LastError"] | null;
             /**
              * Format: date-time
-             * @description When it was last used, to the minute or so.
+             * @description When it was last used, accurate to about a minute.
              */
             lastUsedAt: string | null;
-            /** @description The key with its secret masked. */
+            /** @description The masked key. */
             maskedKey: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /**
              * Format: date-time
-             * @description When the key is due for rotation; null if it is not to be rotated.
+             * @description When the key is due for rotation, or null.
              */
             nextRotationAt: string | null;
-            /** @description The most requests in any 24 hours. */
+            /** @description The maximum number of requests in any 24 hours. */
             rateLimitPerDay: number;
-            /** @description The most requests in any 60 minutes. */
+            /** @description The maximum number of requests in any 60 minutes. */
             rateLimitPerHour: number;
-            /** @description The key that this one replaces, or null. */
+            /** @description The key that this one replaced, or null. */
             rotatedFrom: string | null;
-            /** @description The key's own policy of rotation; null if that of the workspace applies, if it has one. */
+            /** @description The key's own rotation policy; null if the workspace's policy applies. */
             rotation: components["schemas"]["KeyRotation"] | null;
             /** @description The scopes. */
             scopes: string[];
@@ -475,14 +475,14 @@ export interface components {
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description How much the key was used. */
+            /** @description The usage of the key. */
             usage: components["schemas"]["Usage"];
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
         /** @description The data of a `APPROVAL_COMPLETED` event. */
         ApprovalCompletedData: {
-            /** @description The platform's own id of the approval. */
+            /** @description The platform's ID of the approval. */
             approvalId: string;
             /** @description Their comment. */
             comment?: string | null;
@@ -495,9 +495,9 @@ export interface components {
             decidedBy?: string;
             /** @description The decision. */
             decision: components["schemas"]["ApprovalCompletedDataDecision"];
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network?: string;
-            /** @description The post that it is about. */
+            /** @description The post that was approved or rejected. */
             postId: string;
             /** @description The text of the post. */
             text?: string;
@@ -523,18 +523,18 @@ export interface components {
         };
         /** @description The data of a `APPROVAL_REQUESTED` event. */
         ApprovalRequestedData: {
-            /** @description The platform's own id of the approval. */
+            /** @description The platform's ID of the approval. */
             approvalId: string;
-            /** @description The users who may decide. */
+            /** @description The users who can decide. */
             approverIds?: string[];
             /**
              * Format: date-time
              * @description When the decision is due.
              */
             dueAt?: string | null;
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network?: string;
-            /** @description The post that it is about. */
+            /** @description The post that was approved or rejected. */
             postId: string;
             /**
              * Format: date-time
@@ -551,7 +551,7 @@ export interface components {
              */
             url?: string | null;
         };
-        /** @description Triggers when somebody asks for a post to be approved. */
+        /** @description Triggers when someone asks for a post to be approved. */
         ApprovalRequestedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ApprovalRequestedData"];
@@ -571,7 +571,7 @@ export interface components {
         /**
          * @description One request and its result. `statusCode` is null if there was no response; then `error` says why.
          *
-         *     Up to 16 KB of the decoded response body are stored for a failure or a test, less than 1 KB for a success. If the response is not shown, `withheld` says why, `responseBody` is null and `responseHeaders` is empty.
+         *     Patchbay stores up to 16 KB of the decoded response body for a failure or a test, and less than 1 KB for a success. If the response is not shown, `withheld` says why, `responseBody` is null and `responseHeaders` is empty.
          */
         Attempt: {
             /** @description The duration of the attempt in milliseconds. */
@@ -580,13 +580,13 @@ export interface components {
             error: components["schemas"]["AttemptError"] | null;
             /** @description The number of the attempt, from 1. */
             number: number;
-            /** @description The headers that were sent. Values of the webhook's own headers are masked. */
+            /** @description The request headers. Values of custom headers are masked. */
             requestHeaders: {
                 [key: string]: string;
             };
-            /** @description The start of the response's body, or null. */
+            /** @description The start of the response body, or null. */
             responseBody: string | null;
-            /** @description The headers of the response. */
+            /** @description The response headers. */
             responseHeaders: {
                 [key: string]: string;
             };
@@ -599,7 +599,7 @@ export interface components {
             statusCode: number | null;
             /** @description Why the attempt was made. */
             trigger: components["schemas"]["AttemptTrigger"];
-            /** @description Whether the response's body was longer than what is stored. */
+            /** @description Whether the stored response body is truncated. */
             truncated: boolean;
             /** @description Why the response is not shown, or null. */
             withheld: string | null;
@@ -614,16 +614,16 @@ export interface components {
         /** @enum {string} */
         AttemptTrigger: "AUTO" | "MANUAL" | "TEST" | "RECOVER" | "REPLAY";
         /**
-         * @description A request for a change or for a secret. Kept for 400 days.
+         * @description A request for a change or a secret. Kept for 400 days.
          *
-         *     `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session that asked. `target` is what the request's path names, or what it created. `fields` has the names of the fields that the body sets, never a value. `REFUSED` means that the caller may not do that, or that their API key has ended. `reason` is the code of the problem of a request that was REFUSED or FAILED.
+         *     `action` is the route, such as `webhooks.update`. `actorLabel` says who uses the portal session of the request. `target` is the resource in the path, or the created resource. `fields` has the names of the fields that the body sets, never their values. `REFUSED` means that the caller does not have permission, or that their API key has expired or was revoked. `reason` is the error code of a request that was REFUSED or FAILED.
          */
         AuditEntry: {
             /** @description The route, such as `webhooks.update`. */
             action: string;
-            /** @description Who asked: `user:…`, `key_…` for an API key, `session:…`, or `connect:…` for a connect link. */
+            /** @description The caller: `user:…`, `key_…` for an API key, `session:…`, or `connect:…` for a connect link. */
             actor: string;
-            /** @description Who uses the portal session that asked, as its creator named them; or null. */
+            /** @description Who uses the portal session of the request, as its creator entered it; or null. */
             actorLabel: string | null;
             /**
              * Format: date-time
@@ -634,15 +634,15 @@ export interface components {
             fields: string[];
             /** @description The ID. */
             id: string;
-            /** @description The address that the request came from. */
+            /** @description The IP address of the caller. */
             ip: string | null;
-            /** @description Whether it `SUCCEEDED`, was `REFUSED` for lack of rights, or `FAILED`. */
+            /** @description `SUCCEEDED`, `REFUSED` for missing permissions, or `FAILED`. */
             outcome: components["schemas"]["AuditEntryOutcome"];
-            /** @description The code of the problem, or null. */
+            /** @description The code of the error, or null. */
             reason: string | null;
             /** @description The `x-request-id` of the response. */
             requestId: string;
-            /** @description What the path names, such as `int_…/sales`, or what the request created. */
+            /** @description The resource in the path, such as `int_…/sales`, or the created resource. */
             target: string | null;
         };
         AuditEntryList: {
@@ -655,11 +655,11 @@ export interface components {
         AuditEntryOutcome: "SUCCEEDED" | "REFUSED" | "FAILED";
         /** @description Where to send the user. The provider returns `state` with them. */
         Authorization: {
-            /** @description Where to send the user's browser. */
+            /** @description The provider's authorization page. Send the user's browser there. */
             authorizationUrl: string;
             /**
              * Format: date-time
-             * @description When the flow ends: the user must have returned by then.
+             * @description When the OAuth flow expires. The user must return before then.
              */
             expiresAt: string;
             /** @description The one-time value that the provider returns with the user. */
@@ -691,7 +691,7 @@ export interface components {
             [key: string]: string;
         };
         /**
-         * @description Who the credentials belong to. `id` is what `createdBy` shows: `user:…`, the ID of the API key, or `session:…`.
+         * @description The owner of the credentials. `id` has the format of `createdBy`: `user:…`, the ID of the API key, or `session:…`.
          *
          *     A user has a `role` unless their token lists its scopes. A session has no role.
          */
@@ -720,16 +720,16 @@ export interface components {
             expiresAt: string | null;
             /** @description The ID. */
             id: string;
-            /** @description The key with its secret masked. */
+            /** @description The masked key. */
             maskedKey: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
-            /** @description The most requests in any 24 hours. */
+            /** @description The maximum number of requests in any 24 hours. */
             rateLimitPerDay: number;
-            /** @description The most requests in any 60 minutes. */
+            /** @description The maximum number of requests in any 60 minutes. */
             rateLimitPerHour: number;
         };
-        /** @description The portal session of the caller. `returnUrl` is where a session that has ended sends its user. */
+        /** @description The portal session of the caller. `returnUrl` is where to send the user when the session ends. */
         CallerSession: {
             /**
              * Format: date-time
@@ -738,13 +738,13 @@ export interface components {
             expiresAt: string;
             /** @description The ID. */
             id: string;
-            /** @description Who uses it, as its creator named them; or null. */
+            /** @description Who uses the session, as its creator entered it; or null. */
             label: string | null;
-            /** @description Whether it may change nothing. */
+            /** @description Whether it is read-only. */
             readOnly: boolean;
-            /** @description Where a session that has ended sends its user, or null. */
+            /** @description Where to send the user when the session ends, or null. */
             returnUrl: string | null;
-            /** @description How the console looks. */
+            /** @description The appearance of the console. */
             theme: components["schemas"]["Theme"];
             /** @description The page that the console opens, or null. */
             view: string | null;
@@ -753,7 +753,7 @@ export interface components {
         CallerType: "user" | "key" | "session";
         /** @description The data of a `CAMPAIGN_COMPLETED` event. */
         CampaignCompletedData: {
-            /** @description The platform's own id of the campaign. */
+            /** @description The platform's ID of the campaign. */
             campaignId: string;
             /**
              * Format: date-time
@@ -795,7 +795,7 @@ export interface components {
         };
         /** @description The data of a `CAMPAIGN_STARTED` event. */
         CampaignStartedData: {
-            /** @description The platform's own id of the campaign. */
+            /** @description The platform's ID of the campaign. */
             campaignId: string;
             /**
              * Format: date-time
@@ -837,14 +837,14 @@ export interface components {
             /** @description What users see. */
             label: string;
         };
-        /** @description A bare array, as the automation platforms require. */
+        /** @description An array, as the automation platforms require. */
         Choices: components["schemas"]["Choice"][];
-        /** @description `consumer` is done with all events up to `sequence`. `rewind` lets it go back. */
+        /** @description The `consumer` has processed all events up to `sequence`. `rewind` allows it to move backward. */
         Commit: {
             /** @description The name of the consumer. */
             consumer: string;
             /**
-             * @description Whether the position may go back.
+             * @description Whether the position can move backward.
              * @default false
              */
             rewind?: boolean;
@@ -854,12 +854,12 @@ export interface components {
         /**
          * @description One of the integrations of a link. `provider` is its key, `providerName` its name.
          *
-         *     `isKnown` is true if Patchbay knows the provider. If it is false, somebody in the workspace entered all names, and the page where people sign in: show `authorizationOrigin`, the origin of that page.
+         *     `isKnown` is true for a built-in provider. If it is false, someone in the workspace entered the names and the sign-in page: show `authorizationOrigin`, the origin of that page.
          *
-         *     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while it cannot be connected.
+         *     With OAuth, start a flow with `redirectUri`. Otherwise `credentialsSchema` describes the `credentials` of the connection, as JSON Schema 2020-12. `isActive` is false while accounts cannot be connected.
          */
         ConnectableIntegration: {
-            /** @description Where people sign in with OAuth; null for a provider that Patchbay knows. */
+            /** @description Where people sign in with OAuth; null for a built-in provider. */
             authorizationOrigin: string | null;
             /** @description How an account is connected. */
             authType: components["schemas"]["AuthType"];
@@ -867,34 +867,34 @@ export interface components {
             credentialsSchema: {
                 [key: string]: unknown;
             } | null;
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string;
-            /** @description The provider's documentation; null for a provider that Patchbay does not know. */
+            /** @description The provider's documentation; null for a custom provider. */
             documentationUrl: string | null;
             /** @description The ID. */
             id: string;
-            /** @description Whether it can be connected now. */
+            /** @description Whether an account can be connected now. */
             isActive: boolean;
-            /** @description Whether Patchbay knows the provider. If not, somebody in the workspace entered its name and its pages. */
+            /** @description Whether the provider is built in. If not, someone in the workspace entered its name and URLs. */
             isKnown: boolean;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /** @description The key of the provider, or null. */
             provider: string | null;
             /** @description The provider's name for people. */
             providerName: string;
-            /** @description The `redirectUri` of a flow: Patchbay's own callback route. Null without OAuth. */
+            /** @description The `redirectUri` of the OAuth flow: Patchbay's callback route. Null without OAuth. */
             redirectUri: string | null;
-            /** @description What the provider will ask the user to allow. */
+            /** @description The access that the provider asks the user to grant. */
             scopes: components["schemas"]["RequestedScope"][];
         };
         /** @description `connectionId` is the name that the caller chose. */
         Connection: {
             /** @description The account at the provider. */
             account: components["schemas"]["Account"];
-            /** @description How the connection signs in at the provider. */
+            /** @description How the connection authenticates at the provider. */
             authType: components["schemas"]["AuthType"];
-            /** @description The name of the connection, which its creator chose. */
+            /** @description The name of the connection, chosen by its creator. */
             connectionId: string;
             /**
              * Format: date-time
@@ -905,7 +905,7 @@ export interface components {
             createdBy: string;
             /**
              * Format: date-time
-             * @description When the access token expires; null if it does not, or if the provider does not say.
+             * @description When the access token expires; null if it does not expire or the provider does not specify it.
              */
             expiresAt: string | null;
             /** @description The ID. */
@@ -927,14 +927,14 @@ export interface components {
             provider: string | null;
             /** @description The scopes that the user granted. */
             scopes: string[];
-            /** @description `ACTIVE`; `ERROR` while the provider refuses for a reason other than the grant, and Patchbay retries; `EXPIRED` when the user must connect again; `REVOKED` while it is being removed. */
+            /** @description `ACTIVE`; `ERROR` while refreshes fail for a reason other than the grant and Patchbay retries them; `EXPIRED` when the user must connect again; `REVOKED` while it is being removed. */
             status: components["schemas"]["ConnectionStatus"];
             /**
              * Format: date-time
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
         /** @description The data of a `CONNECTION_CREATED` event. */
@@ -943,9 +943,9 @@ export interface components {
             accountLabel: string | null;
             /** @description The connection, by its name. */
             connectionId: string;
-            /** @description Who connected it, as id of GET /api/me shows it. */
+            /** @description Who connected it, in the format of `id` in GET /api/me. */
             createdBy: string;
-            /** @description The connection, by Patchbay's own id. */
+            /** @description The connection, by Patchbay's ID. */
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string;
@@ -982,16 +982,16 @@ export interface components {
             accountLabel: string | null;
             /** @description The connection, by its name. */
             connectionId: string;
-            /** @description The connection, by Patchbay's own id. */
+            /** @description The connection, by Patchbay's ID. */
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string;
             /** @description The provider of the account. */
             provider: string | null;
-            /** @description Why it expired, as a code. */
+            /** @description The code of the reason. */
             statusReason: string | null;
         };
-        /** @description Triggers when a connected account has to be connected again. */
+        /** @description Triggers when a connected account must be connected again. */
         ConnectionExpiredEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ConnectionExpiredData"];
@@ -1020,11 +1020,11 @@ export interface components {
             accountLabel: string | null;
             /** @description The connection, by its name. */
             connectionId: string;
-            /** @description The connection, by Patchbay's own id. */
+            /** @description The connection, by Patchbay's ID. */
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string;
-            /** @description What it was before: EXPIRED or ERROR. */
+            /** @description The previous status: EXPIRED or ERROR. */
             previousStatus: components["schemas"]["ConnectionRecoveredDataPreviousStatus"];
             /** @description The provider of the account. */
             provider: string | null;
@@ -1054,7 +1054,7 @@ export interface components {
             accountLabel: string | null;
             /** @description The connection, by its name. */
             connectionId: string;
-            /** @description The connection, by Patchbay's own id. */
+            /** @description The connection, by Patchbay's ID. */
             id: string;
             /** @description The integration that it belongs to. */
             integrationId: string;
@@ -1065,7 +1065,7 @@ export interface components {
         };
         /** @enum {string} */
         ConnectionRevokedDataStatusReason: "connection_deleted" | "integration_deleted";
-        /** @description Triggers when a connection is deleted, or its integration. */
+        /** @description Triggers when a connection or its integration is deleted. */
         ConnectionRevokedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["ConnectionRevokedData"];
@@ -1083,11 +1083,11 @@ export interface components {
             type: "CONNECTION_REVOKED";
         };
         /**
-         * @description ERROR: the provider refuses for a reason other than the grant; Patchbay retries. EXPIRED: the user must connect again. REVOKED: being removed.
+         * @description ERROR: refreshes fail for a reason other than the grant, and Patchbay retries. EXPIRED: the user must connect again. REVOKED: being removed.
          * @enum {string}
          */
         ConnectionStatus: "ACTIVE" | "EXPIRED" | "ERROR" | "REVOKED";
-        /** @description What the page of a connect link shows. */
+        /** @description The contents of a connect link's page. */
         ConnectPage: {
             /** @description The name of the connection. */
             connectionId: string;
@@ -1098,29 +1098,29 @@ export interface components {
             expiresAt: string;
             /** @description The ID. */
             id: string;
-            /** @description What can be connected: one of these. */
+            /** @description The integrations that can be connected. The user chooses one. */
             integrations: components["schemas"]["ConnectableIntegration"][];
-            /** @description Who asks for the account, as the creator of the link says; or null. */
+            /** @description Who requests access, as the link's creator entered it; or null. */
             requestedBy: string | null;
-            /** @description The platform's page to go on to, or null. */
+            /** @description The page of the platform to return to, or null. */
             returnUrl: string | null;
             /** @description `OPEN`, or `COMPLETED` once the account is connected. */
             status: components["schemas"]["ConnectSessionStatus"];
             /** @description The workspace. */
             workspaceId: string;
-            /** @description The workspace's name, as the creator of the link says; or null. */
+            /** @description The workspace's name, as the link's creator entered it; or null. */
             workspaceName: string | null;
         };
-        /** @description A connect session without its link. `integrationId` and `connection` are what it connected. */
+        /** @description A connect session without its link. `integrationId` and `connection` are set once it has connected an account. */
         ConnectSession: {
             /**
              * Format: date-time
              * @description When the account was connected, or null.
              */
             completedAt: string | null;
-            /** @description The ID of the connection that was made, or null. */
+            /** @description The ID of the created connection, or null. */
             connection: string | null;
-            /** @description The name that the connection gets. */
+            /** @description The name of the connection. */
             connectionId: string;
             /**
              * Format: date-time
@@ -1138,29 +1138,29 @@ export interface components {
             id: string;
             /** @description The integration that was connected, or null. */
             integrationId: string | null;
-            /** @description The integrations of which one can be connected. */
+            /** @description The integrations that the user can choose from. */
             integrations: string[];
-            /** @description Who asks for the account, or null. */
+            /** @description Who requests access, or null. */
             requestedBy: string | null;
-            /** @description The platform's page to go on to, or null. */
+            /** @description The page of the platform to return to, or null. */
             returnUrl: string | null;
-            /** @description The scopes that are asked for; null for those of the integration. */
+            /** @description The requested scopes; null for those of the integration. */
             scopes: string[] | null;
             /** @description `OPEN`, `COMPLETED`, `REVOKED` or `EXPIRED`. */
             status: components["schemas"]["ConnectSessionStatus"];
             /** @description The workspace's name on the page, or null. */
             workspaceName: string | null;
         };
-        /** @description The response to the creation of a session, the only one that contains its link. */
+        /** @description A new session. Only this response contains its link. */
         ConnectSessionLink: {
             /**
              * Format: date-time
              * @description When the account was connected: null.
              */
             completedAt: string | null;
-            /** @description The ID of the connection that was made: null. */
+            /** @description The ID of the created connection: null. */
             connection: string | null;
-            /** @description The name that the connection gets. */
+            /** @description The name of the connection. */
             connectionId: string;
             /**
              * Format: date-time
@@ -1178,15 +1178,15 @@ export interface components {
             id: string;
             /** @description The integration that was connected: null. */
             integrationId: string | null;
-            /** @description The integrations of which one can be connected. */
+            /** @description The integrations that the user can choose from. */
             integrations: string[];
             /** @description The link. Shown only in this response. */
             link: string;
-            /** @description Who asks for the account, or null. */
+            /** @description Who requests access, or null. */
             requestedBy: string | null;
-            /** @description The platform's page to go on to, or null. */
+            /** @description The page of the platform to return to, or null. */
             returnUrl: string | null;
-            /** @description The scopes that are asked for; null for those of the integration. */
+            /** @description The requested scopes; null for those of the integration. */
             scopes: string[] | null;
             /** @description `OPEN`. */
             status: components["schemas"]["ConnectSessionStatus"];
@@ -1200,7 +1200,7 @@ export interface components {
             nextCursor: string | null;
         };
         /**
-         * @description OPEN until the link has made its connection. COMPLETED, REVOKED and EXPIRED links make none. A link also ends with the API key that made it, which its status does not show.
+         * @description OPEN until the link has created its connection. COMPLETED, REVOKED and EXPIRED links no longer work. A link also stops working with the API key that created it, which its status does not show.
          * @enum {string}
          */
         ConnectSessionStatus: "OPEN" | "COMPLETED" | "REVOKED" | "EXPIRED";
@@ -1221,11 +1221,11 @@ export interface components {
             assigneeId: string;
             /** @description Their name. */
             assigneeName?: string | null;
-            /** @description The platform's own id of the conversation. */
+            /** @description The platform's ID of the conversation. */
             conversationId: string;
             /** @description The name of the customer. */
             customerName?: string | null;
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network?: string;
         };
         /** @description Triggers when a conversation is assigned to a member or a team. */
@@ -1245,34 +1245,34 @@ export interface components {
              */
             type: "CONVERSATION_ASSIGNED";
         };
-        /** @description A new key. The limits apply to any hour and any day. Without `expiresAt`, it never expires. Without `rotation`, the policy of the workspace applies. */
+        /** @description A new key. The limits apply to sliding windows of an hour and a day. By default, the key never expires, and the workspace's rotation policy applies. */
         CreateApiKey: {
             /**
              * Format: date-time
-             * @description When the key ends. Without it, the key never expires.
+             * @description When the key expires. By default, it never expires.
              */
             expiresAt?: string | null;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /**
-             * @description The most requests in any 24 hours.
+             * @description The maximum number of requests in any 24 hours.
              * @default 10000
              */
             rateLimitPerDay?: number;
             /**
-             * @description The most requests in any 60 minutes.
+             * @description The maximum number of requests in any 60 minutes.
              * @default 1000
              */
             rateLimitPerHour?: number;
-            /** @description When the key is rotated. Without it, the policy of the workspace applies, if it has one. */
+            /** @description The rotation policy of the key. By default, the policy of the workspace applies, if it has one. */
             rotation?: components["schemas"]["KeyRotationInput"] | null;
-            /** @description What the key may do. You can grant only scopes that you have. */
+            /** @description The scopes of the key. You can grant only scopes that you have. */
             scopes: string[];
         };
-        /** @description For providers without OAuth. `credentials` has the fields that the provider requires. For a provider that Patchbay does not know: `apiKey`, or `username` and `password`. */
+        /** @description For providers without OAuth. `credentials` has the fields that the provider requires. For a custom provider: `apiKey`, or `username` and `password`. */
         CreateConnection: {
             /**
-             * @description The name of the connection, which its creator chose.
+             * @description The name of the connection, chosen by its creator.
              * @default default
              */
             connectionId?: string;
@@ -1282,40 +1282,40 @@ export interface components {
             };
         };
         /**
-         * @description A new connect link. Its holder chooses one of the `integrations`, which must be active, and connects an account, once.
+         * @description A new connect link. The user chooses one of the `integrations`, which must be active, and connects an account, once.
          *
-         *     `connectionId` is the name of the connection: a connection of that name is replaced. By default, it is the ID of the session, so that nothing can be replaced. `scopes` may ask for less than the integration lists; only with one integration. The page shows `workspaceName` and `requestedBy`, so that people know whom they give access to. At the end it leads to `returnUrl`.
+         *     `connectionId` is the name of the connection; an existing connection with this name is replaced. By default, it is the ID of the session, so nothing is replaced. `scopes` can be a subset of the integration's scopes, if there is only one integration. The page shows `workspaceName` and `requestedBy`, so that people know who gets access. Afterwards, it links to `returnUrl`.
          */
         CreateConnectSession: {
-            /** @description The name of the connection. A connection of that name is replaced. By default, the ID of the session. */
+            /** @description The name of the connection. An existing connection with this name is replaced. By default, the ID of the session. */
             connectionId?: string | null;
             /**
-             * @description After how many seconds the link expires, at most 7 days.
+             * @description The lifetime of the link in seconds, at most 7 days.
              * @default 86400
              */
             expiresIn?: number;
-            /** @description The integrations of which one can be connected. They must be active. */
+            /** @description The integrations that the user can choose from. They must be active. */
             integrations: string[];
-            /** @description Who asks for the account, for the page: a person or a team. */
+            /** @description Who requests access, shown on the page: a person or a team. */
             requestedBy?: string | null;
-            /** @description The platform's page to go on to. Its origin must be in AllowedReturnOrigins. */
+            /** @description The page of the platform to return to. Its origin must be in AllowedReturnOrigins. */
             returnUrl?: string | null;
-            /** @description The scopes to ask for. Without it, those of the integration. Only with one integration. */
+            /** @description The scopes to request, if there is only one integration. By default, those of the integration. */
             scopes?: string[] | null;
-            /** @description The workspace's name, for the page. */
+            /** @description The workspace's name, shown on the page. */
             workspaceName?: string | null;
         };
-        /** @description An INACTIVE flow is stored and does not run. */
+        /** @description An INACTIVE flow is stored but does not run. */
         CreateFlow: {
             /**
-             * @description What it is, in a sentence or two.
+             * @description A description in a sentence or two.
              * @default
              */
             description?: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /**
-             * @description `ACTIVE`, or `INACTIVE` to store it only.
+             * @description `ACTIVE`, or `INACTIVE` to save the flow without running it.
              * @default ACTIVE
              */
             status?: components["schemas"]["FlowStatus"];
@@ -1324,78 +1324,78 @@ export interface components {
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTriggerInput"];
         };
-        /** @description `config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a provider that Patchbay does not know, its URLs. Fields of `config` that are not known to be public are stored as secrets. */
+        /** @description `config` has the OAuth client (`clientId`, `clientSecret`, `redirectUris`) and, for a custom provider, its URLs. Unknown fields of `config` are stored as secrets. */
         CreateIntegration: {
-            /** @description The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked. */
+            /** @description The provider's settings by name, such as the OAuth client. Secrets are masked. */
             config?: {
                 [key: string]: string | boolean | string[] | null;
             };
             /**
-             * @description What it is, in a sentence or two.
+             * @description A description in a sentence or two.
              * @default
              */
             description?: string;
             /**
-             * @description Whether it is offered in the marketplace, once the platform has approved it.
+             * @description Whether the marketplace lists it once the platform has approved it.
              * @default false
              */
             isPublic?: boolean;
-            /** @description An image, by https. */
+            /** @description The URL of an image (https). */
             logoUrl?: string | null;
-            /** @description Any object of yours, at most 8 KiB. */
+            /** @description Your own data: any object of at most 8 KiB. */
             metadata?: {
                 [key: string]: unknown;
             };
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /** @description The provider, such as `hubspot`. */
             provider?: string | null;
-            /** @description The most requests in any 24 hours. */
+            /** @description The maximum number of requests in any 24 hours. */
             rateLimitPerDay?: number | null;
-            /** @description The most requests in any 60 minutes. */
+            /** @description The maximum number of requests in any 60 minutes. */
             rateLimitPerHour?: number | null;
             /** @description The scopes. */
             scopes?: string[];
             /** @description The type. */
             type: components["schemas"]["IntegrationType"];
         };
-        /** @description A new session of the console. `capabilities` are scopes that the caller may grant; by default, all of the caller's own that Patchbay knows, except `credentials:…`, `workspace:…` and `actions:…`. `credentials:read` is never possible: access tokens must not get into a browser. With `readOnly`, the session has only the scopes that read, and only requests that change nothing are accepted. */
+        /** @description A new console session. `capabilities` are scopes that you can grant; by default, all of your scopes that Patchbay defines, except `credentials:…`, `workspace:…` and `actions:…`. `credentials:read` is never allowed, because access tokens must not reach a browser. With `readOnly`, the session has only read scopes and cannot make changes. */
         CreatePortalSession: {
-            /** @description The scopes of the session, which you must be allowed to grant. */
+            /** @description The scopes of the session. You can grant only scopes that you have. */
             capabilities?: string[] | null;
             /**
-             * @description After how many seconds the session ends, at most 24 hours.
+             * @description The lifetime of the session in seconds, at most 24 hours.
              * @default 3600
              */
             expiresIn?: number;
-            /** @description Who uses the session, for the audit log: a name or an address. */
+            /** @description Who uses the session, for the audit log: a name or an email address. */
             label?: string | null;
             /**
-             * @description Whether the session may change nothing.
+             * @description Whether the session is read-only.
              * @default false
              */
             readOnly?: boolean;
-            /** @description Where a session that has ended sends its user. Its origin must be in AllowedReturnOrigins. */
+            /** @description Where to send the user when the session ends. Its origin must be in AllowedReturnOrigins. */
             returnUrl?: string | null;
-            /** @description How the console looks. */
+            /** @description The appearance of the console. */
             theme?: components["schemas"]["ThemeInput"];
             /** @description The page that the console opens, such as `/webhooks`. */
             view?: string | null;
         };
-        /** @description `secret` brings an existing signing secret, so that receivers of another system keep theirs: `whsec_` and the base64 of 24 to 64 random bytes (Standard Webhooks). Without it, Patchbay generates one. */
+        /** @description `secret` is your own signing secret, for example when you migrate from another system: `whsec_` and the base64 of 24 to 64 random bytes (Standard Webhooks). By default, Patchbay generates one. */
         CreateWebhook: {
             /**
              * @description The number of consecutive failures that disables the webhook.
              * @default 10
              */
             disableAfter?: number;
-            /** @description The event types that it gets, or `*` for all. */
+            /** @description The subscribed event types, or `*` for all. */
             eventTypes: (string | "*")[];
-            /** @description After how many seconds the webhook is deleted; null for never. */
+            /** @description The number of seconds after which the webhook is deleted; null for never. */
             expiresInSeconds?: number | null;
             /** @description Conditions on an event's data. All must be true. */
             filters?: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
-            /** @description Headers of every request to the receiver. Responses mask their values. */
+            /** @description Custom headers of every request to the receiver. Responses mask their values. */
             headers?: {
                 [key: string]: string;
             };
@@ -1406,18 +1406,18 @@ export interface components {
              * @default push
              */
             kind?: components["schemas"]["WebhookKind"];
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
-            /** @description The most requests per second to the receiver; null for no limit. */
+            /** @description The maximum number of requests per second to the receiver; null for no limit. */
             rateLimitPerSecond?: number | null;
-            /** @description When failed attempts are repeated. */
+            /** @description The retry policy. */
             retryConfig?: components["schemas"]["RetryConfig"];
             /** @description A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it. */
             secret?: string | null;
             /** @description The receiver's URL. */
             url?: string | null;
         };
-        /** @description The number of requests admitted on one day (UTC). */
+        /** @description The number of allowed requests on one day (UTC). */
         DailyUse: {
             /** @description The number of requests. */
             count: number;
@@ -1427,20 +1427,20 @@ export interface components {
              */
             date: string;
         };
-        /** @description The platform's decision on a public integration. APPROVE and REJECT need the `version` that was reviewed, and decide a pending review of it. WITHDRAW revokes an approval, at any version, and stops the copies. `publisherName` and `verified` are set by an approval. */
+        /** @description The platform's decision on a public integration. APPROVE and REJECT need the reviewed `version` and complete its pending review. WITHDRAW revokes an approval at any version and stops the copies. An approval sets `publisherName` and `verified`. */
         DecidePublication: {
-            /** @description `APPROVE` lists the submitted version in the marketplace. `REJECT` leaves what is listed. `WITHDRAW` takes the publication out of the marketplace, and stops its copies within minutes. */
+            /** @description `APPROVE` lists the submitted version in the marketplace. `REJECT` keeps the listed version. `WITHDRAW` removes the publication from the marketplace and stops its copies within minutes. */
             decision: components["schemas"]["DecidePublicationDecision"];
-            /** @description The publisher's name in the marketplace. Without it, an approval keeps the current one. */
+            /** @description The publisher's name in the marketplace. By default, an approval keeps the current name. */
             publisherName?: string | null;
-            /** @description What the publisher reads about the decision. */
+            /** @description The reason, shown to the publisher. */
             reviewReason?: string | null;
             /**
              * @description Whether an approval shows the publisher as verified.
              * @default false
              */
             verified?: boolean;
-            /** @description The version that was reviewed: `version` of the publication. `WITHDRAW` needs none, and applies to any version. */
+            /** @description The reviewed version: the publication's `version`. `WITHDRAW` does not need it and applies to any version. */
             version?: number | null;
         };
         /** @enum {string} */
@@ -1465,14 +1465,14 @@ export interface components {
             eventType: string;
             /** @description The ID. */
             id: string;
-            /** @description The most attempts of this delivery. */
+            /** @description The maximum number of attempts. */
             maxAttempts: number;
             /**
              * Format: date-time
              * @description When the next attempt is due, or null.
              */
             nextAttemptAt: string | null;
-            /** @description `PENDING` until the first attempt, `SENDING` during an attempt, `RETRYING` between attempts, `HELD` while its receiver is not healthy; finally `DELIVERED`, `FAILED`, or `CANCELLED` because the webhook is no longer active. */
+            /** @description `PENDING` until the first attempt; `SENDING` during an attempt; `RETRYING` between attempts; `HELD` while the receiver is unhealthy or the webhook is paused; finally `DELIVERED`, `FAILED`, or `CANCELLED` because the webhook is no longer active. */
             status: string;
             /** @description Why it has this status, or null. */
             statusReason: string | null;
@@ -1481,12 +1481,12 @@ export interface components {
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description `payload` is the body that was sent; null if its event is no longer stored, or its data was erased. `attempts` has the last 100 attempts. If their responses do not all fit into one API response, the oldest ones are withheld. */
+        /** @description `payload` is the request body; null if the event is no longer stored or its data was erased. `attempts` has the last 100 attempts. If their responses do not fit into one API response, the oldest ones are withheld. */
         DeliveryDetail: {
             /** @description The number of attempts so far. */
             attemptCount: number;
@@ -1508,18 +1508,18 @@ export interface components {
             eventType: string;
             /** @description The ID. */
             id: string;
-            /** @description The most attempts of this delivery. */
+            /** @description The maximum number of attempts. */
             maxAttempts: number;
             /**
              * Format: date-time
              * @description When the next attempt is due, or null.
              */
             nextAttemptAt: string | null;
-            /** @description The body that was sent; null if the event is no longer stored. */
+            /** @description The request body; null if the event is no longer stored. */
             payload: {
                 [key: string]: unknown;
             } | null;
-            /** @description `PENDING` until the first attempt, `SENDING` during an attempt, `RETRYING` between attempts, `HELD` while its receiver is not healthy; finally `DELIVERED`, `FAILED`, or `CANCELLED` because the webhook is no longer active. */
+            /** @description `PENDING` until the first attempt; `SENDING` during an attempt; `RETRYING` between attempts; `HELD` while the receiver is unhealthy or the webhook is paused; finally `DELIVERED`, `FAILED`, or `CANCELLED` because the webhook is no longer active. */
             status: string;
             /** @description Why it has this status, or null. */
             statusReason: string | null;
@@ -1528,7 +1528,7 @@ export interface components {
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
             /** @description The webhook. */
             webhookId: string;
@@ -1548,17 +1548,17 @@ export interface components {
             failedAt: string;
             /** @description Its name. */
             name: string;
-            /** @description Why it failed, as a code. */
+            /** @description The code of the error. */
             statusReason: string;
             /**
              * Format: uri
-             * @description Where its deliveries go.
+             * @description The URL of the webhook.
              */
             url: string;
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Triggers when a delivery fails for good, once an hour for each webhook. */
+        /** @description Triggers when a delivery fails after all retries, at most once an hour per webhook. */
         DeliveryFailedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["DeliveryFailedData"];
@@ -1585,7 +1585,7 @@ export interface components {
         DryRun: {
             /** @description Why the event does not start the flow; null if it does. */
             detail: string | null;
-            /** @description The event that the definition was tried with. */
+            /** @description The event of the dry run. */
             event: components["schemas"]["DryRunEvent"];
             /** @description Whether the event starts the flow. */
             matches: boolean;
@@ -1594,7 +1594,7 @@ export interface components {
             /** @description All steps, in the order of the definition. */
             steps: components["schemas"]["DryRunStep"][];
         };
-        /** @description The event that the definition was tried with. */
+        /** @description The event of the dry run. */
         DryRunEvent: {
             /** @description The event's content. */
             data: {
@@ -1603,20 +1603,20 @@ export interface components {
             /** @description The event type. */
             type: string;
         };
-        /** @description A definition, and the event to try it with: by default, the sample of the first event type. */
+        /** @description A definition, and the event for the dry run: by default, the sample of the first event type. */
         DryRunFlow: {
-            /** @description The event's data; by default, the sample of the catalogue. */
+            /** @description The event's data. By default, the event type's sample. */
             data?: {
                 [key: string]: unknown;
             } | null;
-            /** @description The type of the event; by default, the first one of the trigger. */
+            /** @description The type of the event. By default, the trigger's first event type. */
             eventType?: string | null;
             /** @description What the flow does, in order. */
             steps: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTriggerInput"];
         };
-        /** @description What a step would do. `output` is an example: an action's is the sample of the catalogue. `detail` says in words what happens. `missing` has the values that the event does not have. */
+        /** @description What a step would do. `output` is an example. `detail` describes what would happen. `missing` has the paths of values that the event does not have. */
         DryRunStep: {
             /** @description What would happen, in words. */
             detail: string;
@@ -1624,17 +1624,17 @@ export interface components {
             error: components["schemas"]["StepError"] | null;
             /** @description The step's ID. */
             id: string;
-            /** @description What the step would be given; null if it does not run. */
+            /** @description The input of the step; null if it does not run. */
             input: {
                 [key: string]: unknown;
             } | null;
-            /** @description The paths of values that the event does not have; they are null. */
+            /** @description The paths of values that the event does not have. They are null. */
             missing: string[];
             /** @description An example of its output, or null. */
             output: {
                 [key: string]: unknown;
             } | null;
-            /** @description `SUCCEEDED`; `STOPPED` by a filter; `FAILED`; `SKIPPED` because the run does not get there with this event. */
+            /** @description `SUCCEEDED`; `STOPPED` by a filter; `FAILED`; `SKIPPED` because the run does not reach the step with this event. */
             status: components["schemas"]["DryRunStepStatus"];
             /** @description The type. */
             type: components["schemas"]["DryRunStepType"];
@@ -1654,12 +1654,12 @@ export interface components {
             op: "equals";
             /** @description A dot path into the event's data; a number is a list index. */
             path: string;
-            /** @description What to compare with. */
+            /** @description The value to compare with. */
             value: string | boolean | number | null;
         };
-        /** @description `unmatched` has the webhooks that subscribe to the event's type and that it did not go to, newest first, at most 50; `unmatchedTruncated` says whether there are more. It is computed from the webhooks as they are now. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty. `depth` counts the flows in the chain of events that led to this one, and `causedBy` is the event before it. */
+        /** @description `unmatched` has up to 50 webhooks that subscribe to the event type but did not get the event, newest first; `unmatchedTruncated` says whether there are more. It reflects the current webhooks. It is null for callers without the scope webhooks:read. `erasedAt` is when the data was erased; then `data` is empty. `depth` is the number of flows in the chain of events that caused this one, and `causedBy` is the previous event in that chain. */
         Event: {
-            /** @description The event that led to this one, or null. */
+            /** @description The event that caused this one, or null. */
             causedBy: string | null;
             /** @description The event's content. */
             data: {
@@ -1667,20 +1667,20 @@ export interface components {
             };
             /** @description The event's deliveries, one for each webhook that it matched. */
             deliveries: components["schemas"]["EventDelivery"][];
-            /** @description How many flows are in the chain of events that led to this one. */
+            /** @description The number of flows in the chain of events that caused this one. */
             depth: number;
             /**
              * Format: date-time
-             * @description When the data was erased; null unless it was.
+             * @description When the data was erased, or null.
              */
             erasedAt: string | null;
-            /** @description The pull webhooks whose feeds have the event. */
+            /** @description The pull webhooks whose feeds contain the event. */
             feeds: components["schemas"]["EventFeed"][];
-            /** @description The flows that the event started, with their runs. */
+            /** @description The flows that the event started, and their runs. */
             flows: components["schemas"]["EventFlow"][];
             /** @description The ID. */
             id: string;
-            /** @description Where it came from. */
+            /** @description The source. */
             source: string;
             /** @description The status. */
             status: components["schemas"]["EventStatus"];
@@ -1693,9 +1693,9 @@ export interface components {
             timestamp: string;
             /** @description The event type. */
             type: string;
-            /** @description The webhooks that subscribe to the type and did not get the event. */
+            /** @description The webhooks that subscribe to the event type but did not get the event. */
             unmatched: components["schemas"]["UnmatchedWebhook"][] | null;
-            /** @description Whether there are more of them. */
+            /** @description Whether `unmatched` is incomplete. */
             unmatchedTruncated: boolean;
         };
         /** @description `status` is PENDING until the first attempt starts. */
@@ -1709,7 +1709,7 @@ export interface components {
             deliveredAt: string | null;
             /** @description The ID. */
             id: string;
-            /** @description The most attempts of this delivery; null until the first one. */
+            /** @description The maximum number of attempts; null before the first one. */
             maxAttempts: number | null;
             /**
              * Format: date-time
@@ -1722,7 +1722,7 @@ export interface components {
             statusReason: string | null;
             /** @description The webhook. */
             webhookId: string;
-            /** @description The webhook's name; null if the webhook was deleted, and without the scope webhooks:read. */
+            /** @description The webhook's name; null if the webhook was deleted or you do not have the scope webhooks:read. */
             webhookName: string | null;
         };
         /** @description A pull webhook whose feed has the event. `id` is the `webhook-id` of its item there. */
@@ -1731,7 +1731,7 @@ export interface components {
             id: string;
             /** @description The webhook. */
             webhookId: string;
-            /** @description The webhook's name; null if the webhook was deleted, and without the scope webhooks:read. */
+            /** @description The webhook's name; null if the webhook was deleted or you do not have the scope webhooks:read. */
             webhookName: string | null;
         };
         /** @description A flow that the event started, and its run. */
@@ -1744,14 +1744,14 @@ export interface components {
         /** @enum {string} */
         EventStatus: "ACCEPTED" | "REJECTED";
         /**
-         * @description An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for what a flow sent to a webhook.
+         * @description An event in a list. `source` is `api`, `bus`, `patchbay`, or `flow` for events that a flow sent to a webhook.
          *
-         *     A REJECTED event came over the bus and is invalid. It is stored with its `statusReason`, but not delivered. Its `type` is empty if the bus event has no valid one.
+         *     A REJECTED event came from the event bus and is invalid. It is stored with its `statusReason` but not delivered. Its `type` is empty if the bus event has no valid type.
          */
         EventSummary: {
             /** @description The ID. */
             id: string;
-            /** @description Where it came from. */
+            /** @description The source. */
             source: string;
             /** @description The status. */
             status: components["schemas"]["EventStatus"];
@@ -1777,7 +1777,7 @@ export interface components {
          *     `kind`: `publishable` events come from the platform and its workspaces, `operational` events are Patchbay's own, and `platform` events go only to the platform's own workspace.
          */
         EventTypeInfo: {
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string;
             /** @description Who publishes it: `publishable`, `operational` or `platform`. */
             kind: components["schemas"]["EventTypeInfoKind"];
@@ -1825,7 +1825,7 @@ export interface components {
             op: "exists";
             /** @description A dot path into the event's data; a number is a list index. */
             path: string;
-            /** @description What to compare with. */
+            /** @description The value to compare with. */
             value: boolean;
         };
         /** @description A value at `path` exists (`true`) or does not (`false`); null is a value. */
@@ -1838,12 +1838,12 @@ export interface components {
             /** @description A dot path into the event's data; a number is a list index. */
             path: string;
             /**
-             * @description What to compare with.
+             * @description The value to compare with.
              * @default true
              */
             value?: boolean;
         };
-        /** @description The file of an export: NDJSON, one record in each line. `url` needs no credentials, and works until `urlExpiresAt`: read the task again for another one. The file itself is deleted at `expiresAt`. */
+        /** @description The file of an export: NDJSON, one record in each line. `url` needs no credentials and works until `urlExpiresAt`. Get the task again for a new URL. The file is deleted at `expiresAt`. */
         ExportFile: {
             /** @description The size of the file. */
             bytes: number;
@@ -1852,11 +1852,11 @@ export interface components {
              * @description When the file is deleted.
              */
             expiresAt: string;
-            /** @description Reads the file without credentials, until `urlExpiresAt`. */
+            /** @description The download URL. It needs no credentials and works until `urlExpiresAt`. */
             url: string;
             /**
              * Format: date-time
-             * @description Until when `url` works. Read the task again for another one.
+             * @description When `url` expires. Get the task again for a new one.
              */
             urlExpiresAt: string;
         };
@@ -1869,20 +1869,20 @@ export interface components {
              */
             status: "FAILED";
         };
-        /** @description The next events, oldest first. Pass `cursor` to continue. If `hasMore`, more events are available now; otherwise, ask again after `nextPollMs`. `truncated` says that events were left out because they are no longer stored. */
+        /** @description The next events, oldest first. Pass `cursor` to continue. If `hasMore` is true, more events are available now; otherwise, read again after `nextPollMs`. `truncated` means that events are missing because they are no longer stored. */
         Feed: {
-            /** @description Where the next read goes on. */
+            /** @description Where the next read continues. */
             cursor: string;
-            /** @description Whether more events are there already. */
+            /** @description Whether more events are already available. */
             hasMore: boolean;
             /** @description The items of this page. */
             items: components["schemas"]["FeedItem"][];
-            /** @description After how many milliseconds to read again. */
+            /** @description How long to wait before the next read, in milliseconds. */
             nextPollMs: number;
             /** @description Whether events are missing because they are no longer stored. */
             truncated: boolean;
         };
-        /** @description `lag` is how many entries of the feed come after `sequence`. */
+        /** @description `lag` is the number of feed entries after `sequence`. */
         FeedConsumer: {
             /**
              * Format: date-time
@@ -1891,12 +1891,12 @@ export interface components {
             committedAt: string;
             /** @description The name of the consumer. */
             consumer: string;
-            /** @description How many entries of the feed come after `sequence`. */
+            /** @description The number of feed entries after `sequence`. */
             lag: number;
             /** @description The number of the entry in the feed. */
             sequence: number;
         };
-        /** @description The consumers that have committed within the retention period, all on one page, by name. `sequence` is the feed's last one. */
+        /** @description All consumers that have committed within the retention period, on one page, by name. `sequence` is the number of the feed's last entry. */
         FeedConsumers: {
             /** @description The items of this page. */
             items: components["schemas"]["FeedConsumer"][];
@@ -1905,31 +1905,31 @@ export interface components {
             /** @description The number of the feed's last entry. */
             sequence: number;
         };
-        /** @description An event, as a receiver would get it: the exact text of the body, and the headers of the request, signed at the moment of this response. `id` is the `webhook-id`: an event that appears twice has the same. */
+        /** @description An event as a push receiver would get it: the exact text of the body and the headers of the request, signed at the time of this response. `id` is the `webhook-id`. It is the same if an event appears twice. */
         FeedItem: {
             /** @description The event. */
             eventId: string;
             /** @description The type of the event. */
             eventType: string;
-            /** @description The headers of the request that a receiver would get, signed at this moment. */
+            /** @description The headers that a push request would have, signed at the time of the read. */
             headers: {
                 [key: string]: string;
             };
-            /** @description The `webhook-id`. An event that appears twice has the same. */
+            /** @description The `webhook-id`. It is the same if an event appears twice. */
             id: string;
-            /** @description The exact text of the body, for the verification of the signature. */
+            /** @description The exact text of the body. Verify the signature over this text. */
             payload: string;
             /** @description The number of the entry in the feed. */
             sequence: number;
         };
         /** @description An invalid field of the request. */
         FieldError: {
-            /** @description What is wrong with it. */
+            /** @description What is wrong with the field. */
             message: string;
-            /** @description The field, with dots, such as `retryConfig.maxRetries` or `events.0.type`. */
+            /** @description The path of the field, such as `retryConfig.maxRetries` or `events.0.type`. */
             path: string;
         };
-        /** @description `scopes` are the rights that the steps need. `savedBy` had them when they saved the definition, and the flow acts with them. A list has `recentRuns` on request (`include`); otherwise they are null. */
+        /** @description `scopes` are the scopes that the steps need. `savedBy` had them when they saved the definition, and the flow runs with them. In lists, `recentRuns` is null unless you request it with `include`. */
         Flow: {
             /**
              * Format: date-time
@@ -1938,19 +1938,19 @@ export interface components {
             createdAt: string;
             /** @description Who created it: `user:…` or `key:…`. */
             createdBy: string;
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string;
             /** @description The ID. */
             id: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
-            /** @description How the latest runs went, in a list with `include=recentRuns`; otherwise null. */
+            /** @description The results of the latest runs, in lists with `include=recentRuns`; otherwise null. */
             recentRuns: components["schemas"]["RecentRuns"] | null;
-            /** @description Who saved the definition last. The flow acts with their rights. */
+            /** @description Who last saved the definition. The flow runs with their permissions. */
             savedBy: string;
-            /** @description The rights that the steps need. */
+            /** @description The scopes that the steps need. */
             scopes: string[];
-            /** @description `ACTIVE`, or `INACTIVE` while it starts no runs. */
+            /** @description `ACTIVE` or `INACTIVE`. An inactive flow starts no runs. */
             status: components["schemas"]["FlowStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
@@ -1963,20 +1963,20 @@ export interface components {
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the platform's result. */
+        /** @description Starts a run of an action and waits until it is completed. `output` is its result. */
         FlowActionStep: {
             /** @description The key of the action, such as `create_post`. */
             action: string;
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The action's input. Strings can have values: `{{event.data.text}}`. */
+            /** @description The action's input. Strings can contain values: `{{event.data.text}}`. */
             input: {
                 [key: string]: unknown;
             };
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string | null;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -1984,17 +1984,17 @@ export interface components {
              */
             type: "action";
         };
-        /** @description Starts a run of an action of the catalogue, and waits until the platform answers it. `output` is the platform's result. */
+        /** @description Starts a run of an action and waits until it is completed. `output` is its result. */
         FlowActionStepInput: {
             /** @description The key of the action, such as `create_post`. */
             action: string;
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The action's input. Strings can have values: `{{event.data.text}}`. */
+            /** @description The action's input. Strings can contain values: `{{event.data.text}}`. */
             input?: {
                 [key: string]: unknown;
             };
-            /** @description The name for people. */
+            /** @description The display name. */
             name?: string | null;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -2002,17 +2002,17 @@ export interface components {
              */
             type: "action";
         };
-        /** @description Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what follows the branch. Paths are those of a filter step. `output`: `{matched}`. */
+        /** @description Continues with `then` if all filters of `condition` match, otherwise with `else`, and then with the steps after the branch. Paths are as in a filter step. `output`: `{matched}`. */
         FlowBranchStep: {
-            /** @description What decides: all must match. */
+            /** @description The conditions. All must match. */
             condition: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
-            /** @description The steps if not; none by default. */
+            /** @description The steps to run otherwise. None by default. */
             else: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string | null;
-            /** @description The steps if all match. */
+            /** @description The steps to run if all conditions match. */
             then: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -2020,17 +2020,17 @@ export interface components {
              */
             type: "branch";
         };
-        /** @description Goes on with `then` if all filters of `condition` match, and with `else` if not; then with what follows the branch. Paths are those of a filter step. `output`: `{matched}`. */
+        /** @description Continues with `then` if all filters of `condition` match, otherwise with `else`, and then with the steps after the branch. Paths are as in a filter step. `output`: `{matched}`. */
         FlowBranchStepInput: {
-            /** @description What decides: all must match. */
+            /** @description The conditions. All must match. */
             condition: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
-            /** @description The steps if not; none by default. */
+            /** @description The steps to run otherwise. None by default. */
             else?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name?: string | null;
-            /** @description The steps if all match. */
+            /** @description The steps to run if all conditions match. */
             then: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -2038,20 +2038,20 @@ export interface components {
              */
             type: "branch";
         };
-        /** @description What a flow does. It has at most 20 steps in total, and branches nest at most three deep. */
+        /** @description The steps of a flow: at most 20 in total, with branches nested up to three levels. */
         FlowDefinition: {
             /** @description What the flow does, in order. */
             steps: (components["schemas"]["FlowWebhookStep"] | components["schemas"]["FlowActionStep"] | components["schemas"]["FlowRequestStep"] | components["schemas"]["FlowWaitStep"] | components["schemas"]["FlowFilterStep"] | components["schemas"]["FlowBranchStep"])[];
             /** @description What starts the flow. */
             trigger: components["schemas"]["FlowTrigger"];
         };
-        /** @description Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with `steps.<id>.output.`: `event.data.network`. */
+        /** @description Ends the run as STOPPED unless all filters match. Paths start with `event.` or `steps.<id>.output.`, such as `event.data.network`. */
         FlowFilterStep: {
-            /** @description What must match, all of it. */
+            /** @description The conditions. All must match, or the run stops. */
             filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string | null;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -2059,13 +2059,13 @@ export interface components {
              */
             type: "filter";
         };
-        /** @description Ends the run, as STOPPED, unless all filters match. Their paths begin with `event.` or with `steps.<id>.output.`: `event.data.network`. */
+        /** @description Ends the run as STOPPED unless all filters match. Paths start with `event.` or `steps.<id>.output.`, such as `event.data.network`. */
         FlowFilterStepInput: {
-            /** @description What must match, all of it. */
+            /** @description The conditions. All must match, or the run stops. */
             filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name?: string | null;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -2079,13 +2079,13 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
-        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`. */
+        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a full URL at one of its hosts. `{{…}}` in a path becomes one segment or part of one. A `body` is sent as JSON; a string is sent as text. `output`: `{status, body, isTruncated}`. */
         FlowRequestStep: {
-            /** @description The body, sent as JSON; a string is sent as text. Strings can have values: `{{event.data.text}}`. */
+            /** @description The body, sent as JSON. A string is sent as text. Strings can contain values: `{{event.data.text}}`. */
             body: components["schemas"]["JsonValue"];
             /** @description The connection's name or its ID. */
             connectionId: string;
-            /** @description Further headers, with values in their texts. None that usually has a credential. */
+            /** @description Additional headers. Strings can contain values. Headers that usually carry credentials are not allowed. */
             headers: {
                 [key: string]: string;
             };
@@ -2095,9 +2095,9 @@ export interface components {
             integrationId: string;
             /** @description The method of the request. */
             method: components["schemas"]["FlowRequestStepMethod"];
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string | null;
-            /** @description The parameters of the query, with values. A list repeats its parameter, and null leaves it out. */
+            /** @description The query parameters. Strings can contain values. A list repeats the parameter; null omits it. */
             query: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
@@ -2106,19 +2106,19 @@ export interface components {
              * @enum {string}
              */
             type: "request";
-            /** @description A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a whole URL at one of its hosts. */
+            /** @description A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a full URL at one of its hosts. */
             url: string;
         };
-        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a whole URL at one of its hosts. `{{…}}` in a path becomes one segment or a part of one. A `body` is sent as JSON, and text as it is. `output`: `{status, body, isTruncated}`. */
+        /** @description Sends a request to a provider's API with a connection's token. `connectionId` is the connection's name or its ID. `url` is a path of that API, or a full URL at one of its hosts. `{{…}}` in a path becomes one segment or part of one. A `body` is sent as JSON; a string is sent as text. `output`: `{status, body, isTruncated}`. */
         FlowRequestStepInput: {
-            /** @description The body, sent as JSON; a string is sent as text. Strings can have values: `{{event.data.text}}`. */
+            /** @description The body, sent as JSON. A string is sent as text. Strings can contain values: `{{event.data.text}}`. */
             body?: components["schemas"]["JsonValue"];
             /**
              * @description The connection's name or its ID.
              * @default default
              */
             connectionId?: string;
-            /** @description Further headers, with values in their texts. None that usually has a credential. */
+            /** @description Additional headers. Strings can contain values. Headers that usually carry credentials are not allowed. */
             headers?: {
                 [key: string]: string;
             };
@@ -2128,9 +2128,9 @@ export interface components {
             integrationId: string;
             /** @description The method of the request. */
             method: components["schemas"]["FlowRequestStepMethod"];
-            /** @description The name for people. */
+            /** @description The display name. */
             name?: string | null;
-            /** @description The parameters of the query, with values. A list repeats its parameter, and null leaves it out. */
+            /** @description The query parameters. Strings can contain values. A list repeats the parameter; null omits it. */
             query?: {
                 [key: string]: components["schemas"]["JsonValue"];
             };
@@ -2139,14 +2139,14 @@ export interface components {
              * @enum {string}
              */
             type: "request";
-            /** @description A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a whole URL at one of its hosts. */
+            /** @description A path of the provider's API, such as `/crm/v3/objects/contacts/{{event.data.id}}`, or a full URL at one of its hosts. */
             url: string;
         };
         /** @enum {string} */
         FlowRequestStepMethod: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-        /** @description One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED when its flow was deactivated or deleted, or its event's data erased. `step` is where it is, or where it ended. While it is WAITING, `resumesAt` is when it goes on at the latest. */
+        /** @description One execution of a flow for one event. It is STOPPED by a filter step, and CANCELLED if the flow was deactivated or deleted, or the event's data was erased. `step` is the current step, or the step where the run ended. While it is WAITING, `resumesAt` is the latest time at which it continues. */
         FlowRun: {
-            /** @description How many flows are in the chain of events that led to this run; at 5, it fails. */
+            /** @description The number of flows in the chain of events that caused this run. At 5, the run fails. */
             depth: number;
             /**
              * Format: date-time
@@ -2159,39 +2159,39 @@ export interface components {
             eventType: string;
             /** @description The flow. */
             flowId: string;
-            /** @description The version of the flow that it runs. */
+            /** @description The version of the flow. */
             flowVersion: number;
             /** @description The ID. */
             id: string;
             /**
              * Format: date-time
-             * @description When it goes on at the latest, while it is WAITING; null otherwise.
+             * @description The latest time at which a WAITING run resumes; otherwise null.
              */
             resumesAt: string | null;
             /**
              * Format: date-time
-             * @description When it began.
+             * @description When it started.
              */
             startedAt: string;
-            /** @description `RUNNING`; `WAITING` for a time or for an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`, or `CANCELLED` because the flow was switched off or deleted, or the data of its event erased. */
+            /** @description `RUNNING`; `WAITING` for a time or an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`, or `CANCELLED` because the flow was deactivated or deleted, or the event's data was erased. */
             status: components["schemas"]["FlowRunStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
-            /** @description The ID of the step where it is, or where it ended; null after the last step. */
+            /** @description The ID of the current step, or of the step where the run ended; null after the last step. */
             step: string | null;
             /**
              * Format: date-time
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description `definition` is the one that the run began with. `steps` has the steps that began, in order; those of the other side of a branch, and those after the end of the run, are missing. */
+        /** @description `definition` is the definition at the start of the run. `steps` has the steps that have started, in order, without steps on the other side of a branch or after the end of the run. */
         FlowRunDetail: {
-            /** @description The trigger and the steps that the run began with. */
+            /** @description The trigger and the steps at the start of the run. */
             definition: components["schemas"]["FlowDefinition"];
-            /** @description How many flows are in the chain of events that led to this run; at 5, it fails. */
+            /** @description The number of flows in the chain of events that caused this run. At 5, the run fails. */
             depth: number;
             /**
              * Format: date-time
@@ -2204,34 +2204,34 @@ export interface components {
             eventType: string;
             /** @description The flow. */
             flowId: string;
-            /** @description The version of the flow that it runs. */
+            /** @description The version of the flow. */
             flowVersion: number;
             /** @description The ID. */
             id: string;
             /**
              * Format: date-time
-             * @description When it goes on at the latest, while it is WAITING; null otherwise.
+             * @description The latest time at which a WAITING run resumes; otherwise null.
              */
             resumesAt: string | null;
             /**
              * Format: date-time
-             * @description When it began.
+             * @description When it started.
              */
             startedAt: string;
-            /** @description `RUNNING`; `WAITING` for a time or for an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`, or `CANCELLED` because the flow was switched off or deleted, or the data of its event erased. */
+            /** @description `RUNNING`; `WAITING` for a time or an action; then `SUCCEEDED`, `STOPPED` by a filter, `FAILED`, or `CANCELLED` because the flow was deactivated or deleted, or the event's data was erased. */
             status: components["schemas"]["FlowRunStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
-            /** @description The ID of the step where it is, or where it ended; null after the last step. */
+            /** @description The ID of the current step, or of the step where the run ended; null after the last step. */
             step: string | null;
-            /** @description The steps that have begun, in order. */
+            /** @description The steps that have started, in order. */
             steps: components["schemas"]["StepRun"][];
             /**
              * Format: date-time
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
         FlowRunList: {
@@ -2244,19 +2244,19 @@ export interface components {
         FlowRunStatus: "RUNNING" | "WAITING" | "SUCCEEDED" | "STOPPED" | "FAILED" | "CANCELLED";
         /** @enum {string} */
         FlowStatus: "ACTIVE" | "INACTIVE";
-        /** @description A flow that lacks only the user's `choices`. Each is a `webhook` of kind push, or an `object` of the platform from the list of choices `resource`; its ID replaces `{{choices.<key>}}` in the steps. `scopes` are the rights that the steps need. */
+        /** @description A flow that needs only the user's `choices`. Each choice is a push `webhook`, or an `object` of the platform from the list of choices `resource`. Its ID replaces `{{choices.<key>}}` in the steps. `scopes` are the scopes that the steps need. */
         FlowTemplate: {
-            /** @description What the user who installs it chooses. */
+            /** @description The choices that the user makes during installation. */
             choices: components["schemas"]["FlowTemplateChoice"][];
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string;
             /** @description The key that `POST /api/flows/templates/{key}/install` takes. */
             key: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
-            /** @description The rights that the steps need. */
+            /** @description The scopes that the steps need. */
             scopes: string[];
-            /** @description The steps of the flow, with `{{choices.<key>}}` for what the user chooses. */
+            /** @description The steps of the flow, with `{{choices.<key>}}` as placeholders for the user's choices. */
             steps: {
                 [key: string]: unknown;
             }[];
@@ -2267,13 +2267,13 @@ export interface components {
         FlowTemplateChoice: {
             /** @description What the choice is for. */
             description: string;
-            /** @description The key that `choices` has for it. */
+            /** @description The key in `choices`. */
             key: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             label: string;
-            /** @description The list of choices with the objects; null for a webhook. */
+            /** @description The list of choices that contains the objects; null for a webhook. */
             resource: string | null;
-            /** @description `webhook`: the ID of a webhook of kind push. `object`: the ID of one of the platform's objects. */
+            /** @description `webhook`: the ID of a push webhook. `object`: the ID of one of the platform's objects. */
             type: components["schemas"]["FlowTemplateChoiceType"];
         };
         /** @enum {string} */
@@ -2284,7 +2284,7 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
-        /** @description A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's filters: `network`. */
+        /** @description A flow runs once for each event of these types whose data passes all filters. Paths are as in a webhook's filters, such as `network`. */
         FlowTrigger: {
             /** @description The event types that start the flow, or `*` for all. */
             eventTypes: (string | "*")[];
@@ -2296,7 +2296,7 @@ export interface components {
              */
             type: "event";
         };
-        /** @description A flow runs once for each event of these types whose data passes all filters; their paths are those of a webhook's filters: `network`. */
+        /** @description A flow runs once for each event of these types whose data passes all filters. Paths are as in a webhook's filters, such as `network`. */
         FlowTriggerInput: {
             /** @description The event types that start the flow, or `*` for all. */
             eventTypes: (string | "*")[];
@@ -2312,7 +2312,7 @@ export interface components {
         FlowWaitStep: {
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string | null;
             /** @description How long to wait, at most 30 days. */
             seconds: number;
@@ -2326,7 +2326,7 @@ export interface components {
         FlowWaitStepInput: {
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name?: string | null;
             /** @description How long to wait, at most 30 days. */
             seconds: number;
@@ -2336,40 +2336,40 @@ export interface components {
              */
             type: "wait";
         };
-        /** @description Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery. The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver. */
+        /** @description Sends a message to a push webhook, signed and retried like every delivery. The receiver gets a `FLOW_SENT` event with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver. */
         FlowWebhookStep: {
-            /** @description The data to send; strings can have values: `{{event.data.text}}`. By default, the event's data. */
+            /** @description The data to send. Strings can contain values: `{{event.data.text}}`. By default, the event's data. */
             data: {
                 [key: string]: unknown;
             } | null;
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string | null;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "webhook";
-            /** @description The webhook, of kind push. Its event types and filters do not matter here. */
+            /** @description A push webhook. Its event types and filters are ignored here. */
             webhookId: string;
         };
-        /** @description Sends a message to a webhook of kind push, with the retries, holds and signature of every delivery. The receiver gets an event of the type `FLOW_SENT` with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver. */
+        /** @description Sends a message to a push webhook, signed and retried like every delivery. The receiver gets a `FLOW_SENT` event with `data`, or with the data of the flow's event. `output`: `{eventId, deliveryId}`. The flow does not wait for the receiver. */
         FlowWebhookStepInput: {
-            /** @description The data to send; strings can have values: `{{event.data.text}}`. By default, the event's data. */
+            /** @description The data to send. Strings can contain values: `{{event.data.text}}`. By default, the event's data. */
             data?: {
                 [key: string]: unknown;
             } | null;
             /** @description The step's name in `{{steps.<id>.output…}}` and in runs; unique in the flow. */
             id: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name?: string | null;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             type: "webhook";
-            /** @description The webhook, of kind push. Its event types and filters do not matter here. */
+            /** @description A push webhook. Its event types and filters are ignored here. */
             webhookId: string;
         };
         Health: {
@@ -2381,53 +2381,53 @@ export interface components {
         /**
          * @description The health of one integration, automation platform (its hooks), webhook, connection or flow.
          *
-         *     `detail` says what is wrong and what to do about it; it is null for one that is healthy. `since` is when the state began, as far as that is known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`, and a flow has none of them.
+         *     `detail` says what is wrong and what to do about it; it is null for healthy items. `since` is when the state started, if known. A webhook has `deliveries`, a connection has `refreshes`, and an integration has both, in total, and the number of its `webhooks` and `connections` by state. An automation platform has `deliveries` and `webhooks`, and a flow has none of them.
          */
         HealthItem: {
             /** @description An integration's connections by state. */
             connections: components["schemas"]["Parts"] | null;
-            /** @description The volume of deliveries of the last 24 hours. */
+            /** @description The deliveries of the last 24 hours. */
             deliveries: components["schemas"]["Trend"] | null;
-            /** @description What is wrong, and what to do about it; null if nothing is. */
+            /** @description What is wrong and what to do about it, or null. */
             detail: string | null;
             /** @description The ID of the integration, webhook or connection, or the key of the automation platform. */
             id: string;
             /** @description The integration that a webhook or connection belongs to. */
             integrationId: string | null;
-            /** @description What it is. */
+            /** @description The kind of item. */
             kind: components["schemas"]["HealthItemKind"];
             /** @description The most recent error, or null. */
             lastError: components["schemas"]["LastError"] | null;
-            /** @description The name for people; of a connection, its `connectionId`. */
+            /** @description The display name; for a connection, its `connectionId`. */
             name: string;
-            /** @description Why it has its state: a code. */
+            /** @description The code of the reason for the state. */
             reason: components["schemas"]["HealthReason"] | null;
-            /** @description The volume of refreshes of the last 24 hours. */
+            /** @description The token refreshes of the last 24 hours. */
             refreshes: components["schemas"]["Trend"] | null;
             /**
              * Format: date-time
-             * @description When the state began, if that is known.
+             * @description When the state started, if known.
              */
             since: string | null;
-            /** @description `HEALTHY`; `DEGRADED` if part of its work fails or waits; `FAILING` if all or most of it fails; `DISABLED` by Patchbay after failures; `PAUSED` or `INACTIVE` by a user; `UNKNOWN` if there is nothing to judge by. */
+            /** @description `HEALTHY`; `DEGRADED` if some of its work fails or waits; `FAILING` if all or most of it fails; `DISABLED` by Patchbay after failures; `PAUSED` or `INACTIVE` by a user; `UNKNOWN` without data. */
             state: components["schemas"]["HealthState"];
             /** @description The webhooks of an integration, or the hooks of an automation platform, by state. */
             webhooks: components["schemas"]["Parts"] | null;
         };
         /** @enum {string} */
         HealthItemKind: "integration" | "automation" | "webhook" | "connection" | "flow";
-        /** @description Integrations, automation platforms, webhooks, connections and flows, in this order, each newest first. States are those of `checkedAt`; volumes end at `measuredUntil`, because hours are added up 15 minutes after their end. A page of a filtered list can be short or empty, and still have a `nextCursor`. */
+        /** @description Integrations, automation platforms, webhooks, connections and flows, in this order, each newest first. States are as of `checkedAt`. Numbers end at `measuredUntil`, because each hour is added 15 minutes after it ends. A page of a filtered list can be short or empty and still have a `nextCursor`. */
         HealthList: {
             /**
              * Format: date-time
-             * @description The time of the states.
+             * @description When the states were determined.
              */
             checkedAt: string;
             /** @description The items of this page. */
             items: components["schemas"]["HealthItem"][];
             /**
              * Format: date-time
-             * @description The end of the 24 hours of the volumes; null before the first roll-up.
+             * @description The end of the 24 hours that the numbers cover; null before the first roll-up.
              */
             measuredUntil: string | null;
             /** @description The `cursor` of the next page; null on the last. */
@@ -2439,7 +2439,7 @@ export interface components {
          */
         HealthReason: "breaker_open" | "consecutive_failures" | "success_rate" | "retries" | "backlog" | "slow" | "disabled" | "paused" | "inactive" | "pull" | "no_attempts" | "expired" | "refresh_fails" | "revoked" | "pending_setup" | "error" | "parts" | "no_runs";
         /**
-         * @description HEALTHY: it works. DEGRADED: part of its work fails or waits. FAILING: all or most of it fails. DISABLED: Patchbay has stopped it after failures. PAUSED and INACTIVE: a user has stopped it. UNKNOWN: nothing to judge by.
+         * @description HEALTHY: it works. DEGRADED: some of its work fails or waits. FAILING: all or most of it fails. DISABLED: Patchbay has stopped it after failures. PAUSED and INACTIVE: a user has stopped it. UNKNOWN: there is no data.
          * @enum {string}
          */
         HealthState: "HEALTHY" | "DEGRADED" | "FAILING" | "DISABLED" | "PAUSED" | "INACTIVE" | "UNKNOWN";
@@ -2466,7 +2466,7 @@ export interface components {
             updatedAt: string;
             /** @description The receiver's URL. */
             url: string;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
         HookList: {
@@ -2477,16 +2477,16 @@ export interface components {
         };
         /** @enum {string} */
         HookStatus: "ACTIVE" | "PAUSED" | "INACTIVE" | "DISABLED";
-        /** @description The deliveries that ended in the hour that begins at `at`. */
+        /** @description The deliveries that ended in the hour that starts at `at`. */
         HourVolume: {
             /**
              * Format: date-time
              * @description The start of the hour.
              */
             at: string;
-            /** @description The deliveries that succeeded. */
+            /** @description The number of successful deliveries. */
             delivered: number;
-            /** @description The deliveries that failed. */
+            /** @description The number of failed deliveries. */
             failed: number;
         };
         /** @description The value at `path` equals an entry of `value`. */
@@ -2498,44 +2498,44 @@ export interface components {
             op: "in";
             /** @description A dot path into the event's data; a number is a list index. */
             path: string;
-            /** @description What to compare with. */
+            /** @description The value to compare with. */
             value: (string | boolean | number | null)[];
         };
-        /** @description `redirectUri` must match a registered one exactly. `returnUrl` is where Patchbay's own callback route sends the browser; with a `redirectUri` of the platform, it is not needed. */
+        /** @description `redirectUri` must exactly match a registered redirect URI. `returnUrl` is where Patchbay's callback route redirects the browser; it is not needed with a `redirectUri` of the platform. */
         Initiate: {
             /**
-             * @description The name of the connection, which its creator chose.
+             * @description The name of the connection, chosen by its creator.
              * @default default
              */
             connectionId?: string;
-            /** @description Where the provider sends the browser back to: one of the registered addresses, exactly. */
+            /** @description Where the provider sends the browser back to. It must exactly match a registered redirect URI. */
             redirectUri: string;
-            /** @description The platform's page that Patchbay's callback route sends the browser on to. */
+            /** @description The page of the platform that Patchbay's callback route redirects the browser to. */
             returnUrl?: string | null;
             /** @description The scopes. */
             scopes?: string[] | null;
         };
-        /** @description `choices` has an ID for each choice of the template, by its key. `name` and `description` are the template's by default. An INACTIVE flow is stored and does not run. */
+        /** @description `choices` has an ID for each choice of the template, by key. `name` and `description` default to the template's. An INACTIVE flow is stored but does not run. */
         InstallFlow: {
-            /** @description An ID for each choice of the template, by the choice's key. */
+            /** @description The ID for each choice of the template, by key. */
             choices?: {
                 [key: string]: string;
             };
-            /** @description What it is, in a sentence or two; the template's by default. */
+            /** @description A description in a sentence or two. By default, the template's. */
             description?: string | null;
-            /** @description The name for people; the template's by default. */
+            /** @description The display name. By default, the template's. */
             name?: string | null;
             /**
-             * @description `ACTIVE`, or `INACTIVE` to store it only.
+             * @description `ACTIVE`, or `INACTIVE` to save the flow without running it.
              * @default ACTIVE
              */
             status?: components["schemas"]["InstallFlowStatus"];
         };
         /** @enum {string} */
         InstallFlowStatus: "ACTIVE" | "INACTIVE";
-        /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or the built-in template that this one is a copy of. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `withdrawn` says that the platform has taken it out of the marketplace and stopped its copies, until it approves a later version. `createdBy` is null for an integration of another workspace. */
+        /** @description Secrets in `config` are masked unless revealed. `installedFrom` is the public integration or built-in template that this one was installed from. `statusReason` is `missing_config: <fields>` while setup is incomplete, a code if Patchbay changed the status, or the owner's text. `reviewReason` is the platform's text, or `unpublished: <text>`. `withdrawn` means that the platform has withdrawn it from the marketplace and stopped its copies until it approves a later version. `createdBy` is null for an integration of another workspace. */
         Integration: {
-            /** @description The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked. */
+            /** @description The provider's settings by name, such as the OAuth client. Secrets are masked. */
             config: {
                 [key: string]: string | boolean | string[];
             };
@@ -2548,37 +2548,37 @@ export interface components {
             createdAt: string;
             /** @description Who created it: `user:…` or `key:…`. */
             createdBy: string | null;
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string;
             /** @description The ID. */
             id: string;
-            /** @description The integration or template that this one is a copy of, or null. */
+            /** @description The integration or template that this one was installed from, or null. */
             installedFrom: string | null;
-            /** @description Whether it is offered in the marketplace, once the platform has approved it. */
+            /** @description Whether the marketplace lists it once the platform has approved it. */
             isPublic: boolean;
-            /** @description An image, by https. */
+            /** @description The URL of an image (https). */
             logoUrl: string | null;
-            /** @description Any object of yours, at most 8 KiB. */
+            /** @description Your own data: any object of at most 8 KiB. */
             metadata: {
                 [key: string]: unknown;
             };
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /** @description The provider, such as `hubspot`. */
             provider: string | null;
-            /** @description Who published the integration. */
+            /** @description The publisher of the integration. */
             publisher: components["schemas"]["Publisher"] | null;
-            /** @description The most requests in any 24 hours. */
+            /** @description The maximum number of requests in any 24 hours. */
             rateLimitPerDay: number | null;
-            /** @description The most requests in any 60 minutes. */
+            /** @description The maximum number of requests in any 60 minutes. */
             rateLimitPerHour: number | null;
-            /** @description Why the platform decided so, or null. */
+            /** @description The reason for the platform's decision, or null. */
             reviewReason: string | null;
             /** @description The platform's decision on publishing it, or null. */
             reviewStatus: components["schemas"]["ReviewStatus"] | null;
             /** @description The scopes. */
             scopes: string[];
-            /** @description `PENDING_SETUP` until the config has all fields that the provider needs; `ACTIVE`; `INACTIVE` while it is switched off; `ERROR` when its owner or Patchbay says so. */
+            /** @description `PENDING_SETUP` until `config` has all required fields; `ACTIVE`; `INACTIVE` while it is deactivated; `ERROR` when its owner or Patchbay has set this status. */
             status: components["schemas"]["IntegrationStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
@@ -2589,9 +2589,9 @@ export interface components {
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
-            /** @description Whether the platform has taken it out of the marketplace and stopped its copies. */
+            /** @description Whether the platform has withdrawn it from the marketplace and stopped its copies. */
             withdrawn: boolean;
         };
         IntegrationList: {
@@ -2619,28 +2619,28 @@ export interface components {
         ItemFieldError: {
             /** @description What is wrong. */
             message: string;
-            /** @description The field, with dots, such as `data.postId`. */
+            /** @description The path of the field, such as `data.postId`. */
             path: string;
         };
         /** @description Any JSON value. */
         JsonValue: unknown;
-        /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
+        /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay rotates it, and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
         KeyRotation: {
-            /** @description Where new keys are delivered; null to be reminded only. */
+            /** @description Where to deliver new keys; null to send only a reminder. */
             deliverTo: (components["schemas"]["WebhookTarget"] | components["schemas"]["SecretTarget"]) | null;
-            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
+            /** @description The number of days after creation when a key is due for rotation, from 1 to 365; null for never. */
             everyDays: number | null;
-            /** @description How long the old key keeps working after the new one was accepted. */
+            /** @description How long the old key keeps working after the new one was delivered. */
             overlapSeconds: number;
         };
-        /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay then rotates it, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
+        /** @description When the key is rotated: `everyDays` after its creation. With `deliverTo`, Patchbay rotates it, and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when the key is due. `everyDays: null` means never, even if the workspace has a policy. */
         KeyRotationInput: {
-            /** @description Where new keys are delivered; null to be reminded only. */
+            /** @description Where to deliver new keys; null to send only a reminder. */
             deliverTo?: (components["schemas"]["WebhookTargetInput"] | components["schemas"]["SecretTargetInput"]) | null;
-            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
+            /** @description The number of days after creation when a key is due for rotation, from 1 to 365; null for never. */
             everyDays: number | null;
             /**
-             * @description How long the old key keeps working after the new one was accepted.
+             * @description How long the old key keeps working after the new one was delivered.
              * @default 86400
              */
             overlapSeconds?: number;
@@ -2728,9 +2728,9 @@ export interface components {
              * @description When it was written.
              */
             mentionedAt?: string;
-            /** @description The platform's own id of the mention. */
+            /** @description The platform's ID of the mention. */
             mentionId: string;
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network: string;
             /** @description The sentiment of the mention. */
             sentiment?: ("positive" | "neutral" | "negative") | null;
@@ -2742,7 +2742,7 @@ export interface components {
              */
             url?: string | null;
         };
-        /** @description Triggers when somebody mentions one of the workspace's accounts or keywords. */
+        /** @description Triggers when someone mentions one of the workspace's accounts or keywords. */
         MentionReceivedEvent: {
             /** @description The event's content. */
             data: components["schemas"]["MentionReceivedData"];
@@ -2775,9 +2775,9 @@ export interface components {
             conversationId: string;
             /** @description The kind of message. */
             kind?: components["schemas"]["MessageReceivedDataKind"];
-            /** @description The platform's own id of the message. */
+            /** @description The platform's ID of the message. */
             messageId: string;
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network: string;
             /**
              * Format: date-time
@@ -2806,25 +2806,25 @@ export interface components {
              */
             type: "MESSAGE_RECEIVED";
         };
-        /** @description How many of an integration's webhooks or connections have each state; states of none are left out. */
+        /** @description The number of an integration's webhooks or connections by state. States without items are omitted. */
         Parts: {
-            /** @description The number of them by state; states of none are left out. */
+            /** @description The number of items by state. States without items are omitted. */
             states: {
                 [key: string]: number;
             };
-            /** @description The number of them. */
+            /** @description The number of items. */
             total: number;
         };
-        /** @description One hour or day, which begins at `at`. An hour or a day in which nothing happened has no point. */
+        /** @description One hour or day, which starts at `at`. Intervals without activity are omitted. */
         Point: {
             /**
              * Format: date-time
              * @description The start of the hour or day.
              */
             at: string;
-            /** @description The volume of deliveries; null for a connection. */
+            /** @description The deliveries; null for a connection. */
             deliveries: components["schemas"]["Volume"] | null;
-            /** @description The volume of refreshes; null for what has none. */
+            /** @description The token refreshes; null for items without them. */
             refreshes: components["schemas"]["Volume"] | null;
         };
         /** @description A session without its secrets. */
@@ -2840,7 +2840,7 @@ export interface components {
             createdBy: string;
             /**
              * Format: date-time
-             * @description When somebody ended it, or null.
+             * @description When someone ended the session, or null.
              */
             endedAt: string | null;
             /**
@@ -2850,31 +2850,31 @@ export interface components {
             expiresAt: string;
             /** @description The ID. */
             id: string;
-            /** @description Who uses it, as its creator named them; or null. */
+            /** @description Who uses the session, as its creator entered it; or null. */
             label: string | null;
             /**
              * Format: date-time
              * @description When its link was used, or null.
              */
             openedAt: string | null;
-            /** @description Whether it may change nothing. */
+            /** @description Whether it is read-only. */
             readOnly: boolean;
-            /** @description Where a session that has ended sends its user, or null. */
+            /** @description Where to send the user when the session ends, or null. */
             returnUrl: string | null;
             /** @description `OPEN` until the link is used, then `ACTIVE`; `ENDED` or `EXPIRED`. */
             status: components["schemas"]["PortalSessionStatus"];
-            /** @description How the console looks. */
+            /** @description The appearance of the console. */
             theme: components["schemas"]["Theme"];
             /** @description The page that the console opens, or null. */
             view: string | null;
         };
-        /** @description The response to the creation of a session, the only one that contains its link. */
+        /** @description A new session. Only this response contains its link. */
         PortalSessionLink: {
             /** @description The scopes of the session. */
             capabilities: string[];
             /**
              * Format: date-time
-             * @description Until when the link works, once: five minutes.
+             * @description When the link expires, after five minutes. It works once.
              */
             codeExpiresAt: string;
             /**
@@ -2886,7 +2886,7 @@ export interface components {
             id: string;
             /** @description The link that opens the console. Shown only in this response. */
             link: string;
-            /** @description Whether it may change nothing. */
+            /** @description Whether it is read-only. */
             readOnly: boolean;
         };
         PortalSessionList: {
@@ -2896,11 +2896,11 @@ export interface components {
             nextCursor: string | null;
         };
         /**
-         * @description OPEN until the link is used, then ACTIVE until somebody ends the session (ENDED) or its time is over (EXPIRED). A session also ends with the API key that made it, which its status does not show.
+         * @description OPEN until the link is used, then ACTIVE until someone ends the session (ENDED) or it expires (EXPIRED). A session also ends with the API key that created it, which its status does not show.
          * @enum {string}
          */
         PortalSessionStatus: "OPEN" | "ACTIVE" | "ENDED" | "EXPIRED";
-        /** @description The bearer token of a session, for its whole life. Keep it in memory only. */
+        /** @description The bearer token of a session, valid for its whole lifetime. Keep it in memory only. */
         PortalSessionToken: {
             /** @description The scopes of the session. */
             capabilities: string[];
@@ -2911,13 +2911,13 @@ export interface components {
             expiresAt: string;
             /** @description The ID. */
             id: string;
-            /** @description Who uses it, as its creator named them; or null. */
+            /** @description Who uses the session, as its creator entered it; or null. */
             label: string | null;
-            /** @description Whether it may change nothing. */
+            /** @description Whether it is read-only. */
             readOnly: boolean;
-            /** @description Where a session that has ended sends its user, or null. */
+            /** @description Where to send the user when the session ends, or null. */
             returnUrl: string | null;
-            /** @description How the console looks. */
+            /** @description The appearance of the console. */
             theme: components["schemas"]["Theme"];
             /** @description The bearer token. Shown only in this response: keep it in memory. */
             token: string;
@@ -2934,18 +2934,18 @@ export interface components {
             accountName?: string | null;
             /** @description The campaign that the post belongs to, if any. */
             campaignId?: string | null;
-            /** @description The error, as a code of the platform. */
+            /** @description The platform's error code. */
             errorCode: string;
-            /** @description The error, as a message for people. */
+            /** @description The error message. */
             errorMessage?: string | null;
             /**
              * Format: date-time
              * @description When the attempt failed.
              */
             failedAt?: string;
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network: string;
-            /** @description The platform's own id of the post. */
+            /** @description The platform's ID of the post. */
             postId: string;
             /** @description The text of the post. */
             text?: string;
@@ -2979,9 +2979,9 @@ export interface components {
             campaignId?: string | null;
             /** @description Images and videos of the post. */
             mediaUrls?: string[];
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network: string;
-            /** @description The platform's own id of the post. */
+            /** @description The platform's ID of the post. */
             postId: string;
             /**
              * Format: date-time
@@ -3023,9 +3023,9 @@ export interface components {
             campaignId?: string | null;
             /** @description Images and videos of the post. */
             mediaUrls?: string[];
-            /** @description The social network, in lower case. */
+            /** @description The social network, in lowercase. */
             network: string;
-            /** @description The platform's own id of the post. */
+            /** @description The platform's ID of the post. */
             postId: string;
             /** @description The user who scheduled it. */
             scheduledBy?: string | null;
@@ -3054,11 +3054,11 @@ export interface components {
              */
             type: "POST_SCHEDULED";
         };
-        /** @description An error, as in RFC 9457. More fields may follow. */
+        /** @description An error, as in RFC 9457. It can have more fields. */
         Problem: {
-            /** @description The stable code of the error. For programs. */
+            /** @description The stable code of the error, for programs. */
             code: string;
-            /** @description What is wrong here, and what to do about it. For people. */
+            /** @description What went wrong and what to do about it, for people. */
             detail: string;
             /** @description With `validation_failed`: the invalid fields, at most 20. */
             errors?: components["schemas"]["FieldError"][];
@@ -3068,7 +3068,7 @@ export interface components {
             requestId: string;
             /** @description The HTTP status. */
             status: number;
-            /** @description The code in words. The same for every error of this code. */
+            /** @description A short summary, the same for every error with this code. */
             title: string;
             /**
              * Format: uri
@@ -3076,9 +3076,9 @@ export interface components {
              */
             type: string;
         };
-        /** @description What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and for a custom provider, whose config has these settings. `hosts` are those that Patchbay calls; `*.x` is any name below x. `redirectUris` are those that an integration without `config.redirectUris` may use: register them at the provider. */
+        /** @description What an integration of a provider needs. `configSchema` describes its `config`, `credentialsSchema` the `credentials` of a connection (null with OAuth), as JSON Schema 2020-12. `oauth` is null without OAuth and for a custom provider, whose config has these settings. `hosts` are the hosts that Patchbay calls; `*.x` means any subdomain of x. `redirectUris` are the redirect URIs for an integration without `config.redirectUris`: register them at the provider. */
         Provider: {
-            /** @description How the connection signs in at the provider. */
+            /** @description How the connection authenticates at the provider. */
             authType: components["schemas"]["AuthType"];
             /** @description The JSON Schema of an integration's `config`. */
             configSchema: {
@@ -3088,28 +3088,28 @@ export interface components {
             credentialsSchema: {
                 [key: string]: unknown;
             } | null;
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string;
             /** @description The provider's documentation. */
             documentationUrl: string | null;
-            /** @description The hosts that Patchbay calls; `*.x` means any name below x. */
+            /** @description The hosts that Patchbay calls. `*.x` means any subdomain of x. */
             hosts: string[];
             /** @description The API key. Shown only in this response: store it now. */
             key: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /** @description The OAuth settings; null for a provider with credentials. */
             oauth: components["schemas"]["ProviderOAuth"] | null;
-            /** @description The addresses to register at the provider. */
+            /** @description The redirect URIs to register at the provider. */
             redirectUris: string[];
             /** @description The integration to install, or null. */
             templateId: string | null;
             /** @description The type. */
             type: components["schemas"]["IntegrationType"];
         };
-        /** @description A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field of config, or an address that a response of the provider has. Without a `revocationUrl`, a grant cannot be revoked. */
+        /** @description A provider's OAuth settings, which an integration cannot change. A name in braces in a URL is a field of `config`, or a value from the provider's response. Without a `revocationUrl`, a grant cannot be revoked. */
         ProviderOAuth: {
-            /** @description Where to send the user's browser. */
+            /** @description The provider's authorization page. Send the user's browser there. */
             authorizationUrl: string;
             /** @description How the client authenticates at the token endpoint. */
             clientAuth: string;
@@ -3128,26 +3128,26 @@ export interface components {
             /** @description The token endpoint. */
             tokenUrl: string;
         };
-        /** @description An OAuth scope that Patchbay requests: if an integration has no scopes of its own, or `always`. */
+        /** @description An OAuth scope that Patchbay requests `always`, or if the integration does not set its own scopes. */
         ProviderScope: {
-            /** @description Whether Patchbay requests it even if the integration has scopes of its own. */
+            /** @description Whether Patchbay requests this scope even if the integration sets its own scopes. */
             always: boolean;
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string | null;
             /** @description The scope, as the provider names it. */
             name: string;
         };
-        /** @description A provider that Patchbay knows, or a kind of provider that it does not know (`custom…`). `key` is the `provider` of an integration. `templateId` can be installed; null for a custom provider. */
+        /** @description A built-in provider, or a type of custom provider (`custom…`). `key` is the `provider` of an integration. `templateId` is the template to install; null for a custom provider. */
         ProviderSummary: {
-            /** @description How the connection signs in at the provider. */
+            /** @description How the connection authenticates at the provider. */
             authType: components["schemas"]["AuthType"];
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string;
             /** @description The provider's documentation. */
             documentationUrl: string | null;
             /** @description The key, which is the `provider` of an integration. */
             key: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /** @description The integration to install, or null. */
             templateId: string | null;
@@ -3160,7 +3160,7 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
-        /** @description An integration that its workspace publishes, as the platform reviews it. `id` is the integration's. The platform sets `publisherName` and `verified`, not the publisher. `submitted` is its current version, null if it is no longer public. `listed` is the version in the marketplace, approved at `listedAt`; null if there is none. `waitingSince` is null unless it waits for a decision. An integration that the platform has `withdrawn` serves no copies. */
+        /** @description A published integration, as the platform reviews it. `id` is the integration's ID. The platform sets `publisherName` and `verified`, not the publisher. `submitted` is the current version; null if it is no longer public. `listed` is the version in the marketplace, approved at `listedAt`, or null. `waitingSince` is null unless a review is pending. The copies of a `withdrawn` integration do not work. */
         Publication: {
             /**
              * Format: date-time
@@ -3178,11 +3178,11 @@ export interface components {
             listedAt: string | null;
             /** @description The publisher's name in the marketplace, or null. */
             publisherName: string | null;
-            /** @description What the platform told the publisher about its latest decision, or null. */
+            /** @description The platform's reason for its latest decision, or null. */
             reviewReason: string | null;
-            /** @description The platform's decision on the submitted version. Null if it is no longer public. */
+            /** @description The platform's decision on the submitted version; null if it is no longer public. */
             reviewStatus: components["schemas"]["ReviewStatus"] | null;
-            /** @description The current version, which an approval would list. Null if it is no longer public. */
+            /** @description The current version, which an approval would list; null if it is no longer public. */
             submitted: components["schemas"]["PublishedFields"] | null;
             /**
              * Format: date-time
@@ -3191,21 +3191,21 @@ export interface components {
             updatedAt: string;
             /** @description Whether the platform has verified the publisher. */
             verified: boolean;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
             /**
              * Format: date-time
-             * @description Since when it waits for a decision, or null.
+             * @description When it was submitted for the pending review, or null.
              */
             waitingSince: string | null;
-            /** @description Whether the platform has taken it out of the marketplace and stopped its copies. */
+            /** @description Whether the platform has withdrawn it from the marketplace and stopped its copies. */
             withdrawn: boolean;
             /** @description The publisher's workspace. */
             workspaceId: string;
         };
         /** @description A publication with the number of its installed copies, counted up to 1,000, and with the platform's latest decisions, newest first. */
         PublicationDetail: {
-            /** @description How many copies other workspaces have installed, counted up to 1,000. */
+            /** @description The number of copies that other workspaces have installed, counted up to 1,000. */
             copyCount: number;
             /**
              * Format: date-time
@@ -3225,11 +3225,11 @@ export interface components {
             listedAt: string | null;
             /** @description The publisher's name in the marketplace, or null. */
             publisherName: string | null;
-            /** @description What the platform told the publisher about its latest decision, or null. */
+            /** @description The platform's reason for its latest decision, or null. */
             reviewReason: string | null;
-            /** @description The platform's decision on the submitted version. Null if it is no longer public. */
+            /** @description The platform's decision on the submitted version; null if it is no longer public. */
             reviewStatus: components["schemas"]["ReviewStatus"] | null;
-            /** @description The current version, which an approval would list. Null if it is no longer public. */
+            /** @description The current version, which an approval would list; null if it is no longer public. */
             submitted: components["schemas"]["PublishedFields"] | null;
             /**
              * Format: date-time
@@ -3238,14 +3238,14 @@ export interface components {
             updatedAt: string;
             /** @description Whether the platform has verified the publisher. */
             verified: boolean;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
             /**
              * Format: date-time
-             * @description Since when it waits for a decision, or null.
+             * @description When it was submitted for the pending review, or null.
              */
             waitingSince: string | null;
-            /** @description Whether the platform has taken it out of the marketplace and stopped its copies. */
+            /** @description Whether the platform has withdrawn it from the marketplace and stopped its copies. */
             withdrawn: boolean;
             /** @description The publisher's workspace. */
             workspaceId: string;
@@ -3272,27 +3272,27 @@ export interface components {
             /** @description The items of this page. */
             items: (components["schemas"]["PublishedEvent"] | components["schemas"]["RejectedItem"])[];
         };
-        /** @description What installers see of a public integration, and the OAuth client that serves them. */
+        /** @description The visible fields of a public integration, and the OAuth client that its copies use. */
         PublishedFields: {
-            /** @description The OAuth client that serves the copies, or null. */
+            /** @description The OAuth client ID that the copies use, or null. */
             clientId: string | null;
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string;
-            /** @description An image, by https. */
+            /** @description The URL of an image (https). */
             logoUrl: string | null;
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /** @description The provider, such as `hubspot`. */
             provider: string | null;
-            /** @description The most requests in any 24 hours. */
+            /** @description The maximum number of requests in any 24 hours. */
             rateLimitPerDay: number | null;
-            /** @description The most requests in any 60 minutes. */
+            /** @description The maximum number of requests in any 60 minutes. */
             rateLimitPerHour: number | null;
             /** @description The scopes. */
             scopes: string[];
             /** @description The type. */
             type: components["schemas"]["IntegrationType"];
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
         /** @description The publisher of an integration. The platform sets `name` and `verified`, not the publisher. */
@@ -3307,34 +3307,34 @@ export interface components {
         /**
          * @description `data` is the event's content, an object of at most 256 KB as JSON.
          *
-         *     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the event that led to this one, such as the ACTION_REQUESTED that was carried out. With it, Patchbay recognizes flows that start each other in a circle.
+         *     Only the platform's workspace can set `workspaceId`, to publish for another workspace. `causedBy` is the event that caused this one, such as the ACTION_REQUESTED event of an action. Patchbay uses it to detect loops of flows.
          */
         PublishEvent: {
-            /** @description The event that led to this one, if there is one. */
+            /** @description The event that caused this one, if any. */
             causedBy?: string | null;
-            /** @description The content: an object of at most 256 KiB, which matches the type's schema. */
+            /** @description The content: an object of at most 256 KiB that matches the type's schema. */
             data: {
                 [key: string]: unknown;
             };
-            /** @description As the header `Idempotency-Key`, for this event. */
+            /** @description Like the `Idempotency-Key` header, for this event. */
             idempotencyKey?: string | null;
             /** @description The event type, such as `POST_PUBLISHED`. */
             type: string;
             /** @description The workspace to publish for. Only the platform's workspace can set it. */
             workspaceId?: string | null;
         };
-        /** @description A batch. Each event is validated on its own, so that an invalid event does not affect the others. An event with malformed JSON appears here as a MalformedJson. */
+        /** @description A batch. Each event is validated separately, so an invalid event does not affect the others. */
         PublishEvents: {
             /** @description The events, at most 100. */
             events: components["schemas"]["PublishEvent"][];
         };
-        /** @description The more restrictive of the key's two windows. `resetAt` is when that window ends or, if the cost is above `remaining`, when the cost is admitted. It is null if the cost is above `limit`: waiting does not help. */
+        /** @description The more restrictive of the key's two windows. `resetAt` is when that window ends or, if the cost is above `remaining`, when the cost will be allowed. It is null if the cost is above `limit`, because waiting does not help. */
         RateLimit: {
             /** @description Whether the cost is within the limit. */
             allowed: boolean;
             /** @description The limit of the window. */
             limit: number;
-            /** @description What remains of the limit. */
+            /** @description The remaining units of the limit. */
             remaining: number;
             /**
              * Format: date-time
@@ -3357,14 +3357,14 @@ export interface components {
              * @description When the hour or the day ends.
              */
             resetsAt: string;
-            /** @description How much of it was used. */
+            /** @description The number of requests used. */
             used: number;
             /** @description The limit's length: hour or day. */
             window: components["schemas"]["RateLimitNearDataWindow"];
         };
         /** @enum {string} */
         RateLimitNearDataWindow: "hour" | "day";
-        /** @description Triggers when an API key has used 80 percent of a limit, once in each hour or day. */
+        /** @description Triggers when an API key has used 80 percent of a limit, once per hour or day. */
         RateLimitNearEvent: {
             /** @description The event's content. */
             data: components["schemas"]["RateLimitNearData"];
@@ -3382,27 +3382,27 @@ export interface components {
             type: "RATE_LIMIT_NEAR";
         };
         /**
-         * @description The receiver as the delivery engine sees it now.
+         * @description The current health of the receiver.
          *
-         *     An OPEN `breaker` holds new deliveries until one attempt, the next at `nextProbeAt`, gets a response. The SLOW `lane` is for receivers that have not proved fast yet (`laneReason` is `unproven`), took over two seconds at `slowAt` (`slow`), or share a workspace with many slow ones (`slow_workspace`). `slowdowns` is how often this one became slow recently, `backlogSince` since when too many retries wait, and `held` the number of deliveries that are HELD.
+         *     While the `breaker` is OPEN, new deliveries are HELD until a probe gets a response; the next one is at `nextProbeAt`. The SLOW `lane` is for receivers that are not known to be fast yet (`laneReason` is `unproven`), took more than two seconds at `slowAt` (`slow`), or share a workspace with many slow receivers (`slow_workspace`). `slowdowns` is the number of recent slowdowns, `backlogSince` is since when too many retries are waiting, and `held` is the number of HELD deliveries.
          */
         Receiver: {
             /**
              * Format: date-time
-             * @description Since when too many retries wait, or null.
+             * @description Since when too many retries are waiting, or null.
              */
             backlogSince: string | null;
-            /** @description The circuit breaker: `OPEN` while the receiver hangs and only probes are sent. */
+            /** @description The circuit breaker: `OPEN` while the receiver is unhealthy and gets only probes. */
             breaker: components["schemas"]["ReceiverBreaker"];
-            /** @description The deliveries that wait until the receiver is healthy. */
+            /** @description The number of deliveries that wait until the receiver is healthy. */
             held: number;
-            /** @description The queue of its deliveries: `FAST`, or `SLOW` for new and slow receivers. */
+            /** @description The lane of its deliveries: `FAST`, or `SLOW` for new and slow receivers. */
             lane: components["schemas"]["ReceiverLane"];
-            /** @description Why the lane is slow, or null. */
+            /** @description Why it uses the slow lane, or null. */
             laneReason: ("unproven" | "slow" | "slow_workspace") | null;
             /**
              * Format: date-time
-             * @description When the receiver is tried again, or null.
+             * @description When Patchbay sends the next probe, or null.
              */
             nextProbeAt: string | null;
             /**
@@ -3415,20 +3415,20 @@ export interface components {
              * @description When the receiver was last slow, or null.
              */
             slowAt: string | null;
-            /** @description How often it was slow lately. */
+            /** @description The number of recent slowdowns. */
             slowdowns: number;
         };
         /** @enum {string} */
         ReceiverBreaker: "CLOSED" | "OPEN";
         /** @enum {string} */
         ReceiverLane: "FAST" | "SLOW";
-        /** @description How the latest runs of a flow went: `count` runs of the newest events, at most ten. `failed` of them are FAILED, and `last` is that of the newest event. */
+        /** @description The results of a flow's latest runs: `count` runs, at most 10. `failed` is the number of FAILED runs among them, and `last` is the latest run. */
         RecentRuns: {
-            /** @description How many runs these are: at most ten. */
+            /** @description The number of runs, at most 10. */
             count: number;
-            /** @description How many of them are `FAILED`. */
+            /** @description The number of `FAILED` runs among them. */
             failed: number;
-            /** @description The run of the newest event; null if there is none. */
+            /** @description The latest run, or null. */
             last: components["schemas"]["FlowRun"] | null;
         };
         /** @description The deliveries of events from `since` to `until`, both inclusive. `until` defaults to now. */
@@ -3440,13 +3440,13 @@ export interface components {
             since: string;
             /**
              * Format: date-time
-             * @description The time of the last event; now, if absent.
+             * @description The time of the last event. By default, now.
              */
             until?: string | null;
         };
-        /** @description `queued` is the number of deliveries that are sent again, oldest first. At most 10,000 are counted. */
+        /** @description `queued` is the number of deliveries that will be resent, oldest first. At most 10,000 are counted. */
         Recovering: {
-            /** @description The number of deliveries that are sent again. */
+            /** @description The number of deliveries that will be resent. */
             queued: number;
         };
         /** @description `connectionId` is the connection's name or its ID. */
@@ -3468,17 +3468,17 @@ export interface components {
             /** @description Why it failed. */
             error: components["schemas"]["ItemError"];
         };
-        /** @description Which deliveries to send again, of events from `since` to `until` (both inclusive; `until` defaults to now) and of `eventTypes` (by default, all types): those with one of the `statuses`, and, with `missing`, events that match the webhook now and have no delivery to it. `statuses` defaults to FAILED and CANCELLED, or to none with `missing`. `dryRun` only counts. */
+        /** @description Which deliveries to resend, for events from `since` to `until` (both inclusive; `until` defaults to now) and of `eventTypes` (by default, all types): deliveries with one of the `statuses` and, with `missing`, events that match the webhook now but have no delivery. `statuses` defaults to FAILED and CANCELLED, or to none with `missing`. `dryRun` only counts the deliveries. */
         Replay: {
             /**
-             * @description Whether to only count.
+             * @description Whether to count the deliveries without sending them.
              * @default false
              */
             dryRun?: boolean;
             /** @description Only events of these types. */
             eventTypes?: (string | "*")[] | null;
             /**
-             * @description Whether to send also events that the webhook never got, because it was not active.
+             * @description Whether to also send events that the webhook missed because it was not active.
              * @default false
              */
             missing?: boolean;
@@ -3487,24 +3487,24 @@ export interface components {
              * @description The time of the first event.
              */
             since: string;
-            /** @description The statuses of the deliveries to send again. */
+            /** @description The statuses of the deliveries to resend. */
             statuses?: ("FAILED" | "CANCELLED" | "DELIVERED")[] | null;
             /**
              * Format: date-time
-             * @description The time of the last event; now, if absent.
+             * @description The time of the last event. By default, now.
              */
             until?: string | null;
         };
-        /** @description How many deliveries a replay would queue. If `isComplete` is false, there are more: the count stops at 10,000, or after some seconds. */
+        /** @description The number of deliveries that a replay would queue. If `isComplete` is false, there are more: the count stops at 10,000 or after a few seconds. */
         ReplayPreview: {
             /** @description Whether everything was counted. */
             isComplete: boolean;
-            /** @description How many deliveries the replay would queue. */
+            /** @description The number of deliveries that the replay would queue. */
             total: number;
         };
-        /** @description An OAuth scope that the provider will ask for, in the words that Patchbay knows for it. */
+        /** @description An OAuth scope that the provider will ask the user to grant, with Patchbay's description of it. */
         RequestedScope: {
-            /** @description What it allows, in words; null if Patchbay does not know. */
+            /** @description A description of the scope; null if unknown. */
             description: string | null;
             /** @description The scope, as the provider names it. */
             name: string;
@@ -3512,7 +3512,7 @@ export interface components {
         /** @description Delays of initialDelaySeconds × backoffMultiplier^(n−1), or a named schedule instead. */
         RetryConfig: {
             /**
-             * @description The factor from one delay to the next.
+             * @description The backoff multiplier: each delay is the previous one times this.
              * @default 2
              */
             backoffMultiplier?: number;
@@ -3522,17 +3522,17 @@ export interface components {
              */
             initialDelaySeconds?: number;
             /**
-             * @description The most retries after the first attempt.
+             * @description The maximum number of retries after the first attempt.
              * @default 3
              */
             maxRetries?: number;
-            /** @description `standard`: retries over three days, as Standard Webhooks recommends. Excludes the other fields. */
+            /** @description `standard`: 7 retries over about 28 hours, as Standard Webhooks recommends. Cannot be combined with the other fields. */
             schedule?: "standard" | null;
         };
-        /** @description `force` also sends a delivery again that was delivered. */
+        /** @description `force` also resends a delivery that already succeeded. */
         RetryDelivery: {
             /**
-             * @description Whether to send it again although it was delivered.
+             * @description Whether to resend a delivery that already succeeded.
              * @default false
              */
             force?: boolean;
@@ -3545,43 +3545,43 @@ export interface components {
         /** @description How many seconds the old key keeps working alongside the new one; 0 ends it immediately. */
         RotateApiKey: {
             /**
-             * @description How long the old key keeps working alongside the new one; 0 ends it immediately.
+             * @description How long the old key keeps working alongside the new one. 0 ends it immediately.
              * @default 86400
              */
             overlapSeconds?: number;
         };
-        /** @description `overlapSeconds` is how long the older secrets sign alongside the new one; 0 ends them immediately. `secret` brings the new one, as at creation; without it, Patchbay generates one. */
+        /** @description `overlapSeconds` is how long the old secrets sign alongside the new one; 0 ends them immediately. `secret` is your own new secret, as at creation. By default, Patchbay generates one. */
         RotateSecret: {
             /**
-             * @description How long the older secrets sign alongside the new one; 0 ends them immediately.
+             * @description How long the old secrets sign alongside the new one. 0 ends them immediately.
              * @default 86400
              */
             overlapSeconds?: number;
             /** @description A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it. */
             secret?: string | null;
         };
-        /** @description Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
+        /** @description Keys are due for rotation `everyDays` after their creation. With `deliverTo`, Patchbay rotates them, and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
         RotationPolicy: {
-            /** @description Where new keys are delivered; null to be reminded only. */
+            /** @description Where to deliver new keys; null to send only a reminder. */
             deliverTo: components["schemas"]["WebhookTarget"] | null;
-            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
+            /** @description The number of days after creation when a key is due for rotation, from 1 to 365; null for never. */
             everyDays: number;
-            /** @description How long the old key keeps working after the new one was accepted. */
+            /** @description How long the old key keeps working after the new one was delivered. */
             overlapSeconds: number;
         };
-        /** @description Keys are due `everyDays` after their creation. With `deliverTo`, Patchbay then rotates them, and the old key keeps working for `overlapSeconds` after the new one was accepted. Without it, Patchbay only announces API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
+        /** @description Keys are due for rotation `everyDays` after their creation. With `deliverTo`, Patchbay rotates them, and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
         RotationPolicyInput: {
-            /** @description Where new keys are delivered; null to be reminded only. */
+            /** @description Where to deliver new keys; null to send only a reminder. */
             deliverTo?: components["schemas"]["WebhookTargetInput"] | null;
-            /** @description How many days after its creation a key is due, 1 to 365; null for never. */
+            /** @description The number of days after creation when a key is due for rotation, from 1 to 365; null for never. */
             everyDays: number;
             /**
-             * @description How long the old key keeps working after the new one was accepted.
+             * @description How long the old key keeps working after the new one was delivered.
              * @default 86400
              */
             overlapSeconds?: number;
         };
-        /** @description An execution of an action. Ends FAILED when the platform has not answered by `expiresAt`. `platform` is the automation platform that started it, or `flow`. */
+        /** @description An execution of an action. It fails if the platform does not respond by `expiresAt`. `platform` is the automation platform that started it, or `flow`. */
         Run: {
             /** @description The key of the action. */
             action: string;
@@ -3596,7 +3596,7 @@ export interface components {
             error: components["schemas"]["RunError"] | null;
             /**
              * Format: date-time
-             * @description When the run ends `FAILED` if the platform has not answered.
+             * @description When the run fails if the platform has not responded.
              */
             expiresAt: string;
             /** @description The ID. */
@@ -3611,24 +3611,24 @@ export interface components {
             } | null;
             /** @description The automation platform. */
             platform: string;
-            /** @description `PENDING` until the platform answers. */
+            /** @description `PENDING` until the platform responds, then `SUCCEEDED` or `FAILED`. */
             status: components["schemas"]["RunStatus"];
             /**
              * Format: date-time
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the platform's own code, `action_failed` by default. `detail` is a message for the automation's owner. */
+        /** @description Why a run failed. `code` is `timed_out` if the platform did not respond by `expiresAt`; otherwise it is the platform's code, by default `action_failed`. `detail` is a message for the automation's owner. */
         RunError: {
             /** @description The stable code of the error. */
             code: string;
             /** @description What happened, for people. */
             detail: string;
         };
-        /** @description Why a run failed. `code` is `timed_out` if the platform did not answer by `expiresAt`; otherwise it is the platform's own code, `action_failed` by default. `detail` is a message for the automation's owner. */
+        /** @description Why a run failed. `code` is `timed_out` if the platform did not respond by `expiresAt`; otherwise it is the platform's code, by default `action_failed`. `detail` is a message for the automation's owner. */
         RunErrorInput: {
             /**
              * @description The stable code of the error.
@@ -3646,7 +3646,7 @@ export interface components {
         };
         /** @enum {string} */
         RunStatus: "PENDING" | "SUCCEEDED" | "FAILED";
-        /** @description An event in exactly the shape that a hook gets. */
+        /** @description An event in exactly the format that hooks receive. */
         Sample: {
             /** @description The event's content. */
             data: {
@@ -3662,13 +3662,13 @@ export interface components {
             /** @description The type. */
             type: string;
         };
-        /** @description A bare array, newest first. Has fewer than `limit` events if they are very large. */
+        /** @description An array, newest first. It has fewer than `limit` events if they are very large. */
         Samples: components["schemas"]["Sample"][];
-        /** @description Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for the secret that was confirmed; leave it out to confirm this one. */
+        /** @description Patchbay stores the new key as the current value of this AWS Secrets Manager secret. Its name must start with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` identifies the confirmed secret; omit it to confirm this one. */
         SecretTarget: {
-            /** @description The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to confirm what the webhook has now; send it as it was read to change nothing. */
+            /** @description The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current URL and headers. Send the value that you read to keep the confirmation. */
             pin: string | null;
-            /** @description The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`. */
+            /** @description The ARN of the secret. Its name must start with `patchbay/<stack>/<workspace>/`. */
             secretArn: string;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -3676,11 +3676,11 @@ export interface components {
              */
             type: "secretsManager";
         };
-        /** @description Patchbay stores the new key as the current value of this secret of AWS Secrets Manager. Its name must begin with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` stands for the secret that was confirmed; leave it out to confirm this one. */
+        /** @description Patchbay stores the new key as the current value of this AWS Secrets Manager secret. Its name must start with `patchbay/<stack>/<workspace>/`, in the account and region of the deployment. `pin` identifies the confirmed secret; omit it to confirm this one. */
         SecretTargetInput: {
-            /** @description The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to confirm what the webhook has now; send it as it was read to change nothing. */
+            /** @description The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current URL and headers. Send the value that you read to keep the confirmation. */
             pin?: string | null;
-            /** @description The ARN of the secret, whose name begins with `patchbay/<stack>/<workspace>/`. */
+            /** @description The ARN of the secret. Its name must start with `patchbay/<stack>/<workspace>/`. */
             secretArn: string;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -3688,36 +3688,36 @@ export interface components {
              */
             type: "secretsManager";
         };
-        /** @description `eventType` may be a type that the webhook is not subscribed to. The default is the webhook's first type. */
+        /** @description `eventType` can be any type, even if the webhook does not subscribe to it. By default, it is the webhook's first type. */
         SendTestEvent: {
             /** @description The type of the event. */
             eventType?: string | null;
         };
-        /** @description The volumes of a workspace, or of one of its groups: in total, and by hour or day, oldest first. `id` is null for the workspace, and the type itself for an event type. `deliveries` is null for a connection, and `refreshes` for a webhook, an automation platform and an event type. */
+        /** @description The numbers for a workspace or for one group: in total, and by hour or day, oldest first. `id` is null for the workspace, and the name of an event type. `deliveries` is null for a connection, and `refreshes` for a webhook, an automation platform and an event type. */
         Series: {
-            /** @description The volume of deliveries in the whole period; null for a connection. */
+            /** @description The deliveries in the whole period; null for a connection. */
             deliveries: components["schemas"]["Volume"] | null;
-            /** @description The ID or key of the group; null for the workspace. */
+            /** @description The ID or key of the item; null for the workspace. */
             id: string | null;
-            /** @description What the series is about. */
+            /** @description The kind of item. */
             kind: components["schemas"]["SeriesKind"];
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
-            /** @description The volumes by hour or day, oldest first, without those in which nothing happened. */
+            /** @description The points by hour or day, oldest first. Intervals without activity are omitted. */
             points: components["schemas"]["Point"][];
-            /** @description The volume of refreshes in the whole period; null for what has none. */
+            /** @description The token refreshes in the whole period; null for items without them. */
             refreshes: components["schemas"]["Volume"] | null;
         };
         /** @enum {string} */
         SeriesKind: "workspace" | "integration" | "automation" | "webhook" | "connection" | "eventType";
-        /** @description A workspace's whole list of choices, in display order; replaces the previous list. */
+        /** @description A workspace's complete list of choices, in display order. It replaces the previous list. */
         SetChoices: {
             /** @description The items of this page. */
             items: components["schemas"]["Choice"][];
             /** @description The workspace. */
             workspaceId: string;
         };
-        /** @description An INACTIVE flow begins no runs; those that wait are cancelled when their wait ends. `statusReason` says why a flow is INACTIVE. */
+        /** @description An INACTIVE flow starts no runs. Waiting runs are canceled when their wait ends. `statusReason` says why a flow is INACTIVE. */
         SetFlowStatus: {
             /** @description The status. */
             status: components["schemas"]["FlowStatus"];
@@ -3733,7 +3733,7 @@ export interface components {
             /** @description Why it has this status, or null. */
             statusReason?: string | null;
         };
-        /** @description Events match an ACTIVE or PAUSED webhook. A PAUSED one holds its deliveries until it is ACTIVE again. `statusReason` says why a webhook is PAUSED or INACTIVE. */
+        /** @description Events match an ACTIVE or PAUSED webhook. The deliveries of a PAUSED webhook are kept (HELD) until it is ACTIVE again. `statusReason` says why a webhook is PAUSED or INACTIVE. */
         SetWebhookStatus: {
             /**
              * @description The status.
@@ -3747,19 +3747,19 @@ export interface components {
         StartRun: {
             /** @description A URL that gets `{runId, status, output, error}` when the run ends. */
             callbackUrl?: string | null;
-            /** @description The input, which matches the action's schema. */
+            /** @description The input. It must match the action's schema. */
             input?: {
                 [key: string]: unknown;
             };
         };
-        /** @description Why a step failed. `code` is stable; that of an action is the platform's own. */
+        /** @description Why a step failed. `code` is stable; for actions, the platform defines it. */
         StepError: {
-            /** @description Why it failed: a code. An action's is the platform's own. */
+            /** @description The error code. For actions, the platform defines it. */
             code: string;
             /** @description What happened, for people. */
             detail: string;
         };
-        /** @description One step of a run. `input` is what it was given, with all values filled in, and `output` its result. A request that is WAITING to be sent again has the `error` of its last try. */
+        /** @description One step of a run. `input` is its input with all values filled in, and `output` is its result. A request that is WAITING for a retry has the `error` of its last attempt. */
         StepRun: {
             /**
              * Format: date-time
@@ -3770,7 +3770,7 @@ export interface components {
             error: components["schemas"]["StepError"] | null;
             /** @description The step's ID. */
             id: string;
-            /** @description What it was given, with all values filled in; null for the event's data, and for filters and branches. */
+            /** @description The input, with all values filled in; null for the event's data, and for filters and branches. */
             input: {
                 [key: string]: unknown;
             } | null;
@@ -3780,7 +3780,7 @@ export interface components {
             } | null;
             /**
              * Format: date-time
-             * @description When it began.
+             * @description When it started.
              */
             startedAt: string;
             /** @description `RUNNING`, `WAITING`, `SUCCEEDED`, `FAILED`, or `STOPPED` for the filter that ended the run. */
@@ -3810,7 +3810,7 @@ export interface components {
         };
         /** @description `output` must match the action's schema. */
         Succeeded: {
-            /** @description The result, which matches the action's schema. */
+            /** @description The result. It must match the action's schema. */
             output: {
                 [key: string]: unknown;
             };
@@ -3820,7 +3820,7 @@ export interface components {
              */
             status: "SUCCEEDED";
         };
-        /** @description `type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of deliveries that were queued so far, of records that were exported, or of rows that were erased; after a crash, it can be too low. `total` is how many there were at the start; null if that is not known. `step` says what an erasure or an export is working on. `parameters` is the request that started the task, with its defaults. `webhookId` is null for a task of the whole workspace. `file` is the result of an export, for callers with the scope workspace:export. */
+        /** @description `type` is `webhook.replay`, `workspace.export` or `workspace.erase`. `done` is the number of deliveries queued, records exported, or rows erased so far; it can be too low after a crash. `total` is the number at the start; null if unknown. `step` is the current step of an erasure or export. `parameters` is the request that started the task, with its defaults. `webhookId` is null for a task of the whole workspace. `file` is the result of an export, for callers with the scope workspace:export. */
         Task: {
             /**
              * Format: date-time
@@ -3829,26 +3829,26 @@ export interface components {
             createdAt: string;
             /** @description Who created it: `user:…` or `key:…`. */
             createdBy: string;
-            /** @description The number of deliveries queued, records exported or rows erased so far. After a crash, it can be too low. */
+            /** @description The number of deliveries queued, records exported or rows erased so far. It can be too low after a crash. */
             done: number;
             /**
              * Format: date-time
              * @description When it ended, or null.
              */
             endedAt: string | null;
-            /** @description Why it failed; null unless it did. */
+            /** @description Why the task failed, or null. */
             error: components["schemas"]["TaskError"] | null;
-            /** @description The result of an export, when you read this task alone with the scope workspace:export; null otherwise. */
+            /** @description The result of an export, if you get this single task with the scope workspace:export; otherwise null. */
             file: components["schemas"]["ExportFile"] | null;
             /** @description The ID. */
             id: string;
-            /** @description What was asked for. */
+            /** @description The parameters of the request. */
             parameters: {
                 [key: string]: unknown;
             };
             /** @description The status. */
             status: components["schemas"]["TaskStatus"];
-            /** @description What a running export or erasure is working on. */
+            /** @description The current step of a running export or erasure. */
             step: string | null;
             /** @description The number of deliveries that it will queue; null if unknown. */
             total: number | null;
@@ -3859,9 +3859,9 @@ export interface components {
              * @description When it was last changed.
              */
             updatedAt: string;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
-            /** @description The webhook of a replay; null for a task of the whole workspace. */
+            /** @description The webhook of a replay; null for tasks of the whole workspace. */
             webhookId: string | null;
         };
         /** @description Why a task failed. `code` is stable, such as `webhook_disabled` or `internal`. */
@@ -3881,7 +3881,7 @@ export interface components {
         TaskStatus: "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
         /** @enum {string} */
         TaskType: "webhook.replay" | "workspace.erase" | "workspace.export";
-        /** @description How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color. */
+        /** @description The appearance of the console. `auto` follows the browser. Without `primaryColor`, the console uses its default color. */
         Theme: {
             /** @description `light`, `dark`, or `auto`, which follows the browser. */
             colorScheme: components["schemas"]["ThemeColorScheme"];
@@ -3890,7 +3890,7 @@ export interface components {
         };
         /** @enum {string} */
         ThemeColorScheme: "light" | "dark" | "auto";
-        /** @description How the console looks. `auto` follows the browser. Without `primaryColor`, it has its own color. */
+        /** @description The appearance of the console. `auto` follows the browser. Without `primaryColor`, the console uses its default color. */
         ThemeInput: {
             /**
              * @description `light`, `dark`, or `auto`, which follows the browser.
@@ -3900,32 +3900,32 @@ export interface components {
             /** @description The color of buttons and links, such as `#3366ff`; null for the default. */
             primaryColor?: string | null;
         };
-        /** @description Volumes of the 24 hours that end at `measuredUntil`, compared with the 24 hours before them. `trend` is null without a rate in both, and STEADY within one percentage point. */
+        /** @description The 24 hours that end at `measuredUntil`, compared with the previous 24 hours. `trend` is null if either has no rate, and STEADY within one percentage point. */
         Trend: {
-            /** @description The requests, of which each delivery or refresh can take several. */
+            /** @description The number of requests. A delivery or refresh can take several. */
             attempts: number;
-            /** @description The deliveries or refreshes that failed. */
+            /** @description The number of failed deliveries or refreshes. */
             failed: number;
-            /** @description How long attempts took. */
+            /** @description The latency of attempts, in milliseconds. */
             latencyMs: components["schemas"]["Latency"];
             /** @description The success rate of the 24 hours before. */
             previousSuccessRate: number | null;
-            /** @description The deliveries or refreshes that succeeded. */
+            /** @description The number of successful deliveries or refreshes. */
             succeeded: number;
-            /** @description The share of ended deliveries that succeeded, 0 to 1; null if none ended. */
+            /** @description The share of ended deliveries that succeeded, from 0 to 1; null if none ended. */
             successRate: number | null;
-            /** @description How the success rate changed by more than one percentage point: `BETTER`, `WORSE`, or else `STEADY`. */
+            /** @description `BETTER` or `WORSE` if the success rate changed by more than one percentage point, otherwise `STEADY`. */
             trend: ("BETTER" | "STEADY" | "WORSE") | null;
         };
         /** @description An event type as a trigger. `schema` and `sample` describe an event's `data`. */
         Trigger: {
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description: string;
             /** @description The event type. */
             id: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             label: string;
-            /** @description What it is about, in title case. */
+            /** @description The noun of its subject, in title case. */
             noun: string;
             /** @description An example of an event's data. */
             sample: {
@@ -3936,9 +3936,9 @@ export interface components {
                 [key: string]: components["schemas"]["JsonValue"];
             };
         };
-        /** @description A bare array, as the automation platforms require. */
+        /** @description An array, as the automation platforms require. */
         Triggers: components["schemas"]["Trigger"][];
-        /** @description Why an event did not go to a webhook. `filter_mismatch`: `detail` has the first filter that the event fails. `changed_later`: the webhook matches the event now, but did not when it was published. */
+        /** @description Why a webhook did not get an event. `filter_mismatch`: `detail` has the first filter that does not match. `changed_later`: the webhook matches the event now, but did not when it was published. */
         UnmatchedReason: {
             /** @description The stable code of the error. */
             code: components["schemas"]["UnmatchedReasonCode"];
@@ -3949,82 +3949,82 @@ export interface components {
         UnmatchedReasonCode: "created_later" | "inactive" | "disabled" | "filter_mismatch" | "changed_later";
         /** @description A webhook that subscribes to the event's type, but did not get the event. */
         UnmatchedWebhook: {
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
             /** @description Why the webhook did not get the event. */
             reason: components["schemas"]["UnmatchedReason"];
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Only the fields that are sent change; the defaults here are placeholders. `expiresAt: null` removes the expiry, and `rotation: null` the key's own policy. The service checks the scopes that the key does not have yet. */
+        /** @description Only the fields that you send change; the defaults here are placeholders. `expiresAt: null` removes the expiration, and `rotation: null` removes the key's own policy. */
         UpdateApiKey: {
             /**
              * Format: date-time
-             * @description When the key ends. Without it, the key never expires.
+             * @description When the key expires. By default, it never expires.
              */
             expiresAt?: string | null;
-            /** @description The name for people. */
+            /** @description The display name. */
             name?: string;
-            /** @description The most requests in any 24 hours. */
+            /** @description The maximum number of requests in any 24 hours. */
             rateLimitPerDay?: number;
-            /** @description The most requests in any 60 minutes. */
+            /** @description The maximum number of requests in any 60 minutes. */
             rateLimitPerHour?: number;
-            /** @description The key's own policy, as a whole; null removes it, so that the policy of the workspace applies. */
+            /** @description The key's complete rotation policy. Null removes it, so that the workspace's policy applies. */
             rotation?: components["schemas"]["KeyRotationInput"] | null;
-            /** @description What the key may do. You can grant only scopes that you have. */
+            /** @description The scopes of the key. You can grant only scopes that you have. */
             scopes?: string[];
         };
-        /** @description Changes only the fields that are sent; the defaults are placeholders for the others. Runs that have begun keep the definition that they began with. */
+        /** @description Only the fields that you send change; the defaults here are placeholders. Runs that have started keep their definition. */
         UpdateFlow: {
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description?: string;
-            /** @description The name for people. */
+            /** @description The display name. */
             name?: string;
-            /** @description What the flow does, in order: all steps. */
+            /** @description All steps of the flow, in order. */
             steps?: (components["schemas"]["FlowWebhookStepInput"] | components["schemas"]["FlowActionStepInput"] | components["schemas"]["FlowRequestStepInput"] | components["schemas"]["FlowWaitStepInput"] | components["schemas"]["FlowFilterStepInput"] | components["schemas"]["FlowBranchStepInput"])[];
-            /** @description What starts the flow, as a whole. */
+            /** @description The complete trigger. */
             trigger?: components["schemas"]["FlowTriggerInput"];
         };
-        /** @description Only the fields that are sent change. `config` and `metadata` are merged by key, and null removes a key. A secret whose value is the mask stays as it is. The defaults here are placeholders. */
+        /** @description Only the fields that you send change. `config` and `metadata` are merged by key, and null removes a key. A secret whose value is the mask does not change. The defaults here are placeholders. */
         UpdateIntegration: {
-            /** @description The provider's settings by name: the OAuth client, and whatever else it needs. Secrets are masked. */
+            /** @description The provider's settings by name, such as the OAuth client. Secrets are masked. */
             config?: {
                 [key: string]: string | boolean | string[] | null;
             };
-            /** @description What it is, in a sentence or two. */
+            /** @description A description in a sentence or two. */
             description?: string;
-            /** @description Whether it is offered in the marketplace, once the platform has approved it. */
+            /** @description Whether the marketplace lists it once the platform has approved it. */
             isPublic?: boolean;
-            /** @description An image, by https. */
+            /** @description The URL of an image (https). */
             logoUrl?: string | null;
-            /** @description Any object of yours, at most 8 KiB. */
+            /** @description Your own data: any object of at most 8 KiB. */
             metadata?: {
                 [key: string]: unknown;
             };
-            /** @description The name for people. */
+            /** @description The display name. */
             name?: string;
             /** @description The provider, such as `hubspot`. */
             provider?: string | null;
-            /** @description The most requests in any 24 hours. */
+            /** @description The maximum number of requests in any 24 hours. */
             rateLimitPerDay?: number | null;
-            /** @description The most requests in any 60 minutes. */
+            /** @description The maximum number of requests in any 60 minutes. */
             rateLimitPerHour?: number | null;
             /** @description The scopes. */
             scopes?: string[];
             /** @description The type. */
             type?: components["schemas"]["IntegrationType"];
         };
-        /** @description Changes only the fields that are sent; the defaults are placeholders for the others. A header whose value is the mask keeps its value. */
+        /** @description Only the fields that you send change; the defaults here are placeholders. A header whose value is the mask does not change. */
         UpdateWebhook: {
             /** @description The number of consecutive failures that disables the webhook. */
             disableAfter?: number;
-            /** @description The event types that it gets, or `*` for all. */
+            /** @description The subscribed event types, or `*` for all. */
             eventTypes?: (string | "*")[];
-            /** @description After how many seconds the webhook is deleted; null for never. */
+            /** @description The number of seconds after which the webhook is deleted; null for never. */
             expiresInSeconds?: number | null;
             /** @description Conditions on an event's data. All must be true. */
             filters?: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilterInput"])[];
-            /** @description Headers of every request to the receiver. Responses mask their values. */
+            /** @description Custom headers of every request to the receiver. Responses mask their values. */
             headers?: {
                 [key: string]: string;
             };
@@ -4032,34 +4032,34 @@ export interface components {
             integrationId?: string | null;
             /** @description `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes. */
             kind?: components["schemas"]["WebhookKind"];
-            /** @description The name for people. */
+            /** @description The display name. */
             name?: string;
-            /** @description The most requests per second to the receiver; null for no limit. */
+            /** @description The maximum number of requests per second to the receiver; null for no limit. */
             rateLimitPerSecond?: number | null;
-            /** @description When failed attempts are repeated. */
+            /** @description The retry policy. */
             retryConfig?: components["schemas"]["RetryConfig"];
             /** @description The receiver's URL. */
             url?: string | null;
         };
-        /** @description Only the fields that are sent change. `retainDays: null` is the default, `maxRetainDays`; `apiKeyRotation: null` is no policy. Only an owner may set its `deliverTo`. */
+        /** @description Only the fields that you send change. `retainDays: null` restores the default, `maxRetainDays`; `apiKeyRotation: null` removes the policy. Only an owner can set its `deliverTo`. */
         UpdateWorkspace: {
-            /** @description The policy of the API keys that have none of their own, as a whole; null removes it. */
+            /** @description The complete rotation policy for API keys without their own policy. Null removes it. */
             apiKeyRotation?: components["schemas"]["RotationPolicyInput"] | null;
-            /** @description 1 to `maxRetainDays`; null for the default. */
+            /** @description From 1 to `maxRetainDays`; null for the default. */
             retainDays?: number | null;
         };
-        /** @description The number of requests admitted in total, today (UTC), and on each of the last 30 days, ending with today. In a list, `daily` is null. */
+        /** @description The number of allowed requests in total, today (UTC), and on each of the last 30 days, ending today. In a list, `daily` is null. */
         Usage: {
-            /** @description The requests of each of the last 30 days, ending with today. */
+            /** @description The number of requests on each of the last 30 days, ending today. */
             daily: components["schemas"]["DailyUse"][] | null;
-            /** @description The requests admitted today, in UTC. */
+            /** @description The number of allowed requests today (UTC). */
             today: number;
-            /** @description The requests admitted so far. */
+            /** @description The total number of allowed requests. */
             total: number;
         };
-        /** @description Whether to serve a request that came with the key. Only `VALID` counts the cost. `workspaceId` and `keyId` are set if the key is identified, `rateLimit` if its windows were checked. */
+        /** @description Whether to accept a request with the key. Only `VALID` counts the cost. `workspaceId` and `keyId` are set if the key is known, and `rateLimit` if its limits were checked. */
         Verification: {
-            /** @description `VALID`, or why the key must be refused. */
+            /** @description `VALID`, or the reason to reject the request. */
             code: components["schemas"]["VerificationCode"];
             /** @description The ID of the key. */
             keyId: string | null;
@@ -4067,17 +4067,17 @@ export interface components {
             rateLimit: components["schemas"]["RateLimit"] | null;
             /** @description The scopes of the key. */
             scopes: string[];
-            /** @description Whether to serve the request. */
+            /** @description Whether to accept the request. */
             valid: boolean;
             /** @description The workspace. */
             workspaceId: string | null;
         };
         /** @enum {string} */
         VerificationCode: "VALID" | "MALFORMED" | "NOT_FOUND" | "REVOKED" | "EXPIRED" | "INSUFFICIENT_SCOPES" | "RATE_LIMITED" | "COST_EXCEEDS_LIMIT";
-        /** @description Check a key that came with a request to one of the platform's own APIs: is it valid, does it have `scopes`, and does it have `cost` units left? If so, they are counted. Every well-formed scope is accepted, because existing keys may have scopes that are refused for new keys. */
+        /** @description Check a key from a request to one of the platform's own APIs: whether it is valid, has the `scopes`, and has `cost` units left. If so, the units are counted. */
         VerifyApiKey: {
             /**
-             * @description The units that the request uses.
+             * @description The number of units that the request uses.
              * @default 1
              */
             cost?: number;
@@ -4086,26 +4086,26 @@ export interface components {
             /** @description The scopes that the request needs. */
             scopes?: string[];
         };
-        /** @description `attempts` are requests: of deliveries, or of refreshes to the provider. `succeeded` and `failed` count those deliveries or refreshes that ended so, and `successRate` is `succeeded` of both (0 to 1; null if none ended). `latencyMs` covers all attempts. */
+        /** @description `attempts` is the number of requests, for deliveries or token refreshes. `succeeded` and `failed` are the numbers of deliveries or refreshes that ended that way, and `successRate` is the share that succeeded (0 to 1; null if none ended). `latencyMs` covers all attempts. */
         Volume: {
-            /** @description The requests, of which each delivery or refresh can take several. */
+            /** @description The number of requests. A delivery or refresh can take several. */
             attempts: number;
-            /** @description The deliveries or refreshes that failed. */
+            /** @description The number of failed deliveries or refreshes. */
             failed: number;
-            /** @description How long attempts took. */
+            /** @description The latency of attempts, in milliseconds. */
             latencyMs: components["schemas"]["Latency"];
-            /** @description The deliveries or refreshes that succeeded. */
+            /** @description The number of successful deliveries or refreshes. */
             succeeded: number;
-            /** @description The share of ended deliveries that succeeded, 0 to 1; null if none ended. */
+            /** @description The share of ended deliveries that succeeded, from 0 to 1; null if none ended. */
             successRate: number | null;
         };
         /**
-         * @description `source` is `api` or the automation platform that created it; header values are masked. A list has `stats`, `consecutiveFailures` and `receiver` only on request (`include`); otherwise they are null.
+         * @description `source` is `api` or the automation platform that created it; header values are masked. In lists, `stats`, `consecutiveFailures` and `receiver` are null unless you request them with `include`.
          *
          *     A webhook of kind `pull` has no `url` and no `receiver`; `retryConfig` and `disableAfter` have no effect on it.
          */
         Webhook: {
-            /** @description The deliveries that have failed since the last success. */
+            /** @description The number of failed deliveries since the last success. */
             consecutiveFailures: number | null;
             /**
              * Format: date-time
@@ -4121,7 +4121,7 @@ export interface components {
              * @description When Patchbay disabled it, or null.
              */
             disabledAt: string | null;
-            /** @description The event types that it gets, or `*` for all. */
+            /** @description The subscribed event types, or `*` for all. */
             eventTypes: string[];
             /**
              * Format: date-time
@@ -4130,7 +4130,7 @@ export interface components {
             expiresAt: string | null;
             /** @description Conditions on an event's data. All must be true. */
             filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
-            /** @description Headers of every request to the receiver. Responses mask their values. */
+            /** @description Custom headers of every request to the receiver. Responses mask their values. */
             headers: {
                 [key: string]: string;
             };
@@ -4140,19 +4140,19 @@ export interface components {
             integrationId: string | null;
             /** @description `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes. */
             kind: components["schemas"]["WebhookKind"];
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
-            /** @description The most requests per second to the receiver; null for no limit. */
+            /** @description The maximum number of requests per second to the receiver; null for no limit. */
             rateLimitPerSecond: number | null;
-            /** @description The receiver as the delivery engine sees it now. */
+            /** @description The current health of the receiver. */
             receiver: components["schemas"]["Receiver"] | null;
-            /** @description When failed attempts are repeated. */
+            /** @description The retry policy. */
             retryConfig: components["schemas"]["RetryConfig"];
-            /** @description Where it came from. */
+            /** @description The source. */
             source: string;
             /** @description The statistics of the last 24 hours. */
             stats: components["schemas"]["WebhookStats"] | null;
-            /** @description `ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing; `DISABLED` by Patchbay after failures, or by its receiver's 410. */
+            /** @description `ACTIVE`; `PAUSED`, while its events are kept until it is resumed; `INACTIVE`, while it gets no events; `DISABLED` by Patchbay after failures or after a 410 response. */
             status: components["schemas"]["WebhookStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
@@ -4163,11 +4163,11 @@ export interface components {
             updatedAt: string;
             /** @description The receiver's URL. */
             url: string | null;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
         WebhookDetail: {
-            /** @description The deliveries that have failed since the last success. */
+            /** @description The number of failed deliveries since the last success. */
             consecutiveFailures: number | null;
             /**
              * Format: date-time
@@ -4183,7 +4183,7 @@ export interface components {
              * @description When Patchbay disabled it, or null.
              */
             disabledAt: string | null;
-            /** @description The event types that it gets, or `*` for all. */
+            /** @description The subscribed event types, or `*` for all. */
             eventTypes: string[];
             /**
              * Format: date-time
@@ -4192,7 +4192,7 @@ export interface components {
             expiresAt: string | null;
             /** @description Conditions on an event's data. All must be true. */
             filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
-            /** @description Headers of every request to the receiver. Responses mask their values. */
+            /** @description Custom headers of every request to the receiver. Responses mask their values. */
             headers: {
                 [key: string]: string;
             };
@@ -4202,21 +4202,21 @@ export interface components {
             integrationId: string | null;
             /** @description `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes. */
             kind: components["schemas"]["WebhookKind"];
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
-            /** @description The most requests per second to the receiver; null for no limit. */
+            /** @description The maximum number of requests per second to the receiver; null for no limit. */
             rateLimitPerSecond: number | null;
-            /** @description The receiver as the delivery engine sees it now. */
+            /** @description The current health of the receiver. */
             receiver: components["schemas"]["Receiver"] | null;
             /** @description The latest deliveries. */
             recentDeliveries: components["schemas"]["Delivery"][];
-            /** @description When failed attempts are repeated. */
+            /** @description The retry policy. */
             retryConfig: components["schemas"]["RetryConfig"];
-            /** @description Where it came from. */
+            /** @description The source. */
             source: string;
             /** @description The statistics of the last 24 hours. */
             stats: components["schemas"]["WebhookStats"] | null;
-            /** @description `ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing; `DISABLED` by Patchbay after failures, or by its receiver's 410. */
+            /** @description `ACTIVE`; `PAUSED`, while its events are kept until it is resumed; `INACTIVE`, while it gets no events; `DISABLED` by Patchbay after failures or after a 410 response. */
             status: components["schemas"]["WebhookStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
@@ -4227,12 +4227,12 @@ export interface components {
             updatedAt: string;
             /** @description The receiver's URL. */
             url: string | null;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
         /** @description The data of a `WEBHOOK_DISABLED` event. */
         WebhookDisabledData: {
-            /** @description How many deliveries in a row had failed. */
+            /** @description The number of consecutive failed deliveries. */
             consecutiveFailures: number;
             /**
              * Format: date-time
@@ -4241,11 +4241,11 @@ export interface components {
             disabledAt: string;
             /** @description Its name. */
             name: string;
-            /** @description Why it was disabled, as a code. */
+            /** @description The code of the reason. */
             statusReason: string;
             /**
              * Format: uri
-             * @description Where its deliveries went.
+             * @description The URL of the webhook.
              */
             url: string;
             /** @description The webhook. */
@@ -4270,25 +4270,25 @@ export interface components {
         };
         /** @description The data of a `WEBHOOK_FAILING` event. */
         WebhookFailingData: {
-            /** @description How many deliveries in a row have failed. */
+            /** @description The number of consecutive failed deliveries. */
             consecutiveFailures: number;
-            /** @description How many failures in a row disable the webhook. */
+            /** @description The number of consecutive failures that disables the webhook. */
             disableAfter: number;
             /** @description Its name. */
             name: string;
-            /** @description The part of disableAfter that is reached: 50 or 80. */
+            /** @description The percentage of disableAfter that was reached: 50 or 80. */
             percent: number;
-            /** @description Why the last of them failed, as a code. */
+            /** @description The code of the last error. */
             statusReason: string;
             /**
              * Format: uri
-             * @description Where its deliveries go.
+             * @description The URL of the webhook.
              */
             url: string;
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Triggers when half, and again when 80 percent, of the failures in a row that disable a webhook are reached. */
+        /** @description Triggers when a webhook reaches 50 percent, and again 80 percent, of the consecutive failures that disable it. */
         WebhookFailingEvent: {
             /** @description The event's content. */
             data: components["schemas"]["WebhookFailingData"];
@@ -4317,7 +4317,7 @@ export interface components {
         WebhookRecoveredData: {
             /**
              * Format: date-time
-             * @description When it was last announced as failing.
+             * @description When it was last reported as failing.
              */
             failingSince: string;
             /** @description Its name. */
@@ -4329,13 +4329,13 @@ export interface components {
             recoveredAt: string;
             /**
              * Format: uri
-             * @description Where its deliveries go.
+             * @description The URL of the webhook.
              */
             url: string;
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Triggers when a webhook that was failing takes a delivery again. */
+        /** @description Triggers when a webhook that was failing accepts a delivery again. */
         WebhookRecoveredEvent: {
             /** @description The event's content. */
             data: components["schemas"]["WebhookRecoveredData"];
@@ -4352,15 +4352,15 @@ export interface components {
              */
             type: "WEBHOOK_RECOVERED";
         };
-        /** @description The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts. `hours` has the volume of each hour, without those in which nothing ended. */
+        /** @description The last 24 hours, by the hour: deliveries that ended since `since`, and those now `pending`. `successRate` is the share of ended deliveries that succeeded (0 to 1); latency covers all attempts. `hours` has the numbers by hour. Hours without ended deliveries are omitted. */
         WebhookStats: {
-            /** @description The deliveries that succeeded. */
+            /** @description The number of successful deliveries. */
             delivered: number;
-            /** @description The deliveries that ended. */
+            /** @description The number of deliveries that ended. */
             deliveries: number;
-            /** @description The deliveries that failed. */
+            /** @description The number of failed deliveries. */
             failed: number;
-            /** @description The volume of each hour, oldest first, without those in which nothing ended. */
+            /** @description The numbers by hour, oldest first. Hours without ended deliveries are omitted. */
             hours: components["schemas"]["HourVolume"][];
             /**
              * Format: date-time
@@ -4369,23 +4369,23 @@ export interface components {
             lastDeliveryAt: string | null;
             /** @description The most recent error, or null. */
             lastError: components["schemas"]["LastError"] | null;
-            /** @description How long attempts took. */
+            /** @description The latency of attempts, in milliseconds. */
             latencyMs: components["schemas"]["Latency"];
-            /** @description The deliveries that have not ended yet. */
+            /** @description The number of deliveries that have not ended yet. */
             pending: number;
             /**
              * Format: date-time
-             * @description Where the statistics begin.
+             * @description The start of the statistics.
              */
             since: string | null;
-            /** @description The share of ended deliveries that succeeded, 0 to 1; null if none ended. */
+            /** @description The share of ended deliveries that succeeded, from 0 to 1; null if none ended. */
             successRate: number | null;
         };
         /** @enum {string} */
         WebhookStatus: "ACTIVE" | "PAUSED" | "INACTIVE" | "DISABLED";
-        /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for the URL and the headers of the webhook when the policy was set. If they differ when the key is due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has now. */
+        /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` identifies the webhook's URL and headers at the time the policy was set. If they have changed when the key is due, it does not rotate until you send the policy without `pin`, which confirms the current URL and headers. */
         WebhookTarget: {
-            /** @description The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to confirm what the webhook has now; send it as it was read to change nothing. */
+            /** @description The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current URL and headers. Send the value that you read to keep the confirmation. */
             pin: string | null;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -4395,9 +4395,9 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` stands for the URL and the headers of the webhook when the policy was set. If they differ when the key is due, it does not rotate until you send the policy without `pin`, which confirms what the webhook has now. */
+        /** @description Patchbay sends the new key to this webhook, which must be ACTIVE, in a signed request. `pin` identifies the webhook's URL and headers at the time the policy was set. If they have changed when the key is due, it does not rotate until you send the policy without `pin`, which confirms the current URL and headers. */
         WebhookTargetInput: {
-            /** @description The fingerprint of the URL and the headers of the webhook that were confirmed. Leave it out to confirm what the webhook has now; send it as it was read to change nothing. */
+            /** @description The fingerprint of the webhook's confirmed URL and headers. Omit it to confirm the webhook's current URL and headers. Send the value that you read to keep the confirmation. */
             pin?: string | null;
             /**
              * @description The type. (enum property replaced by openapi-typescript)
@@ -4407,7 +4407,7 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description The only response with the new signing secret. It has no stats, because a repeated request under the same Idempotency-Key must get the same response. */
+        /** @description A webhook with its new signing secret. Only this response contains the secret. It has no stats, because a repeated request with the same Idempotency-Key must get the same response. */
         WebhookWithSecret: {
             /**
              * Format: date-time
@@ -4423,7 +4423,7 @@ export interface components {
              * @description When Patchbay disabled it, or null.
              */
             disabledAt: string | null;
-            /** @description The event types that it gets, or `*` for all. */
+            /** @description The subscribed event types, or `*` for all. */
             eventTypes: string[];
             /**
              * Format: date-time
@@ -4432,7 +4432,7 @@ export interface components {
             expiresAt: string | null;
             /** @description Conditions on an event's data. All must be true. */
             filters: (components["schemas"]["EqualsFilter"] | components["schemas"]["InFilter"] | components["schemas"]["ExistsFilter"])[];
-            /** @description Headers of every request to the receiver. Responses mask their values. */
+            /** @description Custom headers of every request to the receiver. Responses mask their values. */
             headers: {
                 [key: string]: string;
             };
@@ -4442,17 +4442,17 @@ export interface components {
             integrationId: string | null;
             /** @description `push`: Patchbay sends requests to `url`. `pull`: the receiver reads the feed. It never changes. */
             kind: components["schemas"]["WebhookKind"];
-            /** @description The name for people. */
+            /** @description The display name. */
             name: string;
-            /** @description The most requests per second to the receiver; null for no limit. */
+            /** @description The maximum number of requests per second to the receiver; null for no limit. */
             rateLimitPerSecond: number | null;
-            /** @description When failed attempts are repeated. */
+            /** @description The retry policy. */
             retryConfig: components["schemas"]["RetryConfig"];
             /** @description The signing secret, `whsec_…`. Shown only in this response: store it now. */
             secret: string;
-            /** @description Where it came from. */
+            /** @description The source. */
             source: string;
-            /** @description `ACTIVE`; `PAUSED` while what it misses is kept for it; `INACTIVE` while it matches nothing; `DISABLED` by Patchbay after failures, or by its receiver's 410. */
+            /** @description `ACTIVE`; `PAUSED`, while its events are kept until it is resumed; `INACTIVE`, while it gets no events; `DISABLED` by Patchbay after failures or after a 410 response. */
             status: components["schemas"]["WebhookStatus"];
             /** @description Why it has this status, or null. */
             statusReason: string | null;
@@ -4463,27 +4463,27 @@ export interface components {
             updatedAt: string;
             /** @description The receiver's URL. */
             url: string | null;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description `retainDays` is how long events, deliveries, their attempts and the entries of feeds are kept. It applies to what is written from the change on, and is at most `maxRetainDays`, which is also the default. `status` is ERASING from the request that deletes the workspace until that has ended. `apiKeyRotation` is the policy of the API keys that have none of their own. */
+        /** @description `retainDays` is how long events, deliveries, attempts and feed entries are kept. A change applies to new data. It is at most `maxRetainDays`, which is also the default. `status` is ERASING while the workspace is being erased. `apiKeyRotation` is the policy for API keys without their own policy. */
         Workspace: {
-            /** @description The policy of the API keys that have none of their own; null for none. */
+            /** @description The rotation policy for API keys without their own policy, or null. */
             apiKeyRotation: components["schemas"]["RotationPolicy"] | null;
             /** @description The ID. */
             id: string;
             /** @description The limit and the default of `retainDays`. */
             maxRetainDays: number;
-            /** @description How many days events, deliveries and entries of feeds are kept, from when they are written. */
+            /** @description The number of days to keep events, deliveries and feed entries after they are written. */
             retainDays: number;
-            /** @description `ERASING` from the request that erases the workspace until that has ended. */
+            /** @description `ACTIVE`, or `ERASING` while the workspace is being erased. */
             status: components["schemas"]["WorkspaceStatus"];
             /**
              * Format: date-time
-             * @description When the settings were last changed; null if never.
+             * @description When the settings were last changed, or null.
              */
             updatedAt: string | null;
-            /** @description The version, which each change increases; also the `ETag`. */
+            /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
         /** @enum {string} */
@@ -4492,12 +4492,12 @@ export interface components {
     responses: never;
     parameters: {
         /**
-         * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+         * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
          * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
          */
         IdempotencyKey: string;
         /**
-         * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+         * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
          * @example "3"
          */
         IfMatch: string;
@@ -4532,7 +4532,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4560,17 +4560,17 @@ export interface operations {
                 action?: string;
                 /** @description Only entries of this actor: `user:…`, `key_…`, `session:…` or `connect:…`. */
                 actor?: string;
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description Only entries with this outcome. */
                 outcome?: components["schemas"]["AuditEntryOutcome"];
-                /** @description Only from this time on. */
+                /** @description Only items from this time on. */
                 since?: string;
-                /** @description Only entries of this target, and of everything below it. */
+                /** @description Only entries of this target and of its sub-resources. */
                 target?: string;
-                /** @description Only up to this time. */
+                /** @description Only items up to this time. */
                 until?: string;
             };
             header?: never;
@@ -4601,14 +4601,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
-                 * @description The key of an action, as `GET …/actions` lists it in `id`.
+                 * @description The key of an action: its `id` in `GET …/actions`.
                  * @example create_campaign
                  */
                 key: string;
@@ -4656,9 +4656,9 @@ export interface operations {
     listHooks: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
             };
             header?: never;
@@ -4679,7 +4679,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4726,7 +4726,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4767,15 +4767,15 @@ export interface operations {
     listRuns: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
-                /** @description Only from this time on. */
+                /** @description Only items from this time on. */
                 since?: string;
                 /** @description Only items with this status. */
                 status?: components["schemas"]["RunStatus"];
-                /** @description Only up to this time. */
+                /** @description Only items up to this time. */
                 until?: string;
             };
             header?: never;
@@ -4831,7 +4831,7 @@ export interface operations {
     listSamples: {
         parameters: {
             query?: {
-                /** @description The most events in the response. */
+                /** @description The maximum number of events in the response. */
                 limit?: number;
             };
             header?: never;
@@ -4855,17 +4855,17 @@ export interface operations {
     listAllRuns: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description The automation platform. */
                 platform?: components["schemas"]["AutomationPlatform"];
-                /** @description Only from this time on. */
+                /** @description Only items from this time on. */
                 since?: string;
                 /** @description Only items with this status. */
                 status?: components["schemas"]["RunStatus"];
-                /** @description Only up to this time. */
+                /** @description Only items up to this time. */
                 until?: string;
             };
             header?: never;
@@ -4888,9 +4888,9 @@ export interface operations {
     listConnectSessions: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
             };
             header?: never;
@@ -4935,13 +4935,13 @@ export interface operations {
             query?: {
                 /** @description The account's ID at the provider. */
                 accountId?: string;
-                /** @description The name of the connection, which its creator chose. */
+                /** @description The name of the connection, chosen by its creator. */
                 connectionId?: string;
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description The integration that it belongs to. */
                 integrationId?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description The provider, such as `hubspot`. */
                 provider?: string;
@@ -4958,19 +4958,19 @@ export interface operations {
     listAllDeliveries: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description The event. */
                 eventId?: string;
                 /** @description Only items of this event type. */
                 eventType?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
-                /** @description Only from this time on. */
+                /** @description Only items from this time on. */
                 since?: string;
                 /** @description Only items with this status. */
                 status?: "PENDING" | "SENDING" | "RETRYING" | "HELD" | "DELIVERED" | "FAILED" | "CANCELLED";
-                /** @description Only up to this time. */
+                /** @description Only items up to this time. */
                 until?: string;
                 /** @description The webhook. */
                 webhookId?: string;
@@ -5011,19 +5011,19 @@ export interface operations {
     listEvents: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
-                /** @description Only from this time on. */
+                /** @description Only items from this time on. */
                 since?: string;
-                /** @description Only events from there: `api`, `bus`, `patchbay` or `flow`. */
+                /** @description Only events from this source: `api`, `bus`, `patchbay` or `flow`. */
                 source?: "api" | "bus" | "patchbay" | "flow";
                 /** @description Only items with this status. */
                 status?: components["schemas"]["EventStatus"];
                 /** @description Only items of this type. */
                 type?: string;
-                /** @description Only up to this time. */
+                /** @description Only items up to this time. */
                 until?: string;
             };
             header?: never;
@@ -5038,7 +5038,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5090,7 +5090,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5108,11 +5108,11 @@ export interface operations {
     listFlows: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description What to add to each item: `stats`, `receiver`, or both, separated by a comma. */
                 include?: "recentRuns";
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description Only items with this status. */
                 status?: components["schemas"]["FlowStatus"];
@@ -5129,7 +5129,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5165,7 +5165,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5191,7 +5191,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5211,15 +5211,15 @@ export interface operations {
     listFlowRuns: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
-                /** @description Only from this time on. */
+                /** @description Only items from this time on. */
                 since?: string;
                 /** @description Only items with this status. */
                 status?: components["schemas"]["FlowRunStatus"];
-                /** @description Only up to this time. */
+                /** @description Only items up to this time. */
                 until?: string;
             };
             header?: never;
@@ -5261,7 +5261,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5311,14 +5311,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
                 /**
-                 * @description The key of a template of a flow, such as `published_posts`.
+                 * @description The key of a flow template, such as `published_posts`.
                  * @example failed_posts
                  */
                 key: string;
@@ -5345,11 +5345,11 @@ export interface operations {
     listIntegrations: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description Also the marketplace's integrations of other workspaces, after the workspace's own. */
+                /** @description Also list other workspaces' integrations from the marketplace, after the workspace's own. */
                 includePublic?: boolean;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description Only integrations of this provider. */
                 provider?: string;
@@ -5370,7 +5370,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5388,7 +5388,7 @@ export interface operations {
     getIntegration: {
         parameters: {
             query?: {
-                /** @description Whether to show the secrets in `config`. Requires the scope `credentials:read` as well. */
+                /** @description Whether to show the secrets in `config`. Also requires the scope `credentials:read`. */
                 reveal?: boolean;
             };
             header?: never;
@@ -5409,7 +5409,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5435,7 +5435,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5455,9 +5455,9 @@ export interface operations {
     listConnections: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description Only items with this status. */
                 status?: components["schemas"]["ConnectionStatus"];
@@ -5480,7 +5480,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5527,7 +5527,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5575,7 +5575,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5597,13 +5597,13 @@ export interface operations {
             query?: {
                 /** @description Only entries of this action, such as `integration.updated`. */
                 action?: string;
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
-                /** @description Only from this time on. */
+                /** @description Only items from this time on. */
                 since?: string;
-                /** @description Only up to this time. */
+                /** @description Only items up to this time. */
                 until?: string;
             };
             header?: never;
@@ -5640,7 +5640,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5683,7 +5683,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5707,17 +5707,17 @@ export interface operations {
     integrationAnalytics: {
         parameters: {
             query?: {
-                /** @description The length of a point: an hour or a day (UTC). */
+                /** @description The interval of a point: an hour or a day (UTC). */
                 by?: "hour" | "day";
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description Count only deliveries of this event type. */
                 eventType?: string;
-                /** @description Return a series for each of these instead of one for all. */
+                /** @description Return one series per item of this kind, instead of one for all. */
                 groupBy?: "integration" | "automation" | "webhook" | "connection" | "eventType";
-                /** @description Count only what belongs to this integration. */
+                /** @description Count only this integration's webhooks and connections. */
                 integrationId?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description The start of the period, at most 7 days before its end; 31 days with `by=day`. */
                 since?: string;
@@ -5736,9 +5736,9 @@ export interface operations {
     listApiKeys: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
             };
             header?: never;
@@ -5753,7 +5753,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5789,7 +5789,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5815,7 +5815,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5837,13 +5837,13 @@ export interface operations {
             query?: {
                 /** @description Only entries of this action, such as `integration.updated`. */
                 action?: string;
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
-                /** @description Only from this time on. */
+                /** @description Only items from this time on. */
                 since?: string;
-                /** @description Only up to this time. */
+                /** @description Only items up to this time. */
                 until?: string;
             };
             header?: never;
@@ -5864,12 +5864,12 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5907,13 +5907,13 @@ export interface operations {
     integrationHealth: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description Only this integration, its webhooks and its connections. */
                 integrationId?: string;
                 /** @description Only items of these kinds, separated by commas. */
                 kind?: ("integration" | "automation" | "webhook" | "connection" | "flow")[];
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description Only items with these states, separated by commas. */
                 state?: components["schemas"]["HealthState"][];
@@ -5928,9 +5928,9 @@ export interface operations {
     browseMarketplace: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description The provider, such as `hubspot`. */
                 provider?: string;
@@ -5967,7 +5967,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5985,7 +5985,7 @@ export interface operations {
     listProviders: {
         parameters: {
             query?: {
-                /** @description How the connection signs in at the provider. */
+                /** @description How the connection authenticates at the provider. */
                 authType?: components["schemas"]["AuthType"];
                 /** @description Part of the key, the name or the description. */
                 search?: string;
@@ -6018,13 +6018,13 @@ export interface operations {
     listWebhooks: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description Only items of this event type. */
                 eventType?: string;
                 /** @description What to add to each item: `stats`, `receiver`, or both, separated by a comma. */
                 include?: ("stats" | "receiver")[];
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description Only items with this status. */
                 status?: components["schemas"]["HookStatus"];
@@ -6041,7 +6041,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6077,7 +6077,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -6103,7 +6103,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -6123,17 +6123,17 @@ export interface operations {
     listDeliveries: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
                 /** @description Only items of this event type. */
                 eventType?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
-                /** @description Only from this time on. */
+                /** @description Only items from this time on. */
                 since?: string;
                 /** @description Only items with this status. */
                 status?: "PENDING" | "SENDING" | "RETRYING" | "HELD" | "DELIVERED" | "FAILED" | "CANCELLED";
-                /** @description Only up to this time. */
+                /** @description Only items up to this time. */
                 until?: string;
             };
             header?: never;
@@ -6175,7 +6175,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6204,13 +6204,13 @@ export interface operations {
     readFeed: {
         parameters: {
             query?: {
-                /** @description The consumer whose committed position the read starts after. */
+                /** @description The consumer. The read starts after its committed position. */
                 consumer?: string;
-                /** @description Where the read starts; takes precedence over the consumer's position. */
+                /** @description Where the read starts. Takes precedence over the consumer's position. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
-                /** @description How many seconds to wait for an event if there is none. */
+                /** @description How many seconds to wait for an event if there are none. */
                 wait?: number;
             };
             header?: never;
@@ -6268,7 +6268,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The name of a consumer of the feed.
+                 * @description The name of a feed consumer.
                  * @example one
                  */
                 consumer: string;
@@ -6288,13 +6288,13 @@ export interface operations {
             query?: {
                 /** @description Only entries of this action, such as `integration.updated`. */
                 action?: string;
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
-                /** @description Only from this time on. */
+                /** @description Only items from this time on. */
                 since?: string;
-                /** @description Only up to this time. */
+                /** @description Only items up to this time. */
                 until?: string;
             };
             header?: never;
@@ -6315,7 +6315,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6341,7 +6341,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6367,12 +6367,12 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -6398,7 +6398,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -6424,7 +6424,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6478,9 +6478,9 @@ export interface operations {
     listPortalSessions: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
             };
             header?: never;
@@ -6510,7 +6510,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The portal session's ID, `pse_…`, or `current` for the session that asks.
+                 * @description The portal session's ID, `pse_…`, or `current` for the session of the caller.
                  * @example current
                  */
                 id: string;
@@ -6537,11 +6537,11 @@ export interface operations {
     listPublications: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
-                /** @description Only publications with this review status. Without a listed version, a rejected one is in no list. */
+                /** @description Only publications with this review status. Rejected publications without a listed version are never included. */
                 reviewStatus?: components["schemas"]["ReviewStatus"];
             };
             header?: never;
@@ -6562,7 +6562,7 @@ export interface operations {
                  */
                 id: string;
                 /**
-                 * @description The publisher's workspace, as `workspaceId` of a publication has it.
+                 * @description The publisher's workspace: the publication's `workspaceId`.
                  * @example acme
                  */
                 workspaceId: string;
@@ -6577,7 +6577,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -6589,7 +6589,7 @@ export interface operations {
                  */
                 id: string;
                 /**
-                 * @description The publisher's workspace, as `workspaceId` of a publication has it.
+                 * @description The publisher's workspace: the publication's `workspaceId`.
                  * @example acme
                  */
                 workspaceId: string;
@@ -6606,9 +6606,9 @@ export interface operations {
     listTasks: {
         parameters: {
             query?: {
-                /** @description Where the page starts: the `nextCursor` of the page before. */
+                /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description The most items of a page, 1 to 100. */
+                /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
                 /** @description Only items with this status. */
                 status?: components["schemas"]["TaskStatus"];
@@ -6669,7 +6669,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The version that you change, as in `ETag` or `version`. If the resource has another version by now, nothing changes and you get a 412. `*` accepts any.
+                 * @description The version that you read, from `ETag` or `version`. If the resource has changed since, the request fails with a 412 and changes nothing. `*` matches any version.
                  * @example "3"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -6702,7 +6702,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A value that you choose, such as a UUID. A repeat of the request with the same key gets the response of the first, and does nothing again. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];

@@ -70,8 +70,8 @@ def _print_version(value: bool) -> None:
 
 @app.callback()
 def options(
-    url: Annotated[str, typer.Option(envvar="PATCHBAY_URL", help="The address of the deployment.")] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line. Also after the command.")] = False,
+    url: Annotated[str, typer.Option(envvar="PATCHBAY_URL", help="The URL of the deployment.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,

@@ -265,7 +265,7 @@ def confirm(question: str, *, yes: bool) -> None:
     is_asked = sys.stdin.isatty()
     if yes or (is_asked and _is_yes(question)):
         return
-    notes.print("Nothing changed." if is_asked else "Nothing changed. Pass --yes to go on without a question.")
+    notes.print("Nothing changed." if is_asked else "Nothing changed. Pass --yes to skip the confirmation.")
     raise typer.Exit(Exit.FAILED)
 
 
