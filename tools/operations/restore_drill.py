@@ -306,7 +306,7 @@ def report(drills: list[Drill]) -> int:
         say("stored: keep the lines above, and open a case with AWS Support before you need the backup")
         return 1
     say("every table can be restored. Turn on TTL and point-in-time recovery after a real")
-    say("restore: docs/operate/backup.md, Restore")
+    say("restore: see docs/operate/backup.md")
     return 0
 
 
