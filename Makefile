@@ -219,7 +219,7 @@ with_browser = PYTHONPATH="$$(echo $(CURDIR)/.tools/console/lib/python*/site-pac
 
 mkdocs = CHROMIUM=$$($(python) -m tools.chromium) NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs
 
-lychee = .tools/docs/bin/lychee --quiet --include-fragments
+lychee = .tools/docs/bin/lychee -qq --include-fragments
 
 # What the linters of prose read.
 prose = README.md CONTRIBUTING.md CHANGELOG.md docs $(wildcard */README.md */*/README.md)

@@ -90,7 +90,7 @@ def _errors() -> str:
         "`requestId` when you ask for help.\n",
         "\n".join(["| Status | Code | Meaning |", "|---|---|---|", *rows, ""]),
         *(
-            f"## {each.code}\n\n**{each.status} {each.title}.** {each.remedy}\n\n"
+            f"## `{each.code}`\n\n**{each.status} {each.title}.** {each.remedy}\n\n"
             f"```json\n{json.dumps(errors_page.example(each), ensure_ascii=False, indent=2)}\n```\n"
             for each in problems
         ),
@@ -161,7 +161,7 @@ def _event_type(entry: Entry) -> str:
     ]
     example = json.dumps(entry.sample, ensure_ascii=False, indent=2)
     table = "\n".join(["| Field of `data` | Type | Description |", "|---|---|---|", *rows])
-    return f"### {entry.type}\n\n{entry.description}\n\n{table}\n\n```json\n{example}\n```\n"
+    return f"### `{entry.type}`\n\n{entry.description}\n\n{table}\n\n```json\n{example}\n```\n"
 
 
 def _type(field: Mapping[str, Any]) -> str:

@@ -741,7 +741,7 @@ class PostScheduledData(Model):
     network: str
     """The social network, in lowercase."""
     scheduled_for: datetime
-    """When it will be published."""
+    """The scheduled publication time."""
     account_id: str | None = None
     """The connected account that it belongs to."""
     account_name: str | None = None

@@ -3031,7 +3031,7 @@ export interface components {
             scheduledBy?: string | null;
             /**
              * Format: date-time
-             * @description When it will be published.
+             * @description The scheduled publication time.
              */
             scheduledFor: string;
             /** @description The text of the post. */
