@@ -20,7 +20,7 @@ def test_key_is_created_copied_rotated_and_revoked(console: Console) -> None:
     expect(form.get_by_text("Choose at least one scope.")).to_be_visible()
     form.get_by_role("button", name="Viewer").click()
     form.get_by_label("events: publish").check()
-    expect(form.get_by_text("7 scopes chosen")).to_be_visible()
+    expect(form.get_by_text("7 scopes selected")).to_be_visible()
     form.get_by_label("Requests per day").fill("500")
     form.get_by_role("button", name="Create API key").click()
 

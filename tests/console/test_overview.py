@@ -117,7 +117,7 @@ def test_period_is_in_the_address_and_asks_for_its_days(console: Console) -> Non
     with page.expect_response(lambda response: "by=day" in response.url) as response:
         page.get_by_text("30 days").click()
     assert response.value.status == 200
-    expect(page.get_by_text("Days are those of UTC")).to_be_visible()
+    expect(page.get_by_text("Days are in UTC")).to_be_visible()
     assert page.url.endswith("?period=30d")
 
 

@@ -86,7 +86,7 @@ def test_workspace_is_exported_and_then_erased(console: Console, watch: Watch) -
     assert_accessible(page)
     dialog.get_by_label("Workspace ID").fill(workspace.name)
     submit.click()
-    expect(page.get_by_text("Erasure")).to_be_visible()
+    expect(page.get_by_text("Erasure", exact=True)).to_be_visible()
 
 
 def test_session_ends_itself(console: Console) -> None:

@@ -105,7 +105,7 @@ def test_listen_loses_nothing_while_the_stack_restarts(tmp_path: Path) -> None:
             inbox.wait_for(3)
             publish(workspace, range(5, 15))  # queued when the stack stops
             assert first.stop() == 0
-            listener.printed("Patchbay cannot be reached; trying again.")
+            listener.printed("Patchbay cannot be reached; retrying.")
             with stack(state, port=port) as second:
                 workspace = Workspace(second, workspace.name)
                 publish(workspace, range(15, 20))

@@ -274,7 +274,7 @@ def test_field_errors_are_listed(api: Api, patchbay: Patchbay) -> None:
         (("listen", "localhost:3000"), "is not a URL"),
         (("verify", "-", "-H", "webhook-id"), "write NAME: VALUE"),
         (("verify", "-", "-H", "Webhook-Id: dlv_1"), "Pass the request's webhook-timestamp and webhook-signature"),
-        (("--url", "localhost:8787", "whoami"), "it starts with https:// or"),
+        (("--url", "localhost:8787", "whoami"), "it must start with https:// or"),
         (("webhooks", "list", "--nope"), "No such option"),
     ],
 )

@@ -4,19 +4,19 @@ import { type Fetch, Http } from "./http.js";
 export interface PatchbayOptions {
   /** An API key (`sk_…`) or a JWT. Default: the environment variable PATCHBAY_API_KEY. */
   apiKey?: string;
-  /** The address of the deployment. Default: the environment variable PATCHBAY_URL. */
+  /** The URL of the deployment. Default: the environment variable PATCHBAY_URL. */
   baseUrl?: string;
-  /** How often a request is repeated that failed for a temporary reason. Default: 2. */
+  /** The maximum number of retries after temporary errors. Default: 2. */
   maxRetries?: number;
-  /** Milliseconds for each attempt. Default: 30,000. */
+  /** The timeout of each attempt in milliseconds. Default: 30,000. */
   timeoutMs?: number;
   /** Default: the global `fetch`. */
   fetch?: Fetch;
 }
 
 /**
- * A client of Patchbay's API. Its methods throw an `ApiError` for a problem that the API reports, and
- * `ConnectionFailed` if the API does not answer.
+ * A client for the Patchbay API. Its methods throw an `ApiError` for error responses, and
+ * `ConnectionFailed` if the API does not respond.
  */
 export class Patchbay extends Resources {
   constructor(options: PatchbayOptions = {}) {
@@ -24,11 +24,11 @@ export class Patchbay extends Resources {
     const baseUrl = options.baseUrl ?? environment("PATCHBAY_URL");
     if (!token) throw new TypeError("No API key: pass apiKey, or set PATCHBAY_API_KEY.");
     // Otherwise, the error for the invalid header would show it.
-    if (!/^[!-~]+$/.test(token)) throw new TypeError("The API key has characters that no key has. Copy it again.");
-    if (!baseUrl) throw new TypeError("No address: pass baseUrl (the ApiUrl of your deployment), or set PATCHBAY_URL.");
+    if (!/^[!-~]+$/.test(token)) throw new TypeError("The API key has invalid characters. Copy it again.");
+    if (!baseUrl) throw new TypeError("No URL: pass baseUrl (the ApiUrl of your deployment), or set PATCHBAY_URL.");
     // A path is one of the page's own origin, in a browser.
     if (!/^(https?:\/)?\//.test(baseUrl)) {
-      throw new TypeError(`${baseUrl} is not an address: it starts with https:// or, on this machine, http://.`);
+      throw new TypeError(`${baseUrl} is not a valid URL: it must start with https:// or, on this machine, http://.`);
     }
     super(
       new Http({

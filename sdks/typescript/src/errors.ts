@@ -3,35 +3,35 @@ export class PatchbayError extends Error {
   override name = "PatchbayError";
 }
 
-/** The API did not answer: the connection failed or timed out, after all retries. The cause is in `cause`. */
+/** The API did not respond: the connection failed or timed out after all retries. See `cause`. */
 export class ConnectionFailed extends PatchbayError {
   override name = "ConnectionFailed";
 }
 
-/** The request is not an event that Patchbay signed with this secret. */
+/** The request is not an event signed by Patchbay with this secret. */
 export class VerificationError extends PatchbayError {
   override name = "VerificationError";
 }
 
-/** A field that the API rejected. `path` has the names from the body's root, separated by dots. */
+/** An invalid field. `path` is the path from the root of the body, separated by dots. */
 export interface FieldError {
   path: string;
   message: string;
 }
 
-/** A response that reports a problem (RFC 9457). Match on `code`; `message` is for people. */
+/** An error response (RFC 9457). Match on `code`; `message` is for people. */
 export class ApiError extends PatchbayError {
   override name = "ApiError";
   readonly title: string;
-  /** What is wrong, and what to do. */
+  /** What went wrong and what to do. */
   readonly detail: string;
-  /** The stable code of the problem, such as `not_found`; `unknown` if the response is not Patchbay's. */
+  /** The stable error code, such as `not_found`; `unknown` if the response is not from Patchbay. */
   readonly code: string;
-  /** The address of the problem's documentation. */
+  /** The URL of the error's documentation. */
   readonly type: string;
   /** Quote it when you ask for help. */
   readonly requestId: string | null;
-  /** The fields that are wrong; only with `validation_failed`. */
+  /** The invalid fields, with `validation_failed`. */
   readonly errors: readonly FieldError[];
 
   constructor(
@@ -57,7 +57,7 @@ export class ApiError extends PatchbayError {
     this.errors = errors;
   }
 
-  /** Seconds until a request makes sense again, if the response says so. */
+  /** The number of seconds to wait before a retry, if the response has one. */
   get retryAfter(): number | null {
     const text = this.headers.get("retry-after");
     return text !== null && /^\d+$/.test(text) ? Number(text) : null;

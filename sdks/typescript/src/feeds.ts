@@ -7,26 +7,26 @@ const WAIT_SECONDS = 20;
 const MAX_PAUSE_MS = 30_000;
 
 export interface FollowOptions {
-  /** Whose position Patchbay remembers: a name of your choice. Consumers are independent of each other. */
+  /** A name of your choice. Patchbay stores the position of each consumer separately. */
   consumer: string;
-  /** How many events one request loads at most, 1–100. Default: 20. */
+  /** The maximum number of events per request, from 1 to 100. Default: 20. */
   limit?: number;
-  /** Seconds that a request waits for an event, 0–20. Default: 20. */
+  /** How long a request waits for an event, from 0 to 20 seconds. Default: 20. */
   wait?: number;
-  /** Ends the loop, after the event that it is at. What is done is committed. */
+  /** Ends the loop after the current event. Processed events are committed. */
   signal?: AbortSignal;
-  /** Gets the error when Patchbay cannot be reached; the loop continues. Default: `console.warn`. */
+  /** Called with the error when Patchbay cannot be reached. The loop continues. Default: `console.warn`. */
   onInterruption?: (error: ApiError | ConnectionFailed) => void;
 }
 
 /**
- * The events of a pull webhook, oldest first, without end.
+ * Yields the events of a pull webhook, oldest first, without end.
  *
- * An event is done when the loop asks for the next one; the event at which you leave the loop is not. What is done is
- * committed before the next request, and when the loop ends. After a crash, the next loop starts with the first event
- * that was not committed: an event may come twice, with the same `id`, and none is lost. While Patchbay cannot be
- * reached, the loop waits and tries again. Throws an `ApiError` for a problem that does not pass, such as a deleted
- * webhook. `verify(item.headers, item.payload, secret)` is the typed event of an item.
+ * An event counts as processed when the loop requests the next one; if you leave the loop early, the current event does
+ * not. Processed events are committed before the next request and when the loop ends. After a crash, the next loop
+ * starts at the first event that was not committed: no event is lost, but one can appear twice, with the same `id`. While
+ * Patchbay cannot be reached, the loop waits and retries. Throws an `ApiError` for a permanent error, such as a deleted
+ * webhook. `verify(item.headers, item.payload, secret)` returns the typed event of an item.
  */
 export async function* follow(
   client: Pick<Patchbay, "webhooks">,
@@ -88,5 +88,5 @@ function pauseMs(interruptions: number): number {
 }
 
 function warn(error: Error): void {
-  console.warn(`Reading the feed failed; trying again: ${error.message}`);
+  console.warn(`Reading the feed failed; retrying: ${error.message}`);
 }

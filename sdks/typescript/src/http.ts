@@ -8,19 +8,19 @@ import { VERSION } from "./version.js";
 export interface Options {
   /** Aborts the request and its retries. */
   signal?: AbortSignal;
-  /** Milliseconds for each attempt. */
+  /** The timeout of each attempt in milliseconds. */
   timeoutMs?: number;
 }
 
 /** Options of a request that creates or starts something. */
 export interface IdempotentOptions extends Options {
-  /** Identifies the request, so that a repeat has no effect. Default: a random one. */
+  /** Identifies the request, so that retries have no effect. Default: a random key. */
   idempotencyKey?: string;
 }
 
 /** Options of a request that changes or deletes a resource. */
 export interface ConditionalOptions extends Options {
-  /** The version that you read; 412 `precondition_failed` if there is a later one. */
+  /** The version that you read. If there is a newer version, the request fails with 412 `precondition_failed`. */
   ifMatch?: number | string;
 }
 

@@ -1,4 +1,4 @@
-/** A page of a list that was loaded. A page may be empty and still have a `nextCursor`. */
+/** A loaded page of a list. A page can be empty and still have a `nextCursor`. */
 export interface LoadedPage<T> {
   items: T[];
   nextCursor: string | null;
@@ -6,7 +6,7 @@ export interface LoadedPage<T> {
 
 /**
  * A page of a list, loaded when it is awaited or iterated over. `await page` has its `items` and `nextCursor`;
- * `for await (const item of page)` yields the items of this page and of all pages after it.
+ * `for await (const item of page)` yields the items of this page and all following pages.
  */
 export class Page<T> implements PromiseLike<LoadedPage<T>>, AsyncIterable<T> {
   readonly #load: (cursor: string | null) => Promise<LoadedPage<T>>;
@@ -23,7 +23,7 @@ export class Page<T> implements PromiseLike<LoadedPage<T>>, AsyncIterable<T> {
     return this.#load(null).then(onFulfilled, onRejected);
   }
 
-  /** This page and all pages after it. */
+  /** Yields this page and all following pages. */
   async *pages(): AsyncGenerator<LoadedPage<T>> {
     let page = await this.#load(null);
     yield page;

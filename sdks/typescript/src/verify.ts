@@ -13,14 +13,14 @@ export interface UnknownEvent {
   data: Record<string, unknown>;
 }
 
-/** An event that a receiver gets. `event.type` tells the type of `event.data`. */
+/** An event. `event.type` determines the type of `event.data`. */
 export type Event = EventTypes[keyof EventTypes];
 
 export type HeadersLike = Headers | Record<string, string | string[] | undefined> | Iterable<readonly [string, string]>;
 
 /**
  * Verifies requests with a webhook's signing secret (`whsec_…`). Pass several secrets while you replace a
- * webhook: one that matches is enough.
+ * webhook: one matching secret is enough.
  */
 export class Verifier {
   readonly #webhooks: Webhook[];
@@ -33,11 +33,11 @@ export class Verifier {
   }
 
   /**
-   * The event of a request. Throws `VerificationError`: answer 400 then.
+   * Returns the event of a request. Throws `VerificationError`: respond with 400.
    *
-   * `body` is the body as it was received: parsing and serializing it changes it. A request whose timestamp
-   * differs from now by more than five minutes is refused, because it may be a repeated one. Patchbay sends an
-   * event again if your answer is lost: the header `webhook-id` is then the same.
+   * `body` is the raw body, because parsing and serializing it changes it. Requests whose timestamp differs from
+   * the current time by more than five minutes are rejected, because they could be replays. If your response is
+   * lost, Patchbay sends the event again with the same `webhook-id` header.
    */
   verify(headers: HeadersLike, body: string | Uint8Array): Event {
     const names = lowered(headers);

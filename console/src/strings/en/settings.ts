@@ -5,7 +5,7 @@ const number = (value: number) => value.toLocaleString("en");
 /** Texts of the workspace's settings. */
 export const settings = {
   title: "Settings",
-  text: "Data retention, key rotation, console sessions, export and erasure.",
+  text: "Retention, key rotation, sessions and data of the workspace.",
   tabs: { general: "General", sessions: "Sessions", data: "Data" },
   erasing: "This workspace is being erased. Requests fail until the erasure is complete.",
   workspace: {

@@ -1,4 +1,4 @@
-"""The two clients: `Patchbay` blocks, `AsyncPatchbay` is for asyncio."""
+"""The clients: `Patchbay` is synchronous, `AsyncPatchbay` is for asyncio."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _MAX_RETRIES = 2
 
 
 class Patchbay(Resources):
-    """A client of Patchbay's API. Several threads can use it at once.
+    """A client for the Patchbay API. It is thread-safe.
 
     Args:
         api_key: An API key (`sk_…`) or a JWT. Default: the environment variable PATCHBAY_API_KEY.
-        base_url: The address of the deployment. Default: the environment variable PATCHBAY_URL.
-        max_retries: How often a request is repeated that failed for a temporary reason.
-        timeout: Seconds, or httpx.Timeout. Default: 30 s, of which 5 s to connect.
+        base_url: The URL of the deployment. Default: the environment variable PATCHBAY_URL.
+        max_retries: The maximum number of retries after temporary errors.
+        timeout: The timeout in seconds, or an httpx.Timeout. Default: 30 s, and 5 s to connect.
         http_client: Your own httpx.Client, for proxies or certificates. You close it.
 
     Each method raises a subclass of `ApiError` for a problem that the API reports, and `ConnectionFailed` if the
@@ -54,7 +54,7 @@ class Patchbay(Resources):
 
 
 class AsyncPatchbay(AsyncResources):
-    """A client of Patchbay's API for asyncio. Its arguments and errors are those of `Patchbay`."""
+    """A client for the Patchbay API for asyncio. It has the arguments and errors of `Patchbay`."""
 
     def __init__(
         self,
@@ -89,9 +89,9 @@ def _settings(api_key: str | None, base_url: str | None, max_retries: int) -> Se
         raise ValueError("No API key: pass api_key, or set PATCHBAY_API_KEY.")
     if not token.isascii() or not token.isprintable() or " " in token:
         # Otherwise, the error for the invalid header would show it.
-        raise ValueError("The API key has characters that no key has. Copy it again.")
+        raise ValueError("The API key has invalid characters. Copy it again.")
     if not address:
-        raise ValueError("No address: pass base_url (the ApiUrl of your deployment), or set PATCHBAY_URL.")
+        raise ValueError("No URL: pass base_url (the ApiUrl of your deployment), or set PATCHBAY_URL.")
     if not address.startswith(("https://", "http://")):
-        raise ValueError(f"{address} is not an address: it starts with https:// or, on this machine, http://.")
+        raise ValueError(f"{address} is not a valid URL: it must start with https:// or, on this machine, http://.")
     return Settings(address.rstrip("/"), default_headers(token), max_retries)

@@ -12,31 +12,31 @@ class PatchbayError(Exception):
 
 
 class ConnectionFailed(PatchbayError):
-    """The API did not answer: the connection failed or timed out, after all retries."""
+    """The API did not respond: the connection failed or timed out after all retries."""
 
 
 class VerificationError(PatchbayError):
-    """The request is not an event that Patchbay signed with this secret."""
+    """The request is not an event signed by Patchbay with this secret."""
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """A field that the API rejected. `path` has the names from the body's root, separated by dots."""
+    """An invalid field. `path` is the path from the root of the body, separated by dots."""
 
     path: str
     message: str
 
 
 class ApiError(PatchbayError):
-    """A response that reports a problem (RFC 9457). Match on `code`; `str(error)` is for people.
+    """An error response (RFC 9457). Match on `code`; `str(error)` is for people.
 
     Attributes:
         status: The HTTP status code.
-        code: The stable code of the problem, such as `not_found`; `unknown` if the response is not Patchbay's.
-        detail: What is wrong, and what to do.
-        type: The address of the problem's documentation.
+        code: The stable error code, such as `not_found`; `unknown` if the response is not from Patchbay.
+        detail: What went wrong and what to do.
+        type: The URL of the error's documentation.
         request_id: Quote it when you ask for help.
-        errors: The fields that are wrong; only with `validation_failed`.
+        errors: The invalid fields, with `validation_failed`.
         headers: The headers of the response.
     """
 
@@ -72,15 +72,15 @@ class AuthenticationFailed(ApiError):
 
 
 class Forbidden(ApiError):
-    """403: the API key or token does not have the scope that `detail` names."""
+    """403: the API key or token does not have the scope named in `detail`."""
 
 
 class NotFound(ApiError):
-    """404: nothing in your workspace has this ID."""
+    """404: there is no resource with this ID in your workspace."""
 
 
 class Conflict(ApiError):
-    """409: the resource is not in a state that allows this."""
+    """409: the state of the resource does not allow the change."""
 
 
 class PreconditionFailed(ApiError):
@@ -92,21 +92,21 @@ class PayloadTooLarge(ApiError):
 
 
 class ValidationFailed(ApiError):
-    """422: `errors` names the fields that are wrong."""
+    """422: `errors` has the invalid fields."""
 
 
 class RateLimited(ApiError):
-    """429: a limit is used up, and stayed so for all retries. Wait for `retry_after` seconds."""
+    """429: a limit was exceeded, also after all retries. Wait for `retry_after` seconds."""
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds, if the response says so."""
+        """The number of seconds to wait, if the response has one."""
         text = self.headers.get("retry-after", "")
         return float(text) if text.isdecimal() else None
 
 
 class ServerError(ApiError):
-    """5xx: Patchbay failed, or a service that it called did."""
+    """5xx: Patchbay or a service that it calls failed."""
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """A page of a list. Iterating over it yields the items of this page and of all pages after it.
+    """A page of a list. Iterating over it yields the items of this page and all following pages.
 
     A page may have fewer items than `limit`, or none, and still have a `next_cursor`.
     """

@@ -1,4 +1,4 @@
-"""Verifies the events that a receiver gets (Standard Webhooks 1.0.0)."""
+"""Verifies events in receivers (Standard Webhooks 1.0.0)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from patchbay_sdk.events import EVENT_TYPES, Event, UnknownEvent
 class Verifier:
     """Verifies requests with a webhook's signing secret (`whsec_…`).
 
-    Pass several secrets while you replace a webhook: one that matches is enough.
+    Pass several secrets while you replace a webhook: one matching secret is enough.
     """
 
     def __init__(self, *secrets: str) -> None:
@@ -24,11 +24,11 @@ class Verifier:
         self._webhooks = [standardwebhooks.Webhook(secret) for secret in secrets]
 
     def verify(self, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes | str) -> Event:
-        """The event of a request. Raises VerificationError: answer 400 then.
+        """Return the event of a request. Raises VerificationError: respond with 400.
 
-        `body` is the body as it was received. Parsing and serializing it changes it. A request whose timestamp
-        differs from now by more than five minutes is refused, because it may be a repeated one. Patchbay sends an
-        event again if your answer is lost: the header `webhook-id` is then the same.
+        `body` is the raw body, because parsing and serializing it changes it. Requests whose timestamp differs from
+        the current time by more than five minutes are rejected, because they could be replays. If your response is
+        lost, Patchbay sends the event again with the same `webhook-id` header.
         """
         names = {name.lower(): value for name, value in dict(headers).items()}
         text = _decoded(body)

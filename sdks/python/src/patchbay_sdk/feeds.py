@@ -29,12 +29,12 @@ def follow(
     wait: int = _WAIT_SECONDS,
     on_interruption: Callable[[PatchbayError], None] | None = None,
 ) -> Generator[FeedItem, None, None]:
-    """The events of a pull webhook, oldest first, without end.
+    """Yields the events of a pull webhook, oldest first, without end.
 
-    An event is done when the loop asks for the next one. What is done is committed before the next request, and when
-    the loop ends. After a crash, the next loop starts with the first event that was not committed: an event may come
-    twice, with the same `id`, and none is lost. While Patchbay cannot be reached, the loop waits and tries again;
-    `on_interruption` gets the error. Raises ApiError for a problem that does not pass, such as a deleted webhook.
+    An event counts as processed when the loop requests the next one. Processed events are committed before the next
+    request and when the loop ends. After a crash, the next loop starts at the first event that was not committed: no
+    event is lost, but one can appear twice, with the same `id`. While Patchbay cannot be reached, the loop waits and
+    retries; `on_interruption` gets the error. Raises ApiError for a permanent error, such as a deleted webhook.
 
     `wait` is how many seconds a request waits for an event: it must be less than the timeout of the client.
     """
@@ -160,4 +160,4 @@ def _log_lost_commit(error: PatchbayError) -> None:
 
 
 def _log(error: PatchbayError) -> None:
-    logger.warning("Reading the feed failed; trying again: %s", error)
+    logger.warning("Reading the feed failed; retrying: %s", error)

@@ -30,7 +30,7 @@ def login() -> None:
     if not key:
         raise ValueError("No key: write it to standard input.")
     if not address:
-        raise ValueError("No address: pass --url, or set PATCHBAY_URL.")
+        raise ValueError("No URL: pass --url, or set PATCHBAY_URL.")
     with Patchbay(key, base_url=address) as client:
         me = client.me.get()
     profile.save(replace(stored, url=address, api_key=key))

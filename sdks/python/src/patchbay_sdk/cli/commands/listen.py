@@ -123,7 +123,7 @@ class _Run:
         """Say that Patchbay cannot be reached, once a minute while that lasts."""
         if time.monotonic() - self.reported >= _REPORT_SECONDS:
             self.reported = time.monotonic()
-            warn(f"Patchbay cannot be reached; trying again. {str(error).splitlines()[0]}")
+            warn(f"Patchbay cannot be reached; retrying. {str(error).splitlines()[0]}")
 
 
 @contextmanager
