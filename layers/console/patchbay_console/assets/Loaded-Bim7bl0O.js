@@ -1,0 +1,1 @@
+import{i as e,n as t}from"./Provider-sAW0RMb5.js";import{K as n}from"./createReactComponent-uWZLktuu.js";var r=n();function i({query:n,skeleton:i=(0,r.jsx)(t,{}),children:a}){return n.isPending?i:n.error?(0,r.jsx)(e,{error:n.error,onRetry:()=>void n.refetch()}):a(n.data)}export{i as t};

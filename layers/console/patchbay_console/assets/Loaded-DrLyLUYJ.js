@@ -1,1 +1,0 @@
-import{i as e,n as t}from"./Provider-Bd0hz8fm.js";import{K as n}from"./createReactComponent-uWZLktuu.js";var r=n();function i({query:n,skeleton:i=(0,r.jsx)(t,{}),children:a}){return n.isPending?i:n.error?(0,r.jsx)(e,{error:n.error,onRetry:()=>void n.refetch()}):a(n.data)}export{i as t};
