@@ -1,4 +1,4 @@
-"""What the simulation keeps for tenants, their webhooks and deliveries, and what became of them."""
+"""What the simulation keeps for tenants, their webhooks and deliveries, and their results."""
 
 from __future__ import annotations
 

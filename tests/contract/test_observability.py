@@ -1,6 +1,6 @@
 """Metrics, alarms, dashboard, runbooks and schedules: the template, code, tests and documents agree.
 
-No emulator evaluates alarms, so a metric that nothing publishes would show only as an alarm that never rings.
+No emulator evaluates alarms, so a metric that nothing publishes would show only as a silent alarm.
 Here each metric must be one that the code prints, that a filter of the template makes, or that AWS publishes
 for a resource of the template.
 """

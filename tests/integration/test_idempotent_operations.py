@@ -203,7 +203,7 @@ def test_operation_succeeds_after_a_process_died_at_any_call(
     world: World, clock: Clock, prepare: Callable[[World], Operation], moment: str
 ) -> None:
     """A test event may be sent again, because a receiver cannot join a transaction. A flow whose state is
-    consumed starts anew.
+    consumed starts again.
     """
     for number in range(calls_of(world, prepare)):
         operation, name = prepare(world), f"at {number}"

@@ -378,7 +378,7 @@ def test_odd_receiver_answers_a_page_with_scripts(receiving: str) -> None:
 
 
 @pytest.mark.parametrize("kind", world.WEIGHTS)
-def test_made_up_data_matches_the_catalogue(kind: str) -> None:
+def test_sample_data_matches_the_catalogue(kind: str) -> None:
     sample = entries.load_entry(kind).sample
     for seed in range(50):
         data = world.data(kind, Random(seed), "2026-03-02T09:30:00.000Z")
@@ -387,13 +387,13 @@ def test_made_up_data_matches_the_catalogue(kind: str) -> None:
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_made_up_run_matches_the_catalogue(number: int) -> None:
+def test_sample_run_matches_the_catalogue(number: int) -> None:
     _, action, given, output = world.run(number)
     entries.check_input(action, given)
     entries.check_output(action, output)
 
 
-def test_addresses_are_made_up() -> None:
+def test_addresses_are_samples() -> None:
     random = Random(1)
     for _ in range(300):
         _, data = world.event(random, "2026-03-02T09:30:00.000Z")

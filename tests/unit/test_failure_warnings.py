@@ -23,7 +23,7 @@ def test_each_warning_comes_once_on_the_way_to_the_limit(limit: int) -> None:
 
 
 @given(limit=st.integers(5, 1000), failures=st.integers(0, 1100))
-def test_warning_that_was_skipped_is_not_made_up_for(limit: int, failures: int) -> None:
+def test_skipped_warning_is_not_sent_later(limit: int, failures: int) -> None:
     warning = Health().next_warning(failures, limit, resumed_at=0)
     if warning is None:
         assert failures >= limit or failures * 2 < limit
@@ -31,7 +31,7 @@ def test_warning_that_was_skipped_is_not_made_up_for(limit: int, failures: int) 
     assert warning.failures <= failures < limit
     later = Health(warned=warning.failures, warned_at=5)
     assert later.next_warning(failures, limit, resumed_at=4) is None
-    # The webhook was enabled after the warning, so it starts anew.
+    # The webhook was enabled after the warning, so it starts again.
     assert later.next_warning(failures, limit, resumed_at=5) == warning
 
 

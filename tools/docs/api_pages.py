@@ -66,7 +66,7 @@ class Document:
         )
 
     def _follow(self, value: Any) -> Any:
-        """Return what a reference refers to, with what stands beside the reference."""
+        """Resolve a reference, including the keys next to it."""
         while isinstance(value, Mapping) and "$ref" in value:
             target: Any = self._content
             for name in value["$ref"].removeprefix("#/").split("/"):

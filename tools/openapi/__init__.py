@@ -5,6 +5,6 @@
 - `schemas`: the models as JSON Schema, with stable names.
 - `examples`: the recorded examples, and how they become an operation's.
 - `document`: the parts as one document.
-- `texts`: what stands in no model or docstring: the introduction, tags, parameters, fields.
+- `texts`: texts that are in no model or docstring: the introduction, tags, parameters, fields.
 - `changes`: the breaking changes between two documents.
 """

@@ -66,7 +66,7 @@ def render() -> str:
 def example(problem: type[Problem]) -> dict[str, object]:
     """Return a recorded response with this code, or one like it."""
     recorded = Examples.load().any_problems([problem.code])
-    return recorded[problem.code]["value"] if recorded else _made_up(problem)
+    return recorded[problem.code]["value"] if recorded else _sample(problem)
 
 
 def _section(problem: type[Problem]) -> str:
@@ -79,7 +79,7 @@ def _section(problem: type[Problem]) -> str:
     )
 
 
-def _made_up(problem: type[Problem]) -> dict[str, object]:
+def _sample(problem: type[Problem]) -> dict[str, object]:
     """An example of a code that no recording has: a failure of AWS, or an oversized request."""
     path = next(
         (each.path for each in operations() if problem in each.problems and "{" not in each.path),

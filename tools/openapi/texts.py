@@ -1,4 +1,4 @@
-"""What the document says beyond what stands in the code: texts.toml and introduction.md."""
+"""Texts of the document that are not in the code: texts.toml and introduction.md."""
 
 from __future__ import annotations
 

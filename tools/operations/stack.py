@@ -116,7 +116,7 @@ def is_kept(resource: dict[str, Any]) -> bool:
 
 
 def run(command: str, action: Callable[[], int]) -> None:
-    """Exit with the action's status, and with one line for an error that the user can mend."""
+    """Exit with the action's status, and with one line for an error that the user can fix."""
     try:
         sys.exit(action())
     except Problem as problem:

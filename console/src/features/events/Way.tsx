@@ -16,7 +16,7 @@ const ROW = 76;
 const FAN = 72;
 const MOST_DOTS = 12;
 
-/** An event's way, drawn: from the event to each webhook, and what became of it there. It is also a list. */
+/** Draws the path of an event to each webhook, and its result there. It is also a list. */
 export function Way({ event, isNew }: { event: Event; isNew: boolean }) {
   const branches = useMemo(() => branchesOf(event), [event]);
   const [isAll, setAll] = useState(false);

@@ -4,7 +4,7 @@ import type { Event, EventDelivery } from "@sdk/generated/models";
 import { events as t } from "@strings/events";
 import { statuses } from "@strings/statuses";
 
-/** One branch of an event's way: a webhook, and what became of the event there. */
+/** One branch of an event's path: a webhook, and the event's result there. */
 export interface Branch {
   key: string;
   webhookId: string;

@@ -115,7 +115,7 @@ def _named(parameter: Any) -> Any:
     if parameter.metavar is None:
         parameter.metavar = "" if getattr(parameter, "is_flag", False) else parameter.name.upper().replace("_", "-")
     if parameter.param_type_name == "argument":
-        parameter.display_type = lambda _: ""  # its name stands there already
+        parameter.display_type = lambda _: ""  # the name is already shown
     return parameter
 
 
