@@ -147,7 +147,7 @@ def test_push_webhook_keeps_its_url_and_has_no_feed(api: Api) -> None:
     assert_problem(api(f"PUT {path}", json={"url": None}), 422, paths=["url"])
     assert_problem(api(f"PUT {path}", json={"expiresInSeconds": 60}), 422, paths=["expiresInSeconds"])
     assert_problem(api(f"PUT {path}", json={"kind": "pull"}), 422, paths=["kind"])
-    assert_problem(api(f"GET {path}/feed"), 409, None, "kind pull")
+    assert_problem(api(f"GET {path}/feed"), 409, None, "pull webhooks")
     assert_problem(api(f"POST {path}/feed/commit", json={"consumer": "c", "sequence": 0}), 409)
     assert_problem(api(f"GET {path}/feed/consumers"), 409)
     assert_problem(api(f"DELETE {path}/feed/consumers/c"), 409)

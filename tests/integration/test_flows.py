@@ -466,11 +466,11 @@ def test_choices_of_a_template_are_checked(flows: Flows) -> None:
     feed = flows.api("POST /api/integrations/webhooks", json=pull).json()["id"]
     (foreign,) = flows.as_platform(f"GET {WEBHOOKS}").json()["items"]
     for choices, text in (
-        ({}, "is missing. Alert webhook: The receiver that tells people about problems."),
+        ({}, "is missing. Alert webhook: The receiver that notifies people about problems."),
         ({"webhook": "evt_1"}, "must be whk_ followed by 22 letters or digits"),
         ({"webhook": WebhookId.new()}, "there is no webhook whk_"),
         ({"webhook": foreign["id"]}, "there is no webhook whk_"),
-        ({"webhook": feed}, "is of kind pull"),
+        ({"webhook": feed}, "is a pull webhook"),
     ):
         answer = install(flows, "failed_posts", json={"choices": choices})
         assert_problem(answer, 422, paths=["choices.webhook"])
@@ -614,7 +614,7 @@ def test_step_cannot_send_to_a_pull_webhook(flows: Flows) -> None:
     pull = {"kind": "pull", "name": "p", "eventTypes": ["POST_PUBLISHED"]}
     id = flows.api(f"POST {WEBHOOKS}", json=pull).json()["id"]
     body = {"name": "f", "trigger": TRIGGER, "steps": [{**flows.tell(), "webhookId": id}]}
-    assert "of kind pull" in assert_problem(flows.api(f"POST {FLOWS}", json=body), 422)["detail"]
+    assert "is a pull webhook" in assert_problem(flows.api(f"POST {FLOWS}", json=body), 422)["detail"]
 
 
 # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────

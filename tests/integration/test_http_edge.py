@@ -1006,7 +1006,7 @@ def test_lists_page_and_filter_and_reject_invalid_cursors(
             )
             near, other = (error["message"] for error in problem["errors"])
             assert near == "unknown parameter; did you mean `cursor`?"
-            assert other.startswith("unknown parameter; this route has ")
+            assert other.startswith("unknown parameter; this route takes ")
         with subtests.test(f"{path}, 20 by default"):
             answer = api(f"GET {path}").json()
             assert [item["id"] for item in answer["items"]] == ids[:20]

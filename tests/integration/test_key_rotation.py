@@ -670,7 +670,7 @@ def test_only_an_owner_sets_the_target_of_the_workspace(world: World) -> None:
 def test_webhook_must_be_of_the_workspace_and_have_a_url(world: World) -> None:
     foreign = world.webhook("https://example.com/", workspace="other")
     pull = world.webhook(None, kind="pull")
-    for webhook, message in ((foreign, "no webhook with this ID"), (pull, "kind pull")):
+    for webhook, message in ((foreign, "no webhook with this ID"), (pull, "pull webhook")):
         for path, attempt in (("rotation", create), ("apiKeyRotation", set_default)):
             with pytest.raises(ValidationFailed, match=rf"{path}.deliverTo.webhookId: .*{message}"):
                 attempt(to(webhook))

@@ -95,7 +95,7 @@ def test_every_route_refuses_an_unknown_parameter(
         with subtests.test(line):
             answer = api(f"{line}?zzz=1", token=token)
             (error,) = assert_problem(answer, 422, paths=["zzz"])["errors"]
-            assert error["message"].startswith("unknown parameter; this route has ")
+            assert error["message"].startswith("unknown parameter; this route takes ")
 
 
 # Its first 100 bytes are an empty value.
@@ -112,7 +112,7 @@ def test_every_route_without_a_body_refuses_one(
         for body in (b'{"status": "ACTIVE"}', b"[1]", b"not JSON", b"\xff", b"0", b" x ", LATE_BODY):
             with subtests.test(f"{line} {body!r}"):
                 (error,) = assert_problem(api(line, token=token, body=body), 422, paths=["body"])["errors"]
-                assert error["message"] == "this route has no body; send the request without one"
+                assert error["message"] == "this route takes no body; send the request without one"
         if line == "POST /api/workspace/export":
             continue  # only the first of these would start an export
         for body in (b"", b"{}", b" {\n} ", b"null", b"[]", b'""'):

@@ -199,7 +199,7 @@ def test_rotation_beyond_five_live_secrets_is_rejected(bench: Bench) -> None:
 
     before = bench.row
     answer = bench.rotate(60, headers={"idempotency-key": "k"})
-    assert_problem(answer, 409, "conflict", "5 live secrets", iso(from_ms(start + 4 * 3600 * 1000)))
+    assert_problem(answer, 409, "conflict", "5 active secrets", iso(from_ms(start + 4 * 3600 * 1000)))
     assert bench.row == before
     assert bench.signing(*secrets) == secrets
 

@@ -52,9 +52,9 @@ def check_unread(request: Request, readers: Mapping[str, Reader]) -> None:
     """
     if request.query and "query" not in readers:
         path = join_path([next(iter(request.query))])
-        raise ValidationFailed.for_field(path, "unknown parameter; this route has no query parameters")
+        raise ValidationFailed.for_field(path, "unknown parameter; this route takes no query parameters")
     if "body" not in readers and not request.has_empty_body:
-        raise ValidationFailed.for_field("body", "this route has no body; send the request without one")
+        raise ValidationFailed.for_field("body", "this route takes no body; send the request without one")
 
 
 def _path_reader(variable: str, kind: type[PathValue]) -> Reader:
