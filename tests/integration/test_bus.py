@@ -172,8 +172,8 @@ def test_worker_crash_loses_no_event(
 
 REJECTED: list[tuple[dict[str, Any], str]] = [
     ({"type": "NOPE"}, "type: is not an event type; "),
-    ({"type": "WEBHOOK_DISABLED"}, "type: is a type of Patchbay's own events"),
-    ({"type": "ACTION_REQUESTED"}, "type: is a type of Patchbay's own events, "),
+    ({"type": "WEBHOOK_DISABLED"}, "type: is an event type that only Patchbay publishes"),
+    ({"type": "ACTION_REQUESTED"}, "type: is an event type that only Patchbay publishes"),
     ({"data": [1]}, "data: "),
     ({"data": None}, "data: "),
     ({"data": {**POST, "x": "x" * 256 * KB}}, "data has "),

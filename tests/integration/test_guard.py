@@ -365,7 +365,7 @@ def test_cost_is_counted_completely_or_not_at_all(backend: Backend) -> None:
         process.admit(key.key, cost=3)
     assert process.admit(key.key, cost=2).headers()["x-ratelimit-remaining"] == "0"
     fresh = create(rateLimitPerHour=10)
-    with pytest.raises(KeyCostExceedsLimit, match="limit of 10 per hour: it is never admitted") as refused:
+    with pytest.raises(KeyCostExceedsLimit, match="limit of 10 per hour, so it is never allowed") as refused:
         Guard(clock).admit(fresh.key, cost=11)
     assert (refused.value.status, refused.value.headers) == (422, {})
 

@@ -318,7 +318,7 @@ def test_slow_workspace_has_four_concurrent_calls_and_others_fail_at_once(
     assert [answer.status for answer in answers] == [502] * 8 + [200] * 4
     assert slow_script.max_concurrent == 4
     for answer in answers[:8]:
-        assert_problem(answer, 502, "upstream_failed", "The providers of this workspace respond slowly")
+        assert_problem(answer, 502, "upstream_failed", "This workspace's providers respond slowly")
         assert answer.headers["retry-after"] == "10"
     assert row(backend, "calls").keys() == {"integrationKey", "name", "slowUntil"}, "all permits are released"
     # Calls of other workspaces are not limited.

@@ -387,7 +387,7 @@ def test_run_without_an_answer_fails(actions: Actions) -> None:
             assert ended["status"] == "FAILED"
             assert ended["error"] == {
                 "code": "timed_out",
-                "detail": "The platform did not answer within 15 minutes.",
+                "detail": "The platform did not respond within 15 minutes.",
             }
             actions.answer(id, status=409)
         (request,) = waiting.requests

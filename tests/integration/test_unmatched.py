@@ -130,7 +130,7 @@ def test_filter_on_a_path_that_no_type_has_is_refused(api: Api) -> None:
         ("POST /api/automations/zapier/hooks", hook),
     ):
         (error,) = assert_problem(api(line, json=sent), 422, paths=["filters.0.path"])["errors"]
-        assert error["message"] == "`data.network`: paths begin inside data; did you mean `network`?"
+        assert error["message"] == "`data.network`: paths start inside data; did you mean `network`?"
     # A change of the types alone can make a filter useless too.
     id = create(api, filters=path("willRetry"), eventTypes=["POST_FAILED"])
     only_published = {"eventTypes": ["POST_PUBLISHED"]}

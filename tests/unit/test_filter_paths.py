@@ -24,9 +24,9 @@ def message(path: str, *types: str) -> str:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("data.network", "`data.network`: paths begin inside data; did you mean `network`?"),
-        ("data.netwrk", "`data.netwrk`: paths begin inside data; did you mean `network`?"),
-        ("data", "`data`: paths begin inside data"),
+        ("data.network", "`data.network`: paths start inside data; did you mean `network`?"),
+        ("data.netwrk", "`data.netwrk`: paths start inside data; did you mean `network`?"),
+        ("data", "`data`: paths start inside data"),
         ("netwrk", "no event type of this webhook has `netwrk`; did you mean `network`?"),
         ("NETWORK", "no event type of this webhook has `NETWORK`; did you mean `network`?"),
         ("mediaUrl.0", "no event type of this webhook has `mediaUrl.0`; did you mean `mediaUrls.0`?"),

@@ -45,7 +45,7 @@ Path = Annotated[
     str,
     AfterValidator(_check_path),
     Field(
-        description="A dot path into the event's data; a number is a list index.",
+        description="A dot path into the event's data; numbers are list indexes.",
         examples=["post.channel", "tags.0"],
         json_schema_extra={"pattern": rf"^{_SEGMENT}(\.{_SEGMENT}){{0,{MAX_DEPTH - 1}}}$"},
     ),

@@ -50,8 +50,9 @@ class DecryptionFailed(Problem):
 
     def __init__(self, encryption_context: str) -> None:
         super().__init__(
-            f"The ciphertext at {encryption_context} cannot be decrypted: something other than Patchbay "
-            "changed or moved it, or its data key is gone. Restore the row, or store the secret again."
+            f"The ciphertext at {encryption_context} cannot be decrypted: it was changed or moved "
+            "outside of Patchbay, or its data key is gone. Restore the row, or store the secret "
+            "again."
         )
 
 
@@ -60,8 +61,8 @@ class KeyUnavailable(UpstreamFailed):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"KMS refuses the key that protects stored secrets ({reason}). Nothing is lost. The operator of "
-            "Patchbay must enable the key, or allow the function to use it."
+            f"KMS rejected the key that protects stored secrets ({reason}). No data is lost. The "
+            "operator of Patchbay must enable the key or allow the function to use it."
         )
 
 

@@ -40,7 +40,7 @@ def expire_keys(remaining_ms: Callable[[], int]) -> ExpirySummary:
             logger.exception("key expiry failed", key_id=key.id)
             failed += 1
     if failed:
-        raise IncompleteRun(f"{failed} keys could not be processed; the next run tries again")
+        raise IncompleteRun(f"{failed} keys could not be processed; the next run retries")
     return summary
 
 

@@ -50,7 +50,7 @@ Reason = Literal["MALFORMED", "NOT_FOUND", "EXPIRED", "REVOKED"]
 _DETAILS: dict[Reason, str] = {
     "MALFORMED": "This is not an API key of this deployment, or the key is incomplete.",
     "NOT_FOUND": "This API key does not exist.",
-    "EXPIRED": "This API key has expired. Use its successor, or create a key.",
+    "EXPIRED": "This API key has expired. Use the key that replaced it, or create a new one.",
     "REVOKED": "This API key was revoked. Use another key.",
 }
 
@@ -69,7 +69,7 @@ class InsufficientScopes(Forbidden):
 
     def __init__(self, principal: Principal, missing: Collection[str]) -> None:
         scopes = ", ".join(sorted(missing))
-        super().__init__(f"This API key lacks the scopes {scopes}. Use a key that has them.")
+        super().__init__(f"This API key does not have the scopes {scopes}. Use a key that has them.")
         self.principal = principal
 
 
@@ -94,8 +94,8 @@ class KeyCostExceedsLimit(CostExceedsLimit):
     def __init__(self, principal: Principal, quota_status: QuotaStatus, cost: int) -> None:
         window, limit = quota_status.quota
         super().__init__(
-            f"A cost of {cost} is above this API key's limit of {limit} per {window.name}: it is never "
-            "admitted. Split the request, or raise the limit."
+            f"A cost of {cost} is above this API key's limit of {limit} per {window.name}, so it is "
+            "never allowed. Split the request, or raise the limit."
         )
         self.principal = principal
         self.quota_status = quota_status
@@ -406,7 +406,7 @@ def _refusal(
     problem = (
         f"has reached its limit of {limits}"
         if cost == 1
-        else f"has too few units left for a cost of {cost}; its limit is {limits}"
+        else f"does not have enough units left for a cost of {cost}; its limit is {limits}"
     )
     seconds = retry_after(available_at_ms - statuses[0].now_ms)["retry-after"]
     return KeyRateLimited(

@@ -128,7 +128,7 @@ def rotate_keys(remaining_ms: Callable[[], int]) -> RotationSummary:
     if next(work, None) is not None:
         logger.warning("api key rotation out of time; the next run continues")
     if run.failed:
-        raise IncompleteRun(f"{run.failed} rotations could not be processed; the next run tries again")
+        raise IncompleteRun(f"{run.failed} rotations could not be processed; the next run retries")
     return RotationSummary(run.reminded, run.rotated)
 
 

@@ -28,14 +28,16 @@ from patchbay.webhooks.stored_webhook import StoredWebhook
 # The errors of Secrets Manager that only the owner of the secret can resolve. Others are failures of AWS.
 _SECRET_PROBLEMS = {
     "ResourceNotFoundException": "The secret does not exist, or is in another region.",
-    "AccessDeniedException": "Patchbay may not write the secret: check its policy and that of its KMS key.",
-    "InvalidRequestException": "The secret is about to be deleted, or another service manages it.",
+    "AccessDeniedException": (
+        "Patchbay is not allowed to write the secret: check its policy and its KMS key's policy."
+    ),
+    "InvalidRequestException": "The secret is scheduled for deletion, or another service manages it.",
     "LimitExceededException": "The secret has too many versions.",
-    "InvalidParameterException": "Secrets Manager refuses the name of the secret.",
-    "ValidationException": "Secrets Manager refuses the name of the secret.",
-    "EncryptionFailure": "The KMS key of the secret cannot be used.",
+    "InvalidParameterException": "Secrets Manager rejects the secret's name.",
+    "ValidationException": "Secrets Manager rejects the secret's name.",
+    "EncryptionFailure": "The secret's KMS key cannot be used.",
     "ResourceExistsException": "The secret has another value under the token of this rotation.",
-    "DecryptionFailure": "The KMS key of the secret cannot be used.",
+    "DecryptionFailure": "The secret's KMS key cannot be used.",
 }
 
 

@@ -55,7 +55,7 @@ _EXPIRES_AFTER_MS = 15 * 60_000
 _REANNOUNCE_AFTER_MS = 60_000
 # The size of an input, and of an output.
 _MAX_BYTES = 64 * 1024
-_TIMEOUT_ERROR = {"code": "timed_out", "detail": "The platform did not answer within 15 minutes."}
+_TIMEOUT_ERROR = {"code": "timed_out", "detail": "The platform did not respond within 15 minutes."}
 # The sweep stops when its function has less time left; the next sweep, a minute later, continues.
 _RESERVE_MS = 10_000
 

@@ -150,7 +150,7 @@ def finish_batch(batch: WebhookBatch) -> None:
         return
     if store.count_queued_retries(batch.key) >= settings().max_waiting_per_webhook:
         health_store.set_backlog(batch.key, now)
-        logger.warning("backlog started, further deliveries are held", webhook=batch.key)
+        logger.warning("backlog started; new deliveries are held", webhook=batch.key)
 
 
 def _record_success(batch: WebhookBatch, health: Health) -> None:
@@ -181,7 +181,7 @@ def _update_breaker(batch: WebhookBatch) -> None:
         timeouts = health_store.add_timeouts(batch.key, timeouts).timeouts
     if timeouts >= TIMEOUTS_TO_OPEN:
         health_store.open_breaker(batch.key, now, now + settings().probe_seconds * 1000)
-        logger.warning("breaker opened, further deliveries are held", webhook=batch.key)
+        logger.warning("breaker opened; new deliveries are held", webhook=batch.key)
 
 
 def mark_slow(batch: WebhookBatch) -> None:

@@ -62,9 +62,11 @@ _MAX_COUNTED = 10_000
 _RECOVER_HOOK_MS = 4 * 86_400_000
 _RETRYABLE = (Status.FAILED, Status.CANCELLED, Status.RETRYING, Status.HELD)
 _NOT_RETRYABLE = {
-    Status.DELIVERED: 'This delivery was already delivered. To send it again, send {"force": true}.',
+    Status.DELIVERED: 'This delivery already succeeded. To resend it, send {"force": true}.',
     Status.SENDING: "This delivery is being sent. Try again later.",
-    Status.PENDING: "This delivery is waiting for its webhook's rate limit, and is then sent automatically.",
+    Status.PENDING: (
+        "This delivery is waiting because of its webhook's rate limit. Patchbay will send it automatically."
+    ),
 }
 
 AnyWebhook = TypeVar("AnyWebhook", bound=Webhook)

@@ -323,7 +323,7 @@ def _check(body: PublishEvent) -> None:
         reserved = body.type in catalogue.ALL
         raise ValidationFailed.for_field(
             "type",
-            "is a type of Patchbay's own events, which cannot be published"
+            "is an event type that only Patchbay publishes"
             if reserved
             else suggestions.one_of(body.type, catalogue.PUBLISHABLE, "an event type"),
         )

@@ -141,9 +141,9 @@ def _try_again(
 ) -> TryAgain:
     """After `tries` that failed. Raises StepFailed after the last one."""
     if tries >= MAX_TRIES:
-        raise StepFailed(code, f"{detail} (try {tries} of {MAX_TRIES})", given, output)
+        raise StepFailed(code, f"{detail} (attempt {tries} of {MAX_TRIES})", given, output)
     wait = _FIRST_WAIT_SECONDS * _WAIT_FACTOR ** (tries - 1)
-    return _again(code, f"{detail} (try {tries} of {MAX_TRIES})", tries, max(wait, asked_seconds or 0))
+    return _again(code, f"{detail} (attempt {tries} of {MAX_TRIES})", tries, max(wait, asked_seconds or 0))
 
 
 def _again(code: str, detail: str, tries: int, seconds: int) -> TryAgain:
@@ -158,7 +158,10 @@ def _asked_wait(problem: Problem) -> int:
 
 def _describe(response: ApiResponse) -> str:
     if 300 <= response.status < 400:
-        return f"HTTP {response.status}: the provider redirects the request, and Patchbay follows no redirect"
+        return (
+            f"HTTP {response.status}: the provider redirected the request, and Patchbay does not follow "
+            "redirects"
+        )
     if response.body is None:
         return f"HTTP {response.status}"
     body = response.body if isinstance(response.body, str) else compact_json.dumps(response.body)

@@ -261,7 +261,7 @@ def _check_request(workspace_id: str, step: FlowRequestStep) -> None:
         if location is not None:
             location.resolve(values.without_values(step.url))
         elif not step.url.startswith("/"):
-            raise api_access.UrlRefused("only the connection knows the host of this API: use a path")
+            raise api_access.UrlRefused("the host of this API depends on the connection: use a path")
     except NotFound as missing:
         problem = (
             f"there is no connection {step.connection_id} of the integration {step.integration_id} "

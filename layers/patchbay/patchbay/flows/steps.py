@@ -61,7 +61,7 @@ def fill(step: Step, content: Content) -> Given:
         except ValidationFailed as invalid:
             raise StepFailed("invalid_input", _first(invalid), filled) from None
         except KeyError:
-            raise StepFailed("unknown_action", f"There is no action {step['action']} anymore.") from None
+            raise StepFailed("unknown_action", f"The action {step['action']} no longer exists.") from None
     return Given(filled, missing)
 
 

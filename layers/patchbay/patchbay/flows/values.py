@@ -92,12 +92,12 @@ def fill_path(path: str, content: Any) -> str:
         path = match[1].strip()
         _, value = event_filters.look_up(content, path)
         if value is None or value == "":
-            raise NotInPath(f"{_shown(path)} is empty or missing, and would lead to another path")
+            raise NotInPath(f"{_shown(path)} is empty or missing, which would change the path")
         if isinstance(value, dict | list):
             raise NotInPath(f"{_shown(path)} is an object or a list, which a path cannot have")
         text = value if isinstance(value, str) else compact_json.dumps(value)
         if "/" in text or "\\" in text:
-            raise NotInPath(f"{_shown(path)} has a slash or a backslash, which not all servers read alike")
+            raise NotInPath(f"{_shown(path)} has a slash or a backslash, which servers interpret differently")
         return quote(text, safe="", errors="replace")
 
     return _EXPRESSION.sub(written, path)

@@ -53,12 +53,18 @@ class SourceUnavailable(IntegrationInactive):
 
 
 _DETAILS = {
-    PUBLISHER_REMOVED: "The publisher removed the integration that this one is a copy of, and its client is "
-    "no longer available. Install another integration",
-    PUBLISHER_CHANGED: "The publisher changed the client of the integration that this one is a copy of. "
-    "Install the integration again, then connect again",
-    WITHDRAWN: "The platform withdrew the integration that this one is a copy of, and its client is no "
-    "longer available. Install another integration",
+    PUBLISHER_REMOVED: (
+        "The publisher removed the integration that this one is a copy of, so its OAuth client is no "
+        "longer available. Install another integration"
+    ),
+    PUBLISHER_CHANGED: (
+        "The publisher changed the OAuth client of the integration that this one is a copy of. Install "
+        "the integration again, then connect again"
+    ),
+    WITHDRAWN: (
+        "The platform withdrew the integration that this one is a copy of, so its OAuth client is no "
+        "longer available. Install another integration"
+    ),
 }
 
 

@@ -95,7 +95,7 @@ def _check_spelling(name: str, provider: Provider | None) -> None:
     if near is not None:
         raise invalid(
             f"config.{name}",
-            f"is not a field of config; did you mean `{near}`? A field of your own needs another name",
+            f"is not a field of config; did you mean `{near}`? Custom fields need a different name",
         )
 
 
@@ -108,7 +108,7 @@ def check_provider(name: str, public: Mapping[str, ConfigValue]) -> None:
         raise invalid(
             "provider",
             f"is not a built-in provider; did you mean `{near}`? Another provider needs "
-            "config.authorizationUrl and config.tokenUrl, or a name that is less similar",
+            "config.authorizationUrl and config.tokenUrl, or a more distinct name",
         )
 
 

@@ -67,8 +67,10 @@ def public_fields(provider: Provider | None) -> dict[str, Field]:
         "redirectUris": _field(
             _redirect_uris,
             "Redirect URIs",
-            "Where the provider may send the user back to. Register the same URIs at the provider. Without "
-            "any, those of the deployment apply.",
+            (
+                "The URIs that the provider can redirect users to. Register the same URIs at the "
+                "provider. By default, those of the deployment."
+            ),
             type="array",
             items=_REDIRECT_URI_SCHEMA,
             maxItems=_MAX_REDIRECT_URIS,
@@ -149,7 +151,7 @@ def _url_without(parameters: frozenset[str]) -> Check:
         for pair in re.split("[&;]", url.partition("?")[2]):
             name = parameter_name(pair)
             if name in parameters:
-                raise invalid(path, f"must not have {name} in its query: Patchbay adds it; remove it")
+                raise invalid(path, f"must not have {name} in its query, because Patchbay adds it; remove it")
         return url
 
     return check
@@ -196,7 +198,7 @@ def _expired_errors(path: str, value: object) -> list[str]:
         if error_codes.is_temporary_or_client_fault(code):
             raise invalid(
                 f"{path}.{index}",
-                "must be a code that ends a grant, not a temporary error or one of the client",
+                "must be a code for an ended grant, not for a temporary error or a client error",
             )
     return list(dict.fromkeys(value))
 
@@ -299,21 +301,24 @@ _OAUTH_FIELDS: Mapping[str, Field] = {
     "revocationUrl": _field(
         _url_without(_TOKEN_PARAMETERS),
         "Revocation URL",
-        "Where Patchbay revokes a deleted connection's grant (RFC 7009). Without it, nothing is revoked.",
+        (
+            "Where Patchbay revokes the grant of a deleted connection (RFC 7009). Without it, grants are "
+            "not revoked."
+        ),
     ),
-    "issuer": _field(
-        _issuer, "Issuer", "The server's issuer, to which the callback's iss is compared (RFC 9207)."
-    ),
+    "issuer": _field(_issuer, "Issuer", "The server's issuer, compared with iss in the callback (RFC 9207)."),
     "apiUrl": _field(
         _api_url,
         "API URL",
-        "Where the provider's API is, for steps of flows that send a request with a connection. Without it, "
-        "the origin of the token URL.",
+        (
+            "The base URL of the provider's API, for flow steps that send requests. By default, the "
+            "origin of the token URL."
+        ),
     ),
     "apiKeyHeader": _field(
         _header_name,
         "API key header",
-        "The header in which the API expects a connection's API key. Without it, Authorization: Bearer.",
+        "The header for a connection's API key. By default, Authorization: Bearer.",
         type="string",
         pattern=header_fields.NAME_PATTERN,
     ),
@@ -323,7 +328,7 @@ _OAUTH_FIELDS: Mapping[str, Field] = {
         *("body", "basic", "none"),
     ),
     "pkce": _choice("PKCE", "Whether Patchbay sends a code challenge (RFC 7636).", True, False),
-    "scopeSeparator": _choice("Scope separator", "What stands between two scopes.", " ", ","),
+    "scopeSeparator": _choice("Scope separator", "The separator between scopes.", " ", ","),
     "refresh": _choice(
         "Refresh",
         "rotating: a refresh token works once. static: it works repeatedly. never_expires: access tokens do "
@@ -333,7 +338,7 @@ _OAUTH_FIELDS: Mapping[str, Field] = {
     "expiredErrors": _field(
         _expired_errors,
         "Errors of an ended grant",
-        "Error codes, or code: description, by which this server says that a grant has ended.",
+        "Error codes, or code: description, that this server returns when a grant has ended.",
         type="array",
         items={"type": "string", "pattern": f"^{_ERROR_CODE}$"},
         maxItems=_MAX_EXPIRED_ERRORS,

@@ -129,7 +129,7 @@ def check_publishable(integration: StoredIntegration) -> None:
             "tokens are sent only there"
         )
     if missing_fields(provider, integration.config, integration.secret_names):
-        raise _not_publishable("needs its own client first: config.clientId and config.clientSecret")
+        raise _not_publishable("needs its own OAuth client first: config.clientId and config.clientSecret")
     if any(name in integration.config for name in provider.variables):
         raise _not_publishable(
             f"must use {provider.label}'s own URLs: remove {', '.join(provider.variables)} from config"

@@ -33,17 +33,17 @@ _CUSTOM = {
     "custom": (
         AuthType.OAUTH2,
         "Another OAuth 2.0 provider",
-        "Any OAuth 2.0 server that Patchbay has no file for. Its URLs are part of config.",
+        "Any other OAuth 2.0 server. Set its URLs in config.",
     ),
     "custom_api_key": (
         AuthType.API_KEY,
         "Another provider with API keys",
-        "Patchbay stores each account's key, and calls no API with it.",
+        "Patchbay stores each account's API key but does not call the API.",
     ),
     "custom_basic": (
         AuthType.BASIC,
         "Another provider with user names and passwords",
-        "Patchbay stores each account's user name and password, and calls no API with them.",
+        "Patchbay stores each account's user name and password but does not call the API.",
     ),
 }
 

@@ -147,13 +147,11 @@ def _api_of(integration: StoredIntegration, connection: StoredConnection) -> Api
     provider = provider_for(integration)
     if provider is not None:
         if provider.api is None:
-            raise ApiUnknown(f"Patchbay does not know where the API of {provider.label} is.")
+            raise ApiUnknown(f"Patchbay does not know the API URL of {provider.label}.")
         return provider.api
     base = config.api_url(integration.config)
     if base is None:
-        raise ApiUnknown(
-            "The integration has no config.apiUrl: set it, and then create the connection again."
-        )
+        raise ApiUnknown("The integration has no config.apiUrl. Set it, then create the connection again.")
     headers = {"authorization": "Bearer {token}"}
     if connection.auth_type == AuthType.BASIC:
         headers = {"authorization": "Basic {basic}"}
@@ -181,7 +179,7 @@ def _location(
         return ApiLocation(expand(api.base, {**credentials, **addresses}), tuple(api.hosts))
     except KeyError:
         raise ApiUnknown(
-            "The connection does not have the address of the provider's API. Ask its owner to connect again."
+            "The connection does not have the URL of the provider's API. Ask its owner to connect again."
         ) from None
 
 
@@ -195,5 +193,5 @@ def _split(url: str) -> tuple[str, str]:
     authority, slash, path = rest.partition("/")
     origin = f"{scheme}://{authority}"
     if not separator or config.origin_of(origin) != origin:
-        raise UrlRefused("the URL must begin with / or with https:// and a host in lowercase")
+        raise UrlRefused("the URL must start with / or with https:// and a lowercase host")
     return origin, slash + path

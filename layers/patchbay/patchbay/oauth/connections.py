@@ -317,7 +317,7 @@ def _revoke(connection: StoredConnection, call_state: ProviderCallState) -> bool
     )
     if integration is None or integration.generation != connection.generation:
         raise UnusableTokenResponse(
-            "the client that it was made with no longer exists", may_have_succeeded=False
+            "the OAuth client that created it no longer exists", may_have_succeeded=False
         )
     client = client_for(integration).with_variables(connection.variables)
     tokens = decrypt_tokens(connection)

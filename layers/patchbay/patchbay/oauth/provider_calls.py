@@ -32,8 +32,10 @@ class ProvidersBusy(UpstreamFailed):
 
     def __init__(self) -> None:
         super().__init__(
-            "The providers of this workspace respond slowly, and the maximum number of requests to them is "
-            "already open. Patchbay sent nothing to the provider. Try again in a moment.",
+            (
+                "This workspace's providers respond slowly, and too many requests to them are in "
+                "progress. Patchbay sent no request. Try again in a moment."
+            ),
             headers=retry_after(_RETRY_AFTER_MS),
         )
 

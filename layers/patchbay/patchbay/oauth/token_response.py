@@ -307,7 +307,7 @@ def _token_holder(oauth: OAuth, payload: Mapping[str, object]) -> Mapping[str, o
 
 
 def _get_path(value: object, path: str | None) -> object:
-    """The value at a dot path, in which a number is a list index. None if there is none."""
+    """The value at a dot path, in which numbers are list indexes. None if there is none."""
     if path is None:
         return None
     for step in path.split(".") if path else ():

@@ -104,8 +104,10 @@ def check_url(url: str, *, https_only: bool, allow_loopback: bool) -> Target:
     if not re.fullmatch(r"[!-\[\]-~]*", url):
         raise InvalidTarget(
             "invalid_characters",
-            "The URL has a space, a backslash, a control character, or a non-ASCII character."
-            " Percent-encode these, and write an international host name in its xn-- form.",
+            (
+                "The URL has a space, a backslash, a control character, or a non-ASCII character. "
+                "Percent-encode them, and use the xn-- form of international host names."
+            ),
         )
     if "#" in url:
         raise InvalidTarget("fragment", "The URL has a fragment, which is never sent. Remove it.")

@@ -31,7 +31,7 @@ Kind = Literal["requests", "events", "steps"]
 # Explains how units are counted where the caller cannot know it.
 _COST_NOTES = {
     "requests": "",
-    "events": "An event counts once for every 10 webhooks that it goes to. ",
+    "events": "An event counts once for every 10 webhooks that it is sent to. ",
     "steps": "",
 }
 _BLOCKS = 500

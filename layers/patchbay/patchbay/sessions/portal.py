@@ -184,10 +184,10 @@ def _why_refused(code: tokens.ParsedToken, session: StoredPortalSession | None, 
     if session is None or not tokens.matches(code, session.code_hash):
         return f"This console link does not exist. {_AGAIN}"
     if session.opened_at is not None:
-        return f"This console link was used already: it works once. {_AGAIN}"
+        return f"This console link was already used. It works only once. {_AGAIN}"
     if session.ended_at is not None:
         return f"This session was ended. {_AGAIN}"
-    return f"This console link has expired: it works for five minutes. {_AGAIN}"
+    return f"This console link has expired. It works for five minutes. {_AGAIN}"
 
 
 def _audit_exchange(session: StoredPortalSession, request_id: str, ip: str | None) -> None:

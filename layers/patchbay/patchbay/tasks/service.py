@@ -162,7 +162,7 @@ def claim(workspace_id: str, id: TaskId) -> StoredTask | None:
     now = now_ms()
     task = store.claim(workspace_id, id, now, now + CLAIM_MS)
     if task is not None and task.claims > _MAX_CLAIMS and task.is_counted:
-        fail(task, "internal", "The task failed repeatedly because of an error in Patchbay. Start it again.")
+        fail(task, "internal", "The task failed repeatedly because of an internal error. Start it again.")
         return None
     return task
 

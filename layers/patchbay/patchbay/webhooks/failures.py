@@ -10,9 +10,9 @@ DETAILS: dict[str, str] = {
     ErrorKind.DNS: "The host name could not be resolved.",
     ErrorKind.TLS: "The TLS handshake failed; check the receiver's certificate.",
     ErrorKind.INVALID_RESPONSE: "The response was not valid HTTP.",
-    ErrorKind.INVALID_REQUEST: "The webhook's URL or headers are not valid in HTTP; change them.",
-    ErrorKind.FORBIDDEN_TARGET: "The URL leads to an address that Patchbay does not call.",
-    ReceiverMessage.NOT_REGISTERED: "No automation listens at this URL.",
+    ErrorKind.INVALID_REQUEST: "The webhook's URL or headers are not valid in HTTP. Change them.",
+    ErrorKind.FORBIDDEN_TARGET: "The URL points to an address that Patchbay does not call.",
+    ReceiverMessage.NOT_REGISTERED: "No automation is listening at this URL.",
     ReceiverMessage.STARTING: "The receiver is starting and does not accept deliveries yet.",
 }
 

@@ -86,7 +86,7 @@ def _message(path: str, described: Sequence[Mapping[str, Any]], noun: str) -> st
     near = inside if _is_described(inside, described) else suggestions.nearest(inside, known)
     hint = f"did you mean `{near}`?" if near else ""
     if inside != path or path == "data":
-        return f"`{shown}`: paths begin inside data" + (f"; {hint}" if hint else "")
+        return f"`{shown}`: paths start inside data" + (f"; {hint}" if hint else "")
     if hint:
         return f"no event type of this {noun} has `{shown}`; {hint}"
     fields = ", ".join(f"`{name}`" for name in known[:_FIELDS_SHOWN])

@@ -173,7 +173,7 @@ OwnSecret = Annotated[
     str,
     AfterValidator(_check_secret),
     Field(
-        description="A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.",
+        description="Your own signing secret, `whsec_…`. By default, Patchbay generates one.",
         # The base64 of 24 to 64 bytes.
         json_schema_extra={"pattern": r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"},
     ),

@@ -674,7 +674,7 @@ class EqualsFilter(Model):
     """The value at `path` equals `value`."""
 
     path: str
-    """A dot path into the event's data; a number is a list index."""
+    """A dot path into the event's data; numbers are list indexes."""
     op: Literal["equals"]
     """The comparison."""
     value: str | bool | int | float | None
@@ -833,7 +833,7 @@ class ExistsFilter(Model):
     """A value at `path` exists (`true`) or does not (`false`); null is a value."""
 
     path: str
-    """A dot path into the event's data; a number is a list index."""
+    """A dot path into the event's data; numbers are list indexes."""
     op: Literal["exists"]
     """The comparison."""
     value: bool
@@ -844,7 +844,7 @@ class ExistsFilterInput(Model):
     """A value at `path` exists (`true`) or does not (`false`); null is a value."""
 
     path: str
-    """A dot path into the event's data; a number is a list index."""
+    """A dot path into the event's data; numbers are list indexes."""
     op: Literal["exists"]
     """The comparison."""
     value: bool | None = None
@@ -1512,7 +1512,7 @@ class InFilter(Model):
     """The value at `path` equals an entry of `value`."""
 
     path: str
-    """A dot path into the event's data; a number is a list index."""
+    """A dot path into the event's data; numbers are list indexes."""
     op: Literal["in"]
     """The comparison."""
     value: list[str | bool | int | float | None]

@@ -4105,7 +4105,7 @@ class Webhooks:
             disable_after: The number of consecutive failures that disables the webhook.
             expires_in_seconds: The number of seconds after which the webhook is deleted; null for
                 never.
-            secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
+            secret: Your own signing secret, `whsec_…`. By default, Patchbay generates one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return self._http.request(
@@ -4298,7 +4298,7 @@ class Webhooks:
             id: The webhook's ID, `whk_…`.
             overlap_seconds: How long the old secrets sign alongside the new one. 0 ends them
                 immediately.
-            secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
+            secret: Your own signing secret, `whsec_…`. By default, Patchbay generates one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """
@@ -4601,7 +4601,7 @@ class AsyncWebhooks:
             disable_after: The number of consecutive failures that disables the webhook.
             expires_in_seconds: The number of seconds after which the webhook is deleted; null for
                 never.
-            secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
+            secret: Your own signing secret, `whsec_…`. By default, Patchbay generates one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
         """
         return await self._http.request(
@@ -4794,7 +4794,7 @@ class AsyncWebhooks:
             id: The webhook's ID, `whk_…`.
             overlap_seconds: How long the old secrets sign alongside the new one. 0 ends them
                 immediately.
-            secret: A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it.
+            secret: Your own signing secret, `whsec_…`. By default, Patchbay generates one.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
             if_match: The version that you read; PreconditionFailed if there is a later one.
         """

@@ -1412,7 +1412,7 @@ export interface components {
             rateLimitPerSecond?: number | null;
             /** @description The retry policy. */
             retryConfig?: components["schemas"]["RetryConfig"];
-            /** @description A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it. */
+            /** @description Your own signing secret, `whsec_…`. By default, Patchbay generates one. */
             secret?: string | null;
             /** @description The receiver's URL. */
             url?: string | null;
@@ -1652,7 +1652,7 @@ export interface components {
              * @enum {string}
              */
             op: "equals";
-            /** @description A dot path into the event's data; a number is a list index. */
+            /** @description A dot path into the event's data; numbers are list indexes. */
             path: string;
             /** @description The value to compare with. */
             value: string | boolean | number | null;
@@ -1823,7 +1823,7 @@ export interface components {
              * @enum {string}
              */
             op: "exists";
-            /** @description A dot path into the event's data; a number is a list index. */
+            /** @description A dot path into the event's data; numbers are list indexes. */
             path: string;
             /** @description The value to compare with. */
             value: boolean;
@@ -1835,7 +1835,7 @@ export interface components {
              * @enum {string}
              */
             op: "exists";
-            /** @description A dot path into the event's data; a number is a list index. */
+            /** @description A dot path into the event's data; numbers are list indexes. */
             path: string;
             /**
              * @description The value to compare with.
@@ -2496,7 +2496,7 @@ export interface components {
              * @enum {string}
              */
             op: "in";
-            /** @description A dot path into the event's data; a number is a list index. */
+            /** @description A dot path into the event's data; numbers are list indexes. */
             path: string;
             /** @description The value to compare with. */
             value: (string | boolean | number | null)[];
@@ -3557,7 +3557,7 @@ export interface components {
              * @default 86400
              */
             overlapSeconds?: number;
-            /** @description A signing secret from elsewhere, `whsec_…`. Without one, Patchbay generates it. */
+            /** @description Your own signing secret, `whsec_…`. By default, Patchbay generates one. */
             secret?: string | null;
         };
         /** @description Keys are due for rotation `everyDays` after their creation. With `deliverTo`, Patchbay rotates them, and the old key keeps working for `overlapSeconds` after the new one was delivered. Without it, Patchbay only publishes API_KEY_ROTATION_DUE, 7 days before and when a key is due. */
