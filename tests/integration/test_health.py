@@ -21,6 +21,7 @@ from tests.integration.conftest import Pipeline
 from tests.integration.ledger import Ledger
 from tests.integration.test_refresh import ConnectedIntegration, answering, connected, error_reply
 from tests.problems import assert_problem
+from tests.receivers import receiver
 from tests.wire import around_calls
 from workers.roll_up_stats import handler as roll_up_handler
 
@@ -136,6 +137,24 @@ def test_state_of_a_receiver_is_live(ledger: Ledger) -> None:
         found = item(ledger, id)
         assert (found["state"], found["reason"]) == (state, state.lower())
         assert "(maintenance)" in found["detail"]
+
+
+def test_detail_of_a_disabled_webhook_names_the_request_that_sends_what_it_missed(pipeline: Pipeline) -> None:
+    with receiver([404]) as r:
+        webhook = pipeline.webhook(r.url, disableAfter=1)
+        pipeline.publish()
+        pipeline.run()
+        pipeline.publish()
+        pipeline.run()
+    (found,) = pipeline.api(f"GET {HEALTH}?kind=webhook").json()["items"]
+    assert (found["state"], found["reason"]) == ("DISABLED", "disabled")
+    assert "(consecutive_failures)" in found["detail"]
+    assert found["detail"].endswith('/replay with "statuses": ["FAILED", "CANCELLED"] and "missing": true.')
+    pipeline.set_status(webhook, "ACTIVE")
+    body = {"statuses": ["FAILED", "CANCELLED"], "missing": True, "dryRun": True}
+    body["since"] = iso(from_ms(pipeline.clock.now - HOUR_MS))
+    counted = pipeline.api(f"POST {INTEGRATIONS}/webhooks/{webhook['id']}/replay", json=body)
+    assert counted.json() == {"total": 2, "isComplete": True}
 
 
 def test_new_and_pull_webhooks_are_unknown(ledger: Ledger) -> None:

@@ -66,8 +66,10 @@ def _stopped(webhook: Webhook) -> Verdict | None:
             return Verdict(
                 HealthState.DISABLED,
                 HealthReason.DISABLED,
-                f"Patchbay disabled the webhook{why}. Fix its receiver, set its status to ACTIVE, then "
-                f"resend the failed deliveries: POST /api/integrations/webhooks/{{id}}/recover.",
+                f"Patchbay disabled the webhook{why}. Fix its receiver, then set its status to ACTIVE. To "
+                "send what failed, and the events published while it was disabled: POST "
+                '/api/integrations/webhooks/{id}/replay with "statuses": ["FAILED", "CANCELLED"] and '
+                '"missing": true.',
                 None if webhook.disabled_at is None else to_ms(webhook.disabled_at),
             )
         case "PAUSED":
