@@ -161,7 +161,7 @@ class Session:
         self._background[port] = process
         self._type(f"LOG={shlex.quote(str(log))}")
         deadline = time.monotonic() + SECONDS
-        while not _listens(int(port)):
+        while not listens(int(port)):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"{block.where}: nothing listens on {block.port}:\n{command}\n{log.read_text()}")
             time.sleep(0.05)
@@ -174,7 +174,7 @@ def _install_command_line(path: Path) -> None:
     path.chmod(0o755)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +24,10 @@ import standardwebhooks
 from local.settings import ROOT
 from local.testing import RunningStack, eventually
 from tests.docs.blocks import Block, of
-from tests.docs.session import Session
+from tests.docs.receivers import CREATE_TABLE, INBOXES, RECEIVE, RECEIVERS, storing
+from tests.docs.session import Session, free_port, listens
 from tests.docs.test_examples import SETUP
 
-PAGE = of(ROOT / "docs/guides/webhooks/receive.md")
-# Each receiver is a file, and the command that starts it.
-RECEIVERS = [
-    (file, command)
-    for file, command in pairwise(PAGE)
-    if file.title.lower().startswith("receiver.") and command.port
-]
 COMMANDS = {"go": "go", "java": "java", "ruby": "ruby", "php": "php", "js": "node", "python": "python"}
 OTHER_SECRET = "whsec_b3RoZXIgc2VjcmV0IG9mIHNvbWVib2R5IGVsc2Uh"
 BODY = json.dumps(
@@ -43,6 +43,7 @@ BODY = json.dumps(
 
 def test_page_has_a_receiver_in_each_language() -> None:
     assert {file.language for file, _ in RECEIVERS} == COMMANDS.keys()
+    assert INBOXES.keys() == COMMANDS.keys()
 
 
 @dataclass
@@ -82,7 +83,7 @@ def test_receiver_accepts_only_authentic_requests(
     workspace = f"receiver-{file.language}"
     session = Session(tmp_path, running, workspace, packages)
     request.addfinalizer(session.close)
-    for block in [*of(SETUP), *takewhile(lambda block: not block.title, PAGE), file, command]:
+    for block in [*of(SETUP), *takewhile(lambda block: not block.title, RECEIVE), file, command]:
         if not block.skipped:
             session.run(block)
     webhook = json.loads((tmp_path / "webhook.json").read_text())
@@ -111,7 +112,67 @@ def test_receiver_accepts_only_authentic_requests(
     delivered = eventually(delivery)
     assert (delivered["status"], delivered["attemptCount"]) == ("DELIVERED", 1), delivered
     log = next(tmp_path.glob(f".background-{command.line}"))
-    eventually(lambda: delivered["id"] in log.read_text())  # the receiver has handled it
+    assert delivered["id"] in log.read_text()  # handled before the answer
+
+
+# What fails where the driver of the database is missing, and where it succeeds makes it available.
+DRIVERS = {
+    "js": "node -e 'require(\"node:sqlite\")'",
+    "go": "go mod init receiver && go get modernc.org/sqlite",
+    "java": "cp ~/.m2/repository/org/xerial/sqlite-jdbc/*/sqlite-jdbc-*.jar sqlite-jdbc.jar",
+    "ruby": "ruby -e 'require \"sqlite3\"'",
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "file", [file for file, _ in RECEIVERS], ids=[file.language for file, _ in RECEIVERS]
+)
+def test_receiver_stores_each_event_once(
+    file: Block, packages: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    inbox, start = INBOXES[file.language]
+    if driver := DRIVERS.get(file.language):
+        found = subprocess.run(["bash", "-c", driver], cwd=tmp_path, capture_output=True, text=True)
+        if found.returncode:
+            pytest.skip(f"SQLite is missing on this machine: {driver}")
+    port, secret = free_port(), OTHER_SECRET
+    (tmp_path / file.title).write_text(storing(file).replace("8788", port))
+    (tmp_path / inbox.title).write_text(inbox.code)
+    (tmp_path / "node_modules").symlink_to(packages)
+    commands = [
+        line
+        for line in start.code.replace("8788", port).splitlines()
+        if not line.startswith(("go mod", "go get"))
+    ]
+    process = subprocess.Popen(
+        ["bash", "-ec", "\n".join(commands)],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATCHBAY_SECRET": secret,
+            "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "sdks/python/src"),
+        },
+        start_new_session=True,
+    )
+    request.addfinalizer(lambda: os.killpg(process.pid, signal.SIGKILL))
+    eventually(lambda: process.poll() is not None or listens(int(port)), seconds=120)
+    receiver = Receiver(f"http://127.0.0.1:{port}/hook", secret)
+    signed = receiver.signed()
+
+    try:
+        assert receiver.status(signed) == 500
+    except httpx.RemoteProtocolError:  # no answer: Patchbay retries this too
+        assert file.language == "python"
+
+    subprocess.run([sys.executable, "-c", CREATE_TABLE.code], cwd=tmp_path, check=True)
+    assert [receiver.status(signed) for _ in range(3)] == [204, 204, 204]
+    with closing(sqlite3.connect(tmp_path / "inbox.db")) as database:
+        [(webhook_id, event, processed_at)] = database.execute("SELECT * FROM inbox").fetchall()
+    assert (webhook_id, processed_at) == ("dlv_1", None)
+    stored = json.loads(event)
+    assert (stored["id"], stored["data"]["text"]) == ("evt_1", "Grüße 🎈")
 
 
 def _check_forgeries(receiver: Receiver) -> None:

@@ -162,3 +162,4 @@ def test_programs_find_every_page(site: Path) -> None:
         copy = (site / name).read_text()
         assert copy in full
         assert "<!-- test:" not in copy
+        assert not re.search(r"<!--\s*```", copy), f"{name} shows a hidden block"

@@ -26,8 +26,8 @@ from tools.docs import api_pages, diagrams  # noqa: E402
 
 FENCE = re.compile(r"^( *)```mermaid\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 WIDTH = re.compile(r"max-width: ([\d.]+px)")
-# What the tests do with a block, for which readers have no use.
-DIRECTIVE = re.compile(r"^ *<!-- test: .*? -->\n", re.MULTILINE | re.DOTALL)
+# What only the tests use: what they do with a block, and hidden blocks, such as those that wait.
+DIRECTIVE = re.compile(r"^ *<!--(?: test: .*? |\n *```.*?)-->\n+", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 FONTS = {
     "inter.woff2": "inter/files/inter-latin-wght-normal.woff2",
