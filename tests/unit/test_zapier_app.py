@@ -82,8 +82,18 @@ def test_refresh_url_replaces_the_token_url() -> None:
 
 def test_docs_page_lists_every_trigger_and_action() -> None:
     page = zapier.files()["docs/guides/automations/index.md"]
-    for key in (*catalogue.TRIGGERS, *catalogue.ACTIONS):
+    for key in catalogue.TRIGGERS:
+        assert page.count(f"| [`{key}`](../../reference/event-types.md#{key.lower()}) |") == 1
+    for key in catalogue.ACTIONS:
         assert page.count(f"| `{key}` |") == 1
+
+
+def test_docs_page_says_what_limits_a_trigger() -> None:
+    page = zapier.files()["docs/guides/automations/index.md"]
+    for key in catalogue.TRIGGERS:
+        labels = [field["label"] for field in APP["triggers"][key.lower()]["operation"]["inputFields"]]
+        (row,) = [line for line in page.splitlines() if line.startswith("|") and f"`{key}`" in line]
+        assert row.endswith(f"| {', '.join(labels)} |")
 
 
 def test_page_without_markers_is_rejected() -> None:

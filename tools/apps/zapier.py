@@ -21,6 +21,7 @@ from tools.page import with_tables
 
 FOLDER = "apps/zapier"
 _PAGE = "docs/guides/automations/index.md"
+_EVENT_TYPES = "../../reference/event-types.md"  # seen from the page
 PLATFORM_VERSION = "19.1.0"  # of zapier-platform-core
 _VERSION = "1.0.0"
 # The run ID in samples; no run has it.
@@ -273,12 +274,16 @@ def _trigger(api: str, entry: Entry) -> dict[str, object]:
 def _filter(field: Field) -> dict[str, object]:
     return {
         "key": field.name,
-        "label": field.title.removesuffix(" ID"),
+        "label": _filter_label(field),
         "type": "string",
         "required": False,
         "dynamic": f"{field.choices}.id.label",
         "helpText": "Only events with this value. Leave empty for all.",
     }
+
+
+def _filter_label(field: Field) -> str:
+    return field.title.removesuffix(" ID")
 
 
 def _dropdown(api: str, name: str) -> dict[str, object]:
@@ -416,10 +421,12 @@ def tables() -> Iterator[str]:
     """Yield the lines of the docs' tables of triggers, searches and actions. A field in bold is required."""
     yield "### Triggers"
     yield ""
-    yield "| Trigger | Event type | Starts |"
-    yield "|---|---|---|"
+    yield "| Trigger | Event type | Starts | Limit by |"
+    yield "|---|---|---|---|"
     for entry in triggers():
-        yield f"| {entry.label} | `{entry.type}` | {_starts(entry.description)} |"
+        event_type = f"[`{entry.type}`]({_EVENT_TYPES}#{entry.type.lower()})"
+        limits = ", ".join(_filter_label(field) for field in fields_of(entry.json_schema) if field.choices)
+        yield f"| {entry.label} | {event_type} | {_starts(entry.description)} | {limits} |"
     yield ""
     yield "### Actions"
     yield ""
