@@ -98,6 +98,6 @@ def in_process(workspace_id: str, *scopes: str, name: str = "platform") -> Princ
     authority, so it chooses the workspace and the scopes itself. Raises ValidationFailed if the text
     cannot be the ID of a workspace.
     """
-    if not isinstance(workspace_id, str) or not re.fullmatch(WORKSPACE_ID_PATTERN, workspace_id):
+    if not re.fullmatch(WORKSPACE_ID_PATTERN, workspace_id):
         raise ValidationFailed.for_field("workspaceId", "must be 1 to 64 letters, digits, _ or -")
     return Principal(workspace_id, f"function:{name}", frozenset(scopes))
