@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from local import gateway, parameters, services
+from local import gateway
 from local.runtime import environment_of
-from local.settings import ROOT, jwt_secret
+from local.settings import ROOT
 from local.template import Function, Template
 from local.testing import RunningStack
 
@@ -27,12 +27,10 @@ SOURCES = tuple(
 
 
 def template_of(s: RunningStack) -> Template:
-    """The template of the repository, with the parameters of `make run`, as a running stack has it."""
-    values = parameters.read(())
-    values["JwtSecretArn"] = services.jwt_secret_arn(s.endpoints, jwt_secret(s.state))
-    template = Template(ROOT / "template.yaml", values)
-    template.endpoints = s.endpoints
-    template.identities = services.identify(template, s.endpoints)
+    """The template of the repository, with the parameters and resources of a running stack."""
+    described = s.describe()
+    template = Template(ROOT / "template.yaml", described["parameters"])
+    template.identities, template.endpoints = described["ids"], described["endpoints"]
     return template
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from patchbay.api_model import WORKSPACE_ID_PATTERN
 from patchbay.auth.scopes import PATCHBAY_SCOPES
-from patchbay.errors import Forbidden
+from patchbay.errors import Forbidden, ValidationFailed
 from patchbay.ids import ApiKeyId, ConnectSessionId, IntegrationId, PortalSessionId
 from patchbay.settings import settings
 
@@ -93,6 +95,9 @@ class Principal:
 
 def in_process(workspace_id: str, *scopes: str, name: str = "platform") -> Principal:
     """The principal of a platform function that calls a service through the layer. Its IAM role is its
-    authority, so it chooses the workspace and the scopes itself.
+    authority, so it chooses the workspace and the scopes itself. Raises ValidationFailed if the text
+    cannot be the ID of a workspace.
     """
+    if not re.fullmatch(WORKSPACE_ID_PATTERN, workspace_id):
+        raise ValidationFailed.for_field("workspaceId", "must be 1 to 64 letters, digits, _ or -")
     return Principal(workspace_id, f"function:{name}", frozenset(scopes))
