@@ -14,8 +14,8 @@ import math
 import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,27 +47,29 @@ class Month:
 
     @property
     def title(self) -> str:
-        return (
-            f"{self.deliveries // MILLION} million"
-            + (", provisioned" if self.provisioned else "")
-            + (", window" if self.window else "")
-        )
+        return f"{self.deliveries // MILLION} million"
 
 
 SIZES = (Month(1 * MILLION), Month(10 * MILLION), Month(100 * MILLION))
-LARGE = (
-    SIZES[-1],
-    Month(100 * MILLION, provisioned=True),
-    Month(100 * MILLION, provisioned=True, window=True),
-)
-_IDLE = "Idle, without SQS"
+_IDLE_ALARMS = "Idle: alarms"
+_IDLE_REST = "Idle: KMS key, schedules"
+# Requests to SQS that an outcome has in addition: a message that waits in the queue is received again after a
+# change of its visibility, and one that waits in the table is deleted, sent and received again.
+_QUEUE_REQUESTS = {
+    "delivered after 1 retry": 2,
+    "delivered after 1 postponed retry": 3,
+    "delivered, after it waited for its rate limit": 2,
+    "delivered, after it was held": 3,
+    "failed after 3 retries": 6,
+}
+_FIRST_ATTEMPT = "delivered at the first attempt"
 
 
 @dataclass(frozen=True)
 class Assumptions:
     """Values that are neither counted nor measured. Times in ms, sizes in bytes."""
 
-    webhooks_per_event: int = 2
+    webhooks_per_event: float = 2
     attempt_ms: float = 150  # mean response time of a receiver; a batch takes as long as its slowest attempt
     aws_wait_ms: float = 5  # of one DynamoDB or SQS call from Lambda
     cpu_factor: float = 1.0  # a Graviton vCPU, relative to a core of the measuring machine
@@ -87,24 +89,27 @@ class Assumptions:
         12  # of that run, at most: half a read unit each (an index, eventually consistent)
     )
     svix_delivery_bytes: int = 2048  # message, attempt and their indexes in PostgreSQL, kept for a month
+    # Share of the deliveries that end with each outcome of the table in cost-model.md. All others are
+    # delivered at the first attempt.
+    outcomes: Mapping[str, float] = field(default_factory=dict)
 
     def batches(self, month: Month) -> Batches:
         """The batch sizes of a month. Lambda does not wait for a full batch: a batch has the messages that
-        arrived while its poller waited for the function.
+        arrived while its poller waited for the function. It has 1 at a million a month, 2 at 10 million and 5
+        at 100 million, and grows with the logarithm of the volume in between. A window doubles the last one.
         """
-        if month.deliveries <= MILLION:
-            return Batches(deliver=1, received=1)
-        if month.deliveries <= 10 * MILLION:
-            return Batches(deliver=2, received=2)
-        return Batches(deliver=10 if month.window else 5, received=5)
+        tens = min(math.log10(max(month.deliveries, MILLION) / MILLION), 2.0)
+        above = max(tens - 1, 0.0)
+        received = 1 + min(tens, 1.0) + 3 * above
+        return Batches(deliver=received * (1 + above) if month.window else received, received=received)
 
 
 @dataclass(frozen=True)
 class Batches:
     """Deliveries per invocation and per receive. With a window, several receives fill an invocation."""
 
-    deliver: int
-    received: int
+    deliver: float
+    received: float
 
 
 @dataclass(frozen=True)
@@ -147,12 +152,12 @@ def read_prices(path: Path = PRICES) -> Prices:
 
 
 def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumptions) -> dict[str, float]:
-    """Dollars a month by kind, if every first attempt succeeds. Each publish request does the fan-out itself,
-    because its event goes to at most ten webhooks.
+    """Dollars a month by kind. Each publish request does the fan-out itself, because its event goes to at
+    most ten webhooks. The attempts of `a.outcomes` in addition to the first one are in batches of 1.
     """
     facts, size = template_facts(), a.batches(month)
     deliveries, events = month.deliveries, month.deliveries / a.webhooks_per_event
-    batches, batch_cost = deliveries / size.deliver, measured["batches"][str(size.deliver)]
+    batches, batch_cost = deliveries / size.deliver, batch_of(size.deliver, measured["batches"])
     cpu, memory = measured["cpu_ms"], facts["memory_mb"]
     deliver_cpu = size.deliver * cpu_of_one(size.deliver, cpu["1"], cpu["10"])
 
@@ -166,8 +171,13 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
             a.attempt_ms * harmonic(size.deliver) + duration(deliver_cpu, memory["DeliverFunction"], 2, a),
         ),
     }
-    invocations = sum(count for count, _ in times.values())
-    gb_seconds = sum(
+    extra = _extra(deliveries, measured, a)
+    invocations = sum(count for count, _ in times.values()) + extra.requests
+    extra_ms = (
+        extra.requests * (a.attempt_ms + duration(cpu["1"], memory["DeliverFunction"], 0, a))
+        + extra.calls * a.aws_wait_ms
+    )
+    gb_seconds = extra_ms / 1000 * memory["DeliverFunction"] / 1024 + sum(
         count * (ms + a.cold_starts * a.init_ms) / 1000 * memory[name] / 1024
         for name, (count, ms) in times.items()
     )
@@ -176,13 +186,15 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
     keys = renewals(deliveries, 1 + 2 * concurrency, facts["key_cache_seconds"], a)
     counted = ((events, measured["publish"]), (batches, batch_cost))
     writes, reads = (_by_table(counted, kind) for kind in ("writes", "reads"))
+    for table, units in extra.writes.items():
+        writes[table] += units
+    reads["DeliveriesTable"] += extra.reads
     writes["RateLimitsTable"] += 2 * max(renewals(events, 1, 60, a), events / a.ceiling_block)
     reads["DataKeysTable"] += keys
     # The roll-up reads each success once, and updates each webhook's row of each hour.
     writes["HealthTable"] += min(deliveries, a.workspaces * a.webhooks_per_event * HOURS)
     reads["DeliveriesTable"] += deliveries * measured["row_bytes"]["delivery"] / 8192
-    provisioned = facts["provisioned"] if month.provisioned else frozenset()
-    per_hour = 3600 * a.utilisation / MILLION  # millions of units that one unit of capacity serves
+    provisioned = facts["provisioned"] if month.provisioned else {}
     stored = (
         events * (measured["row_bytes"]["event"] + a.item_overhead_bytes)
         + deliveries * (measured["row_bytes"]["delivery"] + a.item_overhead_bytes)
@@ -190,22 +202,80 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
     logged = events * a.access_log_bytes + invocations * facts["platform_log"] * a.platform_log_bytes
     for count, cost in counted:
         logged += count * (cost["logged"] + facts["success_log"] * cost["logged_successes"])
+    logged += extra.logged
+    unused = idle(p, a)
+    alarms = sum(dollars for name, dollars in unused.items() if " alarms" in name)
     return {
         "HTTP API": events / MILLION * p.http_api,
         "Lambda, requests": invocations / MILLION * p.lambda_requests,
         "Lambda, duration": gb_seconds * p.lambda_gb_second,
-        "SQS": queue_requests / MILLION * (p.sqs + p.sqs_fair) + empty / MILLION * p.sqs,
-        "DynamoDB, writes": _units(writes, provisioned, p.dynamodb_write, p.dynamodb_write_hour / per_hour),
-        "DynamoDB, reads": _units(reads, provisioned, p.dynamodb_read, p.dynamodb_read_hour / per_hour),
+        "SQS": (queue_requests + extra.queue_requests) / MILLION * (p.sqs + p.sqs_fair)
+        + empty / MILLION * p.sqs,
+        "DynamoDB, writes": _units(writes, provisioned, p.dynamodb_write, p.dynamodb_write_hour, a),
+        "DynamoDB, reads": _units(reads, provisioned, p.dynamodb_read, p.dynamodb_read_hour, a),
         "DynamoDB, 30 days of rows, recovery": stored * (p.dynamodb_storage + p.dynamodb_recovery),
         "KMS, requests": keys / MILLION * p.kms_requests,
         "CloudWatch, logs": logged / GB * (p.logs_ingested + p.logs_stored),
-        "CloudWatch, metrics": measured["metrics"] * p.metric,
+        # A metric is billed for the hours in which it has data.
+        "CloudWatch, metrics": measured["metrics"] * p.metric * min(1.0, deliveries / HOURS),
         "CloudWatch, alarms of autoscaling": (
             facts["scaling_policies"] * a.alarms_per_policy * p.alarm if month.provisioned else 0.0
         ),
-        _IDLE: sum(idle(p, a).values()) - facts["queues"] * receives(0, a) / MILLION * p.sqs,
+        _IDLE_ALARMS: alarms,
+        _IDLE_REST: sum(unused.values()) - alarms - facts["queues"] * receives(0, a) / MILLION * p.sqs,
     }
+
+
+@dataclass
+class _Extra:
+    """What the outcomes of a month take in addition to deliveries at the first attempt."""
+
+    requests: float = 0  # to receivers
+    calls: float = 0
+    queue_requests: float = 0
+    reads: float = 0
+    logged: float = 0
+    writes: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+def _extra(deliveries: float, measured: Mapping[str, Any], a: Assumptions) -> _Extra:
+    extra = _Extra()
+    if not a.outcomes:
+        return extra
+    rows = {row["name"]: row for row in measured["outcomes"]}
+    if unknown := set(a.outcomes) - set(rows):
+        raise ValueError(f"unknown outcome: {', '.join(sorted(unknown))}; choose from {', '.join(rows)}")
+    first = rows[_FIRST_ATTEMPT]
+    for name, share in a.outcomes.items():
+        row, count = rows[name], deliveries * share
+        for key in ("requests", "calls", "reads", "logged"):
+            setattr(extra, key, getattr(extra, key) + count * (row[key] - first[key]))
+        extra.queue_requests += count * _QUEUE_REQUESTS.get(name, 0)
+        extra.writes["EventsTable"] += count / a.webhooks_per_event * (row["event"] - first["event"])
+        extra.writes["DeliveriesTable"] += count * (row["rows"] - first["rows"])
+        extra.writes["DeliveriesTable/indexes"] += count * (row["indexes"] - first["indexes"])
+        for table, units in row["others"].items():
+            extra.writes[table] += count * units
+    return extra
+
+
+def batch_of(size: float, batches: Mapping[str, Any]) -> dict[str, Any]:
+    """The counts of a batch of this size, interpolated from the measured sizes."""
+    sizes = sorted(map(int, batches))
+    low = max(each for each in sizes if each <= size)
+    high = min((each for each in sizes if each >= size), default=low)
+    if low == high:
+        return dict(batches[str(low)])
+    weight = (size - low) / (high - low)
+
+    def between(one: Any, other: Any) -> Any:
+        if isinstance(one, Mapping):
+            return {
+                key: between(one.get(key, 0), other.get(key, 0)) for key in sorted(one.keys() | other.keys())
+            }
+        return one + weight * (other - one)
+
+    return dict(between(batches[str(low)], batches[str(high)]))
 
 
 def sqs_requests(month: Month, a: Assumptions) -> tuple[float, float]:
@@ -228,13 +298,28 @@ def _by_table(counted: Iterable[tuple[float, Mapping[str, Any]]], kind: str) -> 
 
 
 def _units(
-    units: Mapping[str, float], provisioned: Container[str], on_demand: float, in_provisioned: float
+    units: Mapping[str, float],
+    provisioned: Mapping[str, int],
+    on_demand: float,
+    hourly: float,
+    a: Assumptions,
 ) -> float:
-    """Dollars of units by table, at these prices per million."""
-    return sum(
-        count / MILLION * (in_provisioned if table in provisioned else on_demand)
-        for table, count in units.items()
-    )
+    """Dollars of units by table: on demand for a million, or for each hour of provisioned capacity. The
+    capacity of a table, and of each of its indexes, is at least MinTableCapacity.
+    """
+    demanded: dict[str, float] = defaultdict(float)
+    minimum = template_facts()["min_capacity"]
+    floors = {}
+    for table, indexes in provisioned.items():
+        floors[table], floors[f"{table}/"] = minimum, minimum * indexes
+    dollars = 0.0
+    for name, count in units.items():
+        table, slash, _ = name.partition("/")
+        if table in provisioned:
+            demanded[table + slash] += count / 3600 / a.utilisation
+        else:
+            dollars += count / MILLION * on_demand
+    return dollars + sum(max(demanded[name], floor * HOURS) for name, floor in floors.items()) * hourly
 
 
 def duration(cpu_ms: float, memory_mb: int, calls: int, a: Assumptions) -> float:
@@ -243,23 +328,26 @@ def duration(cpu_ms: float, memory_mb: int, calls: int, a: Assumptions) -> float
     return cpu_ms * a.cpu_factor / share + calls * a.aws_wait_ms
 
 
-def cpu_of_one(size: int, alone: float, of_ten: float) -> float:
+def cpu_of_one(size: float, alone: float, of_ten: float) -> float:
     """CPU ms per message of a batch, interpolated from measured batches of 1 and of 10."""
     marginal = (10 * of_ten - alone) / 9
     return marginal + (alone - marginal) / size
 
 
-def harmonic(count: int) -> float:
+def harmonic(count: float) -> float:
     """1 + 1/2 + … + 1/count: the mean of the maximum of `count` exponential times, as a multiple of their
-    mean.
+    mean. Linear between whole numbers.
     """
-    return sum(1 / n for n in range(1, count + 1))
+    whole = int(count)
+    return sum(1 / n for n in range(1, whole + 1)) + (count - whole) / (whole + 1)
 
 
 def renewals(uses: float, processes: float, seconds: float, a: Assumptions) -> float:
     """How often in a month processes renew a cache entry per workspace, at the first use after its `seconds`.
     The `uses` of a month are spread evenly over processes and workspaces.
     """
+    if not uses:
+        return 0.0
     rate = uses / MONTH_SECONDS / processes / a.workspaces
     return MONTH_SECONDS / (seconds + 1 / rate) * processes * a.workspaces
 
@@ -301,7 +389,8 @@ def template_facts() -> dict[str, Any]:
     """
     template = Template(ROOT / "template.yaml", REQUIRED_PARAMETERS)
     provisioned = Template(ROOT / "template.yaml", {**REQUIRED_PARAMETERS, "TableCapacity": "provisioned"})
-    alarms = [alarm.properties for alarm in template.of_type("AWS::CloudWatch::Alarm")]
+    alarms = list(template.of_type("AWS::CloudWatch::Alarm"))
+    without_alarms = Template(ROOT / "template.yaml", {**REQUIRED_PARAMETERS, "Alarms": "off"})
     return {
         "memory_mb": {name: function.memory for name, function in template.functions().items()},
         "runs": {
@@ -310,22 +399,30 @@ def template_facts() -> dict[str, Any]:
         },
         "keys": len(list(template.of_type("AWS::KMS::Key"))),
         "alarms": len(alarms),
-        # An alarm on an expression is billed for each metric in it.
-        "alarm_metrics": sum(
-            sum("MetricStat" in metric for metric in alarm["Metrics"]) if "Metrics" in alarm else 1
-            for alarm in alarms
-        ),
+        "alarm_metrics": _alarm_metrics(alarms),
+        "alarm_metrics_off": _alarm_metrics(without_alarms.of_type("AWS::CloudWatch::Alarm")),
         "queues": len(list(template.of_type("AWS::Lambda::EventSourceMapping"))),
         "key_cache_seconds": int(template.parameters["DataKeyCacheSeconds"]),
         "success_log": int(template.parameters["SuccessLogPercent"]) / 100,
         "platform_log": template.parameters["SystemLogLevel"] != "WARN",
-        "provisioned": frozenset(
-            table.logical_id
+        "provisioned": {  # with the number of its indexes
+            table.logical_id: len(table.properties.get("GlobalSecondaryIndexes", []))
             for table in provisioned.of_type("AWS::DynamoDB::Table")
             if table.properties["BillingMode"] == "PROVISIONED"
-        ),
+        },
+        "min_capacity": int(template.parameters["MinTableCapacity"]),
         "scaling_policies": len(list(provisioned.of_type("AWS::ApplicationAutoScaling::ScalingPolicy"))),
     }
+
+
+def _alarm_metrics(alarms: Iterable[Any]) -> int:
+    """An alarm on an expression is billed for each metric in it."""
+    return sum(
+        sum("MetricStat" in metric for metric in alarm.properties["Metrics"])
+        if "Metrics" in alarm.properties
+        else 1
+        for alarm in alarms
+    )
 
 
 def _seconds(expression: str) -> int:
@@ -365,7 +462,8 @@ def render(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> dict[Path,
             "months": _months(measured, p, a),
             "bill": _bill(measured, p, a),
             "idle": _idle(p, a),
-            "savings": _savings(measured, p, a),
+            "levers": _levers(measured, p, a),
+            "extras": _extras(measured, p, a),
             "alternatives": _alternatives(measured, p, a),
         },
         MODEL_PAGE: {
@@ -466,7 +564,8 @@ def _bill(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
             f"{measured['metrics']} custom metrics",
             f"{_price(p.metric)} each",
         ),
-        ("Several", _IDLE, "The stack itself: a key, alarms, schedules", "[Idle](#idle)"),
+        ("CloudWatch", _IDLE_ALARMS, "Metrics of the alarms", "[Idle](#idle)"),
+        ("Several", _IDLE_REST, "A KMS key, scheduled runs", "[Idle](#idle)"),
     ]
     rows = ["| On the bill | What is counted | Price | Dollars |", "|---|---|---|--:|"]
     rows += [
@@ -478,15 +577,112 @@ def _bill(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
     return [*rows, f"| **Total** | | | {_dollars(sum(lines.values()))} |"]
 
 
-def _savings(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
-    columns = [patchbay(month, measured, p, a) for month in LARGE]
+def _levers(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
+    """What each lever saves at each size, the largest one first."""
+    facts = template_facts()
+    bills = [patchbay(month, measured, p, a) for month in SIZES]
+
+    def with_month(change: Mapping[str, bool]) -> list[float]:
+        changed = (patchbay(replace(month, **change), measured, p, a) for month in SIZES)
+        return [sum(bill.values()) - sum(other.values()) for bill, other in zip(bills, changed, strict=True)]
+
+    def with_assumptions(changed: Assumptions) -> list[float]:
+        others = (patchbay(month, measured, p, changed) for month in SIZES)
+        return [sum(bill.values()) - sum(other.values()) for bill, other in zip(bills, others, strict=True)]
+
+    events = [month.deliveries / a.webhooks_per_event for month in SIZES]
+    direct = [_requests(count, 1, measured, p, a) + _fanned_out(count, measured, p) for count in events]
+    alarms = (facts["alarm_metrics"] - facts["alarm_metrics_off"]) * p.alarm
+    filtered = replace(a, webhooks_per_event=a.webhooks_per_event * 0.9)  # the same number of events
+    tenth_fewer = [Month(month.deliveries * 9 // 10) for month in SIZES]
+    levers = {
+        "`TableCapacity=provisioned`": with_month({"provisioned": True}),
+        "[Publish in process](../guides/publish/in-process.md)": [
+            before - _queued(count, 1, measured, p, a) for count, before in zip(events, direct, strict=True)
+        ],
+        "[Publish in batches](../guides/publish/http.md#publish-a-batch) of 10": [
+            before - _requests(count / 10, 10, measured, p, a) - _queued(count, 10, measured, p, a)
+            for count, before in zip(events, direct, strict=True)
+        ],
+        "`RetentionDays=7` instead of 30": [
+            bill["DynamoDB, 30 days of rows, recovery"] * 23 / 30 for bill in bills
+        ],
+        "`BatchWindowSeconds=1`": with_month({"window": True}),
+        "Receivers that respond in 75 ms instead of 150": with_assumptions(
+            replace(a, attempt_ms=a.attempt_ms / 2)
+        ),
+        "`Alarms=off`": [alarms] * len(SIZES),
+        "[Filters](../guides/webhooks/filters.md) that drop a tenth of the deliveries": [
+            sum(bill.values()) - sum(patchbay(fewer, measured, p, filtered).values())
+            for bill, fewer in zip(bills, tenth_fewer, strict=True)
+        ],
+    }
+    rows = _head("Saves a month", SIZES)
+    return [*rows, *(_row(name, levers[name]) for name in sorted(levers, key=lambda name: -levers[name][-1]))]
+
+
+def _requests(requests: float, size: int, measured: Mapping[str, Any], p: Prices, a: Assumptions) -> float:
+    """Dollars of publish requests with this number of events, each of which takes the CPU of a single one."""
+    publish, memory = measured["publish"], template_facts()["memory_mb"]["PublishEventFunction"]
+    ms = duration(size * measured["cpu_ms"]["publish"], memory, publish["calls"], a)
+    logged = a.access_log_bytes + template_facts()["success_log"] * publish["logged_successes"]
+    return requests * (
+        (p.http_api + p.lambda_requests + publish["writes"]["ApiKeysTable"] * p.dynamodb_write) / MILLION
+        + (ms + a.cold_starts * a.init_ms) / 1000 * memory / 1024 * p.lambda_gb_second
+        + logged / GB * (p.logs_ingested + p.logs_stored)
+    )
+
+
+def _fanned_out(events: float, measured: Mapping[str, Any], p: Prices) -> float:
+    """Dollars of the units of events that are fanned out within their request."""
+    publish = measured["publish"]
+    written = publish["writes"]["EventsTable"] * p.dynamodb_write
+    return events / MILLION * (written + sum(publish["reads"].values()) * p.dynamodb_read)
+
+
+def _queued(events: float, sent: int, measured: Mapping[str, Any], p: Prices, a: Assumptions) -> float:
+    """Dollars of events that go through the events queue, `sent` in one request to SQS."""
+    size = a.batches(Month(round(events))).received
+    batches, cost, cpu = events / size, batch_of(size, measured["fan_outs"]), measured["cpu_ms"]
+    memory = template_facts()["memory_mb"]["FanOutFunction"]
+    ms = duration(size * cpu_of_one(size, cpu["fan-out alone"], cpu["fan-out"]), memory, cost["calls"], a)
+    empty = receives(batches, a) - batches - receives(0, a)
+    units = sum(cost["writes"].values()) * p.dynamodb_write + sum(cost["reads"].values()) * p.dynamodb_read
+    return (
+        (events / sent + 2 * batches) / MILLION * (p.sqs + p.sqs_fair)
+        + empty / MILLION * p.sqs
+        + batches * (units + p.lambda_requests) / MILLION
+        + batches * (ms + a.cold_starts * a.init_ms) / 1000 * memory / 1024 * p.lambda_gb_second
+    )
+
+
+_EXTRAS = {  # the rows of the page
+    "delivered by the slow lane": "Delivered by the slow lane, in 150 ms",
+    "delivered after 1 retry": "Delivered after one retry",
+    "delivered after 1 postponed retry": "Delivered after one postponed retry",
+    "delivered, after it was held": "Held until the receiver recovered, and delivered",
+    "failed at once (404)": "Failed at once, for example with a 404",
+    "failed after 3 retries": "Failed after three retries",
+}
+
+
+def _extras(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
+    """What a million deliveries of an outcome cost, in addition to deliveries at the first attempt."""
+    month = SIZES[1]
+    before = patchbay(month, measured, p, a)
     rows = [
-        "| 100 million deliveries a month | Defaults | Provisioned | Provisioned, window |",
-        "|---|--:|--:|--:|",
+        "| A million of these deliveries | DynamoDB | Lambda | SQS, logs | Adds to the bill |",
+        "|---|--:|--:|--:|--:|",
     ]
-    changed = [name for name in columns[0] if len({round(column[name], 2) for column in columns}) > 1]
-    rows += [_row(name, [column[name] for column in columns]) for name in changed]
-    return [*rows, _row("**Total**", [sum(column.values()) for column in columns])]
+    for name, title in _EXTRAS.items():
+        after = patchbay(month, measured, p, replace(a, outcomes={name: MILLION / month.deliveries}))
+        added = {key: dollars - before[key] for key, dollars in after.items()}
+        parts = [
+            sum(dollars for key, dollars in added.items() if key.startswith(service))
+            for service in ("DynamoDB", "Lambda")
+        ]
+        rows.append(_row(title, [*parts, sum(added.values()) - sum(parts), sum(added.values())]))
+    return rows
 
 
 def _alternatives(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
@@ -567,7 +763,8 @@ def _price(value: float) -> str:
 
 
 def _dollars(value: float) -> str:
-    return f"${value:,.2f}"
+    value = round(value, 2) or 0.0  # no negative zero
+    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
 
 
 def run() -> None:

@@ -92,7 +92,7 @@ OUTCOMES = (
     Outcome("delivered by the slow lane", "DELIVERED", proved=False),
     Outcome("delivered, body over 64 KB", "DELIVERED", data={**POST, "text": "x" * 70_000}),
     Outcome("delivered after 1 retry", "DELIVERED", (500, 200), _retries(1)),
-    Outcome("delivered after 1 retry that was parked", "DELIVERED", (500, 200), _retries(1, 3), _PARK),
+    Outcome("delivered after 1 postponed retry", "DELIVERED", (500, 200), _retries(1, 3), _PARK),
     Outcome(
         "delivered, after it waited for its rate limit",
         "DELIVERED",

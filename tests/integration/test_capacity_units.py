@@ -86,7 +86,7 @@ def test_failure_writes_status_index_once(delivery_engine: Engine) -> None:
 
 
 def test_parking_writes_due_index(delivery_engine: Engine) -> None:
-    cost = run(delivery_engine, "delivered after 1 retry that was parked")
+    cost = run(delivery_engine, "delivered after 1 postponed retry")
     assert cost.delivery.writes[f"{DELIVERIES}/due"] >= 2  # added and removed
     assert cost.delivery.writes[f"{DELIVERIES}/byStatus"] >= 2
     assert cost.delivery.calls["sqs.SendMessageBatch"] == 1

@@ -94,17 +94,88 @@ def test_monthly_dynamodb_units() -> None:
 
 
 def test_provisioned_tables_are_billed_by_the_hour() -> None:
-    """All tables but those of the ceilings and the roll-up are provisioned, with a utilization of 60 %."""
-    month = replace(TEN_MILLION, provisioned=True)
+    """All tables but those of the ceilings and the roll-up are provisioned, with a utilization of 60 %. The
+    five indexes and the table without writes have the minimum of 5.
+    """
+    month = replace(TEN_MILLION, deliveries=100 * MILLION, provisioned=True)
+    on_demand = replace(month, provisioned=False)
     elsewhere = line("DynamoDB, writes", month, dynamodb_write=1)
-    everything = line("DynamoDB, writes", dynamodb_write=1)
-    hours = (everything - elsewhere) * MILLION / (3600 * 0.6)
-    assert everything - elsewhere == pytest.approx(5 + 5 + 10)
+    everything = line("DynamoDB, writes", on_demand, dynamodb_write=1)
+    hours = (everything - elsewhere) * MILLION / (3600 * 0.6) + (5 + 1) * 5 * 720
+    assert everything - elsewhere == pytest.approx(50 + 50 + 100)
     assert line("DynamoDB, writes", month, dynamodb_write_hour=1) == pytest.approx(hours)
-    assert line("DynamoDB, writes", dynamodb_write_hour=1) == 0
+    assert line("DynamoDB, writes", on_demand, dynamodb_write_hour=1) == 0
     policies = costs.template_facts()["scaling_policies"]
     assert line("CloudWatch, alarms of autoscaling", month, alarm=0.1) == pytest.approx(policies * 0.4)
     assert line("CloudWatch, alarms of autoscaling", alarm=0.1) == 0
+
+
+def test_provisioned_tables_have_a_minimum() -> None:
+    """Four tables and their five indexes, at 5 writes a second, for 30 days."""
+    for deliveries in (0, 100_000):
+        month = Month(deliveries, provisioned=True)
+        assert line("DynamoDB, writes", month, dynamodb_write_hour=1) == 9 * 5 * 720
+        assert line("DynamoDB, reads", month, dynamodb_read_hour=1) == 9 * 5 * 720
+
+
+def test_month_without_deliveries_costs_what_is_idle() -> None:
+    measured, prices = json.loads(costs.MEASURED.read_text()), costs.read_prices()
+    unused = sum(costs.idle(prices, ASSUMED).values())
+    for deliveries in (0, 1):
+        total = sum(costs.patchbay(Month(deliveries), measured, prices, ASSUMED).values())
+        assert total == pytest.approx(unused, abs=0.01)
+
+
+def test_bill_grows_with_the_volume() -> None:
+    measured, prices = json.loads(costs.MEASURED.read_text()), costs.read_prices()
+    for window in (False, True):
+        totals = [
+            sum(costs.patchbay(Month(millions * MILLION, window=window), measured, prices, ASSUMED).values())
+            for millions in range(120)
+        ]
+        assert totals == sorted(totals)
+
+
+def test_batches_grow_with_the_logarithm_of_the_volume() -> None:
+    def size(millions: float, *, window: bool = False) -> tuple[float, float]:
+        batches = ASSUMED.batches(Month(round(millions * MILLION), window=window))
+        return batches.received, batches.deliver
+
+    assert [size(millions) for millions in (0, 1, 10, 100, 1000)] == [(1, 1), (1, 1), (2, 2), (5, 5), (5, 5)]
+    assert size(31.6227766) == pytest.approx((3.5, 3.5))
+    assert [size(millions, window=True) for millions in (1, 10, 100)] == [(1, 1), (2, 2), (5, 10)]
+    batches = {"1": {"reads": {"a": 1}, "logged": 10}, "3": {"reads": {"a": 5, "b": 4}, "logged": 20}}
+    assert costs.batch_of(1, batches) == batches["1"]
+    assert costs.batch_of(2, batches) == {"reads": {"a": 3, "b": 2}, "logged": 15}
+    assert costs.batch_of(7, batches) == batches["3"]
+
+
+def test_other_outcomes_cost_their_units() -> None:
+    """A tenth of 10 million deliveries succeeds after one retry: 2 requests to SQS, and one invocation."""
+    outcome = {"event": 1, "rows": 1, "indexes": 0, "others": {}, "reads": 3, "calls": 2, "logged": 0}
+    retried = outcome | {"rows": 7, "indexes": 2, "others": {"HealthTable": 3}, "reads": 6, "logged": 1000}
+    measured = MEASURED | {
+        "outcomes": [
+            outcome | {"name": "delivered at the first attempt", "requests": 1},
+            retried | {"name": "delivered after 1 retry", "requests": 2},
+        ]
+    }
+    assumed = replace(ASSUMED, outcomes={"delivered after 1 retry": 0.1})
+
+    def added(name: str, **prices: float) -> float:
+        priced = replace(FREE, **prices)
+        return costs.patchbay(TEN_MILLION, measured, priced, assumed)[name] - line(
+            name, TEN_MILLION, **prices
+        )
+
+    assert added("DynamoDB, writes", dynamodb_write=1) == pytest.approx(6 + 2 + 3)
+    assert added("DynamoDB, reads", dynamodb_read=1) == pytest.approx(3)
+    assert added("SQS", sqs=1) == pytest.approx(2)
+    assert added("Lambda, requests", lambda_requests=1) == pytest.approx(1)
+    assert added("Lambda, duration", lambda_gb_second=1) > MILLION * 0.150 / 4
+    assert added("CloudWatch, logs", logs_ingested=1) == pytest.approx(1e9 / costs.GB)
+    with pytest.raises(ValueError, match="unknown outcome: lost"):
+        costs.patchbay(TEN_MILLION, measured, FREE, replace(ASSUMED, outcomes={"lost": 0.1}))
 
 
 def test_rows_are_stored_for_a_month() -> None:
@@ -123,6 +194,7 @@ def test_monthly_log_bytes() -> None:
 def test_batch_takes_as_long_as_its_slowest_attempt() -> None:
     assert costs.harmonic(1) == 1
     assert costs.harmonic(5) == pytest.approx(2.2833, abs=1e-4)
+    assert costs.harmonic(1.5) == 1.25
     still = replace(ASSUMED, aws_wait_ms=0, cold_starts=0)
     idle_cpu = {**MEASURED, "cpu_ms": dict.fromkeys(MEASURED["cpu_ms"], 0.0)}
     priced = replace(FREE, lambda_gb_second=1)
@@ -171,7 +243,13 @@ def test_template_facts_and_idle_costs() -> None:
     assert facts["alarm_metrics"] > facts["alarms"] >= 20
     assert facts["queues"] == 4
     assert (facts["success_log"], facts["platform_log"]) == (0.01, False)
-    assert facts["provisioned"] == {"ApiKeysTable", "DeliveriesTable", "EventsTable", "WebhooksTable"}
+    assert facts["provisioned"] == {
+        "ApiKeysTable": 2,
+        "DeliveriesTable": 2,
+        "EventsTable": 1,
+        "WebhooksTable": 0,
+    }
+    assert (facts["min_capacity"], facts["alarm_metrics_off"]) == (5, 5)
     idle = costs.idle(replace(FREE, kms_key=1, alarm=10), ASSUMED)
     assert sum(idle.values()) == 1 + 10 * facts["alarm_metrics"]
 
@@ -202,15 +280,36 @@ def test_pages_are_up_to_date() -> None:
     assert costs.render(measured, replace(costs.read_prices(), sqs=4), ASSUMED) != pages
 
 
-def test_page_says_up_to_which_volume_patchbay_is_the_cheaper_one() -> None:
+def test_publishing_over_the_events_queue() -> None:
+    """5 million events in 500,000 requests: the queue gets each message, and the functions each batch."""
+
+    def requests(**prices: float) -> float:
+        return costs._requests(MILLION / 2, 10, MEASURED, replace(FREE, **prices), ASSUMED)
+
+    def queued(sent: int, **prices: float) -> float:
+        return costs._queued(5 * MILLION, sent, MEASURED, replace(FREE, **prices), ASSUMED)
+
+    assert (requests(http_api=1), requests(dynamodb_write=1)) == (0.5, 0.5)
+    size = ASSUMED.batches(Month(5 * MILLION)).received
+    assert queued(1, sqs_fair=1) == pytest.approx(5 + 2 * 5 / size)
+    assert queued(10, sqs_fair=1) == pytest.approx(0.5 + 2 * 5 / size)
+    assert queued(1, lambda_requests=1) == pytest.approx(5 / size)
+    assert (queued(1, dynamodb_write=1), queued(1, dynamodb_read=1)) == pytest.approx((5, 10))
+    assert costs._fanned_out(5 * MILLION, MEASURED, replace(FREE, dynamodb_read=1)) == 10
+
+
+def test_page_says_at_which_volume_something_else_is_cheaper() -> None:
     measured, prices = json.loads(costs.MEASURED.read_text()), costs.read_prices()
-    cheaper = max(
-        millions
-        for millions in range(1, 100)
-        if sum(costs.patchbay(Month(millions * MILLION), measured, prices, ASSUMED).values())
-        < costs.svix(millions * MILLION, prices, ASSUMED)
-    )
-    assert f"Patchbay is cheaper up to {cheaper} million," in costs.PAGE.read_text()
+
+    def total(millions: int, *, provisioned: bool = False) -> float:
+        month = Month(millions * MILLION, provisioned=provisioned)
+        return sum(costs.patchbay(month, measured, prices, ASSUMED).values())
+
+    svix = max(n for n in range(1, 100) if total(n) < costs.svix(n * MILLION, prices, ASSUMED))
+    on_demand = max(n for n in range(1, 100) if total(n) < total(n, provisioned=True))
+    page = costs.PAGE.read_text()
+    assert f"Patchbay is cheaper up to {svix} million," in page
+    assert f"saves money only above {on_demand} million deliveries a month" in page
 
 
 # ── DynamoDB's sizes and units ───────────────────────────────────────────────────────────────────────
