@@ -14,9 +14,7 @@ def test_workspace_id_is_accepted(workspace_id: str) -> None:
     assert (principal.workspace_id, principal.scopes) == (workspace_id, frozenset({"posts:read"}))
 
 
-@pytest.mark.parametrize(
-    "workspace_id", ["", "no such workspace!", "acme\n", "acme#1", "ä", "w" * 65]
-)
+@pytest.mark.parametrize("workspace_id", ["", "no such workspace!", "acme\n", "acme#1", "ä", "w" * 65])
 def test_text_that_is_no_workspace_id_is_rejected(workspace_id: str) -> None:
     with pytest.raises(ValidationFailed) as raised:
         in_process(workspace_id)
