@@ -10,12 +10,17 @@ tests ?= tests sdks/python/tests
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo receiver token kill-workers invoke test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
-	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy smoke derived \
+	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy check-token smoke derived \
 	sdks console console-dev lint-console fmt-console screenshots docs docs-serve lint-docs check-links test-docs examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
 	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
 	need-oidc need-openapi need-apps need-sdks need-console need-console-node need-docs need-docs-node need-vale need-languages need-chromium
 
 export SAM_CLI_TELEMETRY := 0
+# The AWS CLI v2 reads AWS_REGION, and boto3 and SAM only AWS_DEFAULT_REGION.
+ifdef AWS_REGION
+AWS_DEFAULT_REGION ?= $(AWS_REGION)
+export AWS_DEFAULT_REGION
+endif
 # `make run PORT=9000` and `PORT=9000 make run` are the same: a target reads its settings from the environment.
 
 help: ## List the targets
@@ -112,6 +117,9 @@ release-check: need-dev need-sam need-deploy ## Check that the build can be depl
 
 deploy: need-dev need-sam ## Build, check and deploy to AWS, without prompts: ENV=dev|prod [PARAMETERS=]
 	@PYTHONPATH=layers/patchbay $(python) -m tools.deploy
+
+check-token: need-dev ## Say whether a deployment would accept a token: TOKEN_FILE= [JWKS= | SECRET_FILE=] PARAMETERS=
+	@PYTHONPATH=layers/patchbay $(python) -m tools.check_token
 
 smoke: need-dev ## Smoke-test a deployed stack: URL= [RECEIVER=] [ORIGIN=], and TOKEN or TOKEN_FILE in the environment
 	@$(if $(filter command,$(firstword $(origin TOKEN))),$(error $(subst receiver,smoke,$(subst SECRET,TOKEN,$(on_command_line)))))$(python) -m tools.smoke

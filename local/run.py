@@ -406,7 +406,8 @@ def welcome(url: str, stack: Stack, state: Path) -> str:
     public = next((path for path in plain if path.endswith("/health")), None)
     other = next((path for path in plain if path != public), None)
     lines = ["", f"  {url}  ({len(stack.functions)} functions; press Ctrl-C to stop)", ""]
-    if sign_in.PAGES[0] in paths:
+    jwks = stack.template.parameters.get("JwksUrl")
+    if sign_in.PAGES[0] in paths and not jwks:
         lines += [
             f"  {sign_in.address(url, state)}",
             "      opens the console as an owner of the workspace acme",
@@ -414,6 +415,12 @@ def welcome(url: str, stack: Stack, state: Path) -> str:
         ]
     if public:
         lines.append(f"  curl {url}{public}")
+    if jwks:
+        lines += [
+            f"  This stack accepts only tokens of your login, signed with a key in {jwks}:",
+            f'  curl -H "Authorization: Bearer $(cat token)" {url}/api/me',
+        ]
+        return "\n".join([*lines, ""])
     # This stack rejects tokens of another state directory.
     token = f"token WORKSPACE=acme{for_make(state)}"
     lines.append(f"  make {token}      prints a development token for a workspace")

@@ -61,6 +61,13 @@ def main(state: Path) -> int:
     if role and role not in ROLES:
         print(f"error: ROLE must be {', '.join(ROLES[:-1])} or {ROLES[-1]}, not {role!r}", file=sys.stderr)
         return 2
+    stack = running_stack(state)
+    if stack and (jwks := stack["parameters"].get("JwksUrl")):
+        print(
+            f"error: this stack accepts only tokens of your login, signed with a key in {jwks}",
+            file=sys.stderr,
+        )
+        return 2
     print(
         mint(
             state,
@@ -70,7 +77,7 @@ def main(state: Path) -> int:
             subject=os.environ.get("SUBJECT") or "developer",
         )
     )
-    if running_stack(state) is None:
+    if stack is None:
         print(_not_running(state, workspace), file=sys.stderr)
     return 0
 

@@ -2,8 +2,8 @@
 
 The values of parameters come from, in this order: PARAMETERS, samconfig.toml, the deployed stack, the
 template's defaults. They are checked as CloudFormation checks them, and their order too, before anything is
-built. Each deployment has a release text, from the version and the values, so that a changed value reaches
-the functions that have an alias.
+built; those of PARAMETERS and samconfig.toml also before AWS is called. Each deployment has a release text,
+from the version and the values, so that a changed value reaches the functions that have an alias.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import boto3
@@ -24,6 +25,7 @@ from samtranslator.yaml_helper import yaml_parse
 from local.intrinsics import Resolver, parameter_values
 from local.settings import ROOT, Problem
 from patchbay.version import VERSION
+from tools.operations.stack import not_called
 from tools.sam_build import SAM
 from tools.stack_check import MAX_STACK_NAME
 
@@ -65,6 +67,7 @@ def deploy(environment: str, given: Mapping[str, str]) -> None:
     declared: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
     configured = read_pairs(config["parameter_overrides"])
     chosen = {**configured, **given}
+    check_given(declared, chosen)
     deployed = deployed_values(stack)
     known = declared["Parameters"].keys()
     # The stack can have parameters that the template no longer has.
@@ -111,9 +114,7 @@ def deployed_values(stack: str) -> dict[str, str]:
             return {}
         raise Problem(f"CloudFormation refused to describe the stack {stack}: {text}") from None
     except BotoCoreError as error:
-        raise Problem(
-            f"AWS cannot be called: {error} Set AWS_PROFILE, and AWS_REGION if the profile has no region"
-        ) from None
+        raise Problem(not_called(error)) from None
     if found["StackStatus"] == "REVIEW_IN_PROGRESS":  # a change set was made and never executed
         return {}
     if found["StackStatus"] == "ROLLBACK_COMPLETE":
@@ -124,15 +125,23 @@ def deployed_values(stack: str) -> dict[str, str]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
 
 
-def checked_values(
-    template: Mapping[str, Any], values: Mapping[str, str], stack: str, environment: str
-) -> dict[str, str]:
-    """All parameters with their values. Raises Problem for missing, unknown and wrong ones."""
+def check_given(template: Mapping[str, Any], values: Mapping[str, str]) -> None:
+    """Check some parameters, whatever the others are. Raises Problem for unknown and wrong ones."""
     parameters: Mapping[str, Mapping[str, Any]] = template["Parameters"]
     if unknown := sorted(values.keys() - parameters.keys()):
         raise Problem(
             f"the template has no parameter {', '.join(unknown)}; docs/reference/configuration.md lists them"
         )
+    parameter_values({name: parameters[name] for name in values}, values)
+    check_order(values)
+
+
+def checked_values(
+    template: Mapping[str, Any], values: Mapping[str, str], stack: str, environment: str
+) -> dict[str, str]:
+    """All parameters with their values. Raises Problem for missing, unknown and wrong ones."""
+    parameters: Mapping[str, Mapping[str, Any]] = template["Parameters"]
+    check_given(template, values)
     missing = [name for name in parameters if "Default" not in parameters[name] and name not in values]
     if not values.get("JwksUrl") and not values.get("JwtSecretArn"):
         missing.append("JwksUrl")
@@ -154,23 +163,24 @@ def checked_values(
 
 
 def check_order(values: Mapping[str, str]) -> None:
-    """What rules of CloudFormation cannot compare. Raises Problem."""
-    attempt, function, lease, visibility = (
-        int(values[name])
+    """What rules of CloudFormation cannot compare, as far as the values are given. Raises Problem."""
+    times = {
+        name: int(values[name])
         for name in (
             "AttemptTimeoutSeconds",
             "DeliverFunctionTimeoutSeconds",
             "DeliveryLeaseSeconds",
             "DeliveryVisibilitySeconds",
         )
-    )
-    if not attempt < function < lease < visibility:
+        if name in values
+    }
+    if any(first >= second for first, second in pairwise(times.values())):
+        *names, last = times
         raise Problem(
-            "AttemptTimeoutSeconds, DeliverFunctionTimeoutSeconds, DeliveryLeaseSeconds and "
-            "DeliveryVisibilitySeconds must ascend, "
-            f"and they are {attempt}, {function}, {lease}, {visibility}"
+            f"{', '.join(names)} and {last} must ascend, and they are {', '.join(map(str, times.values()))}"
         )
-    if visibility < 6 * function:
+    function, visibility = times.get("DeliverFunctionTimeoutSeconds"), times.get("DeliveryVisibilitySeconds")
+    if function and visibility and visibility < 6 * function:
         raise Problem(
             f"DeliveryVisibilitySeconds must be at least {6 * function}, "
             "six times DeliverFunctionTimeoutSeconds"

@@ -197,7 +197,7 @@ class Source:
     name: str
     tenants: int
     events_per_second: float
-    webhooks: int = costs.Assumptions.webhooks_per_event
+    webhooks: int = int(costs.Assumptions.webhooks_per_event)
     events_per_request: int = 1
     receivers: Receivers = field(default_factory=Receivers)
     burst_from: float = 0.0

@@ -223,7 +223,7 @@ def test_missing_parameters_are_named_and_nothing_is_built(account: Account) -> 
     shutil.copy(ROOT / "samconfig.toml", account.tree)
     assert status == 1
     assert "make build" not in output
-    assert "PlatformWorkspaceId: The platform's own workspace" in output
+    assert "PlatformWorkspaceId: ID of the platform's own workspace" in output
     assert 'make deploy ENV=dev PARAMETERS="PlatformWorkspaceId=… JwtIssuer=… JwksUrl=…"' in output
 
 

@@ -464,8 +464,8 @@ def test_garbage_causes_no_jwks_fetch_and_a_single_key_needs_no_kid(
 def test_documented_login_issues_accepted_tokens(
     jwks_api: Api, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The programs of docs/operate/deploy.md, and the token that the page shows."""
-    page = (ROOT / "docs/operate/deploy.md").read_text()
+    """The programs of docs/operate/tokens.md, and the token that the page shows."""
+    page = (ROOT / "docs/operate/tokens.md").read_text()
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "documented"}
     for program in ("create_keys.py", "issue_token.py"):

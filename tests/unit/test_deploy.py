@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoRegionError
 from samtranslator.yaml_helper import yaml_parse
 
 from local.settings import REQUIRED_PARAMETERS, ROOT, Problem
@@ -74,6 +77,52 @@ def test_wrong_values_are_rejected(values: dict[str, str], text: str) -> None:
     assert text in str(rejected.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("MaxWebhook=7", "the template has no parameter MaxWebhook"),
+        ("JwksUrl=http://platform.example", "parameter JwksUrl does not match"),
+        (
+            "DeliverFunctionTimeoutSeconds=40 DeliveryLeaseSeconds=40",
+            "DeliverFunctionTimeoutSeconds and DeliveryLeaseSeconds must ascend, and they are 40, 40",
+        ),
+    ],
+)
+def test_given_values_are_checked_before_aws_is_called(
+    text: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy.boto3, "client", lambda service: pytest.fail("AWS is called"))
+    monkeypatch.setattr(deploy, "yaml_parse", lambda text: TEMPLATE)
+    with pytest.raises(Problem, match=problem):
+        deploy.deploy("dev", deploy.read_pairs(text))
+
+
+def test_missing_region_is_one_sentence_and_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def client(service: str) -> None:
+        raise NoRegionError
+
+    monkeypatch.setattr(deploy.boto3, "client", client)
+    with pytest.raises(Problem, match=r"called: You must specify a region\. Set AWS_PROFILE, and AWS_REGION"):
+        deploy.deployed_values("patchbay-dev")
+
+
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({"AWS_REGION": "eu-central-1"}, "eu-central-1"),
+        ({"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        ({}, "unset"),
+    ],
+)
+def test_make_passes_the_region_to_boto3(variables: dict[str, str], region: str) -> None:
+    probe = "probe:\n\t@echo $${AWS_DEFAULT_REGION-unset}"
+    environment = {"PATH": os.environ["PATH"], **variables}
+    result = subprocess.run(
+        ["make", "--eval", probe, "probe"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert result.stdout == f"{region}\n", result.stderr
+
+
 def test_delivery_times_of_prod_are_a_rule_of_the_template() -> None:
     """Also a deployment without this tool checks it."""
     with pytest.raises(Problem, match="In prod, DeliveryVisibilitySeconds must be 180, 240"):
@@ -84,7 +133,7 @@ def test_missing_values_are_named_with_their_meaning() -> None:
     with pytest.raises(Problem) as rejected:
         deploy.checked_values(TEMPLATE, {"Environment": "dev"}, "patchbay-dev", "dev")
     text = str(rejected.value)
-    assert "PlatformWorkspaceId: The platform's own workspace" in text
+    assert "PlatformWorkspaceId: ID of the platform's own workspace" in text
     assert "or JwtSecretArn: ARN of the Secrets Manager secret" in text
     assert text.endswith('make deploy ENV=dev PARAMETERS="PlatformWorkspaceId=… JwtIssuer=… JwksUrl=…"')
 

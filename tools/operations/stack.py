@@ -124,10 +124,13 @@ def run(command: str, action: Callable[[], int]) -> None:
     except ClientError as error:
         sys.exit(f"{command}: {error}")
     except BotoCoreError as error:
-        sys.exit(
-            f"{command}: AWS cannot be called: {error}. "
-            "Set AWS_PROFILE, and AWS_REGION if the profile has no region"
-        )
+        sys.exit(f"{command}: {not_called(error)}")
+
+
+def not_called(error: BotoCoreError) -> str:
+    """Some of boto3's texts end with a period."""
+    reason = str(error).rstrip(".")
+    return f"AWS cannot be called: {reason}. Set AWS_PROFILE, and AWS_REGION if the profile has no region"
 
 
 def setting(name: str) -> str:
