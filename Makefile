@@ -184,7 +184,7 @@ check-links: need-docs ## Request every link of the documentation to other sites
 	@$(lychee) --no-progress --exclude-loopback --exclude '//([a-z.-]+\.)?example(\.com)?[:/]' --exclude '^https://github.com/patchbay/' $(prose)
 
 test-docs: need-dev need-ministack need-docs need-docs-node need-console need-sdks need-languages need-chromium ## Run every example of the documentation, and check the site in a browser: [ARGS="tests/docs -k webhooks"]
-	@$(with_browser) -m pytest $(or $(ARGS),tests/docs)
+	@$(with_browser) -m pytest -n 2 $(or $(ARGS),tests/docs)
 
 examples: need-dev ## Update the examples in openapi.json that are wrong or missing: [ALL=1]
 	@RECORD_EXAMPLES=$(if $(ALL),all,stale) $(python) -m pytest -q tests/contract/test_openapi.py -k match_the_document
