@@ -203,14 +203,15 @@ class OAuth(_Data):
     iss_required: bool = False  # RFC 9207: its metadata has authorization_response_iss_parameter_supported
     # If the issuer is unknown, the origins that an `iss` may have. If empty, any.
     iss_origins: list[str] = Field(default_factory=list)
+    # How token requests have the client's secret: in the body, as HTTP Basic, or not at all.
     client_auth: Literal["body", "basic", "none"] = "body"
-    pkce: bool = True
+    pkce: bool = True  # send a code challenge (RFC 7636, S256); false only if the provider refuses it
     scope_separator: Literal[" ", ","] = " "
-    default_scopes: list[str] = Field(default_factory=list)
+    default_scopes: list[str] = Field(default_factory=list)  # requested unless the integration lists others
     offline_scopes: list[str] = Field(default_factory=list)  # always requested, to get a refresh token
     # What the scopes above allow, in the provider's words or shorter.
     scope_descriptions: dict[str, str] = Field(default_factory=dict)
-    authorize_parameters: dict[str, str] = Field(default_factory=dict)
+    authorize_parameters: dict[str, str] = Field(default_factory=dict)  # more of the authorization URL
     refresh: RefreshStrategy
     # The lifetime of a token that can be refreshed, if the response has none. RFC 6749, 5.1 then leaves it to
     # "other means". Without those, an hour is the most common.
