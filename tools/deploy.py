@@ -71,9 +71,9 @@ def deploy(environment: str, given: Mapping[str, str]) -> None:
     deployed = deployed_values(stack)
     known = declared["Parameters"].keys()
     # The stack can have parameters that the template no longer has.
-    values = checked_values(
-        declared, {**{name: deployed[name] for name in known & deployed.keys()}, **chosen}, stack, environment
-    )
+    kept = {name: deployed[name] for name in known & deployed.keys()}
+    region = str(boto3.session.Session().region_name)
+    values = checked_values(declared, {**kept, **chosen}, stack, environment, region)
     release = release_text(values)
     say(f"stack {stack}, {'an update' if deployed else 'its first deployment'}, release {release}")
     run("make", "build", f"ARCHITECTURE={values['Architecture']}")
@@ -137,7 +137,7 @@ def check_given(template: Mapping[str, Any], values: Mapping[str, str]) -> None:
 
 
 def checked_values(
-    template: Mapping[str, Any], values: Mapping[str, str], stack: str, environment: str
+    template: Mapping[str, Any], values: Mapping[str, str], stack: str, environment: str, region: str
 ) -> dict[str, str]:
     """All parameters with their values. Raises Problem for missing, unknown and wrong ones."""
     parameters: Mapping[str, Mapping[str, Any]] = template["Parameters"]
@@ -157,7 +157,7 @@ def checked_values(
             + f'make deploy ENV={environment} PARAMETERS="{example}"'
         )
     checked = {name: str(value) for name, value in parameter_values(parameters, values).items()}
-    Resolver(dict(template), checked, {}, no_attribute).check_rules()
+    Resolver(dict(template), checked, {"AWS::Region": region}, no_attribute).check_rules()
     check_order(checked)
     return checked
 

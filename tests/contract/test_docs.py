@@ -135,7 +135,7 @@ def test_operators_pages_name_every_dead_letter_queue_and_commands_that_exist() 
         assert f"| `{queue}` |" in (ROOT / "docs/operate/monitor.md").read_text()
     pages = "".join(page.read_text() for page in (ROOT / "docs/operate").glob("*.md"))
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    used = set(re.findall(r"\bmake ([a-z-]+)", pages))
+    used = set(re.findall(r"(?:^ *|`|= ?)make ([a-z-]+)", pages, re.MULTILINE))
     assert {"deploy", "smoke", "backup-check", "restore-drill", "redrive", "uninstall", "load"} <= used
     assert used <= targets
 
@@ -147,7 +147,7 @@ def test_documented_deployments_have_values_that_are_accepted() -> None:
     assert len(commands) > 5
     for environment, text in commands:
         given = {"Environment": environment, **REQUIRED_PARAMETERS, **deploy.read_pairs(text)}
-        deploy.checked_values(template, given, f"patchbay-{environment}", environment)
+        deploy.checked_values(template, given, f"patchbay-{environment}", environment, "us-east-1")
 
 
 @pytest.mark.parametrize(
@@ -245,10 +245,11 @@ def test_security_page_names_existing_tests() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_troubleshooting_names_reasons_that_deliveries_have() -> None:
-    page = (ROOT / "docs/troubleshooting.md").read_text()
-    table = page.partition("### A delivery fails")[2].partition("\n### ")[0]
-    reasons = set(re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (`[^|]+)\|", table, re.MULTILINE))))
+def test_reasons_with_a_fix_are_those_of_deliveries() -> None:
+    page = (ROOT / "docs/guides/webhooks/inspect.md").read_text()
+    table = page.partition("| `statusReason` | Likely cause |")[2].partition("\n\n")[0]
+    rows = "".join(re.findall(r"^\| (`[^|]+)\|", table, re.MULTILINE))
+    reasons = set(re.findall(r"`([a-z_]+)`", rows))
     library = ROOT / "layers/patchbay/patchbay"
     code = "".join(
         file.read_text() for folder in ("webhooks", "deliveries") for file in (library / folder).glob("*.py")
@@ -305,8 +306,8 @@ def test_fixed_quotas_are_those_of_the_code() -> None:
         "Filters, as JSON": size(webhook_models._MAX_FILTERS_BYTES),
         "Values of an `in` filter": event_filters.MAX_VALUES,
         "Names in a filter's path": event_filters.MAX_DEPTH,
-        "Own headers": webhook_models._MAX_HEADERS,
-        "Own headers, names and values": size(webhook_models._MAX_HEADER_BYTES),
+        "Custom headers": webhook_models._MAX_HEADERS,
+        "Custom headers, names and values": size(webhook_models._MAX_HEADER_BYTES),
         "URL": f"{ssrf_guard.MAX_URL_LENGTH:,} characters",
         "Valid signing secrets at once": webhook_service._MAX_LIVE_SECRETS,
         "Overlap of a rotated signing secret": f"{webhook_models.MAX_OVERLAP_SECONDS // day} days",

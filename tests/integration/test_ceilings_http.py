@@ -34,7 +34,7 @@ def test_webhook_and_key_ceilings(
     rows = {table: backend.rows(table) for table in ("WebhooksTable", "ApiKeysTable")}
     for headers in ({}, {"Idempotency-Key": "k"}):
         assert_problem(
-            api(f"POST {path}", json=body, headers=headers), 409, None, str(ceiling), noun, "ceiling"
+            api(f"POST {path}", json=body, headers=headers), 409, None, str(ceiling), noun, "limit"
         )
     assert {table: backend.rows(table) for table in rows} == rows
     assert api(f"POST {path}", json=body, token=jwt_for("rival")).status == 201

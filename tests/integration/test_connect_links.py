@@ -339,7 +339,7 @@ def test_completed_link_connects_nothing_more(api: Api, crm: Provider, backend: 
         link.start(id),
         link.api(f"POST {INTEGRATIONS}/{plain}/connections", CREDENTIALS),
     ):
-        assert "used already" in assert_problem(answer, 403)["detail"]
+        assert "already used" in assert_problem(answer, 403)["detail"]
     assert connection_rows(backend) == rows
     assert len(crm.token_requests) == 1
     assert_problem(api(f"DELETE {SESSIONS}/{link.id}"), 409)

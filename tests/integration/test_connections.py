@@ -652,7 +652,7 @@ def test_delete_logs_that_the_provider_has_no_revocation(api: Api, crm: Provider
     id = create_integration(api, crm, settings={"revocationUrl": None})
     connect(api, id)
     create(api, mail, {"apiKey": "k"})
-    for integration, message in ((id, "does not support revocation"), (mail, "by hand")):
+    for integration, message in ((id, "does not support revocation"), (mail, "manually")):
         assert delete(api, integration).status == 200
         assert message in activity_details(api, integration, "connection.revoked")[0]
         assert connection_count(api, integration) == 0
@@ -789,12 +789,12 @@ def test_kms_refusal_is_reported_and_keeps_the_grant(api: Api, crm: Provider, ba
     connect(api, id)
     vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED):
-        assert_problem(get_token(api, id), 502, "upstream_failed", "KMS refuses the key")
+        assert_problem(get_token(api, id), 502, "upstream_failed", "KMS rejected the key")
         assert get_token(api, id).headers["cache-control"] == "no-store"
     assert get_token(api, id).status == 200, "nothing is lost"
     vault.clear_cache()
     with failing("kms.Decrypt", error=REFUSED, times=10):
-        assert_problem(delete(api, id), 502, "upstream_failed", "KMS refuses the key", "Nothing is lost")
+        assert_problem(delete(api, id), 502, "upstream_failed", "KMS rejected the key", "No data is lost")
         assert_problem(get_token(api, id), 404)
         assert get(api, id).json()["status"] == "REVOKED"
         run_due()

@@ -330,7 +330,7 @@ def test_retry_rejects_delivered_delivery(pipeline: Pipeline) -> None:
     with receiver() as r:
         webhook = pipeline.webhook(r.url)
         event = deliver(pipeline)[0]
-        assert_problem(retry(pipeline, webhook, event), 409, "conflict", "delivered")
+        assert_problem(retry(pipeline, webhook, event), 409, "conflict", "already succeeded")
         pipeline.run()
         assert len(r.requests) == 1
         assert recover(pipeline, webhook, iso(from_ms(pipeline.clock.now - 1000))).json() == {"queued": 0}

@@ -365,7 +365,7 @@ def test_unreachable_api_is_tried_again(flows: Requests) -> None:
     assert flows.api(f"POST {INTEGRATIONS}/{id}/connections", json=body).status == 201
     run = flows.go(flows.call(integrationId=id), minutes=20)
     assert (run["status"], run["statusReason"]) == ("FAILED", "no_response")
-    assert "try 5 of 5" in run["steps"][0]["error"]["detail"]
+    assert "attempt 5 of 5" in run["steps"][0]["error"]["detail"]
 
 
 def test_slow_body_ends_at_the_deadline(flows: Requests, monkeypatch: pytest.MonkeyPatch) -> None:

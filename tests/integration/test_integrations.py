@@ -829,9 +829,9 @@ def test_ceiling_applies_to_create_and_install_until_delete(
     assert_problem(create(api), 409)
     # A rejected request does not use up its key.
     once = {"Idempotency-Key": "k"}
-    assert_problem(create(api, headers=once), 409, "conflict", "ceiling")
+    assert_problem(create(api, headers=once), 409, "conflict", "limit")
     assert run_maintenance().tasks == 1
-    assert_problem(create(api, headers=once), 409, "conflict", "ceiling")
+    assert_problem(create(api, headers=once), 409, "conflict", "limit")
     delete(api, second)
     one_at_a_time(monkeypatch)
     with ThreadPoolExecutor(6) as pool:

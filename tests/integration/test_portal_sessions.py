@@ -99,7 +99,7 @@ def test_code_works_once(api: Api, backend: Backend) -> None:
     token = exchange(api, code).json()["token"]
     rows = session_rows(backend)
     for _ in range(2):
-        assert "used already" in assert_problem(exchange(api, code), 401)["detail"]
+        assert "already used" in assert_problem(exchange(api, code), 401)["detail"]
     assert session_rows(backend) == rows
     assert api(ME, token=token).status == 200, "a replay must not end the session of its user"
     assert_problem(api(ME, token=code), 401)

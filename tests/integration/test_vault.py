@@ -253,7 +253,7 @@ def test_unavailable_kms_key_raises_key_unavailable(
         with failing(operation, error="disabled"), pytest.raises(KeyUnavailable, match=code) as caught:
             action()
         assert caught.value.status == 502
-        assert "Nothing is lost" in caught.value.detail
+        assert "No data is lost" in caught.value.detail
     assert decrypt("acme", ciphertext, encryption_context=CONTEXT) == "secret"
 
 

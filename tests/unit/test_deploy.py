@@ -21,9 +21,9 @@ CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/1234abcd-12ab-3
 WEB_ACL = f"arn:aws:wafv2:us-east-1:123456789012:global/webacl/web/{'0' * 8}-0000-0000-0000-{'0' * 12}"
 
 
-def check(environment: str = "dev", **values: str) -> dict[str, str]:
+def check(environment: str = "dev", region: str = "us-east-1", **values: str) -> dict[str, str]:
     given = {"Environment": environment, **REQUIRED_PARAMETERS, **values}
-    return deploy.checked_values(TEMPLATE, given, f"patchbay-{environment}", environment)
+    return deploy.checked_values(TEMPLATE, given, f"patchbay-{environment}", environment, region)
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,15 @@ def test_delivery_times_of_prod_are_a_rule_of_the_template() -> None:
         check("prod", DeliveryVisibilitySeconds="179")
 
 
+def test_alarm_on_the_bill_needs_the_region_that_has_the_bill() -> None:
+    assert check("prod", MonthlyBillUsd="300")["MonthlyBillUsd"] == "300"
+    with pytest.raises(Problem, match="only in us-east-1"):
+        check("prod", region="eu-central-1", MonthlyBillUsd="300")
+
+
 def test_missing_values_are_named_with_their_meaning() -> None:
     with pytest.raises(Problem) as rejected:
-        deploy.checked_values(TEMPLATE, {"Environment": "dev"}, "patchbay-dev", "dev")
+        deploy.checked_values(TEMPLATE, {"Environment": "dev"}, "patchbay-dev", "dev", "us-east-1")
     text = str(rejected.value)
     assert "PlatformWorkspaceId: ID of the platform's own workspace" in text
     assert "or JwtSecretArn: ARN of the Secrets Manager secret" in text
