@@ -189,9 +189,9 @@ NOT_PUBLISHABLE: list[tuple[dict[str, Any], str]] = [
     ({"provider": None}, "built-in OAuth providers, "),
     ({"provider": "nobody-knows"}, "built-in OAuth providers, "),
     ({"provider": "activecampaign"}, "built-in OAuth providers, "),
-    ({"config": {}}, "its own client"),
-    ({"config": {"clientId": "c"}}, "its own client"),
-    ({"config": {"clientSecret": SECRET}}, "its own client"),
+    ({"config": {}}, "its own OAuth client"),
+    ({"config": {"clientId": "c"}}, "its own OAuth client"),
+    ({"config": {"clientSecret": SECRET}}, "its own OAuth client"),
     (
         {"provider": "salesforce", "config": {"clientId": "c", "clientSecret": SECRET, "domain": "test"}},
         "remove domain from config",
@@ -224,7 +224,7 @@ def test_publish_requires_built_in_provider_and_own_client(api: Api, backend: Ba
     assert not any(row["workspaceId"].startswith("#") for row in backend.rows("IntegrationsTable"))
     public = created(api, isPublic=True)
     assert_problem(
-        put(api, public, config={"clientSecret": None}), 422, "validation_failed", "its own client"
+        put(api, public, config={"clientSecret": None}), 422, "validation_failed", "its own OAuth client"
     )
     own_nulls: dict[str, Any] = {"provider": None, "config": {"clientSecret": FRESH}}
     assert_problem(put(api, public, **own_nulls), 422, "validation_failed", "built-in OAuth")
@@ -255,7 +255,7 @@ def test_integration_is_listed_only_after_approval_of_its_version(api: Api, back
         {"rateLimitPerHour": 9},
     ):
         updated(api, source, **change)
-        with pytest.raises(Conflict, match="Review it again"):
+        with pytest.raises(Conflict, match="review the pending version"):
             decide(source)
         source = get(api, source)
         unlisted()

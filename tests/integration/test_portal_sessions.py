@@ -261,7 +261,7 @@ def test_read_only_session_changes_nothing(api: Api, backend: Backend, subtests:
         (f"DELETE {WEBHOOKS}/whk_0355200000000000000001", None),
     ):
         with subtests.test(line):
-            assert "only read" in assert_problem(api(line, json=body, token=token), 403)["detail"]
+            assert "read-only" in assert_problem(api(line, json=body, token=token), 403)["detail"]
     assert {name: backend.rows(name) for name in before} == before
     with subtests.test("it can end itself"):
         assert api(f"DELETE {SESSIONS}/current", token=token).status == 200

@@ -197,7 +197,7 @@ def test_decision_is_about_the_version_that_was_reviewed(api: Api, backend: Back
     updated(api, source, description="Send us your passwords.")
     before = snapshot(backend)
     for decision in ("APPROVE", "REJECT"):
-        assert_problem(decide(api, source, decision, version=version), 409, "conflict", "version 2", "again")
+        assert_problem(decide(api, source, decision, version=version), 409, "conflict", "version 2", "pending")
         assert_problem(decide(api, source, decision, version=3), 409, "conflict")
         assert_problem(decide(api, source, decision, version=None), 422, paths=["version"])
         line = f"PUT {path_of(source)}/decision"
@@ -269,7 +269,7 @@ def test_integration_that_can_no_longer_be_public_is_not_approved(api: Api) -> N
     stored = store.get("acme", IntegrationId(source["id"]))
     assert stored is not None
     store.update(stored, replace(stored, config={}, secrets=None, secret_names=()), [])
-    assert_problem(decide(api, source), 422, "validation_failed", "its own client")
+    assert_problem(decide(api, source), 422, "validation_failed", "its own OAuth client")
     assert market(api) == []
 
 
@@ -395,7 +395,7 @@ def test_session_of_the_platform_reviews_and_a_read_only_one_looks(api: Api) -> 
     source = created(api, isPublic=True)
     looks = portal(api, jwt_for("platform"), readOnly=True)
     assert [each["id"] for each in items(api(f"GET {PUBLICATIONS}", token=looks))] == [source["id"]]
-    assert_problem(decide(api, source, token=looks), 403, "forbidden", "only read")
+    assert_problem(decide(api, source, token=looks), 403, "forbidden", "read-only")
     assert market(api) == []
     acts = portal(api, jwt_for("platform", role="admin"), label="Robin")
     assert decide(api, source, token=acts).status == 200
