@@ -135,7 +135,7 @@ def test_running_task_is_followed_and_not_started_again(
     client = Tasks(pipeline.backend.client("sqs"), urls, running=True)
     assert redrive.redrive(stack_of(pipeline.backend, client), "events", None) == 0
     assert client.started == []
-    assert "a task is already" in capsys.readouterr().out
+    assert "a task is already moving messages to" in capsys.readouterr().out
 
 
 def test_failed_task_fails_the_command(
