@@ -374,7 +374,9 @@ def test_receiver_answers_with_the_status_and_mentions_the_missing_secret(
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=10)
     assert "not checked: set SECRET_FILE=" in printed
-    assert one_line(local("receiver", SECRET="whsec_é")).startswith("error: SECRET does not contain a signing secret")
+    assert one_line(local("receiver", SECRET="whsec_é")).startswith(
+        "error: SECRET does not contain a signing secret"
+    )
 
 
 def test_receivers_secret_is_on_no_command_line(

@@ -197,7 +197,9 @@ def test_decision_is_about_the_version_that_was_reviewed(api: Api, backend: Back
     updated(api, source, description="Send us your passwords.")
     before = snapshot(backend)
     for decision in ("APPROVE", "REJECT"):
-        assert_problem(decide(api, source, decision, version=version), 409, "conflict", "version 2", "pending")
+        assert_problem(
+            decide(api, source, decision, version=version), 409, "conflict", "version 2", "pending"
+        )
         assert_problem(decide(api, source, decision, version=3), 409, "conflict")
         assert_problem(decide(api, source, decision, version=None), 422, paths=["version"])
         line = f"PUT {path_of(source)}/decision"
