@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REQUIRED = (
     "PlatformWorkspaceId=platform JwtIssuer=https://platform.example JwksUrl=https://platform.example/jwks"
 )
-LIMIT = pytest.mark.timeout(300)
+LIMIT = pytest.mark.timeout(600)
 
 
 @dataclass
