@@ -123,7 +123,10 @@ def memory(function: str) -> int:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of our own code and its AWS calls, without receivers, by docs/architecture/cost-model.md."""
+    """Seconds that Patchbay's code and its AWS calls take, without receivers.
+
+    docs/architecture/cost-model.md has the model.
+    """
 
     publish: float
     publish_batch_call: float  # one call of SQS for ten events

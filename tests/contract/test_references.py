@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.settings import ROOT
+from tools.docs.api_pages import anchor
 
 # A page, and the heading after it. Markdown files have links, which `make docs` and `make lint-docs` check.
 REFERENCE = re.compile(r"\bdocs/[a-z0-9/_-]+\.md(?:#[a-z0-9_-]+)?")
@@ -32,8 +33,11 @@ def references() -> set[tuple[str, str]]:
 def anchors(page: Path) -> set[str]:
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    slugs = {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
-    return slugs | set(re.findall(r'<a id="([^"]+)"', text)) | set(re.findall(r"\{ ?#([\w-]+) ?\}", text))
+    return (
+        {anchor(heading) for heading in headings}
+        | set(re.findall(r'<a id="([^"]+)"', text))
+        | set(re.findall(r"\{ ?#([\w-]+) ?\}", text))
+    )
 
 
 @pytest.mark.parametrize(("file", "reference"), sorted(references()))

@@ -29,7 +29,6 @@ PAGES = [
         for folder in ("sdks/python", "sdks/typescript", "apps/zapier", "apps/make", "apps/n8n")
     ),
 ]
-# Pages that `make derived` writes, or that the build makes of openapi.json.
 SHELLS = {"sh", "bash"}
 PROGRAMS = {"python", "ts", "js"}
 # Of samples in these languages, only files are shown, which commands run.

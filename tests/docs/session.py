@@ -1,4 +1,4 @@
-"""A reader's terminal: the blocks of a page, in their order, in one shell in a folder of their own.
+"""A reader's terminal: the blocks of a page, in their order, in one shell and one folder.
 
 The folder looks like the repository, in which the documentation tells readers to work. The stack, the
 receiver and the workspace are the test's own: their addresses are replaced in the commands.
@@ -21,6 +21,7 @@ from typing import Any
 from local.settings import ROOT
 from local.testing import RunningStack
 from tests.docs.blocks import PROGRAMS, SHELLS, Block
+from tests.reader import free_port, link_clone
 
 SECONDS = 60
 TSX = ROOT / ".tools/node/sdk/node_modules/.bin/tsx"
@@ -33,19 +34,11 @@ class Failed(AssertionError):
     """A block did not do what the page says. The message has the block, and what it printed."""
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 class Session:
     def __init__(self, folder: Path, stack: RunningStack, workspace: str, packages: Path | None) -> None:
         """`packages` is a folder of Node packages that programs can import."""
         self._folder = folder
-        for entry in ROOT.iterdir():
-            if entry.name not in {".git", "node_modules", "auth", "key"}:
-                (folder / entry.name).symlink_to(entry)
+        link_clone(folder)
         if packages:
             (folder / "node_modules").symlink_to(packages)
         (folder / ".curlrc").write_text("no-progress-meter\n")  # on a terminal, curl shows none either
@@ -57,7 +50,6 @@ class Session:
         }
         self._background: dict[str, subprocess.Popen[bytes]] = {}
         self._printed = ""
-        self._errors = folder / ".errors"
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PATCHBAY"))
         }

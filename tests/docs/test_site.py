@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, Request
 
 from local.settings import ROOT
 from tests.console.accessibility import violations
@@ -149,15 +149,11 @@ def test_search_finds_a_page(address: str, browser: Browser) -> None:
     context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
     page.goto(address)
-    search(page, "rotate signing secret")
+    page.locator(".md-search__input").click()
+    page.locator(".md-search__input").fill("rotate signing secret")
     page.wait_for_selector(".md-search-result__item")
     assert "signing-secrets" in str(page.locator(".md-search-result__link").first.get_attribute("href"))
     context.close()
-
-
-def search(page: Page, words: str) -> None:
-    page.locator(".md-search__input").click()
-    page.locator(".md-search__input").fill(words)
 
 
 def test_programs_find_every_page(site: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
@@ -14,13 +13,12 @@ import psutil
 
 from local.settings import ROOT
 from local.testing import RunningStack
+from tests.reader import free_port, link_clone
 
 QUICKSTART = re.compile(r"<!-- quickstart:begin -->\n(.*?)<!-- quickstart:end -->", re.DOTALL)
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 API_PORT, RECEIVER_PORT = "8787", "8788"
 MOST_LINES = 130  # for a reader with one minute
-# What a reader has in the project who followed the quick start.
-FILES = {"auth", "secret", "webhook.json"}
 
 
 def quickstart() -> str:
@@ -42,19 +40,11 @@ def test_readme_is_short_and_names_commands_that_exist() -> None:
     assert named <= targets, named - targets
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 def test_quick_start_works(running: RunningStack, tmp_path: Path) -> None:
     # The commands write files, so they run in a copy of the project.
     project = tmp_path / "project"
     project.mkdir()
-    for entry in ROOT.iterdir():
-        if entry.name not in {".git", *FILES}:
-            (project / entry.name).symlink_to(entry)
+    link_clone(project)
     # Replace the ports 8787 and 8788 with those of this test's stack and receiver.
     port = free_port()
     commands = quickstart()

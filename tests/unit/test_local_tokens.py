@@ -1,4 +1,4 @@
-"""What the local stack says about tokens when the login's JWKS verifies them."""
+"""The tokens of the local stack, and what it says about them when the login's JWKS verifies tokens."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from local import token
 from local.run import welcome
+from patchbay.auth import scopes
 
 JWKS = "https://login.example/jwks.json"
 
@@ -22,6 +23,11 @@ def ready(state: Path, **parameters: str) -> str:
         api=SimpleNamespace(routes=routes), functions={}, template=SimpleNamespace(parameters=parameters)
     )
     return welcome("http://127.0.0.1:8787", stack, state)
+
+
+def test_roles_are_those_of_the_api() -> None:
+    """`local` does not import the library."""
+    assert set(token.ROLES) == scopes.ROLES.keys()
 
 
 def test_ready_text_names_only_tokens_that_the_stack_accepts(tmp_path: Path) -> None:

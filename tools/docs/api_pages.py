@@ -30,6 +30,11 @@ def slug(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
+def anchor(heading: str) -> str:
+    """The anchor that Python-Markdown gives a heading."""
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
+
+
 class Document:
     def __init__(self, content: Mapping[str, Any]) -> None:
         self._content = content

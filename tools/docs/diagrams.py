@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / ".tools/node/docs/node_modules"
@@ -137,7 +137,7 @@ def _draw(keys: Mapping[str, str], chromium: str | None) -> None:
                 try:
                     arguments = [f"diagram-{key}-{scheme}", source, theme, scheme == "dark"]
                     drawn[scheme] = page.evaluate(_RENDER, arguments)
-                except Exception as error:
+                except Error as error:
                     raise BadDiagram(f"{error}\n\n{source}") from error
             _file(key).write_text(json.dumps(drawn))
         browser.close()

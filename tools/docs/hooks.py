@@ -78,7 +78,7 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
 
 
 def _with_repository_links(markdown: str, file: File, repository: str) -> str:
-    """Lead links to files outside docs/ to the repository's site."""
+    """Point links to files outside docs/ to the repository's site."""
     if file.abs_src_path is None:
         folder = ROOT / "docs" / Path(file.src_uri).parent
         if file.src_uri == "changelog.md":
@@ -86,7 +86,7 @@ def _with_repository_links(markdown: str, file: File, repository: str) -> str:
     else:
         folder = Path(file.abs_src_path).parent
 
-    def led(match: re.Match[str]) -> str:
+    def pointed(match: re.Match[str]) -> str:
         text, target = match.groups()
         if re.match(r"[a-z]+:|#", target):
             return match[0]
@@ -102,7 +102,7 @@ def _with_repository_links(markdown: str, file: File, repository: str) -> str:
         kind = "tree" if found.is_dir() else "blob"
         return f"[{text}]({repository}/{kind}/main/{found.relative_to(ROOT).as_posix()}{hash_mark}{anchor})"
 
-    return LINK.sub(led, markdown)
+    return LINK.sub(pointed, markdown)
 
 
 def on_post_page(output: str, page: Page, config: Any) -> str:

@@ -19,7 +19,7 @@ from patchbay.catalogue import entries
 from patchbay.catalogue.entries import Entry
 from patchbay.errors import all_problems
 from tools import generated_files
-from tools.docs.api_pages import slug
+from tools.docs.api_pages import anchor, slug
 from tools.openapi import errors_page
 
 FOLDER = "docs/reference"
@@ -103,9 +103,8 @@ def _scopes() -> str:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             if isinstance(operation, Mapping) and (scope := operation.get("x-required-scope")):
-                anchor = operation["summary"].lower().replace("'", "").replace(" ", "-")
-                page = slug(operation["tags"][0])
-                used[scope].append(f"[`{method.upper()} {path}`](api/{page}.md#{anchor})")
+                section = f"{slug(operation['tags'][0])}.md#{anchor(operation['summary'])}"
+                used[scope].append(f"[`{method.upper()} {path}`](api/{section})")
     rows = []
     for scope in sorted(scopes.PATCHBAY_SCOPES):
         held = ["✓" if scope in granted else "" for granted in scopes.ROLES.values()]

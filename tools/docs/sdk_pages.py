@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from local.settings import ROOT
 from tools import generated_files
-from tools.docs.api_pages import slug
+from tools.docs.api_pages import anchor, slug
 from tools.page import with_tables
 from tools.sdk import python, typescript
 from tools.sdk.schema import GROUPS, Document, Field, Operation
@@ -83,16 +82,11 @@ def _links() -> Mapping[str, str]:
     """The section of the API's reference for each operation, by operation ID."""
     content = json.loads((ROOT / "openapi.json").read_text("utf-8"))
     return {
-        operation["operationId"]: f"api/{slug(operation['tags'][0])}.md#{_anchor(operation['summary'])}"
+        operation["operationId"]: f"api/{slug(operation['tags'][0])}.md#{anchor(operation['summary'])}"
         for methods in content["paths"].values()
         for operation in methods.values()
         if isinstance(operation, Mapping) and "operationId" in operation
     }
-
-
-def _anchor(heading: str) -> str:
-    """The anchor that Python-Markdown gives a heading."""
-    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
 
 
 # ── commands ─────────────────────────────────────────────────────────────────────────────────────────
