@@ -637,7 +637,7 @@ SEMANTIC = {
     r"isPublic: ": "the service decides",
     r"idempotencyKey: must match": "the header has another one",
     r"items: must not contain duplicate IDs": "a schema cannot compare the items",
-    r".+: must (not contain control or invisible characters|have a visible character)": (
+    r".+: must (not contain control or invisible|have at least one visible|not have more than \d+ combining) ": (
         "patterns of JSON Schema know no categories"
     ),
     r"choices\.\w+: (the template has no choice|is missing)": "each template has its own choices",
