@@ -637,9 +637,10 @@ SEMANTIC = {
     r"isPublic: ": "the service decides",
     r"idempotencyKey: must match": "the header has another one",
     r"items: must not contain duplicate IDs": "a schema cannot compare the items",
-    r".+: must (not contain control or invisible|have at least one visible|not have more than \d+ combining) ": (
+    r".+: must (not contain control or invisible|have at least one visible) character": (
         "patterns of JSON Schema know no categories"
     ),
+    r".+: must (not be empty|not have more than \d+ combining marks)": "a name is stripped first",
     r"choices\.\w+: (the template has no choice|is missing)": "each template has its own choices",
     r"integrations\.\d+: no integration": "it has to exist",
     r"capabilities\b.*: ": "scopes that no session has, or that the caller lacks",

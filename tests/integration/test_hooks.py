@@ -209,6 +209,16 @@ def test_filter_without_a_value_is_ignored(api: Api, unset: str | None) -> None:
         ({"filters": [{"path": "a", "op": "matches", "value": ".*"}]}, "filters.0"),
         ({"filters": {}}, "filters"),
         ({"filters": ["x"]}, "filters.0"),
+        # The position is the caller's, also after a filter that is ignored.
+        (
+            {
+                "filters": [
+                    {"path": "a", "op": "equals", "value": ""},
+                    {"path": "a", "op": "in", "value": [{}]},
+                ]
+            },
+            "filters.1.value.0",
+        ),
         ({"secret": "mine"}, "secret"),
     ],
 )

@@ -6,7 +6,16 @@ from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, RootModel, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    RootModel,
+    StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from patchbay import catalogue, suggestions
 from patchbay.api_model import (
@@ -19,10 +28,11 @@ from patchbay.api_model import (
     check_name,
 )
 from patchbay.catalogue.entries import Example, resources
+from patchbay.event_filters import MAX_FILTERS, Filter, Filters
 from patchbay.events.models import EventType
 from patchbay.field_errors import pattern
 from patchbay.ids import EventId, RunId, WebhookId
-from patchbay.webhooks.models import BoundedFilters, Url
+from patchbay.webhooks.models import BoundedFilters, Url, check_filters
 
 _MAX_CHOICES = 5_000
 _MAX_ERROR_LENGTH = 1_000
@@ -160,15 +170,17 @@ class Actions(RootModel[list[ActionInfo]]):
 # ── hooks ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _without_unset(filters: object) -> object:
-    """Remove filters whose value is `""` or null: automation platforms send those for empty fields."""
-    if not isinstance(filters, list):
-        return filters
-    return [
-        filter
-        for filter in filters
-        if not (isinstance(filter, dict) and "value" in filter and filter["value"] in ("", None))
-    ]
+def _none_if_unset(filter: object, validate: ValidatorFunctionWrapHandler) -> Filter | None:
+    """None for a filter whose value is `""` or null: automation platforms send those for empty fields."""
+    # Not removed before the validation: errors name a filter by its position.
+    if isinstance(filter, dict) and "value" in filter and filter["value"] in ("", None):
+        return None
+    validated: Filter = validate(filter)
+    return validated
+
+
+def _without_none(filters: list[Filter | None]) -> Filters:
+    return check_filters([filter for filter in filters if filter is not None])
 
 
 def _check_trigger(event_type: object) -> object:
@@ -182,7 +194,11 @@ class Subscribe(ApiModel):
 
     url: Url
     event_type: Annotated[EventType, BeforeValidator(_check_trigger)]
-    filters: Annotated[BoundedFilters, BeforeValidator(_without_unset)] = Field(default_factory=list)
+    filters: Annotated[
+        list[Annotated[Filter, WrapValidator(_none_if_unset)]],
+        Field(max_length=MAX_FILTERS),
+        AfterValidator(_without_none),
+    ] = Field(default_factory=list)
 
 
 class SubscribedHook(ApiModel):

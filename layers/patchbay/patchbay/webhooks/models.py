@@ -85,7 +85,8 @@ def _distinct(event_types: list[str]) -> list[str]:
     return sorted(set(event_types))
 
 
-def _check_filters(filters: Filters) -> Filters:
+def check_filters(filters: Filters) -> Filters:
+    """Return `filters`. Raises ValueError when they are too large in total."""
     size = sum(len(filter.model_dump_json()) for filter in filters)
     if size > _MAX_FILTERS_BYTES:
         raise ValueError(f"must have at most {_MAX_FILTERS_BYTES} bytes in total as JSON")
@@ -102,7 +103,7 @@ class FlowSubscription(NamedTuple):
 Headers = Annotated[dict[str, str], AfterValidator(check_headers)]
 # A value may be the mask that the API shows in place of the stored one.
 MaskedHeaders = Annotated[dict[str, str], AfterValidator(_check_masked_headers)]
-BoundedFilters = Annotated[Filters, AfterValidator(_check_filters)]
+BoundedFilters = Annotated[Filters, AfterValidator(check_filters)]
 EventTypes = Annotated[
     list[Annotated[EventType | Literal["*"], BeforeValidator(_check_event_type)]],
     Field(min_length=1, max_length=MAX_EVENT_TYPES),
