@@ -71,9 +71,10 @@ body { font-family: "Inter"; }
 </style>
 <p>Text that loads the font: <b>bold</b></p>"""
 
-# Labels cover the line that they are on. No shadows.
+# Labels cover the lines that they are on. No shadows.
 _STYLE = """
 .edgeLabel rect, .edgeLabel .background { opacity: 1; }
+.messageText { paint-order: stroke; stroke: BACKGROUND !important; stroke-width: 8px; }
 .node *, .node { filter: none !important; }
 .node rect { rx: 6px; ry: 6px; }
 """
@@ -86,7 +87,7 @@ _RENDER = """async ([id, source, theme, dark]) => {
     theme: "base",
     htmlLabels: false,
     fontFamily: 'Inter, sans-serif',
-    themeCSS: STYLE,
+    themeCSS: STYLE.replaceAll('BACKGROUND', theme.background),
     themeVariables: { ...theme, fontSize: "15px", darkMode: dark },
     flowchart: { htmlLabels: false, curve: "basis", useMaxWidth: true, padding: 12 },
     sequence: { useMaxWidth: true, mirrorActors: false },
