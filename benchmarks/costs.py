@@ -604,8 +604,8 @@ def _levers(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]
             before - _requests(count / 10, 10, measured, p, a) - _queued(count, 10, measured, p, a)
             for count, before in zip(events, direct, strict=True)
         ],
-        "`RetentionDays=7` instead of 30": [
-            bill["DynamoDB, 30 days of rows, recovery"] * 23 / 30 for bill in bills
+        "`RetentionDays=15` instead of 30": [
+            bill["DynamoDB, 30 days of rows, recovery"] * 15 / 30 for bill in bills
         ],
         "`BatchWindowSeconds=1`": with_month({"window": True}),
         "Receivers that respond in 75 ms instead of 150": with_assumptions(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samtranslator.yaml_helper import yaml_parse
 
+from local.intrinsics import parameter_values
 from local.settings import REQUIRED_PARAMETERS, ROOT
 from patchbay import (
     catalogue,
@@ -140,14 +141,21 @@ def test_operators_pages_name_every_dead_letter_queue_and_commands_that_exist() 
     assert used <= targets
 
 
-def test_documented_deployments_have_values_that_are_accepted() -> None:
+def test_documented_parameters_have_values_that_are_accepted() -> None:
     template = yaml_parse((ROOT / "template.yaml").read_text())
-    pages = "".join(page.read_text() for page in (ROOT / "docs/operate").glob("*.md"))
+    parameters = template["Parameters"]
+    pages = "".join(page.read_text() for page in (ROOT / "docs").rglob("*.md"))
     commands = re.findall(r'make deploy ENV=(dev|prod) PARAMETERS="([^"…]*)"', pages)
-    assert len(commands) > 5
+    assert len(commands) > 10
     for environment, text in commands:
         given = {"Environment": environment, **REQUIRED_PARAMETERS, **deploy.read_pairs(text)}
         deploy.checked_values(template, given, f"patchbay-{environment}", environment, "us-east-1")
+    # Also those that are only named: `RetentionDays=15`.
+    named = re.findall(rf"\b({'|'.join(parameters)})=([^\s\"'`,;]+)", pages)
+    assert len(named) > 50
+    for name, value in named:
+        if "…" not in value:
+            parameter_values(parameters, {**REQUIRED_PARAMETERS, name: value})
 
 
 @pytest.mark.parametrize(

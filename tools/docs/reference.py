@@ -59,7 +59,7 @@ def _configuration() -> str:
         "Every parameter of the CloudFormation stack, with its default and its values.",
         "Pass parameters to `make deploy`, or write them to [samconfig.toml](../../samconfig.toml):\n",
         "<!-- test: skip: needs an AWS account -->\n```sh\n"
-        'make deploy ENV=prod PARAMETERS="JwksUrl=https://app.example.com/jwks RetentionDays=14"\n```\n',
+        'make deploy ENV=prod PARAMETERS="JwksUrl=https://app.example.com/jwks RetentionDays=90"\n```\n',
         "Put a value that contains spaces in quotes. A value that you pass once stays with the stack.\n"
         "Values in samconfig.toml apply to each deployment. To return to a default, pass the default.\n"
         "[Deploy](../operate/deploy.md) explains the parameters that you need first.\n",
