@@ -2,8 +2,8 @@
 `make check-token TOKEN_FILE=token JWKS=jwks.json PARAMETERS="JwtIssuer=… JwtAudience=…"`.
 
 The product's own code verifies the token. JWKS is a file or an https address, by default the parameter
-JwksUrl; SECRET_FILE is the shared secret of HS256. Exits with 1 if the token is refused, and with 2 if the
-settings are wrong.
+JwksUrl; SECRET_FILE is the shared secret of HS256. Exits with 1 if the token is refused or gives no scope,
+and with 2 if the settings are wrong.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def check(token: str, config: Settings) -> int:
         )
     for line in [*lines, *published_secrets()]:
         print(f"  → {line}")
-    return 0 if caller else 1
+    return 0 if caller and caller.scopes else 1
 
 
 def reason(error: BaseException | None) -> str:
@@ -213,6 +213,9 @@ def differences(token: str, config: Settings) -> list[str]:
 
 
 def _key_differences(header: Mapping[str, Any], config: Settings) -> Iterator[str]:
+    for name in jwt._FORBIDDEN_HEADERS:
+        if name in header:
+            yield f"the header has {name}, which Patchbay refuses: keys come only from the JWKS"
     allowed = jwt._JWKS_ALGORITHMS if config.jwks_url else ("HS256",)
     if header.get("alg") not in allowed:
         yield f"alg is {json.dumps(header.get('alg'))}, and must be {either(allowed)}"

@@ -134,6 +134,11 @@ def test_parameters_are_those_of_a_deployment(login: Login) -> None:
             "it is not signed with a key of the platform.",
             'kid is "old", and the JWKS has "2026-11"',
         ),
+        (
+            {"header": {"alg": "ES256", "jku": "https://login.example/keys"}},
+            "its header must not contain jku",
+            "the header has jku, which Patchbay refuses",
+        ),
         ({"key": OTHER}, "its signature does not match", "the token was signed with another key, or changed"),
         (
             {"header": {"alg": "HS256"}, "key": OctKey.import_key(SECRET)},
@@ -163,9 +168,9 @@ def test_all_differences_are_named_at_once(login: Login) -> None:
         ({"scope": "openid"}, 'scope is "openid", which has none of Patchbay\'s scopes, and role is then'),
     ],
 )
-def test_token_without_scopes_is_accepted_with_a_warning(login: Login, claims: Any, line: str) -> None:
+def test_token_without_scopes_has_its_reason(login: Login, claims: Any, line: str) -> None:
     status, text = login.check(**claims)
-    assert status == 0
+    assert status == 1
     assert "accepted, but without any scope:" in text
     assert line in text
 
