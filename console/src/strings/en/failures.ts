@@ -42,6 +42,14 @@ const CODES: Record<string, Explanation> = {
     title: "The stored signing secret is damaged",
     advice: "Rotate the secret without an overlap, then resend the delivery.",
   },
+  endpoint_gone: {
+    title: "Your endpoint responded with 410 Gone, so Patchbay disabled the webhook",
+    advice: "Fix your endpoint and activate the webhook. Then resend its failed and missed deliveries.",
+  },
+  endpoint_not_found: {
+    title: "No automation is listening at this URL anymore, so Patchbay disabled the webhook",
+    advice: "Turn the automation off and on.",
+  },
   held_too_long: {
     title: "The delivery was on hold for too long",
     advice: "When your endpoint works again, resend the delivery.",

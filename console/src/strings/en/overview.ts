@@ -52,7 +52,7 @@ export const overview = {
     } as Record<string, (it: Trouble) => string>,
     other: (it: Trouble) => `${of(it)} is not working correctly.`,
     advice: {
-      disabled: "Fix its endpoint, activate the webhook, then recover the missed events.",
+      disabled: "Fix its endpoint, activate the webhook, then resend its failed and missed deliveries.",
       breaker_open: "Check that the endpoint is running and responds in time.",
       consecutive_failures: "Check the failed deliveries, then resend them.",
       success_rate: "Check the endpoint's responses.",
