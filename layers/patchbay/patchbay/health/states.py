@@ -127,7 +127,7 @@ def _receiver_degraded(webhook: Webhook, health: Health, recent: Tally) -> Verdi
         return Verdict(
             HealthState.DEGRADED,
             HealthReason.CONSECUTIVE_FAILURES,
-            f"The latest {_many(failures, 'delivery', 'deliveries')} failed after all retries. Check the "
+            f"{_latest(failures, 'delivery', 'deliveries')} failed after all retries. Check the "
             "failed deliveries: GET /api/deliveries?status=FAILED&webhookId=….",
             _first_failure(health, resumed_at),
         )
@@ -281,11 +281,11 @@ def of_flow(flow: Flow, ended: Sequence[FlowRun]) -> Verdict:
     see = f"Check the failed runs: GET /api/flows/{flow.id}/runs?status=FAILED."
     if in_a_row:
         is_failing = len(in_a_row) >= FAILING_RUNS_IN_A_ROW
-        runs = "run" if len(in_a_row) == 1 else f"{len(in_a_row)} runs"
+        runs = _latest(len(in_a_row), "run", "runs")
         return Verdict(
             HealthState.FAILING if is_failing else HealthState.DEGRADED,
             HealthReason.CONSECUTIVE_FAILURES,
-            f"The latest {runs} failed. {see}",
+            f"{runs} failed. {see}",
             min(to_ms(run.updated_at) for run in in_a_row),
         )
     if failed >= FAILED_RUNS:
@@ -330,6 +330,10 @@ def count(verdicts: Iterable[Verdict]) -> dict[HealthState, int]:
     """The number of verdicts of each state that occurs."""
     found = Counter(verdict.state for verdict in verdicts)
     return {state: found[state] for state in HealthState if found[state]}
+
+
+def _latest(number: int, singular: str, plural: str) -> str:
+    return f"The latest {singular if number == 1 else f'{number} {plural}'}"
 
 
 def _many(number: int, singular: str, plural: str) -> str:

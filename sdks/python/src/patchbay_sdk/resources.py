@@ -2395,7 +2395,7 @@ class Flows:
             limit: The maximum number of items per page, from 1 to 100.
             cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
-            include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
+            include: What to add to each flow: `recentRuns`, the results of its latest runs.
         """
         return self._http.page(
             Operation("GET", "/api/flows"),
@@ -2669,7 +2669,7 @@ class AsyncFlows:
             limit: The maximum number of items per page, from 1 to 100.
             cursor: The `nextCursor` of the previous page.
             status: Only items with this status.
-            include: What to add to each item: `stats`, `receiver`, or both, separated by a comma.
+            include: What to add to each flow: `recentRuns`, the results of its latest runs.
         """
         return self._http.page(
             Operation("GET", "/api/flows"),

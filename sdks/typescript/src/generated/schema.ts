@@ -5110,7 +5110,7 @@ export interface operations {
             query?: {
                 /** @description The `nextCursor` of the previous page. */
                 cursor?: string;
-                /** @description What to add to each item: `stats`, `receiver`, or both, separated by a comma. */
+                /** @description What to add to each flow: `recentRuns`, the results of its latest runs. */
                 include?: "recentRuns";
                 /** @description The maximum number of items per page, from 1 to 100. */
                 limit?: number;
