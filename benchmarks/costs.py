@@ -592,13 +592,18 @@ def _levers(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]
 
     events = [month.deliveries / a.webhooks_per_event for month in SIZES]
     direct = [_requests(count, 1, measured, p, a) + _fanned_out(count, measured, p) for count in events]
+    queued = [_queued(count, 1, measured, p, a) for count in events]
     alarms = (facts["alarm_metrics"] - facts["alarm_metrics_off"]) * p.alarm
     filtered = replace(a, webhooks_per_event=a.webhooks_per_event * 0.9)  # the same number of events
     tenth_fewer = [Month(month.deliveries * 9 // 10) for month in SIZES]
     levers = {
         "`TableCapacity=provisioned`": with_month({"provisioned": True}),
         "[Publish in process](../guides/publish/in-process.md)": [
-            before - _queued(count, 1, measured, p, a) for count, before in zip(events, direct, strict=True)
+            before - after for before, after in zip(direct, queued, strict=True)
+        ],
+        "[Publish over EventBridge](../guides/publish/eventbridge.md)": [
+            before - after - count / MILLION * p.eventbridge_events
+            for count, before, after in zip(events, direct, queued, strict=True)
         ],
         "[Publish in batches](../guides/publish/http.md#publish-a-batch) of 10": [
             before - _requests(count / 10, 10, measured, p, a) - _queued(count, 10, measured, p, a)
