@@ -17,7 +17,7 @@ async def hook(request: Request, tasks: BackgroundTasks) -> Response:
         event = verifier.verify(request.headers, await request.body())
     except VerificationError as error:
         return Response(str(error), status_code=400)
-    # Answer at once, and work afterwards. A repeated event has the same webhook-id.
+    # Respond immediately, and do the work afterward. A repeated event has the same webhook-id.
     tasks.add_task(handle, request.headers["webhook-id"], event)
     return Response(status_code=204)
 

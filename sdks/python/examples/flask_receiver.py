@@ -16,6 +16,6 @@ def hook() -> Response:
         event = verifier.verify(request.headers, request.get_data())
     except VerificationError as error:
         return Response(str(error), status=400)
-    # Hand long work to a queue here, and answer at once. A repeated event has the same webhook-id.
+    # Put long work into a queue here, and respond immediately. A repeated event has the same webhook-id.
     print(request.headers["webhook-id"], event.type, flush=True)
     return Response(status=204)

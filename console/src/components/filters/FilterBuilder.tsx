@@ -39,7 +39,7 @@ export function EventFilters({
   return <FilterBuilder {...props} fields={fields} />;
 }
 
-/** Builds filters against a sample, and says at once which of them match it, and what it has there. */
+/** Builds filters against a sample, and shows immediately which of them match it, and its values. */
 export function FilterBuilder({
   value,
   onChange,

@@ -25,7 +25,7 @@ export const eventList = (filters: Filters) =>
 /** How often the list looks for newer events. */
 export const LOOK_MS = 8_000;
 
-/** The newest events: not read at once, because the list has just been. */
+/** The newest events: not read immediately, because the list was just read. */
 export const newestEvents = (filters: Filters) =>
   queryOptions({
     queryKey: ["events", "newest", filters],

@@ -15,7 +15,7 @@ import classes from "./SettingsPage.module.css";
 
 const DAY_S = 86_400;
 
-/** The workspace's settings. Whoever may not change them reads them. */
+/** The workspace's settings. Read-only for callers who cannot change them. */
 export function General({ workspace }: { workspace: Workspace }) {
   // The API takes the scope that erases: a shorter retention deletes earlier.
   const canChange = useCan("workspace:delete");

@@ -97,7 +97,7 @@ class _Run:
         try:
             return work()
         except rotation_store.StateChanged:
-            logger.info("api key rotation changed meanwhile", key_id=key_id)
+            logger.info("api key rotation changed concurrently", key_id=key_id)
         except Exception:
             logger.exception("api key rotation failed", key_id=key_id)
             self.failed += 1
@@ -154,7 +154,7 @@ def _look_at_workspace(run: _Run, default: DefaultPolicy) -> list[RotationState]
             next_ms = min(next_ms, plan.at_ms or next_ms)
         rotation_store.write_default(default, next_ms)
     except rotation_store.StateChanged:
-        logger.info("api key rotation changed meanwhile", workspace=default.workspace_id)
+        logger.info("api key rotation changed concurrently", workspace=default.workspace_id)
     except Exception:
         logger.exception("api key rotation failed", workspace=default.workspace_id)
         run.failed += 1

@@ -307,7 +307,7 @@ def list_due(now: int) -> Iterator[StoredKey]:
 
 def reschedule(key: StoredKey, now: int) -> bool:
     """Record that a key was processed at `now`, and make it due at its next moment. Returns False if the key
-    was edited or ended meanwhile, or another run was faster.
+    was edited or ended in the meantime, or another run was faster.
     """
     expires_ms = key.terms.expires_ms
     try:

@@ -255,7 +255,7 @@ def restarted(
     """Attempted again from the start, with all of its webhook's retries: the caller sends a message for it
     now. The delivery must have one of the `statuses`, or an expired lease or slot: then its message may be in
     the dead-letter queue.
-    `task` is the replay that restarts it. A delivery whose event has no data any more cannot be restarted.
+    `task` is the replay that restarts it. A delivery whose event no longer has data cannot be restarted.
     """
     if delivery.erased:
         return None

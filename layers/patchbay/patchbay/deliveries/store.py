@@ -349,7 +349,7 @@ def find_recoverable(key: str, after: str, until: str) -> Iterator[DeliveryId]:
 def find_ended(key: str, statuses: Collection[Status], after: str, until: str) -> Iterator[ListedDelivery]:
     """A webhook's deliveries that were in one of these final statuses, after `after`, up to `until`, oldest
     first; eventually consistent. Delivered ones have no index: with them, every delivery is read. One whose
-    status changes meanwhile can be in several sources, so each is returned once.
+    status changes during the read can be in several sources, so each is returned once.
     """
     sources = [_list_by_status(key, status, after, until) for status in statuses if status in INDEXED]
     if Status.DELIVERED in statuses:

@@ -437,7 +437,7 @@ async def _make_attempt(result: BatchResult, batch: WebhookBatch, queued: Queued
 
 def _start_new(result: BatchResult, batch: WebhookBatch, queued: QueuedDelivery) -> PreparedAttempt | None:
     """The attempt of a new delivery, without a claim; None if it needs one. In the slow lane every delivery
-    is claimed: attempts take long there, so a second copy of a message is more likely to arrive meanwhile.
+    is claimed: attempts take long there, so a second copy of a message is more likely to arrive during one.
     """
     body = queued.message.body or _callback_body(batch)
     if (

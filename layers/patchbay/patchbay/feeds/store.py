@@ -136,7 +136,7 @@ def write_entry(key: str, entry: NewEntry, number: int, *, first: int, at: int, 
 
 
 def close_gap(key: str, number: int, taken_at: int, now: int) -> Entry | None:
-    """Make sure that no entry is written any more at a number that was taken by `taken_at`. Returns the entry
+    """Make sure that no further entry is written at a number that was taken by `taken_at`. Returns the entry
     if it is there.
     """
     row = {

@@ -472,7 +472,7 @@ def _record(before: StoredRun, after: StoredRun) -> bool:
     try:
         store.write_run(before, after)
     except store.RunChanged:
-        logger.info("run changed meanwhile", run_id=before.id, workspace=before.workspace_id)
+        logger.info("run changed concurrently", run_id=before.id, workspace=before.workspace_id)
         return False
     return True
 

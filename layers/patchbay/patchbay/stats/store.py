@@ -3,7 +3,7 @@
     <workspace>#<whk_…>, hour#<nnnnnnn>     a webhook's attempts, delivered, failed, l<bucket> (latency) ….
                                             Workers add `<TYPE>_<name>`, and the roll-up `types`: a tally for
                                             each event type (see `counters.Tally`)
-    <workspace>#<con_…>, hour#<nnnnnnn>     a connection's refreshes, likewise, and its `owner`
+    <workspace>#<con_…>, hour#<nnnnnnn>     a connection's refreshes by hour, and its `owner`
     <workspace>#<int_…>, hour#<nnnnnnn>     the total of an integration
     <workspace>#<platform>, hour#<nnnnnnn>  the total of an automation platform's hooks
     <workspace>#, hour#<nnnnnnn>            the total of a workspace
