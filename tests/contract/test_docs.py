@@ -19,6 +19,7 @@ from patchbay import (
     event_filters,
     idempotency,
     pasted_credentials,
+    providers,
     response_size,
     strict_json,
 )
@@ -128,6 +129,22 @@ def test_key_contains_its_id_as_documented() -> None:
 
 def test_provider_table_is_up_to_date() -> None:
     assert provider_table.TARGET.read_text() == provider_table.render(), "stale: run `make derived`"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("README.md", "{all} providers"),
+        ("docs/index.md", "{oauth} providers"),
+        ("docs/guides/connections/custom-providers.md", "[{all} providers]"),
+        ("docs/guides/migrate/nango.md", "{all} built in"),
+        ("docs/guides/providers/index.md", "{all} providers: {oauth} with OAuth"),
+    ],
+)
+def test_pages_have_the_number_of_providers(page: str, text: str) -> None:
+    every = providers.load_all()
+    oauth = sum(provider.oauth is not None for provider in every)
+    assert text.format(all=len(every), oauth=oauth) in (ROOT / page).read_text()
 
 
 def test_operators_pages_name_every_dead_letter_queue_and_commands_that_exist() -> None:
