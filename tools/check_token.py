@@ -169,7 +169,9 @@ def description(caller: Principal, claims: Mapping[str, Any]) -> list[str]:
         f"user       {caller.id}",
         f"role       {caller.role or 'none'}",
         f"scopes     {' '.join(sorted(caller.scopes)) or 'none'}",
-        f"expires    in {minutes} minutes",
+        f"expires    in {minutes} minutes"
+        if minutes >= 0
+        else "expires    just now: clocks may differ a little",
     ]
 
 
@@ -201,6 +203,8 @@ def decoded(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def differences(token: str, config: Settings) -> list[str]:
     """Everything in a refused token that the deployment does not expect."""
+    if len(token) > jwt._MAX_TOKEN_LENGTH:
+        return [f"it has {len(token):,} characters: leave out claims that Patchbay does not read"]
     header, claims = decoded(token)
     if not header:
         return ["TOKEN_FILE must have only the token: three parts in base64url, separated by dots"]

@@ -19,7 +19,6 @@ from patchbay import (
     event_filters,
     idempotency,
     pasted_credentials,
-    providers,
     response_size,
     strict_json,
 )
@@ -57,6 +56,7 @@ from patchbay.oauth import store as oauth_store
 from patchbay.oauth import token_endpoint, token_response
 from patchbay.outbound import connection as outbound_connection
 from patchbay.outbound import ssrf_guard, transport
+from patchbay.providers import provider
 from patchbay.sessions import models as session_models
 from patchbay.sessions import portal
 from patchbay.sessions import store as session_store
@@ -142,8 +142,8 @@ def test_provider_table_is_up_to_date() -> None:
     ],
 )
 def test_pages_have_the_number_of_providers(page: str, text: str) -> None:
-    every = providers.load_all()
-    oauth = sum(provider.oauth is not None for provider in every)
+    every = provider.load_all()
+    oauth = sum(each.oauth is not None for each in every)
     assert text.format(all=len(every), oauth=oauth) in (ROOT / page).read_text()
 
 

@@ -139,6 +139,11 @@ def test_parameters_are_those_of_a_deployment(login: Login) -> None:
             "its header must not contain jku",
             "the header has jku, which Patchbay refuses",
         ),
+        (
+            {"picture": "x" * 9_000},
+            "longer than 8,192 characters.",
+            "leave out claims",
+        ),
         ({"key": OTHER}, "its signature does not match", "the token was signed with another key, or changed"),
         (
             {"header": {"alg": "HS256"}, "key": OctKey.import_key(SECRET)},

@@ -129,8 +129,10 @@ def _parse_header(token: str) -> _Header:
     """The token's header. Raises Unauthenticated if it is malformed or has a forbidden parameter."""
     from joserfc.util import urlsafe_b64decode
 
+    if len(token) > _MAX_TOKEN_LENGTH:
+        raise Unauthenticated(f"The token is longer than {_MAX_TOKEN_LENGTH:,} characters.")
     try:
-        if len(token) > _MAX_TOKEN_LENGTH or token.count(".") != 2:
+        if token.count(".") != 2:
             raise ValueError("not a compact JWS")
         header = json.loads(urlsafe_b64decode(token.partition(".")[0].encode("ascii")))
         if not isinstance(header, dict) or not isinstance(header.get("alg"), str):
