@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo receiver token kill-workers invoke test fmt lint unit test-engines test-oidc test-apps test-sam test-sdks test-console test-chaos \
 	test-contract test-load test-deploy bench load simulate validate build sam-local release-check deploy check-token smoke derived \
-	sdks console console-dev lint-console fmt-console screenshots docs docs-serve lint-docs check-links test-docs examples lint-openapi api-changes redrive backup-check restore-drill record-rows uninstall lock clean \
+	sdks console console-dev lint-console fmt-console screenshots docs docs-serve lint-docs check-links test-docs examples lint-openapi api-changes redrive backup-check restore-drill copy-back record-rows uninstall lock clean \
 	need-dev need-ministack need-sam need-lock need-deploy need-schemathesis need-load need-python313 \
 	need-oidc need-openapi need-apps need-sdks need-console need-console-node need-docs need-docs-node need-vale need-languages need-chromium
 
@@ -135,6 +135,9 @@ record-rows: need-dev need-sam ## Record the rows of a release for the upgrade t
 
 restore-drill: need-dev ## Restore each retained table as a copy, compare it and delete it: [STACK=local] [SAMPLES=1000]
 	@$(operation).restore_drill
+
+copy-back: need-dev ## Copy lost rows back from a restored table: STACK= TABLE=WebhooksTable [COPY=] [WORKSPACE=] [KEYS=a list] [WRITE=1]
+	@$(operation).copy_back
 
 uninstall: need-dev ## Delete a stack, its data and its key, and list what remains: STACK= CONFIRM= [DAYS=30]
 	@$(operation).uninstall
