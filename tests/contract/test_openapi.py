@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local import gateway
+from patchbay.auth.scopes import ROLES
 from patchbay.catalogue import entries
 from tests.conftest import Api, Backend
 from tests.contract.test_template import TEMPLATE
@@ -193,6 +194,11 @@ def test_samples_of_events_match_their_schemas() -> None:
         content = DOCUMENT["webhooks"][entry.type]["post"]["requestBody"]["content"]["application/json"]
         for example in content["examples"].values():
             assert CONTRACT.sample_errors(entry.type, example["value"]) == []
+
+
+def test_example_of_an_owner_has_the_scopes_of_the_role() -> None:
+    [answer] = EXAMPLES.responses("getCaller", 200).values()
+    assert answer["value"]["scopes"] == sorted(ROLES[answer["value"]["role"]])
 
 
 def test_examples_contain_no_secret() -> None:

@@ -6,10 +6,10 @@
 
 The list is the standard output: a line with the key of each row that the running table lacks, and nothing
 else of the row. Rows whose TTL is over are left out. A row that exists is never overwritten, because each
-write has that condition. So the command can be repeated, and the stack goes on meanwhile.
+write has that condition. So the command can be repeated, and the stack keeps running.
 
 After webhooks, it also corrects the workspace's row `count`: the number of webhooks, and the version of the
-subscriptions, without which processes would go on with those that they have cached.
+subscriptions, so that processes read them again.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def owner(row: Row, partition: str) -> str:
 
 
 def put(dynamodb: Any, table: str, row: Row, partition: str) -> bool:
-    """Write a row. Returns False if somebody has created it meanwhile."""
+    """Write a row. Returns False if it exists by now."""
     try:
         dynamodb.put_item(
             TableName=table,
@@ -235,7 +235,7 @@ def recount(dynamodb: Any, table: str, workspace: str) -> None:
                 },
             )
         except dynamodb.exceptions.ConditionalCheckFailedException:
-            continue  # somebody changed a webhook meanwhile
+            continue  # a webhook was changed in between
         say(f"{workspace} has {webhooks} webhooks")
         return
 
