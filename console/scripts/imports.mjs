@@ -1,10 +1,10 @@
-/** Finds imports that go the wrong way: a feature uses app, api, components and strings, never another feature. */
+/** Finds forbidden imports: a feature may import from app, api, components and strings, never from another feature. */
 import { readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import ts from "typescript";
 
 const SOURCES = resolve("src");
-// What each layer must not import. `app` puts the features together.
+// What each layer must not import. Only `app` may import everything.
 const FORBIDDEN = {
   strings: ["app", "api", "components", "features"],
   api: ["app", "components", "features"],
@@ -24,7 +24,7 @@ function check(file) {
     .map((name) => `src/${own.join("/")} must not import ${name}`);
 }
 
-/** The segments of an imported module below src, or none if it is a package. */
+/** The path segments of an imported module below src, or none if it is a package. */
 function target(file, name) {
   const alias = name.match(/^@(app|api|components|strings)\/(.*)$/);
   if (alias) return [alias[1], alias[2]];

@@ -1,6 +1,6 @@
 /**
- * Finds text for people outside src/strings: between tags, and in attributes that people see or hear. Each must come
- * from src/strings, so that a translation replaces one folder.
+ * Finds user-visible text outside src/strings: between tags, and in attributes that users see or hear. All such text
+ * must come from src/strings, so that a translation replaces only one folder.
  */
 import { readFileSync } from "node:fs";
 import ts from "typescript";
@@ -56,7 +56,7 @@ function check(file) {
   return lines;
 }
 
-/** The texts that an expression may have as its value: not those that it compares, calls with, or nests in tags. */
+/** The string literals that an expression can evaluate to: not those in comparisons, call arguments or nested tags. */
 function literals(node, report) {
   if (ts.isStringLiteralLike(node)) report(node, node.text);
   else if (ts.isTemplateExpression(node)) {

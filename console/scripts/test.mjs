@@ -1,4 +1,4 @@
-/** Runs the unit tests, test/*.test.ts: Vite builds them with the aliases of the sources, and Node runs what it built. */
+/** Runs the unit tests, test/*.test.ts: Vite builds them with the aliases of the sources, and Node runs the output. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
 interface ImportMetaEnv {
-  /** A token for `make console-dev`. A build has no code that reads it. */
+  /** A token for `make console-dev`. Builds contain no code that reads it. */
   readonly VITE_TOKEN?: string;
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { evaluate, type Filter, isPath, lookUp } from "@components/filters/evaluate";
 import { eventFields, sampleFields } from "@components/filters/fields";
 import { convert, newFilter, parse, withOp, write } from "@components/filters/scalars";
-// The same file as the tests of event_filters.py.
+// The tests of event_filters.py use the same file.
 import vectors from "../../tests/vectors/event_filters.json";
 
 test("filters pass as in the vectors", () => {

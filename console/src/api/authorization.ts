@@ -5,7 +5,7 @@ export type Authorization<T> =
   | { status: "idle" }
   /** The flow is being started. */
   | { status: "starting" }
-  /** The provider's page is open, or `url` has to be opened by hand, because the browser blocked the window. */
+  /** The provider's page is open. If the browser blocked the window, the user must open `url` manually. */
   | { status: "waiting"; url: string; isBlocked: boolean }
   /** The provider's answer is being exchanged for a connection. */
   | { status: "completing" }
@@ -15,12 +15,12 @@ export type Authorization<T> =
 
 interface Flow<T> {
   start: () => Promise<{ authorizationUrl: string; state: string }>;
-  /** Complete the flow with everything that the provider's redirect had. */
+  /** Completes the flow with all parameters of the provider's redirect. */
   complete: (parameters: Redirect) => Promise<T>;
   onDone?: (result: T) => void;
 }
 
-/** An OAuth flow whose provider's page is in a window of its own. */
+/** An OAuth flow that shows the provider's page in a separate window. */
 export function useAuthorization<T>({ start, complete, onDone }: Flow<T>) {
   const [state, setState] = useState<Authorization<T>>({ status: "idle" });
   const current = useRef<ProviderWindow | null>(null);
@@ -37,7 +37,7 @@ export function useAuthorization<T>({ start, complete, onDone }: Flow<T>) {
     }
   }
 
-  /** Start, in the handler of a click. */
+  /** Starts the flow. Call it in a click handler. */
   async function begin(): Promise<void> {
     current.current?.stop();
     const opened = openProviderWindow((parameters) => void finish(parameters));

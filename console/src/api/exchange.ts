@@ -1,7 +1,7 @@
 import { ApiError } from "@sdk/errors";
 import type { PortalSessionToken } from "@sdk/generated/models";
 
-/** Exchange a one-time code for the session's token. The SDK's client needs a token, and there is none yet. */
+/** Exchanges a one-time code for the session's token. The SDK's client requires a token, and there is none yet. */
 export async function exchange(code: string): Promise<PortalSessionToken> {
   const response = await fetch("/api/portal/sessions/exchange", {
     method: "POST",

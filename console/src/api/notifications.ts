@@ -1,8 +1,8 @@
 import { useSyncExternalStore } from "react";
 
 /**
- * A message for a moment; one with the tone `warning` is about something that was done, but not as people hope. An
- * `error` is shown with what to do, and stays until it is closed.
+ * A `message` disappears after a few seconds. The tone `warning` means that the action was done, but with a caveat. An
+ * `error` is shown with what to do, and stays until the user closes it.
  */
 export type Notice = { message: string; tone?: "success" | "warning" } | { error: unknown };
 

@@ -1,4 +1,4 @@
-/** What the server wrote into the page. */
+/** The content of a meta tag that the server wrote into the page. */
 function meta(name: string): string {
   return document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content ?? "";
 }
@@ -6,7 +6,7 @@ function meta(name: string): string {
 /** The nonce that this response's Content-Security-Policy allows for style elements. It can look like a placeholder. */
 export const styleNonce = meta("csp-nonce");
 
-/** The origins whose pages may frame this one. `*` is none of them: a token may not come from everywhere. */
+/** The origins whose pages may frame this one. `*` is left out: the console must not accept a token from any origin. */
 export const frameAncestors: readonly string[] = meta("frame-ancestors")
   .split(/\s+/)
   .filter((origin) => /^https?:\/\/[^*]+$/.test(origin));

@@ -1,19 +1,19 @@
 import { frameAncestors, isEmbedded } from "./page";
 
-/** Messages to the page that embeds the console. None has anything secret. */
+/** Messages to the page that embeds the console. They contain no secrets. */
 export type ToParent =
   | { type: "patchbay:ready" }
   | { type: "patchbay:height"; height: number }
   | { type: "patchbay:navigate"; path: string }
   | { type: "patchbay:session-ended" };
 
-/** Post to the parent, which gets it only if its origin may frame the console. */
+/** Posts a message to the parent. The browser delivers it only if the parent's origin may frame the console. */
 export function tellParent(message: ToParent): void {
   if (!isEmbedded) return;
   for (const origin of frameAncestors) window.parent.postMessage(message, origin);
 }
 
-/** Call `receive` with each token that the parent sends: `{type: "patchbay:token", token}`. */
+/** Calls `receive` with each token that the parent sends: `{type: "patchbay:token", token}`. */
 export function onParentToken(receive: (token: string) => void): void {
   window.addEventListener("message", ({ source, origin, data }: MessageEvent<unknown>) => {
     if (source !== window.parent || !isEmbedded || !frameAncestors.includes(origin)) return;
@@ -22,7 +22,7 @@ export function onParentToken(receive: (token: string) => void): void {
   });
 }
 
-/** Tell the parent the height that the page needs, whenever it changes. */
+/** Tells the parent the height that the page needs, whenever it changes. */
 export function reportHeight(): void {
   if (!isEmbedded) return;
   let last = 0;

@@ -1,41 +1,41 @@
 import { isEmbedded } from "./page";
 
-/** The page that a provider's redirect ends on. Without a redirect's parameters, it is the relay below. */
+/** The page that a provider's redirect ends on. Without the redirect's parameters, it is the relay described below. */
 export const RETURN_PATH = "/connect/return";
 
-/** The channel between the pages of this origin that wait for a provider, and the return page. */
+/** The channel between the pages of this origin that wait for a provider and the return page. */
 export const CHANNEL = "patchbay:connect";
 
 /** The parameters of a provider's redirect. */
 export type Redirect = Readonly<Record<string, string>>;
 
-/** What the pages of this origin tell each other. None has a token. */
+/** Messages between the pages of this origin. None contains a token. */
 export type ConnectMessage =
-  /** The return page has a redirect. */
+  /** The return page has received a redirect. */
   | { type: "returned"; parameters: Redirect }
-  /** The page that waited for this state has it. */
+  /** The page that waited for this state has received its redirect. */
   | { type: "received"; state: string }
-  /** The relay is ready for a provider's address. */
+  /** The relay is ready for a provider's URL. */
   | { type: "relay" }
-  /** The relay may open this address, and waits for this state. */
+  /** Asks the relay to open this URL and to wait for this state. */
   | { type: "authorize"; url: string; state: string };
 
 export interface ProviderWindow {
-  /** Show the provider's page. Returns whether there is a window for it. */
+  /** Shows the provider's page. Returns whether there is a window for it. */
   show: (url: string, state: string) => boolean;
-  /** Stop to wait. */
+  /** Stops waiting. */
   stop: () => void;
 }
 
 const FEATURES = "popup,width=620,height=780";
 
 /**
- * Open a window for a provider's page, and wait for its redirect. Call it in the handler of a click, or the browser
- * blocks it. The provider's page gets no reference to this one.
+ * Opens a window for a provider's page, and waits for its redirect. Call it in a click handler, or the browser blocks
+ * the window. The provider's page gets no reference to this one.
  *
- * A page inside another site's frame has a BroadcastChannel of its own, which the return page does not reach. It
- * opens the return page as a relay: a window of this origin, which opens the provider's page and passes its redirect
- * on.
+ * A page inside another site's frame has a separate BroadcastChannel, which the return page cannot reach. Such a page
+ * opens the return page as a relay: a window of this origin that opens the provider's page and forwards its
+ * redirect.
  */
 export function openProviderWindow(onReturn: (parameters: Redirect) => void): ProviderWindow {
   return isEmbedded ? openRelay(onReturn) : openDirectly(onReturn);
@@ -88,21 +88,21 @@ function openRelay(onReturn: (parameters: Redirect) => void): ProviderWindow {
   };
 }
 
-/** An empty window of this origin, before its address is known. */
+/** Opens an empty window of this origin, before its URL is known. */
 export function openBlank(): Window | null {
   const opened = window.open("", "", FEATURES);
   if (opened) opened.opener = null;
   return opened;
 }
 
-/** Navigate a window that was opened empty. */
+/** Navigates a window that was opened empty. Returns whether it did. */
 export function go(opened: Window, url: string): boolean {
   if (opened.closed || !isHttp(url)) return false;
   opened.location.replace(url);
   return true;
 }
 
-/** Wait for the redirect with this state. Returns what ends the wait. */
+/** Waits for the redirect with this state. Returns a function that stops waiting. */
 export function waitFor(state: string, onReturn: (parameters: Redirect) => void): () => void {
   const channel = new BroadcastChannel(CHANNEL);
   channel.onmessage = ({ data }: MessageEvent<ConnectMessage>) => {
@@ -114,16 +114,16 @@ export function waitFor(state: string, onReturn: (parameters: Redirect) => void)
   return () => channel.close();
 }
 
-/** Whether it is an address that a browser may be sent to: not `javascript:`, nor `data:`. */
+/** Whether it is safe to send the browser to this URL: `javascript:` and `data:` URLs are not. */
 export function isHttp(url: string): boolean {
   return /^https?:\/\//i.test(url);
 }
 
-/** A window that shows a provider's page is the user's. */
+/** Closes only a blank window: a window that shows a provider's page belongs to the user. */
 function closeIfBlank(opened: Window | null): void {
   try {
     if (opened?.location.href === "about:blank") opened.close();
   } catch {
-    // It shows a page of another origin.
+    // The window shows a page of another origin.
   }
 }

@@ -2,7 +2,7 @@ import type { Integration } from "@sdk/generated/models";
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { api } from "./session";
 
-/** The providers that Patchbay knows, and the kinds of those that it does not. */
+/** The providers that Patchbay knows, and the kinds for custom providers. */
 export const providerList = queryOptions({
   queryKey: ["providers"],
   queryFn: async ({ signal }) => (await api().integrations.listProviders({}, { signal })).items,
@@ -18,7 +18,7 @@ export const providerDetail = (key: string) =>
 
 const CUSTOM = /^custom(_|$)/;
 
-/** What an integration's provider needs. `isOAuth` is undefined until it is known. */
+/** What an integration's provider requires. `provider` is undefined until it has loaded. */
 export function useProvider(integration: Integration) {
   const certain = certainKey(integration);
   const list = useQuery({ ...providerList, enabled: certain === null });
@@ -31,12 +31,12 @@ export function useProvider(integration: Integration) {
   };
 }
 
-/** The provider's key, if the integration shows that Patchbay knows it; otherwise the list of providers decides. */
+/** The provider's key, if the integration alone determines it; otherwise, null: look it up in the list of providers. */
 function certainKey({ provider, config, status, statusReason }: Integration): string | null {
   if (config.authorizationUrl !== undefined) return "custom";
   if (provider === null) return status === "PENDING_SETUP" ? "custom" : "custom_api_key";
   if (CUSTOM.test(provider)) return provider;
-  // A provider that Patchbay does not know needs no client, unless it has addresses of its own.
+  // A provider that Patchbay does not know needs no client, unless it has custom URLs.
   return status === "PENDING_SETUP" && !statusReason?.includes("Url") ? provider : null;
 }
 

@@ -10,10 +10,10 @@ import {
 import { useMemo } from "react";
 import { type Notice, notify } from "./notifications";
 
-// A key is a list: the feature, then `list` or an ID, then what narrows it. So `["webhooks"]` invalidates all of a
-// feature, and `["webhooks", id]` all of one webhook.
+// A key is a list: the feature, then `list` or an ID, then filters. So `["webhooks"]` invalidates the whole
+// feature, and `["webhooks", id]` everything about one webhook.
 
-/** Options of a list that loads page after page. `load` gets the cursor of a page; the first has none. */
+/** Options of a list that loads page by page. `load` gets the cursor of a page; the first page has none. */
 export function listOptions<T>(
   queryKey: QueryKey,
   load: (page: { cursor?: string }, options: { signal: AbortSignal }) => PromiseLike<LoadedPage<T>>,
@@ -48,15 +48,15 @@ export function useList<T>(options: ReturnType<typeof listOptions<T>>): List<T> 
     error: query.error,
     hasMore: query.hasNextPage,
     isLoadingMore: query.isFetchingNextPage,
-    // A failed page is asked for again by hand only, or a list would repeat it for ever.
+    // Only the user retries a failed page. Otherwise, the list would request it in an endless loop.
     loadMore: () => void (query.isFetching || query.fetchNextPage()),
     reload: () => void query.refetch(),
   };
 }
 
 /**
- * The items with this status whose texts contain `q`. The API does not search these lists, so this searches what is
- * loaded. A button continues the search, because it could load thousands of items and find nothing.
+ * The items with this status whose text contains `q`. The API cannot search these lists, so this searches the loaded
+ * items. The user continues the search with a button, because it could load thousands of items and find nothing.
  */
 export function matching<T extends { status: string }>(
   list: List<T>,
@@ -73,16 +73,16 @@ export function matching<T extends { status: string }>(
 
 interface Change<Input, Output> {
   run: (input: Input) => Promise<Output>;
-  /** What a notification says when it is done; none without it. */
+  /** The notification to show on success; none if it is absent. */
   done?: string | ((output: Output, input: Input) => Notice);
-  /** The keys of what is read again. */
+  /** The keys of the queries to invalidate. */
   changes: readonly QueryKey[] | ((output: Output, input: Input) => readonly QueryKey[]);
   onDone?: (output: Output, input: Input) => void;
-  /** A form that shows errors itself turns the notification off. */
+  /** Turns off the notification for errors, because the form shows them. */
   showsErrors?: boolean;
 }
 
-/** A change: runs, tells people, and reads again what it changed. Errors are notifications with their request ID. */
+/** A mutation that notifies the user and refetches what it changed. Notifications of errors include the request ID. */
 export function useChange<Input = void, Output = unknown>(
   change: Change<Input, Output>,
 ): UseMutationResult<Output, unknown, Input> {

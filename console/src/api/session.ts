@@ -10,9 +10,9 @@ import { onParentToken, tellParent } from "./parent";
 /** An open session: who uses the console, and what they may do. */
 export interface Session {
   workspaceId: string;
-  /** Who it is, for people: the session's label, or the caller's ID. */
+  /** The display name: the session's label, or the caller's ID. */
   who: string;
-  /** The caller, as `createdBy` names them. */
+  /** The caller's ID, as in `createdBy`. */
   id: string;
   /** The portal session's ID; null for a user of the platform. */
   sessionId: string | null;
@@ -21,10 +21,10 @@ export interface Session {
   /** The user's role, if their token has one. */
   role: string | null;
   scopes: ReadonlySet<string>;
-  /** It may change nothing, also where a scope would allow it. */
+  /** The session may change nothing, even if a scope would allow it. */
   readOnly: boolean;
   theme: Partial<Theme>;
-  /** The path of the console to start with. */
+  /** The console path to open first. */
   view: string | null;
 }
 
@@ -36,15 +36,15 @@ export type SessionState =
   | { status: "ended"; reason: "none" | "expired"; returnUrl: string | null }
   | { status: "failed"; error: unknown };
 
-// The token is in memory only, inside the client: never in storage, nor in an address.
+// The token is kept only in memory, inside the client: never in storage or in a URL.
 let client: Patchbay | null = null;
 let state: SessionState = { status: "starting" };
 let returnUrl: string | null = null;
-// How many tokens there were: only the last one counts, whenever the answers come.
+// The number of tokens so far. Only the latest one counts, in whatever order the responses arrive.
 let tokens = 0;
 const listeners = new Set<() => void>();
 
-/** What was read; it lasts as long as the session. The SDK's client already repeats what failed for a moment. */
+/** Cached responses, kept for the session. It does not retry, because the SDK's client retries temporary errors. */
 export const queryClient = new QueryClient({
   queryCache: new QueryCache({ onError: endIfRefused }),
   mutationCache: new MutationCache({ onError: endIfRefused }),
@@ -57,7 +57,7 @@ export function api(): Patchbay {
   return client;
 }
 
-/** Open the session: by a one-time code, by the parent's token, or say that there is none. */
+/** Opens the session with a one-time code or the parent's token, or reports that there is neither. */
 export async function start(code: string | null): Promise<void> {
   onParentToken((token) => void open(token, null, null));
   if (code !== null) {
@@ -78,7 +78,7 @@ export async function start(code: string | null): Promise<void> {
   }
 }
 
-/** The token is no longer valid: forget it. */
+/** Ends the session and forgets its token, which is no longer valid. */
 export function end(): void {
   if (state.status === "ended") return;
   client = null;
@@ -87,7 +87,7 @@ export function end(): void {
   set({ status: "ended", reason: "expired", returnUrl });
 }
 
-/** End the session if this is the answer to a token that is no longer valid. */
+/** Ends the session if the error means that the token is no longer valid. */
 function endIfRefused(error: unknown): void {
   if (error instanceof ApiError && error.status === 401) end();
 }
@@ -96,20 +96,20 @@ export function useSessionState(): SessionState {
   return useSyncExternalStore(subscribe, () => state);
 }
 
-/** The open session. Everything below the layout has one. */
+/** The open session. It always exists below the layout. */
 export function useSession(): Session {
   const current = useSessionState();
   if (current.status !== "open") throw new Error("No session is open.");
   return current.session;
 }
 
-/** Whether the session allows what needs this scope, or each of these. Hide what it does not allow. */
+/** Whether the session has all of these scopes. Hide what it does not allow. */
 export function useCan(...scopes: string[]): boolean {
   const current = useSessionState();
   return current.status === "open" && scopes.every((scope) => current.session.scopes.has(scope));
 }
 
-/** What a session may read. Pages that were shown with other rights do not stay. */
+/** Identifies what a session may read. Pages that were loaded with other permissions are discarded. */
 export function rightsOf({ workspaceId, scopes }: { workspaceId: string; scopes: Iterable<string> }): string {
   return [workspaceId, ...scopes].join(" ");
 }

@@ -3,7 +3,7 @@ import { Navigate } from "@tanstack/react-router";
 import { isAllowed, NAVIGATION } from "./navigation";
 import { NotFound } from "./pages";
 
-/** The first page: the session's own, or the first that it allows. */
+/** The start page: redirects to the session's `view`, or to the first page that the session allows. */
 export function Home() {
   const { view, scopes } = useSession();
   const first = NAVIGATION.flatMap(({ items }) => items).find((item) => isAllowed(item, scopes));

@@ -13,13 +13,13 @@ import { isAllowed, NAVIGATION } from "./navigation";
 /** The path of `Home`. */
 const HOME = "/";
 
-/** What is around each page: the navigation, a drawer where there is no room for it, and the notifications. */
+/** The frame of each page: the navigation, which is a drawer on narrow screens, and the notifications. */
 export function Layout() {
   const drawer = useRef<HTMLDialogElement>(null);
   const { workspaceId } = useSession();
   const { pathname } = useLocation();
   const main = useRef<HTMLElement>(null);
-  // The path of the page below any drawer: opening a drawer does not change it.
+  // The path of the page that is below any drawer: opening a drawer does not change it.
   const page = useMatches({
     select: (matches) => matches.filter(({ staticData }) => !staticData.isDrawer).at(-1)?.pathname,
   });
@@ -32,9 +32,9 @@ export function Layout() {
   useEffect(() => {
     const from = lastPage.current;
     lastPage.current = page;
-    // The first page only redirects: the keyboard begins at the top.
+    // The start page only redirects, so the keyboard focus stays at the top.
     if (from === page || from === HOME) return;
-    // A screen reader continues at the new page; links inside it keep their own focus.
+    // Moves screen readers to the new page. Links within a page keep the focus.
     main.current?.focus({ preventScroll: true });
   }, [page]);
   return (
@@ -55,7 +55,7 @@ export function Layout() {
         </ActionIcon>
         <span className={classes.workspaceName}>{workspaceId}</span>
       </header>
-      {/* biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog; the click is one beside it */}
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog; this click is on the backdrop */}
       <dialog
         ref={drawer}
         className={classes.drawer}

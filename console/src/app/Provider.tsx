@@ -5,9 +5,9 @@ import { setNonce } from "get-nonce";
 import { type ReactNode, useMemo } from "react";
 import { themeOf, variables } from "./theme";
 
-if (styleNonce) setNonce(styleNonce); // for react-remove-scroll, below Mantine's dialogs
+if (styleNonce) setNonce(styleNonce); // for react-remove-scroll, which Mantine's dialogs use
 
-/** The look, by the session's theme. */
+/** The theme provider, with the session's theme. */
 export function Provider({ theme, children }: { theme: Partial<Theme>; children: ReactNode }) {
   const scheme = theme.colorScheme ?? "auto";
   const manager = useMemo(() => inMemory(), []);
@@ -26,7 +26,7 @@ export function Provider({ theme, children }: { theme: Partial<Theme>; children:
   );
 }
 
-/** Keeps the color scheme for this visit. Mantine's own manager stores it in the browser. */
+/** Keeps the color scheme in memory for this visit. Mantine's own manager stores it in the browser. */
 function inMemory(): MantineColorSchemeManager {
   let chosen: ReturnType<MantineColorSchemeManager["get"]> | null = null;
   return {

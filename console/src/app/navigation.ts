@@ -21,7 +21,7 @@ export interface NavigationItem {
   to: string;
   label: string;
   icon: TablerIcon;
-  /** The scope that the page reads with: without it, the item is not there. Null if everybody may open the page. */
+  /** The scope that the page requires to read; without it, the item is hidden. Null if everyone may open the page. */
   scope: string | null;
 }
 

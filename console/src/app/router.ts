@@ -17,7 +17,7 @@ import { pages, rootRoute } from "./root";
 
 const home = createRoute({ getParentRoute: () => pages, path: "/", component: Home });
 
-/** All pages. A feature adds its routes here, and its item to NAVIGATION. */
+/** All pages. Each feature adds its routes here, and its item to NAVIGATION. */
 const routeTree = rootRoute.addChildren([
   pages.addChildren([
     home,
@@ -48,7 +48,7 @@ declare module "@tanstack/react-router" {
     router: typeof router;
   }
   interface StaticDataRouteOption {
-    /** The route opens a drawer on its parent's page. */
+    /** Whether the route opens a drawer on its parent's page. */
     isDrawer?: boolean;
   }
 }

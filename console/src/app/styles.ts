@@ -1,5 +1,5 @@
-// Mantine's styles, in the order of its own file: a component comes after those that it is made of. Here are the ones
-// of the layout and the shared components; a page imports those of what only it uses.
+// Mantine's styles, in the order of its own file: a component comes after those that it is made of. This file has those
+// of the layout and the shared components; a page imports the styles that only it uses.
 import "@mantine/core/styles/default-css-variables.css";
 import "@mantine/core/styles/baseline.css";
 import "@mantine/core/styles/global.css";

@@ -7,7 +7,7 @@ import {
 import { common as t } from "@strings/common";
 
 const ACCENT = "#4f56d3";
-/** Of buttons that destroy: `color="danger"`. */
+/** The color of destructive buttons: `color="danger"`. */
 const DANGER = "#c0262d";
 
 /** The defaults of dialogs and drawers. */
@@ -16,7 +16,7 @@ const OVERLAY = {
   closeButtonProps: { "aria-label": t.actions.close },
 };
 
-/** Mantine draws inputs, menus and lines of the dark scheme with it. */
+/** Mantine uses it for inputs, menus and lines in the dark scheme. */
 const DARK: MantineColorsTuple = [
   "#e6e9ee",
   "#c3cad4",
@@ -38,7 +38,7 @@ export function themeOf(primaryColor: string | null | undefined): MantineThemeOv
     primaryColor: "accent",
     primaryShade: 6,
     autoContrast: true,
-    // Text on the accent is white or black: at this luminance, both have a contrast of 4.5, and no color has less.
+    // Text on the accent is white or black, whichever has more contrast: at this luminance, both have at least 4.5.
     luminanceThreshold: 0.179,
     fontFamily: "var(--pb-font)",
     fontFamilyMonospace: "var(--pb-mono)",
@@ -60,7 +60,7 @@ export function themeOf(primaryColor: string | null | undefined): MantineThemeOv
   });
 }
 
-/** Mantine's own variables, in the console's palette. */
+/** Mantine's own variables, mapped to the console's palette. */
 export const variables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
@@ -83,7 +83,7 @@ export const variables: CSSVariablesResolver = () => ({
   },
 });
 
-/** Ten shades of a color: 0 to 5 mixed with white, 6 as it is, 7 to 9 mixed with black. */
+/** Ten shades of a color: 0 to 5 mixed with white, 6 unchanged, 7 to 9 mixed with black. */
 function shades(hex: string): MantineColorsTuple {
   const channels = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
   const mixed = (target: number, share: number) =>

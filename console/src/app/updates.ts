@@ -1,9 +1,9 @@
-/** The errors of parts of the console that the server no longer has. */
+/** Errors for missing parts of the console, which the server no longer has. */
 const missing = new WeakSet<Error>();
 
 /**
- * A page that was open during a deployment asks for parts of the version before. Its error says what to do, instead of
- * the router's own remedy: that one reloads the page, which forgets the session, and writes into the browser's storage.
+ * A page that was open during a deployment requests parts of the old version. Its error says what to do. The router's
+ * own remedy is suppressed: it reloads the page, which loses the session, and writes into the browser's storage.
  */
 export function watchUpdates(): void {
   window.addEventListener("vite:preloadError", ({ payload }) => {
@@ -12,7 +12,7 @@ export function watchUpdates(): void {
   });
 }
 
-/** Whether a page could not load a part of itself. */
+/** Whether the page failed to load a part of itself. */
 export function isMissingPart(error: unknown): boolean {
   return error instanceof Error && missing.has(error);
 }

@@ -16,7 +16,7 @@ interface Props {
   onCancel: () => void;
 }
 
-/** How far an OAuth flow is, and what to do next. */
+/** Shows the progress of an OAuth flow, and what to do next. */
 export function AuthorizationProgress({ state, provider, onStart, onCancel }: Props) {
   switch (state.status) {
     case "idle":

@@ -3,18 +3,18 @@ import classes from "./CodeBlock.module.css";
 import { CopyButton } from "./CopyButton";
 
 interface Props {
-  /** Text, or a value that is shown as JSON. It is never markup. */
+  /** Text, or a value that is shown as JSON. It is never rendered as markup. */
   value: unknown;
-  /** What it is, for screen readers and the copy button. */
+  /** A name for it, for screen readers and the copy button. */
   label?: string;
 }
 
-/** Text that others wrote, as it is: a payload, a header, a response. */
+/** Shows text from outside the console verbatim: a payload, a header, a response. */
 export function CodeBlock({ value, label = t.code.label }: Props) {
   const text = typeof value === "string" ? prettyJson(value) : JSON.stringify(value, null, 2);
   return (
     <div className={classes.block}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long block scrolls, also by keyboard */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long block scrolls, also with the keyboard */}
       <pre className={classes.code} tabIndex={0} role="region" aria-label={label}>
         {text}
       </pre>
@@ -25,7 +25,7 @@ export function CodeBlock({ value, label = t.code.label }: Props) {
   );
 }
 
-/** JSON with line breaks; other text as it is. */
+/** Pretty-prints JSON; other text stays unchanged. */
 function prettyJson(text: string): string {
   if (!/^\s*[[{]/.test(text)) return text;
   try {

@@ -5,9 +5,9 @@ import type { ReactNode } from "react";
 interface Props {
   opened: boolean;
   title: string;
-  /** What happens, and whether it can be undone. */
+  /** What will happen, and whether it can be undone. */
   children: ReactNode;
-  /** What the button does, as a verb: "Delete webhook". */
+  /** The label of the button, with a verb: "Delete webhook". */
   action: string;
   isRunning: boolean;
   onConfirm: () => void;
@@ -15,7 +15,7 @@ interface Props {
   danger?: boolean;
 }
 
-/** Asks before what destroys. The focus starts on Cancel. */
+/** Asks for confirmation before a destructive action. The focus starts on Cancel. */
 export function Confirm({ opened, title, children, action, isRunning, onConfirm, onClose, danger = true }: Props) {
   return (
     <Modal opened={opened} onClose={onClose} title={title}>

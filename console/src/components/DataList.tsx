@@ -14,28 +14,28 @@ export interface Column<T> {
   /** A CSS grid track, such as `2fr` or `120px`. Default: `1fr`. */
   width?: string;
   align?: "end";
-  /** Where there is no room for it: below 760 px, or below 460 px. Default: it is always there. */
+  /** Hides the column on narrow screens: below 760 px, or below 460 px. Default: always visible. */
   hide?: "narrow" | "small";
 }
 
 interface Props<T extends { id: string }> {
-  /** What the list has, for screen readers. */
+  /** The name of the list, for screen readers. */
   label: string;
   list: List<T>;
   columns: readonly Column<T>[];
   /**
-   * The control that opens an item: a <Link>, or a button. It is the content of the first column, and what a click
-   * on the row and the arrow keys reach. Without it, rows open nothing.
+   * The control that opens an item: a <Link>, or a button. It is the content of the first column, and the target of
+   * clicks on the row and of the arrow keys. Without it, rows open nothing.
    */
   primary?: (item: T, content: ReactNode) => ReactNode;
-  /** What an empty list says. */
+  /** What to show if the list is empty. */
   empty: ReactNode;
   rowHeight?: number;
 }
 
 /**
- * A list of any length: only the visible rows are in the page, and the next page loads near the end. Arrow keys,
- * Home and End move between rows, Enter opens one. The rows are positioned, which a <table> cannot do.
+ * A list of any length: it renders only the visible rows, and loads the next page near the end. Arrow keys, Home and
+ * End move between rows, Enter opens one. The rows are positioned absolutely, which a <table> does not support.
  */
 export function DataList<T extends { id: string }>({ label, list, columns, primary, empty, rowHeight = 52 }: Props<T>) {
   const scroller = useRef<HTMLDivElement>(null);
@@ -51,10 +51,10 @@ export function DataList<T extends { id: string }>({ label, list, columns, prima
   const rows = virtualizer.getVirtualItems();
   const lastVisible = rows.at(-1)?.index ?? 0;
   const { loadMore } = list;
-  // An error or a search waits for a click; a page may be empty and have a next one.
+  // After an error or in a search, the user loads more with a click. A page can be empty and still have a next page.
   const wantsMore =
     hasMore && !isSearch && !isLoadingMore && !error && !list.isPending && lastVisible >= items.length - 12;
-  // An empty page changes only the items.
+  // An empty page changes only `items`, so this depends on it.
   useEffect(() => {
     if (wantsMore) loadMore();
   }, [wantsMore, items]);
@@ -68,7 +68,7 @@ export function DataList<T extends { id: string }>({ label, list, columns, prima
   function focusRow(index: number): void {
     const target = Math.min(Math.max(index, 0), items.length - 1);
     virtualizer.scrollToIndex(target);
-    // The row may be drawn only after the scroll.
+    // The row may be rendered only after scrolling.
     requestAnimationFrame(() =>
       requestAnimationFrame(() =>
         scroller.current?.querySelector<HTMLElement>(`[data-index="${target}"] :is(a, button)`)?.focus(),
@@ -180,7 +180,7 @@ interface RowProps<T> {
 
 function Row<T>({ item, index, start, columns, primary }: RowProps<T>) {
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard uses the primary control inside
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard uses the primary control in the row
     <div
       role="row"
       aria-rowindex={index + 2}

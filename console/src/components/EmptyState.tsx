@@ -5,11 +5,11 @@ import classes from "./EmptyState.module.css";
 interface Props {
   icon: TablerIcon;
   title: string;
-  /** Its heading: `h1` if it is the whole page. */
+  /** The level of the heading: `h1` if this is the whole page. */
   heading?: "h1" | "h2";
   /** What this is for, and what to do next. */
   text: string;
-  /** The button that does it. */
+  /** The button to do it. */
   children?: ReactNode;
 }
 

@@ -5,7 +5,7 @@ import { CopyButton } from "./CopyButton";
 import classes from "./ErrorPanel.module.css";
 import { fieldErrors, problemOf } from "./problem";
 
-/** An error where its content would be: what is wrong, what to do, and the request's ID. */
+/** Shows an error in place of its content: what is wrong, what to do, and the request ID. */
 export function ErrorPanel({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   const problem = problemOf(error);
   return (
@@ -13,7 +13,7 @@ export function ErrorPanel({ error, onRetry }: { error: unknown; onRetry?: () =>
       <IconAlertCircle size={18} className={classes.icon} aria-hidden />
       <div className={classes.body}>
         <p className={classes.title}>{problem.title}</p>
-        {/* The detail of a rejected body only repeats the fields. */}
+        {/* For a rejected body, the detail only repeats the fields. */}
         {problem.fields.length === 0 && <p className={classes.detail}>{problem.detail}</p>}
         {problem.fields.map(({ path, message }) => (
           <p key={path + message} className={classes.detail}>
@@ -31,7 +31,7 @@ export function ErrorPanel({ error, onRetry }: { error: unknown; onRetry?: () =>
   );
 }
 
-/** An error of a form, unless each of its fields already shows its own: `fieldErrors`. */
+/** Shows an error of a form, unless its fields already show it: `fieldErrors`. */
 export function FormError({ error, fields }: { error: unknown; fields: readonly string[] }) {
   const shown = Object.keys(fieldErrors(error));
   if (!error || (shown.length > 0 && shown.every((field) => fields.includes(field)))) return null;

@@ -6,7 +6,7 @@ interface Props {
   submit: string;
   isRunning?: boolean;
   isDisabled?: boolean;
-  /** The form destroys something. */
+  /** Whether submitting the form destroys something. */
   isDangerous?: boolean;
   onCancel: () => void;
 }

@@ -10,7 +10,7 @@ interface Props<T> {
   children: (data: T) => ReactNode;
 }
 
-/** Shows what a query reads: a skeleton while it loads, and an error with a button to try again. */
+/** Shows the result of a query: a skeleton while it loads, and an error with a retry button if it fails. */
 export function Loaded<T>({ query, skeleton = <PageSkeleton />, children }: Props<T>) {
   if (query.isPending) return skeleton;
   if (query.error) return <ErrorPanel error={query.error} onRetry={() => void query.refetch()} />;

@@ -10,7 +10,7 @@ interface Entry {
   at: string;
 }
 
-/** A few entries of a log, in a drawer. A list of any length is a <DataList>. */
+/** Shows a few log entries in a drawer. For a list of any length, use <DataList>. */
 export function Log({ entries }: { entries: readonly Entry[] }) {
   return (
     <ul className={classes.log}>

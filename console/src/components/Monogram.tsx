@@ -1,6 +1,6 @@
 import classes from "./Monogram.module.css";
 
-/** A tile with the initials of a provider or an integration. It has no logo: those are trademarks, and remote images. */
+/** A tile with the initials of a provider or an integration. No logos: those are trademarks and remote images. */
 export function Monogram({ name, size = "md" }: { name: string; size?: "sm" | "md" | "lg" }) {
   return (
     <span className={`${classes.monogram} ${classes[size]}`} aria-hidden>

@@ -3,7 +3,7 @@ import { common as t } from "@strings/common";
 import { IconDots } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 
-/** A menu for less common actions of a page. Each action is a <Menu.Item>. */
+/** A menu for the less common actions of a page. Each action is a <Menu.Item>. */
 export function MoreMenu({ children }: { children: ReactNode }) {
   return (
     <Menu position="bottom-end">

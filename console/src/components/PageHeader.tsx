@@ -5,17 +5,17 @@ import classes from "./PageHeader.module.css";
 
 interface Props {
   title: string;
-  /** A line about the page, or below a resource's name. */
+  /** A line about the page, shown below the title. */
   text?: ReactNode;
-  /** A status beside the title. */
+  /** A status next to the title. */
   status?: ReactNode;
   /** A link to the list that this page belongs to. */
   parent?: ReactNode;
-  /** Buttons; the main one is last. */
+  /** Buttons; the primary one is last. */
   children?: ReactNode;
 }
 
-/** The head of a page, and the title of its tab. */
+/** The header of a page. It also sets the title of the browser tab. */
 export function PageHeader({ title, text, status, parent, children }: Props) {
   useEffect(() => {
     document.title = `${title} · ${t.product}`;

@@ -4,13 +4,13 @@ import type { ReactNode } from "react";
 
 interface Props<Tab extends string> {
   value: Tab;
-  /** The panels in the order of their tabs. Only the open one is in the page. */
+  /** The panels, in the order of their tabs. Only the open one is rendered. */
   panels: Partial<Record<Tab, ReactNode>>;
   labels: Readonly<Record<Tab, string>>;
   onChange: (tab: Tab) => void;
 }
 
-/** The tabs of a page. Keep the open one in the address. */
+/** The tabs of a page. Keep the open tab in the URL. */
 export function PageTabs<Tab extends string>({ value, panels, labels, onChange }: Props<Tab>) {
   const tabs = Object.keys(panels) as Tab[];
   return (

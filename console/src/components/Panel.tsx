@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import classes from "./Panel.module.css";
 
-/** A bordered part of a page, with a title and, at the right, actions. */
+/** A bordered section of a page, with a title and, on the right, actions. */
 export function Panel({ title, actions, children }: { title: string; actions?: ReactNode; children: ReactNode }) {
   return (
     <section className={classes.panel} aria-label={title}>
@@ -14,7 +14,7 @@ export function Panel({ title, actions, children }: { title: string; actions?: R
   );
 }
 
-/** Names and values of a resource. */
+/** The properties of a resource, as names and values. */
 export function Facts({ facts }: { facts: readonly (readonly [name: string, value: ReactNode])[] }) {
   return (
     <dl className={classes.facts}>
@@ -34,7 +34,7 @@ function Fact({ name, value }: { name: string; value: ReactNode }) {
   );
 }
 
-/** A row of figures. */
+/** A row of key figures. */
 export function Metrics({ metrics }: { metrics: readonly (readonly [name: string, value: ReactNode])[] }) {
   return (
     <dl className={classes.metrics}>

@@ -5,14 +5,14 @@ import type { ReactNode } from "react";
 import { EmptyState } from "./EmptyState";
 
 interface Props {
-  /** One scope, or several that are all needed. */
+  /** One scope, or several scopes that are all required. */
   scope: string | readonly string[];
   children: ReactNode;
-  /** A page says why it is empty; a button is just not there. */
+  /** Shows a message if the scopes are missing. Without it, for example for a button, nothing is shown. */
   page?: boolean;
 }
 
-/** Shows its content to sessions with the scopes. */
+/** Shows its content only to sessions that have the scopes. */
 export function RequireScope({ scope, children, page = false }: Props) {
   const isAllowed = useCan(...(typeof scope === "string" ? [scope] : scope));
   if (isAllowed) return children;

@@ -12,11 +12,11 @@ interface Props {
   values: FieldValues;
   errors: Readonly<Record<string, string>>;
   onChange: (name: string, value: FieldValue) => void;
-  /** The names of the secrets that are stored already: they may stay empty. */
+  /** The names of the secrets that are already stored: they may stay empty. */
   stored?: ReadonlySet<string>;
 }
 
-/** The inputs of a form that the API describes as JSON Schema. The API checks the values. */
+/** The inputs for fields that the API describes as JSON Schema. The API validates the values. */
 export function SchemaFields({ fields, values, errors, onChange, stored = new Set() }: Props) {
   return fields.map((field) => (
     <Field
@@ -95,7 +95,7 @@ interface ListProps {
   onChange: (value: string[]) => void;
 }
 
-/** One value in each line. */
+/** A list of values, one per line. */
 function ListField({ shared, value, onChange }: ListProps) {
   const [text, setText] = useState(value.join("\n"));
   return (
@@ -120,14 +120,14 @@ function ListField({ shared, value, onChange }: ListProps) {
 
 interface ErrorProps {
   error: unknown;
-  /** The property of the body that has the fields: `config` or `credentials`. */
+  /** The property of the body that contains the fields: `config` or `credentials`. */
   object: string;
   fields: readonly SchemaField[];
-  /** Other fields of the form that show their own errors. */
+  /** Other fields of the form that show their errors themselves. */
   others?: readonly string[];
 }
 
-/** An error of a form with such fields, unless each of them already shows its own. */
+/** Shows an error of a form with schema fields, unless the fields already show it. */
 export function SchemaError({ error, object, fields, others = [] }: ErrorProps) {
   const shown = new Set([...fields.map(({ name }) => `${object}.${name}`), ...others]);
   const rejected = problemOf(error).fields;

@@ -4,7 +4,7 @@ import { IconKey } from "@tabler/icons-react";
 import { CopyButton } from "./CopyButton";
 import classes from "./Secret.module.css";
 
-/** A secret that the API shows once. Keep it in the state of the dialog that shows it, and nowhere else. */
+/** A secret that the API shows only once. Keep it in the state of the dialog that shows it, and nowhere else. */
 export function Secret({ value, label }: { value: string; label: string }) {
   return (
     <div>

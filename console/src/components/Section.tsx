@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import classes from "./Section.module.css";
 
-/** A part of a drawer, with a heading if it has a title. */
+/** A section of a drawer, with a heading if it has a title. */
 export function Section({ title, children }: { title?: string; children: ReactNode }) {
   if (title === undefined) return <div className={classes.section}>{children}</div>;
   return (

@@ -3,7 +3,7 @@ import { common as t } from "@strings/common";
 
 const WIDTHS = ["72%", "58%", "81%", "64%", "76%", "52%", "69%", "60%"];
 
-/** Rows of a list that loads. */
+/** Placeholder rows for a list that is loading. */
 export function RowSkeletons({ rows = 6, height = 48 }: { rows?: number; height?: number }) {
   return (
     <div role="status">
@@ -17,7 +17,7 @@ export function RowSkeletons({ rows = 6, height = 48 }: { rows?: number; height?
   );
 }
 
-/** A page that loads: its head and its first panel. */
+/** A placeholder for a page that is loading: its header and its first panel. */
 export function PageSkeleton() {
   return (
     <Stack gap="lg" role="status">

@@ -4,15 +4,15 @@ import classes from "./Sparkline.module.css";
 interface Props {
   /** Values, oldest first. */
   values: readonly number[];
-  /** What the line shows, in words, for screen readers: "128 deliveries in 24 hours". */
+  /** What the line shows, as text for screen readers: "128 deliveries in 24 hours". */
   summary: string;
   width?: number;
   height?: number;
 }
 
 /**
- * A small line without axes, for a row of a list. Use a chart where people read values. The last value is for a period
- * that has not ended yet, so the line to it is dashed.
+ * A small line without axes, for a row of a list. If users need to read values, use a chart. The last period has not
+ * ended yet, so the line to its value is dashed.
  */
 export function Sparkline({ values, summary, width = 96, height = 24 }: Props) {
   const highest = Math.max(...values, 1);

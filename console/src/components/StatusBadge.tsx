@@ -5,7 +5,7 @@ export type Tone = "success" | "warning" | "danger" | "info" | "neutral";
 
 const ICONS = { success: IconCheck, warning: IconAlertTriangle, danger: IconX, info: IconClock, neutral: IconMinus };
 
-/** A status in a word, with an icon: never by color alone. A feature maps its statuses to tones and words. */
+/** A status as a word with an icon: never as a color alone. A feature maps its statuses to tones and words. */
 export function StatusBadge({ tone, children }: { tone: Tone; children: string }) {
   const Icon = ICONS[tone];
   return (

@@ -12,7 +12,7 @@ const UNITS = [
   ["minute", 60],
 ] as const;
 
-/** A time such as "5 min. ago". The exact one, in the viewer's zone and in UTC, shows on hover and on focus. */
+/** A relative time such as "5 min. ago". Hover and focus show the exact time, in the viewer's time zone and in UTC. */
 export function TimeAgo({ at, fallback = t.time.never }: { at: string | null; fallback?: string }) {
   const now = useNow();
   const target = useRef<HTMLTimeElement>(null);
@@ -26,7 +26,7 @@ export function TimeAgo({ at, fallback = t.time.never }: { at: string | null; fa
       <time
         ref={target}
         dateTime={at}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: the exact time shows on focus too
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: focus also shows the exact time
         tabIndex={0}
         onPointerEnter={show}
         onPointerLeave={hide}
@@ -36,7 +36,7 @@ export function TimeAgo({ at, fallback = t.time.never }: { at: string | null; fa
       >
         {words(date.getTime() - now)}
       </time>
-      {/* A list has many times, and a tooltip costs more than its row: there is one only while it shows. */}
+      {/* A list has many times, and a tooltip costs more than its row, so it is rendered only while it is visible. */}
       {isActive && <Tooltip target={target} opened multiline label={<ExactTimes date={date} />} />}
     </>
   );
@@ -55,7 +55,7 @@ function ExactTimes({ date }: { date: Date }) {
   );
 }
 
-/** A time to the second, in the viewer's zone. */
+/** A time to the second, in the viewer's time zone. */
 export function exactTime(at: string): string {
   return exact.format(new Date(at));
 }
@@ -68,7 +68,7 @@ function words(milliseconds: number): string {
   return seconds > 5 ? relative.format(Math.trunc(seconds), "second") : t.time.justNow;
 }
 
-// One clock for all times of a page.
+// One clock for all times on a page.
 let now = Date.now();
 const listeners = new Set<() => void>();
 setInterval(tick, 10_000);
@@ -82,7 +82,7 @@ function useNow(): number {
   return useSyncExternalStore(
     (listener) => {
       listeners.add(listener);
-      // A time that is new on the page may be later than the last tick.
+      // A newly rendered time may be later than the last tick.
       if (Date.now() - now > 1_000) tick();
       return () => listeners.delete(listener);
     },

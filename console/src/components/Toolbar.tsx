@@ -4,7 +4,7 @@ import classes from "./Toolbar.module.css";
 
 interface Filter {
   label: string;
-  /** The option that sets no filter is undefined here, and has an empty value in `options`. */
+  /** Undefined if no filter is set: that option has an empty value in `options`. */
   value: string | undefined;
   options: readonly { value: string; label: string }[];
   onChange: (value: string | undefined) => void;
@@ -17,7 +17,7 @@ interface Props {
   filters?: readonly Filter[];
 }
 
-/** The search and the filters of a list. Keep their values in the address, so that a link or Back restores them. */
+/** The search and filters of a list. Keep their values in the URL, so that links and the Back button restore them. */
 export function Toolbar({ search = "", searchLabel, onSearch, filters = [] }: Props) {
   return (
     <search className={classes.toolbar}>

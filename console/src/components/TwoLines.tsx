@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import classes from "./TwoLines.module.css";
 
-/** In a cell of a list: a name, and below it in small letters what tells it from others. Long texts are cut. */
+/** Two lines in a cell of a list: a name, and in small print what identifies it. Long text is truncated. */
 export function TwoLines({ first, second }: { first: ReactNode; second: ReactNode }) {
   return (
     <span className={classes.lines}>

@@ -1,7 +1,7 @@
 import { ApiError, ConnectionFailed } from "@sdk/errors";
 import { common as t } from "@strings/common";
 
-/** What people read about an error: what is wrong, what to do, and what to quote. */
+/** An error as shown to users: what is wrong, what to do, and the request ID to quote. */
 export interface Problem {
   title: string;
   detail: string;
@@ -22,14 +22,14 @@ export function problemOf(error: unknown): Problem {
   };
 }
 
-/** The messages of a rejected form, by field: `eventTypes.0` belongs to the input of `eventTypes`. */
+/** The error messages of a form, by field: `eventTypes.0` belongs to the input of `eventTypes`. */
 export function fieldErrors(error: unknown): Record<string, string> {
   const found: Record<string, string> = {};
   for (const { path, message } of problemOf(error).fields) found[path.split(".")[0] ?? ""] ??= message;
   return found;
 }
 
-/** The messages of a rejected form of one object, by field: `config.clientId` belongs to `clientId` of `config`. */
+/** The error messages of one object in a form, by field: `config.clientId` belongs to `clientId` of `config`. */
 export function fieldErrorsOf(error: unknown, object: string): Record<string, string> {
   const found: Record<string, string> = {};
   for (const { path, message } of problemOf(error).fields) {

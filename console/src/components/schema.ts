@@ -1,4 +1,4 @@
-/** The fields of a JSON Schema that the API describes a form with. */
+/** A field of a form that the API describes as JSON Schema. */
 export interface SchemaField {
   name: string;
   title: string;
@@ -7,7 +7,7 @@ export interface SchemaField {
   options: readonly string[];
   isRequired: boolean;
   placeholder: string;
-  /** Whether a boolean is true if it is not sent. */
+  /** Whether a boolean defaults to true. */
   isOn: boolean;
 }
 
@@ -23,7 +23,7 @@ interface Property {
   writeOnly?: boolean;
 }
 
-/** The fields of an object's schema, the required ones first. */
+/** The fields of an object schema, required fields first. */
 export function fieldsOf(schema: Record<string, unknown> | null): SchemaField[] {
   const { properties = {}, required = [] } = (schema ?? {}) as {
     properties?: Record<string, Property>;
@@ -54,7 +54,7 @@ function kindOf({ type, writeOnly, enum: choices }: Property): SchemaField["kind
   return writeOnly ? "secret" : "text";
 }
 
-/** The changes to send: what differs from `old`. An emptied field is null, which removes it. */
+/** The changes to send: the values that differ from `old`. An emptied field becomes null, which removes it. */
 export function changesOf(values: FieldValues, old: FieldValues): Record<string, FieldValue | null> {
   const changes: Record<string, FieldValue | null> = {};
   for (const [name, value] of Object.entries(values)) {
@@ -65,7 +65,7 @@ export function changesOf(values: FieldValues, old: FieldValues): Record<string,
   return changes;
 }
 
-/** The values that were filled in. */
+/** The values that are not empty. */
 export function filled(values: FieldValues): Record<string, FieldValue> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => !isEmpty(value)));
 }

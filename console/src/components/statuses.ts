@@ -9,7 +9,7 @@ import type {
 import { statuses as t } from "@strings/statuses";
 import type { Tone } from "./StatusBadge";
 
-/** How each status looks; its words are in strings/en/statuses.ts. */
+/** The tone of each status; its text is in strings/en/statuses.ts. */
 const WEBHOOK: Record<WebhookStatus, Tone> = {
   ACTIVE: "success",
   PAUSED: "info",
@@ -70,7 +70,7 @@ export function webhookStatus(status: WebhookStatus): { tone: Tone; children: st
   return { tone: WEBHOOK[status], children: t.webhook[status] };
 }
 
-/** A status that this console does not know yet is shown as it is. */
+/** A status that this console does not know yet is shown unchanged. */
 export function deliveryStatus(status: Delivery["status"]): { tone: Tone; children: string } {
   if (!(status in DELIVERY)) return { tone: "neutral", children: t.unknown(status) };
   const known = status as keyof typeof DELIVERY;

@@ -23,10 +23,10 @@ export class Patchbay extends Resources {
     const token = (options.apiKey ?? environment("PATCHBAY_API_KEY"))?.trim();
     const baseUrl = options.baseUrl ?? environment("PATCHBAY_URL");
     if (!token) throw new TypeError("No API key: pass apiKey, or set PATCHBAY_API_KEY.");
-    // Otherwise, the error for the invalid header would show it.
+    // Otherwise, the error for the invalid header would contain the token.
     if (!/^[!-~]+$/.test(token)) throw new TypeError("The API key has invalid characters. Copy it again.");
     if (!baseUrl) throw new TypeError("No URL: pass baseUrl (the ApiUrl of your deployment), or set PATCHBAY_URL.");
-    // A path is one of the page's own origin, in a browser.
+    // In a browser, a path is resolved against the page's origin.
     if (!/^(https?:\/)?\//.test(baseUrl)) {
       throw new TypeError(`${baseUrl} is not a valid URL: it must start with https:// or, on this machine, http://.`);
     }
@@ -42,7 +42,7 @@ export class Patchbay extends Resources {
   }
 }
 
-/** Browsers and edge runtimes have no environment. */
+/** Reads an environment variable. Browsers and edge runtimes have none. */
 function environment(name: string): string | undefined {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
   return process?.env?.[name];

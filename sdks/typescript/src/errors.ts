@@ -29,9 +29,9 @@ export class ApiError extends PatchbayError {
   readonly code: string;
   /** The URL of the error's documentation. */
   readonly type: string;
-  /** Quote it when you ask for help. */
+  /** Include it when you ask for help. */
   readonly requestId: string | null;
-  /** The invalid fields, with `validation_failed`. */
+  /** The invalid fields, if the code is `validation_failed`. */
   readonly errors: readonly FieldError[];
 
   constructor(

@@ -69,7 +69,7 @@ export async function* follow(
       }
     }
   } finally {
-    // Where the loop was left, or could not commit. If this fails too, the next loop gets these events again.
+    // After the loop was left or failed to commit. If this fails too, the next loop gets these events again.
     await commit().catch((error: unknown) => {
       if (!isTemporary(error)) throw error;
       onInterruption(error);
@@ -82,7 +82,7 @@ function isTemporary(error: unknown): error is ApiError | ConnectionFailed {
   return error instanceof ConnectionFailed;
 }
 
-/** 2 s, 4 s … 30 s, of which up to half is left to chance. */
+/** 2 s, 4 s … 30 s, minus random jitter of up to half. */
 function pauseMs(interruptions: number): number {
   return Math.min(1000 * 2 ** interruptions, MAX_PAUSE_MS) * (1 - 0.5 * Math.random());
 }

@@ -24,7 +24,7 @@ export interface ConditionalOptions extends Options {
   ifMatch?: number | string;
 }
 
-/** Options of a request that takes both. */
+/** Options of a request that accepts both. */
 export interface WriteOptions extends IdempotentOptions, ConditionalOptions {}
 
 /** The part of `fetch` that the client needs. */
@@ -42,12 +42,12 @@ interface Arguments {
   path?: Record<string, string>;
   query?: object;
   body?: unknown;
-  /** The operation takes an Idempotency-Key. */
+  /** Whether the operation accepts an Idempotency-Key. */
   idempotent?: boolean;
   options?: WriteOptions | undefined;
 }
 
-/** Sends requests: retries, idempotency keys, problems, pages. */
+/** Sends requests, with retries, idempotency keys, error handling and pagination. */
 export class Http {
   readonly #settings: Settings;
 
@@ -72,7 +72,7 @@ export class Http {
       const { response, text } = answer;
       const content = parsed(text);
       if (response.ok && content !== undefined) return content as T;
-      // A redirect that was not followed is one too; browsers show it with the status 0.
+      // This includes redirects, which are not followed; browsers report them with status 0.
       const isForeign = response.status < 400;
       const error = isForeign ? notPatchbay(response) : new ApiError(response.status, response.headers, content);
       const isLast = attempt > this.#settings.maxRetries || isForeign;
@@ -85,7 +85,7 @@ export class Http {
     }
   }
 
-  /** The response, or null after the wait before the next attempt. */
+  /** Returns the response, or null after waiting for the next attempt. */
   async #attempt(
     url: string,
     init: RequestInit,
@@ -96,7 +96,7 @@ export class Http {
     const timeout = AbortSignal.timeout(options?.timeoutMs ?? this.#settings.timeoutMs);
     const signal = options?.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
     try {
-      // Not "follow", which could send the token elsewhere, nor "error", which edge runtimes do not know.
+      // "follow" could send the token to another server; edge runtimes do not support "error".
       const response = await this.#settings.fetch(url, { ...init, signal, redirect: "manual" });
       return { response, text: await response.text() };
     } catch (cause) {
@@ -113,7 +113,7 @@ export class Http {
     const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
       const value = parameters[name];
       if (!value) throw new TypeError(`${name} must not be empty`);
-      // URLs resolve them, so the path would be another one.
+      // URL parsers resolve dot segments, which would change the path.
       if (value === "." || value === "..") throw new TypeError(`${name} must not be "${value}"`);
       return encodeURIComponent(value);
     });
@@ -134,7 +134,7 @@ export class Http {
   }
 }
 
-/** Pages and workers of browsers, which may only send headers that the API's CORS configuration lists. */
+/** Whether this is a browser's page or worker, which may send only headers that the API's CORS configuration allows. */
 function isBrowser(): boolean {
   return "document" in globalThis || "importScripts" in globalThis;
 }
@@ -145,7 +145,7 @@ function randomKey(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The JSON of a response, or undefined if it has none. */
+/** Parses the JSON of a response; undefined if it has none. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;

@@ -5,7 +5,7 @@ export interface LoadedPage<T> {
 }
 
 /**
- * A page of a list, loaded when it is awaited or iterated over. `await page` has its `items` and `nextCursor`;
+ * A page of a list. It loads when you await it or iterate over it. `await page` returns its `items` and `nextCursor`;
  * `for await (const item of page)` yields the items of this page and all following pages.
  */
 export class Page<T> implements PromiseLike<LoadedPage<T>>, AsyncIterable<T> {

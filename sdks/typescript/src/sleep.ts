@@ -1,4 +1,4 @@
-/** Waits. Rejects with the signal's reason when it is aborted. */
+/** Waits. If the signal is aborted, it rejects with the signal's reason. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason as Error);

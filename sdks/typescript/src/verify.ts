@@ -3,8 +3,8 @@ import { VerificationError } from "./errors.js";
 import type { EventTypes } from "./generated/models.js";
 
 /**
- * An event of a type that this release of the SDK does not know. `Event` leaves it out, because the comparison with a
- * type would not tell them apart: after all comparisons, `const unknown: UnknownEvent = event` is what is left.
+ * An event of a type that this release of the SDK does not know. `Event` excludes it, because otherwise a comparison of
+ * `type` could not narrow the event. After all comparisons, use `const unknown: UnknownEvent = event`.
  */
 export interface UnknownEvent {
   id: string;
@@ -57,12 +57,12 @@ export class Verifier {
   }
 }
 
-/** The event of a request, as `new Verifier(secret).verify(headers, body)` returns it. */
+/** Returns the event of a request, like `new Verifier(secret).verify(headers, body)`. */
 export function verify(headers: HeadersLike, body: string | Uint8Array, secret: string): Event {
   return new Verifier(secret).verify(headers, body);
 }
 
-/** An event from its JSON, without verification. Throws `VerificationError` if it is not an event. */
+/** Parses an event from JSON, without verification. Throws `VerificationError` if it is not an event. */
 export function parseEvent(text: string): Event {
   let content: unknown;
   try {

@@ -8,7 +8,7 @@ const page = (...sequences: number[]) => ({ body: { items: sequences.map(item), 
 const COMMITTED = { body: { consumer: "c", sequence: 0, lag: 0 } };
 const GONE = problem(404, "not_found");
 
-/** What the requests of a loop were: `read <cursor>`, `commit <sequence>`. */
+/** Summarizes the requests of a loop: `read <cursor>`, `commit <sequence>`. */
 const said = (sent: ReturnType<typeof scripted>["sent"]): string[] =>
   sent.map(({ method, url, body }) =>
     method === "GET" ? `read ${url.searchParams.get("cursor")}` : `commit ${(body as { sequence: number }).sequence}`,

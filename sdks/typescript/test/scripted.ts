@@ -8,7 +8,7 @@ export interface Reply {
   headers?: Record<string, string>;
   body?: unknown;
   fails?: Error;
-  /** There is no response until the request is aborted. */
+  /** Sends no response until the request is aborted. */
   hangs?: boolean;
 }
 
@@ -19,7 +19,7 @@ export interface Sent {
   body: unknown;
 }
 
-/** A client whose requests get the replies in turn, and the requests. */
+/** Returns a client whose requests get the replies in order, and the list of sent requests. */
 export function scripted(...replies: Reply[]): { client: Patchbay; sent: Sent[] } {
   const sent: Sent[] = [];
   const fetch = async (url: string, init: RequestInit): Promise<Response> => {
@@ -54,7 +54,7 @@ export const problem = (status: number, code: string, more: object = {}): Reply 
 });
 export const QUICK = { headers: { "retry-after": "0" } };
 
-/** Rejects when the signal is aborted. As an open socket does, it keeps the process alive until then. */
+/** Rejects when the signal is aborted. Until then, it keeps the process alive, as an open socket does. */
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const socket = setInterval(() => undefined, 60_000);

@@ -9,7 +9,7 @@ const EVENT = {
 };
 export const BODY = JSON.stringify(EVENT);
 
-/** The headers of a request with this body. */
+/** The headers of a signed request with this body. */
 export function signed(body: string, secret = SECRET, ageSeconds = 0): Record<string, string> {
   const time = new Date(Date.now() - ageSeconds * 1000);
   return {

@@ -1,4 +1,4 @@
-// Compiled by `npm run types`, not run: what the compiler must accept, infer and refuse.
+// Compiled by `npm run types`, but not run: what the compiler must accept, infer and reject.
 import {
   ApiError,
   type Event,
@@ -17,7 +17,7 @@ import {
 } from "../src/index.js";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-/** The type of the value is exactly `Expected`. */
+/** Checks that the type of the value is exactly `Expected`. */
 declare function expectType<Expected>(): <Actual>(value: Actual, same: Same<Actual, Expected>) => void;
 
 const client = new Patchbay({ apiKey: "sk_live_x", baseUrl: "https://patchbay.example" });
@@ -35,12 +35,12 @@ void client.webhooks.create({ name: "n", event_types: ["*"] });
 void client.webhooks.create({ name: "n", eventTypes: ["*"], filters: [{ path: "network", op: "equals", value: "x" }] });
 // @ts-expect-error: there is no such operator
 void client.webhooks.create({ name: "n", eventTypes: ["*"], filters: [{ path: "network", op: "like", value: "x" }] });
-// @ts-expect-error: a body is needed
+// @ts-expect-error: the body is required
 void client.webhooks.create();
 // @ts-expect-error: an idempotency key is an option, because the client sends it as a header
 void client.events.publish({ type: "POST_PUBLISHED", data: {}, idempotencyKey: "k" });
 void client.events.publish({ type: "POST_PUBLISHED", data: {} }, { idempotencyKey: "k" });
-// @ts-expect-error: reading has no idempotency key
+// @ts-expect-error: a read has no idempotency key
 void client.webhooks.get("whk_1", { idempotencyKey: "k" });
 // @ts-expect-error: a new webhook has no version
 void client.webhooks.create({ name: "n", eventTypes: ["*"] }, { ifMatch: 1 });
@@ -58,7 +58,7 @@ for await (const webhook of client.webhooks.list()) expectType<Webhook>()(webhoo
 const page = await client.webhooks.list();
 expectType<Webhook[]>()(page.items, true);
 expectType<string | null>()(page.nextCursor, true);
-// @ts-expect-error: other webhooks than a new one have no secret
+// @ts-expect-error: only a new webhook has a secret
 page.items[0]?.secret;
 
 // Events.
@@ -66,7 +66,7 @@ export function receive(event: Event): string {
   if (event.type === "POST_PUBLISHED") {
     expectType<PostPublishedData>()(event.data, true);
     expectType<string>()(event.data.postId, true);
-    // @ts-expect-error: that is a field of other events
+    // @ts-expect-error: this is a field of other events
     event.data.decision;
   }
   // @ts-expect-error: there is no such event type
@@ -86,7 +86,7 @@ export function leftOver(event: Extract<Event, { type: "POST_FAILED" }>): string
 }
 expectType<Event>()(verify(new Headers(), new Uint8Array(), "whsec_x"), true);
 expectType<Event>()(verify({ "webhook-id": ["x"], other: undefined }, "{}", "whsec_x"), true);
-// @ts-expect-error: the body has to be as it was received
+// @ts-expect-error: the body must be the raw body
 new Verifier("whsec_x").verify({}, { type: "POST_PUBLISHED" });
 
 // Errors.
@@ -99,12 +99,12 @@ try {
     expectType<string | null>()(error.requestId, true);
     expectType<number | null>()(error.retryAfter, true);
     expectType<readonly FieldError[]>()(error.errors, true);
-    // @ts-expect-error: an error does not change
+    // @ts-expect-error: an error is immutable
     error.status = 200;
   }
 }
 
-// Results that differ.
+// Results with different types.
 const replay = await client.webhooks.replay("whk_1", { since: "2026-11-01T00:00:00Z", dryRun: true });
 expectType<ReplayPreview | Task>()(replay, true);
 if ("id" in replay) expectType<Task>()(replay, true);
@@ -112,5 +112,5 @@ else expectType<ReplayPreview>()(replay, true);
 
 // Feeds.
 for await (const item of follow(client, "whk_1", { consumer: "billing" })) expectType<FeedItem>()(item, true);
-// @ts-expect-error: a consumer is needed
+// @ts-expect-error: the consumer is required
 follow(client, "whk_1", {});

@@ -3,11 +3,11 @@ import classes from "./charts.module.css";
 import { CHART_HEIGHT, type ChartData } from "./TimeChart";
 import { timeName } from "./times";
 
-/** The values of a chart, newest first. */
+/** The values of a chart as a table, newest first. */
 export default function ChartTable({ title, data }: { title: string; data: ChartData }) {
   const newestFirst = data.times.map((at, index) => ({ at, index })).toReversed();
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a long table scrolls, also by keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a long table scrolls, also with the keyboard
     <section className={classes.tableScroller} style={{ height: CHART_HEIGHT }} tabIndex={0} aria-label={title}>
       <table className={classes.table}>
         <thead>

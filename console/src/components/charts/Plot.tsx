@@ -9,8 +9,8 @@ import { timeName, timeTicks } from "./times";
 const TOP = 10;
 const BOTTOM = 26;
 const RIGHT = 8;
-const GAP = 8; // between the labels of the values and the plot
-const CHARACTER = 6.6; // the width of one in a label, at 11 px
+const GAP = 8; // between the value labels and the plot
+const CHARACTER = 6.6; // the width of a character in a label, at 11 px
 const LABEL_SPACE = 68;
 const TOOLTIP = 190;
 
@@ -21,8 +21,8 @@ interface Props {
 }
 
 /**
- * The drawing of a chart. A time is chosen with the pointer or the arrow keys, as with a slider, so that a screen
- * reader speaks its values.
+ * Draws a chart. The pointer or the arrow keys select a time, as on a slider, so that screen readers announce its
+ * values.
  */
 export default function Plot({ title, summary, data }: Props) {
   const frame = useRef<HTMLDivElement>(null);
@@ -92,7 +92,7 @@ export default function Plot({ title, summary, data }: Props) {
 
 interface Layout {
   left: number;
-  /** The width of one hour or day. */
+  /** The width of one hour or day, in pixels. */
   band: number;
   scale: Scale;
   y: (value: number) => number;
@@ -200,7 +200,7 @@ function Bars({ data, layout, fill }: { data: ChartData; layout: Layout; fill: s
                 x={x}
                 width={width}
                 y={top}
-                // A few failures among thousands are seen too.
+                // Keeps a few failures among thousands visible.
                 height={Math.max(bottom - top, 1.5)}
               />
             )
@@ -247,7 +247,7 @@ function Line({ look, values, x, y, current }: LineProps) {
   );
 }
 
-/** The parts of a line between its gaps. */
+/** The continuous segments of a line, between its gaps. */
 function runs(values: readonly (number | null)[]): { index: number; value: number }[][] {
   const found: { index: number; value: number }[][] = [];
   let isOpen = false;
@@ -283,7 +283,7 @@ function Tooltip({ data, layout, width, index }: { data: ChartData; layout: Layo
   );
 }
 
-/** The values of a time, as a screen reader says them. */
+/** The values at a time, as text for screen readers. */
 function spoken(data: ChartData, index: number): string {
   return t.values(
     timeName(data.times[index] ?? 0, data.step),
@@ -295,7 +295,7 @@ function anchor(x: number, width: number): "middle" | "end" {
   return x > width - RIGHT - 18 ? "end" : "middle";
 }
 
-/** On the middle of a pixel, so that a thin line is sharp. */
+/** Centers a coordinate on a pixel, so that a thin line is sharp. */
 function round(y: number): number {
   return Math.round(y) + 0.5;
 }

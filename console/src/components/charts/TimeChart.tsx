@@ -10,26 +10,26 @@ const Table = lazy(() => import("./ChartTable"));
 
 export const CHART_HEIGHT = 220;
 
-/** How a series looks. Lines also differ by their dashes, and bars by a pattern: never by color alone. */
+/** The look of a series. Lines also differ in their dashes, and bars in their pattern: never in color alone. */
 export type Look = "main" | "second" | "third" | "bad";
 
 export interface Series {
   key: string;
   label: string;
   look: Look;
-  /** A value for each time; null where there is none, which is a gap. */
+  /** One value for each time; null is a gap. */
   values: readonly (number | null)[];
 }
 
 export interface ChartData {
-  /** The starts of the hours or days, in milliseconds. */
+  /** The start times of the hours or days, in milliseconds. */
   times: readonly number[];
   step: Step;
-  /** `bars` are stacked, in this order from below. */
+  /** `bars` are stacked in the order of `series`, from the bottom. */
   kind: "bars" | "lines";
   axis: "count" | "share" | "logarithmic";
   series: readonly Series[];
-  /** A value with its unit, for the axis and the tooltip. */
+  /** Formats a value with its unit, for the axis and the tooltip. */
   format: (value: number) => string;
 }
 
@@ -37,11 +37,11 @@ interface Props {
   title: string;
   /** The main figure of the period. */
   figure?: ReactNode;
-  /** What the chart shows in words, for those who do not see it. */
+  /** What the chart shows, as text for users who cannot see it. */
   summary: string;
-  /** What a reader must know: the unit, or what is not counted. */
+  /** What readers must know: the unit, or what is not counted. */
   note?: string;
-  /** None while it loads. */
+  /** Undefined while it loads. */
   data: ChartData | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** An axis of values: from a value to a share of its length (0 at its start, 1 at its end), and its marks. */
+/** A value axis: maps a value to a fraction of its length (0 at the start, 1 at the end), and has tick marks. */
 export interface Scale {
   at: (value: number) => number;
   ticks: readonly number[];
@@ -9,7 +9,7 @@ export function linear(values: readonly number[], isWhole: boolean): Scale {
   return between(0, Math.max(...values, isWhole ? 4 : 0), isWhole ? 1 : 0);
 }
 
-/** An axis of shares (0 to 1) that ends at 1, and starts at a round number below the lowest value. */
+/** An axis of shares (0 to 1) that ends at 1 and starts at a round number below the lowest value. */
 export function share(values: readonly number[]): Scale {
   const lowest = Math.min(...values, 0.95);
   const step = niceStep((1 - lowest) / 4, 0);
@@ -17,7 +17,7 @@ export function share(values: readonly number[]): Scale {
   return between(first, 1, 0);
 }
 
-/** A logarithmic axis, from and to powers of ten. It needs values above zero. */
+/** A logarithmic axis that starts and ends at powers of ten. All values must be positive. */
 export function logarithmic(values: readonly number[]): Scale {
   const positive = values.filter((value) => value > 0);
   const low = Math.floor(Math.log10(Math.min(...positive, 100)));
@@ -29,13 +29,13 @@ export function logarithmic(values: readonly number[]): Scale {
 function between(start: number, highest: number, smallestStep: number): Scale {
   const step = niceStep((highest - start) / 4, smallestStep);
   const count = Math.max(1, Math.ceil((highest - start) / step - 1e-9));
-  // Whole multiples of the step: sums would have errors such as 0.30000000000000004.
+  // Multiplies the step, because sums would accumulate errors such as 0.30000000000000004.
   const ticks = Array.from({ length: count + 1 }, (_, at) => Number((start + at * step).toPrecision(12)));
   const end = ticks.at(-1) ?? 1;
   return { ticks, at: (value) => (value - start) / (end - start) };
 }
 
-/** The smallest of 1, 2, 2.5 and 5 times a power of ten that is at least `wanted`. */
+/** The smallest number that is at least `wanted` and is 1, 2, 2.5 or 5 times a power of ten. */
 function niceStep(wanted: number, smallest: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(wanted, smallest, 1e-6)));
   const steps = [1, 2, 2.5, 5, 10].map((factor) => factor * power);

@@ -3,7 +3,7 @@ export type Step = "hour" | "day";
 const HOUR_MS = 3_600_000;
 const MS: Record<Step, number> = { hour: HOUR_MS, day: 24 * HOUR_MS };
 
-// Days are those of UTC, as the API counts them; hours are the viewer's.
+// Days are in UTC, as the API counts them; hours are in the viewer's time zone.
 const day = new Intl.DateTimeFormat("en", { month: "short", day: "numeric" });
 const hour = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const utcDay = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", timeZone: "UTC" });
@@ -13,14 +13,14 @@ const longHour = new Intl.DateTimeFormat("en", {
   ...({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const),
 });
 
-/** The starts of all hours or days of a period, in milliseconds. */
+/** The start times of all hours or days in a period, in milliseconds. */
 export function stepsOf(since: string, until: string, step: Step): number[] {
   const found: number[] = [];
   for (let at = Date.parse(since); at < Date.parse(until); at += MS[step]) found.push(at);
   return found;
 }
 
-/** The name of an hour or day, for a tooltip or a table. */
+/** The label of an hour or day, for a tooltip or a table. */
 export function timeName(at: number, step: Step): string {
   return step === "day" ? longDay.format(at) : longHour.format(at);
 }
@@ -30,7 +30,7 @@ export interface TimeTick {
   label: string;
 }
 
-/** Which steps have a mark on the axis, so that at most `most` labels stand beside each other. */
+/** The steps that get a label on the axis, at most `most` of them. */
 export function timeTicks(times: readonly number[], step: Step, most: number): TimeTick[] {
   if (step === "day") {
     const every = [1, 2, 7, 14].find((each) => times.length / each <= most) ?? times.length;

@@ -16,18 +16,18 @@ import { convert, type Kind, kindOf, newFilter, parse, withOp, write } from "./s
 interface Props {
   value: readonly Filter[];
   onChange: (value: Filter[]) => void;
-  /** What the filters look into; undefined if there is no sample. */
+  /** The data to evaluate the filters against; undefined if there is no sample. */
   sample: unknown;
   /** The fields to choose from. */
   fields: readonly Field[];
-  /** Errors of the API, with paths below the filters: `0.path`. */
+  /** The API's errors, with paths relative to the filters: `0.path`. */
   errors?: readonly { path: string; message: string }[];
   label?: string;
-  /** What an empty list means. */
+  /** The text for an empty list: what it means. */
   empty?: string;
 }
 
-/** Filters of a webhook, or of a flow's trigger: paths begin in the event's data. */
+/** Filters of a webhook or of a flow's trigger: their paths start in the event's data. */
 export function EventFilters({
   eventTypes,
   ...props
@@ -39,7 +39,7 @@ export function EventFilters({
   return <FilterBuilder {...props} fields={fields} />;
 }
 
-/** Builds filters against a sample, and shows immediately which of them match it, and its values. */
+/** Builds filters, and immediately shows which of them match a sample, and the values there. */
 export function FilterBuilder({
   value,
   onChange,
@@ -70,7 +70,7 @@ export function FilterBuilder({
       {value.length === 0 && <p className={classes.empty}>{empty}</p>}
       {value.map((filter, at) => (
         <FilterRow
-          // Filters have no ID. With the length, a removed one leaves no draft in the next.
+          // Filters have no ID. The length in the key resets the draft when a filter takes the place of a removed one.
           key={`${value.length}/${at}`}
           filter={filter}
           number={at + 1}
@@ -273,7 +273,7 @@ function Verdict({ filter, sample }: { filter: Filter; sample: unknown }) {
 
 const SHOWN = 60;
 
-/** A value in a line: long text is cut, and a list or an object is named. */
+/** A value on one line: long text is truncated, and a list or an object is only named. */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return t.list;
   if (typeof value === "object" && value !== null) return t.object;
@@ -285,7 +285,7 @@ function fieldAt(fields: readonly Field[], path: string): Field | undefined {
   return fields.find((field) => field.path === path);
 }
 
-/** The errors of the filter at a place: of its path, or of anything else in it. */
+/** The errors of the filter at an index: those of its path, and all others. */
 function errorsOf(errors: NonNullable<Props["errors"]>, at: number): { path?: string; value?: string } {
   const own = errors.filter(({ path }) => path === `${at}` || path.startsWith(`${at}.`));
   const ofPath = own.find(({ path }) => /\.path$/.test(path));

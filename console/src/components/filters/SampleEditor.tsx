@@ -5,7 +5,7 @@ import { useState } from "react";
 import { isObject } from "./evaluate";
 import classes from "./filters.module.css";
 
-/** An event to try filters or a flow with. */
+/** An event for trying out filters or a flow. */
 export interface Sample {
   type: string;
   data: Record<string, unknown>;
@@ -18,11 +18,11 @@ interface Props {
   onChange: (value: Sample) => void;
 }
 
-/** The sample: the catalogue's for an event type, or one's own. The text may be wrong for a while; the value is not. */
+/** Edits the sample: the catalogue's for an event type, or a custom one. The text can be invalid, the value cannot. */
 export function SampleEditor({ value, eventTypes, onChange }: Props) {
   const [draft, setDraft] = useState(() => pretty(value.data));
   const [of, setOf] = useState(value);
-  // Another sample from outside replaces the text.
+  // A new sample from outside replaces the text.
   if (of !== value) {
     setOf(value);
     const parsed = parsedSample(draft);

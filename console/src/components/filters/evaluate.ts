@@ -1,6 +1,6 @@
 import type { EqualsFilter, ExistsFilterInput, InFilter } from "@sdk/generated/models";
 
-/** A filter as the API takes it. */
+/** A filter in the format of the API. */
 export type Filter = EqualsFilter | InFilter | ExistsFilterInput;
 export type Scalar = EqualsFilter["value"];
 export type FilterOp = Filter["op"];
@@ -11,7 +11,7 @@ const SEGMENT = "[^.\\u0000-\\u001f\\u007f]{1,64}";
 const PATH = new RegExp(`^${SEGMENT}(\\.${SEGMENT}){0,7}$`, "u");
 const INDEX = /^(0|[1-9][0-9]*)$/;
 
-/** What a filter finds in data, and whether it passes. */
+/** The value that a filter finds in the data, and whether the data passes. */
 export interface Result {
   passes: boolean;
   isFound: boolean;
@@ -19,15 +19,15 @@ export interface Result {
 }
 
 /**
- * Whether data passes a filter: as `event_filters.py` decides, proved by the same vectors. Only integers beyond 2^53
- * differ, which JavaScript rounds.
+ * Whether data passes a filter, by the rules of `event_filters.py`: the same test vectors verify both. Only integers
+ * beyond 2^53 differ, because JavaScript rounds them.
  */
 export function evaluate(filter: Filter, data: unknown): Result {
   const { isFound, value } = lookUp(data, filter.path);
   return { passes: passes(filter, isFound, value), isFound, found: value };
 }
 
-/** The value at a dot path; a number is the index of a list. A null that is there is found. */
+/** The value at a dot path; a number in it is an index of a list. A null value counts as found. */
 export function lookUp(data: unknown, path: string): { isFound: boolean; value: unknown } {
   let value = data;
   for (const segment of path.split(".")) {
@@ -53,7 +53,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 function passes(filter: Filter, isFound: boolean, value: unknown): boolean {
   if (filter.op === "exists") return isFound === (filter.value ?? true);
-  // A list or an object equals no filter's value: a parsed one is never the same as another.
+  // A list or an object never equals a filter's value, because equality compares references.
   if (filter.op === "equals") return isFound && value === filter.value;
   return isFound && filter.value.some((accepted) => accepted === value);
 }

@@ -1,25 +1,25 @@
 import type { EventTypeInfo } from "@sdk/generated/models";
 import { isObject, isPath, type Scalar } from "./evaluate";
 
-/** A place in data that a filter, or a value of a flow's step, can name. */
+/** A path in data that a filter, or a value of a flow's step, can refer to. */
 export interface Field {
   path: string;
-  /** Types of JSON Schema, such as `string`; none if it is not known. */
+  /** JSON Schema types, such as `string`; empty if unknown. */
   types: readonly string[];
   description?: string;
-  /** The only values that it has, if the schema lists them. */
+  /** The only allowed values, if the schema lists them. */
   values?: readonly Scalar[];
 }
 
 const MOST_FIELDS = 300;
 const DEEPEST = 8;
 
-/** The fields of the data of events: those of all the types, each once. */
+/** The fields of the events' data: those of all types, without duplicates. */
 export function eventFields(eventTypes: readonly Pick<EventTypeInfo, "schema">[]): Field[] {
   return unique(eventTypes.flatMap(({ schema }) => schemaFields(schema)));
 }
 
-/** The fields that a JSON Schema describes; a list has one for its first entry. */
+/** The fields that a JSON Schema describes. For a list, they include its first entry. */
 export function schemaFields(schema: unknown, prefix = ""): Field[] {
   if (!isObject(schema) || depth(prefix) > DEEPEST) return [];
   const inner: [string, unknown][] = isObject(schema.properties) ? Object.entries(schema.properties) : [];
@@ -37,7 +37,7 @@ export function schemaFields(schema: unknown, prefix = ""): Field[] {
   });
 }
 
-/** The fields that a value has: of an event as it was published, or of a step's output. */
+/** The fields of a value, such as a published event or a step's output. */
 export function sampleFields(sample: unknown, prefix = ""): Field[] {
   if (depth(prefix) > DEEPEST) return [];
   const inner = Array.isArray(sample)
@@ -52,7 +52,7 @@ export function sampleFields(sample: unknown, prefix = ""): Field[] {
   });
 }
 
-/** Each path once, as it is described first. */
+/** Removes duplicate paths. The first description of a path wins. */
 export function unique(fields: readonly Field[]): Field[] {
   const byPath = new Map<string, Field>();
   for (const field of fields) if (!byPath.has(field.path)) byPath.set(field.path, field);
@@ -63,7 +63,7 @@ export function isScalar(value: unknown): value is Scalar {
   return value === null || ["string", "number", "boolean"].includes(typeof value);
 }
 
-/** The type of a value, in the words of JSON Schema. */
+/** The JSON Schema type of a value. */
 export function typeOf(value: unknown): string {
   if (value === null) return "null";
   return Array.isArray(value) ? "array" : typeof value;

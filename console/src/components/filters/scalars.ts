@@ -3,7 +3,7 @@ import type { Field } from "./fields";
 
 const LONGEST_TEXT = 256;
 
-/** How the value of a filter is written. */
+/** The type of a filter's value in the form. */
 export type Kind = "text" | "number" | "boolean" | "null";
 
 export function kindOf(value: Scalar): Kind {
@@ -11,7 +11,7 @@ export function kindOf(value: Scalar): Kind {
   return typeof value === "string" ? "text" : (typeof value as "number" | "boolean");
 }
 
-/** The value of a kind that is nearest to another value. */
+/** Converts a value to the closest value of another kind. */
 export function convert(value: Scalar, kind: Kind): Scalar {
   if (kind === "null") return null;
   if (kind === "boolean") return value === true || value === "true";
@@ -20,7 +20,7 @@ export function convert(value: Scalar, kind: Kind): Scalar {
 }
 
 /**
- * An entry of a list as text. Text is as it is, unless it would be read as another value: then it has quotes.
+ * Formats a list entry as text. A string gets quotes only if it would otherwise be parsed as another value.
  * `parse` is the inverse.
  */
 export function write(value: Scalar): string {
@@ -28,7 +28,7 @@ export function write(value: Scalar): string {
   return parse(value) === value ? value : JSON.stringify(value);
 }
 
-/** What a text means: a number, true, false, null, a text in quotes, or else the text. */
+/** Parses text: a number, true, false, null, a quoted string, or otherwise the text itself. */
 export function parse(text: string): Scalar {
   const isLiteral = /^(true|false|null|-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|".*")$/s.test(text);
   if (!isLiteral) return text;
@@ -39,14 +39,14 @@ export function parse(text: string): Scalar {
   }
 }
 
-/** A new filter on a field: with the value that the sample has there, so that it matches. */
+/** A new filter on a field, with the value from the sample, so that it matches. */
 export function newFilter(path: string, found: unknown, field?: Field): Filter {
   const isLong = typeof found === "string" && found.length > LONGEST_TEXT;
   if (isLong || (typeof found === "object" && found !== null)) return { path, op: "exists", value: true };
   return { path, op: "equals", value: initialValue(found, field) };
 }
 
-/** A filter with another operation, and what stays of its value. */
+/** Changes the operator of a filter, and keeps as much of its value as possible. */
 export function withOp(filter: Filter, op: FilterOp, found: unknown): Filter {
   const { path } = filter;
   if (filter.op === op) return filter;

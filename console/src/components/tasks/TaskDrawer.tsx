@@ -21,7 +21,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** A task: what was asked for, how far it is, and a way to stop it. */
+/** A task: what was requested, its progress, and a way to stop it. */
 export function TaskDrawer({ task, names, onClose }: Props) {
   return (
     <Drawer opened={task !== null} onClose={onClose} title={task === null ? t.title : taskName(task)}>

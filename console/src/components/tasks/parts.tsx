@@ -10,7 +10,7 @@ export const TONES: Record<TaskStatus, Tone> = {
   CANCELLED: "neutral",
 };
 
-/** The webhook of a task in words, or null for a task of the whole workspace. */
+/** The name of a task's webhook, or null for a task of the whole workspace. */
 export function webhookOf({ webhookId }: Task, names: ReadonlyMap<string, string> | undefined): string | null {
   if (webhookId === null) return null;
   const name = names?.get(webhookId);
@@ -21,7 +21,7 @@ export function taskName(task: Task): string {
   return t.types[task.type] ?? task.type;
 }
 
-/** How far a task is: a bar, and numbers. */
+/** The progress of a task: a bar and numbers. */
 export function Progress({ task: { done, total, status } }: { task: Task }) {
   const text = t.progress(done, total);
   const isKnown = total !== null && total > 0;

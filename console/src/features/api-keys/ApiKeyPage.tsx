@@ -102,7 +102,7 @@ function Actions({ apiKey, isRotated }: { apiKey: ApiKey; isRotated: boolean }) 
   const [isRotating, rotation] = useDisclosure(false);
   const [isRevoking, confirm] = useDisclosure(false);
   const revoke = useRevokeKey(apiKey, confirm.close);
-  // The server lets no one change a key that may do more than they.
+  // The server does not let callers change a key that has more permissions than they have.
   if (!apiKey.scopes.every((scope) => mayGrant(scope, session))) return null;
   return (
     <>
@@ -192,7 +192,7 @@ const LOG_COLUMNS: readonly Column<LogEntry>[] = [
   },
 ];
 
-/** The key that replaced this one, as the entry of its rotation names it. */
+/** The key that replaced this one, according to the log entry of the rotation. */
 function successorOf(entries: readonly LogEntry[]): string | null {
   const detail = entries.find(({ action }) => action === "api_key.rotated")?.detail;
   return detail?.match(/\bkey_\w+/)?.[0] ?? null;

@@ -16,7 +16,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** The form for a new key, and then the key. */
+/** Shows the form for a new key, and then the key. */
 export function CreateKey({ preset, opened, onClose }: Props) {
   const { scopes } = useSession();
   const [created, setCreated] = useState<ApiKeyWithSecret | null>(null);
@@ -32,7 +32,7 @@ export function CreateKey({ preset, opened, onClose }: Props) {
         onClose={close}
         size={640}
         title={t.form.createTitle}
-        // A click beside it would lose what is filled in.
+        // A click outside would discard the input.
         closeOnClickOutside={false}
       >
         <KeyForm

@@ -10,7 +10,7 @@ const BOTTOM = 22;
 const TOP = 10;
 const PLOT = HEIGHT - TOP - BOTTOM;
 
-/** A key's requests of each of the last 30 days, as bars with the key's limit. Arrow keys move between days. */
+/** A key's requests on each of the last 30 days, as bars with the key's limit. Arrow keys move between days. */
 export function DailyUse({ apiKey }: { apiKey: ApiKey }) {
   const days = apiKey.usage.daily ?? [];
   const [active, setActive] = useState<number | null>(null);
@@ -18,7 +18,7 @@ export function DailyUse({ apiKey }: { apiKey: ApiKey }) {
   const total = days.reduce((sum, { count }) => sum + count, 0);
   if (total === 0) return <p className={classes.none}>{t.use.none}</p>;
   const limit = apiKey.rateLimitPerDay;
-  // The limit is drawn where use comes near it; far above, it would make all bars flat.
+  // The limit is drawn only if usage comes near it. A much higher limit would flatten all bars.
   const hasLimit = most >= limit / 4;
   const top = niceTop(hasLimit ? Math.max(most, limit) : most);
   const step = (WIDTH - LEFT) / days.length;
@@ -44,7 +44,7 @@ export function DailyUse({ apiKey }: { apiKey: ApiKey }) {
         className={classes.chart}
         role="img"
         aria-label={t.use.summary(total, most)}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys move between its days
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys move between the days
         tabIndex={0}
         onKeyDown={onKeyDown}
         onFocus={() => setActive((old) => old ?? days.length - 1)}
@@ -125,7 +125,7 @@ export function DailyUse({ apiKey }: { apiKey: ApiKey }) {
   );
 }
 
-/** The next of 2, 4, 6, 8, 10, 20, 40 … at or above: half of it is a whole number. */
+/** The next of 2, 4, 6, 8, 10, 20, 40 … that is not less: half of it is a whole number. */
 function niceTop(value: number): number {
   const size = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
   return [2, 4, 6, 8, 10, 20].map((factor) => factor * size).find((top) => top >= value) ?? value;

@@ -6,7 +6,7 @@ import { KeyForm } from "./KeyForm";
 import { useUpdateKey } from "./queries";
 import { changesOf, termsOf } from "./terms";
 
-/** The form of a key that exists. It sends only what was changed. */
+/** The form for an existing key. It sends only the changes. */
 export function EditKey({ apiKey, opened, onClose }: { apiKey: ApiKey; opened: boolean; onClose: () => void }) {
   const { scopes } = useSession();
   const update = useUpdateKey(apiKey);

@@ -16,7 +16,7 @@ import { type DeliverKind, type ExpiryChoice, ownScopes, type RotationKind, type
 interface Props {
   initial: Terms;
   submit: string;
-  /** A key that exists: what it has decides more than the defaults. */
+  /** Whether the key exists: its values take precedence over the defaults. */
   isEdit?: boolean;
   isRunning: boolean;
   error: unknown;
@@ -24,7 +24,7 @@ interface Props {
   onCancel: () => void;
 }
 
-/** The fields that show their own errors. */
+/** The fields that show their errors themselves. */
 const FIELDS = ["name", "scopes", "rateLimitPerHour", "rateLimitPerDay", "expiresAt", "rotation"];
 
 type Set = <Name extends keyof Terms>(name: Name, value: Terms[Name]) => void;
@@ -35,7 +35,7 @@ interface PartProps {
   errors: Record<string, string>;
 }
 
-/** The terms of a key: who uses it, what it may do, how much, and for how long. */
+/** The terms of a key: who uses it, its permissions, its limits, and its lifetime. */
 export function KeyForm({ initial, submit, isEdit = false, isRunning, error, onSubmit, onCancel }: Props) {
   const { role } = useSession();
   const [terms, setTerms] = useState(initial);
@@ -235,7 +235,7 @@ interface WebhookProps {
   error: string | undefined;
 }
 
-/** A choice of the workspace's webhooks, or an ID if the session may not list them. */
+/** Selects one of the workspace's webhooks, or takes an ID if the session may not list them. */
 function WebhookInput({ value, onChange, error }: WebhookProps) {
   const canList = useCan("webhooks:read");
   const webhooks = useQuery({ ...targetWebhooks, enabled: canList });

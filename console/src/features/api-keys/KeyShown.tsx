@@ -10,12 +10,12 @@ import { useState } from "react";
 
 interface Props {
   created: ApiKeyWithSecret | null;
-  /** Until when the key continues that this one replaces; null if it has ended, absent if there is none. */
+  /** When the replaced key stops working; null if it already has, absent if no key was replaced. */
   oldUntil?: string | null | undefined;
   onClose: () => void;
 }
 
-/** Shows a new key, this once. It cannot be closed by mistake: only after its reader says that it is stored. */
+/** Shows a new key, only once. To prevent accidents, it closes only after the user confirms that the key is stored. */
 export function KeyShown({ created, oldUntil, onClose }: Props) {
   return (
     <Modal

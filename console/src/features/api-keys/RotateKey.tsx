@@ -9,7 +9,7 @@ import { KeyShown } from "./KeyShown";
 import classes from "./parts.module.css";
 import { useRotateKey } from "./queries";
 
-/** Asks how long the old key continues, and then shows the new one. */
+/** Asks how long the old key stays valid, and then shows the new key. */
 export function RotateKey({ apiKey, opened, onClose }: { apiKey: ApiKey; opened: boolean; onClose: () => void }) {
   const [overlap, setOverlap] = useState("86400");
   const [rotated, setRotated] = useState<{ key: ApiKeyWithSecret; oldUntil: string | null } | null>(null);
@@ -63,7 +63,7 @@ export function RotateKey({ apiKey, opened, onClose }: { apiKey: ApiKey; opened:
   );
 }
 
-/** When the old key ends: after the overlap, or earlier if it expires before. Null for now. */
+/** When the old key stops working: after the overlap, or earlier if it expires before. Null means now. */
 function endOf({ expiresAt }: ApiKey, overlapSeconds: number): string | null {
   if (overlapSeconds === 0) return null;
   const end = Date.now() + overlapSeconds * 1000;

@@ -12,7 +12,7 @@ interface Props {
   error?: string | undefined;
 }
 
-/** The scopes that the caller may grant, by resource and verb, with presets. */
+/** Selects from the scopes that the caller may grant, by resource and verb, with presets. */
 export function ScopeMatrix({ value, onChange, error }: Props) {
   const { scopes } = useSession();
   const rows = useMemo(() => scopeRows(scopes), [scopes]);

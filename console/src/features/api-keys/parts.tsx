@@ -12,14 +12,14 @@ export function expiresSoon({ status, expiresAt }: ApiKey): boolean {
   return status === "ACTIVE" && expiresAt !== null && Date.parse(expiresAt) - Date.now() < SOON_MS;
 }
 
-/** A key's status, or what needs attention about an active one. */
+/** A key's status, or a warning if an active key needs attention. */
 export function keyStatus(key: ApiKey): { tone: Tone; children: string } {
   if (expiresSoon(key)) return { tone: "warning", children: t.expiresSoon };
   if (key.status === "ACTIVE" && key.lastError !== null) return { tone: "warning", children: t.rotationFailed };
   return { tone: TONES[key.status], children: t.statuses[key.status] };
 }
 
-/** A preset's name if the key has just its scopes, or the first of them. */
+/** The name of the preset with exactly the key's scopes, or the key's first scope. */
 export function accessOf({ scopes }: Pick<ApiKey, "scopes">): string {
   const preset = scopes.length > 1 ? wholePreset(scopes) : null;
   if (preset !== null) return t.presets[preset];
@@ -27,7 +27,7 @@ export function accessOf({ scopes }: Pick<ApiKey, "scopes">): string {
   return others.length === 0 ? first : t.andMore(first, others.length);
 }
 
-/** How much of a limit is used, as a bar with words. */
+/** Usage of a limit, as a bar with text. */
 export function Meter({ used, limit }: { used: number; limit: number }) {
   const share = Math.min(used / limit, 1);
   const state = share >= 1 ? "full" : share >= 0.8 ? "near" : "low";
@@ -37,7 +37,7 @@ export function Meter({ used, limit }: { used: number; limit: number }) {
         {t.meter.words(used, limit)}
         {state !== "low" && <span className={classes[state]}>{t.meter.state[state]}</span>}
       </span>
-      {/* biome-ignore lint/a11y/useSemanticElements: browsers let no one style a <meter> */}
+      {/* biome-ignore lint/a11y/useSemanticElements: browsers do not support styling <meter> */}
       <span
         className={classes.track}
         role="meter"
@@ -53,7 +53,7 @@ export function Meter({ used, limit }: { used: number; limit: number }) {
   );
 }
 
-/** A key's name, above what is left of the key. */
+/** A key's name, above the masked key. */
 export function KeyName({ apiKey }: { apiKey: ApiKey }) {
   return <TwoLines first={apiKey.name} second={<span className={classes.masked}>{apiKey.maskedKey}</span>} />;
 }

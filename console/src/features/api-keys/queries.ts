@@ -18,7 +18,7 @@ export const apiKeyLog = (id: string) =>
     api().apiKeys.listLogs(id, { ...page, limit: 50 }, options),
   );
 
-/** The webhooks that a new key can be delivered to. */
+/** The webhooks that new keys can be delivered to. */
 export const targetWebhooks = queryOptions({
   queryKey: ["webhooks", "targets"],
   queryFn: async ({ signal }): Promise<Webhook[]> => (await api().webhooks.list({ limit: 100 }, { signal })).items,

@@ -6,7 +6,7 @@ export const PRESETS = ["publisher", "automations", "viewer", "member", "admin"]
 
 export type Preset = (typeof PRESETS)[number];
 
-/** The scopes of each preset. Those of roles are the server's own: tests/contract compares them. */
+/** The scopes of each preset. The roles' scopes must be those of the server: tests/contract compares them. */
 const SCOPES: Record<Preset, readonly string[]> = {
   publisher: ["events:publish"],
   automations: ["automations:use"],
@@ -17,12 +17,12 @@ const SCOPES: Record<Preset, readonly string[]> = {
 
 const PATCHBAYS = new Set([...roles.owner, "actions:handle", "publications:review"]);
 
-/** Whether the session may grant a scope, and so change a key that has it. Roles may also grant the platform's own. */
+/** Whether the session may grant a scope, and so edit keys with it. Some roles may also grant the platform's own. */
 export function mayGrant(scope: string, { scopes, role }: Pick<Session, "scopes" | "role">): boolean {
   return scopes.has(scope) || (!PATCHBAYS.has(scope) && grantsOwn(role));
 }
 
-/** Whether a role may grant scopes that Patchbay only stores. */
+/** Whether a role may grant the platform's own scopes, which Patchbay only stores. */
 export function grantsOwn(role: string | null): boolean {
   return role === "admin" || role === "owner";
 }
@@ -36,7 +36,7 @@ export function presetScopes(preset: Preset, grantable: ReadonlySet<string>): st
   return SCOPES[preset].filter((scope) => grantable.has(scope));
 }
 
-/** Whether the caller may grant all of a preset. */
+/** Whether the caller may grant all scopes of a preset. */
 export function isWhole(preset: Preset, grantable: ReadonlySet<string>): boolean {
   return SCOPES[preset].every((scope) => grantable.has(scope));
 }
@@ -47,7 +47,7 @@ export function wholePreset(scopes: readonly string[]): Preset | null {
   return PRESETS.find((preset) => SCOPES[preset].length === own.size && isWhole(preset, own)) ?? null;
 }
 
-/** Of what the caller may grant, the preset with exactly these scopes, if there is one. */
+/** The preset with exactly these scopes, counting only scopes that the caller may grant; null if there is none. */
 export function presetOf(scopes: readonly string[], grantable: ReadonlySet<string>): Preset | null {
   const wanted = [...scopes].sort().join(" ");
   return PRESETS.find((preset) => presetScopes(preset, grantable).sort().join(" ") === wanted) ?? null;
@@ -58,7 +58,7 @@ export interface ScopeRow {
   resource: string;
   read: string | null;
   write: string | null;
-  /** Scopes with other verbs. */
+  /** Scopes with verbs other than read and write. */
   others: string[];
 }
 
@@ -66,7 +66,7 @@ export function verbOf(scope: string): string {
   return scope.slice(scope.indexOf(":") + 1);
 }
 
-/** Scopes as rows of the matrix, by resource. */
+/** Groups scopes into rows of the matrix, by resource. */
 export function scopeRows(scopes: Iterable<string>): ScopeRow[] {
   const rows = new Map<string, ScopeRow>();
   for (const scope of [...scopes].sort()) {
@@ -81,7 +81,7 @@ export function scopeRows(scopes: Iterable<string>): ScopeRow[] {
   return [...rows.values()];
 }
 
-/** Whether a word has the form of a scope. The server checks its spelling. */
+/** Whether a word has the format of a scope. The server checks whether it exists. */
 export function isScope(word: string): boolean {
   return /^[a-z][a-z0-9-]{0,31}:[a-z][a-z0-9-]{0,31}$/.test(word);
 }

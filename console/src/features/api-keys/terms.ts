@@ -6,16 +6,16 @@ export type ExpiryChoice = "never" | "d30" | "d90" | "d365" | "date";
 export type RotationKind = "workspace" | "never" | "days";
 export type DeliverKind = "remind" | "webhook" | "secret";
 
-/** What the form of a key has in its fields. */
+/** The values of the form for a key. */
 export interface Terms {
   name: string;
   scopes: string[];
-  /** The platform's own scopes, as they are written. */
+  /** The platform's own scopes, as entered. */
   own: string;
   perHour: string;
   perDay: string;
   expiry: ExpiryChoice;
-  /** The last day, in the viewer's zone: YYYY-MM-DD. */
+  /** The last day of validity, in the viewer's time zone: YYYY-MM-DD. */
   date: string;
   rotation: RotationKind;
   everyDays: string;
@@ -43,7 +43,7 @@ export function emptyTerms(scopes: string[]): Terms {
   };
 }
 
-/** The terms of a key. Scopes that the matrix does not show are the platform's own. */
+/** The terms of an existing key. Scopes that the matrix does not show are the platform's own. */
 export function termsOf(key: ApiKey, shown: ReadonlySet<string>): Terms {
   const { rotation } = key;
   const target = rotation?.deliverTo ?? null;
@@ -67,7 +67,7 @@ export function ownScopes(own: string): string[] {
   return own.split(/[\s,]+/).filter(Boolean);
 }
 
-/** The request for these terms. `pinned` is the policy that was read: its target stays confirmed if it is the same. */
+/** The request for these terms. `pinned` is the stored policy: its target stays confirmed if it does not change. */
 export function requestOf(terms: Terms, pinned: KeyRotation | null = null): Required<CreateApiKey> {
   return {
     name: terms.name.trim(),
@@ -79,12 +79,12 @@ export function requestOf(terms: Terms, pinned: KeyRotation | null = null): Requ
   };
 }
 
-/** The fields of a request that differ from the key. A day that was not changed keeps its time. */
+/** The fields of a request that differ from the key. A day that did not change keeps its time of day. */
 export function changesOf(key: ApiKey, shown: ReadonlySet<string>, terms: Terms): Partial<Required<CreateApiKey>> {
   const before = termsOf(key, shown);
   const request = requestOf(terms, key.rotation);
   const addsScopes = request.scopes.some((scope) => !key.scopes.includes(scope));
-  // Without the pin, the request confirms that the receiver of new keys gets the added scopes.
+  // Leaving out the pin confirms that the receiver of new keys gets the added scopes.
   if (addsScopes && request.rotation?.deliverTo) request.rotation = rotationOf(terms, null);
   const isSame: Record<keyof Required<CreateApiKey>, boolean> = {
     name: request.name === key.name,

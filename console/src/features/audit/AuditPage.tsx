@@ -57,7 +57,7 @@ function Content() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const { actor, action, target, outcome, period = "7d", entry } = search;
-  // The start of the period stays as it is until a filter changes.
+  // The start of the period does not change until a filter changes.
   const list = useList(
     useMemo(() => auditList({ actor, action, target, outcome, period }), [actor, action, target, outcome, period]),
   );
@@ -133,7 +133,7 @@ function Content() {
   );
 }
 
-/** What was asked for, above its target. */
+/** The requested action, above its target. */
 function What({ entry: { action, outcome, fields, target } }: { entry: AuditEntry }) {
   return (
     <>
@@ -150,7 +150,7 @@ interface TextFilterProps {
   onChange: (value: string | undefined) => void;
 }
 
-/** A filter that the server applies: it waits until the typing pauses. */
+/** A filter that the server applies. It waits until the user stops typing. */
 function TextFilter({ label, icon, value = "", onChange }: TextFilterProps) {
   const [text, setText] = useState(value);
   const apply = useDebouncedCallback((next: string) => onChange(next.trim() || undefined), 400);
@@ -172,7 +172,7 @@ function TextFilter({ label, icon, value = "", onChange }: TextFilterProps) {
   );
 }
 
-/** The actions that have words, by resource. */
+/** The actions that have a text, grouped by resource. */
 const ACTIONS = [...new Set(t.actions().map(resourceOf))].map((resource) => ({
   group: t.resources[resource] ?? resource,
   items: t

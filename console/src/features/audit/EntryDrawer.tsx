@@ -15,7 +15,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** All of one request. */
+/** Shows all details of one request. */
 export function EntryDrawer({ entry, onFilter, onClose }: Props) {
   return (
     <Drawer opened={entry !== null} onClose={onClose} title={entry ? t.what(entry.action) : t.detail.title}>

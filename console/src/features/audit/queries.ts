@@ -6,7 +6,7 @@ import type { AuditSearch } from "./routes";
 const HOUR_MS = 3_600_000;
 const PERIODS: Record<string, number> = { "24h": 24 * HOUR_MS, "7d": 7 * 24 * HOUR_MS, "30d": 30 * 24 * HOUR_MS };
 
-/** The requests that match. The period starts at a whole minute, so that all pages of a list have the same start. */
+/** The matching requests. The period starts at a full minute, so that all pages of a list have the same start. */
 export function auditList({ actor, action, target, outcome, period }: AuditSearch) {
   const length = PERIODS[period ?? ""];
   const since = length && new Date(Math.floor((Date.now() - length) / 60_000) * 60_000).toISOString();

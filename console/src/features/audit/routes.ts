@@ -3,7 +3,7 @@ import { createRoute, lazyRouteComponent } from "@tanstack/react-router";
 
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 
-/** What the list is narrowed to, and the open request. */
+/** The filters of the list, and the open request. */
 export interface AuditSearch {
   actor?: string;
   action?: string;

@@ -5,7 +5,7 @@ import { type Platform, automations as t } from "@strings/automations";
 import { Link } from "@tanstack/react-router";
 import classes from "./AutomationsPage.module.css";
 
-/** How a platform is connected: a key, the app, and the first automation. */
+/** The steps to connect a platform: a key, the app, and the first automation. */
 export function ConnectSteps({ platform }: { platform: Platform }) {
   const steps = t.connect.steps[platform];
   return (

@@ -38,7 +38,7 @@ const COLUMNS: readonly Column<Hook>[] = [
   },
 ];
 
-/** What automations of a platform listen to. */
+/** The hooks of a platform: what its automations listen to. */
 export function Hooks({ platform }: { platform: Platform }) {
   const { open } = route.useSearch();
   const navigate = route.useNavigate();

@@ -39,7 +39,7 @@ const COLUMNS: readonly Column<Run>[] = [
   },
 ];
 
-/** The actions that automations of a platform asked for. */
+/** The actions that a platform's automations requested. */
 export function Runs({ platform }: { platform: Platform }) {
   const { status, open } = route.useSearch();
   const navigate = route.useNavigate();

@@ -14,7 +14,7 @@ import { templateList } from "./queries";
 
 const route = getRouteApi("/pages/automations");
 
-/** Ready-made automations of a platform, and what to build for each. */
+/** A platform's ready-made automations, and how to build each of them. */
 export function Templates({ platform }: { platform: Platform }) {
   const { open } = route.useSearch();
   const navigate = route.useNavigate();

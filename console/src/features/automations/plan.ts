@@ -1,18 +1,18 @@
 import type { Hook, Integration } from "@sdk/generated/models";
 import { automations as t } from "@strings/automations";
 
-/** The plan of a template, as `metadata.template` has it. */
+/** The plan of a template, from `metadata.template`. */
 export interface Plan {
   when: string;
   onlyIf: string[];
   steps: { title: string; fields: [name: string, value: string][] }[];
-  /** The key of the flow template that does the same, if there is one. */
+  /** The key of the equivalent flow template, if there is one. */
   flow: string | null;
 }
 
 type Json = Record<string, unknown>;
 
-/** The plan of a template in words; null if its metadata has none. */
+/** The plan of a template as text; null if its metadata has none. */
 export function planOf({ metadata }: Integration): Plan | null {
   const template = metadata.template;
   if (!isObject(template) || !isObject(template.when) || !Array.isArray(template.then)) return null;
@@ -34,7 +34,7 @@ export function planOf({ metadata }: Integration): Plan | null {
   };
 }
 
-/** A filter in words. */
+/** Describes a filter as text. */
 export function filterWords(filter: Hook["filters"][number] | Json): string {
   const path = String(filter.path);
   if (filter.op === "exists") return filter.value ? t.filter.exists(path) : t.filter.missing(path);

@@ -7,9 +7,9 @@ const text = (value: unknown) => (typeof value === "string" && value !== "" ? va
 export interface AutomationsSearch {
   platform?: Platform;
   tab?: "hooks" | "runs";
-  /** The status of runs. */
+  /** The status to filter runs by. */
   status?: string;
-  /** The template, the hook or the run that is open. */
+  /** The open template, hook or run. */
   open?: string;
 }
 

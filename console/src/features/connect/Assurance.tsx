@@ -4,7 +4,7 @@ import { IconAlertTriangle, IconShieldCheck } from "@tabler/icons-react";
 import classes from "./ConnectPage.module.css";
 import { labelOf } from "./session";
 
-/** Where people sign in, and who says so: Patchbay for a provider that it knows, or else the workspace. */
+/** Where users sign in, and who vouches for it: Patchbay for a provider that it knows, otherwise the workspace. */
 export function Assurance({ integration, who }: { integration: ConnectableIntegration; who: string }) {
   const { isKnown, authorizationOrigin } = integration;
   return (

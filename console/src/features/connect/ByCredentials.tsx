@@ -19,7 +19,7 @@ interface Props {
   onDone: (connection: Connection) => void;
 }
 
-/** The credentials that the provider's accounts have: hosts and keys. */
+/** Connects an account with the credentials that the provider uses, such as hosts and keys. */
 export function ByCredentials({ client, integration, who, onDone }: Props) {
   const [values, setValues] = useState<FieldValues>({});
   const [error, setError] = useState<unknown>(null);

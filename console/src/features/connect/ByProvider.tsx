@@ -16,7 +16,7 @@ interface Props {
   onDone: (connection: Connection) => void;
 }
 
-/** What the provider will be asked for, and the way to its page. */
+/** Shows what access will be requested, and leads to the provider's page. */
 export function ByProvider({ client, integration, who, onDone }: Props) {
   const { scopes } = integration;
   const providerName = labelOf(integration);

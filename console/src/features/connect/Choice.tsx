@@ -10,7 +10,7 @@ interface Props {
   onChoose: (chosen: ConnectableIntegration) => void;
 }
 
-/** The integrations of a link, one of which its holder connects. */
+/** The integrations of a link. The user chooses one to connect. */
 export function Choice({ integrations, onChoose }: Props) {
   return (
     <section aria-labelledby="choose">

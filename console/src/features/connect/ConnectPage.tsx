@@ -18,7 +18,7 @@ import { Choice } from "./Choice";
 import classes from "./ConnectPage.module.css";
 import { connectClient, labelOf, useConnectSession } from "./session";
 
-/** The page of a connect link: who asks for which account, and the way to connect it. */
+/** The page of a connect link: who requests access to which account, and how to connect it. */
 export function ConnectPage({ token }: { token: string | null }) {
   const client = useMemo(() => (token === null ? null : connectClient(token)), [token]);
   const { loaded, reload } = useConnectSession(client);
@@ -43,7 +43,7 @@ export function ConnectPage({ token }: { token: string | null }) {
   );
 }
 
-/** A link that was revoked, has expired or never was: the API says which. Other errors may pass. */
+/** For a revoked, expired or unknown link, the API says which it is. Other errors may be temporary. */
 function Failed({ error, onRetry }: { error: unknown; onRetry: () => void }) {
   if (!(error instanceof ApiError && error.status === 401)) {
     return (
@@ -98,8 +98,8 @@ function Open({ client, session }: { client: Patchbay; session: Session }) {
 }
 
 /**
- * Who asks, and for what. The names are what the link's creator wrote, so the workspace's ID is there too: nobody
- * chooses that.
+ * Who requests access, and to what. The link's creator wrote the names, so the workspace's ID is shown too: nobody
+ * can choose that.
  */
 function Who({ session, who, chosen }: { session: Session; who: string; chosen: ConnectableIntegration | null }) {
   const { workspaceId, requestedBy, expiresAt } = session;
@@ -126,7 +126,7 @@ function Who({ session, who, chosen }: { session: Session; who: string; chosen: 
   );
 }
 
-/** A row of its own, so that a name cannot look like the next fact. */
+/** One fact per row, so that a name cannot look like the next fact. */
 function Fact({ name, children }: { name: string; children: ReactNode }) {
   return (
     <div>
@@ -151,7 +151,7 @@ function Frame({ onBack, children }: { onBack: (() => void) | undefined; childre
   );
 }
 
-/** The API accepts only allowed origins; a `javascript:` address would be one too many. */
+/** The API accepts only allowed origins; this check is a second defense against `javascript:` URLs. */
 function GoBack({ url }: { url: string | null }) {
   if (url === null || !isHttp(url)) return null;
   return (

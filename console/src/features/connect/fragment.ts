@@ -1,4 +1,4 @@
-/** The token of a connect link is its fragment. This module removes it before anything else runs. */
+/** The fragment is the token of a connect link. This module removes it before anything else runs. */
 const fragment = location.hash.slice(1);
 
 if (fragment) history.replaceState(history.state, "", location.pathname);

@@ -1,14 +1,14 @@
 /**
- * The page that a provider's redirect ends on, in a window of its own. It hands the fragment's parameters to the page
+ * The page that a provider's redirect ends on, in a separate window. It passes the fragment's parameters to the page
  * that waits for their state, and closes itself. It has no token.
  *
- * Without parameters it is the relay of a page that is in another site's frame: see `openProviderWindow`.
+ * Without parameters, it is the relay of a page in another site's frame: see `openProviderWindow`.
  */
 import "./return.css";
 import { CHANNEL, type ConnectMessage, go, openBlank, type Redirect, waitFor } from "@api/providerWindow";
 import { connect as t } from "@strings/connect";
 
-/** After this time, no one waits for the parameters. */
+/** If no page has taken the parameters after this time, none is waiting for them. */
 const PATIENCE_MS = 4_000;
 
 const parameters: Redirect = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
@@ -60,7 +60,7 @@ function relay(opener: Window): void {
   tell({ type: "relay" });
 }
 
-/** A browser closes only windows that a script opened; in the others, the text stays. */
+/** Browsers close only windows that a script opened. In other windows, the text stays. */
 function leave(): void {
   message.textContent = t.return.done;
   document.querySelector("button")?.remove();

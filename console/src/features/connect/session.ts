@@ -8,7 +8,7 @@ export type Loaded =
   | { status: "loaded"; session: ConnectPage }
   | { status: "failed"; error: unknown };
 
-/** The client with the link's token, which allows only the calls that a connection needs. */
+/** A client with the link's token, which allows only the calls that are needed to connect an account. */
 export function connectClient(token: string): Patchbay {
   return new Patchbay({ apiKey: token, baseUrl: location.origin });
 }
@@ -35,12 +35,12 @@ export function useConnectSession(client: Patchbay | null): { loaded: Loaded; re
   return { loaded, reload: () => load() };
 }
 
-/** What people call the provider: its own name, or the integration's if Patchbay does not know the provider. */
+/** The display name of the provider: its own name, or the integration's if Patchbay does not know the provider. */
 export function labelOf({ name, provider, providerName }: ConnectableIntegration): string {
   return providerName === provider ? name : providerName;
 }
 
-/** Start a flow. The link itself sets the scopes and the connection's name. Only OAuth has a `redirectUri`. */
+/** Starts a flow. The link determines the scopes and the connection's name. Only OAuth has a `redirectUri`. */
 export function initiate(client: Patchbay, { id, redirectUri }: ConnectableIntegration): Promise<Authorization> {
   return client.connections.initiate(id, { redirectUri: redirectUri!, returnUrl: location.origin + RETURN_PATH });
 }

@@ -3,8 +3,8 @@ import { useEffect, useState } from "react";
 const SETTLING_MS = 700;
 
 /**
- * Whether people have had the time to see this page. Another page can open this one under the pointer, between the two
- * clicks of a double click: for a moment after it gets the focus, its buttons do nothing.
+ * Whether the user has had time to see this page. Another page can open this one under the pointer, between the two
+ * clicks of a double click. So the buttons do nothing for a moment after the page gets the focus.
  */
 export function useSettled(): boolean {
   const [isSettled, setSettled] = useState(false);

@@ -48,7 +48,7 @@ const COLUMNS: readonly Column<EventSummary>[] = [
   },
 ];
 
-/** The type. Nearly all events are accepted: only one that is not says so. */
+/** The event's type. Nearly all events are accepted, so only other statuses are shown. */
 function Type({ event: { type, status } }: { event: EventSummary }) {
   return (
     <span className={classes.type}>
@@ -145,7 +145,7 @@ function Events() {
   );
 }
 
-/** The types to choose from: those of the catalogue, or, for who may not read it, those of the list. */
+/** The event types to choose from: the catalogue's, or the list's if the user may not read the catalogue. */
 function useTypes(list: List<EventSummary>, chosen: string | undefined): string[] {
   const catalogue = useQuery({ ...eventTypes, enabled: useCan("webhooks:read") });
   return useMemo(() => {

@@ -8,7 +8,7 @@ import { useEffect } from "react";
 import classes from "./events.module.css";
 import { eventList, type Filters, newestEvents } from "./queries";
 
-/** Says that there are newer events than the list has. It lies over the list, and shows them on a click, so that no row moves by itself. */
+/** Announces events that are newer than the list. It overlays the list and adds them on a click, so that no row moves. */
 export function NewEvents({ filters, list }: { filters: Filters; list: List<EventSummary> }) {
   const queries = useQueryClient();
   const newest = useQuery({ ...newestEvents(filters), enabled: !list.isPending }).data;
@@ -17,7 +17,7 @@ export function NewEvents({ filters, list }: { filters: Filters; list: List<Even
   const fresh = newest?.items.filter(({ id, timestamp }) => !shown.has(id) && timestamp >= known) ?? [];
   const isAll = fresh.length > 0 && fresh.length === newest?.items.length;
 
-  // The list starts again with what was just read. Older pages load again when you scroll to them.
+  // The list restarts with the new page. Older pages load again when the user scrolls to them.
   const show = () => {
     if (newest) queries.setQueryData(eventList(filters).queryKey, { pages: [newest], pageParams: [null] });
   };

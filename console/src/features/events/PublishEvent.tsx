@@ -9,7 +9,7 @@ import { type FormEvent, useState } from "react";
 import classes from "./events.module.css";
 import { eventTypes, usePublish } from "./queries";
 
-/** The dialog that publishes an event, by default the sample of its type. */
+/** The dialog that publishes an event. It starts with the sample of the type. */
 export function PublishEvent({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
     <Modal opened={opened} onClose={onClose} size="lg" title={t.publish.title}>
@@ -100,7 +100,7 @@ function sampleText({ sample }: EventTypeInfo): string {
   return JSON.stringify(sample, null, 2);
 }
 
-/** The JSON object of a text, or null if it is none. */
+/** Parses a JSON object; null if the text is not one. */
 function objectOf(text: string): Body["data"] | null {
   try {
     const value: unknown = JSON.parse(text);

@@ -11,12 +11,12 @@ import { useMemo, useState } from "react";
 import { type Branch, branchesOf, SHOWN, summaryOf } from "./branches";
 import classes from "./way.module.css";
 
-/** The height of a branch, and the width of the part with the lines: way.module.css has the same. */
+/** The height of a branch, and the width of the part with the lines. Keep them in sync with way.module.css. */
 const ROW = 76;
 const FAN = 72;
 const MOST_DOTS = 12;
 
-/** Draws the path of an event to each webhook, and its result there. It is also a list. */
+/** Draws the path of an event to each webhook, and the result there. For screen readers, it is a list. */
 export function Way({ event, isNew }: { event: Event; isNew: boolean }) {
   const branches = useMemo(() => branchesOf(event), [event]);
   const [isAll, setAll] = useState(false);
@@ -63,7 +63,7 @@ export function Way({ event, isNew }: { event: Event; isNew: boolean }) {
   );
 }
 
-/** The lines from the event to its webhooks: dashed to those that did not get it. */
+/** The lines from the event to its webhooks, dashed for those that did not get it. */
 function Fan({ branches }: { branches: readonly Branch[] }) {
   const height = branches.length * ROW;
   const from = branches.length > 6 ? ROW / 2 : height / 2;
@@ -141,7 +141,7 @@ function Row({ branch }: { branch: Branch }) {
   );
 }
 
-/** A dot for each attempt, and an empty one for each that is left; in words beside them. */
+/** A filled dot for each attempt, and an empty dot for each remaining one, with the same as text next to them. */
 function Attempts({ made, most, tone }: { made: number; most: number | null; tone: string }) {
   if (made === 0) return <span className={classes.attempts}>{t.way.noAttempt}</span>;
   const total = Math.max(made, most ?? 0);

@@ -11,22 +11,22 @@ export interface Branch {
   name: string;
   tone: Tone;
   outcome: string;
-  /** Why, or what happens next. */
+  /** The reason, or what happens next. */
   detail: string | null;
   attempts: { made: number; most: number | null } | null;
   nextAttemptAt: string | null;
-  /** The delivery to open; null where there is none. */
+  /** The delivery to open; null if there is none. */
   deliveryId: string | null;
   isSent: boolean;
 }
 
-/** So many are shown at first. */
+/** The number of branches that are shown at first. */
 export const SHOWN = 30;
 const ORDER: readonly string[] = ["FAILED", "HELD", "RETRYING", "PENDING", "SENDING", "CANCELLED", "DELIVERED"];
 
 /**
- * The branches: deliveries, feeds, and then the webhooks that did not get the event. Of many deliveries, those that need
- * someone come first; a few keep their places while their statuses change.
+ * The branches: deliveries, feeds, and then the webhooks that did not get the event. If there are many deliveries, those
+ * that need attention come first; a few deliveries keep their places while their statuses change.
  */
 export function branchesOf(event: Event): Branch[] {
   const name = (known: string | null) => known ?? (event.unmatched === null ? t.way.unnamed : t.way.deleted);
@@ -43,7 +43,7 @@ export function branchesOf(event: Event): Branch[] {
   const unmatched = (event.unmatched ?? []).map(({ webhookId, name, reason }) => ({
     ...branch(`not:${webhookId}`, webhookId, name),
     ...({ tone: "neutral", outcome: t.way.notSent, isSent: false } as const),
-    // The words of a filter that does not match say which one, so they are the API's.
+    // Only the API's text says which filter does not match.
     detail: t.way.unmatched[reason.code] ?? reason.detail,
   }));
   return [...sent, ...read, ...unmatched];

@@ -22,10 +22,10 @@ export const eventList = (filters: Filters) =>
     api().events.list({ ...page, limit: 100, ...query(filters) }, options),
   );
 
-/** How often the list looks for newer events. */
+/** How often the list checks for newer events. */
 export const LOOK_MS = 8_000;
 
-/** The newest events: not read immediately, because the list was just read. */
+/** The newest events. The first request waits, because the list has just been loaded. */
 export const newestEvents = (filters: Filters) =>
   queryOptions({
     queryKey: ["events", "newest", filters],
@@ -41,7 +41,7 @@ const SOON_MS = 2_000;
 const LATER_MS = 10_000;
 const NEW_MS = 15_000;
 
-/** Whether an event may still get its webhooks. */
+/** Whether Patchbay may still be creating the event's deliveries. */
 export function isNew(event: Event, now: number): boolean {
   return now - Date.parse(event.timestamp) < NEW_MS;
 }
@@ -50,7 +50,7 @@ export const eventDetail = (id: string) =>
   queryOptions({
     queryKey: ["events", id],
     queryFn: ({ signal }) => api().events.get(id, { signal }),
-    // As long as its deliveries change.
+    // Refetch while its deliveries can change.
     refetchInterval: ({ state }) => (state.data === undefined ? false : nextLook(state.data)),
   });
 

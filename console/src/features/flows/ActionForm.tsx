@@ -17,7 +17,7 @@ interface Props {
   onChange: (step: StepOf<"action">, typing?: string) => void;
 }
 
-/** Which action of the catalogue, and its input. */
+/** Selects an action of the catalogue, and edits its input. */
 export function ActionForm({ step, values, errorOf, disabled, onChange }: Props) {
   const canUse = useCan("automations:use");
   const query = useQuery({ ...actions, queryFn: canUse ? actions.queryFn : skipToken });
@@ -81,7 +81,7 @@ export function ActionForm({ step, values, errorOf, disabled, onChange }: Props)
   );
 }
 
-/** What another action takes too. */
+/** The part of the input that the other action also accepts. */
 function kept(input: Record<string, unknown>, known: readonly { id: string; input: unknown }[], action: string | null) {
   const names = inputFields(known.find(({ id }) => id === action)?.input).map(({ name }) => name);
   return Object.fromEntries(Object.entries(input).filter(([name]) => names.includes(name)));
@@ -138,7 +138,7 @@ function ActionField({ field, value, values, error, disabled, onChange }: FieldP
   );
 }
 
-/** What a field takes, to choose from: the values of its schema, or IDs that the platform names. */
+/** Suggests values for a field: those of its schema, or IDs that the platform lists. */
 function Suggestions({
   field,
   text,

@@ -7,7 +7,7 @@ import { canAdd } from "./model/edit";
 import { useFlowView } from "./view";
 import { ICONS, STEP_TYPES, titleOf } from "./words";
 
-/** The button that adds a step at a place: a small one on the canvas, one with a text in the outline. */
+/** The button that adds a step at a place: a small icon on the canvas, with text in the outline. */
 export function AddStep({ place, withText = false }: { place: Place; withText?: boolean }) {
   const { draft, edit, openForm } = useFlowView();
   if (edit === null) return null;
@@ -67,7 +67,7 @@ export function AddStep({ place, withText = false }: { place: Place; withText?: 
   );
 }
 
-/** A place in words: after which step, or to which side of a branch. */
+/** Describes a place: after which step, or on which side of a branch. */
 function where(steps: Parameters<typeof findStep>[0], place: Place): string {
   const before = sequence(steps, place)[place.index - 1];
   if (before !== undefined) return t.editor.after(titleOf(before));

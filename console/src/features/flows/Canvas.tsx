@@ -30,10 +30,10 @@ const NODE_TYPES = { trigger: StepNode, step: StepNode, join: JoinNode, end: End
 const EDGE_TYPES = { line: LineEdge };
 const MARGIN = 24;
 const SMALLEST = 0.2;
-/** What it opens with is large enough to read, also if not all of it is visible. */
+/** The initial zoom keeps the text readable, even if the graph does not fit. */
 const SMALLEST_AT_FIRST = 0.85;
 
-/** The flow as a graph. The outline has the same, as a list. */
+/** Shows the flow as a graph. The outline shows the same as a list. */
 export function Canvas() {
   return (
     <ReactFlowProvider>
@@ -57,7 +57,7 @@ function Graph() {
           position: { x: node.x, y: node.y },
           width: node.width,
           height: node.height,
-          // A node that is neither dragged nor selected by the library gets no clicks by default.
+          // By default, the library disables pointer events on nodes that it neither drags nor selects.
           style: { pointerEvents: "all" },
           className: "nopan",
           data: { node },
@@ -84,7 +84,7 @@ function Graph() {
     [graph, instance],
   );
 
-  // Its place is chosen once, and again when the canvas gets another width. Edits leave it where it is.
+  // The viewport is set initially, and when the width of the canvas changes. Edits do not move it.
   const width = useStore((state) => state.width);
   const shown = useRef(show);
   shown.current = show;
@@ -92,7 +92,7 @@ function Graph() {
     if (width > 0) shown.current(SMALLEST_AT_FIRST);
   }, [width]);
 
-  /** Brings a node that gets the focus into view. */
+  /** Scrolls a node into view when it gets the focus. */
   function onFocus(event: FocusEvent<HTMLElement>): void {
     const id = event.target.closest<HTMLElement>(".react-flow__node")?.dataset.id;
     const node = graph.nodes.find((other) => other.id === id);
@@ -178,7 +178,7 @@ function EndNode() {
   );
 }
 
-/** Where lines begin and end; people connect nothing by hand. */
+/** The points where lines start and end. Users cannot connect nodes manually. */
 function Ends() {
   return (
     <>

@@ -15,7 +15,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** How a dry run ended, and a way through its steps, one after the other. */
+/** Shows the result of a dry run, with buttons to go through its steps. */
 export function DryRunBar({ result, isOutdated, isRunning, onAgain, onClose }: Props) {
   const { selection, select, openForm } = useFlowView();
   const reached = result.steps.filter(({ status }) => status !== "SKIPPED");

@@ -16,18 +16,18 @@ interface Props {
   fields: Readonly<Record<string, unknown>>;
   values: Values;
   disabled: boolean;
-  /** Every value is a text. Otherwise, a text can be JSON. */
+  /** Whether every value is plain text. Otherwise, JSON in the text is parsed. */
   isText?: boolean;
   onChange: (fields: Record<string, unknown>) => void;
 }
 
-/** Rows with a name and a value. A row without a name does not count; of rows with the same name, the last one does. */
+/** Rows with a name and a value. Rows without a name are ignored; if a name occurs twice, the last row wins. */
 export function FieldRows({ words, fields, values, disabled, isText = false, onChange }: Props) {
   const [rows, setRows] = useState(() => rowsOf(fields, isText));
   const [shown, setShown] = useState(fields);
   if (shown !== fields) {
     setShown(fields);
-    // Undo, or an edit of the JSON.
+    // The fields changed by undo, or by an edit of the JSON.
     if (JSON.stringify(fieldsOf(rows, isText)) !== JSON.stringify(fields)) setRows(rowsOf(fields, isText));
   }
 

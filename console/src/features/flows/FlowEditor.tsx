@@ -54,16 +54,16 @@ const Canvas = lazy(async () => ({ default: (await import("./Canvas")).Canvas })
 type ViewName = "canvas" | "outline" | "json";
 
 interface Props {
-  /** The stored flow, or null for a new one. */
+  /** The stored flow, or null for a new flow. */
   flow: Flow | null;
   initial: Draft;
-  /** Below the header. */
+  /** Tabs to show below the header. */
   tabs?: ReactNode;
-  /** At the left of the header's buttons. */
+  /** A menu to show to the left of the header's buttons. */
   menu?: ReactNode;
 }
 
-/** The builder: the flow as canvas, outline or JSON, and beside it the form of what is selected. */
+/** The flow editor: the flow as canvas, outline or JSON, next to the form for the selection. */
 export function FlowEditor({ flow, initial, tabs, menu }: Props) {
   const canWrite = useCan("flows:write");
   const [editor, dispatch] = useReducer(edit, initial, (draft) =>
@@ -84,7 +84,7 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
 
   const isStepOpen = typeof selection === "object";
   const names = useNames(draft.steps, isStepOpen);
-  // The settings need no catalogue, and a stored flow opens with them: a page calls the API three times at most.
+  // The settings need no catalogue, and a stored flow opens with them: a page may call the API at most three times.
   const events = useEvents(draft.trigger.eventTypes, selection !== "flow");
   const { sample, own, setSample } = useSample(events.chosen);
   const [found, setFound] = useState<{ draft: Draft; problems: FlowProblem[] } | null>(null);
@@ -104,7 +104,7 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
     (tried.draft.steps !== draft.steps || tried.draft.trigger !== draft.trigger || tried.sample !== own);
   const results = tried === null || isOutdated ? [] : tried.result.steps;
 
-  /** Shows what is wrong, and selects the first thing. Returns whether nothing is. */
+  /** Shows the problems, and selects the first one. Returns whether there are none. */
   function isRight(wrong: FlowProblem[]): boolean {
     setFound({ draft, problems: wrong });
     const [first] = wrong;
@@ -225,7 +225,7 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
       )}
       {error !== null && error !== undefined && <ErrorPanel error={error} />}
       <ProblemList problems={problems} />
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: undo and redo, wherever the focus is in the editor */}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: undo and redo work wherever the focus is in the editor */}
       <div className={classes.editor} onKeyDown={onKeyDown}>
         <div className={classes.main} ref={main}>
           <div className={classes.tools}>
@@ -314,7 +314,7 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
   );
 }
 
-/** All that is wrong, each with a button that goes there. */
+/** All problems, each with a button that goes to its place. */
 function ProblemList({ problems }: { problems: readonly FlowProblem[] }) {
   return (
     <div role="alert">
@@ -368,8 +368,8 @@ function HistoryButton({ label, icon: Icon, isPossible, onClick }: HistoryProps)
 }
 
 /**
- * The stored flow that the draft was made from. A change by someone else replaces the draft, unless it has unsaved
- * changes: then it stays, and saving says that the flow has changed.
+ * The stored flow that the draft is based on. A change by someone else replaces the draft, unless it has unsaved
+ * changes: then the draft stays, and saving reports that the flow has changed.
  */
 function useBase(flow: Flow | null, draft: Draft, dispatch: (action: Edit) => void): Flow | null {
   const [base, setBase] = useState(flow);
@@ -385,7 +385,7 @@ function useBase(flow: Flow | null, draft: Draft, dispatch: (action: Edit) => vo
   return base;
 }
 
-/** Asks before unsaved changes are lost. */
+/** Asks for confirmation before unsaved changes are lost. */
 function useLeaving(isDirty: boolean): { allow: () => void; dialog: ReactNode } {
   const isAllowed = useRef(false);
   const blocker = useBlocker({
@@ -395,7 +395,7 @@ function useLeaving(isDirty: boolean): { allow: () => void; dialog: ReactNode } 
     disabled: !isDirty,
     withResolver: true,
   });
-  // What was saved may be left; later changes may not.
+  // After saving, leaving is allowed until there are new changes.
   useEffect(() => {
     if (isDirty) isAllowed.current = false;
   }, [isDirty]);
@@ -418,7 +418,7 @@ function useLeaving(isDirty: boolean): { allow: () => void; dialog: ReactNode } 
   };
 }
 
-/** The event types of the catalogue, and those that start the flow. */
+/** The event types of the catalogue, and those of them that start the flow. */
 function useEvents(types: readonly string[], isWanted: boolean) {
   const canRead = useCan("webhooks:read");
   const query = useQuery({ ...eventTypes, queryFn: canRead && isWanted ? eventTypes.queryFn : skipToken });
@@ -430,7 +430,7 @@ function useEvents(types: readonly string[], isWanted: boolean) {
   return { catalogue, chosen, error: query.error };
 }
 
-/** The sample: one's own as long as its type starts the flow, else the catalogue's. */
+/** The sample: the custom one if its type starts the flow, otherwise the catalogue's. */
 function useSample(chosen: readonly EventTypeInfo[]) {
   const [own, setSample] = useState<Sample | null>(null);
   const first = useMemo(() => chosen[0] && { type: chosen[0].type, data: chosen[0].sample }, [chosen]);
@@ -453,7 +453,7 @@ function nameOf(selection: Selection, draft: Draft): string {
   return step ? titleOf(step) : selection.step;
 }
 
-/** What screen readers hear about an edit. */
+/** What screen readers announce after an edit. */
 function said(action: Edit, draft: Draft): string {
   if (action.type !== "remove") return "";
   return t.editor.removed(nameOf({ step: action.id }, draft));

@@ -6,7 +6,7 @@ import classes from "./flows.module.css";
 import { fromJson, toJson } from "./model/json";
 import { useFlowView } from "./view";
 
-/** The flow as the text of its JSON. The rest of the editor follows when the text is right. */
+/** Edits the flow as JSON. The rest of the editor follows when the text is valid. */
 export function JsonView() {
   const { draft, edit } = useFlowView();
   const [text, setText] = useState(() => toJson(draft));
@@ -14,7 +14,7 @@ export function JsonView() {
   if (shown !== draft) {
     setShown(draft);
     const parsed = fromJson(text);
-    // Undo, or a change elsewhere; what is typed here keeps its own line breaks.
+    // The flow changed elsewhere, for example by undo. Otherwise, the text keeps the user's line breaks.
     if (!("draft" in parsed) || toJson(parsed.draft) !== toJson(draft)) setText(toJson(draft));
   }
   const result = fromJson(text);

@@ -18,7 +18,7 @@ import { ICONS, TRIGGER_ICON } from "./words";
 const route = getRouteApi("/pages/flows/new");
 const SCRATCH = "scratch";
 
-/** A new flow: first what it starts from, then the editor. */
+/** Creates a flow: first the user chooses what to start from, then the editor opens. */
 export function NewFlowPage() {
   const { from } = route.useSearch();
   return (

@@ -17,7 +17,7 @@ const STATUS_ICONS: Record<ShownStatus, TablerIcon> = {
   SKIPPED: IconMinus,
 };
 
-/** A step, or the trigger without one, as a button: on the canvas, and in the outline. */
+/** A step, or the trigger if there is no `step`, as a button on the canvas and in the outline. */
 export function NodeButton({ step }: { step?: Step }) {
   const { draft, selection, select, openForm, problems, statuses, names } = useFlowView();
   const own: Selection = step ? { step: step.id } : "trigger";

@@ -9,7 +9,7 @@ import type { ReactNode } from "react";
 import classes from "./flows.module.css";
 import { templates } from "./queries";
 
-/** The template that an address names, or a message that there is no such template. */
+/** Shows the template that the URL names, or a message that there is no such template. */
 export function OneTemplate({
   template: key,
   children,

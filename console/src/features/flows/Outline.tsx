@@ -10,7 +10,7 @@ import { NodeButton } from "./Node";
 import { useFlowView } from "./view";
 import { titleOf } from "./words";
 
-/** The flow as nested, ordered lists: the same as the canvas, for small screens and screen readers. */
+/** Shows the flow as nested, ordered lists: the same as the canvas, for small screens and screen readers. */
 export function Outline() {
   const view = useFlowView();
   return (

@@ -22,7 +22,7 @@ interface Props {
   onChange: (step: StepOf<"request">, typing?: string) => void;
 }
 
-/** The connection that the step uses, and the request that it sends. */
+/** Edits the connection that the step uses, and the request that it sends. */
 export function RequestForm({ step, values, errorOf, disabled, onChange }: Props) {
   const canUseTokens = useCan("credentials:use");
   return (
@@ -126,7 +126,7 @@ function ConnectionSelect({
   );
 }
 
-/** Neither part contains a slash. */
+/** Neither ID contains a slash. */
 function keyOf(integrationId: string, connectionId: string): string {
   return `${integrationId}/${connectionId}`;
 }

@@ -41,7 +41,7 @@ function Page() {
   return <Loaded query={query}>{(run) => <Run run={run} />}</Loaded>;
 }
 
-/** A run on the graph of the definition that it began with; beside it, what the chosen step got and gave. */
+/** Shows a run on the graph of the definition that it started with, and the input and output of the selected step. */
 function Run({ run }: { run: FlowRunDetail }) {
   const { step: chosen = run.step ?? run.steps.at(-1)?.id ?? "" } = route.useSearch();
   const navigate = route.useNavigate();
@@ -145,7 +145,7 @@ function Details({ step, run, reason }: { step: Step; run: StepRun | undefined; 
   );
 }
 
-/** The delivery of a webhook step: its status, its attempts and the latest response. */
+/** Shows the delivery of a webhook step: its status, its attempts and the latest response. */
 function StepDelivery({ webhookId, id }: { webhookId: string; id: string }) {
   const canRead = useCan("webhooks:read");
   const options = stepDelivery(webhookId, id);
@@ -173,13 +173,13 @@ function StepDelivery({ webhookId, id }: { webhookId: string; id: string }) {
   );
 }
 
-/** How each step went; in a run that has ended, the others were skipped. */
+/** The status of each step. In a run that has ended, steps without a status were skipped. */
 function statusesOf(run: FlowRunDetail, { steps }: Draft): FlowView["statuses"] {
   const skipped = run.endedAt === null ? [] : allSteps(steps).map(({ id }) => [id, "SKIPPED"] as const);
   return Object.fromEntries([...skipped, ...run.steps.map(({ id, status }) => [id, status] as const)]);
 }
 
-/** A reason in words: it is a code, or already a sentence. */
+/** Describes a reason, which is either a code or already a sentence. */
 function reasonOf(reason: string): string {
   return /^[a-z0-9_:]+$/.test(reason) ? statuses.reason(reason) : reason.charAt(0).toUpperCase() + reason.slice(1);
 }

@@ -41,7 +41,7 @@ const COLUMNS: readonly Column<FlowRun>[] = [
   },
 ];
 
-/** The runs of a flow, newest event first. */
+/** The runs of a flow, sorted by event, newest first. */
 export function Runs({ flow }: { flow: Flow }) {
   const { status = "" } = route.useSearch();
   const navigate = route.useNavigate();

@@ -21,11 +21,11 @@ import { ICONS, runStatus, titleOf } from "./words";
 interface Props {
   step: Step;
   values: Values;
-  /** What the last dry run says about the step. */
+  /** The step's result in the last dry run. */
   tried?: DryRunStep;
 }
 
-/** The form of a step: what all have, then what its type has, and what the last dry run did. */
+/** Edits a step: the fields that all steps have, then those of its type, then its result in the last dry run. */
 export function StepForm({ step, values, tried }: Props) {
   const { edit, problems } = useFlowView();
   const own = problemsAt(problems, { step: step.id });
@@ -149,7 +149,7 @@ function Tool(props: { label: string; icon: TablerIcon; disabled?: boolean; onCl
   );
 }
 
-/** Problems that no field shows. */
+/** Shows the problems that no field shows. */
 export function Problems({ problems }: { problems: readonly FlowProblem[] }) {
   if (problems.length === 0) return null;
   return (
@@ -257,7 +257,7 @@ function StepId({ id, disabled, onChange }: { id: string; disabled: boolean; onC
   );
 }
 
-/** What a dry run did with the step. */
+/** Shows what the dry run did with the step. */
 function Tried({ step }: { step: DryRunStep }) {
   return (
     <section className={classes.tried} aria-label={t.dryRun.title}>
@@ -287,14 +287,14 @@ function Tried({ step }: { step: DryRunStep }) {
   );
 }
 
-/** The problems below a field, with their paths below it. */
+/** The problems in a field, with paths relative to the field. */
 function below(problems: readonly FlowProblem[], field: string): { path: string; message: string }[] {
   return problems
     .filter(({ path }) => path === field || path.startsWith(`${field}.`))
     .map(({ path, message }) => ({ path: path.slice(field.length + 1), message }));
 }
 
-/** Whether the form has a field that shows the problem. */
+/** Whether the form has a field that shows problems at this path. */
 function hasField(step: Step, path: string): boolean {
   const [root = ""] = path.split(".");
   const fields: Record<Step["type"], readonly string[]> = {

@@ -19,7 +19,7 @@ import { ICONS, summaryOf, TRIGGER_ICON, titleOf, triggerSummary } from "./words
 
 const route = getRouteApi("/pages/flows/templates/$template");
 
-/** A template: what it does, what it needs from you, and the button that creates a flow from it. */
+/** Shows a template: what it does, what it needs from you, and the button that creates a flow from it. */
 export function TemplatePage() {
   const { template: key } = route.useParams();
   return (
@@ -70,7 +70,7 @@ interface PlanProps {
   webhooks: readonly Webhook[];
 }
 
-/** What the flow does, from its trigger to its last step. */
+/** Shows what the flow does, from its trigger to its last step. */
 function Plan({ template, chosen, webhooks: known }: PlanProps) {
   const { trigger, steps } = draftFrom(template, chosen);
   const names = { webhooks: known, actions: [] };
@@ -206,7 +206,7 @@ function WebhookChoice({
   );
 }
 
-/** An object of the platform: you choose it from a list, or enter its ID if there is no list. */
+/** Chooses an object of the platform: from a list, or by its ID if there is no list. */
 function ObjectChoice({ choice: { label, description, resource }, value, error, onChange }: ChoiceProps) {
   const query = useQuery({ ...choices(resource ?? ""), retry: false });
   const known = query.data ?? [];
@@ -247,7 +247,7 @@ function usePushWebhooks({ choices: needed }: FlowTemplate) {
   });
 }
 
-/** If exactly one webhook is active, it is the default. */
+/** If exactly one webhook is active, it is preselected. */
 function preselected({ choices: needed }: FlowTemplate, push: readonly Webhook[] = []): Chosen {
   const active = push.filter(({ status }) => status === "ACTIVE");
   const [only] = active.length === 1 ? active : [];

@@ -16,14 +16,14 @@ import { TRIGGER_ICON as Icon } from "./words";
 
 interface Props {
   catalogue: readonly EventTypeInfo[];
-  /** The types of the catalogue that start the flow. */
+  /** The event types of the catalogue that start the flow. */
   chosen: readonly EventTypeInfo[];
   error: unknown;
   sample: Sample | null;
   onSample: (sample: Sample) => void;
 }
 
-/** What starts the flow, and the sample that everything is tried with. */
+/** Edits what starts the flow, and the sample for filters, values and dry runs. */
 export function TriggerForm({ catalogue, chosen, error, sample, onSample }: Props) {
   const { draft, edit, problems } = useFlowView();
   const { trigger } = draft;
@@ -86,7 +86,7 @@ export function TriggerForm({ catalogue, chosen, error, sample, onSample }: Prop
   );
 }
 
-/** The flow's own texts. */
+/** Edits the name and the description of the flow. */
 export function SettingsForm() {
   const { draft, edit, problems } = useFlowView();
   const own = problemsAt(problems, "flow");

@@ -9,7 +9,7 @@ import classes from "./flows.module.css";
 import { filled, insertAt, type ValueGroup } from "./model/values";
 import { titleOf } from "./words";
 
-/** What values are chosen from, and what they become with the sample. */
+/** The values to choose from, and the content that resolves them for the sample. */
 export interface Values {
   groups: readonly ValueGroup[];
   content: unknown;
@@ -28,7 +28,7 @@ interface Props {
   onChange: (value: string) => void;
 }
 
-/** A text that can have values `{{…}}`, a menu that inserts them, and what they become with the sample. */
+/** A text input that can contain values `{{…}}`, with a menu that inserts them and a preview with the sample. */
 export function ValueInput({
   label,
   value,
@@ -42,7 +42,7 @@ export function ValueInput({
   onChange,
 }: Props) {
   const input = useRef<HTMLTextAreaElement>(null);
-  // Where the cursor was last; the end, if it was never there.
+  // The last position of the cursor; null, for the end, if there was none.
   const selected = useRef<readonly [start: number, end: number] | null>(null);
 
   function insert(path: string): void {

@@ -17,7 +17,7 @@ interface Props {
   onChange: (step: StepOf<"webhook">, typing?: string) => void;
 }
 
-/** Which webhook, and what it gets: the event's data, or fields of one's own. */
+/** Selects the webhook, and what it gets: the event's data, or custom fields. */
 export function WebhookForm({ step, values, errorOf, disabled, onChange }: Props) {
   const canRead = useCan("webhooks:read");
   const query = useQuery({ ...webhooks, queryFn: canRead ? webhooks.queryFn : skipToken });

@@ -3,7 +3,7 @@ import { allSteps } from "./model/definition";
 import type { Selection } from "./model/edit";
 import { type FlowView, isSelected } from "./view";
 
-/** The keys of the canvas and of the outline: they move between steps, and edit the one that has the focus. */
+/** Handles the keys of the canvas and the outline: they move between steps, and edit the focused step. */
 export function onNodeKey(event: KeyboardEvent<HTMLElement>, view: FlowView): void {
   const node = (event.target as HTMLElement).closest<HTMLElement>("[data-node]");
   if (node === null) return;
@@ -41,7 +41,7 @@ export function onNodeKey(event: KeyboardEvent<HTMLElement>, view: FlowView): vo
   event.preventDefault();
 }
 
-/** Focuses a node after it was drawn. */
+/** Focuses a node after it is rendered. */
 export function focusNode(container: HTMLElement, selection: Selection): void {
   const id = typeof selection === "string" ? selection : selection.step;
   requestAnimationFrame(() =>

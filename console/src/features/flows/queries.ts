@@ -11,7 +11,7 @@ import type { Action } from "./model/values";
 import type { Names } from "./words";
 
 const LIST = ["flows", "list"] as const;
-/** The actions are the same for each automation platform. */
+/** All automation platforms have the same actions. */
 const PLATFORM = "zapier";
 const CURRENT: readonly FlowRunStatus[] = ["RUNNING", "WAITING"];
 
@@ -45,7 +45,7 @@ export const runList = (id: string, status?: FlowRunStatus) =>
     api().flows.listRuns(id, { ...page, limit: 100, ...(status && { status }) }, options),
   );
 
-/** A run; it is read again until it has ended. */
+/** A run. It is refetched until it has ended. */
 export const runDetail = (id: string, runId: string) =>
   queryOptions({
     queryKey: ["flows", id, "runs", runId],
@@ -59,14 +59,14 @@ export const eventTypes = queryOptions({
   staleTime: Number.POSITIVE_INFINITY,
 });
 
-/** The actions of the catalogue, as the builder uses them. */
+/** The actions of the catalogue, in the type that the editor uses. */
 export const actions = queryOptions({
   queryKey: ["flows", "actions"],
   queryFn: async ({ signal }) => (await api().automations.listActions(PLATFORM, { signal })) as unknown as Action[],
   staleTime: Number.POSITIVE_INFINITY,
 });
 
-/** IDs that a field of an action takes, with their names. */
+/** The IDs that a field of an action takes, with their names. */
 export const choices = (resource: string) =>
   queryOptions({
     queryKey: ["flows", "choices", resource],
@@ -74,7 +74,7 @@ export const choices = (resource: string) =>
     staleTime: 60_000,
   });
 
-/** The delivery of a webhook step. It is read again until it has ended. */
+/** The delivery of a webhook step. It is refetched until it has ended. */
 export const stepDelivery = (webhookId: string, deliveryId: string) =>
   queryOptions({
     queryKey: ["webhooks", webhookId, "deliveries", deliveryId],
@@ -107,7 +107,7 @@ export const connections = queryOptions({
   },
 });
 
-/** Stores a draft, and perhaps switches the flow on. A new flow is inactive unless it should be active at once. */
+/** Saves a draft, and activates the flow if `activate` is set. Otherwise, a new flow is inactive. */
 export function useSaveFlow(flow: Flow | null, onSaved: (flow: Flow) => void) {
   const queries = useQueryClient();
   const keep = (saved: Flow) => queries.setQueryData(["flows", saved.id], saved);
@@ -115,7 +115,7 @@ export function useSaveFlow(flow: Flow | null, onSaved: (flow: Flow) => void) {
     run: async ({ draft, activate }: { draft: Draft; activate: boolean }) => {
       if (flow === null) return await api().flows.create({ ...draft, status: activate ? "ACTIVE" : "INACTIVE" });
       const saved = await api().flows.update(flow.id, draft, { ifMatch: flow.version });
-      // It is saved, also if it cannot be switched on.
+      // The draft is saved, even if the activation fails.
       keep(saved);
       return activate ? await api().flows.setStatus(flow.id, { status: "ACTIVE" }) : saved;
     },
@@ -156,8 +156,8 @@ export function useDryRun() {
 }
 
 /**
- * The names of the webhooks that steps use, and the actions once a step is open: as far as the session may read them,
- * and as late as possible. Without them, IDs are shown.
+ * The names for step summaries: the webhooks that steps use, and the actions once a step is open. It loads them late,
+ * and only those that the session may read. Without names, IDs are shown.
  */
 export function useNames(steps: readonly Step[], isStepOpen = false): Names {
   const canReadWebhooks = useCan("webhooks:read");

@@ -4,18 +4,18 @@ import type { Edit, Selection } from "./model/edit";
 import type { FlowProblem } from "./model/problems";
 import type { Names, ShownStatus } from "./words";
 
-/** What the canvas, the outline and the forms show of a flow, and what they do with it. */
+/** What the canvas, the outline and the forms show of a flow, and the actions that they can take. */
 export interface FlowView {
   draft: Draft;
   selection: Selection | null;
   select: (selection: Selection) => void;
-  /** Opens the form of what is selected; `byKeyboard` moves the focus there, also where it is always open. */
+  /** Opens the form for the selection; `byKeyboard` moves the focus there, even if the form is always open. */
   openForm: (byKeyboard: boolean) => void;
-  /** Edits the draft; null if it cannot be changed. */
+  /** Edits the draft; null if the flow is read-only. */
   edit: ((action: Edit) => void) | null;
   names: Names;
   problems: readonly FlowProblem[];
-  /** How a step went, in a dry run or a run. */
+  /** The status of each step, in a dry run or a run. */
   statuses: Readonly<Record<string, ShownStatus>>;
 }
 

@@ -55,7 +55,7 @@ export function titleOf(step: Step): string {
   return step.name || t.types[step.type];
 }
 
-/** What a step does, in a line. */
+/** A one-line summary of what a step does. */
 export function summaryOf(step: Step, { webhooks, actions }: Names): string {
   switch (step.type) {
     case "webhook":

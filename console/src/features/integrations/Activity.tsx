@@ -51,7 +51,7 @@ const COLUMNS: readonly Column<LogEntry>[] = [
   },
 ];
 
-/** Who did what with the integration. */
+/** The activity log of an integration: who did what. */
 export function Activity({ integrationId }: { integrationId: string }) {
   const { action } = route.useSearch();
   const navigate = route.useNavigate();

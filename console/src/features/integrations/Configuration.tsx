@@ -20,10 +20,10 @@ import { isPlan, isServed, redirectUri } from "./kinds";
 import { Publication } from "./Publication";
 import { useUpdateIntegration } from "./queries";
 
-/** A form with more fields folds those that are seldom needed. */
+/** If a form has more fields than this, it collapses the fields that are seldom needed. */
 const FEW = 5;
 
-/** What the integration needs for its provider, its details, and its publication. */
+/** Shows what the integration needs for its provider, its details, and its publication. */
 export function Configuration({ integration }: { integration: Integration }) {
   const { workspaceId } = useSession();
   return (
@@ -51,7 +51,7 @@ function Setup({ integration }: { integration: Integration }) {
   const { provider, error, retry } = useProvider(integration);
   if (error) return <ErrorPanel error={error} onRetry={retry} />;
   if (!provider) return <PageSkeleton />;
-  // What was saved has new values to start with.
+  // The key resets the form to the new values after saving.
   return <SetupForm key={integration.version} integration={integration} provider={provider} />;
 }
 

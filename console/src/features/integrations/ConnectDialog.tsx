@@ -23,12 +23,12 @@ interface Props {
   opened: boolean;
   /** The integrations to choose from. */
   choices: readonly Integration[];
-  /** The connection to connect again. */
+  /** The connection to reconnect. */
   again?: Connection;
   onClose: () => void;
 }
 
-/** Connects an account: by the provider's page, or with the credentials that the provider needs. */
+/** Connects an account: on the provider's page, or with the credentials that the provider requires. */
 export function ConnectDialog({ opened, choices, again, onClose }: Props) {
   const only = choices.length === 1 ? choices[0] : undefined;
   return (
@@ -36,7 +36,7 @@ export function ConnectDialog({ opened, choices, again, onClose }: Props) {
       opened={opened}
       onClose={onClose}
       title={again ? t.dialog.again(nameOf(again)) : only ? t.dialog.titleOf(only.name) : t.dialog.title}
-      // What was typed, and a flow that waits for the provider, would be lost by a click beside the dialog.
+      // A click outside would discard the input, or a flow that waits for the provider.
       closeOnClickOutside={false}
     >
       {only ? (
@@ -131,7 +131,7 @@ function ByProvider({ integration, provider, again, onDone }: FormProps) {
   );
 }
 
-/** What the provider will be asked for, in words where Patchbay has them. */
+/** The scopes that the provider will be asked for, as text where Patchbay has it. */
 function Asked({ integration, provider, label }: { integration: Integration; provider: Provider; label: string }) {
   const known = provider.oauth?.scopes ?? [];
   const names = integration.scopes.length > 0 ? integration.scopes : known.map((scope) => scope.name);

@@ -28,12 +28,12 @@ import { integrationDetail } from "./queries";
 
 interface Props {
   opened: Opened | null;
-  /** The connection, if the list has it. */
+  /** The connection, if the list has loaded it. */
   known: Connection | undefined;
   onClose: () => void;
 }
 
-/** A connected account: whether it works, what it may do, and what happened to it. */
+/** Shows a connected account: whether it works, its permissions, and its history. */
 export function ConnectionDrawer({ opened, known, onClose }: Props) {
   const query = useQuery({
     ...connectionDetail(opened?.integrationId ?? "", opened?.id ?? ""),

@@ -25,26 +25,26 @@ interface Filters {
   integration?: string;
 }
 
-/** The connection that the drawer shows, and whose it is. */
+/** The connection in the drawer, and its integration. */
 export interface Opened {
   id: string;
   integrationId: string;
 }
 
 interface Props {
-  /** Only this integration's connections. */
+  /** If set, only the connections of this integration are listed. */
   integration?: Integration;
-  /** The workspace's integrations, to name and to choose from. */
+  /** The workspace's integrations, for names and choices. */
   integrations?: readonly Integration[];
   filters: Filters;
   open: Opened | null;
   onFilter: (changes: Filters) => void;
   onOpen: (opened: Opened | undefined) => void;
-  /** What an empty list offers. */
+  /** The button of an empty list. */
   offer?: ReactNode;
 }
 
-/** Connected accounts, of an integration or of the workspace, and the drawer of one. */
+/** Lists the connected accounts of an integration or of the workspace, with a drawer for one of them. */
 export function ConnectionList({ integration, integrations = [], filters, open, onFilter, onOpen, offer }: Props) {
   const { q = "", status, integration: chosen } = filters;
   const list = useList(connectionList({ status, integrationId: integration?.id ?? chosen }));

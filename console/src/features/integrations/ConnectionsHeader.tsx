@@ -4,7 +4,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import classes from "./integrations.module.css";
 
-/** The head of the two pages about accounts: those that are connected, and the links to connect one. */
+/** The header of the two pages about accounts: the connected accounts, and the links for connecting one. */
 export function ConnectionsHeader({ text, children }: { text: string; children: ReactNode }) {
   return (
     <>

@@ -12,10 +12,10 @@ import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { useCreateIntegration } from "./queries";
 
-/** The fields that show their own errors. */
+/** The fields that show their errors themselves. */
 const FIELDS = ["provider", "type", "name"];
 
-/** The dialog that creates an integration; its page then asks for what the provider needs. */
+/** The dialog that creates an integration. The integration's page then asks for what the provider requires. */
 export function CreateIntegration({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
     <Modal opened={opened} onClose={onClose} title={t.form.title}>

@@ -20,11 +20,11 @@ interface Props {
 }
 
 const MAX_INTEGRATIONS = 20;
-/** The fields that show their own errors. */
+/** The fields that show their errors themselves. */
 const FIELDS = ["integrations", "workspaceName", "requestedBy", "connectionId", "expiresIn", "returnUrl"];
 const DEFAULT_SECONDS = "86400";
 
-/** The dialog that creates a connect link, and then shows it once. */
+/** The dialog that creates a connect link, and then shows the link once. */
 export function CreateLink({ opened, choices, onClose }: Props) {
   const [created, setCreated] = useState<ConnectSessionLink | null>(null);
   function close(): void {
@@ -37,7 +37,7 @@ export function CreateLink({ opened, choices, onClose }: Props) {
       onClose={close}
       size="lg"
       title={created === null ? t.links.form.title : t.links.form.created}
-      // The link would be lost by a click beside the dialog.
+      // A click outside would lose the link.
       closeOnClickOutside={created === null}
     >
       {created === null ? (

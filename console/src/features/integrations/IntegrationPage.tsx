@@ -81,7 +81,7 @@ function Content({ integration }: { integration: Integration }) {
   );
 }
 
-/** Why the integration is not active. The owner's text is text. */
+/** Explains why the integration is not active. The owner's text is shown as plain text. */
 function Reason({ integration: { status, statusReason } }: { integration: Integration }) {
   if (statusReason === null || status === "ACTIVE") return null;
   const missing = /^missing_config: (.*)$/.exec(statusReason)?.[1];

@@ -180,7 +180,7 @@ function Integrations({ list, columns }: { list: List<Row>; columns: readonly Co
   );
 }
 
-/** The state and its reason. After its first sentence, the reason names a request for programs: it is left out. */
+/** Shows the state and the first sentence of its reason. The rest, which names an API request, is left out. */
 function Health({ item }: { item: HealthItem }) {
   const [why] = item.detail?.split(/(?<=\.) /) ?? [];
   return (

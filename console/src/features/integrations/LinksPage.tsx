@@ -144,7 +144,7 @@ function columnsOf(names: Names): readonly Column<ConnectSession>[] {
   ];
 }
 
-/** What people know a link by: the connection that it makes, if it was named. */
+/** The display name of a link: the name of its connection, if it has one. */
 function titleOf({ id, connectionId, workspaceName }: ConnectSession): string {
   return connectionId === id ? (workspaceName ?? t.links.open) : connectionId;
 }

@@ -11,7 +11,7 @@ import { integrations as t } from "@strings/integrations";
 import { isPlan, isServed } from "./kinds";
 import { useUpdateIntegration } from "./queries";
 
-/** Whether other workspaces can install the integration, and what the platform decided about it. */
+/** Shows whether other workspaces can install the integration, and the platform's decision. */
 export function Publication({ integration }: { integration: Integration }) {
   const { workspaceId } = useSession();
   const mayPublish = useCan("integrations:publish", "integrations:write");
@@ -24,7 +24,7 @@ export function Publication({ integration }: { integration: Integration }) {
         ? t.publication.approved
         : t.publication.published,
   );
-  // Only an integration of a provider that Patchbay knows, with a client of its own, can be published.
+  // An integration can be published only if Patchbay knows its provider and it has its own client.
   const isCandidate =
     !isPlan(integration) &&
     provider !== null &&
@@ -32,7 +32,7 @@ export function Publication({ integration }: { integration: Integration }) {
     integration.config.authorizationUrl === undefined;
   if (!isPublic && !withdrawn && (!isCandidate || !mayPublish)) return null;
   const texts = t.publication;
-  // Patchbay writes this reason when an integration is unpublished. The platform writes all others.
+  // Patchbay writes this reason when an integration is unpublished. The platform writes all other reasons.
   const [, copies] = /^unpublished: (.*)$/.exec(reviewReason ?? "") ?? [];
   return (
     <Panel title={texts.title} actions={<Badge integration={integration} />}>
@@ -82,7 +82,7 @@ function Badge({ integration: { isPublic, reviewStatus: review, withdrawn } }: {
   return isPublic && review !== null ? <StatusBadge {...reviewStatus(review)} /> : null;
 }
 
-/** The state of the publication, and what happens next. */
+/** Describes the state of the publication, and what happens next. */
 function nextStep({ isPublic, reviewStatus: review, withdrawn }: Integration): string {
   const texts = t.publication;
   if (!isPublic || review === null) return texts.off;

@@ -10,7 +10,7 @@ import type {
 import { connections as t } from "@strings/connections";
 import { type QueryKey, queryOptions } from "@tanstack/react-query";
 
-/** What is read again when an account was connected or disconnected. */
+/** The queries to refetch after an account was connected or disconnected. */
 export const CONNECTED: readonly QueryKey[] = [["connections"], ["integrations"], ["connect-links"]];
 
 export interface ConnectionFilters {
@@ -32,7 +32,7 @@ export const connectionDetail = (integrationId: string, id: string) =>
     queryFn: ({ signal }) => api().connections.get(integrationId, id, { signal }),
   });
 
-/** The latest entries of the integration's log. They name a connection at their start. */
+/** The latest entries of the integration's log. An entry about a connection starts with its name. */
 export const recentActivity = (integrationId: string) =>
   queryOptions({
     queryKey: ["integrations", integrationId, "logs", "recent"],
@@ -74,14 +74,14 @@ export function useDisconnect(connection: Connection, onDone: () => void) {
 }
 
 /**
- * What people know a connection by: the account's name at the provider, or else the name that it was given here. A
- * connect link without a name gives its own ID, which means nothing to people.
+ * The display name of a connection: the account's name at the provider, or otherwise the name that it got here. If a
+ * connect link has no name, the name is the link's ID, which means nothing to users.
  */
 export function nameOf({ account, connectionId }: Connection): string {
   return account.label ?? (connectionId.startsWith("cse_") ? t.unnamed : connectionId);
 }
 
-/** Another name of it, which a list shows below the first. */
+/** A second name of the connection, which lists show below the first. */
 export function secondNameOf({ id, account, connectionId }: Connection): string {
   return account.label === null || connectionId.startsWith("cse_") ? (account.id ?? id) : connectionId;
 }

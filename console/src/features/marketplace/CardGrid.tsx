@@ -12,13 +12,13 @@ interface Props<T> {
   list: List<T>;
   render: (item: T) => ReactNode;
   empty: ReactNode;
-  /** How many there are, in words. */
+  /** Describes how many cards there are. */
   summary: (shown: number, hasMore: boolean) => string;
 }
 
 const CARD = { width: 280, height: 160, gap: 16 };
 
-/** Cards of a list of any length: only the visible rows of cards are in the page. */
+/** Cards of a list of any length. Only the visible rows of cards are rendered. */
 export function CardGrid<T extends { id: string }>({ label, list, render, empty, summary }: Props<T>) {
   const { items, hasMore, isLoadingMore, error, loadMore } = list;
   const scroller = useRef<HTMLDivElement>(null);

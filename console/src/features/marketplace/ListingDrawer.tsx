@@ -21,13 +21,13 @@ import { listingDetail, useInstall } from "./queries";
 
 interface Props {
   id: string | null;
-  /** The listing, if the list has it. */
+  /** The listing, if the list has loaded it. */
   known: Integration | undefined;
   templates: ReadonlySet<string>;
   onClose: () => void;
 }
 
-/** A listing: what it is, what it needs, and the button that installs it. */
+/** Shows a listing: what it is, what it requires, and the button that installs it. */
 export function ListingDrawer({ id, known, templates, onClose }: Props) {
   const query = useQuery({ ...listingDetail(id ?? ""), enabled: id !== null && known === undefined });
   const item = known ?? query.data;
@@ -70,7 +70,7 @@ function Content({ item, kind }: { item: Integration; kind: Kind }) {
   );
 }
 
-/** The same as a flow, which needs no other platform. */
+/** Offers the equivalent flow, which needs no other platform. */
 function AsFlow({ template }: { template: string }) {
   const mayCreate = useCan("flows:write");
   if (!mayCreate) return null;
@@ -173,7 +173,7 @@ function Needs({ fields }: { fields: readonly SchemaField[] }) {
   );
 }
 
-/** The scopes that an installed copy asks for, in the words that Patchbay has for them. */
+/** The scopes that an installed copy requests, described in Patchbay's words if it has them. */
 function Scopes({ item, provider }: { item: Integration; provider: Provider }) {
   const known = provider.oauth?.scopes ?? [];
   const names = item.scopes.length > 0 ? item.scopes : known.map(({ name }) => name);

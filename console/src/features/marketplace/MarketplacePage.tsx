@@ -113,7 +113,7 @@ function Card({ item, isTemplate }: { item: Integration; isTemplate: boolean }) 
   );
 }
 
-/** The IDs of the built-in templates of providers. */
+/** The IDs of the providers' built-in templates. */
 function useTemplates(): ReadonlySet<string> {
   const { data = [] } = useQuery(providerList);
   return new Set(data.flatMap(({ templateId }) => templateId ?? []));

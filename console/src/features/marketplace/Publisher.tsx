@@ -3,7 +3,7 @@ import type { Integration } from "@sdk/generated/models";
 import { marketplace as t } from "@strings/marketplace";
 import classes from "./marketplace.module.css";
 
-/** Who publishes a listing; the platform says whether it knows them. */
+/** Shows who publishes a listing, and whether the platform has verified them. */
 export function Publisher({ item: { publisher } }: { item: Integration }) {
   if (publisher === null) return null;
   const { name, workspaceId, verified } = publisher;

@@ -2,12 +2,12 @@ import type { Integration } from "@sdk/generated/models";
 
 export type Kind = "published" | "template" | "automation";
 
-/** The plan of an automation: a built-in listing has it in its metadata. */
+/** The plan of an automation. Built-in listings have it in their metadata. */
 export interface Plan {
   event: string | null;
   filters: unknown[];
   steps: { app: string; action: string }[];
-  /** The key of the flow template that does the same, if there is one. */
+  /** The key of the equivalent flow template, if there is one. */
   flow: string | null;
 }
 
@@ -16,7 +16,7 @@ export function kindOf(item: Integration, isTemplate: boolean): Kind {
   return isTemplate ? "template" : "published";
 }
 
-/** Anybody may write metadata, so nothing in it is certain. */
+/** Checks everything, because anyone can write metadata. */
 export function planOf({ metadata }: Integration): Plan | null {
   const plan = asObject(metadata.template);
   if (plan === null || !Array.isArray(plan.then)) return null;

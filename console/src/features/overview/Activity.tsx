@@ -11,7 +11,7 @@ import { analytics, PERIODS, type Period } from "./queries";
 
 const route = getRouteApi("/pages/overview");
 
-/** The numbers of a period, and the switch between periods. */
+/** The metrics of a period, and the control that switches periods. */
 export function Activity() {
   const { period = "24h" } = route.useSearch();
   const navigate = route.useNavigate();

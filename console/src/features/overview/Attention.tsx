@@ -13,10 +13,10 @@ import { useMemo } from "react";
 import classes from "./overview.module.css";
 import { type Problem, problemsOf } from "./problems";
 
-/** A longer list starts with so many. */
+/** The number of problems that are shown at first. */
 const SHOWN = 5;
 
-/** What needs someone, the worst first, each with a link to the place to act. */
+/** Lists the problems that need attention, worst first, each with a link to where to act. */
 export function Attention({ list }: { list: List<HealthItem> }) {
   const problems = useMemo(() => problemsOf(list.items), [list.items]);
   const [isOpen, all] = useDisclosure(false);

@@ -17,7 +17,7 @@ const NOTHING: Volume = {
   latencyMs: { p50: null, p95: null, p99: null },
 };
 
-/** The numbers of the period: volumes, success rate and latency of deliveries, and the refreshes of tokens. */
+/** The metrics of the period: volume, success rate and latency of deliveries, and token refreshes. */
 export function Charts({ analytics, isStale }: { analytics: Analytics | null; isStale: boolean }) {
   const series = analytics?.items[0] ?? null;
   const deliveries = series?.deliveries ?? NOTHING;
@@ -74,7 +74,7 @@ function chartsOf(analytics: Analytics): Record<"deliveries" | "rate" | "latency
   const { since, until, by } = analytics;
   const times = stepsOf(since, until, by);
   const points = new Map((analytics.items[0]?.points ?? []).map((point) => [Date.parse(point.at), point]));
-  // An hour or day without a point is zero, and has no rate and no latency.
+  // An hour or day without a point has the value zero, and no rate or latency.
   const drawn = (
     key: string,
     label: string,

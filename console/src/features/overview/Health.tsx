@@ -17,7 +17,7 @@ const TONES: Record<HealthState, Tone> = {
   UNKNOWN: "neutral",
 };
 
-/** How many webhooks, connections and integrations there are, by state. */
+/** The number of webhooks, connections and integrations in each state. */
 export function Health({ list }: { list: List<HealthItem> }) {
   const counts = useMemo(() => countsOf(list.items), [list.items]);
   return (

@@ -1,7 +1,7 @@
 import type { HealthItem, HealthItemKind, HealthState } from "@sdk/generated/models";
 import { overview as t } from "@strings/overview";
 
-/** The states that need someone, the worst first. */
+/** The states that need attention, with their severity. */
 const SEVERITY: Partial<Record<HealthState, number>> = { FAILING: 2, DISABLED: 2, DEGRADED: 1 };
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
 
@@ -13,14 +13,14 @@ export interface Problem {
   advice: string | null;
   lastError: string | null;
   since: string | null;
-  /** The page to act on, and what it shows. */
+  /** The page to act on, and its search parameters. */
   path: string;
   search?: Record<string, string>;
 }
 
 /**
- * What needs attention, the worst first. What fails only because its parts fail is left out when the parts are there
- * themselves.
+ * The problems that need attention, worst first. An item that fails only because its parts fail is left out if those
+ * parts are in the list too.
  */
 export function problemsOf(items: readonly HealthItem[]): Problem[] {
   const names = new Map(items.filter(({ kind }) => kind === "integration").map(({ id, name }) => [id, name]));
@@ -37,7 +37,7 @@ function hasSickPart(items: readonly HealthItem[], integrationId: string): boole
   return items.some((item) => item.integrationId === integrationId && SEVERITY[item.state] !== undefined);
 }
 
-/** The latest first; what has no known start, last. */
+/** The start time, for sorting the latest first; 0 if it is unknown, which sorts last. */
 function since(item: HealthItem): number {
   return item.since === null ? 0 : Date.parse(item.since);
 }
@@ -60,7 +60,7 @@ function problemOf(item: HealthItem, names: ReadonlyMap<string, string>): Proble
   };
 }
 
-/** The page of an item. */
+/** The path of an item's page. */
 function pathOf({ kind, id, integrationId }: HealthItem): string {
   if (kind === "webhook") return `/webhooks/${id}`;
   if (kind === "integration") return `/integrations/${id}`;
@@ -72,7 +72,7 @@ function pathOf({ kind, id, integrationId }: HealthItem): string {
 export interface KindCounts {
   kind: HealthItemKind;
   total: number;
-  /** The states that there are, the best first. */
+  /** The states that occur, best first. */
   states: { state: HealthState; count: number }[];
 }
 

@@ -9,13 +9,13 @@ export type Period = (typeof PERIODS)[number];
 const DAY_MS = 86_400_000;
 const REFRESH_MS = 60_000;
 
-/** The numbers of a period. Without parameters, the API returns the last 24 hours. */
+/** The metrics of a period. Without parameters, the API returns the last 24 hours. */
 export const analytics = (period: Period) =>
   queryOptions({
     queryKey: ["analytics", period],
     queryFn: async ({ signal }) => {
       const page = await api().integrations.analytics(parametersOf(period), { signal });
-      return page as unknown as Analytics; // the type of a page leaves out the period, which the response has
+      return page as unknown as Analytics; // the page type omits the period, which the response has
     },
     placeholderData: keepPreviousData,
     refetchInterval: REFRESH_MS,
@@ -28,6 +28,6 @@ export const healthList = listOptions<HealthItem>(["health"], (page, options) =>
 function parametersOf(period: Period) {
   if (period === "24h") return {};
   const since = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString();
-  // Today and the 29 days before: the API does not keep more by default.
+  // Today and the 29 days before: by default, the API does not keep more.
   return period === "7d" ? { since: since(7) } : { since: since(29), by: "day" as const };
 }

@@ -5,7 +5,7 @@ import { reviews as t } from "@strings/reviews";
 import { type ComparedField, compare } from "./publication";
 import classes from "./reviews.module.css";
 
-/** The listed and the submitted version: side by side where they differ, and once where they do not. */
+/** Compares the listed and the submitted version: side by side where they differ, and once where they do not. */
 export function Comparison({ publication }: { publication: Publication }) {
   const { listed, submitted } = publication;
   const isBoth = listed !== null && submitted !== null;
@@ -58,7 +58,7 @@ interface SideProps {
   texts: readonly string[];
   /** The texts of the other side. */
   others: readonly string[];
-  /** The mark of a text that the other side does not have. */
+  /** The mark for text that the other side does not have. */
   mark: string;
   compared: ComparedField;
 }
@@ -79,7 +79,7 @@ interface ValueProps {
   mark?: string;
 }
 
-/** The texts of a field. Publishers write them, so they never become an image or a link. */
+/** The texts of a field. Publishers write them, so they are never rendered as images or links. */
 function Value({ compared: { field }, texts, others, mark }: ValueProps) {
   if (field !== "scopes") {
     return (

@@ -12,10 +12,10 @@ const t = reviews.decide;
 
 type Choice = "APPROVE" | "REJECT";
 
-/** The fields that show their own errors. */
+/** The fields that show their errors themselves. */
 const FIELDS = ["publisherName", "reviewReason"];
 
-/** The form that approves or rejects the version that is on the screen. */
+/** The form that approves or rejects the version on the screen. */
 export function Decide({ publication }: { publication: PublicationDetail }) {
   const { version, publisherName, verified } = publication;
   const [choice, setChoice] = useState<Choice>("APPROVE");
@@ -24,7 +24,7 @@ export function Decide({ publication }: { publication: PublicationDetail }) {
   const [reason, setReason] = useState("");
   const [isMissing, setMissing] = useState(false);
   const reasonInput = useRef<HTMLTextAreaElement>(null);
-  // The version that you decide about: the one that the form began with, or the one that you looked at again.
+  // The version to decide on: the one that was shown when the form opened, or that the reviewer has looked at since.
   const [reviewed, setReviewed] = useState(version);
   const decide = useDecide(publication, () => setReason(""));
   const errors = fieldErrors(decide.error);

@@ -25,7 +25,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** A publication: the submitted and the listed version, the decision, and earlier decisions. */
+/** Shows a publication: the submitted and the listed version, the decision, and earlier decisions. */
 export function ReviewDrawer({ opened, onClose }: Props) {
   const query = useQuery({
     ...publicationDetail(opened?.workspaceId ?? "", opened?.id ?? ""),

@@ -11,7 +11,7 @@ import { useDecide } from "./queries";
 
 const t = reviews.withdraw;
 
-/** The button that takes a publication out of the marketplace, and the dialog that asks for a reason. */
+/** The button that removes a publication from the marketplace, and the dialog that asks for a reason. */
 export function Withdraw({ publication }: { publication: PublicationDetail }) {
   const [isAsking, ask] = useDisclosure(false);
   return (

@@ -2,7 +2,7 @@ import type { Publication, PublishedFields } from "@sdk/generated/models";
 import { providers } from "@strings/providers";
 import { reviews as t } from "@strings/reviews";
 
-/** The name of a publication in the submitted version, or else in the listed one. */
+/** The name of a publication: in the submitted version, or otherwise in the listed one. */
 export function nameOf({ submitted, listed, id }: Pick<Publication, "submitted" | "listed" | "id">): string {
   return (submitted ?? listed)?.name ?? id;
 }
@@ -14,7 +14,7 @@ export function changeOf({ submitted, listed, withdrawn, reviewStatus }: Publica
   return listed !== null && submitted !== null ? t.changes.listed : t.changes.none;
 }
 
-/** A field that installers see, in both versions. Scopes have a text each, other fields one text. */
+/** A field that installers see, in both versions. Each scope has its own text; other fields have one text. */
 export interface ComparedField {
   field: keyof typeof t.detail.fields;
   listed: readonly string[] | null;
@@ -24,7 +24,7 @@ export interface ComparedField {
 
 const FIELDS = Object.keys(t.detail.fields) as ComparedField["field"][];
 
-/** The fields of both versions, those that differ first. Without a listed version, nothing counts as changed. */
+/** Compares the fields of both versions, changed fields first. Without a listed version, nothing counts as changed. */
 export function compare({ listed, submitted }: Pick<Publication, "listed" | "submitted">): ComparedField[] {
   const fields = FIELDS.map((field) => {
     const [before, after] = [listed && texts(listed, field), submitted && texts(submitted, field)];

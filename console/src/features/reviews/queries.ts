@@ -16,14 +16,14 @@ export const publicationDetail = (workspaceId: string, id: string) =>
     queryFn: ({ signal }) => api().publications.get(workspaceId, id, { signal }),
   });
 
-/** Decides on a publication. It is read again even if that fails: someone else may have changed it. */
+/** Decides on a publication. It is refetched even if that fails, because someone else may have changed it. */
 export function useDecide({ workspaceId, id }: Publication, onDone: (decided: PublicationDetail) => void) {
   const queries = useQueryClient();
   return useChange({
     run: async (body: DecidePublication) => {
       try {
         const decided = await api().publications.decide(workspaceId, id, body);
-        // Now, so that the form disappears before you can send it again.
+        // Update the cache immediately, so that the form disappears before it can be sent again.
         queries.setQueryData(publicationDetail(workspaceId, id).queryKey, decided);
         return decided;
       } catch (error) {

@@ -13,7 +13,7 @@ const list = createRoute({
   component: lazyRouteComponent(() => import("./ReviewsPage"), "ReviewsPage"),
 });
 
-/** A publication, in a drawer of the list. */
+/** A publication, in a drawer on the list's page. */
 const publication = createRoute({
   getParentRoute: () => list,
   path: "$workspaceId/$publicationId",

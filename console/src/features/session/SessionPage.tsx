@@ -7,7 +7,7 @@ import { session as t } from "@strings/session";
 import { IconDoorExit, IconLink, IconPlugConnected } from "@tabler/icons-react";
 import classes from "./SessionPage.module.css";
 
-/** The page while no session is open: it starts, it has ended, there was none, or it cannot open. */
+/** The page when no session is open: it is starting, it has ended, there was none, or it failed to open. */
 export function SessionPage({ state }: { state: Exclude<SessionState, { status: "open" }> }) {
   return (
     <main className={classes.page}>
@@ -44,7 +44,7 @@ function Content({ state }: { state: Exclude<SessionState, { status: "open" }> }
   }
 }
 
-/** The server accepts only allowed origins; a `javascript:` address would be one too many. */
+/** The server accepts only allowed origins; this check is a second defense against `javascript:` URLs. */
 function isHttp(url: string | null): url is string {
   return url !== null && /^https?:\/\//.test(url);
 }

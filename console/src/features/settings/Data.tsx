@@ -27,7 +27,7 @@ const TONES: Record<Task["status"], Tone> = {
   CANCELLED: "neutral",
 };
 
-/** The export and the erasure of the workspace, and how far they are. */
+/** The export and the erasure of the workspace, and their progress. */
 export function Data() {
   const { task } = route.useSearch();
   const navigate = route.useNavigate();
@@ -68,7 +68,7 @@ function TaskPanel({ id }: { id: string }) {
   return <TaskState task={query.data} />;
 }
 
-/** One export or erasure: how far it is, and its file. */
+/** One export or erasure: its progress, and its file. */
 function TaskState({ task }: { task: Task }) {
   const isExport = task.type === "workspace.export";
   const cancel = useCancelTask(task.id);
@@ -112,7 +112,7 @@ function TaskState({ task }: { task: Task }) {
       {task.status === "SUCCEEDED" && isExport && <Text size="sm">{t.done(task.done)}</Text>}
       {task.file && isHttp(task.file.url) && (
         <div>
-          {/* The address has its own right to read the file, so it is told to no other page. */}
+          {/* The URL itself grants access to the file, so it must not leak as a referrer. */}
           <Anchor href={task.file.url} rel="noreferrer" download>
             <Group gap={6} component="span" display="inline-flex">
               <IconDownload size={16} aria-hidden />
@@ -164,7 +164,7 @@ function Tasks() {
   );
 }
 
-/** The erasure of everything. It takes the ID of the workspace, typed by hand. */
+/** Erases everything. The user must type the ID of the workspace. */
 function Erase({ onStarted }: { onStarted: (task: Task) => void }) {
   const { workspaceId } = useSession();
   const [opened, dialog] = useDisclosure(false);
@@ -215,7 +215,7 @@ function Erase({ onStarted }: { onStarted: (task: Task) => void }) {
   );
 }
 
-/** S3 makes the address; nothing else may become a link. */
+/** S3 creates the URL; anything else must not become a link. */
 function isHttp(url: string): boolean {
   return /^https?:\/\//.test(url);
 }

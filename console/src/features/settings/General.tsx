@@ -17,7 +17,7 @@ const DAY_S = 86_400;
 
 /** The workspace's settings. Read-only for callers who cannot change them. */
 export function General({ workspace }: { workspace: Workspace }) {
-  // The API takes the scope that erases: a shorter retention deletes earlier.
+  // The API requires the scope for erasing, because a shorter retention deletes data earlier.
   const canChange = useCan("workspace:delete");
   const { role } = useSession();
   const policy = workspace.apiKeyRotation;

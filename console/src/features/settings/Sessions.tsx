@@ -24,7 +24,7 @@ const TONES: Record<PortalSession["status"], Tone> = {
   EXPIRED: "neutral",
 };
 
-/** The session of this page, and, for users of the platform, those that they may see. */
+/** The session of this page, and, for users of the platform, all sessions that they may see. */
 export function Sessions() {
   const { sessionId } = useSession();
   return (
@@ -150,7 +150,7 @@ function Detail({ session, onEnded }: { session: PortalSession; onEnded: () => v
   const { scopes, id: caller } = useSession();
   const end = useEndSession(session.id, onEnded);
   const isOver = session.status === "ENDED" || session.status === "EXPIRED";
-  // The server lets others end a session only with this scope.
+  // Without this scope, the server lets callers end only sessions that they created.
   const mayEnd = session.createdBy === caller || scopes.has("api-keys:write");
   const names = t.detail;
   return (

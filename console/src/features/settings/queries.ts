@@ -19,7 +19,7 @@ export const sessionList = listOptions<PortalSession>(["sessions", "list"], (pag
 
 export const taskList = listOptions<Task>(TASKS, (page, options) => api().tasks.list({ ...page, limit: 100 }, options));
 
-/** A task. It is read again until it has ended. */
+/** A task. It is refetched until it has ended. */
 export const taskDetail = (id: string) =>
   queryOptions({
     queryKey: [...TASKS, id],
@@ -72,7 +72,7 @@ export function useEndSession(id: string, onDone: () => void) {
   });
 }
 
-/** End the session that this page uses. */
+/** Ends the session that this page uses. */
 export function useEndOwnSession() {
   return useChange<void, void>({ run: () => api().portalSessions.end("current"), changes: [], onDone: end });
 }

@@ -6,7 +6,7 @@ const text = (value: unknown) => (typeof value === "string" && value !== "" ? va
 const page = createRoute({
   getParentRoute: () => pages,
   path: "/settings",
-  // `session` is the one that is open, `task` the export or erasure that is shown.
+  // `session` is the open session, `task` the export or erasure that is shown.
   validateSearch: (search): { tab?: "sessions" | "data"; session?: string; task?: string } => ({
     tab: search.tab === "sessions" || search.tab === "data" ? search.tab : undefined,
     session: text(search.session),

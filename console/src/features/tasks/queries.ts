@@ -5,7 +5,7 @@ import { queryOptions } from "@tanstack/react-query";
 
 const LOOK_MS = 2_000;
 
-/** The tasks; read again as long as one of them runs. */
+/** The tasks. They are refetched as long as one of them is running. */
 export function taskList(status: TaskStatus | undefined) {
   const options = listOptions<Task>(["tasks", "list", { status }], (page, init) =>
     api().tasks.list({ ...page, limit: 50, ...(status && { status }) }, init),
@@ -17,7 +17,7 @@ export function taskList(status: TaskStatus | undefined) {
   } as typeof options;
 }
 
-/** The names of the webhooks, by ID: of up to 100, which the tasks of a page have. */
+/** The names of the webhooks, by ID: up to 100 of them, for a page of tasks. */
 export const webhookNames = queryOptions({
   queryKey: ["webhooks", "list", "names"],
   queryFn: async ({ signal }) => {

@@ -40,7 +40,7 @@ const COLUMNS: readonly Column<LogEntry>[] = [
   },
 ];
 
-/** Who changed the webhook, and what. */
+/** The activity log of a webhook: who changed it, and what. */
 export function Activity({ webhookId }: { webhookId: string }) {
   const list = useList(logList(webhookId));
   return (

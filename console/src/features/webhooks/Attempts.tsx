@@ -10,7 +10,7 @@ import { isSuccess } from "./queries";
 
 const t = webhooks.delivery;
 
-/** An attempt: what was answered, and what was sent. */
+/** An attempt: the response, and the request. */
 export function AttemptPanel({ attempt, title, isOpen }: { attempt: Attempt; title: string; isOpen: boolean }) {
   const { statusCode, error, responseBody } = attempt;
   return (

@@ -57,11 +57,11 @@ function Reason({ code }: { code: string }) {
 
 interface Props {
   webhook: Pick<Webhook, "id" | "eventTypes">;
-  /** What to do while there is no delivery. */
+  /** The button that is shown while there are no deliveries. */
   action: ReactNode;
 }
 
-/** The deliveries of a webhook. The address names the open one, so that a link shows it. */
+/** The deliveries of a webhook. The URL contains the open one, so that a link opens it. */
 export function Deliveries({ webhook, action }: Props) {
   const { status, eventType, delivery } = route.useSearch();
   const navigate = route.useNavigate();

@@ -23,7 +23,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** A delivery: why it is where it is, and what was sent beside each attempt to send it. */
+/** Shows a delivery: the reason for its status, what was sent, and each attempt to send it. */
 export function DeliveryDrawer({ webhookId, deliveryId, onClose }: Props) {
   const options = deliveryDetail(webhookId, deliveryId ?? "");
   const query = useQuery({ ...options, queryFn: deliveryId === null ? skipToken : options.queryFn });
@@ -78,7 +78,7 @@ function Content({ delivery }: { delivery: DeliveryDetail }) {
   );
 }
 
-/** Why the delivery has its status, what to do, and what comes next. */
+/** Explains the delivery's status: why it has it, what to do, and what happens next. */
 function Why({ delivery }: { delivery: DeliveryDetail }) {
   const { status, statusReason, attemptCount, maxAttempts, nextAttemptAt } = delivery;
   const attempts = t.delivery.exhausted(attemptCount);
@@ -109,7 +109,7 @@ function Why({ delivery }: { delivery: DeliveryDetail }) {
   );
 }
 
-/** Sends a delivery once more. One that was delivered asks first, and one that is being sent cannot. */
+/** Sends a delivery again. A successful one needs a confirmation; one that is being sent cannot be sent again. */
 function SendAgain({ delivery: { id, webhookId, status } }: { delivery: DeliveryDetail }) {
   const [isAsking, confirm] = useDisclosure(false);
   const retry = useRetryDelivery(webhookId, id, confirm.close);

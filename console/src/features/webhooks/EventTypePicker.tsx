@@ -19,7 +19,7 @@ interface Props {
 type Group = keyof typeof t.groups;
 type Choice = Pick<EventTypeInfo, "type"> & Partial<EventTypeInfo>;
 
-/** Chooses event types from the catalogue, which says what each of them is. */
+/** Selects event types from the catalogue, with their descriptions. */
 export function EventTypePicker({ catalogue, types, isEverything, error, isReadOnly, onChange }: Props) {
   const [search, setSearch] = useState("");
   const [opened, setOpened] = useState<string | null>(null);
@@ -49,7 +49,7 @@ export function EventTypePicker({ catalogue, types, isEverything, error, isReadO
               leftSection={<IconSearch size={14} aria-hidden />}
               value={search}
               onChange={(event) => setSearch(event.currentTarget.value)}
-              // It is inside a form.
+              // Enter would submit the form.
               onKeyDown={(event) => event.key === "Enter" && event.preventDefault()}
             />
             <span className={classes.note} role="status">
@@ -136,7 +136,7 @@ function TypeRow({ choice, isChosen, isOpen, isReadOnly, onToggle, onOpen }: Row
   );
 }
 
-/** The types that match the search, by who publishes them. Chosen ones that the catalogue no longer has come last. */
+/** The types that match the search, grouped by publisher. Selected types that left the catalogue come last. */
 function grouped(catalogue: readonly EventTypeInfo[], types: readonly string[], search: string): [Group, Choice[]][] {
   const wanted = search.trim().toLowerCase();
   const matches = ({ type, description = "" }: Choice) => `${type} ${description}`.toLowerCase().includes(wanted);

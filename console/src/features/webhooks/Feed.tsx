@@ -19,7 +19,7 @@ import { consumerList, useForgetConsumer } from "./queries";
 
 const t = webhooks.feed;
 
-/** Who reads the feed of a pull webhook, how far they are, and how to read it. */
+/** Shows who reads the feed of a pull webhook, their progress, and how to read it. */
 export function Feed({ webhook }: { webhook: Webhook }) {
   return (
     <Stack gap="lg">

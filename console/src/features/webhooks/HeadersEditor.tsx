@@ -11,13 +11,13 @@ const t = webhookForm.headers;
 interface Props {
   value: readonly DraftHeader[];
   error?: string;
-  /** The stored values are not kept, so each has to be entered again. */
+  /** The stored values will be lost, so the user must enter each of them again. */
   mustRetype: boolean;
   isReadOnly: boolean;
   onChange: (headers: readonly DraftHeader[]) => void;
 }
 
-/** The webhook's own headers. The API shows no value; one that is not replaced stays as it is stored. */
+/** Edits the webhook's custom headers. The API shows no values; a value that is not replaced stays stored. */
 export function HeadersEditor({ value, error, mustRetype, isReadOnly, onChange }: Props) {
   const list = useRef<HTMLFieldSetElement>(null);
 

@@ -7,7 +7,7 @@ interface Props {
   blocker: { status: "idle" | "blocked"; proceed?: (() => void) | undefined; reset?: (() => void) | undefined };
 }
 
-/** Asks before someone leaves a form with changes. */
+/** Asks for confirmation before the user leaves a form with unsaved changes. */
 export function LeaveForm({ blocker }: Props) {
   return (
     <Confirm

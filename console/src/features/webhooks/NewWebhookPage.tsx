@@ -18,7 +18,7 @@ import { FIELDS, isComplete, WebhookForm } from "./WebhookForm";
 
 const route = getRouteApi("/pages/webhooks/new");
 
-/** Adds a webhook, and then shows its secret once. */
+/** Creates a webhook, and then shows its secret once. */
 export function NewWebhookPage() {
   const [created, setCreated] = useState<WebhookWithSecret | null>(null);
   return (

@@ -14,13 +14,13 @@ const ICONS = {
 interface Props {
   tone: Tone;
   title: string;
-  /** What it means and what to do. */
+  /** What the state means and what to do. */
   children?: ReactNode;
-  /** Buttons that do it. */
+  /** Buttons for what to do. */
   actions?: ReactNode;
 }
 
-/** A state in words, and what to do about it. */
+/** Describes a state, and what to do about it. */
 export function Notice({ tone, title, children, actions }: Props) {
   const Icon = ICONS[tone];
   return (

@@ -50,11 +50,11 @@ const COLUMNS: readonly Column<Task>[] = [
 
 interface Props {
   webhook: Pick<Webhook, "id" | "name">;
-  /** What to do while there is no replay. */
+  /** The button that is shown while there are no replays. */
   action: ReactNode;
 }
 
-/** The replays of a webhook, with their progress. The address names the open one. */
+/** The replays of a webhook, with their progress. The URL contains the open one. */
 export function Replays({ webhook: { id, name }, action }: Props) {
   const { task: taskId } = route.useSearch();
   const navigate = route.useNavigate();
@@ -97,7 +97,7 @@ function rangeOf({ parameters: { since, until }, createdAt }: Task): string {
   return tasks.range(exactTime(since), exactTime(typeof until === "string" ? until : createdAt));
 }
 
-/** What a replay sends, in words. */
+/** Describes what a replay sends. */
 function whatOf({ parameters: { statuses, missing } }: Task): string {
   const words = (Array.isArray(statuses) ? statuses.map(String) : []).map((status) => t.statuses[status] ?? status);
   if (missing === true) words.push(t.missing);

@@ -14,7 +14,7 @@ const t = sending.rotate;
 
 interface Rotated {
   secret: string;
-  /** When the old secrets end, or null if they have. */
+  /** When the old secrets stop working, or null if they already have. */
   until: string | null;
 }
 
@@ -30,7 +30,7 @@ export function RotateSecret({ webhook, opened, onClose }: { webhook: Webhook; o
       opened={opened}
       onClose={close}
       title={rotated === null ? t.title : t.doneTitle}
-      // The secret would be lost by a click beside the dialog.
+      // A click outside would lose the secret.
       closeOnClickOutside={rotated === null}
       closeOnEscape={rotated === null}
     >

@@ -18,20 +18,20 @@ import { eventTypes, replayCount, useReplay } from "./queries";
 const t = sending.again;
 const HOUR_MS = 3_600_000;
 const RANGES = { hour: 1, day: 24, week: 7 * 24, month: 30 * 24 - 1 } as const;
-/** A choice is counted when people have not changed it for this time. */
+/** The deliveries are counted after the choices have not changed for this time. */
 const COUNT_AFTER_MS = 500;
 type Status = keyof typeof t.statuses;
 
 interface Props {
   webhook: Webhook;
   opened: boolean;
-  /** What it begins with: what failed, or what the webhook missed while it was off. */
+  /** The initial choices: what failed, or what the webhook missed while it was off. */
   preset: "failed" | "missed";
   onStarted: () => void;
   onClose: () => void;
 }
 
-/** Starts a replay: deliveries of a time range are sent again, after they have been counted. */
+/** Starts a replay, which sends the deliveries of a time range again. It counts them first. */
 export function SendAgain({ opened, onClose, ...props }: Props) {
   return (
     <Modal opened={opened} onClose={onClose} size="lg" title={t.title}>
@@ -68,7 +68,7 @@ function Form({ webhook, preset, onStarted, onCancel }: Omit<Props, "opened" | "
     const isOwn = range === "own";
     return {
       since: isOwn ? new Date(since).toISOString() : new Date(now - RANGES[range] * HOUR_MS).toISOString(),
-      // Without it, what fails while someone looks at the count would be in the replay too.
+      // Otherwise, the replay would include deliveries that fail while the user looks at the count.
       until: isOwn && until !== "" ? new Date(until).toISOString() : new Date(now).toISOString(),
       ...(types.length > 0 && { eventTypes: types }),
       ...(statuses.length > 0 && { statuses: [...statuses] }),
@@ -181,7 +181,7 @@ function Form({ webhook, preset, onStarted, onCancel }: Omit<Props, "opened" | "
   );
 }
 
-/** The webhook's event types; those of the catalogue if it gets all. */
+/** The webhook's event types, or those of the catalogue if the webhook gets all types. */
 function typesOf({ eventTypes: own }: Webhook, catalogue: readonly string[]): string[] {
   return own.includes("*") ? [...catalogue] : own;
 }

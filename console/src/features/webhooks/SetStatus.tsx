@@ -14,7 +14,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** Asks before a webhook is paused or deactivated, and for the reason that others see. */
+/** Asks for confirmation before it pauses or deactivates a webhook, and for a reason that others see. */
 export function SetStatus({ webhook, status, onClose }: Props) {
   return (
     <Modal

@@ -15,7 +15,7 @@ import { LeaveForm } from "./LeaveForm";
 import { isConflict, useUpdateWebhook } from "./queries";
 import { FIELDS, isComplete, WebhookForm } from "./WebhookForm";
 
-/** The settings of a webhook, as a form for those who may change them. */
+/** The settings of a webhook, as a form for users who may change them. */
 export function Settings({ webhook }: { webhook: WebhookDetail }) {
   const isReadOnly = !useCan("webhooks:write");
   const [base, setBase] = useState(webhook);
@@ -41,7 +41,7 @@ export function Settings({ webhook }: { webhook: WebhookDetail }) {
     update.reset();
   }
 
-  // Someone changed it while this form has no changes, or changed only what the form does not have.
+  // Someone else changed the webhook while this form has no changes, or changed only what the form does not show.
   if (isNewer && !isDirty) restart(webhook);
   else if (isNewer && theirs.length === 0) setBase(webhook);
 
@@ -118,7 +118,7 @@ interface ConflictProps {
   onDiscard: () => void;
 }
 
-/** Someone else changed the webhook: what each changed, and what saving would do. */
+/** Someone else changed the webhook: shows both sides' changes, and what saving would do. */
 function Conflict({ theirs, mine, isSaving, onSave, onDiscard }: ConflictProps) {
   const both = theirs.filter((name) => mine.includes(name));
   return (

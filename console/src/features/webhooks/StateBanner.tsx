@@ -8,17 +8,17 @@ import classes from "./parts.module.css";
 import { useSetStatus } from "./queries";
 
 const t = webhooks.state;
-/** From this share of `disableAfter` on, Patchbay warns by WEBHOOK_FAILING too. */
+/** At this share of `disableAfter`, Patchbay also warns with a WEBHOOK_FAILING event. */
 const WARN_AT = 0.5;
 
 interface Props {
   webhook: WebhookDetail;
   onTest: () => void;
-  /** Offers to send what the webhook missed, after it is active again. */
+  /** Offers to send what the webhook missed, once it is active again. */
   onActivated: (() => void) | undefined;
 }
 
-/** What is special about the state of a webhook: why, since when, and what to do. */
+/** Explains an unusual state of a webhook: why, since when, and what to do. */
 export function StateBanner(props: Props) {
   const { webhook } = props;
   return (
@@ -165,7 +165,7 @@ interface ActivateProps {
   onDone?: (() => void) | undefined;
 }
 
-/** Sets the status to ACTIVE, which closes the breaker too. */
+/** Sets the status to ACTIVE, which also closes the circuit breaker. */
 function Activate({ webhook, label, onDone }: ActivateProps) {
   const setStatus = useSetStatus(webhook.id, onDone);
   return (

@@ -20,7 +20,7 @@ interface Props {
   onClose: () => void;
 }
 
-/** Sends test events, and shows the answer to each. */
+/** Sends test events, and shows the response to each. */
 export function TestDrawer({ webhook, opened, onClose }: Props) {
   return (
     <Drawer opened={opened} onClose={onClose} size={640} title={t.title}>
@@ -98,7 +98,7 @@ function Content({ webhook }: { webhook: Webhook }) {
   );
 }
 
-/** What came of it in words, and what to do if it failed. */
+/** Describes the result, and what to do if the test failed. */
 function Verdict({ attempt: { statusCode, error, durationMs } }: { attempt: Attempt }) {
   if (isSuccess(statusCode)) {
     return (

@@ -16,7 +16,7 @@ import classes from "./form.module.css";
 import { HeadersEditor } from "./HeadersEditor";
 import { eventTypes } from "./queries";
 
-/** The fields of the API that the form shows errors at. */
+/** The fields of the API whose errors the form shows. */
 export const FIELDS = [
   "name",
   "url",
@@ -34,15 +34,15 @@ interface Props {
   draft: Draft;
   isNew: boolean;
   isReadOnly?: boolean;
-  /** The URL leads to another server than the stored one. */
+  /** The URL has a different origin than the stored one. */
   mustRetype?: boolean;
   error: unknown;
-  /** People tried to send it, so what is missing is an error. */
+  /** The user tried to submit the form, so missing values are errors. */
   isSubmitted: boolean;
   onChange: (draft: Draft) => void;
 }
 
-/** Whether the form can be sent. If not, the form says at the field why. */
+/** Whether the form can be submitted. If not, the fields show why. */
 export function isComplete(draft: Draft, mustRetype = false): boolean {
   if (!draft.isEverything && draft.types.length === 0) return false;
   if (draft.kind === "pull") return true;
@@ -50,7 +50,7 @@ export function isComplete(draft: Draft, mustRetype = false): boolean {
   return numbersOf(draft).every((field) => isNumberIn(draft[field], field));
 }
 
-/** The fields of a webhook: the same to add one and to change one. */
+/** The fields of a webhook, for creating and for editing it. */
 export function WebhookForm({
   draft,
   isNew,
@@ -204,7 +204,7 @@ interface FiltersProps extends PartProps {
   isReadOnly: boolean;
 }
 
-/** The filters, beside a sample of a type that the webhook gets. */
+/** Edits the filters, next to a sample of a type that the webhook gets. */
 function Filters({ draft, catalogue, error, isReadOnly, onChange }: FiltersProps) {
   const [edited, setEdited] = useState<Sample | null>(null);
   const { types, isEverything } = draft;
@@ -237,14 +237,14 @@ function Filters({ draft, catalogue, error, isReadOnly, onChange }: FiltersProps
   );
 }
 
-/** The errors of filters, with paths as the builder takes them: `0.path`. */
+/** The errors of filters, with paths in the format of the builder: `0.path`. */
 function errorsOfFilters(error: unknown): { path: string; message: string }[] {
   return problemOf(error)
     .fields.filter(({ path }) => path.startsWith("filters."))
     .map(({ path, message }) => ({ path: path.slice("filters.".length), message }));
 }
 
-/** The numbers that count: a rate may be left out. */
+/** The number fields to validate: an empty rate is allowed. */
 function numbersOf(draft: Draft): NumberField[] {
   return [
     ...(draft.schedule === "own" ? (["maxRetries", "initialDelay", "multiplier"] as const) : []),

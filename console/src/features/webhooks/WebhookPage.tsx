@@ -130,7 +130,7 @@ interface ActionProps {
   onOpen: (dialog: Dialog) => void;
 }
 
-/** What can be done in any state; the banner has what a state calls for. */
+/** Actions that are possible in any state. The banner has those for a specific state. */
 function Actions({ webhook, onOpen }: ActionProps) {
   const isPush = webhook.kind === "push";
   const { status } = webhook;

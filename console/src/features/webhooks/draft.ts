@@ -1,19 +1,19 @@
 import type { Filter } from "@components/filters/evaluate";
 import type { CreateWebhook, UpdateWebhook, Webhook, WebhookKind } from "@sdk/generated/models";
 
-/** What the API shows instead of a header's value, and what keeps the stored one. */
+/** The API returns it instead of a header's value. Sending it keeps the stored value. */
 const MASK = "********";
 
 export interface DraftHeader {
-  /** Identifies the row while it is edited. */
+  /** Identifies the row during editing. */
   key: number;
   name: string;
   value: string;
-  /** The value is the stored one, which is not shown. */
+  /** The value is the stored one, which the API does not show. */
   isStored: boolean;
 }
 
-/** What the form has, with numbers as they are written. */
+/** The values of the form, with numbers as entered. */
 export interface Draft {
   kind: WebhookKind;
   name: string;
@@ -29,11 +29,11 @@ export interface Draft {
   rate: string;
   disableAfter: string;
   secret: string;
-  /** Seconds until it is deleted. */
+  /** The number of seconds until the webhook is deleted. */
   expires: string;
 }
 
-/** The ranges of numbers, as docs/reference/quotas.md has them. */
+/** The ranges of numbers, from docs/reference/quotas.md. */
 export const NUMBERS: Record<NumberField, [least: number, most: number]> = {
   maxRetries: [0, 15],
   initialDelay: [1, 3600],
@@ -89,7 +89,7 @@ export function draftOf(webhook: Webhook): Draft {
   };
 }
 
-/** The body that creates the webhook. */
+/** The request body that creates the webhook. */
 export function createBody(draft: Draft): CreateWebhook {
   const { kind, secret, expires } = draft;
   return {
@@ -100,19 +100,19 @@ export function createBody(draft: Draft): CreateWebhook {
   };
 }
 
-/** The fields that differ from those of the webhook, each as a whole. */
+/** The fields that differ from those of the webhook, with their complete values. */
 export function changesOf(draft: Draft, base: Webhook): UpdateWebhook {
   const old = settings(draftOf(base)) as Record<string, unknown>;
   const changed = Object.entries(settings(draft)).filter(([name, value]) => !isSame(value, old[name]));
   return Object.fromEntries(changed);
 }
 
-/** The names of the fields of the form that another version of the webhook has changed. */
+/** The names of the form's fields that another version of the webhook has changed. */
 export function changedFields(base: Webhook, latest: Webhook): string[] {
   return Object.keys(changesOf(draftOf(latest), base));
 }
 
-/** Whether the URL leads to another server, for which the API does not keep the headers' values. */
+/** Whether the URL has a different origin. In that case, the API does not keep the headers' values. */
 export function isOtherOrigin(url: string, base: Webhook | null): boolean {
   return base?.url != null && originOf(url) !== originOf(base.url);
 }

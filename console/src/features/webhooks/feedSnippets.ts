@@ -1,4 +1,4 @@
-/** Programs that read the feed of a webhook. They have no secret: that is read from the environment. */
+/** Sample programs that read the feed of a webhook. They read the secret from the environment. */
 export function feedSnippets(webhookId: string) {
   const origin = location.origin;
   return [

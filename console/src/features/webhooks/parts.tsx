@@ -5,7 +5,7 @@ import { webhooks as t } from "@strings/webhooks";
 import classes from "./parts.module.css";
 
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 1 });
-/** Below this share of successes, a rate is drawn as a problem. */
+/** A success rate below this is shown as a problem. */
 const LOW = 0.9;
 const HOURS = 24;
 const HOUR_MS = 3_600_000;
@@ -27,7 +27,7 @@ export function SuccessRate({ rate }: { rate: number | null }) {
   );
 }
 
-/** The deliveries of the last day by hour, before their number. */
+/** A sparkline of the last day's deliveries by hour, followed by their number. */
 export function HourlySparkline({ stats }: { stats: WebhookStats }) {
   const ended = stats.delivered + stats.failed;
   return (
@@ -40,7 +40,7 @@ export function HourlySparkline({ stats }: { stats: WebhookStats }) {
   );
 }
 
-/** A value for each hour since the start; hours in which nothing ended are zero. */
+/** One value for each hour since the start. Hours in which no delivery ended are zero. */
 function hourly(hours: WebhookStats["hours"], since: string): number[] {
   const values = new Array<number>(HOURS).fill(0);
   for (const { at, delivered, failed } of hours) {

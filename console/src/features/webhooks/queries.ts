@@ -21,7 +21,7 @@ import { queryOptions, useQueryClient } from "@tanstack/react-query";
 const LIST = ["webhooks", "list"] as const;
 const LOOK_MS = 2_000;
 const NEW_MS = 10_000;
-/** How long a delivery that waits for its next attempt is looked at, without a reason to expect a change. */
+/** A delivery that waits for its next attempt is refetched if the attempt is due within this time. */
 const SOON_MS = 60_000;
 
 export const webhookList = (status?: string) =>
@@ -41,7 +41,7 @@ export const eventTypes = queryOptions({
   staleTime: Number.POSITIVE_INFINITY,
 });
 
-/** The deliveries of a webhook. New ones appear by themselves until someone scrolls to older ones. */
+/** The deliveries of a webhook. New ones appear automatically until the user scrolls to older ones. */
 export function deliveryList(id: string, filter: { status?: string; eventType?: string }) {
   const options = listOptions<Delivery>(["webhooks", id, "deliveries", filter], (page, init) =>
     api().webhooks.listDeliveries(
@@ -62,7 +62,7 @@ export function deliveryList(id: string, filter: { status?: string; eventType?: 
   } as typeof options;
 }
 
-/** A delivery; read again until it has ended, or waits for long. */
+/** A delivery. It is refetched until it has ended, unless its next attempt is far away. */
 export const deliveryDetail = (id: string, deliveryId: string) =>
   queryOptions({
     queryKey: ["webhooks", id, "deliveries", deliveryId],
@@ -85,7 +85,7 @@ export const consumerList = (id: string) =>
     queryFn: async ({ signal }) => (await api().webhooks.listConsumers(id, { signal })).items,
   });
 
-/** The replays of a webhook; read again as long as one of them runs. */
+/** The replays of a webhook. They are refetched as long as one of them is running. */
 export function replayList(id: string) {
   const options = listOptions<Task>(["tasks", "list", { webhookId: id }], (page, init) =>
     api().tasks.list({ ...page, limit: 50, webhookId: id }, init),
@@ -97,7 +97,7 @@ export function replayList(id: string) {
   } as typeof options;
 }
 
-/** How many deliveries a replay would send again. Nothing is sent. */
+/** The number of deliveries that a replay would send again. Nothing is sent. */
 export const replayCount = (id: string, replay: Replay) =>
   queryOptions({
     queryKey: ["webhooks", id, "replay", replay],
@@ -107,12 +107,12 @@ export const replayCount = (id: string, replay: Replay) =>
     },
   });
 
-/** Whether a receiver accepted the request. */
+/** Whether the receiver accepted the request. */
 export function isSuccess(statusCode: number | null): boolean {
   return statusCode !== null && statusCode >= 200 && statusCode < 300;
 }
 
-/** Whether someone else has changed what a change is based on. */
+/** Whether someone else has changed the version that a change is based on. */
 export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && error.status === 412;
 }
@@ -132,7 +132,7 @@ export function useUpdateWebhook(id: string) {
       try {
         return await api().webhooks.update(id, changes, { ifMatch: version });
       } catch (error) {
-        // The form compares its changes with those of others.
+        // The form compares its changes with the latest version.
         if (isConflict(error)) await queries.invalidateQueries({ queryKey: ["webhooks", id], exact: true });
         throw error;
       }

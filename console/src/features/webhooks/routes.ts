@@ -14,7 +14,7 @@ export interface WebhookSearch {
   task?: string;
 }
 
-/** The choice of a flow template that the new webhook is for. */
+/** The choice of a flow template that the new webhook is created for. */
 export interface NewWebhookSearch {
   template?: string;
   choice?: string;

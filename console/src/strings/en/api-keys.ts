@@ -3,7 +3,7 @@ import { count } from "./common";
 const day = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", timeZone: "UTC" });
 const number = (value: number) => value.toLocaleString("en");
 
-/** Texts of the API keys' pages. */
+/** Strings for the pages of API keys. */
 export const apiKeys = {
   title: "API keys",
   text: "Programs use API keys to call Patchbay. Each key has its own scopes, limits and expiration.",
@@ -107,7 +107,7 @@ export const apiKeys = {
     text: "Store the key where your program reads its secrets. Patchbay stores only a hash, so it cannot show the key again.",
     label: "API key",
     tryIt: "Try it",
-    // The key itself is not in the command, so that it does not get into a shell's history.
+    // The key itself is not in the command, so that it does not get into the shell's history.
     command: (origin: string) => `curl -H "Authorization: Bearer $PATCHBAY_API_KEY" ${origin}/api/me`,
     saved: "I have stored the key",
     open: "Open API key",

@@ -1,4 +1,4 @@
-/** Texts of the audit log. */
+/** Strings for the audit log. */
 export const audit = {
   title: "Audit log",
   text: "Who requested changes or secrets, and what happened. Entries are kept for 400 days.",
@@ -21,7 +21,7 @@ export const audit = {
   },
   columns: { what: "What", outcome: "Outcome", actor: "Who", when: "When" },
   outcomes: { SUCCEEDED: "Done", REFUSED: "Refused", FAILED: "Failed" },
-  /** Who asked, for people; the actor's ID is beside it. */
+  /** The display name of the actor; the actor's ID is shown next to it. */
   who(actor: string, label: string | null): string {
     if (label !== null) return label;
     if (actor.startsWith("user:")) return actor.slice("user:".length);
@@ -30,7 +30,7 @@ export const audit = {
     return actor.startsWith("key_") ? `API key ${actor}` : actor;
   },
   open: (sentence: string) => `Open: ${sentence}`,
-  /** "Updated a webhook": what a request asks for. */
+  /** Describes the requested action: "Updated a webhook". */
   what: (action: string): string => WHAT[action] ?? unknown(action),
   resources: {
     actions: "The platform",
@@ -68,7 +68,7 @@ export const audit = {
     onlyTarget: "Only this target",
     hint: "The request ID is also in the deployment's logs and in the response to the caller.",
   },
-  /** "Changed a webhook: url, disableAfter". */
+  /** Describes an entry: "Changed a webhook: url, disableAfter". */
   sentence: (action: string, outcome: string, fields: readonly string[]): string => {
     const words = outcome === "SUCCEEDED" ? audit.what(action) : tried(action);
     return fields.length === 0 || outcome !== "SUCCEEDED" ? words : `${words}: ${fields.join(", ")}`;
@@ -127,7 +127,7 @@ const WHAT: Record<string, string> = {
   "actions.set_choices": "Changed a list of choices",
 };
 
-/** A route without a text above, such as a rejected read. */
+/** Describes a route that has no text above, such as a rejected read. */
 function unknown(action: string): string {
   const [resource = "", verb = ""] = action.split(".");
   return `Requested ${audit.resources[resource] ?? resource}: ${verb.replaceAll("_", " ")}`;

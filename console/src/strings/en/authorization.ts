@@ -1,4 +1,4 @@
-/** Texts of the way through a provider's page. */
+/** Strings for the authorization on a provider's page. */
 export const authorization = {
   starting: "Opening the provider's page",
   waiting: (provider: string) => `Continue in the ${provider} window`,

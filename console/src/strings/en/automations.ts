@@ -2,7 +2,7 @@ import { count } from "./common";
 
 export type Platform = "zapier" | "make" | "n8n";
 
-/** Texts of the automations' pages. */
+/** Strings for the pages of automations. */
 export const automations = {
   title: "Automations",
   text: "Trigger Zaps, scenarios and workflows with your events, and let them run actions here.",
@@ -135,7 +135,7 @@ export const automations = {
   },
 };
 
-/** `create_post`: "Create post". */
+/** Turns `create_post` into "Create post". */
 function words(key: string): string {
   const spaced = key.replaceAll("_", " ");
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);

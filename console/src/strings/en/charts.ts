@@ -1,4 +1,4 @@
-/** Texts of charts. */
+/** Strings for charts. */
 export const charts = {
   time: "Time",
   noValue: "No data",

@@ -5,7 +5,7 @@ export function count(number: number, one: string, other: string): string {
   return `${number.toLocaleString("en")} ${plural.select(number) === "one" ? one : other}`;
 }
 
-/** Texts of the layout and the shared components. */
+/** Strings for the layout and the shared components. */
 export const common = {
   product: "Patchbay",
   navigation: {

@@ -1,4 +1,4 @@
-/** Texts of the pages of connect links. */
+/** Strings for the pages of connect links. */
 export const connect = {
   title: "Connect an account",
   return: {

@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** Texts of the connections' pages, and of connecting an account. */
+/** Strings for the pages of connections, and for connecting an account. */
 export const connections = {
   title: "Connections",
   text: "Accounts connected at providers. Patchbay refreshes their tokens.",

@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** Texts of the events' pages. */
+/** Strings for the pages of events. */
 export const events = {
   title: "Events",
   text: "Events published in your workspace, and where Patchbay sent them.",

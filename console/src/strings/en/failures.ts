@@ -101,7 +101,7 @@ const HTTP: Record<number, string> = {
   429: "Your endpoint receives more requests than it allows. Set a rate limit in the settings.",
 };
 
-/** A reason of the API, such as `retries_exhausted:http_500`, as a title and advice. */
+/** Explains a reason of the API, such as `retries_exhausted:http_500`, with a title and advice. */
 export function explain(reason: string): Explanation {
   const known = CODES[reason];
   if (known) return known;

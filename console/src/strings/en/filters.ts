@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** Texts of the filter builder and of the editor of a sample. */
+/** Strings for the filter builder and the sample editor. */
 export const filters = {
   label: "Filters",
   add: "Add filter",

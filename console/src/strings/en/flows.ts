@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** The texts of rows with a name and a value. */
+/** Strings for rows with a name and a value. */
 export interface FieldWords {
   placeholder: string;
   name: (number: number) => string;
@@ -33,7 +33,7 @@ const HEADERS: FieldWords = {
   remove: (name) => `Remove header ${name}`,
 };
 
-/** Texts of the flows' pages. */
+/** Strings for the pages of flows. */
 export const flows = {
   title: "Flows",
   text: "A flow runs when an event is published. It can filter, branch, wait, send to webhooks, run actions and call providers.",
@@ -167,7 +167,7 @@ export const flows = {
     noAction: "Choose an action",
     noRequest: "Choose a connection and a path",
     noConditions: "Add a condition",
-    /** The key of an action in words: `create_post`. */
+    /** Turns the key of an action, such as `create_post`, into words. */
     key: (key: string) => key.charAt(0).toUpperCase() + key.slice(1).replaceAll("_", " "),
     conditions: (number: number) => count(number, "condition", "conditions"),
     seconds: (value: number) => {

@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** Texts of the integrations' pages. */
+/** Strings for the pages of integrations. */
 export const integrations = {
   title: "Integrations",
   text: "Your workspace's setup for each provider: the OAuth client, the scopes and the connected accounts.",

@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** Texts of the marketplace. */
+/** Strings for the marketplace. */
 export const marketplace = {
   title: "Marketplace",
   text: "Install an integration to connect your customers' accounts, or an automation plan.",

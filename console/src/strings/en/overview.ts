@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** What a sentence about a problem needs. `rate` is the success rate in words; `from` names the integration. */
+/** The values in a sentence about a problem. `rate` is the formatted success rate; `from` is the integration's name. */
 export interface Trouble {
   name: string;
   from: string | null;
@@ -9,7 +9,7 @@ export interface Trouble {
 
 const of = ({ name, from }: Trouble) => (from === null ? name : `${name} (${from})`);
 
-/** Texts of the overview. */
+/** Strings for the overview. */
 export const overview = {
   title: "Overview",
   text: "What needs your attention, and how your deliveries and connections are doing.",

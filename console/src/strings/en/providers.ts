@@ -1,4 +1,4 @@
-/** Words for what the API knows about providers. */
+/** Strings for what the API knows about providers. */
 export const providers = {
   types: {
     CRM: "CRM",

@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** Texts of the reviews of publications, in the platform's workspace. */
+/** Strings for the reviews of publications, in the platform's workspace. */
 export const reviews = {
   title: "Reviews",
   text: "Integrations that other workspaces want to publish. The marketplace lists them only after you approve them.",

@@ -2,7 +2,7 @@ import { count } from "./common";
 
 const number = (value: number) => value.toLocaleString("en");
 
-/** Texts of the dialogs that send a test event, resend deliveries of a time range, and rotate the secret. */
+/** Strings for the dialogs that send a test event, start a replay, and rotate the secret. */
 export const sending = {
   test: {
     title: "Send a test event",

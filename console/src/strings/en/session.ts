@@ -1,4 +1,4 @@
-/** Texts of the pages without an open session. */
+/** Strings for the pages without an open session. */
 export const session = {
   starting: "Opening the console",
   waiting: "Waiting for the platform to sign you in",

@@ -2,7 +2,7 @@ import { count } from "./common";
 
 const number = (value: number) => value.toLocaleString("en");
 
-/** Texts of the workspace's settings. */
+/** Strings for the workspace's settings. */
 export const settings = {
   title: "Settings",
   text: "Retention, key rotation, sessions and data of the workspace.",

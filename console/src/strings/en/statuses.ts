@@ -1,4 +1,4 @@
-/** Words for the statuses and reasons of the API. */
+/** Strings for the statuses and reasons of the API. */
 export const statuses = {
   webhook: { ACTIVE: "Active", PAUSED: "Paused", INACTIVE: "Inactive", DISABLED: "Disabled" },
   delivery: {
@@ -22,7 +22,7 @@ export const statuses = {
   link: { OPEN: "Open", COMPLETED: "Used", REVOKED: "Revoked", EXPIRED: "Expired" },
   review: { PENDING: "Pending review", APPROVED: "Approved", REJECTED: "Rejected" },
   unknown: (status: string) => sentence(status.toLowerCase()),
-  /** `retries_exhausted:http_500`: "No retries left: HTTP 500". */
+  /** Describes a reason code: `retries_exhausted:http_500` becomes "No retries left: HTTP 500". */
   reason(code: string): string {
     const [first = "", ...rest] = code.split(":");
     const words = PREFIXES[first] ?? sentence(first.replace(/^http_(\d{3})$/, "HTTP $1"));

@@ -1,4 +1,4 @@
-/** Texts of the tasks' page. */
+/** Strings for the page of tasks. */
 export const tasks = {
   title: "Tasks",
   text: "Progress and results of long-running work, such as replays.",

@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** Texts of the form that adds or changes a webhook. */
+/** Strings for the form that creates or edits a webhook. */
 export const webhookForm = {
   title: "Add a webhook",
   text: "Choose which events to receive. You get the signing secret in the next step.",

@@ -1,6 +1,6 @@
 import { count } from "./common";
 
-/** Texts of the webhooks' pages. */
+/** Strings for the pages of webhooks. */
 export const webhooks = {
   title: "Webhooks",
   text: "Patchbay sends signed events to your endpoints and retries failed deliveries.",

@@ -2,7 +2,7 @@ import { flows as t } from "@strings/flows";
 import { allSteps, type Draft, MAX_WAIT_SECONDS, type Step } from "./definition";
 import type { FlowProblem } from "./problems";
 
-/** What is still missing, as people build: the API would say the same of each. */
+/** Finds what is still missing in a draft. The API would report the same problems. */
 export function check(draft: Draft): FlowProblem[] {
   const problems: FlowProblem[] = [];
   if (draft.name.trim() === "") problems.push({ at: "flow", path: "name", message: t.check.name });

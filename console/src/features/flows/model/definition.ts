@@ -1,7 +1,7 @@
 import { isObject } from "@components/filters/evaluate";
 import type { CreateFlow, Flow } from "@sdk/generated/models";
 
-/** What people edit: the JSON of the API, without what Patchbay adds. */
+/** The part of a flow that users edit: the API's JSON, without the fields that Patchbay adds. */
 export type Draft = Required<Pick<CreateFlow, "name" | "description" | "trigger" | "steps">>;
 export type Trigger = CreateFlow["trigger"];
 export type Step = CreateFlow["steps"][number];
@@ -10,7 +10,7 @@ export type StepOf<T extends StepType> = Extract<Step, { type: T }>;
 export type Branch = StepOf<"branch">;
 export type Side = "then" | "else";
 
-/** Where a step is or goes: in the flow itself, or in a side of a branch. */
+/** Where a step is or goes: in the flow itself, or on a side of a branch. */
 export interface Place {
   branch: string | null;
   side: Side;
@@ -20,7 +20,7 @@ export interface Place {
 export interface Located {
   step: Step;
   place: Place;
-  /** The steps around it: 1 for those of the flow itself. */
+  /** The nesting level of the step: 1 for steps of the flow itself. */
   level: number;
 }
 
@@ -28,18 +28,18 @@ export const MAX_STEPS = 20;
 export const MAX_NESTING = 3;
 export const MAX_WAIT_SECONDS = 30 * 86_400;
 const ID = /^[a-z][a-z0-9_]{0,31}$/;
-/** The scope that you need to save a flow with a step of this type. */
+/** The scope that is required to save a flow with a step of this type. */
 export const STEP_SCOPES: Partial<Record<StepType, string>> = {
   webhook: "webhooks:write",
   action: "automations:use",
   request: "credentials:use",
 };
-/** The connection of a step that names none. */
+/** The connection of a step that does not name one. */
 export const DEFAULT_NAME = "default";
-/** The methods that a request can have. */
+/** The HTTP methods that a request can use. */
 export const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
-/** Every step, with those inside branches, in the order of the definition. */
+/** All steps, including those inside branches, in the order of the definition. */
 export function located(
   steps: readonly Step[],
   branch: string | null = null,
@@ -66,30 +66,30 @@ export function placeOf(steps: readonly Step[], id: string): Place | undefined {
   return located(steps).find(({ step }) => step.id === id)?.place;
 }
 
-/** The steps at a side of a branch, or of the flow itself. */
+/** The steps on a side of a branch, or of the flow itself. */
 export function sequence(steps: readonly Step[], { branch, side }: Pick<Place, "branch" | "side">): readonly Step[] {
   if (branch === null) return steps;
   const found = findStep(steps, branch);
   return found?.type === "branch" ? (found[side] ?? []) : [];
 }
 
-/** The branches around a place. */
+/** The number of branches around a place. */
 export function nesting(steps: readonly Step[], place: Place): number {
   const own = located(steps).find(({ step }) => step.id === place.branch);
   return own === undefined ? 0 : own.level;
 }
 
-/** How many branches are nested in a step, with itself. */
+/** How many levels of branches a step has, including itself. */
 export function height(step: Step): number {
   if (step.type !== "branch") return 0;
   return 1 + Math.max(0, ...[...step.then, ...(step.else ?? [])].map(height));
 }
 
-/** The steps whose output a step can use: those before it, as the API decides. */
+/** The steps whose output a step can use: those that run before it, by the same rules as in the API. */
 export function stepsBefore(steps: readonly Step[], id: string): Step[] {
   const all = located(steps);
   const at = all.findIndex(({ step }) => step.id === id);
-  // Steps of the other side of a branch around it do not run before it.
+  // If the step is inside a branch, steps on the other side do not run before it.
   const around = placesAround(steps, id);
   return all
     .slice(0, Math.max(at, 0))
@@ -107,7 +107,7 @@ function isOtherSide(one: Place, other: Place): boolean {
   return one.branch === other.branch && one.side !== other.side;
 }
 
-/** A step of a type, with an ID that no other step has. */
+/** A new step of a type, with an unused ID. */
 export function newStep(type: StepType, taken: readonly string[]): Step {
   const id = freeId(type, taken);
   switch (type) {
@@ -126,7 +126,7 @@ export function newStep(type: StepType, taken: readonly string[]): Step {
   }
 }
 
-/** `reply`, else `reply_2`, `reply_3` … */
+/** The first free ID of `reply`, `reply_2`, `reply_3` … */
 export function freeId(wanted: string, taken: readonly string[]): string {
   const base = wanted.replace(/_\d+$/, "").slice(0, 28);
   for (let number = 2, id = base; ; number++) {
@@ -139,7 +139,7 @@ export function isStepId(text: string): boolean {
   return ID.test(text);
 }
 
-/** A draft of a stored flow, without the empty fields that the API adds. */
+/** The draft of a stored flow, without the empty fields that the API adds. */
 export function draftOf({ name, description, trigger, steps }: Draft | Flow): Draft {
   return { name, description, trigger: { ...trigger, filters: trigger.filters ?? [] }, steps: steps.map(tidied) };
 }
@@ -164,12 +164,12 @@ function tidiedRequest({ query, headers, body, ...step }: StepOf<"request">): St
   };
 }
 
-/** Whether two drafts say the same. */
+/** Whether two drafts have the same content. */
 export function isSame(one: Draft, other: Draft): boolean {
   return canonical(draftOf(one)) === canonical(draftOf(other));
 }
 
-/** JSON with the fields of each object in one order. */
+/** JSON with the fields of each object in a fixed order. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     isObject(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,

@@ -26,7 +26,7 @@ export interface Editor {
   selection: Selection;
   past: readonly Draft[];
   future: readonly Draft[];
-  /** What was typed into last: edits of the same thing are undone together. */
+  /** Where the user typed last: consecutive edits of the same thing are undone together. */
   typing: string | null;
 }
 
@@ -52,7 +52,7 @@ export function startEditor(draft: Draft, selection: Selection = "trigger"): Edi
   return { draft, selection, past: [], future: [], typing: null };
 }
 
-/** Each edit is one of the JSON. What is not possible changes nothing. */
+/** Applies an edit to the JSON. An impossible edit changes nothing. */
 export function edit(editor: Editor, action: Edit): Editor {
   const { draft } = editor;
   const { steps } = draft;
@@ -117,7 +117,7 @@ export function edit(editor: Editor, action: Edit): Editor {
   }
 }
 
-/** Whether a step can go to a place: not into itself, nor deeper than branches may nest. */
+/** Whether a step can move to a place: not into itself, and not deeper than branches may nest. */
 export function canMove(steps: readonly Step[], id: string, place: Place): boolean {
   const step = findStep(steps, id);
   if (step === undefined) return false;
@@ -125,12 +125,12 @@ export function canMove(steps: readonly Step[], id: string, place: Place): boole
   return !isInside && nesting(steps, place) + height(step) <= MAX_NESTING;
 }
 
-/** Whether one more step of a type can be added at a place. */
+/** Whether a step of this type can be added at a place. */
 export function canAdd(steps: readonly Step[], type: StepType, place: Place): boolean {
   return fits(steps, newStep(type, []), place);
 }
 
-/** Where a step goes by one place up or down: also into and out of the sides of branches. */
+/** The place one position up or down from a step. This can be inside or outside a branch. */
 export function shiftedPlace(steps: readonly Step[], id: string, by: -1 | 1): Place | null {
   const place = placeOf(steps, id);
   if (place === undefined) return null;
@@ -140,7 +140,7 @@ export function shiftedPlace(steps: readonly Step[], id: string, by: -1 | 1): Pl
 function possiblePlaces(steps: readonly Step[], place: Place, by: -1 | 1): Place[] {
   const siblings = sequence(steps, place);
   const next = siblings[place.index + by];
-  // Places count as if the step were still there.
+  // Indexes count the step itself, which is still there.
   const over = { ...place, index: by < 0 ? place.index - 1 : place.index + 2 };
   if (next !== undefined) {
     if (next.type !== "branch") return [over];
@@ -203,7 +203,7 @@ function withSteps(draft: Draft, steps: Step[]): Draft {
   return { ...draft, steps };
 }
 
-/** The steps with one of them, wherever it is, replaced by others. */
+/** The steps with one step, at any level, replaced by others. */
 function mapSteps(steps: readonly Step[], id: string, map: (step: Step) => Step[]): Step[] {
   return steps.flatMap((step) => {
     if (step.id === id) return map(step);
@@ -231,7 +231,7 @@ function moved(steps: readonly Step[], step: Step, place: Place): Step[] {
   );
 }
 
-/** What is selected after a step at a place was removed: what is there now, else what is before it. */
+/** What to select after the step at a place was removed: the next step, otherwise what is before it. */
 function neighbor(steps: readonly Step[], place: Place): Selection {
   const siblings = sequence(steps, place);
   const next = siblings[place.index] ?? siblings[place.index - 1];
@@ -239,7 +239,7 @@ function neighbor(steps: readonly Step[], place: Place): Selection {
   return place.branch === null ? "trigger" : { step: place.branch };
 }
 
-/** A copy with IDs of its own; its values follow them. */
+/** A copy with new IDs. References between its steps follow the new IDs. */
 function withNewIds(step: Step, taken: readonly string[]): Step {
   const used = [...taken];
   let copy = step;
@@ -255,7 +255,7 @@ function renamed(draft: Draft, id: string, to: string): Draft {
   return { ...draft, steps: draft.steps.map((step) => renameIn(step, id, to)) };
 }
 
-/** A step, with those inside, with another ID for one of them, also where its output is used. */
+/** Changes the ID of one step, in a step and its nested steps, including references to its output. */
 function renameIn(step: Step, id: string, to: string): Step {
   const own = { id: step.id === id ? to : step.id };
   const again = (inner: Step) => renameIn(inner, id, to);

@@ -5,14 +5,14 @@ export const NODE_HEIGHT = 64;
 const JOIN_SIZE = 12;
 const END_WIDTH = 96;
 const END_HEIGHT = 28;
-/** Room for the button between two nodes; more below a branch, for the names of its sides. */
+/** The space between two nodes, for the button; more below a branch, for the names of its sides. */
 const GAP = 56;
 const GAP_OF_SIDES = 84;
 const GAP_BETWEEN_SIDES = 40;
-/** How far from a node its line turns. */
+/** The distance between a node and the turn of its line. */
 const TURN = 20;
 const CORNER = 8;
-/** An empty side is a line with its name. */
+/** The width of an empty side: a line with the side's name. */
 const EMPTY_WIDTH = 160;
 
 /** The trigger, a step, the point where the sides of a branch meet, or the end. */
@@ -28,17 +28,17 @@ export interface GraphNode {
 
 export type Point = readonly [x: number, y: number];
 
-/** From one node to the next. A step that is added on it goes to `place`, by a button at `button`. */
+/** A line from one node to the next. The button at `button` adds a step at `place`. */
 export interface GraphEdge {
   id: string;
   source: string;
   target: string;
   place: Place;
-  /** It begins a side of a branch; its name is at `label`. */
+  /** Set if the line starts a side of a branch; the side's name is at `label`. */
   side?: Side;
   label?: Point;
   button: Point;
-  /** Its line, with right angles. */
+  /** The points of the line, which has right angles. */
   points: Point[];
 }
 
@@ -54,8 +54,8 @@ export const TRIGGER = "$trigger";
 export const END = "$end";
 
 /**
- * A definition as a graph, from top to bottom: `then` is left, `else` right. Steps nest, so their places follow from
- * their sizes: an edit moves only what it must, and a layout for graphs of any kind would swap the sides at times.
+ * Lays out a definition as a graph, from top to bottom, with `then` on the left and `else` on the right. Steps nest, so
+ * their sizes determine their places. An edit moves only what it must; a general graph layout could swap the sides.
  */
 export function graphOf(steps: readonly Step[]): Graph {
   const nodes: GraphNode[] = [];
@@ -65,7 +65,7 @@ export function graphOf(steps: readonly Step[]): Graph {
 
   const put = (id: string, kind: GraphNode["kind"], size: [width: number, height: number], x: number, y: number) =>
     nodes.push({ id, kind, width: size[0], height: size[1], x: x - size[0] / 2, y });
-  /** Connects nodes; `column` is where an empty side goes down. */
+  /** Connects two nodes; `column` is where the line of an empty side runs. */
   function connect(source: string, target: string, place: Place, side?: Side, column?: number): void {
     const at = (id: string) => nodes.find((node) => node.id === id)!;
     const [from, to] = [at(source), at(target)];
@@ -85,7 +85,7 @@ export function graphOf(steps: readonly Step[]): Graph {
     });
   }
 
-  /** Adds steps after a node, below `y`. Returns the last one, and where it ends. */
+  /** Adds steps after a node, below `y`. Returns the last node, and its bottom. */
   function add(inner: readonly Step[], from: string, branch: string | null, side: Side, x: number, y: number) {
     let [last, bottom] = [from, y];
     for (const [index, step] of inner.entries()) {
@@ -129,7 +129,7 @@ export function graphOf(steps: readonly Step[]): Graph {
   return { nodes, edges, width, height: bottom + GAP + END_HEIGHT };
 }
 
-/** A line down from one point to another: a side turns below its branch, other lines turn above their target. */
+/** Routes a line down from one point to another: a side turns below its branch, other lines turn above their target. */
 function route(
   from: Point,
   to: Point,
@@ -150,7 +150,7 @@ function route(
   return { points, button: [x, y + GAP / 2 - (x === to[0] ? 0 : 6)] };
 }
 
-/** The path of a line, as in SVG, with round corners. */
+/** The SVG path of a line, with round corners. */
 export function pathOf(points: readonly Point[]): string {
   const [start, ...rest] = points.filter(
     ([x, y], at) => at === 0 || x !== points[at - 1]?.[0] || y !== points[at - 1]?.[1],
@@ -171,7 +171,7 @@ export function pathOf(points: readonly Point[]): string {
   return path;
 }
 
-/** A point near a corner, on the way to another one. */
+/** The point near a corner, in the direction of another point. */
 function toward([x, y]: Point, [toX, toY]: Point): Point {
   const length = Math.hypot(toX - x, toY - y) || 1;
   const radius = Math.min(CORNER, length / 2);

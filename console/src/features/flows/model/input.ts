@@ -2,7 +2,7 @@ import { isObject } from "@components/filters/evaluate";
 import { parse, write } from "@components/filters/scalars";
 import { isExpression } from "./values";
 
-/** A field of an action's input, by its JSON Schema. */
+/** A field of an action's input, from its JSON Schema. */
 export interface InputField {
   name: string;
   title: string;
@@ -10,9 +10,9 @@ export interface InputField {
   kind: "text" | "number" | "boolean" | "list" | "json";
   required: boolean;
   multiline: boolean;
-  /** The only values that it takes. */
+  /** The only allowed values. */
   values: string[];
-  /** The resource whose IDs it takes. */
+  /** The resource whose IDs the field takes. */
   choices?: string;
 }
 
@@ -46,7 +46,7 @@ export function inputFields(schema: unknown): InputField[] {
   });
 }
 
-/** The text that people edit for the value of a field. */
+/** Formats the value of a field as text for editing. */
 export function textOf(kind: InputField["kind"], value: unknown): string {
   if (value === undefined) return "";
   if (typeof value === "string") return value;
@@ -56,7 +56,7 @@ export function textOf(kind: InputField["kind"], value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** The value that a text means for a field; undefined leaves the field out. An expression stays as it is. */
+/** Parses the text of a field; undefined leaves the field out. An expression stays unchanged. */
 export function meantBy(kind: InputField["kind"], text: string): unknown {
   if (text === "") return undefined;
   if (kind === "text" || isExpression(text)) return text;
@@ -68,7 +68,7 @@ export function meantBy(kind: InputField["kind"], text: string): unknown {
   }
 }
 
-/** The text of a field of `data`, which may have any type: other values than texts are JSON. */
+/** Formats the value of a field of `data`, which can have any type: values other than strings become JSON. */
 export function writeAny(value: unknown): string {
   if (typeof value === "object" && value !== null) return JSON.stringify(value);
   const text = write(value as string | number | boolean | null);
@@ -80,7 +80,7 @@ export function parseAny(text: string): unknown {
   return isContainer(text) ? (JSON.parse(text) as unknown) : parse(text);
 }
 
-/** Whether a text is a list or an object as JSON. */
+/** Whether the text is a JSON list or object. */
 function isContainer(text: string): boolean {
   if (!/^\s*[[{]/.test(text)) return false;
   try {

@@ -2,14 +2,14 @@ import { isObject } from "@components/filters/evaluate";
 import { flows as t } from "@strings/flows";
 import { type Draft, isStepId, type Step } from "./definition";
 
-/** A draft as text: what `POST /api/flows` takes. */
+/** Formats a draft as JSON, as `POST /api/flows` takes it. */
 export function toJson(draft: Draft): string {
   return JSON.stringify(draft, null, 2);
 }
 
 /**
- * The draft of a text, or what is wrong. It checks only what the editor relies on, and the API all the rest: types of
- * steps, their IDs, and that lists are lists.
+ * Parses a draft, or returns what is wrong. It checks only what the editor relies on: step types, step IDs, and that
+ * lists are lists. The API checks everything else.
  */
 export function fromJson(text: string): { draft: Draft } | { error: string } {
   let value: unknown;
@@ -32,7 +32,7 @@ export function fromJson(text: string): { draft: Draft } | { error: string } {
   return { draft: { name, description, trigger, steps } as unknown as Draft };
 }
 
-/** What is wrong with steps; their IDs are added to those that are taken. */
+/** Returns what is wrong with the steps, or null. Adds their IDs to `ids`. */
 function wrongStep(steps: unknown, path: string, ids: Set<string>): string | null {
   if (!Array.isArray(steps)) return t.json.list(path);
   for (const [index, step] of steps.entries()) {

@@ -1,10 +1,10 @@
 import type { FlowTemplate } from "@sdk/generated/models";
 import type { Draft, Step } from "./definition";
 
-/** The IDs that you chose, by the key of the choice. */
+/** The chosen IDs, by the key of the choice. */
 export type Chosen = Readonly<Record<string, string>>;
 
-/** The draft of a flow from a template. A choice that is missing stays empty, and the editor asks for it. */
+/** Creates the draft of a flow from a template. A missing choice stays empty, and the editor asks for it. */
 export function draftFrom({ name, description, trigger, choices, steps }: FlowTemplate, chosen: Chosen): Draft {
   const ids = new Map<unknown, string>(choices.map(({ key }) => [`{{choices.${key}}}`, chosen[key] ?? ""]));
   const { type, eventTypes, filters = [] } = trigger;
@@ -12,7 +12,7 @@ export function draftFrom({ name, description, trigger, choices, steps }: FlowTe
     name,
     description,
     trigger: { type, eventTypes, filters },
-    // Except for its choices, a template has the steps of a flow.
+    // Except for the placeholders of choices, a template has the steps of a flow.
     steps: JSON.parse(JSON.stringify(steps), (_, value: unknown) => ids.get(value) ?? value) as Step[],
   };
 }

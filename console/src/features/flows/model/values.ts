@@ -3,7 +3,7 @@ import { type Field, sampleFields, schemaFields, unique } from "@components/filt
 import type { EventTypeInfo } from "@sdk/generated/models";
 import { type Draft, type Step, stepsBefore } from "./definition";
 
-/** An action of the catalogue: what it takes and gives, as JSON Schemas. */
+/** An action of the catalogue: its input and output, as JSON Schemas. */
 export interface Action {
   id: string;
   label: string;
@@ -13,9 +13,9 @@ export interface Action {
   sample: { input: Record<string, unknown>; output: Record<string, unknown> };
 }
 
-/** What a step's values and filters can use, in groups: the event, and each step before it. */
+/** Values that a step can use, in groups: the event, and each step before it. */
 export interface ValueGroup {
-  /** None for the event. */
+  /** Null for the event. */
   step: Step | null;
   fields: Field[];
 }
@@ -59,7 +59,7 @@ function outputFields(step: Step, actions: readonly Action[]): Field[] {
   }
 }
 
-/** What filters of a step look into: the event, and the outputs that are known of the steps before it. */
+/** The data that a step's filters look into: the event, and the known outputs of the steps before it. */
 export function stepSample(
   draft: Pick<Draft, "steps">,
   stepId: string,
@@ -75,7 +75,7 @@ export function stepSample(
   return { event, steps };
 }
 
-/** What a step's output looks like, until a dry run says it. */
+/** An example of a step's output, until a dry run returns the actual one. */
 function exampleOutput(step: Step, actions: readonly Action[]): unknown {
   switch (step.type) {
     case "webhook":
@@ -92,18 +92,18 @@ function exampleOutput(step: Step, actions: readonly Action[]): unknown {
   }
 }
 
-/** A text with an expression where the cursor is. */
+/** Inserts an expression into a text at the cursor. */
 export function insertAt(text: string, path: string, start: number, end: number): { text: string; cursor: number } {
   const expression = `{{${path}}}`;
   return { text: text.slice(0, start) + expression + text.slice(end), cursor: start + expression.length };
 }
 
-/** Whether a text is one expression: its value is taken as it is, whatever its type. */
+/** Whether the text is a single expression: its value then keeps its type. */
 export function isExpression(text: string): boolean {
   return /^\{\{[^{}]*\}\}$/.test(text);
 }
 
-/** A text with its values filled in, as the flow would do it: a value that does not exist is null, or nothing. */
+/** Resolves the expressions in a text, as a flow does: a missing value becomes null, or empty inside other text. */
 export function filled(text: string, content: unknown): { value: unknown; missing: string[] } {
   const missing: string[] = [];
   const take = (path: string): unknown => {
