@@ -1,1 +1,0 @@
-import{U as e,W as t}from"./index-B8djwVdc.js";function n(n,r){return e(n,t,r)}export{n as t};
