@@ -331,6 +331,19 @@ def test_built_in_setting_is_accepted_if_equal(name: str, value: Any, accepted: 
     )
 
 
+def test_all_fields_that_another_provider_left_are_named() -> None:
+    own = Parts(
+        {"authorizationUrl": "https://a.example/a", "refresh": "static", "clientId": "c"}, {"region": "x"}
+    )
+    with pytest.raises(ValidationFailed) as raised:
+        config.merge(own, {"clientId": "d"}, CRM)
+    assert [error.path for error in raised.value.errors] == [
+        "config.authorizationUrl",
+        "config.refresh",
+        "config.region",
+    ]
+
+
 def test_built_in_provider_urls_cannot_be_set() -> None:
     for name in OWN_URL_FIELDS:
         for provider in (CRM, BY_KEY):

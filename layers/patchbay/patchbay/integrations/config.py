@@ -15,6 +15,8 @@ from pydantic import JsonValue
 
 from patchbay import pasted_credentials, suggestions
 from patchbay.api_model import MASK
+from patchbay.errors import FieldError
+from patchbay.field_errors import validation_failed
 from patchbay.integrations import config_fields
 from patchbay.integrations.config_fields import CLIENT_SECRET, Schema, invalid, public_fields
 from patchbay.integrations.stored_integration import CONFIG_NAME, ConfigValue
@@ -56,7 +58,7 @@ class SecretDestinations(NamedTuple):
 
 
 def merge(old: Parts, changes: Mapping[str, ConfigValue | None], provider: Provider | None) -> Parts:
-    """The config with `changes`; None removes a field. Raises ValidationFailed, naming the field."""
+    """The config with `changes`; None removes a field. Raises ValidationFailed, naming the fields."""
     public, secret = dict(old.public), dict(old.secret)
     fields = public_fields(provider)
     settings: dict[str, ConfigValue] = {}
@@ -73,14 +75,18 @@ def merge(old: Parts, changes: Mapping[str, ConfigValue | None], provider: Provi
             if name not in old.secret:
                 _check_spelling(name, provider)
             secret[name] = config_fields.check_secret(f"config.{name}", value)
-    for name in public:
-        if name not in fields:
-            raise invalid(f"config.{name}", "does not apply to this provider; send null to remove it")
-    for name in secret:
-        if name in fields:
-            raise invalid(
-                f"config.{name}", "is not secret with this provider; send it again, or null to remove it"
-            )
+    errors = [
+        FieldError(f"config.{name}", "does not apply to this provider; send null to remove it")
+        for name in public
+        if name not in fields
+    ]
+    errors += [
+        FieldError(f"config.{name}", "is not secret with this provider; send it again, or null to remove it")
+        for name in secret
+        if name in fields
+    ]
+    if errors:
+        raise validation_failed(errors)
     if provider is not None and settings:
         _check_built_in_settings(provider, public, settings)
     size = sum(len(f"{name}{value}".encode()) for name, value in [*public.items(), *secret.items()])
