@@ -186,7 +186,7 @@ def page_of_runs(
 
 
 def write_run(before: StoredRun | None, after: StoredRun) -> None:
-    """Store the next state of a run. Raises RunChanged, with the stored run, if that is no longer `before`."""
+    """Store the next state of a run. Raises RunChanged with the stored run if that is not `before`."""
     try:
         if before is None:
             dynamo.put(settings().flows_table, _to_row(after), condition="attribute_not_exists(id)")

@@ -36,7 +36,7 @@ class QuotaExceeded(Exception):
 
 
 class _CachedRow(NamedTuple):
-    """A row as last seen by this process. Entries are replaced, not changed: threads that race lose a try."""
+    """A row as last seen by this process. Entries are replaced, not changed: a race costs a try."""
 
     counts: Mapping[Window, Count] = {}
     refused_until_ms: int = 0

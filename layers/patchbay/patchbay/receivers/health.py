@@ -26,7 +26,7 @@ _FORGIVEN_AFTER_MS = 86_400_000
 
 
 class FailureWarning(NamedTuple):
-    """A webhook has reached this part of the failures in a row that disable it, and their number."""
+    """The percentage of `disableAfter` that consecutive failures have reached, and their number."""
 
     percent: int
     failures: int
@@ -102,7 +102,7 @@ class Health:
 
     def next_warning(self, failures: int, limit: int, resumed_at: int) -> FailureWarning | None:
         """The warning to announce now that `failures` deliveries in a row have failed, of the `limit` that
-        disables the webhook: the highest that is reached, unless it, or one for more failures, was announced
+        disables the webhook: the highest one reached, unless it, or one for more failures, was announced
         since the webhook last recovered or was resumed.
         """
         if failures >= limit:
