@@ -130,7 +130,7 @@ def write_entry(key: str, entry: NewEntry, number: int, *, first: int, at: int, 
     try:
         dynamo.put(settings().feeds_table, row, condition="attribute_not_exists(sk)")
     except dynamo.ConditionFailed as failure:
-        # If it is our own row, the response to the first try was lost.
+        # If it is our own row, the response to the first attempt was lost.
         if failure.row is None or failure.row.get("eventId") != entry.event_id:
             raise Closed from None
 

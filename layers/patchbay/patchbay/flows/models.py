@@ -242,7 +242,7 @@ class FlowDefinition(ApiModel):
     steps: FlowSteps
 
     def to_json(self) -> dict[str, Any]:
-        """The definition as it is stored."""
+        """The definition in its stored form."""
         return self.model_dump(mode="json", by_alias=True, include={"trigger", "steps"})
 
 

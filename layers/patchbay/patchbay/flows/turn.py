@@ -1,6 +1,6 @@
 """The part of a run that needs no AWS: which step is next, and what filters and branches decide.
 
-Steps, results and definitions are JSON, as they are stored.
+Steps, results and definitions are JSON, in their stored form.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Health:
 
     `failures` holds `<time>#<delivery>`; a delivery that is recorded twice counts once. `fast_at` is when the
     webhook proved fast, `slow_at` when an attempt was last slow, `slowdowns` how often it became slow.
-    `next_slot` is in microseconds. `warned` is the number of failures in a row that WEBHOOK_FAILING was last
+    `next_slot` is in microseconds. `warned` is how many consecutive failures WEBHOOK_FAILING was last
     announced for, `warned_at` when, and `failed_hour` the last hour (since the epoch) with a DELIVERY_FAILED.
     `recover` is the delivery ID that a running recovery has reached, `recover_until` the one that it ends at.
     """

@@ -48,7 +48,7 @@ class TransactionCanceled(Exception):
 
 
 class Throttled(aws.CallFailed):
-    """DynamoDB still throttled a request, a part of it, or a transaction at the last try."""
+    """DynamoDB still throttled a request, a part of it, or a transaction at the last attempt."""
 
 
 # If this is a list, `transact` appends the actions of each executed transaction to it.
@@ -270,7 +270,7 @@ def pop(table: str, key: Row) -> Row | None:
 
 def batch_put(rows: Sequence[tuple[str, Row]]) -> list[int]:
     """Write rows (table, row) without conditions, 25 per call (BatchWriteItem's limit). Return the positions
-    of the rows that DynamoDB still throttled at the last try. Keys must not repeat.
+    of the rows that DynamoDB still throttled at the last attempt. Keys must not repeat.
     """
     unwritten: list[int] = []
     for start in range(0, len(rows), 25):
