@@ -109,7 +109,7 @@ class Slice:
 
 
 class Progress(NamedTuple):
-    """What a run of a step did. If it is not done, it continues in `wait_ms`, `after` what it has completed."""
+    """What a run of a step did. If not done, it continues in `wait_ms`, `after` what it has completed."""
 
     erased: int = 0
     is_done: bool = True
