@@ -1,6 +1,6 @@
 """The audit log of a workspace: who asked the API for a change or for a secret, when, and the outcome.
 
-One entry for each request: an entry of the activity log that carries it (`trail`), or a separate row in the
+Each request has one entry: an entry of the activity log that carries it (`trail`), or a separate row in the
 partition `audit#<workspace>` (a workspace ID has no `#`). It has the names of the fields that a request sets,
 and never a value.
 """
@@ -43,7 +43,7 @@ def list_entries(principal: Principal, query: AuditQuery) -> Listing[AuditEntry]
     filters = [f"#{name} = :{name}" for name in given]
     names = {f"#{name}": _FILTERED[name] for name in given}
     if query.target is not None:
-        # A target is a path such as int_…/sales: the first part alone finds all below it.
+        # A target is a path such as int_…/sales: its first part also matches everything below it.
         filters.append("(#target = :target OR begins_with(#target, :below))")
         names["#target"] = "target"
         given |= {"target": query.target, "below": f"{query.target}/"}

@@ -16,7 +16,7 @@ from patchbay.storage import dynamo
 def list_entries(
     workspace_id: str, subject: SubjectId, query: LogQuery, check_exists: Callable[[], object]
 ) -> Listing[LogEntry]:
-    """Entries, newest first. The log outlives its subject, until its entries expire. `check_exists` raises
+    """Entries, newest first. The log outlives its subject until its entries expire. `check_exists` raises
     NotFound if the workspace has no such subject; it is called only if there are no entries.
     """
     page = dynamo.page(

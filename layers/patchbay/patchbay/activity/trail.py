@@ -16,20 +16,20 @@ from dataclasses import dataclass, field
 from patchbay.storage import dynamo
 
 KEEP_SECONDS = 400 * 86_400
-# These are effects of the request beside its own action.
+# Side effects of a request, in addition to its own action.
 _SIDE_EFFECTS = frozenset({"token.refreshed", "connection.expired", "connection.revoked"})
 
 
 def partition(workspace_id: str) -> str:
-    """The partition of the audit entries that no entry of the activity log carries."""
+    """The partition of the audit entries that are not part of the activity log."""
     return f"audit#{workspace_id}"
 
 
 @dataclass(slots=True)
 class Trail:
     """A request that is audited. `target` is what its path names, or None. `actor_label` says who uses the
-    session that calls. `fields` are the names of the fields that its body sets. `is_followed` says that it
-    got as far as the endpoint's function.
+    calling session. `fields` are the names of the fields that its body sets. `is_followed` says that it
+    reached the endpoint's function.
     """
 
     workspace_id: str

@@ -133,7 +133,7 @@ def find_for_flow(workspace_id: str, id: RunId) -> Run | None:
 
 
 def erase_for_flow(workspace_id: str, id: RunId) -> None:
-    """Remove what a run that a flow started has got and returned. Idempotent."""
+    """Remove the input and the output of a run that a flow started. Idempotent."""
     store.erase_content(id, workspace_id)
 
 
@@ -282,7 +282,7 @@ def _finish(ended: StoredRun) -> StoredRun:
 
 
 def _report_end(ended: StoredRun) -> None:
-    """Tell what waits for a run that it has ended. Idempotent."""
+    """Notify whatever waits for a run that the run has ended. Idempotent."""
     if ended.resume is not None:
         queues.send(settings().flows_queue_url, queues.Message(ended.resume, ended.workspace_id))
         store.clear_due(ended)

@@ -60,7 +60,7 @@ class StoredRun:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether something has to be told when the run has ended."""
+        """Whether something must be notified when the run ends."""
         return self.callback_url is not None or self.resume is not None
 
 
@@ -68,7 +68,7 @@ def create(run: StoredRun, due_at: int, extra_actions: Sequence[dynamo.TransactI
     """Store a new run; `extra_actions` join the transaction. The sweep processes the run at `due_at`."""
     row = _new_row(run, due_at)
     if not extra_actions:
-        # Without a condition: the ID is new, and the client repeats a put whose response was lost.
+        # No condition: the ID is new, and the client repeats a put whose response was lost.
         dynamo.put(settings().automations_table, row)
         return
     try:

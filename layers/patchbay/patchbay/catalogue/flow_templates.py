@@ -1,6 +1,6 @@
-"""Templates of flows: definitions that lack only what the workspace knows, such as which webhook.
+"""Templates of flows: definitions that lack only the choices of the workspace, such as the webhook.
 
-Each is a file `flows/<key>.json`. `flows.templates` makes a flow of one and the user's choices.
+Each is a file `flows/<key>.json`. `flows.templates` creates a flow from one and the user's choices.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def validator(schema: Mapping[str, JsonValue]) -> Validator:
     # Imported here, because it takes 15 MB, and only functions that validate data should load it.
     from jsonschema_rs import validator_for
 
-    # The data may be private: messages say "it" in its place.
+    # The data may be private, so messages say "it" instead.
     return validator_for(dict(schema), validate_formats=True, formats={"date-time": is_time}, mask="it")
 
 

@@ -2,8 +2,8 @@
 
 Each is a file `templates/<key>.json`. The marketplace lists them, and an installed one has the plan to build
 in Zapier, Make or n8n. A step is an action from the catalogue, or one of another app, in that app's terms.
-Some name a template of a flow, which needs no other platform: it sends to a webhook of the workspace what the
-plan gives to the other app.
+Some name a flow template, which needs no other platform: the flow sends to a webhook of the workspace what
+the plan gives to the other app.
 """
 
 from __future__ import annotations

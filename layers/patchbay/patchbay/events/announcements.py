@@ -2,7 +2,7 @@
 
 An announcement is a row of the events table: partition `announced#<workspace>` (a workspace ID has no `#`),
 id (the event's ID, or the key of `once`). It joins the transaction of the transition, so there is an event
-exactly when there was a transition, and no function needs a right to the queue. The sweeper publishes it
+exactly when there was a transition, and no function needs access to the queue. The sweeper publishes it
 within a minute. Crash between any two lines:
 
     before the transaction      neither the transition nor the event

@@ -75,8 +75,8 @@ def read(body: str) -> Envelope:
     return Envelope.model_validate({**value, "malformed": malformed})
 
 
-# (whether an event of a workspace from this time, in Unix milliseconds, is kept, and for how many days; None
-# for RetentionDays)
+# Takes a workspace and a time in Unix milliseconds. Returns whether an event from that time is kept, and for
+# how many days; None for RetentionDays.
 Retention = Callable[[str, int], tuple[bool, int | None]]
 
 
@@ -105,7 +105,7 @@ def accept(envelope: Envelope, retention: Retention) -> EventMessage | None:
 
 
 def _check_time(envelope: Envelope) -> None:
-    """An event's publisher can set its time, and IDs, lists and statistics depend on that time."""
+    """Check the time, which publishers can set: IDs, lists and statistics depend on it."""
     age_ms = now_ms() - to_ms(envelope.time)
     if age_ms < -_MAX_AHEAD_MS:
         raise ValidationFailed.for_field("time", "is in the future")

@@ -25,7 +25,7 @@ from patchbay.ids import DeliveryId, EventId, FlowId, FlowRunId, WebhookId
 
 EventStatus = Literal["ACCEPTED", "REJECTED"]
 EventSource = Literal["api", "bus", "patchbay", "flow"]
-# The source of events that a flow sends to a webhook. It gets them whatever it subscribes to.
+# The source of events that a flow sends to a webhook. The webhook gets them regardless of its subscriptions.
 FLOW: EventSource = "flow"
 EventType = Annotated[
     str,
@@ -45,7 +45,7 @@ def _check_known(type: object) -> object:
 KnownEventType = Annotated[EventType, BeforeValidator(_check_known)]
 
 
-# What `idempotency.scope` takes, checked here so that the error names the field.
+# A key that `idempotency.scope` accepts, checked here so that the error names the field.
 IdempotencyKey = Annotated[
     str, StringConstraints(pattern=pattern(r"^[ -~]{1,255}$", "1 to 255 printable ASCII characters"))
 ]

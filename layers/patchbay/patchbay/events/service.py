@@ -52,8 +52,7 @@ def publish(
     principal: Principal, body: PublishEvent, *, idempotency_key: str | None = None
 ) -> PublishedEvent:
     """Queue an event for every webhook that it matches: one SQS call, and one write if there is an
-    idempotency key.
-    On the HTTP route, most events skip this queue; see `patchbay.publishing`.
+    idempotency key. On the HTTP route, most events skip this queue; see `patchbay.publishing`.
 
     After this returns, the event reaches each webhook, or its delivery ends FAILED with a reason. A repeat
     with the same key returns the same result and queues the event again, because the first send may have been
@@ -206,8 +205,8 @@ def list_newest(principal: Principal, type: str, count: int) -> list[store.Store
 
 
 def erase_data(principal: Principal, id: EventId) -> store.StoredEvent:
-    """Remove the data of an event, so that it is not sent anymore. Raises NotFound. The deliveries still
-    have what receivers responded.
+    """Remove the data of an event, so that it is no longer sent. Raises NotFound. The event's deliveries keep
+    the responses of receivers.
     """
     event = store.erase_data(principal.workspace_id, id, now_ms())
     if event is None:
@@ -252,7 +251,7 @@ def enqueue(event: EventMessage) -> None:
 
 
 def to_published(event: EventMessage) -> PublishedEvent:
-    """An event as its publisher gets it."""
+    """An event in the form that its publisher gets."""
     return PublishedEvent(id=event.id, type=event.type, timestamp=from_ms(event.timestamp))
 
 

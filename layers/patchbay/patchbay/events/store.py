@@ -36,7 +36,7 @@ _DAY_MS = 24 * _HOUR_MS
 _MATCHED_READ = 100
 
 
-# What a list shows: without the data, which is up to 256 KB for each event.
+# The attributes that a list shows: without the data, which has up to 256 KB for each event.
 _LISTED = ("workspaceId", "id", "type", "timestamp", "source", "status", "reason")
 
 
@@ -57,7 +57,7 @@ class StoredEvent:
     """An event's row. `timestamp` is in Unix milliseconds, `webhook_ids` are the webhooks that the event
     matched, `feed_ids` those of kind pull, and `flow_ids` the flows that it starts. `fan_out` is STARTED,
     IN_ONE_SEND or DONE. `reason` says why the event was rejected. `erased_at` is when its data was erased.
-    `depth` and `caused_by` are those of its message.
+    `depth` and `caused_by` come from its message.
     """
 
     id: EventId
@@ -89,12 +89,12 @@ class StoredEvent:
 
     @property
     def remaining_feed_ids(self) -> tuple[WebhookId, ...]:
-        """As `remaining_webhook_ids`, for webhooks of kind pull."""
+        """Like `remaining_webhook_ids`, for webhooks of kind pull."""
         return () if self.fan_out == "DONE" else self.feed_ids
 
     @property
     def remaining_flow_ids(self) -> tuple[FlowId, ...]:
-        """As `remaining_webhook_ids`, for flows."""
+        """Like `remaining_webhook_ids`, for flows."""
         return () if self.fan_out == "DONE" else self.flow_ids
 
 
@@ -360,7 +360,7 @@ def oldest_first(workspace_id: str, after: str, until: str) -> Iterator[StoredEv
 
 
 def add_webhook(workspace_id: str, id: EventId, webhook_id: WebhookId) -> None:
-    """Add a webhook to those that an event goes to. Does nothing if it has it, or if the event expired."""
+    """Add a webhook to those of an event. Does nothing if it is already there, or if the event expired."""
     try:
         dynamo.update(
             settings().events_table,

@@ -3,21 +3,21 @@
     take      one number for each event, with one write to the feed's head
     write     one entry for each event, under the condition that its number has no row yet
 
-An entry has the event's ID, not its payload: the event's row is stored before (see publishing/fan_out.py). A
-reader that comes to a number without a row waits for 30 seconds, then closes the gap, and continues. If a
-writer finds its number closed, it takes another one. So no entry is ever written behind a reader. A
-crash leaves:
+An entry has the event's ID, not its payload: the event's row is stored first (see publishing/fan_out.py). A
+reader that reaches a number without a row waits for 30 seconds, then closes the gap, and continues. If a
+writer finds its number closed, it takes another one. So no entry is ever written behind a reader. A crash
+leaves:
 
     before take               nothing
     between take and write    a gap: the redelivered message takes a new number, and readers close the gap
-    during write              some entries, and gaps: as before, and the entries that were written are found
+    during write              some entries, and gaps: as above; the redelivered message finds the entries
     after write               all entries: the redelivered message finds them and adds nothing
     a response is lost        the head's: a gap, or nothing. An entry's: the entry, or nothing; the client's
-                              next try finds its own row, or the redelivered message finds it or adds one
+                              retry finds its own row, or the redelivered message finds it or adds one
 
-To find the entries of an earlier try, a resumed event is looked for in the last 1,000 entries. Beyond that,
-and if two copies of an event are processed at the same moment, the event is in the feed twice. Both items
-have the same `webhook-id`, which derives from event and webhook, so consumers can drop the second one.
+To find entries of an earlier attempt, a resumed event is searched for in the last 1,000 entries. If its entry
+is older, or if two copies of an event are processed concurrently, it is in the feed twice. Both items have
+the same `webhook-id`, which derives from event and webhook, so consumers can drop the second one.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from patchbay.observability import logger
 
 __all__ = ["NewEntry", "append"]
 
-# Each feed takes two calls or more. An event rarely goes to more than one.
+# Each feed takes at least two calls. An event rarely goes to more than one feed.
 _THREADS = 10
 _MAX_TRIES = 3
 
 
 def append(feeds: Mapping[str, Sequence[NewEntry]], *, resumed: frozenset[EventId]) -> set[EventId]:
-    """Add events to feeds, by the key of each feed's webhook. `resumed` are the events that an earlier try
-    may have added. Returns the events that could not be added to all of their feeds.
+    """Add events to feeds, by the key of each feed's webhook. `resumed` are the events that an earlier
+    attempt may have added. Returns the events that could not be added to all of their feeds.
     """
     if len(feeds) == 1:
         ((key, entries),) = feeds.items()

@@ -1,11 +1,11 @@
 """Reads the feed of a pull webhook, and keeps the positions of its consumers.
 
 A position never passes a number whose event may still be written, so a reader that continues at the cursor of
-each response gets every event. What it costs to know that: see `store` and `append`.
+each response gets every event. For the cost of that guarantee, see `store` and `append`.
 
-A response that waits for an event looks for it once a second. While it waits, it has one of the workspace's
-permits; without one, it responds at once. An event that arrives within the wait is returned only if the
-webhook still exists, and is signed with the secrets of that moment.
+A request that waits for an event polls once a second. While it waits, it holds one of the workspace's
+permits; without one, it responds immediately. An event that arrives during the wait is returned only if the
+webhook still exists, and is signed with the webhook's secrets at that time.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import signing
 from patchbay.webhooks.stored_webhook import StoredWebhook
 
-# How long a reader waits for the entry of a number that was taken. Writers take milliseconds. It may be
-# wrong: a writer that is slower finds its number closed.
+# How long a reader waits for the entry of a taken number. Writers take milliseconds. This may be too short: a
+# slower writer finds its number closed.
 _GAP_MS = 30_000
-# How many gaps one response closes, one write each.
+# The maximum number of gaps that one response closes, with one write each.
 _MAX_CLOSED = 100
-# The payloads that one response has, without the escapes of JSON. One event always fits.
+# The maximum size of a response's payloads, without JSON escapes. One event always fits.
 _MAX_PAYLOAD_BYTES = 3 * 1024 * 1024
-# How long a request looks for an event behind entries that have none.
+# How long a request searches past entries without an event.
 _SEARCH_SECONDS = 5
 _PAUSE_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 0.25
@@ -55,8 +55,8 @@ _BLOCKED_POLL_MS = 1_000
 
 @dataclass(slots=True)
 class _Reading:
-    """What a reader found after its position: `entries` with their events, and where it continues. It
-    `is_blocked` if it must wait for a gap, and has `closed` this number of gaps.
+    """What a reader found after its position: `entries` with their events, and where it continues.
+    `is_blocked` says that it must wait for a gap; `closed` is how many gaps it has closed.
     """
 
     position: int
@@ -68,8 +68,8 @@ class _Reading:
 
 
 def read(principal: Principal, id: WebhookId, query: FeedQuery) -> Feed:
-    """The events after the reader's position. Raises NotFound, Conflict for a webhook that is not pulled,
-    ValidationFailed for a cursor beyond the end, and vault.DecryptionFailed.
+    """The events after the reader's position. Raises NotFound, Conflict for a webhook that is not of kind
+    pull, ValidationFailed for a cursor beyond the end, and vault.DecryptionFailed.
     """
     started = time.monotonic()
     webhook = _get(principal, id)
@@ -88,7 +88,7 @@ def read(principal: Principal, id: WebhookId, query: FeedQuery) -> Feed:
                 reading, payloads = _wait(principal.workspace_id, key, reading, query, started + query.wait)
             finally:
                 store.release_wait(principal.workspace_id, permit)
-            webhook = _get(principal, id)  # it may have changed
+            webhook = _get(principal, id)  # it may have changed during the wait
     if reading.has_more:
         next_poll_ms = 0
     elif reading.is_blocked:
@@ -104,8 +104,8 @@ def read(principal: Principal, id: WebhookId, query: FeedQuery) -> Feed:
 
 def commit(principal: Principal, id: WebhookId, body: Commit) -> FeedConsumer:
     """Store a consumer's position. Idempotent. Raises NotFound; ValidationFailed beyond the end of the feed;
-    Conflict if the consumer is further and the body has no `rewind`, or if the feed has the maximum of
-    consumers.
+    Conflict if the stored position is further ahead and the body has no `rewind`, or if the feed has the
+    maximum number of consumers.
     """
     _get(principal, id)
     key = webhook_key(principal.workspace_id, id)
@@ -137,7 +137,7 @@ def list_consumers(principal: Principal, id: WebhookId) -> FeedConsumers:
 
 
 def delete_consumer(principal: Principal, id: WebhookId, name: str) -> Empty:
-    """Forget a consumer's position. Raises NotFound, Conflict."""
+    """Delete a consumer's position. Raises NotFound, Conflict."""
     _get(principal, id)
     if not store.remove_consumer(webhook_key(principal.workspace_id, id), name):
         raise NotFound("This feed has no consumer with this name.")
@@ -200,8 +200,8 @@ def _items(
 def _read_available(
     workspace_id: str, key: str, reading: _Reading, limit: int, stop_at: float
 ) -> tuple[_Reading, dict[EventId, str]]:
-    """What comes after a reading, with the payloads by event. Until `stop_at`, it looks behind entries
-    without an event, so that a consumer never gets stuck at them.
+    """What follows a reading, with the payloads by event. Until `stop_at`, searches past entries without an
+    event, so that a consumer never gets stuck at them.
     """
     while True:
         truncated = reading.truncated
@@ -249,8 +249,8 @@ def _read_once(key: str, position: int, limit: int) -> _Reading:
 
 
 def _check_position(key: str, position: int) -> None:
-    """Raises ValidationFailed if a position is beyond the end of the feed: its numbers will be taken by
-    events that the reader would miss.
+    """Raises ValidationFailed if a position is beyond the end of the feed: events will take its numbers, and
+    the reader would miss them.
     """
     if position > store.head(key).sequence:
         raise ValidationFailed.for_field("cursor", NOT_A_CURSOR)
@@ -274,7 +274,7 @@ def _take(reading: _Reading, entry: Entry, now: int) -> None:
 
 def _pass_gap(key: str, reading: _Reading, entry: Entry, now: int) -> bool:
     """Move up to an entry. Returns False if the reading ends before it: it must wait for a number, or it has
-    closed as many as it may.
+    closed the maximum number of gaps.
     """
     while (number := reading.position + 1) < entry.sequence:
         taken_at, end = (entry.before, entry.first) if number < entry.first else (entry.at, entry.sequence)
@@ -294,7 +294,7 @@ def _pass_gap(key: str, reading: _Reading, entry: Entry, now: int) -> bool:
 
 
 def _close_gap(key: str, reading: _Reading, number: int, taken_at: int, now: int) -> None:
-    """Move past a number, with its entry if it is there now."""
+    """Move past a number, with its entry if it has one by now."""
     entry = store.close_gap(key, number, taken_at, now)
     if entry is not None:
         _take(reading, entry, now)

@@ -77,7 +77,7 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredConsumer:
-    """A consumer's position: it is done with all entries up to `sequence`."""
+    """A consumer's position: it has processed all entries up to `sequence`."""
 
     name: str
     sequence: int
@@ -89,7 +89,7 @@ class Closed(Exception):
 
 
 class ConsumerChanged(Exception):
-    """The `consumer` is further, or there are too many consumers."""
+    """The stored `consumer` is further ahead, or there are too many consumers."""
 
     def __init__(self, consumer: StoredConsumer | None) -> None:
         super().__init__("the consumer was not changed")
@@ -130,7 +130,7 @@ def write_entry(key: str, entry: NewEntry, number: int, *, first: int, at: int, 
     try:
         dynamo.put(settings().feeds_table, row, condition="attribute_not_exists(sk)")
     except dynamo.ConditionFailed as failure:
-        # If it is our own row, the response to the first try was lost.
+        # If it is our own row, the response to the first attempt was lost.
         if failure.row is None or failure.row.get("eventId") != entry.event_id:
             raise Closed from None
 
@@ -216,8 +216,8 @@ def committed(key: str, name: str) -> int:
 
 
 def commit(key: str, name: str, number: int, *, rewind: bool) -> StoredConsumer:
-    """Store a consumer's position. Raises ConsumerChanged if it is further and this is no `rewind`, or if it
-    is new and the feed has the maximum of consumers. Consumers that TTL would have deleted make room.
+    """Store a consumer's position. Raises ConsumerChanged if the stored one is further ahead and this is no
+    `rewind`, or if the consumer is new and the feed has the maximum number. Expired consumers make room.
     """
     now = now_ms()
     condition = "(attribute_exists(#consumer) OR attribute_not_exists(members) OR size(members) < :most)"

@@ -1,9 +1,9 @@
 """Sends the request of a request step, and decides what its response means for the run.
 
-A request is sent at least once: if the worker dies before the response is recorded, it is sent again. It has
-the same Idempotency-Key each time. Otherwise it is sent again only after a response or a failure that passes,
-a few times, by later turns of the run. A request that a provider may have carried out without an answer is
-repeated only if its method is idempotent (RFC 9110, 9.2.2).
+A request is sent at least once: if the worker dies before it records the response, the request is sent again.
+Every attempt has the same Idempotency-Key. Otherwise, later turns of the run retry it a few times, and only
+after a temporary failure. A request that a provider may have processed without responding is retried only if
+its method is idempotent (RFC 9110, 9.2.2).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FIRST_WAIT_SECONDS = 5
 _WAIT_FACTOR = 4
 _LONGEST_WAIT_SECONDS = 3600
 _UNAUTHORIZED = 401
-# 429: too many requests; the others come from servers that are overloaded or restart.
+# 429: too many requests; the others come from servers that are overloaded or restarting.
 _PASSING = frozenset({429, 502, 503, 504})
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 _MAX_EXCERPT = 300
@@ -44,8 +44,8 @@ _random = random.SystemRandom()
 
 
 class TryAgain(Exception):
-    """A request is to be sent again in `seconds`. `tries` have failed so far; `refused` is the version of a
-    token that the provider refused.
+    """A request must be sent again in `seconds`. `tries` is the number of failed attempts so far; `refused`
+    is the version of a token that the provider refused.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class TryAgain(Exception):
 
 
 def perform(run: StoredRun, step: Step, given: dict[str, Any], waited: StepResult | None) -> dict[str, Any]:
-    """Send a step's request. Returns its output. `waited` is the result of its last try, if there was one.
+    """Send a step's request. Returns its output. `waited` is the result of its previous attempt, if any.
     Raises StepFailed, TryAgain.
     """
     tries = 0 if waited is None else waited.get("tries", 0)
@@ -109,7 +109,7 @@ def _open(run: StoredRun, step: Step, tries: int, refused: int | None) -> ApiAcc
     except api_access.ApiUnknown as unknown:
         raise StepFailed("api_unknown", str(unknown)) from None
     except RateLimited as problem:
-        # The integration's own limit: it does not count as a try.
+        # This is the integration's own limit, so it does not count as an attempt.
         raise _again("rate_limited", problem.detail, tries, _asked_wait(problem)) from None
     except ProvidersBusy as problem:
         raise _again("providers_busy", problem.detail, tries, _asked_wait(problem)) from None
@@ -139,7 +139,7 @@ def _output(
 def _try_again(
     code: str, detail: str, tries: int, asked_seconds: int | None, given: Any, output: Any = None
 ) -> TryAgain:
-    """After `tries` that failed. Raises StepFailed after the last one."""
+    """The retry after `tries` failed attempts. Raises StepFailed after the last one."""
     if tries >= MAX_TRIES:
         raise StepFailed(code, f"{detail} (attempt {tries} of {MAX_TRIES})", given, output)
     wait = _FIRST_WAIT_SECONDS * _WAIT_FACTOR ** (tries - 1)
@@ -147,7 +147,7 @@ def _try_again(
 
 
 def _again(code: str, detail: str, tries: int, seconds: int) -> TryAgain:
-    """Wait at least that long, and up to a fifth longer, so that not all runs come back at once."""
+    """Wait at least `seconds`, and up to a fifth longer, so that runs do not all retry at the same time."""
     bounded = min(seconds, _LONGEST_WAIT_SECONDS)
     return TryAgain(code, detail, bounded * (1 + 0.2 * _random.random()), tries=tries)
 

@@ -71,7 +71,7 @@ def _end_of(tried: Sequence[DryRunStep]) -> Literal["SUCCEEDED", "STOPPED", "FAI
 
 
 def _decided(result: StepResult, position: turn.Position) -> DryRunStep:
-    """A filter or a branch."""
+    """The result of a filter or a branch."""
     output = result.get("output")
     if output is not None:
         detail = (
@@ -120,7 +120,7 @@ def _tried(step: Step, content: turn.Content) -> DryRunStep:
 
 
 def _example(step: Step) -> tuple[dict[str, Any], str]:
-    """The output that a step could have, and what it does."""
+    """An example of a step's output, and a description of what the step does."""
     if step["type"] == "wait":
         return {}, f"Waits for {step['seconds']} s."
     if step["type"] == "webhook":

@@ -1,4 +1,4 @@
-"""Erases the data of one event with what flows have made of it.
+"""Erases the data of one event and what flows made of it.
 
     the event, its deliveries    see `deliveries.erase`
     its runs                     what their steps got and returned is removed; a run that is open is cancelled
@@ -6,7 +6,7 @@
                                  and outputs of actions
 
 The platform has the input of an action that it was asked for, as an event of its own workspace. A step that
-is under way at that moment can still send. A crash leaves a part as it was; a repeat of the request does the
+is in progress can still send. A crash leaves some of the data in place; repeating the request erases the
 rest.
 """
 
@@ -42,7 +42,7 @@ def _erase_run(principal: Principal, key: str, id: FlowRunId) -> None:
         run = store.get_run(key, id)
         if run is None:
             return
-        # First what the run did: afterward, nothing says what that was.
+        # The effects first: after the run is erased, nothing says what they were.
         _erase_effects(principal, run)
         try:
             store.write_run(run, states.erased(run, now_ms()))
@@ -56,7 +56,7 @@ def _erase_effects(principal: Principal, run: StoredRun) -> None:
     sent = [EventId(result["output"]["eventId"]) for result in run.results if _has_sent(result)]
     asked = [RunId(result["runId"]) for result in run.results if "runId" in result]
     if run.is_open:
-        # A turn that is not recorded may have done any of the other steps.
+        # An unrecorded turn may have done any of the other steps.
         done = {result["id"] for result in run.results}
         others = [step["id"] for step in turn.all_steps(run.definition["steps"]) if step["id"] not in done]
         sent += [sent_event_id(run, id) for id in others]

@@ -150,7 +150,7 @@ FlowStep = Annotated[
 
 
 def all_steps(steps: Sequence[FlowStep]) -> Iterator[FlowStep]:
-    """Every step with those inside branches, in order."""
+    """Every step, including those inside branches, in order."""
     for step in steps:
         yield step
         if isinstance(step, FlowBranchStep):
@@ -177,8 +177,8 @@ def templates(step: FlowStep) -> list[JsonValue]:
 
 
 def _check_steps(steps: list[FlowStep]) -> list[FlowStep]:
-    """Raises ValueError for too many steps or branches, IDs that repeat, and values of steps that do not come
-    before; and for steps that are too large.
+    """Raises ValueError for too many steps or branches, repeated IDs, values from steps that do not come
+    earlier, and steps that are too large.
     """
     ids = [step.id for step in all_steps(steps)]
     if len(ids) > MAX_STEPS:
@@ -193,7 +193,7 @@ def _check_steps(steps: list[FlowStep]) -> list[FlowStep]:
 
 
 def _check_sequence(steps: list[FlowStep], before: frozenset[str], nesting: int) -> frozenset[str]:
-    """Check steps that follow the steps `before`. Returns the IDs whose outputs what follows can use."""
+    """Check steps that follow the steps `before`. Returns the IDs whose outputs later steps can use."""
     for step in steps:
         _check_references(step, before)
         if isinstance(step, FlowBranchStep):
@@ -242,7 +242,7 @@ class FlowDefinition(ApiModel):
     steps: FlowSteps
 
     def to_json(self) -> dict[str, Any]:
-        """The definition as it is stored."""
+        """The definition in its stored form."""
         return self.model_dump(mode="json", by_alias=True, include={"trigger", "steps"})
 
 

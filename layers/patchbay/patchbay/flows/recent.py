@@ -1,7 +1,7 @@
-"""How the latest runs of flows went, for lists of flows.
+"""The results of the latest runs of flows, for lists of flows.
 
-A run writes nothing to the row of its flow: a list reads the latest runs instead, with one query for each
-flow, if it is asked to.
+A run writes nothing to the row of its flow. Instead, a list reads the latest runs if it is asked to, with one
+query for each flow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from patchbay.flows.models import Flow, FlowQuery, FlowRun, RecentRuns
 from patchbay.flows.stored import flow_key
 from patchbay.ids import FlowId, FlowRunId
 
-# How many runs of a flow are its latest ones.
+# How many of a flow's runs count as the latest.
 LATEST = 10
 _THREADS = 8
 

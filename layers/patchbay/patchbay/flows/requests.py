@@ -1,6 +1,6 @@
-"""The request of a request step: what a definition may have, and what becomes of it with its values. Pure.
+"""The request of a request step: what a definition may contain, and how its values are filled in. Pure.
 
-Values never decide to which host a request goes, and they add no segment to a path, no header, and no line.
+Values never decide which host a request goes to. They cannot add a path segment, a header, or a line.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def check_url(url: str) -> str:
 
 
 def check_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Return the `headers` of a step. Raises ValueError for one that cannot be sent or may have credentials:
-    everybody who may read flows sees it.
+    """Return the `headers` of a step. Raises ValueError for a header that cannot be sent, or that may contain
+    credentials: everyone who can read flows sees it.
     """
     if len(headers) > _MAX_HEADERS:
         raise ValueError(f"must have at most {_MAX_HEADERS} headers")
@@ -101,7 +101,7 @@ def fill(
 
 
 def encode(request: Mapping[str, Any], key: str) -> Encoded:
-    """A request as it is sent. `key` identifies it: the same for all its tries. Raises InvalidRequest."""
+    """Encode a request. `key` identifies it, and is the same for all its attempts. Raises InvalidRequest."""
     headers = {name.lower(): value for name, value in request.get("headers", {}).items()}
     content_type, body = _body(request.get("body"), headers.get("content-type"))
     if content_type is not None:
@@ -136,7 +136,7 @@ def _body(body: Any, content_type: str | None) -> tuple[str | None, bytes]:
 
 
 def _form(fields: Mapping[str, Any]) -> str:
-    """`a=1&b=2`. A list is its name with each entry; null is left out."""
+    """Encode fields as `a=1&b=2`. A list repeats its name for each entry; null is left out."""
     pairs = [
         (name, _text(entry))
         for name, value in fields.items()

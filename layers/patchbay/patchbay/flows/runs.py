@@ -35,14 +35,14 @@ def list_runs(principal: Principal, id: FlowId, query: FlowRunQuery) -> Listing[
 def list_with_steps(
     principal: Principal, id: FlowId, limit: int, cursor: str | None
 ) -> Listing[FlowRunDetail]:
-    """The runs of a flow with their steps, newest event first, also of a flow that was deleted."""
+    """The runs of a flow with their steps, newest event first, even if the flow was deleted."""
     key, between = flow_key(principal.workspace_id, id), FlowRunId.range(None, None)
     page = store.page_of_runs(key, between, status=None, limit=limit, cursor=cursor, with_steps=True)
     return Listing.from_page(page.map(_with_steps))
 
 
 def get(principal: Principal, id: FlowId, run_id: FlowRunId) -> FlowRunDetail:
-    """A run, step by step, also of a flow that was deleted. Raises NotFound."""
+    """A run with its steps, even if its flow was deleted. Raises NotFound."""
     run = store.get_run(flow_key(principal.workspace_id, id), run_id)
     if run is None:
         raise NotFound("No run of this flow with this ID.")

@@ -1,7 +1,7 @@
 """Creates, changes and removes a workspace's flows.
 
 The user who saves a definition needs the rights of its steps. They are stored with it, and the flow acts with
-them, so no one can have a flow do what they could not do themselves.
+them, so no one can use a flow to do what they could not do themselves.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def create(
     once: Once | None = None,
     chosen: Mapping[WebhookId, str] = MappingProxyType({}),
 ) -> Flow:
-    """Store a flow. Raises Forbidden for a step that the caller could not do, ValidationFailed for a webhook
+    """Store a flow. Raises Forbidden for a step that the caller could not do; ValidationFailed for a webhook
     that does not exist or is of kind pull, for a connection that does not exist, for a URL that is not its
     API's, for a path that no event type has, and for an action's input; Conflict at the workspace's ceiling.
-    `chosen` has the webhooks that the caller gave in other fields than `steps`, with these fields.
+    `chosen` maps the webhooks that the caller chose outside of `steps` to the fields that name them.
     """
     definition = FlowDefinition.model_construct(trigger=body.trigger, steps=body.steps)
     scopes = _check(principal, definition, (), chosen)
@@ -97,8 +97,8 @@ def get(principal: Principal, id: FlowId) -> Flow:
 
 def update(principal: Principal, id: FlowId, body: UpdateFlow, if_match: int | None = None) -> Flow:
     """Change the fields that `body` sets. A new trigger or new steps are checked as in `create`, against the
-    rights of the caller, who becomes the one that the flow acts for. Raises NotFound, PreconditionFailed when
-    `if_match` is not the current version, and the errors of `create`.
+    rights of the caller, for whom the flow then acts. Raises NotFound, PreconditionFailed when `if_match` is
+    not the current version, and the errors of `create`.
     """
     sent = body.model_fields_set
 
@@ -122,8 +122,8 @@ def update(principal: Principal, id: FlowId, body: UpdateFlow, if_match: int | N
 
 def set_status(principal: Principal, id: FlowId, body: SetFlowStatus, if_match: int | None = None) -> Flow:
     """Switch a flow on or off. A flow that is switched on acts for the caller from then on. Raises Forbidden
-    when the caller could not do what its steps do. Also NotFound, PreconditionFailed, and ValidationFailed
-    for a reason of an active flow.
+    when the caller could not do what its steps do; NotFound; PreconditionFailed; and ValidationFailed for a
+    reason given for an active flow.
     """
     if body.status == "ACTIVE" and body.status_reason is not None:
         raise ValidationFailed.for_field("statusReason", "an active flow cannot have a reason; omit it")
@@ -141,7 +141,7 @@ def set_status(principal: Principal, id: FlowId, body: SetFlowStatus, if_match: 
 
 
 def delete(principal: Principal, id: FlowId, if_match: int | None = None) -> Empty:
-    """Remove a flow. Its runs that wait are cancelled when their wait ends. Raises NotFound, and
+    """Remove a flow. Its waiting runs are cancelled when their wait ends. Raises NotFound, and
     PreconditionFailed when `if_match` is not the current version.
     """
     for _ in range(_MAX_TRIES):
@@ -156,12 +156,12 @@ def delete(principal: Principal, id: FlowId, if_match: int | None = None) -> Emp
 
 
 def ids_with_gone(workspace_id: str) -> Iterator[FlowId]:
-    """The IDs of a workspace's flows, also of deleted ones that may have runs."""
+    """The IDs of a workspace's flows, including deleted ones that may still have runs."""
     return store.ids_with_gone(workspace_id)
 
 
 def get_stored(workspace_id: str, id: FlowId) -> StoredFlow:
-    """Raises NotFound, also for another workspace's flow."""
+    """Raises NotFound, including for a flow of another workspace."""
     flow = store.get(workspace_id, id)
     if flow is None:
         raise NotFound("No flow with this ID.")
@@ -178,7 +178,7 @@ def _check(
     chosen: Mapping[WebhookId, str] = MappingProxyType({}),
 ) -> list[str]:
     """Check what depends on the caller, the catalogue and the workspace. Returns the scopes that the steps
-    need. `accepted` are paths of filters that stay valid if no event type has them; `chosen` as in `create`.
+    need. `accepted` are filter paths that stay valid if no event type has them; `chosen` as in `create`.
     """
     scopes = _check_scopes(principal, definition.steps)
     check_paths(principal, definition, accepted)
@@ -222,7 +222,7 @@ def check_paths(principal: Principal, definition: FlowDefinition, accepted: Sequ
 
 
 def _undescribed_paths(definition: FlowDefinition) -> list[str]:
-    """The paths of filters in the event's data that none of the event types has."""
+    """The filter paths in the event's data that none of the event types has."""
     trigger = definition.trigger
     paths = [*(filter.path for filter in trigger.filters), *_paths_in_steps(definition)]
     return filter_paths.undescribed(trigger.event_types, paths)
@@ -254,7 +254,7 @@ def _check_action_input(step: FlowActionStep) -> None:
 
 def _check_request(workspace_id: str, step: FlowRequestStep) -> None:
     """Raises ValidationFailed for a connection that does not exist, and for a URL that would not get its
-    token. What only a step that runs can know is checked then.
+    token. Everything that is known only when the step runs is checked then.
     """
     try:
         location = api_access.locate(workspace_id, step.integration_id, ConnectionRef(step.connection_id))
@@ -307,7 +307,7 @@ def _change(
     change: Callable[[StoredFlow], StoredFlow],
     if_match: int | None,
 ) -> Flow:
-    """Store `change(flow)`; nothing if it returns the flow that it was given."""
+    """Store `change(flow)`. Stores nothing if `change` returns the flow that it was given."""
     for _ in range(_MAX_TRIES):
         old = get_stored(principal.workspace_id, id)
         check_version("flow", old.version, if_match)

@@ -1,14 +1,14 @@
-"""The states of a flow's run and every transition between them. Pure, as `deliveries.states`.
+"""The states of a flow's run and every transition between them. Pure, like `deliveries.states`.
 
     (no row) ─▶ RUNNING ─▶ SUCCEEDED | STOPPED | FAILED | CANCELLED
                  │  ▲
                  ▼  │
                WAITING         for a time, or for the platform's answer to an action
 
-The worker claims a run for one turn (`claimed`), and records it: `moved_on` to the next step, `waiting`, or
-`ended`. Every record increments `sequence`, so that the message of an earlier turn is obsolete.
-`store.write_run` stores a state only over the one that it was made from. An open run is always due, some time
-after its message: if the message is lost, the sweeper sends another. Times are Unix milliseconds.
+The worker claims a run for one turn (`claimed`), and then records it: `moved_on` to the next step, `waiting`,
+or `ended`. Every record increments `sequence`, so the message of an earlier turn is obsolete.
+`store.write_run` stores a state only over the state that it derives from. An open run is always due some time
+after its message is sent: if the message is lost, the sweeper sends another. Times are Unix milliseconds.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from patchbay.flows.stored import StepResult, StoredFlow, StoredRun
 from patchbay.publishing.flow_message import FlowMessage
 from patchbay.storage import due_index
 
-# A message that was sent for a run may be lost. Another is sent after this long.
+# A run's message may be lost. The sweeper sends another after this long.
 RESEND_AFTER_MS = 5 * 60_000
-# How soon a message is redelivered whose turn another worker is still recording.
+# The redelivery delay of a message whose turn another worker is still recording.
 _RECORDING_MS = 5_000
 
 
@@ -46,14 +46,14 @@ def check_message(run: StoredRun | None, message: FlowMessage, now: int) -> Obso
 
 
 def claimed(run: StoredRun, *, now: int, until: int) -> StoredRun:
-    """Leased for one turn, until `until`."""
+    """The run, leased for one turn until `until`."""
     return _changed(run, now, until + RESEND_AFTER_MS, lease_until=until, claims=run.claims + 1)
 
 
 def begun(
     flow: StoredFlow, message: FlowMessage, *, key: str, event_type: str, depth: int, now: int, ttl: int
 ) -> StoredRun:
-    """A run that has no row yet."""
+    """A new run, which has no row yet."""
     return StoredRun(
         flow_key=key,
         id=message.run_id,
@@ -73,7 +73,7 @@ def begun(
 
 
 def moved_on(run: StoredRun, results: Sequence[StepResult], step: str, *, now: int, ttl: int) -> StoredRun:
-    """A step is done, and the next one is `step`: the caller sends a message for it."""
+    """The run after a step is done. The next step is `step`, and the caller sends its message."""
     return _recorded(run, results, now, ttl, due_at=now + RESEND_AFTER_MS, status="RUNNING", step=step)
 
 
@@ -86,8 +86,8 @@ def waiting(
     now: int,
     ttl: int,
 ) -> StoredRun:
-    """The last of the `results` waits: until `resumes_at`, or at most until then if it waits for an action.
-    The sweeper queues the run at `due_at`.
+    """The run while the last of `results` waits: until `resumes_at`, or at most until then if it waits for an
+    action. The sweeper queues the run at `due_at`.
     """
     step = results[-1]["id"]
     after = _recorded(run, results, now, ttl, due_at=due_at, status="WAITING", step=step)
@@ -95,7 +95,7 @@ def waiting(
 
 
 def still_waiting(run: StoredRun, *, now: int) -> StoredRun:
-    """The action has not ended yet. The message that its end sends stays valid."""
+    """The run while its action is still running. The message that the action sends at its end stays valid."""
     return _changed(run, now, now + RESEND_AFTER_MS, lease_until=None, claims=0)
 
 
@@ -114,7 +114,7 @@ def ended(
 
 
 def cancelled(run: StoredRun, reason: str, *, now: int, ttl: int) -> StoredRun:
-    """Ended without another step. A step that waited is stopped."""
+    """The run, ended without another step. A waiting step is stopped."""
     results = list(run.results)
     if results and results[-1]["status"] == "WAITING":
         results[-1] = {**results[-1], "status": "STOPPED", "endedAt": now}
@@ -122,8 +122,8 @@ def cancelled(run: StoredRun, reason: str, *, now: int, ttl: int) -> StoredRun:
 
 
 def erased(run: StoredRun, now: int) -> StoredRun:
-    """Without what its steps got and returned, because the data of its event was erased; an open run is
-    cancelled.
+    """The run without the inputs and outputs of its steps, because the data of its event was erased. An open
+    run is cancelled.
     """
     after = run
     if run.is_open:
@@ -168,7 +168,7 @@ def _recorded(
 
 
 def _changed(run: StoredRun, now: int, due_at: int | None, **changes: Any) -> StoredRun:
-    """With these changes. Every write increments `version`, which identifies the state of the row."""
+    """The run with these changes. Every write increments `version`, which identifies the state of the row."""
     return replace(
         run,
         version=run.version + 1,

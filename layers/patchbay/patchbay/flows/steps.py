@@ -1,4 +1,4 @@
-"""What a step is given: its input with all values filled in, checked. The same for runs and dry runs."""
+"""Builds the input of a step, with all values filled in, and checks it. Shared by runs and dry runs."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from patchbay.flows import requests, values
 from patchbay.flows.stored import Step
 from patchbay.flows.turn import Content
 
-# Of a step's input, and of its output.
+# The maximum size of a step's input, and of its output.
 MAX_BYTES = 64 * 1024
 
 
 class StepFailed(Exception):
-    """A step fails, and with it the run. `code` is stable; `given` is the step's input if it was built, and
-    `output` what it has returned anyway.
+    """A step failed, and so did the run. `code` is stable; `given` is the step's input if it was built, and
+    `output` is what the step returned despite the failure.
     """
 
     def __init__(self, code: str, detail: str, given: Any = None, output: Any = None) -> None:
@@ -37,7 +37,7 @@ class Given(NamedTuple):
 
 
 def fill(step: Step, content: Content) -> Given:
-    """Raises StepFailed if the input becomes too large, or if the action or a URL does not accept it."""
+    """Build a step's input. Raises StepFailed if it is too large, or if the action or a URL rejects it."""
     if step["type"] == "wait":
         return Given({"seconds": step["seconds"]}, [])
     try:

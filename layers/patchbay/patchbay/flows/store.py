@@ -2,7 +2,7 @@
 
 Key: flowsKey, id. Three kinds of rows:
     <workspace>, flw_…              a flow
-    <workspace>, gone#<flw_…>       a flow that was deleted, as long as a run of it may be stored (TTL)
+    <workspace>, gone#<flw_…>       a flow that was deleted, for as long as a run of it may be stored (TTL)
     <workspace>#<flw_…>, frn_…      a run; expires by TTL
 Index: `due` (dueShard, dueAt), sparse: runs that have not ended.
 
@@ -30,7 +30,7 @@ from patchbay.webhooks.models import FlowSubscription
 
 MAX_FLOWS = 100
 _JSON = ("definition", "results")
-# What a list of runs shows.
+# The attributes that a list of runs shows.
 _LISTED = (
     *("flowsKey", "id", "flowVersion", "eventId", "eventType", "correlationId", "depth", "status", "reason"),
     *("step", "sequence", "turnAt", "resumesAt", "startedAt", "endedAt", "updatedAt", "version", "ttl"),
@@ -42,7 +42,7 @@ class FlowChanged(Exception):
 
 
 class RunChanged(Exception):
-    """The row is no longer as it was read. `run` is what is stored, or None."""
+    """The row has changed since it was read. `run` is the stored run, or None."""
 
     def __init__(self, run: StoredRun | None) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ def delete(flow: StoredFlow) -> None:
 
 
 def ids_with_gone(workspace_id: str) -> Iterator[FlowId]:
-    """The IDs of a workspace's flows, and of those that were deleted."""
+    """The IDs of a workspace's flows, including deleted ones."""
     for row in dynamo.query(
         settings().flows_table, "flowsKey = :workspace", attributes=("id",), workspace=workspace_id
     ):
@@ -135,13 +135,13 @@ def ids_with_gone(workspace_id: str) -> Iterator[FlowId]:
 
 
 def keys_of_runs(workspace_id: str) -> Iterator[dynamo.Row]:
-    """The keys of all runs of a workspace, also of flows that were deleted."""
+    """The keys of all runs of a workspace, including those of deleted flows."""
     for id in ids_with_gone(workspace_id):
         yield from _keys(flow_key(workspace_id, id))
 
 
 def workspace_keys(workspace_id: str) -> Iterator[dynamo.Row]:
-    """The keys of all rows of a workspace: the runs first, because the flows lead to them."""
+    """The keys of all rows of a workspace: runs first, because they are found through their flows."""
     yield from keys_of_runs(workspace_id)
     yield from _keys(workspace_id)
 
@@ -186,9 +186,7 @@ def page_of_runs(
 
 
 def write_run(before: StoredRun | None, after: StoredRun) -> None:
-    """Store the next state of a run. Raises RunChanged, with the stored run, if that is not `before` any
-    more.
-    """
+    """Store the next state of a run. Raises RunChanged with the stored run if that is not `before`."""
     try:
         if before is None:
             dynamo.put(settings().flows_table, _to_row(after), condition="attribute_not_exists(id)")
@@ -210,7 +208,7 @@ def due(shard: int, now: int) -> Iterator[tuple[str, FlowRunId]]:
 
 
 def claim_due(key: str, id: FlowRunId, now: int, again_at: int) -> StoredRun | None:
-    """Claim a due run for the sweeper, and return it; None if it is not due anymore. It is due again at
+    """Claim a due run for the sweeper, and return it; None if it is no longer due. It is due again at
     `again_at`.
     """
     try:

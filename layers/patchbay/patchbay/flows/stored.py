@@ -18,7 +18,7 @@ OPEN = frozenset({"RUNNING", "WAITING"})
 
 class StepResult(TypedDict):
     """A step that has begun. Keys are as in the API, except `runId`, the run of an action, and those of a
-    request that is to be sent again: how many `tries` have failed, and the version of the token that the
+    request that must be sent again: the number of failed `tries`, and the version of the token that the
     provider `refused`.
     """
 
@@ -37,7 +37,7 @@ class StepResult(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFlow:
-    """`scopes` are the rights that the steps need, which `saved_by` had when they saved the definition."""
+    """`scopes` are the rights that the steps need, and that `saved_by` had when they saved the definition."""
 
     workspace_id: str = field(metadata={"attribute": "flowsKey"})
     id: FlowId
@@ -62,9 +62,9 @@ class StoredFlow:
 class StoredRun:
     """A run, with the definition and the rights of its flow as they were when it began.
 
-    `sequence` counts the turns that were recorded; a message of an earlier one is obsolete. `turn_at` is when
-    the current turn became possible. It is the same for all claims of the turn, and so are the IDs that
-    derive from it. `claims` are the claims since the last record. While the run is open, `due_at` is when the
+    `sequence` counts the recorded turns; a message of an earlier turn is obsolete. `turn_at` is when the
+    current turn became possible. It is the same for all claims of the turn, and so are the IDs that derive
+    from it. `claims` counts the claims since the last record. While the run is open, `due_at` is when the
     sweeper queues it, unless it has moved on. In a list, a run has no definition and no results.
     """
 

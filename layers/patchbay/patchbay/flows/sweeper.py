@@ -1,8 +1,8 @@
-"""Queues the runs of flows that wait in the table, once they are due: after a long wait, and when their
-message was lost. Several sweepers can run concurrently.
+"""Queues the runs that wait in the table when they are due: after a long wait, or if their message was lost.
+Several sweepers can run concurrently.
 
-A run is made due again later before its message is sent, so if the sweeper dies, a later run of it sends the
-message. A second message for the same turn becomes obsolete.
+Before a run's message is sent, the run is set to be due again later. So if the sweeper dies, a later sweep
+sends the message. A second message for the same turn becomes obsolete.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Templates of flows: lists them, and makes flows of them.
+"""Templates of flows: lists them, and creates flows from them.
 
-The catalogue has the templates. What a caller chooses is filled in, and the flow is created like any other,
+The catalogue has the templates. The caller's choices are filled in, and the flow is created like any other,
 with the same checks.
 """
 
@@ -31,8 +31,8 @@ def list_templates() -> Listing[FlowTemplate]:
 
 
 def install(principal: Principal, key: FlowTemplateKey, body: InstallFlow, once: Once | None = None) -> Flow:
-    """Store a flow made of a template and the caller's choices. Raises ValidationFailed for a choice, and the
-    errors of `service.create`.
+    """Store a flow made from a template and the caller's choices. Raises ValidationFailed for an invalid
+    choice, and the errors of `service.create`.
     """
     plan = flow_templates.load(key)
     errors = list(_errors(plan, body.choices))

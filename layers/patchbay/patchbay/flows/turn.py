@@ -1,6 +1,6 @@
 """The part of a run that needs no AWS: which step is next, and what filters and branches decide.
 
-Steps, results and definitions are JSON, as they are stored.
+Steps, results and definitions are JSON, in their stored form.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def advance(
 
 
 def all_steps(steps: Sequence[Step]) -> Iterator[Step]:
-    """Every step with those inside branches, in order."""
+    """Every step, including those inside branches, in order."""
     for step in steps:
         yield step
         yield from all_steps(step.get("then", ()))
@@ -65,7 +65,7 @@ def all_steps(steps: Sequence[Step]) -> Iterator[Step]:
 
 
 def _next(steps: Sequence[Step], results: Mapping[str, StepResult]) -> Step | None:
-    """The first step that has not ended, on the side of each branch that was taken."""
+    """The first step that has not ended, on the side that each branch took."""
     for step in steps:
         result = results.get(step["id"])
         if result is None or result["status"] in OPEN:

@@ -1,10 +1,10 @@
 """Values of steps: `{{event.data.x}}` and `{{steps.<id>.output.x}}` in the strings of a step's input.
 
-A string that is one expression takes the value itself, whatever its type. In a longer string, a value becomes
-text: a string as it is, null nothing, and anything else its JSON. What is filled in is never searched for
-expressions again. A value that does not exist is null.
+A string that is a single expression becomes the value itself, whatever its type. In a longer string, a value
+becomes text: a string is inserted unchanged, null as nothing, and anything else as JSON. Filled-in text is
+never searched for expressions. A value that does not exist is null.
 
-Paths are those of filters: names and list indexes, separated by dots.
+Paths are like those of filters: names and list indexes, separated by dots.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def paths(value: object) -> Iterator[str]:
 
 
 def check_path(path: str, steps: Collection[str]) -> None:
-    """Raises ValueError for a path that neither the event nor one of the `steps` before can have."""
+    """Raises ValueError for a path that neither the event nor any of the earlier `steps` can have."""
     if not event_filters.is_path(path):
         raise ValueError(
             f"{_shown(path)} is not a valid path, such as event.data.network or steps.first.output.id"
@@ -83,9 +83,9 @@ def before_values(text: str) -> str:
 
 
 def fill_path(path: str, content: Any) -> str:
-    """A URL's path with its values percent-encoded, so that each stays in its segment. Raises NotInPath for a
-    value that is missing or empty, which would lead to another path, for one with a slash or a backslash, and
-    for an object or a list.
+    """A URL's path with its values percent-encoded, so each stays in its segment. Raises NotInPath for a
+    missing or empty value, which would lead to another path; for a value with a slash or a backslash; and for
+    an object or a list.
     """
 
     def written(match: re.Match[str]) -> str:

@@ -1,21 +1,21 @@
 """The worker of the flows queue: one step of a run for each message.
 
-A turn is claim → do → record, as for a delivery: the claim is a lease on the run's row; then the run passes
-its filters and branches and does one step; the record has what the step returned, and says what is next. Then
-the message of the next turn is sent. Everything that a step does has an ID that derives from the run and the
-step, so doing it twice is doing it once; only a request to a provider is sent again, with the same
+A turn is claim → do → record, as for a delivery. The claim is a lease on the run's row. Then the run passes
+its filters and branches, and does one step. The record stores what the step returned, and what is next. Then
+the worker sends the message of the next turn. Everything that a step does has an ID that derives from the run
+and the step, so a repeat has no further effect. Only a request to a provider is sent again, with the same
 Idempotency-Key. If a process dies:
     before the claim            the message is redelivered
-    between claim and record    the message is redelivered; after the lease, the turn is taken again. What it
-                                did is found: the event with its delivery, or the run of the action.
+    between claim and record    the message is redelivered; after the lease expires, the turn is repeated. It
+                                finds what was done: the event with its delivery, or the run of the action.
                                 A request is sent again
     between record and send     the run's row is due; the sweeper sends the message of the next turn
     between send and return     the message is redelivered; the row's `sequence` makes it obsolete
-    while an action runs        the action's run has the message of the next turn; its end, or its sweep,
-                                sends it. If it comes before the record, it waits for it
+    while an action runs        the action's run has the message of the next turn, and sends it at its end or
+                                in its sweep. A message that arrives before the record waits for it
 
-A run whose turns keep dying ends as FAILED `internal`. A message above the workspace's ceiling of steps goes
-back to the queue, and so does one that comes too late in its batch for a step that may take long.
+A run whose turns keep dying ends as FAILED `internal`. A message goes back to the queue if it exceeds the
+workspace's ceiling of steps, or if it comes too late in its batch for a step that may take long.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ from patchbay.storage.records import retention_ttl
 from patchbay.webhooks import service as webhooks
 from patchbay.webhooks import store as webhooks_store
 
-# The type of what a flow sends to a webhook. No webhook can subscribe to it.
+# The type of the events that flows send to webhooks. No webhook can subscribe to it.
 SENT_TYPE = "FLOW_SENT"
-# Flows that start each other end here: an event of this depth starts no flow.
+# Limits chains of flows that start each other: an event of this depth starts no flow.
 MAX_DEPTH = 5
-# A run whose turns all kill their worker must end.
+# Ends a run whose turns always kill their worker.
 _MAX_LOST_CLAIMS = 10
-# All inputs and outputs of a run as JSON; a row has at most 400 KB.
+# The limit of all inputs and outputs of a run, as JSON. A row has at most 400 KB.
 _MAX_RESULTS_BYTES = 256 * 1024
-# With the definition; the rest is for the other fields.
+# The limit with the definition. The rest of the row is for the other fields.
 _MAX_ROW_BYTES = 384 * 1024
-# A request and the refresh of its token take this long at most. A lease covers one, besides what other steps
-# need, and a turn begins only with so much time left.
+# The longest time that a request and the refresh of its token take. A lease covers one request in addition to
+# other steps, and a turn begins only if this much time is left.
 _REQUEST_SECONDS = 35
-# When a message is redelivered whose run another worker has just claimed.
+# The redelivery delay of a message whose run another worker has just claimed.
 _COPY_SECONDS = 5
 _random = random.SystemRandom()
 
@@ -72,7 +72,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """What the message of a turn names, from one read."""
+    """The rows that the message of a turn names, from one read."""
 
     flow: StoredFlow | None
     run: StoredRun | None
@@ -135,7 +135,7 @@ def run_batch(records: Iterable[Record], remaining_ms: Callable[[], int]) -> lis
 
 
 def _take_turn(record: Record, message: FlowMessage) -> int | None:
-    """Take a turn. Returns after how many seconds SQS delivers its message again; None if it is done."""
+    """Take a turn. Returns the seconds until SQS redelivers the message; None if it is done."""
     loaded = _load(message)
     if loaded.workspace.mark.covers(erasure_mark.sent_at(message.event_id.time_ms, record)):
         logger.info("flow of an erased workspace dropped", extra=_log_fields(message))
@@ -232,7 +232,7 @@ def _lease_ms() -> int:
 
 
 def _do(taken: _Turn) -> None:
-    """Do what a turn has to do, and record it."""
+    """Do the work of a turn, and record it."""
     run = taken.run
     now, results = now_ms(), list(run.results)
     if run.claims > _MAX_LOST_CLAIMS:
@@ -256,8 +256,8 @@ def _do(taken: _Turn) -> None:
 
 
 def _go_on(taken: _Turn, results: Sequence[StepResult], waited: StepResult | None, now: int) -> None:
-    """Pass filters and branches, do the step that follows, and record both. `waited` is the last try of that
-    step, if there was one.
+    """Pass filters and branches, do the step that follows, and record both. `waited` is the result of that
+    step's previous attempt, if any.
     """
     run, event = taken.run, taken.content
     position = turn.advance(run.definition, results, event, now)
@@ -291,14 +291,14 @@ def _go_on(taken: _Turn, results: Sequence[StepResult], waited: StepResult | Non
 
 
 def _fits(run: StoredRun, results: Sequence[StepResult]) -> bool:
-    """Whether a run's row has room for these results besides its definition."""
+    """Whether a run's row has room for these results in addition to its definition."""
     size = compact_json.size(results)
     return size <= _MAX_RESULTS_BYTES and size + compact_json.size(run.definition) <= _MAX_ROW_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What a step did, and until when it waits, if it does."""
+    """What a step did, and the time until which it waits, if any."""
 
     result: StepResult
     resumes_at: int | None = None
@@ -395,7 +395,7 @@ def action_run_id(run: StoredRun, step_id: str) -> RunId:
 
 
 def _resolve(run: StoredRun, waiting: StepResult, now: int) -> StepResult | None:
-    """The end of a step that waited; None if it still waits."""
+    """The final result of a waiting step; None if it still waits."""
     if run.awaits is None:
         return {**waiting, "status": "SUCCEEDED", "output": {}, "endedAt": now}
     action = actions.find_for_flow(run.workspace_id, run.awaits)
@@ -410,15 +410,15 @@ def _resolve(run: StoredRun, waiting: StepResult, now: int) -> StepResult | None
 
 
 class _NotSent(Exception):
-    """AWS did not accept a message: the turn is taken again."""
+    """AWS did not accept a message. The turn is repeated."""
 
 
 # ── record ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _wait(taken: _Turn, results: Sequence[StepResult], resumes_at: int) -> None:
-    """Record a step that waits. A short wait is a message with a delay; after a long one, the sweeper sends
-    the message. The end of an action sends its own.
+    """Record a waiting step. A short wait uses a delayed message. After a long wait, the sweeper sends the
+    message. An action sends its own message when it ends.
     """
     now = now_ms()
     delay_seconds = max(math.ceil((resumes_at - now) / 1000), 0)
@@ -466,8 +466,8 @@ def _record_end(before: StoredRun, after: StoredRun) -> None:
 
 
 def _record(before: StoredRun, after: StoredRun) -> bool:
-    """Store the end of a turn. Returns False if something else has changed the run: then that counts, and
-    whatever this turn did has been done once anyway.
+    """Store the end of a turn. Returns False if something else has changed the run. Then that change wins;
+    the effects of this turn are idempotent.
     """
     try:
         store.write_run(before, after)

@@ -42,7 +42,7 @@ _MAX_DAYS = {"hour": 7, "day": 31}
 _STEP_HOURS = {"hour": 1, "day": 24}
 
 HoursOf = Mapping[int, HourCounters]
-# From the counters of an hour to the tallies of its deliveries and of its refreshes; None for what a series
+# Maps the counters of an hour to the tallies of its deliveries and of its refreshes; None for what a series
 # does not have.
 Measure = Callable[[HourCounters], tuple[Tally | None, Tally | None]]
 
@@ -58,8 +58,8 @@ class _Group(NamedTuple):
 
 def analyze(principal: Principal, query: AnalyticsQuery) -> Analytics:
     """The series of a period, or a page of them. Raises ValidationFailed for a period that is too long, in
-    the future or before the retention, for parameters that exclude each other, and for an unknown
-    integration, webhook or connection.
+    the future or before the retention, for mutually exclusive parameters, and for an unknown integration,
+    webhook or connection.
     """
     _check_combination(query)
     workspace_id = principal.workspace_id
@@ -91,7 +91,7 @@ def analyze(principal: Principal, query: AnalyticsQuery) -> Analytics:
 
 
 def _hours(query: AnalyticsQuery, now: int) -> range:
-    """The hours to read: whole hours or days, up to the last one that was added up."""
+    """The hours to read: whole hours or days, up to the last one that was rolled up."""
     step, through = _STEP_HOURS[query.by], stats_store.last_rolled_up()
     complete = counters.hour_of(now) - 1 if through is None else through
     last = complete if query.until is None else _floor(query.until, step) + step - 1

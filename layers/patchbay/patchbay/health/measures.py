@@ -8,7 +8,7 @@ from patchbay.health.models import Trend, Volume
 from patchbay.stats import counters, summary
 from patchbay.stats.counters import Tally
 
-# A change of the success rate within this is no trend.
+# A change of the success rate up to this is not a trend.
 _STEADY = 0.01
 
 

@@ -1,9 +1,9 @@
 """The health of a workspace: its integrations, the hooks of automation platforms, webhooks, connections and
 flows.
 
-Every page is bounded. It lists at most 100 of them, each with one query: of its hourly counters, or of the
-latest runs of a flow. Integrations also need the state of all their webhooks and connections, whose number a
-workspace's ceilings limit.
+Every page is bounded. It lists at most 100 items, each with one query: of its hourly counters, or of the
+latest runs of a flow. Integrations also need the state of all their webhooks and connections, whose number
+the workspace's ceilings limit.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ HoursOf = Mapping[int, HourCounters]
 
 
 class _Window(NamedTuple):
-    """The hours that volumes cover: the day until the roll-up's progress, and the day before it."""
+    """The hours that volumes cover: the day up to the roll-up's progress, and the day before it."""
 
     day: range
     previous: range
@@ -59,12 +59,12 @@ class _Window(NamedTuple):
 
     @property
     def recent(self) -> range:
-        """The hours that decide about a state."""
+        """The hours that determine a state."""
         return self.day[-_RECENT_HOURS:]
 
     @property
     def read(self) -> range:
-        """The hours to read: also those that are not added up, which may have the latest error."""
+        """The hours to read, including those not yet rolled up, which may have the latest error."""
         return range(self.previous.start, max(self.current + 1, self.day.stop))
 
 
@@ -113,16 +113,14 @@ def check_integration(workspace_id: str, id: IntegrationId | None) -> None:
 
 
 def _window(through: int | None, now: int) -> _Window:
-    """The window at `now`, if the hours to `through` are added up."""
+    """The window at `now`, if the hours up to `through` are rolled up."""
     current = counters.hour_of(now)
     end = (current - 1 if through is None else through) + 1
     return _Window(range(end - _DAY_HOURS, end), range(end - 2 * _DAY_HOURS, end - _DAY_HOURS), current)
 
 
 def _page(request: _Request) -> Page[HealthItem]:
-    """One page of the lists of the kinds, one after the other; a cursor has the kind and the cursor of its
-    list.
-    """
+    """One page of the lists of the kinds, in sequence. A cursor has the kind and the cursor of its list."""
     query = request.query
     kinds = [kind for kind in _SOURCES if kind in query.kind]
     first, inner = dynamo.decode_cursor(query.cursor, 2) if query.cursor else [kinds[0], ""]
@@ -181,7 +179,7 @@ def _webhook(request: _Request, webhook: Webhook, receiver: ReceiverHealth, hour
 
 
 def _verdicts(request: _Request, items: Sequence[Webhook]) -> dict[str, Verdict]:
-    """The states of any number of webhooks, with two reads of counters for each, by ID."""
+    """The states of any number of webhooks, by ID, with two reads of counters for each."""
     keys = [webhook_key(request.workspace_id, webhook.id) for webhook in items]
     rows = [stats_store.get_hour(keys, hour) for hour in request.window.recent]
     recent = [counters.add_tallies(found[key].tally for found in rows if key in found) for key in keys]

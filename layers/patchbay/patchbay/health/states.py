@@ -1,7 +1,7 @@
 """The state of a webhook, a connection, an integration, an automation platform, and a flow. Pure.
 
-A webhook is judged by what the delivery engine knows of its receiver now, and by the last two hours that were
-added up. docs/reference/health.md has these rules as tables; change both.
+A webhook's state depends on what the delivery engine knows about its receiver now, and on the last two hours
+that were rolled up. docs/reference/health.md has these rules as tables; change both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from patchbay.receivers.health import Health
 from patchbay.stats.counters import Tally, histogram_of
 from patchbay.webhooks.models import Webhook
 
-# Below this many ended deliveries or attempts in the last two hours, their shares say nothing.
+# With fewer ended deliveries or attempts in the last two hours, rates are meaningless.
 MIN_COUNT = 10
 FAILING_BELOW = 0.5
 DEGRADED_BELOW = 0.95
@@ -28,7 +28,7 @@ MANY_RETRIES = 0.2
 # A webhook that is this close to `disableAfter` is failing.
 NEAR_DISABLING = 0.5
 
-# Of the latest runs of a flow: in a row, and in total.
+# Thresholds for the failed runs among a flow's latest ones: in a row, and in total.
 FAILING_RUNS_IN_A_ROW = 3
 FAILED_RUNS = 3
 
@@ -38,7 +38,7 @@ _LIVE = SICK | {HealthState.HEALTHY}
 
 
 class Verdict(NamedTuple):
-    """A state, why, what to do about it, and since when (Unix milliseconds)."""
+    """A state, its reason, what to do about it, and since when (Unix milliseconds)."""
 
     state: HealthState
     reason: HealthReason | None = None
@@ -50,7 +50,7 @@ _HEALTHY = Verdict(HealthState.HEALTHY)
 
 
 def of_webhook(webhook: Webhook, health: Health, recent: Tally) -> Verdict:
-    """`recent` is the tally of the last two hours that were added up."""
+    """`recent` is the tally of the last two hours that were rolled up."""
     return (
         _stopped(webhook)
         or _receiver_fails(webhook, health, recent)
@@ -177,7 +177,7 @@ def _first_failure(health: Health, resumed_at: int) -> int | None:
 
 
 def _success_rate(recent: Tally) -> float | None:
-    """The share of ended deliveries that succeeded; None if they are too few."""
+    """The share of ended deliveries that succeeded; None if there are too few."""
     succeeded, failed = recent.get("d", 0), recent.get("f", 0)
     return succeeded / (succeeded + failed) if succeeded + failed >= MIN_COUNT else None
 
@@ -255,7 +255,7 @@ def of_integration(
 
 
 def ended_runs(flow: Flow, latest: Sequence[FlowRun]) -> list[FlowRun]:
-    """The runs that a flow is judged by: those that ended by themselves since it was last changed."""
+    """The runs that determine a flow's state: those that ended on their own since its last change."""
     return [
         run
         for run in latest

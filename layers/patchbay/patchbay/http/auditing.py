@@ -1,12 +1,12 @@
 """Which requests the audit log records, and when the entry is written.
 
 Recorded: every request that is not GET or HEAD, and every request for a secret, unless the endpoint says why
-not (`unaudited`). Of all other requests, those that are refused. A request has an actor if its credentials
+not (`unaudited`). Other requests are recorded if they are refused. A request has an actor if its credentials
 are valid, or are those of an API key that has ended. Not recorded: a request above the limit of its API key
 or its workspace, because a limit must not cost more than it saves.
 
-The entry is written before the response is sent, if no transaction of the request has written it. If that
-fails, a request for a secret fails too. Any other response is sent, and the log says what is missing. A
+The entry is written before the response is sent, unless a transaction of the request has written it. If that
+fails, a request for a secret fails too. Any other response is sent, and the log says what is missing. If a
 process dies:
     before the change       nothing has happened
     with the change         the change and its entry are one transaction, where the activity log has an entry
@@ -36,10 +36,10 @@ from patchbay.rate_limits.lru_cache import LruCache
 
 READS = frozenset({"GET", "HEAD"})
 _VARIABLE = re.compile(r"{(\w+)")
-# A path can be as long as its caller likes.
+# A caller can send a path of any length.
 _MAX_TARGET = 256
 _NO = frozenset({"", "0", "f", "false", "n", "no", "off"})
-# A caller can repeat what is refused without limit: the first one of a minute is recorded.
+# A caller can repeat a refused request without limit: only the first one of a minute is recorded.
 _refusals: LruCache[tuple[str, ...], int] = LruCache(4_096)
 
 
@@ -88,7 +88,7 @@ def begin(rule: Rule | None, event: Event, caller: Principal | None) -> Trail | 
 
 
 def _target(event: Event) -> str | None:
-    """What the path names: the values of its variables, in their order."""
+    """The target that the path names: the values of its variables, in order."""
     values: Mapping[str, str] = event.get("pathParameters", {})
     names = _VARIABLE.findall(event["routeKey"])
     return "/".join(values[name] for name in names if name in values)[:_MAX_TARGET] or None
@@ -152,7 +152,7 @@ def _created_id(response: Response) -> str | None:
 
 
 def _was_recorded(trail: Trail, reason: str) -> bool:
-    """Whether this process has recorded the same refusal in this minute. Notes it if not."""
+    """Whether this process has already recorded this refusal in this minute. If not, marks it as recorded."""
     refusal, minute = (trail.workspace_id, trail.actor, trail.action, reason), now_ms() // 60_000
     if _refusals.get(refusal) == minute:
         return True

@@ -15,7 +15,7 @@ Admitted = tuple[Principal, Mapping[str, str]]
 
 
 def authenticate_or_link(headers: Mapping[str, str]) -> Admitted:
-    """Like `authenticate`, and also the caller with the token of a connect link."""
+    """Like `authenticate`, but also accepts the token of a connect link."""
     token = _token(headers)
     return _admit_link(token) if tokens.has_kind(token, "cses") else _authenticate(token)
 
@@ -46,7 +46,7 @@ def _authenticate(token: str) -> Admitted:
         return sessions.admit_portal(token)
     if tokens.has_kind(token, "cses"):
         raise Unauthenticated("A connect link's token can only connect an account.")
-    # Imported here so that requests with an API key do not pay for it.
+    # Imported here so that requests with an API key do not load it.
     from patchbay.auth import jwt
 
     return jwt.authenticate(token), {}
@@ -59,8 +59,8 @@ def _admit_link(token: str) -> Admitted:
 
 
 def recognize_key(headers: Mapping[str, str]) -> tuple[Principal | None, Mapping[str, str]]:
-    """The caller and the rate-limit headers of a request to no route, if it has a valid API key: it counts
-    like any other request. All other credentials are ignored, because the response does not depend on them.
+    """The caller and the rate-limit headers of a request that matches no route, if it has a valid API key. It
+    counts like any other request. Other credentials are ignored: the response does not depend on them.
 
     Raises RateLimited like `authenticate`.
     """
@@ -75,8 +75,8 @@ def recognize_key(headers: Mapping[str, str]) -> tuple[Principal | None, Mapping
 
 
 def _token(headers: Mapping[str, str]) -> str:
-    """The request's token. Two different tokens are rejected: which one counts would depend on the
-    reader.
+    """The request's token. Two different tokens are rejected, because readers could disagree about which one
+    counts.
     """
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     bearer = bearer.strip()

@@ -77,8 +77,8 @@ def endpoint(
 
     - `scope`: what the caller needs. An endpoint without one must say `public=True`, or `any_caller=True` if
       valid credentials are enough, or its import fails.
-    - `links`: also for someone with a connect link, who needs no scope: the service checks what the link
-      allows. `only_links`: only for them.
+    - `links`: also accept a caller with a connect link, who needs no scope; the service checks what it
+      allows. `only_links`: accept only such callers.
     - `read_only`: whether a portal session that may only read can call it; by default, if it is a GET.
     - `recognizes_keys`: a public endpoint that counts the requests of valid API keys, for their rate-limit
       headers.
@@ -90,7 +90,7 @@ def endpoint(
     - `reads_secret`: a GET that responds with a secret, so the audit log records it. With `revealed_by`, it
       does so only if this query parameter asks for it.
     - `unaudited`: why the audit log does not record the requests (see `auditing`).
-    - `during_erasure`: also for a workspace that is being erased. All others answer it with a 409.
+    - `during_erasure`: accept a workspace that is being erased. All other endpoints respond with 409.
 
     A body's model may name a list in `validated_per_item`: malformed JSON in one item is then an error of
     that item, not of the request.

@@ -36,7 +36,7 @@ class File(BaseModel):
         import hashlib
 
         gzipped = content if content.startswith(_GZIP) else gzip.compress(content, mtime=0)
-        # A weak tag: the compressed and the uncompressed response have the same.
+        # A weak tag: the compressed and the uncompressed response have the same one.
         return cls(gzipped=gzipped, etag=f'W/"{hashlib.sha256(content).hexdigest()[:16]}"')
 
 
@@ -111,7 +111,7 @@ def _opaque(etag: str) -> str:
 
 
 def _uncompressed(gzipped: bytes) -> bytes:
-    """The file, or the same `gzipped` if it is too large."""
+    """The uncompressed file, or the same `gzipped` if the file is too large."""
     import gzip  # only these functions need it
 
     if int.from_bytes(gzipped[-4:], "little") > _MAX_UNCOMPRESSED:  # RFC 1952, 2.3.1: ISIZE

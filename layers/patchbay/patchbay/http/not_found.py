@@ -1,4 +1,4 @@
-"""The errors for a request that matches no route, or a route whose path variable cannot have such a value.
+"""The errors for a request that matches no route, or whose path variable has an impossible value.
 
 Other 404s are `errors.NotFound`, raised by services.
 """
@@ -42,8 +42,8 @@ def impossible_value(method: str, path: str, variable: str, reason: str) -> Prob
 
 
 def _best_pattern(path: str) -> tuple[str, ...] | None:
-    """The pattern that fits the path best: a literal segment precedes a variable, and that a variable for the
-    rest of the path, as in API Gateway.
+    """The pattern that fits the path best. As in API Gateway, a literal segment precedes a variable, which
+    precedes a variable for the rest of the path.
     """
     segments = path.split("/")
     fitting = [pattern for pattern in _METHODS if _fits(pattern, segments)]

@@ -1,6 +1,6 @@
 """HTTP responses for API Gateway. Problems become problem+json (RFC 9457) here and nowhere else.
 
-`api_model.validate` has turned Pydantic's errors into problems before.
+`api_model.validate` has already turned Pydantic's errors into problems.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def model_response(model: BaseModel, status: int) -> Response:
 
 
 def etag(version: object) -> dict[str, str]:
-    """The `ETag` of a resource with this version; none for a model without one. A change of the resource
-    changes it. The counters that some resources have, such as a key's usage, do not.
+    """The `ETag` of a resource with this version; none for a model without one. Changes to the resource
+    change it. Changes to the counters that some resources have, such as a key's usage, do not.
     """
     return {"etag": f'"{version}"'} if isinstance(version, int) else {}
 

@@ -1,7 +1,7 @@
-"""Paths of requests to APIs that every server reads in the same way.
+"""Paths of API requests that every server interprets in the same way.
 
-Proxies and servers differ in what they make of empty segments, and of dots and backslashes that are encoded.
-A path without them leads to the same place everywhere.
+Proxies and servers differ in how they interpret empty segments, and encoded dots and backslashes. A path
+without them leads to the same place everywhere.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ RULE = "without empty, . or .. segments, without %2E and %5C, and with other cha
 
 
 def is_plain_path(path: str) -> bool:
-    """Whether a path is empty or begins with a slash, and keeps to the RULE."""
+    """Whether a path is empty or begins with a slash, and follows the RULE."""
     return _PATH.fullmatch(path) is not None and _AMBIGUOUS.search(path) is None

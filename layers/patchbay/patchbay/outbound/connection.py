@@ -59,7 +59,7 @@ class Connection:
                 return
 
     def send(self, data: bytes) -> None:
-        """Start sending. Bytes that the socket does not accept at once go out during `receive`."""
+        """Start sending. Bytes that the socket does not accept immediately are sent during `receive`."""
         self._readable_bytes = MAX_RESPONSE_BYTES
         if self._tls is None:
             self._push(data)
@@ -155,7 +155,7 @@ class Connection:
     # ── waiting ──────────────────────────────────────────────────────────────────────────────────────
 
     async def _wait(self) -> None:
-        """Wait until the socket is readable, and send unsent bytes meanwhile."""
+        """Wait until the socket is readable, and send unsent bytes in the meantime."""
         loop = asyncio.get_running_loop()
         readable = loop.create_future()
         loop.add_reader(self._socket, _resolve, readable)

@@ -6,7 +6,7 @@ and requests with an API key already write to the key's row. So a process reserv
 write, a five-hundredth of the ceiling, and serves the following requests of the same minute from it without a
 call. The rest of the block expires with the minute.
 
-Reserved units count at once, so the ceiling is never exceeded. The price is the units that expire unused:
+Reserved units count immediately, so the ceiling is never exceeded. The price is the units that expire unused:
 near the ceiling, at most one block per process. If no block is free, the process tries the exact cost. A
 ceiling below 1,000 has blocks of one: every request is a write, and the count is exact.
 """

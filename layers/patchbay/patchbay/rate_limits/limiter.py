@@ -21,7 +21,7 @@ from patchbay.storage.dynamo import ConditionFailed
 _CACHE_SIZE = 1_024
 # A refused write costs as much as one that counts, so a process refuses without a write for this long.
 _REFUSAL_MS = 1_000
-# A stale cache entry costs one try. More tries mean contention for the row.
+# A stale cache entry costs one attempt. More attempts mean contention for the row.
 _TRIES = 5
 # A limit that no count reaches, and that DynamoDB's numbers still represent exactly.
 _NO_LIMIT = 10**15
@@ -36,7 +36,7 @@ class QuotaExceeded(Exception):
 
 
 class _CachedRow(NamedTuple):
-    """A row as last seen by this process. Entries are replaced, not changed: threads that race lose a try."""
+    """A row as last seen by this process. Entries are replaced, not changed: a race costs one attempt."""
 
     counts: Mapping[Window, Count] = {}
     refused_until_ms: int = 0

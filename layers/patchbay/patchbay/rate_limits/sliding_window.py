@@ -88,7 +88,7 @@ class Update(NamedTuple):
 
         Attributes that the write left unchanged (`w` and `p` within the same interval) are in `values`. If
         the response omits attributes that were set to their old value, `previous` may be too low here: that
-        costs the next request a try.
+        costs the next request one attempt.
         """
         defaults = {quota.window.letter + "n": self.values["cost"] for quota in quotas}
         defaults |= {quota.window.letter + "p": 0 for quota in quotas}

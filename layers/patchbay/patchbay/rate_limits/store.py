@@ -28,7 +28,7 @@ def count(row_id: str, update: Update, *, keep_until_ms: int) -> dynamo.Row:
 
 
 def mark_erasing_action(workspace_id: str, task: str) -> dynamo.TransactItem:
-    """Refuse the requests of a workspace. The row must not expire meanwhile."""
+    """Refuse the requests of a workspace. The row must not expire during the erasure."""
     key, names = _requests_key(workspace_id), {"#ttl": "ttl"}
     table = settings().rate_limits_table
     return dynamo.update_action(table, key, "SET erasing = :task REMOVE #ttl", names=names, task=task)

@@ -26,7 +26,7 @@ _FORGIVEN_AFTER_MS = 86_400_000
 
 
 class FailureWarning(NamedTuple):
-    """A webhook has reached this part of the failures in a row that disable it, and their number."""
+    """The percentage of `disableAfter` that consecutive failures have reached, and their number."""
 
     percent: int
     failures: int
@@ -38,7 +38,7 @@ class Health:
 
     `failures` holds `<time>#<delivery>`; a delivery that is recorded twice counts once. `fast_at` is when the
     webhook proved fast, `slow_at` when an attempt was last slow, `slowdowns` how often it became slow.
-    `next_slot` is in microseconds. `warned` is the number of failures in a row that WEBHOOK_FAILING was last
+    `next_slot` is in microseconds. `warned` is how many consecutive failures WEBHOOK_FAILING was last
     announced for, `warned_at` when, and `failed_hour` the last hour (since the epoch) with a DELIVERY_FAILED.
     `recover` is the delivery ID that a running recovery has reached, `recover_until` the one that it ends at.
     """
@@ -102,7 +102,7 @@ class Health:
 
     def next_warning(self, failures: int, limit: int, resumed_at: int) -> FailureWarning | None:
         """The warning to announce now that `failures` deliveries in a row have failed, of the `limit` that
-        disables the webhook: the highest that is reached, unless it, or one for more failures, was announced
+        disables the webhook: the highest one reached, unless it, or one for more failures, was announced
         since the webhook last recovered or was resumed.
         """
         if failures >= limit:

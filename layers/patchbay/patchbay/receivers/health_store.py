@@ -250,8 +250,8 @@ def end_erasure_action(workspace_id: str, now: int) -> dynamo.TransactItem:
 
 def scan_workspace(workspace_id: str, after: dynamo.Row | None) -> tuple[list[dynamo.Row], dynamo.Row | None]:
     """A page of the scan for the keys of a workspace's rows: see `dynamo.scan_page`. Leaves out its traffic,
-    which has the mark of an erasure. The counters of a deleted connection or integration stay for their time,
-    so no list of them is complete.
+    which has the mark of an erasure. The counters of a deleted connection or integration stay until they
+    expire, so no list of them is complete.
     """
     return dynamo.scan_page(
         settings().health_table,

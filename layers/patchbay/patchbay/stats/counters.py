@@ -100,7 +100,7 @@ class HourCounters(NamedTuple):
 
     @property
     def tally(self) -> Counter[str]:
-        """Its attempts as a tally."""
+        """The attempts as a tally."""
         tally = Counter({str(number): count for number, count in enumerate(self.latency) if count})
         tally.update({name: count for name, count in self._ended() if count})
         return tally

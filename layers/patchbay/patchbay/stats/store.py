@@ -32,7 +32,7 @@ _WITHOUT_TYPES = (
     *("lastAttemptAt", "lastDeliveredAt", "lastError"),
     *_LATENCY,
 )
-# A tally's attribute of a worker: the event type, and the name in the tally.
+# A tally attribute that a worker writes: the event type, and the name in the tally.
 _TYPE_ATTRIBUTE = re.compile(r"([A-Z][A-Z0-9_]*)_(d|f|[0-9]+)\Z")
 # The shards of hours in the index `due`, apart from those of the sweeper and of clean-ups.
 _FIRST_SHARD = 100
@@ -76,7 +76,7 @@ def _add_once(key: str, hour: int, sums: Mapping[str, int], changes: Mapping[str
             condition="attribute_not_exists(#token) OR #token <> :token",
         )
     except dynamo.ConditionFailed:
-        return  # this write, whose response was lost
+        return  # this write already succeeded, and its response was lost
 
 
 def table_keys(key: str, hours: Iterable[int]) -> list[tuple[str, dynamo.Row]]:
@@ -94,7 +94,7 @@ def get_hour(keys: Iterable[str], hour: int, *, consistent: bool = False) -> dic
 
 def get_hours(key: str, hours: range, *, with_types: bool) -> dict[int, HourCounters]:
     """The counters of a webhook, a connection or a total in these hours, by hour; eventually consistent. An
-    hour without any has no row. The tallies of event types are most of a row, so they are read only
+    hour without counters has no row. The tallies of event types are most of a row, so they are read only
     `with_types`.
     """
     rows = dynamo.query(
@@ -174,8 +174,8 @@ def add_rolled_up(key: str, hour: int, old: HourCounters, counts: AttemptCounts,
     """Add the successes after `old.rolled_to`, up to the delivery `until`, and return the new counters.
     Raises ConditionFailed with the row if another run has added them.
 
-    Only the roll-up writes `types`, so the condition also protects the sums that it replaces. As one value,
-    it does not make the expression longer, which may have 4 KB.
+    Only the roll-up writes `types`, so the condition also protects the sums that it replaces. `types` is one
+    value, so it does not lengthen the expression, which may have 4 KB.
     """
     types = counters.add_types([old.rolled_types, counts.types])
     changes: dict[str, object] = {

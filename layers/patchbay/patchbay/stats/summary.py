@@ -35,7 +35,7 @@ def summarize(hours: Sequence[HourCounters], now: int, pending: int = 0) -> Webh
 
 
 def by_hour(hours: Sequence[HourCounters]) -> list[HourVolume]:
-    """What ended in each hour, oldest first, without the hours in which nothing ended."""
+    """What ended in each hour, oldest first. Hours in which nothing ended are left out."""
     delivered: Counter[int] = Counter()
     failed: Counter[int] = Counter()
     for counted in hours:
@@ -59,7 +59,7 @@ def latency(histogram: Sequence[int]) -> Latency:
 
 
 def success_rate(delivered: int, failed: int) -> float | None:
-    """The share of those that ended that succeeded, or None if none has ended."""
+    """The share of successes among those that ended, or None if none has ended."""
     return round(delivered / (delivered + failed), 4) if delivered + failed else None
 
 

@@ -51,8 +51,8 @@ def in_turns(items: Iterable[Item], group: Callable[[Item], str]) -> Iterator[It
 def round_robin(
     sources: Iterable[Iterator[Item]], remaining_ms: Callable[[], int], reserve_ms: int
 ) -> Iterator[Item]:
-    """One item of each source in turn, until at most `reserve_ms` remain. Neither a long source nor one that
-    cannot be read holds up the others.
+    """One item of each source in turn, until at most `reserve_ms` remain. Neither a long source nor an
+    unreadable one delays the others.
     """
     turns = deque(sources)
     while turns and remaining_ms() > reserve_ms:

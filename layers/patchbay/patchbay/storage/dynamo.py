@@ -48,16 +48,16 @@ class TransactionCanceled(Exception):
 
 
 class Throttled(aws.CallFailed):
-    """DynamoDB still throttled a request, a part of it, or a transaction at the last try."""
+    """DynamoDB still throttled a request, a part of it, or a transaction at the last attempt."""
 
 
-# If this is a list, `transact` adds the actions of each transaction that was executed.
+# If this is a list, `transact` appends the actions of each executed transaction to it.
 executed: ContextVar[list[TransactItem] | None] = ContextVar("executed", default=None)
 
 # Reasons of a canceled transaction that are worth a retry.
 _TRANSIENT = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _MAX_TRIES = 5
-# The system's randomness: processes that SnapStart restores have one state of the module's own generator.
+# Uses the system's randomness: processes that SnapStart restores share the state of the module's generator.
 _random = random.SystemRandom()
 
 
@@ -165,7 +165,7 @@ def batch_get(
 ) -> list[Row | None]:
     """The rows of keys (table, key), each at its key's position. Keys may repeat. Reads 100 rows per call
     (BatchGetItem's limit). Reads are strongly consistent, except in the tables that are
-    `eventually_consistent`, at half the price. No keys need no call, which DynamoDB would refuse. Raises
+    `eventually_consistent`, at half the price. Makes no call for no keys, which DynamoDB would reject. Raises
     Throttled.
     """
     if not keys:
@@ -270,7 +270,7 @@ def pop(table: str, key: Row) -> Row | None:
 
 def batch_put(rows: Sequence[tuple[str, Row]]) -> list[int]:
     """Write rows (table, row) without conditions, 25 per call (BatchWriteItem's limit). Return the positions
-    of the rows that DynamoDB still throttled at the last try. Keys must not repeat.
+    of the rows that DynamoDB still throttled at the last attempt. Keys must not repeat.
     """
     unwritten: list[int] = []
     for start in range(0, len(rows), 25):
@@ -529,7 +529,7 @@ def scan_page(
     table: str, filter: str, after: Row | None, /, *, attributes: Sequence[str], **values: object
 ) -> tuple[list[Row], Row | None]:
     """The rows in the next 1 MB of a table that pass the filter, with these attributes, and the key to
-    continue after; None at the end. `filter` and `attributes` name attributes as they are.
+    continue after; None at the end. `filter` and `attributes` have attribute names, not placeholders.
     """
     params: Params = {
         "TableName": table,

@@ -13,8 +13,8 @@ def merge(pages: Sequence[Page[Row]], sort_name: str, limit: int) -> Page[Row]:
     """The newest `limit` rows of pages that begin at the same position of their partitions.
 
     A page that ends early, because of a filter, hides rows of the others: those that are older than its end
-    are left for the next page. The cursor is the sort key of the last row that is merged, or of that end; it
-    continues every partition. Each page made progress, so the merged one does, even if it is empty.
+    are left for the next page. The cursor is the sort key of the last merged row, or of that end; it
+    continues every partition. Each page makes progress, so the merged page does too, even if it is empty.
     """
     ends = [dynamo.decode_cursor(page.next_cursor)[0] for page in pages if page.next_cursor]
     end = max(ends, default="")

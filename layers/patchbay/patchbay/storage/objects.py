@@ -29,8 +29,8 @@ def put_part(key: str, upload: str, number: int, content: bytes) -> None:
 
 
 def complete(key: str, upload: str, count: int) -> int:
-    """Make a file of its first `count` parts, and return its size in bytes. Safe to repeat: if the upload is
-    gone, an earlier try has made the file.
+    """Assemble a file from its first `count` parts, and return its size in bytes. Safe to repeat: if the
+    upload is gone, an earlier attempt has completed the file.
     """
     try:
         with aws.expecting("NoSuchUpload"):

@@ -29,7 +29,7 @@ CLAIM_MS = 60_000
 # How soon a task is due again after a slice. Runs start every minute, so with a full minute here the next run
 # could come too early.
 DUE_AGAIN_MS = 30_000
-# After so many slices in a row that did not end, the task fails. The scheduled run starts one a minute.
+# After this many consecutive slices that did not end, the task fails. The scheduled run starts one a minute.
 _MAX_CLAIMS = 30
 _MAX_TRIES = 3
 EXPORT_SCOPE = "workspace:export"
@@ -77,9 +77,9 @@ def get_task(principal: Principal, id: TaskId) -> Task:
 
 
 def cancel(principal: Principal, id: TaskId) -> Task:
-    """Stop a task. What it has queued is still sent, and so is the slice that is being processed. A cancelled
-    task stays as it is. An erasure cannot be cancelled, and only a caller who may export the workspace can
-    cancel its export. Raises NotFound, Forbidden, and Conflict if the task has ended otherwise.
+    """Stop a task. What it has queued is still sent, and so is the slice in progress. A cancelled task does
+    not change. An erasure cannot be cancelled, and only a caller who may export the workspace can cancel its
+    export. Raises NotFound, Forbidden, and Conflict if the task has ended in another way.
     """
     for _ in range(_MAX_TRIES):
         task = _get(principal, id)
@@ -108,8 +108,8 @@ def start(
     once: Once | None,
     actions: Callable[[TaskId], Sequence[dynamo.TransactItem]] = lambda id: (),
 ) -> Task:
-    """Store a new task, which is due at once, with further `actions` in the same transaction. Raises Conflict
-    if too many tasks of the workspace run, and TransactionCanceled if the condition of an action fails.
+    """Store a new task, due immediately, with further `actions` in the same transaction. Raises Conflict if
+    the workspace has too many running tasks, and TransactionCanceled if the condition of an action fails.
     """
     now = now_ms()
     task = StoredTask(
@@ -156,8 +156,8 @@ def find_running(workspace_id: str, type: TaskType) -> TaskId | None:
 
 
 def claim(workspace_id: str, id: TaskId) -> StoredTask | None:
-    """Claim a due task for one slice, or return None if it is not due anymore. A task whose slices do not
-    end fails here, except an erasure: it must end, however long that takes.
+    """Claim a due task for one slice, or return None if it is no longer due. A task whose slices do not end
+    fails here, except an erasure: it must end, however long that takes.
     """
     now = now_ms()
     task = store.claim(workspace_id, id, now, now + CLAIM_MS)
@@ -170,8 +170,8 @@ def claim(workspace_id: str, id: TaskId) -> StoredTask | None:
 def advance(
     task: StoredTask, reached: str | None, done: int, due_in_ms: int = DUE_AGAIN_MS
 ) -> StoredTask | None:
-    """Record a slice, or a part of one, that ended at `reached` and did `done` units of work. More is left.
-    Returns the task as it is now, or None if it has ended or another process has it.
+    """Record a slice, or a part of one, that ended at `reached` and did `done` units of work. The task is not
+    complete yet. Returns the task as it is now, or None if it has ended or another process has it.
     """
     now = now_ms()
     if not store.advance(task, reached, done, now, now + due_in_ms):
@@ -181,7 +181,7 @@ def advance(
 
 
 def wait(task: StoredTask, ms: int = DUE_AGAIN_MS) -> None:
-    """Let a task that cannot continue now be due again in `ms`."""
+    """Make a task that cannot continue now due again in `ms`."""
     now = now_ms()
     store.advance(task, None, 0, now, now + ms)
 

@@ -1,11 +1,11 @@
 """The tasks table.
 
 Key: workspaceId, id. Two kinds of rows:
-    tsk_…       a task; that of an erasure stays when everything else of its workspace is gone
+    tsk_…       a task; that of an erasure outlives everything else of its workspace
     running     `tasks`: the IDs of the workspace's running tasks, whose number is limited
 Index, sparse: `due` (dueShard, dueAt) has the running tasks. Those of whole workspaces have their own shard,
-because another function does their work. A task expires by TTL 30 days after its last
-slice. A task and the row `running` change in one transaction. Times are Unix milliseconds.
+because another function does their work. A task expires by TTL 30 days after its last slice. A task and the
+row `running` change in one transaction. Times are Unix milliseconds.
 
 After a rollback, the table can have tasks of types that this release does not know. It leaves them alone:
 they are not listed, not found and not claimed, and stay due until the newer release is back.
@@ -44,7 +44,7 @@ class TooManyRunning(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTask:
     """A task's row. `reached` is where the last slice ended; its feature defines it. `claims` counts the
-    slices that were started since one ended. `file_bytes` is the size of an export's file.
+    slices that have started since one last ended. `file_bytes` is the size of an export's file.
     """
 
     workspace_id: str

@@ -1,10 +1,10 @@
-"""Refuses filters whose path is in no schema of the webhook's event types, most likely a typo: such a filter
-would silently keep all events away.
+"""Rejects filters whose path is in no schema of the webhook's event types. Such a path is most likely a typo,
+and would silently block all events.
 
 A schema describes a path if its `properties` and `items` lead there. An object that the schema does not
-describe further, and anything inside it, has every path. Data may have fields that its schema does not name:
-to filter on one, the platform adds it to the catalogue. This module loads the catalogue, so import it only
-where filters change.
+describe further has every path inside it. Data may have fields that its schema does not name: to allow a
+filter on such a field, the platform adds it to the catalogue. This module loads the catalogue, so import it
+only where filters change.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def check(
     field: str = "filters.{}.path",
     noun: str = "webhook",
 ) -> None:
-    """Raises ValidationFailed for filters' paths that no schema of the types has. `accepted` are paths that
-    stay valid without one. An error names `field`, with the path's position, and what has the types.
+    """Raises ValidationFailed for filter paths that no schema of the types has, except the `accepted` ones.
+    An error names `field`, with the path's position, and the `noun` that has the types.
     """
     described = _schemas(event_types)
     kept = set(accepted)
@@ -95,7 +95,7 @@ def _message(path: str, described: Sequence[Mapping[str, Any]], noun: str) -> st
 
 
 def _paths(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The paths that a schema describes, with 0 for the places in a list."""
+    """The paths that a schema describes, with 0 for list indexes."""
     inner = dict(schema.get("properties", {}))
     if "items" in schema:
         inner["0"] = schema["items"]

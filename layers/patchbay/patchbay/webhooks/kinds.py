@@ -1,9 +1,9 @@
 """The two kinds of webhooks: `push`, whose events Patchbay sends to a URL, and `pull`, whose receiver reads a
 feed.
 
-Pure. What only makes sense for requests is refused for a webhook of kind pull, because it would have
-no effect. An update may send such a field, and the kind, as they are: so what a GET returned can be
-sent back.
+Pure. Fields that only make sense for requests are rejected for a webhook of kind pull, because they would
+have no effect. An update may send such a field, and the kind, with the current value, so the response to a
+GET can be sent back.
 """
 
 from __future__ import annotations

@@ -72,8 +72,8 @@ def match(workspace_id: str, event_type: str, data: JsonValue, version: int) -> 
 
 
 def matcher(webhook: StoredWebhook) -> Callable[[str, JsonValue], bool]:
-    """Whether an event's type and data match this webhook, if it is active or paused. For an event of the
-    past, that says nothing about what the webhook subscribed to at that time.
+    """A function that says whether an event's type and data match this webhook, if it is active or paused.
+    For a past event, that says nothing about the webhook's subscriptions at that time.
     """
     types, compiled = frozenset(webhook.event_types), event_filters.compile_all(webhook.filters)
 

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 _FILTERS: TypeAdapter[event_filters.Filters] = TypeAdapter(event_filters.Filters)
 _API = "api"
-# The attributes of a row that are no fields of an update. The others have the API's names.
+# The attributes of a row that are not fields of an update. All others have the API's names.
 _UNLOGGED = {"headerNames", "updatedAt", "version", "filterBytes"}
 _N8N = "n8n"
 # How long a callback is retried, in addition to the time that it may be held.
@@ -165,7 +165,7 @@ def get(principal: Principal, id: WebhookId) -> Webhook:
 
 
 def names(workspace_id: str, ids: Iterable[WebhookId]) -> dict[WebhookId, str]:
-    """The names of those of these webhooks that exist; eventually consistent."""
+    """The names of those webhooks that exist; eventually consistent."""
     return {WebhookId(webhook.id): webhook.name for webhook in store.get_many(workspace_id, ids)}
 
 
@@ -228,9 +228,9 @@ def set_status(
     release_actions: Callable[[], Sequence[TransactItem]],
 ) -> Webhook:
     """Change a webhook's status; `release_actions()` join the transaction that ends a pause. Activating a
-    disabled webhook resets its count of failures. Raises NotFound, ValidationFailed for a reason of an active
-    webhook, Conflict for the pause of a webhook of kind pull, and PreconditionFailed when `if_match` is not
-    the current version.
+    disabled webhook resets its count of failures. Raises NotFound; ValidationFailed for a reason given for an
+    active webhook; Conflict for the pause of a webhook of kind pull; and PreconditionFailed when `if_match`
+    is not the current version.
     """
     if body.status == "ACTIVE" and body.status_reason is not None:
         raise ValidationFailed.for_field("statusReason", "an active webhook cannot have a reason; omit it")
@@ -313,8 +313,8 @@ def delete(principal: Principal, id: WebhookId, if_match: int | None = None) -> 
 
 
 def list_logs(principal: Principal, id: WebhookId, query: LogQuery) -> Listing[LogEntry]:
-    """The activity log of a webhook, newest first, also of a deleted one. Raises NotFound."""
-    # Imported here, so that the delivery worker does not load it.
+    """The activity log of a webhook, even a deleted one, newest first. Raises NotFound."""
+    # Imported here so that the delivery worker does not load it.
     from patchbay.activity.service import list_entries
 
     return list_entries(principal.workspace_id, id, query, lambda: get_stored(principal.workspace_id, id))
@@ -372,7 +372,7 @@ def disable(
 
 def callback_action(workspace_id: str, id: RunId, url: str, body: str) -> TransactItem:
     """Store the receiver of a run's callback, in the transaction that ends the run: a webhook for one
-    delivery with that body. It has no secret, because the automation has received none; its URL is the
+    delivery with that body. It has no secret, because the automation never received one. Its URL is the
     credential.
     """
     return store.callback_action(
@@ -403,7 +403,7 @@ def end_subscription(
 
 
 def delete_expired(webhook: StoredWebhook) -> bool:
-    """Remove a temporary webhook whose time is over. Returns False if it has changed since it was read."""
+    """Remove an expired temporary webhook. Returns False if it has changed since it was read."""
     try:
         store.delete(webhook, [_log_action(webhook, "webhook.deleted", SYSTEM, "expired")])
     except store.WebhookChanged:
@@ -413,8 +413,8 @@ def delete_expired(webhook: StoredWebhook) -> bool:
 
 
 def inactive_reason(webhook: StoredWebhook | None) -> str | None:
-    """Why a webhook's deliveries are cancelled, as a reason that they store; None while it is active or
-    paused. Pass None for a deleted webhook.
+    """The reason that a webhook's cancelled deliveries store; None while it is active or paused. Pass None
+    for a deleted webhook.
     """
     if webhook is None:
         return "webhook_deleted"
@@ -524,7 +524,7 @@ def _new(
 
 
 def _hook_key(source: str, body: WebhookSettings) -> str:
-    """The same for two subscriptions to the same events at the same URL."""
+    """A key that is the same for all subscriptions to the same events at the same URL."""
     fields = body.model_dump(mode="json", by_alias=True, include={"url", "event_types", "filters"})
     identity = json.dumps([source, fields["url"], fields["eventTypes"], fields["filters"]], sort_keys=True)
     return hashlib.sha256(identity.encode()).hexdigest()
@@ -569,7 +569,7 @@ def _with_status(webhook: StoredWebhook, status: WebhookStatus, reason: str | No
     if status == "PAUSED":
         return replace(webhook, status=status, status_reason=reason, disabled_at=None)
     if status != "ACTIVE":
-        keeps_reason = reason is None and not webhook.is_paused  # a disabled webhook's says why it was
+        keeps_reason = reason is None and not webhook.is_paused  # a stored reason says why it was disabled
         return replace(
             webhook, status=status, status_reason=webhook.status_reason if keeps_reason else reason
         )
@@ -630,8 +630,8 @@ def _check_integration(principal: Principal, body: WebhookSettings) -> None:
 
 
 def _expiry_actions(old: StoredWebhook | None, new: StoredWebhook) -> list[TransactItem]:
-    """The write that makes the sweeper remove a temporary webhook when it expires, unless it expires when
-    `old` did.
+    """The write that makes the sweeper remove a temporary webhook when it expires, unless it expires at the
+    same time as `old`.
     """
     if new.expires_at is None or (old is not None and old.expires_at == new.expires_at):
         return []
@@ -645,13 +645,13 @@ def _origin(url: str) -> tuple[str, str]:
 
 
 def _keeps_values(body: UpdateWebhook) -> bool:
-    """Whether an update keeps values of headers that are stored."""
+    """Whether an update keeps stored header values."""
     return "headers" not in body.model_fields_set or MASK in body.headers.values()
 
 
 def _changed_headers(webhook: StoredWebhook, body: UpdateWebhook) -> dict[str, str] | None:
-    """The headers after an update that sends headers, or None if they stay as they are: a masked value is the
-    stored one. Raises ValidationFailed for the mask of a header that is not stored.
+    """The headers after an update that sends headers, or None if they do not change. A masked value stands
+    for the stored one. Raises ValidationFailed for the mask of a header that is not stored.
     """
     masked = {name for name, value in body.headers.items() if value == MASK}
     if masked == set(webhook.header_names) == body.headers.keys():
@@ -802,5 +802,5 @@ def retain_days(workspace_id: str) -> int | None:
 
 
 def is_erasing(workspace_id: str) -> bool:
-    """Whether the workspace is being erased, so that nothing may be sent for it."""
+    """Whether the workspace is being erased, which means that nothing may be sent for it."""
     return store.get_workspace_state(workspace_id).mark.task is not None

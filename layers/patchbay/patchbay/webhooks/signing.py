@@ -14,7 +14,7 @@ PREFIX = "whsec_"
 SECRET_BYTES = 32
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme
 _MIN_BYTES, _MAX_BYTES = 24, 64
-# Random bytes have far more different values: 24 of them have fewer than 8 once in 10^24 times.
+# Random bytes have far more different values: the chance that 24 of them have fewer than 8 is 1 in 10^24.
 _MIN_DIFFERENT = 8
 
 

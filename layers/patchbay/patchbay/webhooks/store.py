@@ -12,7 +12,7 @@ Key: workspaceId, sk. Six kinds of rows:
                             that the webhook was disabled when it was deleted
     run_…                   the receiver of a run's callback: a webhook for one delivery, with the body.
                             Expires by TTL
-    gone#<whk_…>            a webhook that was deleted, as long as something of it may be stored (TTL)
+    gone#<whk_…>            a webhook that was deleted, for as long as data of it may be stored (TTL)
     count                   the number of the workspace's webhooks and flows, the bytes of their filters, and
                             the version of its subscriptions, which every change to one of them increments.
                             Also the workspace's settings, and its erasure mark: every fan-out reads this row
@@ -444,8 +444,8 @@ def flow_actions(
     added: int,
     most: int,
 ) -> list[dynamo.TransactItem]:
-    """The change of a flow's subscriptions from `old` to `new`, either of which is None while the flow is not
-    active, and of the number of the workspace's flows by `added`, up to `most`. The first action has the
+    """Change a flow's subscriptions from `old` to `new`, either of which is None while the flow is not
+    active, and the number of the workspace's flows by `added`, up to `most`. The first action has the
     conditions. Empty if nothing changes.
     """
     if not added and _as_text(old) == _as_text(new):

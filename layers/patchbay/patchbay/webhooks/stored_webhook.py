@@ -75,7 +75,7 @@ class StoredWebhook:
         return self.kind == "pull"
 
     def has_expired(self, now: int) -> bool:
-        """Whether this is a temporary webhook whose time is over. To callers, it does not exist anymore."""
+        """Whether this is an expired temporary webhook. To callers, it no longer exists."""
         return self.expires_at is not None and self.expires_at <= now
 
     @property

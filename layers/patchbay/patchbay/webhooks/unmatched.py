@@ -55,8 +55,8 @@ def _find(
 
 
 def _reason(webhook: StoredWebhook, timestamp: int, data: JsonValue) -> tuple[UnmatchedCode, str]:
-    """The code and the detail of what kept the event away: what surely was so when it was published comes
-    first, then what is so now.
+    """The code and the detail of why the event did not match. Reasons that certainly applied when it was
+    published come first, then reasons that apply now.
     """
     if webhook.created_at > timestamp:
         return "created_later", f"created at {iso(from_ms(webhook.created_at))}, after the event"

@@ -4,20 +4,20 @@
                deliveries are dropped
     settle     wait for requests and workers that had begun before the mark: a process may have reserved
                requests until the end of its minute, and no function runs for longer than 90 seconds
-    …          the rows, table by table; last the data keys. What still has ciphertexts then cannot be read
+    …          the rows, table by table; the data keys last. Any remaining ciphertexts then cannot be read
     forget     wait until no process has a data key in memory (DataKeyCacheSeconds). A process could otherwise
                encrypt for a new workspace of this ID with a key that is gone
-    … again    what a late worker has written, the logs, and everything that only a scan finds; flows and
+    … again    what a late worker wrote, the logs, and everything that only a scan finds; flows and
                webhooks last, because their IDs lead to all runs, deliveries, feeds and counters
     end        the mark is removed, and the task ends, in one transaction. Its row stays as a receipt for 30
                days
 
-Integrations are deleted as by their owner: `oauth.maintenance` revokes their grants at the providers and
-deactivates their copies. An hour after the deletion, the step continues anyway: what a provider did not let
-it finish is deleted anyway, after the copies are deactivated. A copy's row in `#installs#…` stays as long as
+Integrations are deleted as if by their owner: `oauth.maintenance` revokes their grants at the providers and
+deactivates their copies. An hour after the deletion, the step continues regardless: it deactivates the
+copies, then deletes what the providers did not let it finish. A copy's row in `#installs#…` stays as long as
 the copy, as after any deletion of its source.
 
-Each step can be repeated: it deletes what it finds. So the crash table is short:
+Each step deletes what it finds, so it can be repeated. This keeps the crash table short:
 
     before the transaction of the start      nothing
     anywhere in a step                       rows that are deleted; the next run repeats the step a minute
@@ -25,7 +25,7 @@ Each step can be repeated: it deletes what it finds. So the crash table is short
     before the task's row                    a step that is done; the next run repeats it, and finds nothing
     before the transaction of the end        an empty workspace with its mark; the next run ends the task
 
-An erasure never fails: errors are logged, and it is tried again every minute.
+An erasure never fails: errors are logged, and it is retried every minute.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ _BATCH = 25
 
 
 class Place(NamedTuple):
-    """Where an erasure is: a step, when it began, and what the step continues after: the key of a scan, or
-    the last part that is done (`_erase_parts`).
+    """The position of an erasure: a step, when it began, and what the step continues after: the key of a
+    scan, or the last completed part (`_erase_parts`).
     """
 
     step: str
@@ -109,7 +109,7 @@ class Slice:
 
 
 class Progress(NamedTuple):
-    """What a run of a step did. If it is not done, it continues in `wait_ms`, `after` what is done."""
+    """What a run of a step did. If not done, it continues in `wait_ms`, `after` what it has completed."""
 
     erased: int = 0
     is_done: bool = True
@@ -118,7 +118,7 @@ class Progress(NamedTuple):
 
 
 class Step(NamedTuple):
-    """`erases` are the settings that name the tables, or the bucket, of which the step erases everything."""
+    """`erases` names the settings of the tables, or the bucket, of which the step erases everything."""
 
     name: str
     erases: tuple[str, ...]
@@ -182,7 +182,7 @@ def _wait(wait_ms: Callable[[], int], run: Slice) -> Progress:
 
 
 def _erase(table: str, run: Slice, keys: Iterable[dynamo.Row]) -> Progress:
-    """Delete rows by their keys, at least one batch, while there is time. The next run finds what is left."""
+    """Delete rows by their keys, at least one batch, while there is time. The next run finds the rest."""
     name, erased, remaining = getattr(settings(), table), 0, iter(keys)
     while batch := list(islice(remaining, _BATCH)):
         dynamo.batch_delete(name, batch)
@@ -195,8 +195,8 @@ def _erase(table: str, run: Slice, keys: Iterable[dynamo.Row]) -> Progress:
 def _erase_parts(
     table: str, run: Slice, names: Iterable[str], rows: Callable[[str], Iterable[dynamo.Row]]
 ) -> Progress:
-    """Delete the rows of parts of a table, in the order of their names. There can be more parts without rows
-    than a run can read, so the place has the last part that is done.
+    """Delete the rows of parts of a table, in the order of their names. There can be more empty parts than a
+    run can read, so the place has the last completed part.
     """
     reached = None if run.place.after is None else str(run.place.after["part"])
     remaining = [name for name in sorted(names) if reached is None or name > reached]
@@ -255,8 +255,8 @@ def _erase_active_hours(run: Slice) -> Progress:
 
 
 def _delete_integrations(run: Slice) -> Progress:
-    """Delete the integrations as their owner would, and wait until their connections are revoked, for an
-    hour. The hour begins with the deletion: before that, nothing is sent to a provider.
+    """Delete the integrations as their owner would, and wait up to an hour until their connections are
+    revoked. The hour begins with the deletion: before that, nothing is sent to a provider.
     """
     workspace_id = run.workspace_id
     for integration in integrations.iter_stored(workspace_id):
@@ -274,8 +274,8 @@ def _delete_integrations(run: Slice) -> Progress:
 
 
 def _deactivate_copies(run: Slice) -> Progress:
-    """Deactivate the copies of the integrations that are left, usually a second time. There can be more than
-    a run can visit, so the place has the last one that is done.
+    """Deactivate the copies of the remaining integrations, usually a second time. There can be more than a
+    run can visit, so the place has the last completed one.
     """
     last = run.place.after or {"id": "", "copy": ""}
     for id in sorted(dict(integrations_store.deletions(run.workspace_id))):
@@ -290,7 +290,7 @@ def _deactivate_copies(run: Slice) -> Progress:
 
 
 def _erase_integrations(run: Slice) -> Progress:
-    """Delete what is left of the integrations."""
+    """Delete the remaining rows of the integrations."""
     workspace_id = run.workspace_id
     ids = list(dict(integrations_store.deletions(workspace_id)))
     progress = _erase("connections_table", run, connections.workspace_keys(workspace_id, ids))

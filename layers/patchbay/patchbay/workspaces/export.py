@@ -1,12 +1,12 @@
 """The export of a workspace: a task that writes one NDJSON file. docs/operate/data.md says what is in it.
 
-Each line is `{"type": …, "data": …}`, with `data` as the API returns it. The audit log is in it too: its
-entries have the addresses of people. No secret is in it: the API returns none after the request that creates
-it, and masks stored ones.
+Each line is `{"type": …, "data": …}`, with `data` as the API returns it. The file includes the audit log,
+whose entries have people's addresses. It has no secrets: the API returns a secret only to the request that
+creates it, and masks stored ones.
 
-The sources follow each other, each a page at a time, with the cursors of the API's lists. The place of the
-next page is kept when a part of the file is written (see `storage.objects`), so memory holds one part and one
-page. What changes during the export can be in it as before or as after. A crash leaves:
+The sources are read in sequence, a page at a time, with the cursors of the API's lists. The place of the next
+page is stored when a part of the file is written (see `storage.objects`), so memory holds one part and one
+page. What changes during the export can be in the file before or after the change. A crash leaves:
 
     after the start of the upload    an upload without parts, which the bucket's lifecycle deletes
     after a part                     a part that the next run writes again
@@ -66,7 +66,7 @@ _PAGE = 100
 _FLOW_RUNS = 20
 _THREADS = 8
 _FINISH = "finish"
-# A part is written when it has this size. The next page comes on top, at most 10 MB.
+# A part is written when it reaches this size. Its last page can exceed the size by at most 10 MB.
 _PART_BYTES = objects.MIN_PART_BYTES
 
 Record = tuple[str, BaseModel | dict[str, object]]
@@ -74,7 +74,7 @@ Page = tuple[Iterable[Record], str | None]
 
 
 class Place(NamedTuple):
-    """Where an export is: a source, its cursor, and the parts that are written."""
+    """The position of an export: a source, its cursor, and the written parts."""
 
     step: str
     cursor: str | None
@@ -116,7 +116,7 @@ def advance(task: StoredTask, has_time: Callable[[], bool]) -> None:
 
 
 def _fill_part(reader: _Reader, place: Place) -> tuple[bytes, int, Place]:
-    """The records from a place on that make the next part, their number, and the place after them."""
+    """The records of the next part, from a place on; their number; and the place after them."""
     content, count = bytearray(), 0
     names = [*_SOURCES, _FINISH]
     while place.step != _FINISH and len(content) < _PART_BYTES:
@@ -137,7 +137,7 @@ def _fill_part(reader: _Reader, place: Place) -> tuple[bytes, int, Place]:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads as an owner, for one slice."""
+    """Reads with the rights of an owner, for one slice."""
 
     principal: Principal
 
@@ -151,7 +151,7 @@ class _Reader:
 
     @cached_property
     def subjects(self) -> Sequence[str]:
-        """What the activity log has entries of, without API keys and integrations that are deleted."""
+        """The subjects of the activity log's entries, without deleted API keys and integrations."""
         prefix = f"{WebhookId.prefix}_"
         return sorted(
             [
@@ -281,8 +281,8 @@ def _records(type: str, items: Iterable[BaseModel | dict[str, object]]) -> Seque
 
 
 def _of_each(ids: Sequence[str], cursor: str | None, page_of: Callable[[str, str | None], Page]) -> Page:
-    """A page of the lists of several IDs, one after the other in the order of `ids`, which is ascending. Most
-    lists are short, so several are read at once. The cursor is the next ID and the cursor of its list.
+    """A page of the lists of several IDs, in the order of `ids`, which is ascending. Most lists are short, so
+    several are read at the same time. The cursor is the next ID and the cursor of its list.
     """
     first, inner = dynamo.decode_cursor(cursor, 2) if cursor else ("", "")
     position = bisect_left(ids, first)

@@ -41,8 +41,8 @@ def get(principal: Principal) -> Workspace:
 
 
 def update(principal: Principal, body: UpdateWorkspace, if_match: int | None = None) -> Workspace:
-    """Change the settings. Events, deliveries, attempts and entries of feeds that are written from now on are
-    kept for the new time; what is stored keeps its own.
+    """Change the settings. Events, deliveries, attempts and feed entries that are written from now on are
+    kept for the new time; stored ones keep their own.
 
     Raises ValidationFailed above the limit, and for a webhook that does not exist; Forbidden if the caller
     may not set the policy of the API keys; PreconditionFailed if `if_match` is not the current version; and
@@ -63,7 +63,7 @@ def update(principal: Principal, body: UpdateWorkspace, if_match: int | None = N
         policy = stored = None if default is None else default.policy
         current = _to_api(principal.workspace_id, state, stored)
         body.check_read_only(current, state.version)
-        # The default is not stored, so that a later change of the deployment's applies.
+        # The default is not stored, so a later change of the deployment's default applies.
         retain_days = state.retain_days if "retain_days" not in sent else None if days == limit else days
         if "api_key_rotation" in sent:
             policy = policies.resolve_default(principal, body.api_key_rotation, stored)
@@ -115,7 +115,7 @@ def _check_may_erase(state: webhooks.WorkspaceState) -> None:
 
 
 def export(principal: Principal, once: Once | None = None) -> Task:
-    """Start an export of the workspace. Raises Conflict if one is running, or too many tasks."""
+    """Start an export of the workspace. Raises Conflict if one is running, or if too many tasks are."""
     running = tasks.find_running(principal.workspace_id, "workspace.export")
     if running is not None:
         raise Conflict(

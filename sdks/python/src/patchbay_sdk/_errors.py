@@ -96,7 +96,7 @@ class ValidationFailed(ApiError):
 
 
 class RateLimited(ApiError):
-    """429: a limit was exceeded, also after all retries. Wait for `retry_after` seconds."""
+    """429: a limit was exceeded, even after all retries. Wait for `retry_after` seconds."""
 
     @property
     def retry_after(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Sends requests: retries, idempotency keys, problems, pages. The two clients share all but the waiting."""
+"""Sends requests: retries, idempotency keys, problems, pages. The two clients share everything but the waiting."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _build(
     for name, value in path.items():
         if not value:
             raise ValueError(f"{name} must not be empty")
-        if value in (".", ".."):  # HTTP clients resolve them, so the path would be another one
+        if value in (".", ".."):  # HTTP clients resolve them, which would change the path
             raise ValueError(f"{name} must not be {value!r}")
         url = url.replace(f"{{{name}}}", quote(value, safe=""))
     return _Request(
@@ -225,7 +225,7 @@ def _read(request: _Request, response: httpx.Response, attempt: int, max_retries
 
 
 def _lost(request: _Request, error: httpx.TransportError, attempt: int, max_retries: int) -> _Failure:
-    """A request without a response. It is repeated if a repeat has no effect, or if it was never sent."""
+    """The failure of a request without a response. It is retried if a repeat has no effect, or if it was never sent."""
     failure = ConnectionFailed(f"No response from {request.url}: {str(error) or type(error).__name__}")
     failure.__cause__ = error
     repeat = request.repeatable or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)

@@ -53,7 +53,7 @@ def _items_of(type: Any) -> tuple[Any, ...]:
 
 
 def _nearest(type: Any, value: dict[str, Any]) -> builtins.type[Model] | None:
-    """The model for an object that does not match it: of a union, the only one with all its required fields."""
+    """The model for a non-matching object. For a union: the only one whose required fields the object has."""
     if _is_model(type):
         return cast("builtins.type[Model]", type)
     fitting = [

@@ -13,7 +13,7 @@ _MAX_WAIT_SECONDS = 60.0
 
 
 def is_retryable(status: int, headers: Mapping[str, str], *, repeatable: bool) -> bool:
-    """Whether a response means "try again". `repeatable`: a repeat has no other effect than one request."""
+    """Whether a response means "try again". `repeatable` says that repeating the request has no further effect."""
     if status == 429:
         return True  # it was refused before it had an effect
     # 409 with Retry-After: the first request with the same Idempotency-Key is still running.
@@ -24,7 +24,7 @@ def delay(
     attempt: int, headers: Mapping[str, str], now: float, jitter: Callable[[], float] = random.random
 ) -> float | None:
     """Seconds before attempt number `attempt` + 1 (the first is 1), or None if Retry-After asks for longer than a
-    minute. Without Retry-After: 0.5 s, doubled each time, at most 8 s, of which up to half is left to chance.
+    minute. Without Retry-After: 0.5 s, doubled each time, at most 8 s, and reduced at random by up to half.
     """
     if (requested := _retry_after(headers.get("retry-after"), now)) is not None:
         return requested * (1 + 0.1 * jitter()) if requested <= _MAX_WAIT_SECONDS else None

@@ -118,7 +118,7 @@ async def follow_async(
 
 @dataclass
 class _Position:
-    """How far a loop is: the sequence numbers of the last event that is done, and of the last one committed."""
+    """The position of a loop: the sequence numbers of the last processed event, and of the last committed one."""
 
     on_interruption: Callable[[PatchbayError], None]
     done: int | None = None
@@ -127,16 +127,16 @@ class _Position:
 
     @property
     def uncommitted(self) -> int | None:
-        """What to commit, if anything."""
+        """The sequence number to commit, if any."""
         return self.done if self.done != self.committed else None
 
     @property
     def cursor(self) -> dict[str, str]:
-        """Where to read on; at first, where the consumer is."""
+        """Where to continue reading; at first, the consumer's position."""
         return {} if self.done is None else {"cursor": str(self.done)}
 
     def pause_after_error(self, error: ConnectionFailed | ApiError) -> float:
-        """Seconds before the next try. Raises the error if it does not pass."""
+        """Seconds before the next attempt. Raises the error if it is permanent."""
         if isinstance(error, ApiError) and error.status < 500 and error.status != 429:
             raise error
         self.interruptions += 1
@@ -155,7 +155,7 @@ def _pause_after(feed: Feed) -> float:
 
 
 def _log_lost_commit(error: PatchbayError) -> None:
-    """At the end of a loop: the events since the last commit come again."""
+    """Log, at the end of a loop, that the events since the last commit will come again."""
     logger.warning("The position in the feed was not committed: %s", error)
 
 

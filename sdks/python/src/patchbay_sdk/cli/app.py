@@ -33,7 +33,7 @@ from patchbay_sdk.cli.output import Exit, Format, advise, fail
 
 
 class _Commands(TyperGroup):
-    """Takes --json after the command, too."""
+    """Accepts --json after the command, too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
@@ -120,7 +120,7 @@ def _named(parameter: Any) -> Any:
 
 
 def _advice(error: Exception) -> str:
-    """What to do next, if the error does not say it."""
+    """What to do next, if the error does not say so."""
     match error:
         case AuthenticationFailed():
             return "Log in with a valid key: patchbay login. If PATCHBAY_API_KEY is set, it takes precedence."

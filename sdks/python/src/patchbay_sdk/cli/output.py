@@ -25,7 +25,7 @@ console = Console(highlight=False)
 notes = Console(stderr=True, highlight=False)
 
 _NOTHING = "–"
-# A terminal obeys escape sequences, and receivers could send them in their answers.
+# A terminal obeys escape sequences, and receivers could send them in their responses.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LONGEST_WORD = 28  # an ID
 _COLORS = {
@@ -122,9 +122,9 @@ def table(
 ) -> None:
     """Print a list: a line of JSON for each item, or a table.
 
-    `empty` says what to do if there is none. Columns without a value are left out, and so are the `spare` ones, in this
-    order, in a terminal that is too narrow. If it still is, each item gets several lines. A pipe gets a line for each
-    item, however long.
+    `empty` says what to do if there is no item. Columns without a value are left out. In a terminal that is too narrow,
+    so are the `spare` columns, in this order. If it is still too narrow, each item gets several lines. In a pipe, each
+    item is one line, however long.
     """
     if Format.json:
         for item in items:
@@ -175,7 +175,7 @@ def _wrapped(contents: Iterable[Text], width: int) -> list[list[Text]]:
 
 
 def _print_aligned(rows: Sequence[Sequence[Text]]) -> None:
-    """Print columns without colors and line breaks."""
+    """Print columns without colors or line breaks."""
     texts = [[" ".join(content.plain.split()) for content in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     for row in texts:

@@ -28,7 +28,7 @@ class Profile:
 
 
 def path() -> Path:
-    """The file. PATCHBAY_CONFIG overrides the place."""
+    """The path of the file. PATCHBAY_CONFIG overrides it."""
     if configured := os.environ.get("PATCHBAY_CONFIG"):
         return Path(configured)
     home = os.environ.get("XDG_CONFIG_HOME")
@@ -48,7 +48,7 @@ def load() -> Profile:
 
 
 def save(profile: Profile) -> None:
-    """Store the profile, readable only by its owner. An interrupted write leaves the file as it was."""
+    """Store the profile, readable only by its owner. An interrupted write leaves the file unchanged."""
     file = path()
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as temporary:  # created with mode 0600

@@ -10,8 +10,8 @@
     name = "Publisher"
     scopes = ["events:publish"]
 
-The names of fields are those of the API. A resource is found by its name. Fields that the file does not have are left
-as they are, and so are resources that it does not name. `${NAME}` is an environment variable.
+The names of fields are those of the API. A resource is found by its name. Fields and resources that the file does not
+name are left unchanged. `${NAME}` is an environment variable.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# Values of headers are never shown by the API, so they are sent only when the names differ, or with --headers.
+# The API never shows header values, so they are sent only when the header names differ, or with --headers.
 _SECRET = "headers"  # noqa: S105
 
 
@@ -249,7 +249,7 @@ def _print(change: Change) -> None:
 
 
 def _print_field(field: str, before: Any, wanted: Any) -> None:
-    """Print a changed field; of an object, only what differs."""
+    """Print a changed field; for an object, only what differs."""
     if field != _SECRET and isinstance(before, dict) and isinstance(wanted, dict):
         for name, value in wanted.items():
             if before.get(name) != value:
@@ -269,7 +269,7 @@ def _line(*parts: str | tuple[str, str]) -> None:
 
 
 def _shown(field: str, value: Any) -> str:
-    """A field's value for people: of headers, only the names."""
+    """A field's value for people; for headers, only their names."""
     if value is None:
         return "nothing"
     if field == _SECRET:

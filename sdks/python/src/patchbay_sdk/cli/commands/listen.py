@@ -1,7 +1,7 @@
 """`listen`: forwards events to this machine.
 
-It reads the feed of a pull webhook, so it needs neither a tunnel nor a port that is open to the outside. The webhook is
-found by its name when the command starts again after a crash, and the feed goes on where it stopped.
+It reads the feed of a pull webhook, so it needs neither a tunnel nor a port that is open to the outside. When the
+command restarts after a crash, it finds the webhook by its name, and the feed continues where it stopped.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class _Run:
                 self.count += 1
 
     def _report(self, error: PatchbayError) -> None:
-        """Say that Patchbay cannot be reached, once a minute while that lasts."""
+        """Report that Patchbay cannot be reached, once a minute while that lasts."""
         if time.monotonic() - self.reported >= _REPORT_SECONDS:
             self.reported = time.monotonic()
             warn(f"Patchbay cannot be reached; retrying. {str(error).splitlines()[0]}")

@@ -174,4 +174,4 @@ def _filter_text(filter: models.EqualsFilter | models.InFilter | models.ExistsFi
             return f"{filter.path} in ({', '.join(map(str, filter.value))})"
         case models.ExistsFilter():
             return f"{filter.path} exists"
-    return str(filter)  # a later release's
+    return str(filter)  # a filter of a later release
