@@ -52,7 +52,7 @@ def _with_noisy(**noisy: Any) -> Load:
 
 
 def all_scenarios() -> dict[str, Scenario]:
-    """The runs, by the names that results.json has them under."""
+    """The runs, by their names in results.json."""
     found = {f"{name}: defaults": Scenario(load) for name, load in LOADS.items()}
     found |= {
         f"{name}: recommended": Scenario(load, RECOMMENDED[name])
@@ -95,7 +95,7 @@ def all_scenarios() -> dict[str, Scenario]:
 
 
 def summary(result: Result) -> dict[str, Any]:
-    """The numbers of a run that the page shows."""
+    """The numbers of a run for the page."""
     return {
         "created": result.created,
         "ended": result.ended,
