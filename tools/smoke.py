@@ -121,7 +121,7 @@ class Smoke:
 
     @contextmanager
     def webhook(self, **fields: object) -> Iterator[str]:
-        """A webhook that exists during the block. If the block fails, its failure is the one that counts."""
+        """A webhook that exists during the block. If the block fails, its failure takes precedence."""
         body = {"name": "Smoke test", "eventTypes": ["POST_PUBLISHED"], **fields}
         kind = "pull" if fields.get("kind") == "pull" else "push"
         id = self.check(
@@ -165,7 +165,7 @@ class Smoke:
 
 
 def until_late() -> Iterator[None]:
-    """A turn each second until SECONDS have passed."""
+    """Yield once a second until SECONDS have passed."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         yield

@@ -193,7 +193,7 @@ def _is_same(node: ast.Raise, handler: ast.ExceptHandler) -> bool:
 
 
 def _ours(target: object, base: object) -> FunctionType | None:
-    """The function of this code base that a reference calls. A property is called by being read."""
+    """The function of this code base that a reference calls. Reading a property calls it."""
     if isinstance(target, property):
         target = target.fget
     elif isinstance(target, cached_property):
