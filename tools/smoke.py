@@ -1,8 +1,8 @@
 """Tries a deployed stack from outside: `TOKEN=… make smoke URL=https://…`.
 
 It checks health, the preflight request, and the refusal of a request without credentials. Then it creates two
-webhooks, publishes an event, and waits until it is in the feed of one and was sent to the other. It removes
-both, whatever happens. Without RECEIVER, the second webhook is the API itself, at an address without POST:
+webhooks, publishes an event, and waits until it is in the feed of one and was sent to the other. It always
+removes both. Without RECEIVER, the second webhook is the API itself, at an address without POST:
 its 405 proves that the worker sent the request. Use a workspace for tests: its other webhooks get the event
 too.
 

@@ -219,7 +219,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Load:
-    """What a run simulates. Latencies count deliveries of events after `warm_up` seconds."""
+    """The load that a run simulates. Latencies count deliveries of events after `warm_up` seconds."""
 
     sources: tuple[Source, ...]
     seconds: float = 240

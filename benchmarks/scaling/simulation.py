@@ -214,7 +214,7 @@ class Simulation:
         self.most_concurrent = max(self.most_concurrent, self._concurrent())
 
     def _dispatch(self, lane: SqsMapping[Any], *, window_over: bool = False) -> None:
-        """Start invocations, as far as messages, pollers and the account's concurrency allow."""
+        """Start as many invocations as messages, pollers and the account's concurrency allow."""
         while (
             lane.queue.size
             and lane.busy < int(lane.allowed)

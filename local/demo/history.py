@@ -52,7 +52,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Task:
-    """What the program needs to know about a stack, and about the fakes."""
+    """The program's input: facts about a stack and the fakes."""
 
     amount: Amount
     state: Path

@@ -9,7 +9,7 @@
     odd       answers 200 with an HTML page, as a proxy in front of a receiver does
     down      refuses connections, at DOWN_URL
 
-What a receiver answers depends only on the request, so the history and the running receivers agree.
+A receiver's answer depends only on the request, so the history and the running receivers agree.
 """
 
 from __future__ import annotations

@@ -162,8 +162,8 @@ def _answers(kind: object, status: int) -> dict[int, tuple[Model, ...]]:
 
 
 def _problems(operation: Operation, function: Callable[..., Any]) -> list[type[Problem]]:
-    """What the pipeline of `@endpoint` can raise for this operation, and what its function can: one class for
-    each code.
+    """The problems that the pipeline of `@endpoint` and the operation's function can raise: one class per
+    code.
     """
     found: set[type[Problem]] = raised_by([function]) | {InternalError, ValidationFailed}
     if not operation.public:

@@ -38,11 +38,11 @@ class Schemas:
         return dict(sorted(found.items()))
 
     def request(self, model: Model) -> Schema:
-        """A reference to a model as it is sent."""
+        """A reference to a model in a request."""
         return {"$ref": PREFIX + self._request_name(name_of(model))}
 
     def response(self, models: Iterable[Model]) -> Schema:
-        """A reference to a model as it is received, or the union of several."""
+        """A reference to a model in a response, or to the union of several."""
         references = [{"$ref": PREFIX + name_of(model)} for model in models]
         return references[0] if len(references) == 1 else {"oneOf": references}
 
@@ -68,7 +68,7 @@ def parameters_of(model: Model) -> Iterator[tuple[str, Schema, bool]]:
 
 
 def _inlined(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """A field of a query, with the enums that it refers to: an enum of a filter has no name of its own."""
+    """A field of a query, with the enums that it refers to: enums of filters are not named."""
     if "$ref" in field:
         target = definitions[field["$ref"].removeprefix(PREFIX)]
         return {

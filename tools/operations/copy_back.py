@@ -120,7 +120,7 @@ def copy_back(
 
 
 def key_names(dynamodb: Any, table: str, copy: str) -> list[str]:
-    """The names of the partition key and the sort key. Raises Problem if `copy` is no copy of the table."""
+    """The names of the partition key and the sort key. Raises Problem unless `copy` is a copy of `table`."""
     for name in (table, copy):
         status = tables.status(dynamodb, name)
         if status is None:

@@ -29,7 +29,7 @@ MAX_RATE = 500  # of SQS
 POLL_SECONDS = 2.0
 _MOST_POLLS = 30  # until a new task is listed
 _MOST_TASKS = 10  # of ListMessageMoveTasks
-_HIDDEN_SECONDS = 60  # how long a message that is moved by hand is hidden from others
+_HIDDEN_SECONDS = 60  # how long a message that this command moves itself is hidden from others
 _MISSING = {"InvalidAction", "UnknownOperation", "UnknownOperationException", "NotImplemented"}
 _ENDED = {"COMPLETED", "CANCELLED", "FAILED"}
 

@@ -137,7 +137,7 @@ def find(client: Callable[[str], Any], name: str) -> Found:
 
 
 def stack_ids(cloudformation: Any, name: str) -> tuple[str | None, list[str]]:
-    """The ID of the stack, unless it is deleted, and of all that had its name in the last 90 days."""
+    """The ID of the stack, unless it is deleted, and of all stacks with its name in the last 90 days."""
     live, ids = None, []
     for page in cloudformation.get_paginator("list_stacks").paginate():
         for summary in page["StackSummaries"]:

@@ -62,7 +62,7 @@ class Operation:
 
     @property
     def text(self) -> str:
-        """What it does, in sentences. A description that continues the summary's sentence replaces it."""
+        """The operation in sentences. A description that continues the summary's sentence replaces it."""
         if self.description[:1] in {" ", ",", ":"}:
             return self.summary + self.description
         return f"{self.summary}.\n\n{self.description.lstrip('. ')}".strip()
