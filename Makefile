@@ -219,20 +219,20 @@ on_command_line = SECRET is on the command line, where ps shows it to every user
 # A PORT on the command line has priority over a RECEIVER_PORT in the environment.
 receiver_port = $(if $(filter command,$(firstword $(origin PORT))),RECEIVER_PORT= )
 
-# The folders of tests/ that have their own target, as CI runs them.
+# The folders of tests/ with their own target, as CI runs them.
 own_targets = apps chaos conformance console deploy docs engines load oidc sam sdks
 
-# One more than the processors, because some tests wait. Each worker takes about 300 MB.
+# One more than the number of processors, because some tests wait. Each worker takes about 300 MB.
 workers = $$($(python) -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 
-# The driver of the browser, beside the development tools.
+# The browser driver, in addition to the development tools.
 with_browser = PYTHONPATH="$$(echo $(CURDIR)/.tools/console/lib/python*/site-packages):layers/patchbay" $(python)
 
 mkdocs = CHROMIUM=$$($(python) -m tools.chromium) NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs
 
 lychee = .tools/docs/bin/lychee -qq --include-fragments
 
-# What the linters of prose read.
+# The files that the prose linters read.
 prose = README.md CONTRIBUTING.md CHANGELOG.md docs $(wildcard */README.md */*/README.md)
 
 operation = PYTHONPATH=layers/patchbay $(python) -m tools.operations

@@ -53,8 +53,8 @@ class Month:
 SIZES = (Month(1 * MILLION), Month(10 * MILLION), Month(100 * MILLION))
 _IDLE_ALARMS = "Idle: alarms"
 _IDLE_REST = "Idle: KMS key, schedules"
-# Requests to SQS that an outcome has in addition: a message that waits in the queue is received again after a
-# change of its visibility, and one that waits in the table is deleted, sent and received again.
+# Additional SQS requests of an outcome: a message that waits in the queue is received again after its
+# visibility changes, and one that waits in the table is deleted, sent and received again.
 _QUEUE_REQUESTS = {
     "delivered after 1 retry": 2,
     "delivered after 1 postponed retry": 3,
@@ -228,7 +228,7 @@ def patchbay(month: Month, measured: Mapping[str, Any], p: Prices, a: Assumption
 
 @dataclass
 class _Extra:
-    """What the outcomes of a month take in addition to deliveries at the first attempt."""
+    """The units that a month's outcomes use in addition to deliveries at the first attempt."""
 
     requests: float = 0  # to receivers
     calls: float = 0
@@ -578,7 +578,7 @@ def _bill(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
 
 
 def _levers(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
-    """What each lever saves at each size, the largest one first."""
+    """The savings of each lever at each size, the largest first."""
     facts = template_facts()
     bills = [patchbay(month, measured, p, a) for month in SIZES]
 
@@ -627,7 +627,7 @@ def _levers(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]
 
 
 def _requests(requests: float, size: int, measured: Mapping[str, Any], p: Prices, a: Assumptions) -> float:
-    """Dollars of publish requests with this number of events, each of which takes the CPU of a single one."""
+    """Dollars of publish requests with this number of events. Each takes the CPU of a request with one."""
     publish, memory = measured["publish"], template_facts()["memory_mb"]["PublishEventFunction"]
     ms = duration(size * measured["cpu_ms"]["publish"], memory, publish["calls"], a)
     logged = a.access_log_bytes + template_facts()["success_log"] * publish["logged_successes"]
@@ -672,7 +672,7 @@ _EXTRAS = {  # the rows of the page
 
 
 def _extras(measured: Mapping[str, Any], p: Prices, a: Assumptions) -> list[str]:
-    """What a million deliveries of an outcome cost, in addition to deliveries at the first attempt."""
+    """The cost of a million deliveries of an outcome, in addition to deliveries at the first attempt."""
     month = SIZES[1]
     before = patchbay(month, measured, p, a)
     rows = [
@@ -763,7 +763,7 @@ def _prices() -> list[str]:
 
 
 def _price(value: float) -> str:
-    """With cents, and with a tenth of a cent if there is one."""
+    """Format a price with cents, and with tenths of a cent if there are any."""
     return f"${value:.3f}".removesuffix("0")
 
 

@@ -32,7 +32,7 @@ STEPS = {
     "1": "a delivery alone",
     "spread": f"a delivery of 10, to {SPREAD} receivers",
 }
-# In turn, so that noise affects all alike. The last phase leaves many connections open.
+# Steps of a phase take turns, so that noise affects all equally. The last phase leaves many connections open.
 _PHASES = (("publish", "fan-out", "fan-out alone", "10", "1"), ("slow",), ("spread",))
 
 

@@ -1,5 +1,5 @@
 """The path of an event in one process: the handlers of publish, fan-out and delivery, called as Lambda calls
-them, on their own data services and without the local runner. So each step can be measured alone.
+them, on their own data services and without the local runner. This way, each step can be measured alone.
 
 Run as a program, this file is one side of a comparison (see deliveries.py): it reads commands from stdin and
 answers on stdout, with the library of the working directory, which may be another commit's. It therefore

@@ -1,10 +1,10 @@
 """Receivers on loopback, in a separate process. A receiver's URL is `<url>/<group>/<name>`, and each group
 has a behavior:
 
-    fast      answers 200 at once (the default)
+    fast      answers 200 immediately (the default)
     second    answers 200 after a second
     slow      answers 200 after 14 s, just within the attempt's timeout
-    drip      answers 200 at once, then sends a byte of its body a second
+    drip      answers 200 immediately, then sends one byte of its body per second
     hang      reads the request, and never answers
     refuse    answers 400
 """

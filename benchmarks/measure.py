@@ -49,8 +49,8 @@ def run() -> None:
 
 
 def counts(running: Engine) -> dict[str, Any]:
-    """Return the cost of a publish, and of queued batches of events and of successful deliveries, and the
-    sizes of their rows.
+    """Return the cost of a publish, of queued batches of events, and of batches of successful deliveries, and
+    the sizes of their rows.
 
     The events of a batch belong to different workspaces, as in a shared deployment. Log bytes are counted
     twice: without successes, and the bytes that logging each success adds.
@@ -129,7 +129,7 @@ def _cost(
                 logged.append(_log_bytes(running) - before)
         running.settle()
     return {
-        # Without the reservations of ceilings per minute, which only some events make; costs.py adds them.
+        # Excludes the reservations of per-minute ceilings, which only some events make; costs.py adds them.
         "writes": {name: count for name, count in _by_table(units.writes).items() if name != _CEILINGS},
         "reads": _by_table(units.reads),
         "calls": units.calls.total(),

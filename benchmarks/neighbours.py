@@ -151,7 +151,7 @@ class Inside(Attack):
 
 @dataclass(frozen=True, kw_only=True)
 class Retries(Attack):
-    """A webhook with failed deliveries hangs, and its owner retries them by hand."""
+    """A webhook with failed deliveries hangs, and its owner retries them manually."""
 
     failed: int = 80
     every: float = 0.2

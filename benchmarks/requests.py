@@ -146,7 +146,7 @@ def _tokens(integration: str, api: httpx.Client, key: str) -> None:
 
 
 def _interleaved(cases: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median CPU seconds of each case. They run in turn, so that noise affects all alike."""
+    """Median CPU seconds of each case. They run in turn, so that noise affects all equally."""
     for case in cases.values():
         case()
         case()

@@ -156,7 +156,7 @@ def _value_bytes(attribute: Mapping[str, Any]) -> int:
     match kind:
         case "S":
             return len(value.encode())
-        case "N":  # about a byte for each two significant digits, one more, and one for a minus sign
+        case "N":  # about a byte for every two significant digits, one more, and one for a minus sign
             digits = value.lstrip("-").replace(".", "").strip("0")
             return math.ceil(len(digits) / 2) + 1 + value.startswith("-")
         case "B":

@@ -1,8 +1,8 @@
 """Lets the containers of `sam local` use the running stack: `make sam-local`.
 
-Needs a build for this machine (`make sam-local` makes it). Writes next to the built template: the values of
-the functions' environment variables, and the sample events with tokens that the stack accepts. The
-stack listens only on 127.0.0.1, which containers cannot reach, so this program relays connections.
+Needs a build for this machine (`make sam-local` makes it). Writes two things next to the built template: the
+values of the functions' environment variables, and the sample events with tokens that the stack accepts.
+The stack listens only on 127.0.0.1, which containers cannot reach, so this program relays connections.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def variables(described: Mapping[str, Any], host: str) -> dict[str, dict[str, st
 
 
 def _local(endpoints: Mapping[str, str]) -> dict[str, str]:
-    """Variables that no deployed function has: SAM would use the developer's own account and region."""
+    """Variables that no deployed function has. They keep SAM off the developer's account and region."""
     addresses = {variable: endpoints[service] for service, variable in ENDPOINT_VARIABLES.items()}
     return {
         **CREDENTIALS,
@@ -76,7 +76,7 @@ def _declare_endpoints(template: Path) -> None:
 
 
 def ensure_network(name: str, *options: str) -> str:
-    """This machine's address in a network of Docker, which is created if needed. Raises `Problem`."""
+    """This machine's address in a Docker network, which is created if needed. Raises `Problem`."""
     addresses = "{{range .IPAM.Config}}{{.Subnet}} {{.Gateway}}{{end}}"
     inspect = ["network", "inspect", "--format", addresses, name]
     found = _docker(*inspect)
@@ -116,7 +116,7 @@ async def relayed(described: Mapping[str, Any], address: str) -> AsyncIterator[s
 
 
 class _Relay:
-    """Connects a client with a port of the loopback interface."""
+    """Connects a client to a port of the loopback interface."""
 
     def __init__(self, port: int) -> None:
         self.port = port

@@ -1,7 +1,7 @@
 """The template's functions in this process: their environment, and requests to their handlers.
 
-For programs that cannot wait for processes of functions, such as tests, benchmarks, and the demo, which moves
-the clock. A request reaches the handler that the template names for its route, as API Gateway's payload 2.0.
+For programs that cannot wait for function processes, such as tests, benchmarks, and the demo, which sets the
+clock. A request reaches the handler that the template names for its route, in API Gateway's payload 2.0.
 """
 
 from __future__ import annotations

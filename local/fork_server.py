@@ -94,7 +94,7 @@ def serve(control: socket.socket) -> tuple[dict[str, object], int] | None:
                 os.close(wake)
                 os.close(waking)
                 return json.loads(message), output
-            _lead_group(pid)  # here too, because the runner may kill the group at once
+            _lead_group(pid)  # here too, because the runner may kill the group immediately
             os.close(output)
             control.send(json.dumps({"pid": pid}).encode())
 

@@ -54,7 +54,7 @@ def _kill(running: Mapping[str, list[int]], functions: list[str]) -> dict[int, s
     for function in functions:
         for pid in running.get(function, []):
             try:
-                # Each process of a function leads a process group. Another program may have its ID by now.
+                # Each process of a function leads a process group. Another program may have reused its ID.
                 if os.getpgid(pid) == pid:
                     os.killpg(pid, signal.SIGKILL)
                     killed[pid] = function

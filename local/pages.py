@@ -1,14 +1,14 @@
-"""Pages that this machine serves to its own user, and what they have in common: who may ask, and headers.
+"""What all pages that this machine serves to its own user share: access checks and headers.
 
 A website that the user visits can send requests to 127.0.0.1, too. So every page checks
 
     Host            the name must be 127.0.0.1 or localhost. With DNS rebinding, a page of another site
                     reaches this port under its own name
     Sec-Fetch-Site  a browser says which site started the request, and no page can change that. `same-site` is
-                    another port of this machine, which is not us
+                    another port of this machine, which is not trusted
     Origin          of requests that are not GET; browsers without Sec-Fetch-Site send it as well
 
-and no page can be framed, unless it says by whom.
+and no page can be framed, unless its policy names who may frame it.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _policy(changes: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in {**directives, **changes}.items())
 
 
-# ── who may ask ──────────────────────────────────────────────────────────────────────────────────────
+# ── access checks ────────────────────────────────────────────────────────────────────────────────────
 
 
 def check_host(request: Request, port: int) -> None:
@@ -135,8 +135,8 @@ def check_host(request: Request, port: int) -> None:
 
 
 def check_site(request: Request, *, linked: bool = False) -> None:
-    """Raises Refusal if the page of another site, or of another port, started the request. With `linked`, a
-    page may lead its user here: a navigation of a whole tab or window, in which that page sees nothing.
+    """Raises Refusal if a page of another site or another port started the request. With `linked`, such a
+    page may navigate its user here, in a whole tab or window, whose content it cannot see.
     """
     site = request.headers.get("sec-fetch-site", "none")
     origin = request.headers.get("origin", request.origin)
@@ -153,13 +153,13 @@ def check_site(request: Request, *, linked: bool = False) -> None:
 
 def key_for(secret: str, purpose: str) -> str:
     """The key in the address of a page, for the user who can read the state directory. Other users of this
-    machine can reach the port, but do not have it.
+    machine can reach the port, but do not have the key.
     """
     return hmac.new(secret.encode(), f"page {purpose}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def check_key(given: str, key: str) -> None:
-    """Raises Refusal for another key."""
+    """Raises Refusal if the key is wrong."""
     if not hmac.compare_digest(given.encode(), key.encode()):
         raise Refusal(403, "The key in the URL is missing or wrong. Open the URL from your terminal.")
 
@@ -168,7 +168,7 @@ def check_key(given: str, key: str) -> None:
 
 
 def file(path: Path, values: Mapping[str, str] | None = None, **more: Any) -> Page:
-    """A file. `values` replace its `$names`, escaped for HTML."""
+    """A file as a page. `values` replace its `$names`, escaped for HTML."""
     content = path.read_bytes()
     if values is not None:
         escaped = {name: html.escape(value) for name, value in values.items()}
@@ -181,5 +181,5 @@ def as_json(value: object, status: int = 200) -> Page:
 
 
 def redirect(url: str) -> Page:
-    """A redirect to a page, by GET."""
+    """A redirect to a page, with GET."""
     return Page(303, headers={"location": url})

@@ -17,8 +17,8 @@ from typing import Protocol
 from local.services import child
 from local.template import Function
 
-# Modules that functions import, and that take time to import, if they are installed. The C module
-# of awslambdaric cannot be here: it reads the address of the Runtime API when it is loaded.
+# Modules that functions import and that are slow to import, if they are installed. The C module
+# of awslambdaric cannot be here, because it reads the address of the Runtime API when it is loaded.
 PRELOADED = (
     "aws_lambda_powertools",
     "aws_lambda_powertools.metrics",
@@ -85,7 +85,7 @@ class ForkServer:
         self._environment = environment
         self._turn = asyncio.Lock()  # of requests: each waits for its reply, unless it is cancelled
         self._control: socket.socket | None = None  # None if the server does not run
-        self._replies: deque[asyncio.Future[_Fork]] = deque()  # that are to come
+        self._replies: deque[asyncio.Future[_Fork]] = deque()  # still pending
         self._running: dict[int, _Fork] = {}
 
     async def launch(self) -> None:

@@ -54,7 +54,7 @@ WARMED = (
     "CreateFlowFunction",
     "ListFlowsFunction",
 )
-_DELETED_SECONDS = 1  # between two looks whether the state directory still exists
+_DELETED_SECONDS = 1  # between two checks that the state directory still exists
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _deleted(state: Path, inode: int) -> bool:
         return True
 
 
-# What to do once the tables are there, and nothing else uses them yet.
+# Runs once the tables exist, and before anything else uses them.
 Prepare = Callable[[Stack, Mapping[str, str]], Awaitable[None]]
 
 
@@ -211,7 +211,7 @@ async def serve(
             if prepare:
                 await prepare(stack, parts.endpoints)
             runner = _Runner(options, logs, parts, stack)
-            # A stack on a free port is a test's.
+            # Only tests run a stack on a free port.
             known = settings.announced(options.state, url) if options.port else contextlib.nullcontext()
             with known:
                 async with runner.serving(listener):
@@ -274,7 +274,7 @@ class _Runner:
             if reloads.done():
                 reloads.result()
             if deleted.done():
-                self.parts.ministack.saves = False  # it would create the directory again
+                self.parts.ministack.saves = False  # saving would create the directory again
                 raise Problem(
                     f"the state directory {self.options.state} was deleted, so the stack has stopped. "
                     "Start it again with `make run`"
@@ -341,7 +341,7 @@ class _Runner:
         fresh = path.with_suffix(".new")
         with contextlib.suppress(
             FileNotFoundError
-        ):  # the state directory was deleted: `watch` ends the stack
+        ):  # the state directory was deleted, so `watch` ends the stack
             fresh.write_text(json.dumps(document, indent=1))
             fresh.replace(path)
 

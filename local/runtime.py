@@ -25,11 +25,11 @@ from local.processes import ForkServer, Process, new_interpreter
 from local.settings import CREDENTIALS, ENDPOINT_VARIABLES, HOST, REGION, Problem
 from local.template import Function
 
-# Of one function without reserved concurrency. More processes than the machine can run would only start more
-# slowly. Set PROCESSES for functions that wait more than they compute.
+# The limit of a function without reserved concurrency. More processes than the machine can run would only
+# start more slowly. Set PROCESSES for functions that wait more than they compute.
 MAX_PROCESSES = int(os.environ.get("PROCESSES") or min(10, max(4, 2 * (os.cpu_count() or 1))))
 IDLE_SECONDS = 300
-_WARM_SECONDS = 0.2  # between two looks whether requests leave time to warm functions
+_WARM_SECONDS = 0.2  # between two checks whether requests leave time to warm functions
 INIT_SECONDS = 30  # Lambda allows 10; a busy laptop may need more
 MAX_PAYLOAD = 6 * 1024 * 1024  # of a synchronous invocation's request or response
 _HEADER_LIMIT = 2 * 1024 * 1024  # an error's X-Ray header alone can have 1 MB
@@ -71,7 +71,7 @@ class Worker:
         self._ready = asyncio.Event()
         self._inbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._refused = False  # a response was too large: awslambdaric exits because of that
+        self._refused = False  # a response was too large, which makes awslambdaric exit
 
     async def spawn(self, start: Start) -> None:
         """Start the process."""
@@ -287,7 +287,7 @@ class Pool:
                 self.end_idle()
 
     def end_idle(self, idle_for: float = 0) -> None:
-        """End the processes that have been idle for so long, in seconds."""
+        """End the processes that have been idle for at least `idle_for` seconds."""
         oldest = time.monotonic() - idle_for
         ending = [worker for worker in self._idle if worker.idle_since <= oldest]
         self._idle = [worker for worker in self._idle if worker not in ending]
@@ -322,7 +322,7 @@ class Runtime:
         self._fork_server: ForkServer | None = None
 
     async def prepare(self) -> None:
-        """Start what makes the start of functions faster. Without it, each one is a new interpreter."""
+        """Start the fork server, which starts functions faster. Without it, each is a new interpreter."""
         if sys.platform == "linux":  # on macOS, system libraries do not allow `fork` without `exec`
             self._fork_server = ForkServer(_same_for_all())
             await self._fork_server.launch()

@@ -189,7 +189,7 @@ def _values(field: str, low: int, high: int, names: tuple[str, ...] = ()) -> set
 
 
 class Schedules:
-    """Fires schedules, each on a task of its own."""
+    """Fires schedules, each in its own task."""
 
     def __init__(self, runtime: Runtime, logs: Logs) -> None:
         self._runtime = runtime

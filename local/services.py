@@ -252,7 +252,7 @@ def _recovery(dynamodb: Any, name: str, wanted: dict[str, Any]) -> None:
     try:
         dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=wanted)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "UnknownOperationException":  # of DynamoDB Local
+        if error.response["Error"]["Code"] != "UnknownOperationException":  # from DynamoDB Local
             raise
 
 
@@ -303,7 +303,7 @@ def _buckets(template: Template, endpoints: dict[str, str]) -> None:
 
 
 def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
-    """A rule as the API of S3 takes it."""
+    """A rule in the format of the S3 API."""
     days = int(rule["ExpirationInDays"])
     return {
         "ID": rule["Id"],
@@ -343,7 +343,7 @@ def _set_attributes(sqs: Any, url: str, settings: dict[str, str]) -> None:
     try:
         sqs.set_queue_attributes(QueueUrl=url, Attributes=settings)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "InvalidAttributeName":  # of ElasticMQ
+        if error.response["Error"]["Code"] != "InvalidAttributeName":  # from ElasticMQ
             raise
         known = {name: value for name, value in settings.items() if name != "SqsManagedSseEnabled"}
         sqs.set_queue_attributes(QueueUrl=url, Attributes=known)

@@ -30,7 +30,7 @@ ENDPOINT_VARIABLES = {
 }
 _STACKS = ROOT / ".tools/stacks"  # a file for each running stack of this checkout, named by its runner's ID
 JWT_SECRET_NAME = "local/jwt-secret"
-# Sample values of the parameters that a deployment has to set, for tools and tests that read the template.
+# Sample values of the parameters that a deployment must set, for tools and tests that read the template.
 REQUIRED_PARAMETERS = {
     "PlatformWorkspaceId": "platform",
     "JwksUrl": "https://platform.example/jwks",

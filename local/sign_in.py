@@ -1,8 +1,8 @@
-"""The sign-in of the local stack: it does what the platform does, and opens the console in a session.
+"""The sign-in of the local stack. Like the platform, it opens the console in a session.
 
     http://127.0.0.1:8787/_local/console?key=…[&workspace=acme][&role=owner]
 
-The address has a key of this state directory, because everyone on this machine can reach the port. It is a
+The address has a key of this state directory, because all users of this machine can reach the port. It is a
 redirect, so the page that it leads to does not see the key.
 """
 
@@ -33,7 +33,7 @@ def address(url: str, state: Path) -> str:
 
 
 def app(url: str, state: Path) -> Any:
-    """The ASGI application, for requests of `PATH` to the stack at `url`."""
+    """The ASGI application, for requests for `PATH` of the stack at `url`."""
 
     async def serve(request: pages.Request) -> pages.Page:
         port = urlsplit(url).port
@@ -68,7 +68,7 @@ async def new_session(
     options: Mapping[str, Any],
     subject: str = "developer",
 ) -> dict[str, Any]:
-    """Make a portal session as the platform does, for its user. Raises Problem with the API's reason."""
+    """Create a portal session for the platform's user, as it does. Raises Problem with the API's reason."""
     bearer = token.mint(state, workspace, role=role, subject=subject, hours=0.1)
     async with httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, trust_env=False) as http:
         try:

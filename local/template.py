@@ -182,7 +182,7 @@ class Template:
         return found
 
     def function_named(self, reference: str) -> str | None:
-        """The logical id of the function with this name, ARN or integration URI."""
+        """The logical ID of the function with this name, ARN or integration URI."""
         match = re.search(r"function:([\w-]+)", reference)
         name = match[1] if match else reference
         for logical_id, resource in self._resources.items():
@@ -191,7 +191,7 @@ class Template:
         return None
 
     def queue_named(self, arn: str) -> str | None:
-        """The logical id of the queue with this ARN."""
+        """The logical ID of the queue with this ARN."""
         for logical_id, resource in self._resources.items():
             if resource["Type"] == "AWS::SQS::Queue" and self.arn(logical_id) == arn:
                 return logical_id

@@ -38,8 +38,8 @@ class RunningStack:
         self.log = state / LOG
         described = self.describe()
         self.url: str = described["url"]
-        self.queues: dict[str, str] = described["queues"]  # logical id → URL
-        self.tables: dict[str, str] = described["tables"]  # logical id → name
+        self.queues: dict[str, str] = described["queues"]  # logical ID → URL
+        self.tables: dict[str, str] = described["tables"]  # logical ID → name
         self.endpoints: dict[str, str] = described["endpoints"]
 
     def describe(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class RunningStack:
 
 
 def eventually(probe: Callable[[], Any], seconds: float = 20) -> Any:
-    """Return the first truthy result of the probe. Raises AssertionError after the time."""
+    """Return the first truthy result of the probe. Raises AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         assert time.monotonic() < deadline, f"not within {seconds} s"

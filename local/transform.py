@@ -1,8 +1,8 @@
 """The SAM transform, with AWS's own translator, offline.
 
-It takes seconds for a large template, so results are kept in .tools/transformed, a file for each content of a
-template. A result is valid for all parameters that have the values which the translator read: it resolves few
-references itself, and leaves the others to CloudFormation.
+It takes seconds for a large template, so results are cached in .tools/transformed, in one file per template
+content. A result is valid as long as the parameters that the translator read have the same values: it
+resolves few references itself, and leaves the others to CloudFormation.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class _NoPolicies:
 
 
 class _Values(dict[str, str]):
-    """Parameter values for the translator, which resolves references with a deep copy of them. That copy
-    notes the names that it is asked for in `read`, which is None as long as there is no copy."""
+    """Parameter values for the translator, which resolves references with a deep copy of them. The copy
+    records the names that are looked up in `read`, which is None as long as there is no copy."""
 
     read: set[str] | None = None
 
@@ -124,11 +124,11 @@ def _transform(document: Document, values: _Values) -> Document:
     return result
 
 
-# ── what is kept ─────────────────────────────────────────────────────────────────────────────────────
+# ── cached results ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _identity(content: bytes) -> str:
-    """Of a template's content, of this module, and of the translator."""
+    """A hash of a template's content, of this module, and of the translator's version."""
     parts = (content, Path(__file__).read_bytes(), version("aws-sam-translator").encode())
     return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
@@ -146,7 +146,7 @@ def _load(file: Path) -> list[dict[str, Any]]:
 
 
 def _keep(file: Path, results: list[dict[str, Any]]) -> None:
-    """Write the results, unless JSON changes them, and remove the oldest files."""
+    """Write the results, unless JSON cannot represent them, and remove the oldest files."""
     try:
         text = json.dumps(results)
     except (TypeError, ValueError):

@@ -33,7 +33,7 @@ from patchbay.errors import Unauthenticated, UpstreamFailed
 from patchbay.settings import ConfigurationError, Settings
 from tools.deploy import check_given, read_pairs
 
-# The settings that decide about a token, by their parameters.
+# The settings that affect whether a token is accepted, by parameter.
 _SETTINGS = {
     "PlatformWorkspaceId": "platform_workspace_id",
     "JwtIssuer": "jwt_issuer",
@@ -73,7 +73,7 @@ def read_text(variable: str, path: str) -> str:
 
 
 def read_settings(given: Mapping[str, str]) -> Settings:
-    """The settings of a deployment with these parameters. Only those that decide about a token are right."""
+    """The settings of a deployment with these parameters. Only those that affect a token are correct."""
     template = yaml_parse((ROOT / "template.yaml").read_text())
     check_given(template, given)
     if "JwtIssuer" not in given:
@@ -87,7 +87,7 @@ def read_settings(given: Mapping[str, str]) -> Settings:
 
 @contextmanager
 def keys(jwks: str, secret: str, config: Settings) -> Iterator[Settings]:
-    """The settings with the place of the keys, which can be read during the block."""
+    """The settings with the location of the keys, which can be read during the block."""
     if jwks and secret:
         raise WrongSetting("set JWKS or SECRET_FILE, not both, as a deployment uses one algorithm family")
     if secret:
@@ -113,7 +113,7 @@ def changed(config: Settings, **values: str) -> Settings:
 
 @contextmanager
 def served(body: bytes) -> Iterator[str]:
-    """The address of a server with this JWKS, so that the product fetches it as it does from a login."""
+    """Serve this JWKS, so that the product fetches it as from an identity provider. Yields the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -191,7 +191,7 @@ def why_no_scopes(claims: Mapping[str, Any], config: Settings) -> str:
 
 
 def decoded(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The header and the claims of a token, not verified; both are empty if it cannot be decoded."""
+    """The unverified header and claims of a token; both are empty if it cannot be decoded."""
     from joserfc.util import urlsafe_b64decode
 
     try:

@@ -1,7 +1,7 @@
 """Provides Chromium for tests and diagrams: `.venv/bin/python -m tools.chromium` prints its path.
 
-CHROMIUM in the environment names it. Otherwise it is the one in PATH, or, as root on Debian, the package
-chromium-headless-shell, which is installed once.
+The environment variable CHROMIUM names it. Otherwise it is the one in PATH, or, as root on Debian, the
+package chromium-headless-shell, which is installed once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 
 from tools import debian, environment
 
-# Chromium without all that only a window needs: a page takes half of the processor's time.
+# Chromium without the parts that only windows need: a page takes half the processor time.
 SHELL = "chromium-headless-shell"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 

@@ -1,8 +1,8 @@
 """Builds the console and the pages of connect links: `make console`, `make lint-console`, `make console-dev`.
 
 The bundle goes into layers/console/patchbay_console, which is in the repository, so that `make run` and
-`make build` need only Python. Its manifest.json has a hash over what the bundle is made of: a test compares
-them, without Node.
+`make build` need only Python. Its manifest.json has a hash of the bundle's sources, which a test compares
+with them, without Node.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SOURCES = ROOT / "console"
 BUNDLE = ROOT / "layers/console/patchbay_console"
 MANIFEST = "manifest.json"
 PACKAGES = ROOT / ".tools/node/console/node_modules"
-# What a browser loads before the first page: scripts and styles, gzipped.
+# The limit of what a browser loads before the first page: scripts and styles, gzipped.
 BUDGET = 160 * 1024
 ENTRY = "index.html"
 # Vite's own list of the files that each entry loads. It is not a part of the bundle.
 _GRAPH = "build.json"
-# They have only types, so they change nothing in the bundle.
+# These files have only types, so they do not change the bundle.
 _TYPES_ONLY = {"schema.ts", "models.ts"}
 # The scripts of console/package.json that a command runs.
 _SCRIPTS = {"check": ("lint", "types", "test"), "format": ("format",), "dev": ("dev",)}
@@ -35,7 +35,7 @@ _IGNORED = {"node_modules", "README.md", ".gitignore"}
 
 
 def source_files() -> Iterator[Path]:
-    """What the bundle is made of: the sources, the lock, and the client of the TypeScript SDK."""
+    """The inputs of the bundle: the sources, the lock file, and the client of the TypeScript SDK."""
     for folder in (SOURCES, ROOT / "sdks/typescript/src"):
         for parent, folders, files in os.walk(folder):
             folders[:] = [name for name in folders if name not in _IGNORED]
@@ -45,7 +45,7 @@ def source_files() -> Iterator[Path]:
 
 
 def source_digest() -> str:
-    """A hash over the names and the contents of the sources."""
+    """A hash of the names and the contents of the sources."""
     digest = hashlib.sha256()
     for file in sorted(source_files()):
         digest.update(f"{file.relative_to(ROOT).as_posix()}\0".encode())
@@ -54,7 +54,7 @@ def source_digest() -> str:
 
 
 def built_digest(bundle: Path = BUNDLE) -> str | None:
-    """The hash of the sources that the bundle was made of, or None if there is no bundle."""
+    """The hash of the sources that the bundle was built from, or None if there is no bundle."""
     try:
         manifest = json.loads((bundle / MANIFEST).read_text("utf-8"))
     except OSError:
@@ -64,7 +64,7 @@ def built_digest(bundle: Path = BUNDLE) -> str | None:
 
 
 def build(bundle: Path = BUNDLE) -> None:
-    """Build into the folder, which then has nothing else. Exits if the base is over the budget."""
+    """Build into the folder, and remove everything else from it. Exits if the base exceeds the budget."""
     link_packages()
     digest = source_digest()
     run(["npm", "run", "--silent", "build", "--", "--logLevel", "warn"], CONSOLE_OUT=str(bundle))
@@ -102,7 +102,7 @@ def zipped_size(file: Path) -> int:
 
 
 def link_packages() -> None:
-    """Let the tools find the packages that `make` installed, in the place where Node looks for them."""
+    """Link the packages that `make` installed to the place where Node looks for them."""
     link = SOURCES / "node_modules"
     if not link.is_symlink() and not link.exists():
         link.symlink_to(os.path.relpath(PACKAGES, SOURCES), target_is_directory=True)

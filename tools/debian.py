@@ -1,8 +1,8 @@
-"""Packages of Debian: installed on this machine, or those of Debian 13 unpacked into a folder, without root.
+"""Debian packages: installed on this machine, or those of Debian 13 unpacked into a folder without root.
 
 Debian 13 has Python 3.13, the version of the Lambda runtime. apt resolves, downloads and verifies the
-packages, with its state in a separate folder: it does not touch the packages of this machine. The mirror is
-this machine's own.
+packages, with its state in a separate folder: it does not touch the packages of this machine. It uses this
+machine's mirror.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KEYRINGS = [
 
 
 class Unavailable(Exception):
-    """This machine cannot get packages of Debian. The message says why."""
+    """This machine cannot get Debian packages. The message says why."""
 
 
 def native() -> str | None:
@@ -37,7 +37,7 @@ def native() -> str | None:
 
 
 def install(packages: Sequence[str], what: str, seconds: int) -> None:
-    """Install packages, and all that they depend on, without questions. Raises `Unavailable`."""
+    """Install packages and their dependencies without prompts. Raises `Unavailable`."""
     if not shutil.which("apt-get") or os.geteuid():
         raise Unavailable(f"install {what}")
     names = " ".join(packages)
@@ -51,7 +51,7 @@ def install(packages: Sequence[str], what: str, seconds: int) -> None:
 
 
 def unpack(architecture: str, packages: Sequence[str], folder: Path) -> None:
-    """Unpack the packages, and all that they depend on, into a folder. Raises `Unavailable`."""
+    """Unpack the packages and their dependencies into a folder. Raises `Unavailable`."""
     mirror, keyring = _mirror(), next((path for path in _KEYRINGS if path.exists()), None)
     if mirror is None or keyring is None or not shutil.which("dpkg-deb"):
         raise Unavailable("only a machine with Debian's apt can get packages of Debian")
@@ -91,7 +91,7 @@ exec "$here/root/{_LOADERS[architecture]}" --argv0 "$here/$(basename "$0")" \\
 
 
 def _mirror() -> str | None:
-    """The address of Debian's archive in this machine's settings of apt."""
+    """The address of Debian's archive in this machine's apt settings."""
     if not shutil.which("apt-get"):
         return None
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]

@@ -1,9 +1,10 @@
-"""Builds, checks and deploys a stack, and asks nothing: `make deploy ENV=dev PARAMETERS="Name=Value …"`.
+"""Builds, checks and deploys a stack without prompts: `make deploy ENV=dev PARAMETERS="Name=Value …"`.
 
-The values of parameters come from, in this order: PARAMETERS, samconfig.toml, the deployed stack, the
-template's defaults. They are checked as CloudFormation checks them, and their order too, before anything is
-built; those of PARAMETERS and samconfig.toml also before AWS is called. Each deployment has a release text,
-from the version and the values, so that a changed value reaches the functions that have an alias.
+The values of parameters come from these sources, in this order: PARAMETERS, samconfig.toml, the deployed
+stack, the template's defaults. Before anything is built, they are checked as CloudFormation checks them, and
+times that must ascend are compared; those of PARAMETERS and samconfig.toml also before AWS is called. Each
+deployment has a release text, from the version and the values, so that a changed value reaches the functions
+that have an alias.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def deployed_values(stack: str) -> dict[str, str]:
         raise Problem(f"CloudFormation refused to describe the stack {stack}: {text}") from None
     except BotoCoreError as error:
         raise Problem(not_called(error)) from None
-    if found["StackStatus"] == "REVIEW_IN_PROGRESS":  # a change set was made and never executed
+    if found["StackStatus"] == "REVIEW_IN_PROGRESS":  # a change set was created but never executed
         return {}
     if found["StackStatus"] == "ROLLBACK_COMPLETE":
         raise Problem(
@@ -126,7 +127,7 @@ def deployed_values(stack: str) -> dict[str, str]:
 
 
 def check_given(template: Mapping[str, Any], values: Mapping[str, str]) -> None:
-    """Check some parameters, whatever the others are. Raises Problem for unknown and wrong ones."""
+    """Check some parameters, independently of the others. Raises Problem for unknown and wrong ones."""
     parameters: Mapping[str, Mapping[str, Any]] = template["Parameters"]
     if unknown := sorted(values.keys() - parameters.keys()):
         raise Problem(
@@ -163,7 +164,7 @@ def checked_values(
 
 
 def check_order(values: Mapping[str, str]) -> None:
-    """What rules of CloudFormation cannot compare, as far as the values are given. Raises Problem."""
+    """Compare the given values of times, which CloudFormation's rules cannot compare. Raises Problem."""
     times = {
         name: int(values[name])
         for name in (

@@ -1,4 +1,4 @@
-"""Docker for the tests that need it: the engine that runs, or Debian's, started by hand and stopped again."""
+"""Docker for the tests that need it: the running engine, or Debian's, which is started and stopped here."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def require() -> None:
 
 @contextlib.contextmanager
 def running() -> Iterator[None]:
-    """Make Docker run during the block. On Debian, root gets it installed. Raises `Unavailable`."""
+    """Run Docker during the block. As root on Debian, installs it if needed. Raises `Unavailable`."""
     if _answers():
         yield
         return
     if os.geteuid():
         raise Unavailable("Docker does not run, or not for this user: start it, or add the user to its group")
-    # The engine, and the iptables that it calls, are where only root's PATH looks.
+    # The engine, and the iptables that it calls, are in folders that only root's PATH has.
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     if not shutil.which("dockerd", path=path):
         _install("docker.io", "Docker")
@@ -78,7 +78,7 @@ def emulate_arm64() -> None:
     try:
         if not (_BINFMT / "register").exists():
             subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)], check=True)
-        if not (_BINFMT / "qemu-aarch64").exists():  # the package registers it where systemd runs
+        if not (_BINFMT / "qemu-aarch64").exists():  # the package registers it only under systemd
             (_BINFMT / "register").write_text(_RULE.read_text())
     except (OSError, subprocess.CalledProcessError) as error:
         raise Unavailable(f"arm64 cannot be emulated here: {error}") from None

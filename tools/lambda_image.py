@@ -125,7 +125,7 @@ def _install_client(architecture: str, runtime: Path) -> None:
 
 
 def _compile(root: Path, *folders: str) -> None:
-    """Debian compiles when it installs. Without bytecode, each container compiles what it imports."""
+    """Compile modules, as Debian does at installation. Otherwise, each container compiles its imports."""
     python313.main()
     if python := python313.find():
         command = [python, "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash"]
@@ -134,7 +134,7 @@ def _compile(root: Path, *folders: str) -> None:
 
 
 def _load(architecture: str, root: Path) -> None:
-    """Give Docker the folder as an image. Its own commands would mark it with this machine's architecture."""
+    """Load the folder as an image. Docker's own commands would mark it with this machine's architecture."""
     layer = root.with_name("layer.tar")
     owner = ["--owner=0", "--group=0", "--numeric-owner"]
     subprocess.run(["tar", "--create", *owner, "--file", layer, "--directory", root, "."], check=True)

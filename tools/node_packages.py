@@ -22,7 +22,7 @@ from tools import environment
 
 ROOT = Path(environment.ROOT)
 OLDEST_NODE = 20
-# n8n needs it, and Zapier's CLI needs at least 22. Where the Node is older, the set "node" installs one.
+# n8n needs this version, and Zapier's CLI at least 22. If the Node is older, the set "node" installs one.
 NEWER_NODE = 24
 N8N_SERVER = ROOT / ".tools/node/n8n-server"
 

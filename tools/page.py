@@ -9,7 +9,7 @@ from local.settings import ROOT
 
 
 def with_tables(path: str, name: str, lines: Iterable[str], page: str | None = None) -> str:
-    """Return the page with these lines between its markers. `page` is its text, if that is not the file's.
+    """Return the page with these lines between its markers. `page` is its text, if it differs from the file.
     Raises ValueError if it has no such markers.
     """
     page = (ROOT / path).read_text("utf-8") if page is None else page

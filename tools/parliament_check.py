@@ -1,4 +1,4 @@
-"""Reads policies by name from standard input, as JSON, and prints what parliament finds: a line each.
+"""Reads policies by name from standard input, as JSON, and prints parliament's findings, one per line.
 
 It runs in .tools/deploy, so it uses nothing of this repository.
 """
@@ -8,7 +8,7 @@ import sys
 
 from parliament import analyze_policy_string  # type: ignore[import-not-found]
 
-# SAM's own policies have no Version, which then is that of 2008: the same for statements without variables.
+# SAM's own policies have no Version, which means 2008: the same for statements without variables.
 IGNORED = {"NO_VERSION"}
 
 

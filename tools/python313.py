@@ -51,8 +51,8 @@ def unpack() -> None:
 
 
 def main() -> None:
-    """Make sure that there is one. Where there cannot be, say so: the build then has no bytecode."""
-    if find() or os.environ.get("PYTHON313"):  # one that was named is not replaced: tools/bytecode says so
+    """Make sure that a Python 3.13 exists. If it cannot, say so: the build then has no bytecode."""
+    if find() or os.environ.get("PYTHON313"):  # PYTHON313 is never replaced; tools/bytecode says so
         return
     COMMAND.parent.parent.mkdir(parents=True, exist_ok=True)
     with open(COMMAND.parent.parent / ".lock", "w") as guard:

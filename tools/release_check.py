@@ -1,10 +1,10 @@
 """Rejects a build that cannot be deployed: `.venv/bin/python -m tools.release_check .aws-sam/build [--lint]`.
 
-It finds what `sam build` accepts and only AWS, or the bill, would show: modules without bytecode for the
+It finds faults that `sam build` accepts and only AWS, or the bill, shows: modules without bytecode for the
 runtime, libraries for another processor than the functions', packages over Lambda's limit, and a stack
 near CloudFormation's. The rules for the template itself are in stack_check.py. With --lint, cfn-lint and
-parliament check it too, from .tools/sam and .tools/deploy. BASE names the release before; by default it is
-the last tag.
+parliament check it too, from .tools/sam and .tools/deploy. BASE names the previous release; by default it
+is the last tag.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tools import stack_check
 from tools.sam_build import PARAMETER
 
 # Lambda quotas: a function with its layers, unzipped. CloudFormation quotas: resources of a stack, and how
-# many of them a release may use, so that the next one has room.
+# many of them a release may use, which leaves room for the next one.
 MAX_UNZIPPED = 250 * 1024 * 1024
 MAX_RESOURCES = 500
 MAX_RELEASE_RESOURCES = 450
@@ -41,7 +41,7 @@ URIS = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion":
 
 @dataclass(frozen=True)
 class Build:
-    """A build's template, in the file `path`, and the folder of each function and layer by logical id."""
+    """A build's template, in the file `path`, and the folder of each function and layer by logical ID."""
 
     path: Path
     template: dict[str, Any]

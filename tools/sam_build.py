@@ -1,8 +1,8 @@
 """Builds the template with SAM: `.venv/bin/python -m tools.sam_build FOLDER [ARCHITECTURE]`.
 
 The layers have libraries for one architecture, and the parameter Architecture tells Lambda which one to run.
-In the built template, the parameter takes only the value of the build, so no deployment can combine the two
-wrongly. Without an argument, the architecture is this machine's.
+In the built template, the parameter takes only the value of the build, so no deployment can mix
+architectures. Without an argument, the architecture is this machine's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ARCHITECTURES = sorted(debian.NAMES)
 
 def build(folder: Path, architecture: str, *resources: str) -> None:
     """Build the template, or only these of its resources, into a folder. Exits if SAM fails."""
-    # SAM runs make itself: as a separate make, and with a Python that has pip.
+    # SAM runs make itself. It must not inherit this make's settings, and needs a Python that has pip.
     unset = {"MAKELEVEL", "MAKEFLAGS", "MFLAGS"}
     variables = {name: value for name, value in os.environ.items() if name not in unset}
     variables |= {"PYTHON": sys.executable, "ARCHITECTURE": architecture, "SAM_CLI_TELEMETRY": "0"}
@@ -37,7 +37,7 @@ def build(folder: Path, architecture: str, *resources: str) -> None:
 
 
 def tie(template: Path, architecture: str) -> None:
-    """Let the parameter of a built template take only this value."""
+    """Restrict the parameter of a built template to this value."""
     document = yaml_parse(template.read_text())
     document["Parameters"][PARAMETER] |= {"Default": architecture, "AllowedValues": [architecture]}
     write(template, document)

@@ -1,8 +1,8 @@
 """Tries a deployed stack from outside: `TOKEN=… make smoke URL=https://…`.
 
 It checks health, the preflight request, and the refusal of a request without credentials. Then it creates two
-webhooks, publishes an event, and waits until it is in the feed of one and was sent to the other. It removes
-both, whatever happens. Without RECEIVER, the second webhook is the API itself, at an address without POST:
+webhooks, publishes an event, and waits until it is in the feed of one and was sent to the other. It always
+removes both. Without RECEIVER, the second webhook is the API itself, at an address without POST:
 its 405 proves that the worker sent the request. Use a workspace for tests: its other webhooks get the event
 too.
 
@@ -121,7 +121,7 @@ class Smoke:
 
     @contextmanager
     def webhook(self, **fields: object) -> Iterator[str]:
-        """A webhook that exists during the block. If the block fails, its failure is the one that counts."""
+        """A webhook that exists during the block. If the block fails, its failure takes precedence."""
         body = {"name": "Smoke test", "eventTypes": ["POST_PUBLISHED"], **fields}
         kind = "pull" if fields.get("kind") == "pull" else "push"
         id = self.check(
@@ -165,7 +165,7 @@ class Smoke:
 
 
 def until_late() -> Iterator[None]:
-    """A turn each second until SECONDS have passed."""
+    """Yield once a second until SECONDS have passed."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         yield

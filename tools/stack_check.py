@@ -76,7 +76,7 @@ def longest(path: Path) -> LongestTemplate:
     parameters: Mapping[str, Mapping[str, Any]] = document.get("Parameters", {})
     used = _parameters_of_functions(document)
     values = {name: _longest_value(name, rules) for name, rules in parameters.items() if name in used}
-    # One of the two ways to sign, and the environment to which no rule of prod applies.
+    # Only one of the two ways to sign tokens, and an environment to which no rule for prod applies.
     values.pop("JwtSecretArn", None)
     if "Environment" in values:
         values["Environment"] = "dev"
@@ -134,7 +134,7 @@ _LONGEST = {
 
 
 def problems(path: Path, base: Mapping[str, Any] | None = None) -> list[str]:
-    """The faults of a template; `base` is the template of the release before, if there is one."""
+    """The faults of a template; `base` is the template of the previous release, if there is one."""
     try:
         template = longest(path)
     except Problem as problem:
@@ -294,7 +294,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def lint_template(path: Path, regions: tuple[str, ...] = REGIONS) -> list[str]:
-    """What cfn-lint finds in the template, for several regions. Raises Problem if it fails itself."""
+    """cfn-lint's findings in the template, for several regions. Raises Problem if cfn-lint itself fails."""
     command = [
         str(ROOT / ".tools/sam/bin/cfn-lint"),
         "--format",
@@ -307,14 +307,14 @@ def lint_template(path: Path, regions: tuple[str, ...] = REGIONS) -> list[str]:
     done = subprocess.run(command, capture_output=True, text=True)
     if not done.returncode:
         return []
-    if not done.stdout.strip():  # it failed itself
+    if not done.stdout.strip():  # cfn-lint itself failed
         raise Problem(f"cfn-lint failed: {done.stderr.strip()[-500:]}")
     return [f"cfn-lint: {line}" for line in done.stdout.splitlines()]
 
 
 def lint_policies(template: Template) -> list[str]:
-    """What parliament finds in the policies: unknown actions, resources that an action does not have, …
-    Raises Problem if it fails itself.
+    """parliament's findings in the policies: unknown actions, resources that an action does not have, …
+    Raises Problem if parliament itself fails.
     """
     found = {}
     for role in template.of_type("AWS::IAM::Role"):

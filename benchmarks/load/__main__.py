@@ -203,7 +203,7 @@ def _run_journeys(
     settings: dict[str, Any], listener: socket.socket | None
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Run the users, show their progress, and return the samples and the result. After Ctrl-C, the users
-    finish on their own, so that there is a report."""
+    finish by themselves, so that there is a report."""
     process = subprocess.Popen(
         [str(_PYTHON), "-m", "benchmarks.load.journeys"],
         cwd=ROOT,
@@ -218,7 +218,7 @@ def _run_journeys(
     process.stdin.flush()
     samples: list[dict[str, Any]] = []
     result = None
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the users get it too
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the users' process receives it too
     try:
         for line in process.stdout:
             found = json.loads(line)

@@ -2,8 +2,8 @@
 
 Reads one JSON object from stdin (the fields of `Options`, and `token`, `publish_token`, `webhook_ids` …), so
 that no token is in the arguments or the environment. Writes one JSON line a second to stdout, and the result
-last. Half of the users publish at the given rate. The others read what users read on a page: the webhooks,
-the deliveries of a webhook, an event, and the deliveries of that event.
+last. Half of the users publish at the given rate. The others read what users see on a page: the webhooks, the
+deliveries of a webhook, an event, and the deliveries of that event.
 
 How long a delivery takes is measured in one of two ways:
     arrival   at our own receiver: from just before the publish request to the arrival, by one clock
@@ -45,7 +45,7 @@ _TEXT = "x" * 400
 
 @dataclass
 class Measured:
-    """What was measured so far, and since the last sample. Latencies are in milliseconds."""
+    """The measurements so far, and since the last sample. Latencies are in milliseconds."""
 
     run: str
     webhooks: int
@@ -73,7 +73,7 @@ class Measured:
         self.recent.append(ms)
 
     def sample(self, at: float, users: int) -> dict[str, Any]:
-        """The state for the progress line and the plots. Starts the next second."""
+        """Return the state for the progress line and the plots, and start the next second."""
         arrivals, responses = sorted(self.recent), sorted(self.responses)
         self.recent, self.responses = [], []
         return {
@@ -209,7 +209,7 @@ def _time(timestamp: str) -> float:
 
 
 def _problem(response: Any) -> str:
-    """What the API says is wrong, for the list of errors."""
+    """The problem that the API reports, for the list of errors."""
     try:
         problem = response.json()
         return f"{response.status_code} {problem['code']}"
@@ -221,7 +221,7 @@ def _problem(response: Any) -> str:
 def run(settings: dict[str, Any], listener: Any, emit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Run the test; `emit` gets a sample every second. Returns the result."""
     measured = Measured(settings["run"], len(settings["webhook_ids"]))
-    # Users finish the request that they are in, so that every event that was published is counted.
+    # Users finish their current request, so that every published event is counted.
     environment = Environment(
         events=events,
         user_classes=users_of(settings, measured),
@@ -260,7 +260,7 @@ def run(settings: dict[str, Any], listener: Any, emit: Callable[[dict[str, Any]]
 
 
 class _Interrupts:
-    """Ctrl-C ends the publishing, and again the wait for deliveries."""
+    """The first Ctrl-C ends the publishing, and the second one the wait for deliveries."""
 
     def __init__(self) -> None:
         self.count = 0

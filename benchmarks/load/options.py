@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
-# Of the catalogue. A test refuses to run if other webhooks of the workspace would get events of this type.
+# From the catalogue. A test refuses to run if other webhooks of the workspace would get this event type.
 EVENT_TYPE = "POST_PUBLISHED"
 NAME = "Load test"
 DEFAULTS = {"USERS": 10, "RATE": 10, "MINUTES": 1, "WEBHOOKS": 2}

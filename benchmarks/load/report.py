@@ -31,7 +31,7 @@ svg { width: 100%; height: auto; display: block } text { font: 12px system-ui, s
 
 
 def problems(measured: Mapping[str, Any]) -> list[str]:
-    """What went wrong, as sentences."""
+    """The problems of the test, as sentences."""
     found = []
     if not measured["published"]:
         found.append("No event was published.")

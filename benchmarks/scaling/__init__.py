@@ -1,4 +1,4 @@
-"""`make simulate`: what a stack does at loads that no one runs on one machine, for docs/operate/scaling.md.
+"""`make simulate`: how a stack behaves at loads too large for one machine, for docs/operate/scaling.md.
 
 `simulation` is a discrete-event model of the path from a publish request to a delivery, with its `queues` and
 `tenants`. `limits` computes from rates and measured counts how much of each limit a load uses. `scenarios`

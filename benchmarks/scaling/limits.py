@@ -18,8 +18,8 @@ from patchbay.webhooks.retry import SCHEDULES
 
 # The largest tenant's share of a load, for the limits of one tenant.
 LARGEST = 0.1
-# Of RollUpStatsFunction: the CPU for one delivery, as benchmarks/scaling/roll_up.py measured it on
-# the machine of measured.json, and the timeout.
+# RollUpStatsFunction: the CPU for one delivery, which benchmarks/scaling/roll_up.py measured on the
+# machine of measured.json, and the timeout.
 ROLL_UP_CPU_MS = 0.012
 ROLL_UP_SECONDS = 900
 # The share of receivers that respond with 503 for hours, for the limit of messages in flight.
@@ -29,7 +29,7 @@ NO_PARAMETER = "–"
 
 @dataclass(frozen=True)
 class Use:
-    """`used` of `limit`, both in `unit`. `parameter` is what moves the limit, such as a parameter of the
+    """`used` of `limit`, both in `unit`. `parameter` is what changes the limit, such as a parameter of the
     template. `simulated` says whether the simulation has the limit, too.
     """
 
@@ -61,7 +61,7 @@ def uses(load: Load, stack: Stack, largest: float = LARGEST) -> list[Use]:
 
 
 def first(load: Load, stack: Stack, largest: float = LARGEST) -> Use:
-    """What breaks first."""
+    """The limit that the load reaches first."""
     return uses(load, stack, largest)[0]
 
 
@@ -218,7 +218,7 @@ def _tables(source: Source) -> list[Use]:
 
 
 def _keys(source: Source, largest: float) -> list[Use]:
-    """Keys that many writes or reads go to. A key is in one partition."""
+    """Keys that get many writes or reads. A key is in one partition."""
     q, d, e, mix = quotas(), source.deliveries_per_second, source.events_per_second, source.receivers
     requests = e / source.events_per_request
     held = next(each for each in measured()["outcomes"] if each["name"] == "delivered, after it was held")
@@ -282,7 +282,7 @@ def _messages(source: Source, stack: Stack) -> list[Use]:
 
 
 def _roll_up_seconds(deliveries_per_second: float) -> float:
-    """The time of a run that reads an hour's deliveries: its CPU, on its share of a vCPU."""
+    """The time of a run that reads an hour's deliveries: its CPU time on its share of a vCPU."""
     cpu_ms = deliveries_per_second * 3600 * ROLL_UP_CPU_MS
     return costs.duration(cpu_ms, memory("RollUpStatsFunction"), 0, costs.Assumptions()) / 1000
 
@@ -301,7 +301,7 @@ def in_flight_of_outage(webhooks: int, failing: float, deliveries_per_second: fl
 
 
 def capacity_per_hour(load: Load, use: Use) -> float:
-    """The deliveries an hour at which the limit is reached, if everything grows alike."""
+    """The deliveries an hour at which the limit is reached, if everything grows in proportion."""
     return load.deliveries_per_second * 3600 / use.share if use.share else math.inf
 
 

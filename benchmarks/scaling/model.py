@@ -1,4 +1,4 @@
-"""The inputs of the simulation: the stack's parameters, AWS's quotas, what one operation takes, and loads."""
+"""The inputs of the simulation: the stack's parameters, AWS's quotas, the time per operation, and loads."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _field(parameter: str) -> str:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Reads template.yaml without the SAM transform, which takes seconds. `!Ref` and the like become None."""
+    """Reads template.yaml without the SAM transform, which takes seconds. Tags such as `!Ref` become None."""
 
 
 _Loader.add_multi_constructor("!", lambda loader, suffix, node: None)
@@ -106,19 +106,19 @@ def default_stack() -> Stack:
     """The defaults of template.yaml."""
     values: dict[str, Any] = {"account_concurrency": quotas().lambda_concurrency}
     for name, parameter in _template()["Parameters"].items():
-        with contextlib.suppress(ValueError):  # not one of ours
+        with contextlib.suppress(ValueError):  # not a parameter of the simulation
             values[_field(name)] = parameter.get("Default")
     return Stack(**values)
 
 
 def memory(function: str) -> int:
-    """The MB of a function whose memory is no parameter."""
+    """The memory in MB of a function without a parameter for it."""
     template = _template()
     shared = template["Globals"]["Function"]["MemorySize"]
     return int(template["Resources"][function]["Properties"].get("MemorySize", shared))
 
 
-# ── what one operation takes ─────────────────────────────────────────────────────────────────────────
+# ── times of operations ──────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def measured() -> dict[str, Any]:
 
 
 def times(stack: Stack) -> Times:
-    """The times of this stack's functions, from the CPU that was measured and the memory that they have."""
+    """The times of this stack's functions, from the measured CPU and their memory."""
     a, cpu = costs.Assumptions(), measured()["cpu_ms"]
 
     def seconds(cpu_ms: float, memory_mb: int, calls: int) -> float:
@@ -192,7 +192,7 @@ class Receivers:
 
 @dataclass(frozen=True)
 class Source:
-    """Tenants that publish alike, evenly and at random: `events_per_second` of all of them together. Each
+    """Tenants that publish equally often, at random times: `events_per_second` of all of them together. Each
     event goes to all `webhooks` of its tenant. With `events_per_request` above 1, they use
     POST /api/events/batch. Between `burst_from` and `burst_until`, the rate is `burst_factor` times as high.
     """
@@ -219,7 +219,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Load:
-    """What a run simulates. Latencies count deliveries of events after `warm_up` seconds."""
+    """The load that a run simulates. Latencies count deliveries of events after `warm_up` seconds."""
 
     sources: tuple[Source, ...]
     seconds: float = 240
@@ -242,7 +242,7 @@ def per_hour(deliveries: float, **changes: Any) -> Load:
 
 
 def facts() -> Mapping[str, Any]:
-    """All inputs that are not in the code of the simulation, to tell whether its results are up to date."""
+    """All inputs outside the code of the simulation, to check whether its results are up to date."""
     return {
         "stack": {field.name: getattr(default_stack(), field.name) for field in fields(Stack)},
         "quotas": {field.name: getattr(quotas(), field.name) for field in fields(Quotas)},

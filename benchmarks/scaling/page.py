@@ -246,7 +246,7 @@ def _quotas() -> list[str]:
 
 
 def _refused(source: Mapping[str, Any]) -> str:
-    """The share of events that were refused, and by what."""
+    """The share of events that were refused, and what refused them."""
     if not source["refused"]:
         return "0"
     total = sum(source["refused"].values())

@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 class FairQueue(Generic[Item]):
-    """A standard queue of SQS with a group for each tenant: messages of quiet tenants first, one of each in
+    """A standard SQS queue with a group for each tenant: messages of quiet tenants first, one of each in
     turn; then those of the noisy tenant with the fewest in flight.
     """
 
@@ -33,7 +33,7 @@ class FairQueue(Generic[Item]):
         self.size += 1
 
     def take(self, count: int) -> list[Item]:
-        """Receive up to `count` messages, as far as messages may be in flight."""
+        """Receive up to `count` messages, within the limit of messages in flight."""
         count = min(count, quotas().sqs_in_flight - self.in_flight)
         taken: list[Item] = []
         noisy: list[Tenant] = []
@@ -53,7 +53,7 @@ class FairQueue(Generic[Item]):
         return taken
 
     def done(self, tenant: Tenant) -> None:
-        """A message was deleted, or it is visible again."""
+        """Record that a message was deleted, or is visible again."""
         self.in_flight -= 1
         self._in_flight[tenant] -= 1
 

@@ -13,7 +13,7 @@ from benchmarks.scaling.simulation import Result, simulate
 DAY = 100_000_000 / 24
 SMALL, HOURLY, DAILY = per_hour(10_000), per_hour(1_000_000), per_hour(DAY, seconds=180)
 LOADS = {"10,000 an hour": SMALL, "1 million an hour": HOURLY, "100 million a day": DAILY}
-# What to set for each load. At 100 million a day, everything has room for twice the mean rate.
+# The recommended parameters for each load. At 100 million a day, everything has room for twice the mean rate.
 RECOMMENDED: Mapping[str, Mapping[str, float]] = {
     "10,000 an hour": {},
     "1 million an hour": {"DeliveryConcurrency": 100, "SlowDeliveryConcurrency": 40},
@@ -52,7 +52,7 @@ def _with_noisy(**noisy: Any) -> Load:
 
 
 def all_scenarios() -> dict[str, Scenario]:
-    """The runs, by the names that results.json has them under."""
+    """The runs, by their names in results.json."""
     found = {f"{name}: defaults": Scenario(load) for name, load in LOADS.items()}
     found |= {
         f"{name}: recommended": Scenario(load, RECOMMENDED[name])
@@ -95,7 +95,7 @@ def all_scenarios() -> dict[str, Scenario]:
 
 
 def summary(result: Result) -> dict[str, Any]:
-    """The numbers of a run that the page shows."""
+    """The numbers of a run for the page."""
     return {
         "created": result.created,
         "ended": result.ended,

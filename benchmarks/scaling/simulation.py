@@ -5,11 +5,11 @@ Simulated: API Gateway's throttle, the ceiling of events of each workspace, the 
 executions, the events queue with its fan-out, both lanes with Lambda's scaling for a queue, SQS's fair
 queues and messages in flight, batches that take as long as their slowest attempt, the move to the slow lane
 after two seconds, permits, deferrals, holds, the breaker and its probes, retries in the queue and parked
-ones, backlogs, disabled webhooks, and the sweeper with the time that it has.
+ones, backlogs, disabled webhooks, and the sweeper with its time limit.
 
 The decisions are the engine's own code where that is pure: `retry.plan`, `Health`, `Traffic`, `lanes` and
-`sliding_window`, and its constants. `admission`, `worker`, `outcome` and `sweeper` call AWS, so their order
-of steps is written again here, in a few lines each. Not simulated: failures of AWS, throttled tables (see
+`sliding_window`, and its constants. `admission`, `worker`, `outcome` and `sweeper` call AWS, so their steps
+are repeated here in their order, in a few lines each. Not simulated: failures of AWS, throttled tables (see
 `limits`), duplicates, cold starts, webhooks with a rate limit, pull webhooks, and the ways in which AWS
 differs from this model of it.
 
@@ -111,7 +111,7 @@ class Simulation:
         heapq.heappush(self._heap, (at, next(self._order), action, arguments))
 
     def _tenant(self, source: Source, outcome: Outcome, number: int) -> Tenant:
-        """A tenant whose receivers have been used before: the lane and the breaker know them."""
+        """A tenant whose receivers were used before, so that the lane and the breaker know them."""
         tenant = Tenant(source, outcome)
         mix = source.receivers
         for index in range(source.webhooks):
@@ -214,7 +214,7 @@ class Simulation:
         self.most_concurrent = max(self.most_concurrent, self._concurrent())
 
     def _dispatch(self, lane: SqsMapping[Any], *, window_over: bool = False) -> None:
-        """Start invocations, as far as messages, pollers and the account's concurrency allow."""
+        """Start as many invocations as messages, pollers and the account's concurrency allow."""
         while (
             lane.queue.size
             and lane.busy < int(lane.allowed)
@@ -279,7 +279,7 @@ class Simulation:
         for webhook, own in attempts.items():
             if any(each.seconds > SLOW_AFTER_SECONDS for each in own):
                 self._at(self.now + SLOW_AFTER_SECONDS, self._mark_slow, webhook)
-        # Our own time counts before the attempts: most of it is the read, the admission and the claims.
+        # The engine's time counts before the attempts: it is mostly the read, the admission and the claims.
         overhead = self._times.deliver(len(batch))
         if permits is not None:
             overhead += 3 * self._times.call  # a permit, its return, and claims at the same time
@@ -295,7 +295,7 @@ class Simulation:
         return got
 
     def _defer(self, webhook: Webhook, deliveries: Iterable[Delivery]) -> list[Delivery]:
-        """As `admission.defer`."""
+        """Mirrors `admission.defer`."""
         crowded = self.slow.queue.in_flight > worker._MANY_IN_FLIGHT
         for delivery in deliveries:
             if crowded or delivery.receives > MAX_DEFERRALS:
@@ -308,7 +308,7 @@ class Simulation:
     def _admit(
         self, lane: SqsMapping[Delivery], webhook: Webhook, deliveries: Sequence[Delivery]
     ) -> Sequence[Delivery]:
-        """As `admission.admit`: the deliveries that are attempted now. The others are moved, held or
+        """Mirrors `admission.admit`: returns the deliveries to attempt now. The others are moved, held or
         cancelled.
         """
         if webhook.is_disabled:
@@ -358,7 +358,7 @@ class Simulation:
         return _Attempt(delivery, seconds, retry.Outcome(status_code=503 if failed else 200))
 
     def _mark_slow(self, webhook: Webhook) -> None:
-        """As `outcome.mark_slow` and `health_store.mark_slow`."""
+        """Mirrors `outcome.mark_slow` and `health_store.mark_slow`."""
         now, health = _ms(self.now), webhook.health
         webhook.health = replace(health, slow_at=now, slowdowns=health.slowdowns_with(now))
         if health.is_fast:
@@ -380,7 +380,7 @@ class Simulation:
             self._finish(webhook, own)
 
     def _record(self, lane: SqsMapping[Delivery], webhook: Webhook, done: _Attempt, *, ended: float) -> None:
-        """As `worker._on_success` and `worker._on_failure`."""
+        """Mirrors `worker._on_success` and `worker._on_failure`."""
         delivery = done.delivery
         if delivery.attempts:
             webhook.waiting -= 1
@@ -411,7 +411,7 @@ class Simulation:
                     self._disable(webhook)
 
     def _finish(self, webhook: Webhook, attempts: Sequence[_Attempt]) -> None:
-        """As `outcome.finish_batch`."""
+        """Mirrors `outcome.finish_batch`."""
         now, health = _ms(self.now), webhook.health
         timed_out = [each.outcome.error is retry.ErrorKind.TIMEOUT for each in attempts]
         timeouts, is_open = trailing_timeouts(timed_out), health.is_open(0)
@@ -467,7 +467,7 @@ class Simulation:
         setattr(outcome, how, getattr(outcome, how) + 1)
 
     def _disable(self, webhook: Webhook) -> None:
-        """The sweeper cancels what is held. What is in the queue is cancelled when it is received."""
+        """The sweeper cancels held deliveries. Those in the queue are cancelled when they are received."""
         webhook.is_disabled = True
 
     def _cancel_held(self, webhook: Webhook) -> None:
@@ -483,7 +483,7 @@ class Simulation:
         self._at(self.now + 1, self._tick)
 
     def _sweep(self) -> None:
-        """Queue what is due, as far as time allows: each delivery is one write, each webhook some reads."""
+        """Queue due deliveries, as far as time allows: each takes one write, and each webhook some reads."""
         self._at(self.now + SWEEP_SECONDS, self._sweep)
         call = self._times.call
         left = SWEEP_WORK_SECONDS
@@ -503,7 +503,7 @@ class Simulation:
         self._dispatch(self.fast)
 
     def _release(self, webhook: Webhook) -> int:
-        """As `sweeper._visit_webhook` and `requeue.free_capacity`. Returns how many were queued."""
+        """Mirrors `sweeper._visit_webhook` and `requeue.free_capacity`. Returns how many were queued."""
         now, health, limit = _ms(self.now), webhook.health, self.stack.max_waiting_per_webhook
         if health.is_open(0):
             count = 1 if health.probe_at <= now else 0
@@ -523,10 +523,10 @@ class Simulation:
             released += 1
         return released
 
-    # ── what is left ─────────────────────────────────────────────────────────────────────────────────
+    # ── results ──────────────────────────────────────────────────────────────────────────────────────
 
     def waiting_deliveries(self) -> dict[str, int]:
-        """The deliveries that have not ended, by where they are."""
+        """The number of deliveries that have not ended, by where they wait."""
         return {
             "fast lane": self.fast.queue.size,
             "slow lane": self.slow.queue.size,
@@ -537,7 +537,7 @@ class Simulation:
 
 
 class Result:
-    """What a run showed."""
+    """The results of a run."""
 
     def __init__(self, run: Simulation) -> None:
         self.load, self.stack, self.outcomes = run.load, run.stack, run.outcomes

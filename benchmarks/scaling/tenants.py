@@ -1,4 +1,4 @@
-"""What the simulation keeps for tenants, their webhooks and deliveries, and their results."""
+"""The simulation's state of tenants, their webhooks and deliveries, and their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from patchbay.receivers.lanes import Traffic
 @dataclass(slots=True, eq=False)
 class Webhook:
     """A webhook and what the health table knows about it. `mean` is the receiver's mean response time in
-    seconds; `dies_at` is when a receiver stops responding; None for one that does not.
+    seconds; `dies_at` is when the receiver stops responding; None for one that does not stop.
     """
 
     tenant: Tenant
@@ -40,7 +40,7 @@ class Tenant:
     permits: int = 0
 
     def is_slow(self, now: int) -> bool:
-        """Whether all its webhooks take the slow lane."""
+        """Whether all webhooks of the tenant use the slow lane."""
         traffic = Traffic(slow=frozenset(f"{at}#{id}" for id, at in self.slow.items()))
         return traffic.is_slow(now)
 
@@ -58,7 +58,7 @@ class Delivery:
 
 @dataclass
 class Outcome:
-    """What became of a source's events and deliveries. `latencies` are in seconds from publish to delivery,
+    """The outcome of a source's events and deliveries. `latencies` are in seconds from publish to delivery,
     to fast receivers, and `slow_latencies` to slow ones.
     """
 

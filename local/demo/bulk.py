@@ -1,7 +1,7 @@
-"""Thousands of events and their deliveries to one webhook, for lists that are long.
+"""Thousands of events and their deliveries to one webhook, for long lists.
 
-The rows are those of the product: its transitions make them, and its stores write them, in batches instead of
-one after another. Write them before the history, so that its roll-ups count them.
+The product's own transitions make the rows, and its stores write them, in batches instead of one by one.
+Write them before the history, so that its roll-ups count them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write(
     seed: int,
     say: Callable[[float, str], None],
 ) -> None:
-    """Write `count` events of the time from `start` to `end` (Unix milliseconds), each with a delivery to the
+    """Write `count` events between `start` and `end` (Unix milliseconds), each with a delivery to the
     webhook at `url`. Every fiftieth delivery has failed.
     """
     from patchbay.deliveries import store as deliveries
@@ -129,7 +129,7 @@ def _delivered(message: Any, attempt: StoredAttempt, at: int) -> Any:
 
 
 def _fail(message: Any, attempt: StoredAttempt, at: int) -> None:
-    """A delivery whose only attempt was refused for good, in the table and in the webhook's counters."""
+    """Record a permanent failure of the only attempt, in the table and in the webhook's counters."""
     from patchbay.deliveries import states, store
     from patchbay.deliveries.models import Status
     from patchbay.ids import webhook_key

@@ -1,7 +1,7 @@
 """Writes the sample history of the demo into a local stack: `.venv/bin/python -m local.demo.history`.
 
-Reads `Task` from stdin (pickle), and writes lines of progress to stdout: {"done": 0.42, "what": "…"}, and
-last what `write` returns. Everything goes through the product's own code, at the times of the history.
+Reads `Task` from stdin (pickle). Writes progress lines to stdout, {"done": 0.42, "what": "…"}, and then the
+result of `write`. Everything goes through the product's own code, at the times of the history.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ WEBHOOKS, KEYS = f"{INTEGRATIONS}/webhooks", f"{INTEGRATIONS}/api-keys"
 PORTAL, CONNECT = "/api/portal/sessions", "/api/connect/sessions"
 WORKSPACE, PLATFORM, PUBLISHER = "demo", "platform", "harvest-labs"
 MIN_HOURS = 8
-# The history that `make demo` writes. Of the CPU, an event with its deliveries takes about 20 ms, an hour
-# 150 ms, and all else 4 s; most of that in the emulator of DynamoDB.
+# The history that `make demo` writes. An event with its deliveries takes about 20 ms of CPU, an hour 150 ms,
+# and everything else 4 s; most of that is in the DynamoDB emulator.
 HOURS, EVENT_COUNT, SEED = 25, 320, 18
 
 
 @dataclass(frozen=True)
 class Amount:
-    """How much history: `events` over the last `hours`, and `rows` more events and deliveries of one webhook.
-    `now_ms` is when it ends.
+    """The amount of history: `events` over the last `hours`, and `rows` more events and deliveries of one
+    webhook. The history ends at `now_ms`.
     """
 
     now_ms: int
@@ -52,7 +52,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Task:
-    """What the program needs to know about a stack, and about the fakes."""
+    """The program's input: facts about a stack and the fakes."""
 
     amount: Amount
     state: Path
@@ -67,7 +67,7 @@ class Task:
 
 @dataclass
 class Ids:
-    """What the history made, by name."""
+    """The IDs of what the history created, by name."""
 
     webhooks: dict[str, str] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
@@ -88,7 +88,7 @@ Say = Callable[[float, str], None]
 
 
 class History:
-    """The story of a workspace. Each method is one thing that someone does."""
+    """The history of a workspace. Each method is one thing that someone does."""
 
     def __init__(self, product: Product, task: Task, say: Say) -> None:
         self._product, self._task, self._say = product, task, say
@@ -132,10 +132,10 @@ class History:
             say=self._say,
         )
 
-    # ── who does it ──────────────────────────────────────────────────────────────────────────────────
+    # ── users ────────────────────────────────────────────────────────────────────────────────────────
 
     def _as(self, number: int, line: str, body: Any = None) -> Any:
-        """A request of one of the people."""
+        """Send a request as one of the sample users."""
         person = world.PEOPLE[number]
         return self._product.user(line, body, subject=person.id, role=person.role)
 
@@ -157,11 +157,11 @@ class History:
     def _ago(
         self, action: Callable[[], object], *, days: float = 0, hours: float = 0, minutes: float = 0
     ) -> None:
-        """Do this so long before the end."""
+        """Schedule the action for this long before the end."""
         ago = days * DAY + hours * HOUR + minutes * MINUTE
         self._product.at(self._end - round(ago), action)
 
-    # ── what is there ────────────────────────────────────────────────────────────────────────────────
+    # ── resources ────────────────────────────────────────────────────────────────────────────────────
 
     def _plan_setup(self) -> None:
         self._ago(self._publish_for_others, days=24)
@@ -254,7 +254,7 @@ class History:
         self._ago(lambda: self._admin(f"PUT {INTEGRATIONS}/{ledger}/status", reason), days=5)
 
     def _connect(self) -> None:
-        """Connections in each state. The accounts of the provider decide what becomes of them."""
+        """Connections in each state, which depends on the provider's account."""
         ids = self._ids.integrations
         for integration, name, account in (
             ("Chirrup", "juniper", "acct_juniper"),
@@ -269,7 +269,7 @@ class History:
         self._admin(f"POST {INTEGRATIONS}/{ids['Inkwell Studio']}/connections", key)
 
     def _authorize(self, id: str, name: str | None, answer: dict[str, str], token: str = "") -> None:
-        """An OAuth flow with the provider's answer, of a member or of someone with a connect link."""
+        """Run an OAuth flow with the provider's answer, for a member or someone with a connect link."""
         token = token or self._product.token(world.PEOPLE[2].id, world.PEOPLE[2].role)
         start = {"redirectUri": f"{self._task.platform}/callback", **({"connectionId": name} if name else {})}
         flow = self._product.call(f"POST {INTEGRATIONS}/{id}/oauth/initiate", start, token=token)
@@ -323,7 +323,7 @@ class History:
         self._webhook(pull)
 
     def _plan_flows(self) -> None:
-        """Flows that run, stop at a filter and wait, and one that is off."""
+        """Flows that run, stop at a filter, or wait, and one that is off."""
         for days, name, text, event_type, steps, status in (
             (14, "Campaign recap", "To be finished.", "CAMPAIGN_COMPLETED", _recap, "INACTIVE"),
             (13, "Failed posts", "The team hears why.", "POST_FAILED", _warn, "ACTIVE"),
@@ -344,7 +344,7 @@ class History:
         return id
 
     def _offer_own(self) -> None:
-        """An integration of this workspace that is listed, and whose change waits for a review."""
+        """A listed integration of this workspace, with a change that awaits review."""
         body = {
             "name": "Loaf Locator",
             "type": _TYPES["hubspot"],
@@ -363,7 +363,7 @@ class History:
         self._admin(f"PUT {INTEGRATIONS}/{id}", change)
 
     def _change_things(self) -> None:
-        """What happens to webhooks and keys before the history begins."""
+        """Change webhooks and keys before the history begins."""
         webhooks, keys = self._ids.webhooks, self._ids.keys
         self._member(f"PUT {WEBHOOKS}/{webhooks['Old newsletter']}/status", {"status": "INACTIVE"})
         self._member(f"POST {WEBHOOKS}/{webhooks['Team chat']}/test")
@@ -398,10 +398,10 @@ class History:
             elif what == "revoked":
                 self._admin(f"DELETE {CONNECT}/{session['id']}")
 
-    # ── what happens ─────────────────────────────────────────────────────────────────────────────────
+    # ── events ───────────────────────────────────────────────────────────────────────────────────────
 
     def _plan_events(self) -> None:
-        """Events over the hours, more of them by day than by night. Some come as a batch."""
+        """Events over the hours, more during the day than at night. Some are published as a batch."""
         weights = [_activity(self._start + hour * HOUR) for hour in range(self._task.amount.hours)]
         left = self._task.amount.events
         while left:
@@ -433,7 +433,7 @@ class History:
         self._product.counts["events"] += 1
 
     def _plan_incidents(self) -> None:
-        """An outage that was recovered, a pause, replays, a retry by hand, and keys in use."""
+        """An outage with a recovery, a pause, replays, a manual retry, and keys in use."""
         ids = self._ids.webhooks
         fails_at, works_at = self._end - round(5.4 * HOUR), self._end - round(4.1 * HOUR)
         self._product.sender.outages.append(("good/storefront", fails_at, works_at))
@@ -517,7 +517,7 @@ class History:
             self._platform(f"PUT /api/actions/choices/{resource}", body)
 
     def _start_run(self, number: int) -> None:
-        """A run of an action, which the platform answers after some seconds; -1 stays without an answer."""
+        """Start a run of an action. The platform answers it after some seconds, but never answers run -1."""
         platform, action, given, output = world.run(number % 60)
         callback = f"{self._task.receivers}/good/{platform}/callback"
         body = {"input": given, "callbackUrl": callback}
@@ -537,13 +537,13 @@ class History:
     # ── schedules ────────────────────────────────────────────────────────────────────────────────────
 
     def _plan_schedules(self) -> None:
-        """What EventBridge Scheduler invokes. Sweeps and refreshes run less often than they would."""
+        """The invocations by EventBridge Scheduler, with fewer sweeps and refreshes than in a deployment."""
         invoke = self._product.invoke
         first = self._start // HOUR * HOUR
         for hour in range(self._task.amount.hours + 1):
             at = first + hour * HOUR
             self._product.at(at + 16 * MINUTE, lambda: invoke("RollUpStatsFunction"))
-            # Often at first, so that the account whose renewals fail has failed for long enough.
+            # Frequent at first, so that the account whose refreshes fail has failed for long enough.
             for minute in (7, 9, 14, 25, 46) if hour < 2 else (7,) if hour % 2 == 0 else ():
                 self._product.at(at + minute * MINUTE, lambda: invoke("RefreshConnectionsFunction"))
             self._product.at(at + 44 * MINUTE, self._sweep)
@@ -599,13 +599,13 @@ def _public_client(service: str) -> dict[str, Any]:
 
 
 def _activity(at: int) -> float:
-    """How much happens around a time: most at two in the afternoon, least at two in the night (UTC)."""
+    """The level of activity at a time: highest at 14:00, lowest at 02:00 (UTC)."""
     hour = at % DAY / HOUR
     return 0.18 + (1 + math.cos((hour - 14) / 24 * 2 * math.pi)) ** 1.6
 
 
 def write(task: Task, say: Say) -> dict[str, Any]:
-    """Write the history. Returns how much it has, and the API key that publishes."""
+    """Write the history. Returns its counts, and the API key that publishes."""
     with direct.environment(task.environment):
         product = Product(
             task.api,

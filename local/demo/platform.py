@@ -1,8 +1,8 @@
-"""The fake platform, Postloom: a product for social media that embeds the console of Patchbay.
+"""The fake platform, Postloom: a social media product that embeds the Patchbay console.
 
-It does what a platform's own backend does: it knows who its user is, asks Patchbay for a portal session with
-a token of that user, and gives the page the link for its iframe. Everyone on this machine can reach the port,
-so the page's address has a key, in the fragment.
+It does what a platform's backend does: it identifies its user, requests a portal session from Patchbay with
+that user's token, and gives the page the link for its iframe. Every user of this machine can reach the port,
+so the page's address has a key in its fragment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EXPIRES = 3_600
 
 @dataclass
 class Platform:
-    """The platform at a port, for a workspace of the stack at `stack_url`, which is known when that runs."""
+    """The platform on a port, for a workspace of the stack. `stack_url` is known once the stack runs."""
 
     port: int
     state: Path
@@ -79,7 +79,7 @@ class Platform:
         return f"{person.name} · {person.role}"
 
     async def _session(self, request: Request) -> Page:
-        """A portal session for the user who is signed in. The page gets nothing but its link."""
+        """A portal session for the signed-in user. The page gets only its link."""
         wanted = _read(request.body)
         person = next((each for each in world.PEOPLE if each.id == wanted.get("person")), None)
         scheme = wanted.get("colorScheme", "auto")

@@ -1,13 +1,13 @@
-"""The product in this process: handlers and workers on the tables of a local stack, with a clock that moves.
+"""The product in this process: handlers and workers on the tables of a local stack, with a simulated clock.
 
     product = Product(api, functions, "demo", start_ms, seed=18)
     product.at(start_ms + 60_000, lambda: product.owner("POST /api/events", {…}))
     product.run(now_ms)
 
-DynamoDB and KMS are those of the stack. Queues are in memory, because their messages wait by the moved clock.
-Requests to receivers are answered by `receivers.reply`, with the latency that they would have. IDs and jitter
-come from a seeded generator, so a run with the same seed and times writes the same; secrets, keys and tokens
-stay random.
+DynamoDB and KMS are those of the stack. Queues are in memory, because their delays use the simulated clock.
+`receivers.reply` answers requests to receivers, with the latency that they would have. IDs and jitter come
+from a seeded generator, so a run with the same seed and times writes the same data, except for secrets, keys
+and tokens, which stay random.
 
 Create it before patchbay is imported: modules keep generators that they make at import.
 """
@@ -20,7 +20,7 @@ import itertools
 import json
 import logging
 import random
-import secrets  # before the generators are replaced: it keeps the system's, for secrets
+import secrets  # imported before the generators are replaced, so that secrets use the system's generator
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -34,12 +34,12 @@ from local.demo import receivers
 from local.template import Function
 
 MAX_BATCH = 10
-VISIBILITY_MS = 180_000  # of a message that a worker returned without a time
+VISIBILITY_MS = 180_000  # of a message that a worker returned without a delay
 _CONTEXT = SimpleNamespace(
     get_remaining_time_in_millis=lambda: 600_000, aws_request_id="demo", function_name="demo"
 )
 
-# How long the current attempt has taken: its task continues at a later time than those beside it.
+# The duration of the current attempt: its task continues at a later time than concurrent tasks.
 _elapsed_ms: ContextVar[int] = ContextVar("elapsed_ms", default=0)
 
 
@@ -76,10 +76,10 @@ class Queue:
 
 
 class Sender:
-    """Replaces the product's sender of webhooks. It answers at once, and says how long the answer took."""
+    """Replaces the product's webhook sender. It answers immediately, and reports a simulated latency."""
 
     def __init__(self, seed: int) -> None:
-        self.outages: list[tuple[str, int, int]] = []  # a part of the URL, from and to
+        self.outages: list[tuple[str, int, int]] = []  # (part of the URL, start, end)
         self.attempts = 0
         self._seed = seed
 
@@ -154,11 +154,11 @@ class Product:
         return self.clock.now
 
     def at(self, ms: int, action: Callable[[], object]) -> None:
-        """Do this at a time. Actions of the same time keep their order."""
+        """Schedule an action. Actions at the same time keep their order."""
         heapq.heappush(self._actions, (ms, next(self._order), action))
 
     def run(self, until: int) -> None:
-        """Let time pass: do what is due, and invoke workers with the messages that are visible."""
+        """Advance the clock: run due actions, and invoke workers with the visible messages."""
         while True:
             action_at = self._actions[0][0] if self._actions else until + 1
             url, visible_at = self._next_message()
@@ -170,7 +170,7 @@ class Product:
             else:
                 self.clock.now = max(self.clock.now, action_at)
                 heapq.heappop(self._actions)[2]()
-                self.clock.now += 1  # IDs of the same millisecond have no order
+                self.clock.now += 1  # IDs from the same millisecond have no order
         self.clock.now = max(self.clock.now, until)
 
     def _next_message(self) -> tuple[str, int]:
@@ -199,7 +199,7 @@ class Product:
         return json.loads(text) if text else None
 
     def answer(self, line: str, body: Any = None, *, token: str) -> tuple[int, str]:
-        """Send a request, whatever its response."""
+        """Send a request, and return the status and the text of its response."""
         self.counts["requests"] += 1
         headers = {"content-type": "application/json", "host": "127.0.0.1", "user-agent": "demo"}
         if token:
@@ -223,7 +223,7 @@ class Product:
     # ── queues ───────────────────────────────────────────────────────────────────────────────────────
 
     def _deliver(self, url: str) -> None:
-        """Invoke a queue's worker with the messages that are visible."""
+        """Invoke a queue's worker with the visible messages."""
         queue, records = self._queues[url], list[dict[str, Any]]()
         while queue.waiting and queue.waiting[0][0] <= self.clock.now and len(records) < MAX_BATCH:
             record = heapq.heappop(queue.waiting)[2]
@@ -269,7 +269,7 @@ class Product:
             self._queues[url].put(number, self.clock.now + delay_seconds * 1000 + 20, record)
 
     def send_left(self) -> int:
-        """Send what still waits to the queues of the stack, and return how many messages that were."""
+        """Send the remaining messages to the queues of the stack, and return their number."""
         from patchbay.queues import MAX_DELAY_SECONDS
 
         sent = 0
@@ -282,14 +282,14 @@ class Product:
                 sent += 1
         return sent
 
-    # ── the seams ────────────────────────────────────────────────────────────────────────────────────
+    # ── replacements ─────────────────────────────────────────────────────────────────────────────────
 
     def _install(self, seed: int) -> None:
         """Replace time, randomness, queues and receivers in the modules of the product."""
         assert secrets.SystemRandom is not random.Random
         generator = random.Random(seed)
         random.SystemRandom = lambda: generator  # type: ignore[assignment,misc]
-        # All modules that keep a generator are imported by the workers and the connections.
+        # These functions import all modules that keep a generator.
         for name in ("Deliver", "FanOut", "RefreshConnections", "RunFlows"):
             direct.handler_of(self._functions[f"{name}Function"])
         from patchbay import aws, aws_http, clock, ids
@@ -305,7 +305,7 @@ class Product:
             return self._call(service, operation, params)
 
         def simulated_sender() -> Sender:
-            # One thread, so that the order of what it does is the same in every run.
+            # One thread, so that it does everything in the same order in every run.
             asyncio.get_running_loop().set_default_executor(threads)
             return self.sender
 
@@ -316,10 +316,10 @@ class Product:
             (key_models, "datetime", SimpleNamespace(now=self.clock.datetime)),
             (aws, "call", call),
             (attempt, "sender", simulated_sender),
-            # A machine that is busy with other things must not end the history.
+            # A busy machine must not make the history fail.
             (aws_http, "_CONNECT_SECONDS", 10),
             (aws_http, "_RESPONSE_SECONDS", 60),
-            # Events are minutes apart. A change of the webhooks still replaces what is cached.
+            # Events are minutes apart. A change to the webhooks still replaces the cached ones.
             (matching, "_CACHE_MS", 86_400_000),
         ):
             setattr(module, name, value)

@@ -1,17 +1,17 @@
-"""A fake OAuth provider, with a page to approve or deny. Its address has the name of a sample service.
+"""A fake OAuth provider, with a page to approve or deny. Its address contains the name of a sample service.
 
     /<service>/authorize     the page
     /<service>/token         codes and refresh tokens, each of which works once
     /<service>/revoke        RFC 7009
     /<service>/userinfo      the account of an access token
-    /<service>/api/…         an API that repeats what it was sent, for requests with an access token
+    /<service>/api/…         an API that echoes requests that have an access token
 
-The user chooses one of the ACCOUNTS. What becomes of the access depends on the account:
+The user chooses one of the ACCOUNTS. The account determines how its access behaves:
 
     lasts      the access token ends after an hour, and can be refreshed
     brief      the access token ends after two minutes, and can be refreshed
-    ends       the first refresh is refused: the user has to connect again
-    stumbles   refreshes get an error of the server
+    ends       the first refresh is refused, so the user has to connect again
+    stumbles   refreshes get a server error
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from local.pages import Page, Refusal, Request
 ASSETS = Path(__file__).with_name("assets")
 SECONDS = {"lasts": 3_600, "brief": 120, "ends": 900, "stumbles": 900}
 _CODE_SECONDS = 60
-# The code of an account without a visit of the page, for the history.
+# The code of an account without a visit to the page, for the history.
 _DIRECT = "direct"
 # Not parsed with urlsplit, which is lenient: a browser may see a different host.
 _ON_THIS_MACHINE = re.compile(r"http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?([/?][!-~]*)?")
@@ -42,7 +42,7 @@ _ON_THIS_MACHINE = re.compile(r"http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?([/
 
 @dataclass(frozen=True)
 class Account:
-    """An account at a service, and what becomes of the access to it."""
+    """An account at a service, and how access to it behaves."""
 
     id: str
     label: str
@@ -133,7 +133,7 @@ class Provider:
         return pages.file(
             ASSETS / "authorize.html",
             values,
-            # The redirects that answer the form lead to the client, which may have opened this window.
+            # The response to the form redirects to the client, which may have opened this window.
             policy={"form-action": "'self' http://127.0.0.1:* http://localhost:*"},
             headers={"cross-origin-opener-policy": "unsafe-none"},
         )
@@ -232,12 +232,12 @@ class Provider:
 
 
 def direct_code(account_id: str) -> str:
-    """The code for an account whose user needs no page."""
+    """The authorization code for an account, without a visit to the page."""
     return f"{_DIRECT}:{account_id}"
 
 
 def _check_redirect(uri: str) -> str:
-    """The URI, unless it leads away from this machine: then this page would redirect anyone anywhere."""
+    """The URI. Refuses one that leads away from this machine, because that would be an open redirect."""
     if not _ON_THIS_MACHINE.fullmatch(uri):
         raise Refusal(400, "redirect_uri must be on this machine.")
     return uri

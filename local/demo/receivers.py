@@ -1,15 +1,15 @@
 """Receivers of webhooks. The first part of a URL's path says how the receiver behaves:
 
     good      answers 200 after some milliseconds
-    flaky     answers 500 to every fifth request, more or less
+    flaky     answers 500 to about every fifth request
     slow      answers 200 after three seconds
     busy      answers 429 with Retry-After to every fourth request
     strict    answers 422 to posts on some networks
-    gone      answers 410, always
-    odd       answers 200 with a page of HTML, as a proxy in front of a receiver does
+    gone      always answers 410
+    odd       answers 200 with an HTML page, as a proxy in front of a receiver does
     down      refuses connections, at DOWN_URL
 
-What a receiver answers depends only on the request, so the history and the running receivers agree.
+A receiver's answer depends only on the request, so the history and the running receivers agree.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from local.asgi import read_body, respond
 
 BEHAVIORS = ("good", "flaky", "slow", "busy", "strict", "gone", "odd")
-# The lowest port that a webhook may have. IANA has reserved it, and systems do not choose it for others.
+# The lowest port that a webhook may have. IANA has reserved it, and systems do not assign it to programs.
 DOWN_URL = "http://127.0.0.1:1024/down"
 MAX_BODY = 1024 * 1024
 _JSON = "application/json"
@@ -41,7 +41,7 @@ _ODD_PAGE = """<!doctype html>
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, and the milliseconds that it takes."""
+    """An answer, and its latency in milliseconds."""
 
     status: int
     ms: int
@@ -55,8 +55,8 @@ OUTAGE = Reply(
 
 
 def reply(url: str, key: str, body: bytes) -> Reply | None:
-    """The answer to a request, or None for a connection that is refused. `key` identifies the request among
-    all others.
+    """The answer to a request, or None for a refused connection. `key` identifies the request among all
+    others.
     """
     if url.startswith(DOWN_URL):
         return None
@@ -88,7 +88,7 @@ def reply(url: str, key: str, body: bytes) -> Reply | None:
 
 
 def _latency(random: Random) -> int:
-    """Milliseconds, most of them below a hundred and some of them far above."""
+    """A latency in milliseconds: usually below a hundred, and sometimes far above."""
     return min(round(random.lognormvariate(4.0, 0.55)) + 8, 1_900)
 
 

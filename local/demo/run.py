@@ -40,7 +40,7 @@ _FUNCTIONS_OF_QUEUES = {
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `make demo`. `per_minute` is the rate of the traffic after the history; 0 is
+    """The options of `make demo`. `per_minute` is the rate of the traffic after the history; 0 means
     none.
     """
 
@@ -53,7 +53,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Fakes:
-    """The fakes that run, by their addresses."""
+    """The running fakes, with their addresses."""
 
     platform: Platform
     provider: str
@@ -72,7 +72,7 @@ async def serve(options: Options, logs: Logs) -> None:
         _empty(state)
     secret, started = jwt_secret(state), time.monotonic()
     background: set[asyncio.Task[Any]] = set()
-    # The lock of the stack is taken below, in run.serve: in between, only the fakes start.
+    # run.serve takes the lock of the stack, below. Before that, only the fakes start.
     async with _fakes(options, secret) as fakes:
         publisher = ""
 
@@ -110,7 +110,7 @@ async def serve(options: Options, logs: Logs) -> None:
 
 
 def _empty(state: Path) -> None:
-    """Delete the demo before this one. Raises Problem if the folder has anything else."""
+    """Delete the previous demo. Raises Problem if the folder has anything else."""
     there = [path for path in state.iterdir() if path.name not in ("lock", "run.log")]
     if there and not (state / MARK).exists() and state != DEFAULT_STATE:
         raise Problem(f"{state} is not empty and has no demo: set STATE_DIR to another folder")
@@ -162,7 +162,7 @@ def task_for(
     provider: str,
     receivers: str,
 ) -> Task:
-    """The task of writing a history into a stack. The fakes are URLs."""
+    """The task of writing a history into a stack. The fakes are given as URLs."""
     functions = template.functions()
     return Task(
         amount,
@@ -217,7 +217,7 @@ async def write_history(task: Task, say: Say) -> dict[str, Any]:
 
 
 def _progress(logs: Logs) -> Say:
-    """Shows how far something is: a line that changes on a terminal, or a few lines elsewhere."""
+    """Shows progress: one line that changes on a terminal, a few lines elsewhere."""
     shown = -1
 
     def say(done: float, what: str) -> None:
@@ -254,7 +254,7 @@ def _welcome(fakes: Fakes, console: str, workspace: str) -> str:
 
 
 def _describe(state: Path, fakes: Fakes) -> None:
-    """Write where the fakes are, for tests. The addresses have keys, so only the owner can read it."""
+    """Write the fakes' addresses to a file, for tests. They have keys, so only the owner can read it."""
     path = state / MARK
     path.touch(mode=0o600)
     path.chmod(0o600)
@@ -267,6 +267,6 @@ def _describe(state: Path, fakes: Fakes) -> None:
 
 
 def _has_browser() -> bool:
-    """Whether there is a browser with windows; one in the terminal would take it over."""
+    """Whether a graphical browser exists. A browser in the terminal would take the terminal over."""
     has_windows = sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
     return has_windows and sys.stdout.isatty() and not os.environ.get("CI")

@@ -5,7 +5,7 @@ with demo(tmp_path, rows=10_000, now_ms=NOW) as d:
     page.goto(d.link("viewer"))    # the console alone
     d.stack.token("demo", role="member")
 
-The history is the same for the same amounts, seed and end, but for secrets, tokens and ports.
+The same amounts, seed and end give the same history, except for secrets, tokens and ports.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from local.demo.history import WORKSPACE, Amount
 from local.demo.run import MARK, task_for, write_history
 from local.testing import RunningStack, stack
 
-# What a test needs is written in a few seconds.
+# Enough for a test, and written in a few seconds.
 HOURS, EVENTS = 8, 60
 
 
@@ -78,7 +78,7 @@ def demo(
 def seed(
     running: RunningStack, *, platform: str, provider: str, receivers: str, amount: Amount | None = None
 ) -> dict[str, Any]:
-    """Write a history into a running stack, whose schedules and workers also run meanwhile. The fakes are
+    """Write a history into a running stack, while its schedules and workers run too. The fakes are given as
     URLs; the provider must run. Returns what was written, in `counts`.
     """
     task = task_for(

@@ -21,7 +21,7 @@ _RUN_EVERY = 12  # events
 
 @dataclass(frozen=True)
 class Traffic:
-    """What happens in a workspace of the stack at `url`. `publisher` is the API key that publishes."""
+    """The traffic in a workspace of the stack at `url`. `publisher` is the API key that publishes."""
 
     url: str
     state: Path
@@ -31,7 +31,7 @@ class Traffic:
     random: Random = field(default_factory=Random)
 
     async def run(self, per_minute: float) -> None:
-        """Publish events, until cancelled. What fails is left out, because the stack may be reloading its
+        """Publish events until cancelled. Failures are ignored, because the stack may be reloading its
         code; its log has every request.
         """
         async with httpx.AsyncClient(base_url=self.url, timeout=30, trust_env=False) as http:
@@ -48,7 +48,7 @@ class Traffic:
         (await http.post("/api/events", json=body, headers=_bearer(self.publisher))).raise_for_status()
 
     async def _run_action(self, http: httpx.AsyncClient, number: int) -> None:
-        """A run as an automation starts it, and the platform's answer some seconds later."""
+        """Start a run as an automation does, and send the platform's answer some seconds later."""
         platform, action, given, output = world.run(number)
         body = {"input": given, "callbackUrl": f"{self.receivers}/good/{platform}/callback"}
         member = token.mint(self.state, self.workspace, role="member", subject=platform, hours=0.1)

@@ -95,7 +95,7 @@ FAILURES = (
     ("account_disconnected", "The account's access ended. Connect it again.", False),
     ("network_unavailable", "The network did not answer within 30 seconds.", True),
 )
-# How often each type of event happens, in relation to the others.
+# How often each type of event happens, relative to the others.
 WEIGHTS = {
     "MENTION_RECEIVED": 30,
     "MESSAGE_RECEIVED": 24,
@@ -112,7 +112,7 @@ WEIGHTS = {
 
 
 def iso(ms: float) -> str:
-    """Unix milliseconds as the API writes a time."""
+    """Format Unix milliseconds as the API writes a time."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

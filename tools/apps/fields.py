@@ -1,4 +1,4 @@
-"""What the generators of the apps share: the fields of a schema, for forms and lists of outputs."""
+"""Shared by the generators of the apps: the fields of a schema, for forms and lists of outputs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Makes the pages of the API reference of openapi.json: one for each tag.
+"""Generates the pages of the API reference from openapi.json: one for each tag.
 
-They are Markdown, so that the site's search, llms.txt and people who read the copies have the whole API.
+They are Markdown, so that the site's search, llms.txt and readers of the copies have the whole API.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-# Payloads of webhooks have a page of their own, which `make derived` writes.
+# Payloads of webhooks have their own page, which `make derived` writes.
 _LEFT_OUT = {"Event payloads"}
 _METHODS = ("get", "post", "put", "patch", "delete")
-# How deep the fields of objects in objects are listed.
+# The depth to which the fields of nested objects are listed.
 _DEPTH = 3
 
 Schema = Mapping[str, Any]
 
 
 def render(path: Path) -> dict[str, str]:
-    """Return the text of each page by its file's name."""
+    """Return the text of each page by its file name."""
     document = Document(json.loads(path.read_text()))
     return {f"{slug(tag['name'])}.md": document.page(tag) for tag in document.tags()}
 

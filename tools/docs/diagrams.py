@@ -1,6 +1,6 @@
-"""Renders the Mermaid diagrams of the documentation as SVG, in Chromium, with no request to another machine.
+"""Renders the Mermaid diagrams of the documentation as SVG, in Chromium, without requests to other machines.
 
-The results are in .tools/diagrams, named by a hash of everything that they depend on. Each diagram has two
+The results are in .tools/diagrams, named after a hash of everything that they depend on. Each diagram has two
 drawings: for the light and the dark palette of the site.
 """
 
@@ -71,7 +71,7 @@ body { font-family: "Inter"; }
 </style>
 <p>Text that loads the font: <b>bold</b></p>"""
 
-# Labels cover the lines that they are on. No shadows.
+# Labels cover the lines below them. No shadows.
 _STYLE = """
 .edgeLabel rect, .edgeLabel .background { opacity: 1; }
 .messageText { paint-order: stroke; stroke: BACKGROUND !important; stroke-width: 8px; }
@@ -98,7 +98,7 @@ _RENDER = """async ([id, source, theme, dark]) => {
 
 
 class BadDiagram(Exception):
-    """Mermaid cannot draw a diagram. The message has Mermaid's own, and the source."""
+    """Mermaid cannot draw a diagram. The message contains Mermaid's message and the source."""
 
 
 def render(sources: Iterable[str], chromium: str | None) -> dict[str, dict[str, str]]:

@@ -1,7 +1,7 @@
-"""What MkDocs does for this site beyond Material: see `hooks` in mkdocs.yml.
+"""The MkDocs hooks of this site, beyond Material: see `hooks` in mkdocs.yml.
 
 - Draws the Mermaid diagrams at build time.
-- Adds the pages of the API reference, which `api_pages` makes of openapi.json, and the changelog.
+- Adds the pages of the API reference, which `api_pages` generates from openapi.json, and the changelog.
 - Links files of the repository that are not pages.
 - Writes a Markdown copy of each page, llms.txt and llms-full.txt.
 """
@@ -26,7 +26,7 @@ from tools.docs import api_pages, diagrams  # noqa: E402
 
 FENCE = re.compile(r"^( *)```mermaid\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 WIDTH = re.compile(r"max-width: ([\d.]+px)")
-# What only the tests use: what they do with a block, and hidden blocks, such as those that wait.
+# What only the tests use: instructions for a block, and hidden blocks, such as those that wait.
 DIRECTIVE = re.compile(r"^ *<!--(?: test: .*? |\n *```.*?)-->\n+", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 FONTS = {

@@ -1,6 +1,6 @@
-"""Provides what runs the examples of the documentation: `make need-languages`.
+"""Provides the programs that run the documentation's examples: `make need-languages`.
 
-As root on Debian, it installs what is missing.
+As root on Debian, it installs missing ones.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 
 from tools import debian
 
-# A program that the examples need, and Debian's package with it.
+# Each program that the examples need, with the Debian package that contains it.
 PACKAGES = {"jq": "jq", "go": "golang-go", "javac": "default-jdk-headless", "ruby": "ruby", "php": "php-cli"}
 
 

@@ -1,4 +1,4 @@
-"""Writes the reference pages that repeat what the code says. `make derived`.
+"""Writes the reference pages that are generated from the code. `make derived`.
 
 Errors come from `patchbay.errors`, scopes and roles from `patchbay.auth.scopes` and openapi.json, event
 types from the catalogue, and the configuration from template.yaml.

@@ -1,7 +1,7 @@
 """Writes the generated parts of the reference of the SDKs and of the command line. `make derived`.
 
 The methods come from openapi.json, and the commands from the command line itself. Each part is between
-markers in its page, see `tools.page`.
+markers in its page; see `tools.page`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def pages() -> dict[str, str]:
 def _methods(
     document: Document, spelled: Callable[[str], str], call: Callable[[Operation], str]
 ) -> Iterator[str]:
-    """A table of the methods of each group. `spelled` is how the language writes a name."""
+    """A table of the methods of each group. `spelled` writes a name in the language's style."""
     links = _links()
     groups: dict[str, list[Operation]] = {}
     for operation in document.operations():
@@ -74,7 +74,7 @@ def _typescript_call(operation: Operation) -> str:
 
 
 def _arguments(given: list[str], named: tuple[Field, ...] | list[Field]) -> str:
-    """The arguments that a call needs, and `…` if it takes others."""
+    """The required arguments of a call, and `…` if it takes others."""
     return ", ".join(given + ["…"] * any(not field.required for field in named))
 
 

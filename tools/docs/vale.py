@@ -1,6 +1,6 @@
 """Builds Vale, the linter of prose, from its Go module: `.venv/bin/python -m tools.docs.vale`.
 
-Vale is no package of PyPI or npm that holds its program. `vale/go.sum` has the hashes of all modules.
+No package on PyPI or npm contains Vale's program. `vale/go.sum` has the hashes of all modules.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Runs tests on DynamoDB Local and ElasticMQ instead of moto and ministack: `make test-engines`.
 
-ELASTICMQ tells the tests the folder of its jars: it has one account only, so each worker of pytest and each
-local stack starts its own. All share one DynamoDB Local, which keeps the tables of each access key apart. The
-local stacks use one access key, and each of their tests a workspace of its own.
+ELASTICMQ tells the tests the folder of ElasticMQ's jars. ElasticMQ has only one account, so each pytest
+worker and each local stack starts its own. All share one DynamoDB Local, which separates the tables of each
+access key. The local stacks use one access key, and each of their tests has its own workspace.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def running(folder: Path, version: int) -> Iterator[str]:
 
 
 def tables(url: str, access_key: str) -> list[str]:
-    """The tables of an access key: DynamoDB Local keeps those of each access key apart."""
+    """The tables of an access key: DynamoDB Local separates the tables of each access key."""
     dynamodb: Any = boto3.client(
         "dynamodb",
         endpoint_url=url,

@@ -19,7 +19,7 @@ PROGRAM = java.Program(
     version="1.7.1",
     sums=Path(__file__).with_name("elasticmq.sha256"),
 )
-# Tests have few messages, and each of their workers an ElasticMQ of its own.
+# Tests have few messages, and each of their workers has its own ElasticMQ.
 MEMORY = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 

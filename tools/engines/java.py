@@ -1,7 +1,7 @@
 """Java programs from Maven Central: what they need, their download, and their process.
 
-Each file of a download has the SHA-256 that the program's `.sha256` file has, and there are no others. For a
-new version, write the file with `sha256sum *` in a folder that Maven made.
+A download has exactly the files in the program's `.sha256` file, with the SHA-256 given there. For a new
+version, write that file with `sha256sum *` in a folder that Maven made.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def say(message: str) -> None:
 
 
 def version() -> int:
-    """Return the major version of Java. On Debian, root gets one installed if none runs. Raises `Problem` if
+    """Return the major version of Java. As root on Debian, installs one if none runs. Raises `Problem` if
     there is none, or it is too old.
     """
     found, reason = _runs("java"), ""
@@ -83,7 +83,7 @@ def version() -> int:
 
 
 def _install() -> str:
-    """Install Java and Maven where that is possible. Returns why it is not, or an empty string."""
+    """Install Java and Maven if possible. Returns why it is not possible, or an empty string."""
     try:
         debian.install(["maven"], "Java and Maven", seconds=60)  # Maven's package needs Java's
     except debian.Unavailable as reason:
@@ -163,8 +163,8 @@ def free_port() -> int:
 def running(
     name: str, command: Sequence[str], folder: Path, is_ready: Callable[[], object]
 ) -> Iterator[Path]:
-    """Run a program during the block, from when `is_ready` no longer raises. Yields the file of its output,
-    which is in the folder. Raises `Problem` if it does not start.
+    """Run a program during the block, which starts when `is_ready` no longer raises. Yields the file of its
+    output, which is in the folder. Raises `Problem` if it does not start.
     """
     log = folder / "log"
     with log.open("wb") as output:

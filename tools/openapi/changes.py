@@ -1,8 +1,8 @@
-"""Lists what changed between two documents: `make api-changes BASE=`, with a revision of git.
+"""Lists the changes between two documents: `make api-changes BASE=`, with a Git revision.
 
 Exits with 1 if a change breaks clients, by the rules of docs/reference/versioning.md: a request that was
-valid must stay valid, and a response must still have what it had. (oasdiff, which does the same, is a program
-in Go; the packages for Node and Python do not know OpenAPI 3.1.)
+valid must stay valid, and a response must still have what it had. (oasdiff, which does the same, is a Go
+program; the packages for Node and Python do not support OpenAPI 3.1.)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from local.settings import ROOT
 
 Json = dict[str, Any]
 
-# Keywords whose larger value allows less, and those whose smaller value does.
+# Keywords for which a larger value allows less, and those for which a smaller value does.
 _LOWER_BOUNDS = ("minimum", "minLength", "minItems", "minProperties")
 _UPPER_BOUNDS = ("maximum", "maxLength", "maxItems", "maxProperties")
 

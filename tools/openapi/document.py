@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"
 PROBLEM_TYPE = "application/problem+json"
-# What every request can meet, whatever the operation: one response for all of them.
+# Statuses that any operation can return. All operations share the response of each.
 _SHARED_STATUSES = {400, 401, 403, 413, 429, 500}
 _LINK_SCHEME = "connectLink"
 _LOCATIONS = ("schemas", "responses", "parameters", "headers", "securitySchemes")
@@ -244,7 +244,7 @@ def _response_examples(id: str, status: int, models: Sequence[Model], examples: 
 
 
 def _answer_text(status: int, models: Sequence[Model]) -> str:
-    """The status in words, and what the model says about itself."""
+    """The status in words, and the model's own description."""
     said = inspect.cleandoc(models[0].__doc__ or "").split("\n\n")[0].replace("\n", " ")
     return said if models[0].__module__.startswith("patchbay.") and said else TEXTS["statuses"][str(status)]
 

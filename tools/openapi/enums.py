@@ -1,4 +1,4 @@
-"""Names for the enums of fields and parameters, so that each notion is one type for generators of code."""
+"""Names for the enums of fields and parameters, so that each concept is one type for code generators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tools.openapi.schemas import PREFIX
 
 Json = dict[str, Any]
 
-# What tells the variants of a resource's model apart: `WebhookDetail.status` is `WebhookStatus`.
+# What distinguishes the variants of a resource's model: `WebhookDetail.status` is `WebhookStatus`.
 _VARIANTS = re.compile(r"^(Create|Update|Set)(?=[A-Z])|(WithSecret|Detail|Summary|Input)$")
 
 
@@ -39,7 +39,7 @@ def _is_enum(schema: Json) -> bool:
 
 
 def _name(schemas: dict[str, Json], content: Json, base: str, field: str) -> None:
-    """Name a field's enum after the model and the field. One with other values than the name's stays."""
+    """Name a field's enum after the model and the field. One whose values differ from the name's stays."""
     suffix = field[0].upper() + field[1:]
     name = base if base.endswith(suffix) else base + suffix
     known = schemas.setdefault(name, {"type": "string", "enum": content["enum"]})

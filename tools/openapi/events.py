@@ -1,4 +1,4 @@
-"""The `webhooks` of the document: what receivers get for each event type of the catalogue."""
+"""The `webhooks` of the document: the requests to receivers for each event type of the catalogue."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def schemas() -> dict[str, Json]:
 
 
 def _untitled(schema: Any) -> Any:
-    """Without titles, which generators would take for names of types, and with null outside of enums."""
+    """The schema without titles, which generators would use as type names, and with null outside of enums."""
     if isinstance(schema, list):
         return [_untitled(each) for each in schema]
     if not isinstance(schema, dict):

@@ -1,7 +1,7 @@
 """The recorded examples: `examples.json`, which `make examples` writes from a run of tests/tour.py.
 
 For each operation it has the values of the path's variables, a request's body, the body of each response, and
-of each problem. `tests/recorded.py` makes IDs, times and secrets in them the same for every recording.
+of each problem. `tests/recorded.py` makes their IDs, times and secrets the same in every recording.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The links of responses: which operations take what a response has, and where it goes.
+"""The links of responses: the operations that take values of a response, and where they take them.
 https://spec.openapis.org/oas/v3.1.0#link-object
 
-Two rules derive them. The parent of `/{…}` is a collection: what it creates or lists leads to the operations
-of the item. The ID of a new resource, or of one in a list elsewhere, leads to the operations of its kind's
-collection, and to the lists that it filters. What no path or type shows is in `_ITEMS` and `_BODIES`.
+Two rules derive them. The parent of `/{…}` is a collection: what it creates or lists links to the operations
+of the item. The ID of a new resource, or of one in a list elsewhere, links to the operations of its kind's
+collection, and to the lists that it filters. Links that no path or type shows are in `_ITEMS` and `_BODIES`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Value(NamedTuple):
 
 
 def links_of(source: Operation, model: Model, operations: Sequence[Operation]) -> Json:
-    """The links of a successful response, by the ID of the operation that each leads to."""
+    """The links of a successful response, by the ID of the target operation."""
     values = _values(model)
     found: Json = {}
     for target in _targets(source, model, values, operations):
@@ -66,8 +66,8 @@ def links_of(source: Operation, model: Model, operations: Sequence[Operation]) -
 def _targets(
     source: Operation, model: Model, values: Mapping[str, Value], operations: Sequence[Operation]
 ) -> list[Operation]:
-    """The operations of the item that the response has. A list that also creates its items leaves changes to
-    what it created.
+    """The operations of the item in the response. A list whose path also creates items links only to reads:
+    the response of the creation has the links to changes.
     """
     named = [target for target in operations if (source.id, target.id) in _ITEMS]
     elsewhere = {target for _, target in _ITEMS}
@@ -91,7 +91,7 @@ def _is_new(source: Operation, values: Mapping[str, Value]) -> bool:
 
 
 def _of_kind(kind: type, operations: Sequence[Operation]) -> list[Operation]:
-    """The operations on what such an ID names, in the collection that has most of them."""
+    """The operations on resources with this kind of ID, in the collection with the most such operations."""
     found = [
         (home, each)
         for each in operations

@@ -69,7 +69,7 @@ class Operation:
 
 @cache
 def operations() -> tuple[Operation, ...]:
-    """Every operation, in the order of the template. The console's pages, outside /api, are none."""
+    """Every operation, in the order of the template. The console's pages, outside /api, are not included."""
     template = Template(
         ROOT / "template.yaml",
         REQUIRED_PARAMETERS,
@@ -132,8 +132,8 @@ def _id(function: str) -> str:
 
 
 def _summary_of(function: Callable[..., Any]) -> tuple[str, str]:
-    """The first clause of the docstring as a heading, and what it leaves out: the whole text if it cut the
-    first sentence.
+    """The first clause of the docstring as a heading, and the remaining text: the whole text if the heading
+    cuts the first sentence.
     """
     text = " ".join((inspect.getdoc(function) or "").split())
     sentence, _, rest = text.partition(". ")
@@ -162,8 +162,8 @@ def _answers(kind: object, status: int) -> dict[int, tuple[Model, ...]]:
 
 
 def _problems(operation: Operation, function: Callable[..., Any]) -> list[type[Problem]]:
-    """What the pipeline of `@endpoint` can raise for this operation, and what its function can: one class for
-    each code.
+    """The problems that the pipeline of `@endpoint` and the operation's function can raise: one class per
+    code.
     """
     found: set[type[Problem]] = raised_by([function]) | {InternalError, ValidationFailed}
     if not operation.public:

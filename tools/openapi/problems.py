@@ -153,7 +153,7 @@ class _Reader:
         yield from self._visit_all([*node.orelse, *node.finalbody])
 
     def _swallowed(self, handlers: Iterable[ast.ExceptHandler]) -> Iterator[type[BaseException]]:
-        """What the clauses catch, up to the first that can raise the same exception again."""
+        """The exceptions that the clauses catch, up to the first clause that can raise them again."""
         for handler in handlers:
             if any(isinstance(each, ast.Raise) and _is_same(each, handler) for each in ast.walk(handler)):
                 return
@@ -193,7 +193,7 @@ def _is_same(node: ast.Raise, handler: ast.ExceptHandler) -> bool:
 
 
 def _ours(target: object, base: object) -> FunctionType | None:
-    """The function of this code base that a reference calls. A property is called by being read."""
+    """The function of this code base that a reference calls. Reading a property calls it."""
     if isinstance(target, property):
         target = target.fget
     elif isinstance(target, cached_property):

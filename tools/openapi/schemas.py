@@ -38,11 +38,11 @@ class Schemas:
         return dict(sorted(found.items()))
 
     def request(self, model: Model) -> Schema:
-        """A reference to a model as it is sent."""
+        """A reference to a model in a request."""
         return {"$ref": PREFIX + self._request_name(name_of(model))}
 
     def response(self, models: Iterable[Model]) -> Schema:
-        """A reference to a model as it is received, or the union of several."""
+        """A reference to a model in a response, or to the union of several."""
         references = [{"$ref": PREFIX + name_of(model)} for model in models]
         return references[0] if len(references) == 1 else {"oneOf": references}
 
@@ -56,7 +56,7 @@ def name_of(model: Model) -> str:
 
 
 def parameters_of(model: Model) -> Iterator[tuple[str, Schema, bool]]:
-    """Name, schema and necessity of each parameter of a query model. Parameters cannot be null."""
+    """Name, schema and whether it is required, for each parameter of a query model. None can be null."""
     _, schemas = models_json_schema(
         [(model, "validation")], schema_generator=_Generator, ref_template=PREFIX + "{model}"
     )
@@ -68,7 +68,7 @@ def parameters_of(model: Model) -> Iterator[tuple[str, Schema, bool]]:
 
 
 def _inlined(field: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """A field of a query, with the enums that it refers to: an enum of a filter has no name of its own."""
+    """A field of a query, with the enums that it refers to: enums of filters are not named."""
     if "$ref" in field:
         target = definitions[field["$ref"].removeprefix(PREFIX)]
         return {
@@ -161,7 +161,7 @@ def _stable(name: str) -> str:
 
 def _differing(requests: Mapping[str, Schema], responses: Mapping[str, Schema]) -> set[str]:
     """The names whose schemas differ between requests and responses, themselves or in what they refer to. An
-    open response is no difference in what is described.
+    open response does not count as a difference.
     """
     both = requests.keys() & responses.keys()
     differing = {name for name in both if _opened(requests[name]) != _opened(responses[name])}
@@ -214,8 +214,8 @@ def _referring(schema: Any, definitions: Mapping[str, Schema], own: str = "") ->
 
 
 def _tidy(schema: Any, *, closed: bool) -> Any:
-    """Without Pydantic's titles, which repeat the names, with null as a type, and descriptions on one line
-    for each paragraph. `default: null` says nothing: an absent field is null.
+    """The schema without Pydantic's titles, which repeat the names, with null as a type, and one line per
+    paragraph of a description. It omits `default: null`, because an absent field is null.
     """
     if isinstance(schema, list):
         return [_tidy(each, closed=closed) for each in schema]
@@ -231,7 +231,7 @@ def _tidy(schema: Any, *, closed: bool) -> Any:
     if isinstance(tidied.get("description"), str):
         tidied["description"] = unwrapped(tidied["description"])
     if closed and "patternProperties" in tidied:
-        tidied.setdefault("additionalProperties", False)  # Pydantic refuses other names, and does not say so
+        tidied.setdefault("additionalProperties", False)  # Pydantic rejects other names without saying so
     tidied = _nullable(tidied)
     for key, value in tidied.items():
         if key == "properties":

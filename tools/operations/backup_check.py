@@ -1,8 +1,8 @@
 """Checks that a stack can be restored: `make backup-check STACK=`. Prints one line for each fault.
 
-Checked are the tables that stay when the stack is deleted (`DeletionPolicy` in the template that it was
-deployed with): point-in-time recovery, how old its latest time is, and TTL, which a restore turns off. And
-the key that all stored secrets need.
+For the tables that stay when the stack is deleted (`DeletionPolicy` in the template that it was deployed
+with), it checks point-in-time recovery, the age of its latest time, and TTL, which a restore turns off. It
+also checks the key that all stored secrets need.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from tools.operations import stack as stacks
 from tools.operations.stack import Stack, is_kept
 
-# DynamoDB names a time about 5 minutes ago.
+# DynamoDB reports a time about 5 minutes ago.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html
 OLDEST = timedelta(minutes=15)
 

@@ -4,9 +4,9 @@
     WORKSPACE, KEYS select rows: those of a workspace, and those whose lines are in a file
     WRITE=1         copies them; without it, they are only listed
 
-The list is the standard output: a line with the key of each row that the running table lacks, and nothing
-else of the row. Rows whose TTL is over are left out. A row that exists is never overwritten, because each
-write has that condition. So the command can be repeated, and the stack keeps running.
+The list goes to standard output: one line with the key of each row that the running table lacks, and nothing
+else of the row. Expired rows (TTL) are left out. A condition on each write prevents overwriting an existing
+row, so the command can be repeated, and the stack keeps running.
 
 After webhooks, it also corrects the workspace's row `count`: the number of webhooks, and the version of the
 subscriptions, so that processes read them again.
@@ -34,7 +34,7 @@ _BATCH = 100  # of BatchGetItem
 _WEBHOOKS = "WebhooksTable"
 # Processes may have cached the next versions of a workspace's subscriptions before the fault.
 _STEP = 1000
-# Partitions that begin with these and a `#` are of the workspace that follows.
+# Partitions that begin with one of these and a `#` belong to the workspace that follows.
 _KINDS = {"count", "choices", "announced"}
 
 Row = dict[str, Any]
@@ -103,7 +103,7 @@ def copy_back(
             print(line, flush=True)
     finally:
         if write and logical_id == _WEBHOOKS:
-            # Also those whose rows an earlier run has copied, which may have been killed before this.
+            # Includes workspaces of an earlier run that copied rows and may have been killed before this.
             named = {workspace, *(line.partition(" ")[0] for line in wanted or ())} - {""}
             for name in sorted(counts.keys() | named):
                 recount(dynamodb, table, name)
@@ -120,7 +120,7 @@ def copy_back(
 
 
 def key_names(dynamodb: Any, table: str, copy: str) -> list[str]:
-    """The names of the partition key and the sort key. Raises Problem if `copy` is no copy of the table."""
+    """The names of the partition key and the sort key. Raises Problem unless `copy` is a copy of `table`."""
     for name in (table, copy):
         status = tables.status(dynamodb, name)
         if status is None:
@@ -193,7 +193,7 @@ def owner(row: Row, partition: str) -> str:
 
 
 def put(dynamodb: Any, table: str, row: Row, partition: str) -> bool:
-    """Write a row. Returns False if it exists by now."""
+    """Write a row. Returns False if it already exists."""
     try:
         dynamodb.put_item(
             TableName=table,

@@ -1,7 +1,7 @@
 """Records the rows and messages that a release leaves behind: `make record-rows RELEASE=<commit or tag>`.
 
 After a release, run this for it and commit the file. tests/integration/test_upgrade.py then loads it into the
-tables of what comes next. tests/upgrade/recorder.py runs in a copy of the release's tree, with the packages
+tables of later versions. tests/upgrade/recorder.py runs in a copy of the release's tree, with the packages
 of this one.
 """
 

@@ -1,9 +1,9 @@
 """Moves the messages of a dead-letter queue back to a worker: `make redrive STACK= QUEUE=events [RATE=]`.
 
-A task of SQS does it (StartMessageMoveTask). The destination is named, because most of these
-messages were sent to the dead-letter queue directly, and SQS knows no queue to return them to. With an
-emulator that has no such tasks, this command moves the messages one by one: it receives, sends, and then
-deletes each. If that stops in between, a message is in both queues, which has no second effect: the fan-out
+An SQS task moves them (StartMessageMoveTask). The command names the destination, because most of these
+messages were sent to the dead-letter queue directly, so SQS knows no queue to return them to. If an
+emulator has no such tasks, this command moves the messages one by one: it receives, sends, and then
+deletes each. If that stops halfway, a message is in both queues, which has no second effect: the fan-out
 makes the same deliveries, the slow lane claims each before it sends it, and a flow takes each step once.
 """
 
@@ -29,7 +29,7 @@ MAX_RATE = 500  # of SQS
 POLL_SECONDS = 2.0
 _MOST_POLLS = 30  # until a new task is listed
 _MOST_TASKS = 10  # of ListMessageMoveTasks
-_HIDDEN_SECONDS = 60  # how long a message that is moved by hand is hidden from others
+_HIDDEN_SECONDS = 60  # how long a message that this command moves itself is hidden from others
 _MISSING = {"InvalidAction", "UnknownOperation", "UnknownOperationException", "NotImplemented"}
 _ENDED = {"COMPLETED", "CANCELLED", "FAILED"}
 
@@ -51,7 +51,7 @@ def read_rate(text: str) -> int | None:
 
 
 def redrive(stack: Stack, queue: str, rate: int | None) -> int:
-    """Move all messages, and follow that to its end. Returns the exit status."""
+    """Move all messages, and wait until that ends. Returns the exit status."""
     sqs = stack.client("sqs")
     source, destination = (stack.id(logical_id) for logical_id in QUEUES[queue])
     pace = f", at most {rate} a second" if rate else ""
@@ -74,7 +74,7 @@ def redrive(stack: Stack, queue: str, rate: int | None) -> int:
 
 
 def follow(sqs: Any, source: str, destination: str, rate: int | None) -> bool:
-    """Start a task, or find the one that runs, and show its progress. Returns whether it failed."""
+    """Start a task, or find the running one, and show its progress. Returns whether it failed."""
     task = latest(sqs, source, 0)
     since = int(task.get("StartedTimestamp", 0))
     if task.get("Status") == "RUNNING":
@@ -105,7 +105,7 @@ def follow(sqs: Any, source: str, destination: str, rate: int | None) -> bool:
 
 def latest(sqs: Any, source: str, since: int) -> dict[str, Any]:
     """The newest task of a queue that started at `since` (Unix milliseconds) or later; empty without one. SQS
-    gives a handle only of a task that runs, so the start tells a new task from the one before.
+    returns a handle only for a running task, so the start time distinguishes a new task from the last one.
     """
     tasks = sqs.list_message_move_tasks(SourceArn=source, MaxResults=_MOST_TASKS).get("Results", [])
     started = [task for task in tasks if task["StartedTimestamp"] >= since]

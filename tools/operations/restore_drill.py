@@ -1,9 +1,9 @@
 """Restores each table that must be kept into a side table, compares, and deletes it: `make restore-drill`.
 
-All tables are restored to one time, as a real restore would do it. Rows of a running stack change meanwhile,
-so a table is compared by rows that did not: a sample is read before that time, and again after the restore.
-What was equal both times must be equal in the side table. Besides the rows: keys, indexes, encryption, and
-whether TTL can be turned on, which a restore leaves off.
+All tables are restored to the same time, as in a real restore. Rows of a running stack change during the
+restore, so only unchanged rows are compared: a sample is read before that time, and again after the restore.
+Rows that were equal both times must be equal in the side table. The drill also compares keys, indexes and
+encryption, and checks that TTL can be turned on, which a restore leaves off.
 
     start         the samples; then wait until DynamoDB can restore to a time after them (5 minutes on AWS)
     restore       all side tables at once, `<table>-restore-drill`
@@ -44,8 +44,8 @@ Row = dict[str, Any]
 
 @dataclass
 class Drill:
-    """One table. `before` are rows by their key, read before the time that is restored to. `seconds` is how
-    long the restore took; None until it is ready.
+    """One table. `before` has the sampled rows by key, read before the restored time. `seconds` is how long
+    the restore took; None until it is ready.
     """
 
     logical_id: str
@@ -129,7 +129,7 @@ def prepared(dynamodb: Any, stack: Stack, samples: int) -> Iterator[Drill]:
 
 
 def sample(dynamodb: Any, table: str, count: int) -> tuple[list[Row], bool]:
-    """The first rows of a table, and whether those are all."""
+    """The first rows of a table, and whether those are all rows."""
     rows: list[Row] = []
     options: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
     while len(rows) < count:
@@ -240,7 +240,7 @@ def indexes(described: dict[str, Any]) -> object:
 
 
 def encryption(described: dict[str, Any]) -> object:
-    """The key that encrypts a table. Without a description it is one that AWS owns."""
+    """The key that encrypts a table. If the table does not describe it, AWS owns the key."""
     found = described.get("SSEDescription") or {}
     return found.get("SSEType"), found.get("KMSMasterKeyArn")
 

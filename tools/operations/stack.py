@@ -28,7 +28,7 @@ Declared = dict[str, dict[str, Any]]
 @dataclass(frozen=True)
 class Stack:
     """`resources` are the physical IDs by logical ID: names of tables, URLs of queues, IDs of keys.
-    `declared` reads the resources of the template that the stack was made from, by logical ID.
+    `declared` reads the resources of the template that the stack was deployed from, by logical ID.
     """
 
     name: str
@@ -101,8 +101,8 @@ def checkout_resources() -> Declared:
 
 
 def deployed_resources(cloudformation: Any, name: str) -> Declared:
-    """The resources of the template that a stack was last deployed with, after the SAM transform. The tree
-    that runs the command can be of another release.
+    """The resources of the template that a stack was last deployed with, after the SAM transform. The
+    checkout that runs the command can be of another release.
     """
     body = cloudformation.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
     template = yaml_parse(body) if isinstance(body, str) else body  # boto3 reads JSON itself
@@ -128,7 +128,7 @@ def run(command: str, action: Callable[[], int]) -> None:
 
 
 def not_called(error: BotoCoreError) -> str:
-    """Some of boto3's texts end with a period."""
+    """The text for an error before any request. Some of boto3's texts end with a period."""
     reason = str(error).rstrip(".")
     return f"AWS cannot be called: {reason}. Set AWS_PROFILE, and AWS_REGION if the profile has no region"
 

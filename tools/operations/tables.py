@@ -27,8 +27,8 @@ def is_there(dynamodb: Any, name: str) -> bool:
 
 
 def delete(dynamodb: Any, names: Iterable[str], poll_seconds: float, say: Callable[[str], None]) -> None:
-    """Delete tables, and wait until they are gone. Says which cannot be deleted yet, and on an error, or when
-    it is interrupted, which ones are left.
+    """Delete tables, and wait until they are gone. Reports the tables that cannot be deleted yet, and on an
+    error or an interrupt, those that are left.
     """
     left, said = sorted(names), ""
     try:
@@ -48,7 +48,7 @@ def delete(dynamodb: Any, names: Iterable[str], poll_seconds: float, say: Callab
 
 
 def _ask(dynamodb: Any, name: str) -> str | None:
-    """Ask for the deletion of a table, unless it is under way. Returns its state; None when it is gone."""
+    """Request the deletion of a table, unless it is under way. Returns its state; None when it is gone."""
     state = status(dynamodb, name)
     if state in (None, DELETING):
         return state

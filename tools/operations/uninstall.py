@@ -1,8 +1,8 @@
-"""Deletes a stack and everything that it leaves: `make uninstall STACK=patchbay-dev CONFIRM=patchbay-dev`.
+"""Deletes a stack and all that it leaves behind: `make uninstall STACK=patchbay-dev CONFIRM=patchbay-dev`.
 
-Without CONFIRM it only lists. The steps are in this order: the stack, the kept tables, the bucket of exports
-with its files, log groups and layers, the artifacts of `make deploy`, and the KMS key last. Each can be
-repeated, because what is gone is skipped. CloudFormation lists the resources of a deleted stack for 90 days,
+Without CONFIRM it only lists. It deletes in this order: the stack, the kept tables, the bucket of exports
+with its files, log groups and layers, the artifacts of `make deploy`, and the KMS key last. Each step can be
+repeated: it skips missing resources. CloudFormation lists the resources of a deleted stack for 90 days,
 so a run after one that was interrupted, or after `sam delete`, finds what is left.
 
 A resource that another stack owns now (an import) is not touched.
@@ -24,18 +24,18 @@ from tools.operations import tables
 from tools.operations.restore_drill import SUFFIX
 from tools.operations.stack import LOCAL, stack_resources
 
-KEY_DAYS = range(7, 31)  # of KMS
+KEY_DAYS = range(7, 31)  # that KMS allows
 POLL_SECONDS = 5.0
 _MOST_LOOKS = 12
 SAM_STACK = "aws-sam-cli-managed-default"  # of `sam deploy --resolve-s3`
-# Codes of services for what does not exist.
+# The services' error codes for a missing resource.
 _GONE = {"ResourceNotFoundException", "NotFoundException", "NoSuchBucket", "404", "ResourceNotFound"}
 _LAYERS = ("dependencies", "patchbay", "reference", "console")
 
 
 @dataclass
 class Found:
-    """What there is of a stack. `live` is its ID, unless it is deleted."""
+    """The existing resources of a stack. `live` is its ID, unless it is deleted."""
 
     live: str | None
     tables: set[str]
@@ -65,7 +65,7 @@ def read_days(text: str) -> int:
 
 
 def uninstall(name: str, is_confirmed: bool, days: int, client: Callable[[str], Any]) -> int:
-    """List what there is; if confirmed, delete it. Returns the exit status."""
+    """List the existing resources; if confirmed, delete them. Returns the exit status."""
     found, artifacts = find(client, name), artifact_bucket(client("cloudformation"))
     describe(name, found, artifacts, days)
     if not is_confirmed:
@@ -89,11 +89,11 @@ def uninstall(name: str, is_confirmed: bool, days: int, client: Callable[[str], 
     return report(client, name, artifacts)
 
 
-# ── what there is ────────────────────────────────────────────────────────────────────────────────────
+# ── existing resources ───────────────────────────────────────────────────────────────────────────────
 
 
 def find(client: Callable[[str], Any], name: str) -> Found:
-    """What there is of the stack, and of deleted ones with its name. Raises Problem if there was none."""
+    """The resources of the stack and of deleted stacks with its name. Raises Problem if none existed."""
     cloudformation = client("cloudformation")
     live, ids = stack_ids(cloudformation, name)
     if not ids:
@@ -137,7 +137,7 @@ def find(client: Callable[[str], Any], name: str) -> Found:
 
 
 def stack_ids(cloudformation: Any, name: str) -> tuple[str | None, list[str]]:
-    """The ID of the stack, unless it is deleted, and of all that had its name in the last 90 days."""
+    """The ID of the stack, unless it is deleted, and of all stacks with its name in the last 90 days."""
     live, ids = None, []
     for page in cloudformation.get_paginator("list_stacks").paginate():
         for summary in page["StackSummaries"]:
@@ -176,7 +176,7 @@ def is_owned(cloudformation: Any, physical_id: str) -> bool:
 
 
 def exists(call: Callable[..., Any], parameter: str) -> Callable[[str], bool]:
-    """A check with a call that fails for what does not exist."""
+    """A check for existence, with a call that fails for a missing resource."""
 
     def check(name: str) -> bool:
         try:
@@ -198,7 +198,7 @@ def is_usable(kms: Any, key: str) -> bool:
 
 
 def existing_log_groups(logs: Any, physical_ids: set[str]) -> set[str]:
-    """The log groups of a stack, also those that Lambda makes again when a function ends after its group."""
+    """A stack's log groups, including those that Lambda recreates if a function ends after its group."""
     wanted = physical_ids | {f"/aws/lambda/{id}" for id in physical_ids}
     pages = logs.get_paginator("describe_log_groups").paginate()
     return wanted & {group["logGroupName"] for page in pages for group in page["logGroups"]}
@@ -215,7 +215,7 @@ def layer_versions(functions: Any, stack: str) -> set[tuple[str, int]]:
 
 
 def artifact_bucket(cloudformation: Any) -> str | None:
-    """The bucket into which `make deploy` uploads what it built. All stacks of the region share it."""
+    """The bucket to which `make deploy` uploads its build. All stacks of the region share it."""
     try:
         [stack] = cloudformation.describe_stacks(StackName=SAM_STACK)["Stacks"]
     except ClientError as error:
@@ -272,8 +272,8 @@ def delete_stack(cloudformation: Any, name: str, id: str) -> None:
 
 
 def delete(text: str, call: Callable[..., Any], *arguments: object, **options: object) -> None:
-    """Make a call that deletes something. What is gone already is no error. What cannot be deleted does not
-    stop the rest: the report lists it.
+    """Make a call that deletes something. A missing resource is not an error. One that cannot be deleted does
+    not stop the rest: the report lists it.
     """
     try:
         call(*arguments, **options)
@@ -294,7 +294,7 @@ def delete_bucket(s3: Any, bucket: str) -> None:
 
 
 def empty(s3: Any, bucket: str, prefix: str) -> None:
-    """Delete all versions of the objects below a prefix, and the uploads that were not completed."""
+    """Delete all versions of the objects below a prefix, and incomplete uploads."""
     count = 0
     for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
         versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
@@ -318,7 +318,7 @@ def delete_key(kms: Any, key: str, days: int) -> None:
 
 
 def report(client: Callable[[str], Any], name: str, artifacts: str | None) -> int:
-    """Look again, and say what is left. Returns the exit status."""
+    """Check again, and print what is left. Returns the exit status."""
     for _ in range(_MOST_LOOKS):
         left = find(client, name)
         remaining = [
@@ -330,7 +330,7 @@ def report(client: Callable[[str], Any], name: str, artifacts: str | None) -> in
         ]
         if not remaining:
             break
-        time.sleep(POLL_SECONDS)  # some services show what is deleted for a while
+        time.sleep(POLL_SECONDS)  # some services list deleted resources for a while
     say("not deleted, because other stacks use it or it was never part of the stack:")
     say("  the secret with the key for tokens (JwtSecretArn), certificates, and your own SNS topic")
     if artifacts:

@@ -1,6 +1,6 @@
 """The generated modules of the Python SDK: `models.py`, `events.py` and `resources.py`.
 
-The generators that exist do not fit: openapi-python-client 0.29 emits a module for each operation, attrs
+Existing generators do not fit: openapi-python-client 0.29 emits a module for each operation, attrs
 classes and an `Unset` in the types of responses; datamodel-code-generator has models only, with the server's
 validation in them.
 """
@@ -92,7 +92,7 @@ class _Writer:
             "from patchbay_sdk._model import Model\n",
         ]
         aliases = [name for name in sorted(names) if not self._is_model(name)]
-        # mypy reads a name of a built-in class, such as ConnectionError, as that class until it is defined.
+        # Until it is defined, mypy takes a name such as ConnectionError for the built-in class.
         for name in sorted(names - set(aliases), key=lambda name: (not hasattr(builtins, name), name)):
             lines.append(self._model(name))
         for name in aliases:
@@ -152,7 +152,7 @@ class _Writer:
     # ── types ────────────────────────────────────────────────────────────────────────────────────────
 
     def _type(self, schema: Schema, *, quoted: bool = False, prefix: str = "", item: str = "list") -> str:
-        """The type as Python source. `prefix` stands before models, `item` is the type of arrays."""
+        """The type as Python source. `prefix` precedes models, `item` is the type of arrays."""
         text = self._plain_type(schema, prefix, item)
         return (
             f'"{text}"'

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from tools.sdk import python
 from tools.sdk.schema import Document, Operation, Schema
 
-# What fits beside the text of the reference page.
+# The width that fits next to the text of the reference page.
 _WIDTH = 60
 _SEPARATOR = "# next sample\n"
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
@@ -103,7 +103,7 @@ def _python_value(document: Document, value: JsonValue, schema: Schema) -> str:
 
 
 def _fits(document: Document, value: JsonValue, schema: Schema) -> bool:
-    """Whether a variant of a union is that of the value: its kind, and the constants of its fields."""
+    """Whether a variant of a union matches the value: its kind, and the constants of its fields."""
     schema = document.resolve(schema)
     for combination in ("anyOf", "oneOf"):
         if combination in schema:

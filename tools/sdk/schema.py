@@ -1,4 +1,4 @@
-"""What a generator needs to know of openapi.json: its operations and its schemas."""
+"""What a generator needs from openapi.json: its operations and its schemas."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Operation:
 
     @property
     def text(self) -> str:
-        """What it does, in sentences. A description that continues the summary's sentence replaces it."""
+        """The operation in sentences. A description that continues the summary's sentence replaces it."""
         if self.description[:1] in {" ", ",", ":"}:
             return self.summary + self.description
         return f"{self.summary}.\n\n{self.description.lstrip('. ')}".strip()
@@ -76,7 +76,7 @@ class Document:
         self.schemas: Mapping[str, Schema] = content["components"]["schemas"]
 
     def resolve(self, node: Schema) -> Schema:
-        """The node, or what it refers to."""
+        """The node, or the target of its reference."""
         while "$ref" in node:
             node = self._lookup(node["$ref"])
         return node

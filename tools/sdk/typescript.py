@@ -118,7 +118,7 @@ def _options(operation: Operation) -> str:
 
 
 def _wrapped(start: str, items: Sequence[str], end: str, indent: str, *, padding: str = "") -> list[str]:
-    """A list in code: on one line if that is short, else with a line for each item."""
+    """A list in code: on one line if that is short, otherwise with one line for each item."""
     line = f"{indent}{start}{padding}{', '.join(items)}{padding}{end}"
     if len(line) <= _WIDTH:
         return [line]
