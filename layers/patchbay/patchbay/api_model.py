@@ -118,8 +118,8 @@ def check_plain_text(text: str) -> str:
 
 
 def check_name(text: str) -> str:
-    """Return `text`. Raises ValueError like `check_plain_text`, if no character is visible, and for a stack
-    of combining marks, which could cover other text of a page.
+    """Return `text`. Raises ValueError as `check_plain_text` does, if no character is visible, and for
+    stacked combining marks, which could cover other text on a page.
     """
     if not invisible.VISIBLE.search(check_plain_text(text)):
         raise ValueError("must have at least one visible character")
@@ -142,7 +142,7 @@ def to_label(text: str) -> str:
 
 
 def distinct(items: list[Item]) -> list[Item]:
-    """The items without repeats, in the same order."""
+    """The items without duplicates, in the same order."""
     return list(dict.fromkeys(items))
 
 
@@ -178,7 +178,7 @@ def _serialize_json(value: object, info: SerializationInfo) -> object:
 
 
 def to_json(model: BaseModel) -> str:
-    """A model as JSON, as the API sends it."""
+    """A model as the JSON that the API sends."""
     fragments = compact_json.RawFragments()
     return fragments.insert(model.model_dump_json(by_alias=True, context=fragments))
 

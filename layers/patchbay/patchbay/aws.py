@@ -29,7 +29,7 @@ _MAX_ATTEMPTS = 4
 # four attempts without a response still end within the shortest function timeout (10 s).
 _FAULT_SECONDS = 0.1
 _THROTTLED_SECONDS = 0.5
-# The system's randomness: processes that SnapStart restores have one state of the module's own generator.
+# Random numbers from the system: processes restored by SnapStart share the state of the module's generator.
 _random = random.SystemRandom()
 _THROTTLING = frozenset(
     {
@@ -50,7 +50,7 @@ _THROTTLING = frozenset(
     }
 )
 _TRANSIENT = frozenset({"RequestTimeout", "RequestTimeoutException"})
-# These say that a row has changed. That is a result, not a failure.
+# These codes mean that a row has changed, which is a result and not a failure.
 _CONDITIONS = frozenset(
     {"ConditionalCheckFailedException", "TransactionCanceledException", "TransactionConflictException"}
 )
@@ -116,7 +116,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 def call(service: str, operation: str, params: Mapping[str, object]) -> JsonObject:
     """Call an operation of one of the `SERVICES`. Binary values are base64 in both directions. Retries after
     throttling, server errors, and lost responses. Raises ServiceError, NoResponse. S3 does not use JSON, and
-    only tasks and their links need it: botocore calls it, with native parameters and results.
+    only tasks and their links need it, so botocore calls it, with native parameters and results.
     """
     try:
         return _call(service, operation, params)
@@ -157,13 +157,13 @@ def _call(service: str, operation: str, params: Mapping[str, object]) -> JsonObj
 
 
 def s3_client() -> Any:
-    """A client of botocore. Its import takes half a second."""
+    """A botocore client. Importing botocore takes half a second."""
     return _s3_client(_region(), os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
 
 
 def preload() -> None:
     """Load the certificate authorities that TLS trusts. Called at import, because Lambda's init phase has the
-    full CPU, but a request has only the share that goes with its memory size.
+    full CPU, but a request has only the share that its memory size gives it.
     """
     tls.client_context(os.environ.get("AWS_CA_BUNDLE"))
 

@@ -81,7 +81,7 @@ def close_idle_connections() -> None:
 
 
 def _take(target: Endpoint) -> socket.socket | None:
-    """An idle connection that is still usable."""
+    """An idle connection that is still usable, or None."""
     connections = _idle[target]
     while connections:
         try:
@@ -136,7 +136,7 @@ def _exchange(sock: socket.socket, target: Endpoint, request: bytes) -> Response
 
 
 class _Reader:
-    """Sends a request and reads its response by a deadline, which slow bytes do not extend."""
+    """Sends a request and reads its response before a deadline, which slow responses do not extend."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock, self._deadline = sock, deadline

@@ -22,12 +22,12 @@ from patchbay.settings import settings
 _LAYER = "patchbay_console"
 _ASSETS = "/console/assets/"
 _FOREVER = "public, max-age=31536000, immutable"
-# A path that the console's script may know. No segment is empty or begins with a dot.
+# A path that the console's script may handle. No segment is empty or begins with a dot.
 _VIEW = re.compile(r"/console(/[^/\\.\x00-\x1f][^/\\\x00-\x1f]*)*/?")
 _CONNECT_PAGES = {"/connect": "connect.html", "/connect/return": "return.html"}
-# A window that a page opens, such as a provider's, gets no reference to that page. Only the return page keeps
-# the reference to its opener: the console in a frame opens it, and gets the provider's answer from it. To any
-# other opener, it is of no use.
+# A window that a page opens, such as a provider's, has no reference to that page. Only the return page keeps
+# the reference to its opener: the console in a frame opens it and gets the provider's answer from it. It is
+# of no use to any other opener.
 _OPENER_POLICIES = {"return.html": "unsafe-none"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
@@ -116,5 +116,5 @@ def _asset(name: str) -> Asset:
 
 @cache
 def _assets() -> dict[str, Traversable]:
-    """The files by their names in the path. In the build they are compressed, in the repository not."""
+    """The files by their names in the path. They are compressed in the build, but not in the repository."""
     return {item.name.removesuffix(".gz"): item for item in files(_LAYER).joinpath("assets").iterdir()}

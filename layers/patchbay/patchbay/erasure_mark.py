@@ -1,6 +1,6 @@
 """The mark that stops the work of a workspace that is being erased.
 
-It is on three rows that are read or written anyway, so a request costs no further call:
+The mark is on three rows that are read or written anyway, so it costs a request no additional call:
 
     rate limits, `requests#<workspace>`     every request counts there: it gets a 409
     webhooks, `count`                       every fan-out reads it: the event is dropped
@@ -20,7 +20,7 @@ KEPT_SECONDS = 15 * 86_400
 
 
 class ErasureMark(NamedTuple):
-    """`task` is the erasure that is running, if there is one; `erased_at` is when the last one ended."""
+    """`task` is the ID of the running erasure, if any; `erased_at` is the time when the last one ended."""
 
     task: str | None = None
     erased_at: int = 0
@@ -39,8 +39,8 @@ def read(row: Mapping[str, Any] | None) -> ErasureMark:
 
 
 def sent_at(event_ms: int, record: Mapping[str, Any]) -> int:
-    """The time of a message of a queue: that of its event, or of the message, whichever is earlier. An event
-    from the bus can have any time, and a message gets a new one when it leaves a dead-letter queue.
+    """The time of a message in a queue: that of its event or that of the message, whichever is earlier. An
+    event from the bus can have any time, and a message gets a new time when it leaves a dead-letter queue.
     """
     sent = record.get("attributes", {}).get("SentTimestamp")
     return event_ms if sent is None else min(event_ms, int(sent))

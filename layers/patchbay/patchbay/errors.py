@@ -100,7 +100,7 @@ def check_version(resource: str, current: int, if_match: int | None) -> None:
 
 
 def write_conflict(resource: str) -> Conflict:
-    """The error after every attempt to write a resource lost to a concurrent change."""
+    """The error to raise when all attempts to write a resource have lost to concurrent changes."""
     return Conflict(f"Other requests are changing this {resource} at the same time. Try again in a moment.")
 
 
@@ -216,7 +216,7 @@ class UpstreamFailed(Problem):
 
 
 def all_problems() -> list[type[Problem]]:
-    """One class for each code, by status. Subclasses of these have the code of their base class."""
+    """One class for each code, sorted by status. Their subclasses share the code of the base class."""
     found = [
         problem for problem in globals().values() if isinstance(problem, type) and "code" in vars(problem)
     ]

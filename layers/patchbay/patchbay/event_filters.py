@@ -53,7 +53,7 @@ Path = Annotated[
 
 
 def _check_storable(value: str | bool | float | None) -> str | bool | float | None:
-    # Not a bound of the type StrictInt: Scalar would accept a larger integer as a float.
+    # Not declared as a bound of StrictInt, because Scalar would then accept a larger integer as a float.
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         raise ValueError("an integer must have at most 64 bits")
     # DynamoDB stores numbers up to about 1e±125.

@@ -58,12 +58,12 @@ _PYDANTIC_MESSAGES = {
     "too_short": "must have {min_length} or more {units}",
     "union_tag_not_found": "is missing",
 }
-# For an error type that is not in the table.
+# The message for an error type that is not in the table.
 _INVALID = "is not valid"
 _MUST_BE = "must be "
-# The errors of a value that has another type than the model's. The other errors are in its content.
+# The errors of a value whose type differs from the model's. All other errors are in its content.
 _OF_TYPE = frozenset(kind for kind in _PYDANTIC_MESSAGES if kind.endswith("_type")) | {"literal_error"}
-# What a length counts, by Pydantic's name of the type. A constraint after a validator has the name Value.
+# What a length counts, by Pydantic's name for the type. A constraint after a validator has the name Value.
 _UNITS = {"List": "items", "Dictionary": "fields"}
 # The last step of the location of an error in an object's key.
 _KEY = "[key]"
@@ -95,8 +95,8 @@ JSON_FORMATS = {
 def from_pydantic(
     error: pydantic.ValidationError, value: object, model: type[pydantic.BaseModel], noun: str
 ) -> ValidationFailed:
-    """One error for each path of `value`, the input that Pydantic rejected as a `model`. `noun` is what a
-    caller calls its fields: field or parameter.
+    """One error for each path of `value`, the input that Pydantic rejected as a `model`. `noun` is the
+    caller's word for a field: field or parameter.
     """
     messages: dict[str, list[tuple[str, str]]] = {}
     root = "body" if noun == "field" else "query"
@@ -183,7 +183,7 @@ def _pydantic_message(error: ErrorDetails) -> str:
     if kind == "union_tag_invalid":
         return f"must be one of {context['expected_tags']}"
     message = _PYDANTIC_MESSAGES.get(kind, _INVALID)
-    # "must have 1 or more characters" is a program's way to say it.
+    # A person would not write "must have 1 or more characters".
     if kind in ("string_too_short", "too_short") and context["min_length"] == 1:
         return "must not be empty"
     if kind in ("too_long", "too_short"):
@@ -192,7 +192,7 @@ def _pydantic_message(error: ErrorDetails) -> str:
 
 
 def _plain(bound: object) -> object:
-    """A bound as JSON has it: 1, not 1.0."""
+    """A bound as JSON writes it: 1, not 1.0."""
     return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
@@ -204,7 +204,7 @@ def _json_schema_path(error: jsonschema_rs.ValidationError, root: str) -> str:
 
 
 def _json_schema_message(error: jsonschema_rs.ValidationError) -> str:
-    value = error.kind.value  # the keyword's
+    value = error.kind.value  # the value of the keyword
     match error.kind.name:
         case "required":
             return _PYDANTIC_MESSAGES["missing"]

@@ -3,7 +3,7 @@
 The change and the record of its response are one transaction, so neither is ever stored without the other. If
 the first request dies, its key becomes free when its lease ends: either the request committed, and its
 response is stored, or it changed nothing. A request that stores nothing records its response afterward
-(`Once.complete`): if it dies in between, a repetition does its work again.
+(`Once.complete`): if it dies in between, a repeated request does the work again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Once:
 
     The endpoint calls `start` and passes the object to its service as `once`. The service then adds
     `complete_action(response)` to the transaction of its change, calls `complete(response)` if it stores
-    nothing, or calls `release` if its work was done before.
+    nothing, or calls `release` if the work was already done.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -133,7 +133,7 @@ class Once:
 def get_or_store(scope: Scope, response: Response, *, keep_seconds: int) -> Response:
     """The first response in this scope: the stored one, or else `response`, which is stored now.
 
-    Takes one conditional write. For work that can safely be repeated with the first response. Raises
+    Takes one conditional write. Use it for work that can safely be repeated with the first response. Raises
     IdempotencyMismatch.
     """
     seconds = now_ms() // 1000

@@ -222,7 +222,7 @@ def connection_name(text: str) -> str:
     """`text` as the name of a new connection. Raises ValueError."""
     if ConnectionRef.parse(text).id is not None:
         raise ValueError("looks like an ID; choose another name")
-    # HTTP clients resolve these in a path: a deletion of the connection `..` would delete its integration.
+    # HTTP clients resolve these in a path, so deleting the connection `..` would delete its integration.
     if text in (".", ".."):
         raise ValueError("is a relative path; choose another name")
     return text

@@ -3,11 +3,11 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
 A process collects values with `add`, and `flush` prints them at the end of an invocation: one line for each
-value of a dimension. Powertools has the same, but its import takes 70 ms of CPU, which is half a second in
+value of a dimension. Powertools can do the same, but its import takes 70 ms of CPU, which is half a second in
 the delivery functions.
 
-Each value of a dimension is a custom metric, which costs $0.30 a month in which it has data. So a metric has
-one dimension, whose values are listed here. Workspaces, IDs and URLs belong in log lines.
+Each value of a dimension is a custom metric, which costs $0.30 for each month with data. So each metric has
+only one dimension, whose values are listed here. Workspaces, IDs and URLs belong in log lines.
 docs/reference/metrics.md has a table of all metrics.
 """
 
@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 from patchbay.clock import now_ms
 from patchbay.settings import settings
 
-# A metric can have this many values in a line.
+# The maximum number of values of a metric in one line.
 _MAX_VALUES = 100
 _SERVICE = "patchbay"
 
@@ -42,7 +42,7 @@ DELIVERED = Metric("DeliveriesDelivered", dimension="Lane", values=_LANES)
 FAILED = Metric("DeliveriesFailed", dimension="Lane", values=_LANES)
 RETRIED = Metric("AttemptsRetried", dimension="Lane", values=_LANES)
 ATTEMPT_MILLISECONDS = Metric("AttemptMilliseconds", "Milliseconds", "Lane", _LANES)
-# From the publication of an event to the first attempt of a delivery that nothing held back.
+# The time from an event's publication to the first attempt, for deliveries that nothing held back.
 FIRST_ATTEMPT_DELAY = Metric("FirstAttemptDelay", "Milliseconds", "Lane", _LANES)
 
 HELD = Metric("DeliveriesHeld")
@@ -61,7 +61,7 @@ AWS_CALLS_FAILED = Metric("AwsCallsFailed", dimension="AwsService", values=_AWS_
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 
-# By dimension and its value: each metric's values since the last flush.
+# For each dimension and its value: the values of each metric since the last flush.
 _collected: defaultdict[tuple[str, str], dict[Metric, list[int]]] = defaultdict(dict)
 
 
@@ -71,7 +71,7 @@ def add(metric: Metric, value: int = 1, *, by: str = _SERVICE) -> None:
 
 
 def flush() -> None:
-    """Print what was collected. Call this at the end of each invocation: the process may get no other."""
+    """Print what was collected. Call this at the end of each invocation: the process may not get another."""
     if not _collected:
         return
     namespace, now = settings().metrics_namespace, now_ms()

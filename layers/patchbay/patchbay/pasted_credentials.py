@@ -1,8 +1,8 @@
 """Credentials that people paste: client secrets, API keys, passwords, header values.
 
 Copying often adds a space, a line break or an invisible character, and a provider then rejects the credential
-without saying why. Patchbay rejects it at once, with the same rule for all fields. It never repairs a value:
-only its owner knows which characters belong to it.
+without saying why. Patchbay rejects it immediately, by the same rule for all fields. It never repairs a
+value: only its owner knows which characters belong to it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from patchbay.api_model import MASK
 from patchbay.invisible import INVISIBLE
 
 MAX_LENGTH = 4096
-# What JSON Schema can say of `check` in every dialect of regular expressions. Only `check` knows all
-# invisible characters.
+# The part of `check` that JSON Schema can express in every dialect of regular expressions. Only `check` knows
+# all invisible characters.
 SCHEMA: dict[str, JsonValue] = {
     "type": "string",
     "minLength": 1,

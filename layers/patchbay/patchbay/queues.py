@@ -62,7 +62,7 @@ def send(queue_url: str, message: Message, *, delay_seconds: int = 0) -> None:
 
 
 def send_all(queue_url: str, messages: Iterable[Message]) -> None:
-    """Send messages in as few calls as the limits allow. Those that SQS rejects are sent once more. Raises
+    """Send messages in as few calls as the limits allow. Sends those that SQS rejects once more. Raises
     BatchSendFailed; the other messages are sent.
     """
     rejected, _ = _send_chunks(queue_url, messages)
@@ -81,8 +81,8 @@ def in_flight(queue_url: str) -> int:
 
 
 def change_visibility(queue_url: str, receipts: Sequence[tuple[str, int]]) -> None:
-    """Make received messages visible again: (receipt handle, seconds from now), 10 per call. One that SQS
-    rejects, and all if AWS fails, become visible after the queue's own visibility timeout instead.
+    """Make received messages visible again: (receipt handle, seconds from now), 10 per call. Those that SQS
+    rejects, or all if AWS fails, become visible after the queue's own visibility timeout instead.
     """
     try:
         _change_visibility(queue_url, receipts)
@@ -125,7 +125,7 @@ def move_to_dlq(dlq_url: str, record: Mapping[str, Any]) -> bool:
 
 
 def _send_chunks(queue_url: str, messages: Iterable[Message]) -> tuple[list[Message], set[str]]:
-    """Send messages in batches. Return the rejected ones and the reasons."""
+    """Send messages in batches. Return the rejected ones, and the reasons."""
     rejected: list[Message] = []
     reasons: set[str] = set()
     for chunk in _chunks(messages):

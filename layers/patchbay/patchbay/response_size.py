@@ -1,4 +1,4 @@
-"""How large a response may be.
+"""The maximum size of a response.
 
 If the response of a Lambda function has more than 6 MB (6,291,556 bytes) as JSON, the invocation fails and
 the process ends: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html. An HTTP body is a
@@ -22,7 +22,7 @@ from patchbay.api_model import to_json
 MAX_BYTES = 5 * 1024 * 1024
 # One character takes at most two escapes of six bytes, one for each surrogate of a pair.
 _MAX_BYTES_PER_CHARACTER = 12
-# For the rest of a list: the cursor and the field names.
+# The size of the rest of a list: the cursor and the field names.
 _ENVELOPE_BYTES = 8 * 1024
 
 

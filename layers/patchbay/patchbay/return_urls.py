@@ -25,7 +25,7 @@ _RETURN_URL = re.compile(r"(?P<origin>https?://[A-Za-z0-9.:\[\]-]+)(?:[/?][!-~]*
 
 
 def check(url: str | None) -> None:
-    """Raises ValidationFailed for a URL of another origin, or with a fragment."""
+    """Raises ValidationFailed for a URL that has another origin or a fragment."""
     if url is None:
         return
     parts = _RETURN_URL.fullmatch(url)

@@ -97,8 +97,8 @@ class Settings:
 
     @property
     def secret_arn_prefix(self) -> str:
-        """What the ARNs of the secrets begin with that new API keys may be stored in, before the workspace:
-        in the account and region of the stack, whose name is the end of the metrics' namespace.
+        """The start, up to the workspace, of the ARNs of secrets that may store new API keys. They are in the
+        account and region of the stack, whose name is the end of the metrics' namespace.
         """
         partition, _, region, account = self.kms_key_id.split(":")[1:5]
         stack = self.metrics_namespace.rpartition("/")[2]
@@ -156,7 +156,7 @@ def settings() -> Settings:
 
 
 def _complete_queue_urls(values: dict[str, object]) -> None:
-    """Give queues that are set by their names their URLs: those of a stack differ only in the name. Lambda
+    """Set the URLs of queues that are given by name: the URLs in a stack differ only in the name. Lambda
     limits all variables to 4 KB, so the template has one URL in full.
     """
     account = str(values.get("events_queue_url", "")).rpartition("/")[0]

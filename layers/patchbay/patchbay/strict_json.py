@@ -57,7 +57,7 @@ def loads_each(raw: bytes, name: str) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             raise
     _check({**value, name: []}, MAX_DEPTH)
-    # An item is two levels down, and may be nested as deeply as a whole body.
+    # An item is two levels down, and can be nested as deeply as a whole body.
     return {**value, name: [_item_or_error(item) for item in value[name]]}
 
 

@@ -1,7 +1,7 @@
-"""The known name that a caller probably meant by an unknown one: "did you mean `eventTypes`?".
+"""Finds the known name that a caller probably meant by an unknown one: "did you mean `eventTypes`?".
 
-`nearest` is for a name that is refused anyway. `misspelled` is stricter, for names among which callers may
-also have their own: there, a false match refuses a right name.
+`nearest` is for a name that is rejected anyway. `misspelled` is stricter, for fields in which callers may
+also use names of their own: there, a false match would reject a correct name.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like `name`, or None if none is: another spelling (`event_types`), another
-    API's word (`events`), or a typo.
+    """The known name that is most similar to `name`, or None. `name` may be another spelling (`event_types`),
+    another API's word (`events`), or a typo.
     """
     if len(name) > _MAX_LENGTH:
         return None
@@ -77,7 +77,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def misspelled(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` is a misspelling of: another spelling of its words (`client_id`), or a typo.
-    None if `name` is known, or like none of them.
+    None if `name` is known, or similar to none of them.
     """
     by_lower_case = {candidate.lower(): candidate for candidate in known}
     if name in by_lower_case.values() or len(name) > _MAX_LENGTH:
@@ -92,20 +92,20 @@ def misspelled(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean `…`?` for an error's text; empty if no known name is like `name`."""
+    """`; did you mean `…`?` for an error's text; empty if no known name is similar to `name`."""
     suggestion = nearest(name, known)
     return "" if suggestion is None else f"; did you mean `{suggestion}`?"
 
 
 def one_of(text: str, known: Collection[str], what: str) -> str:
-    """The error for a text that is not among the `known` ones: the near one, or else all of them."""
+    """The error for a text that is not one of `known`: names the nearest one, or else all of them."""
     return f"is not {what}" + (did_you_mean(text, known) or f"; use one of {', '.join(sorted(known))}")
 
 
 def fields_at(model: type[BaseModel], location: Iterable[str | int]) -> set[str]:
-    """The names in JSON of the fields of the object at `location` in a `model`; those of every alternative
-    where the type is a union. `location` is Pydantic's: steps that are neither a field nor an index name one
-    of its own types.
+    """The JSON names of the fields of the object at `location` in a `model`; for a union, those of every
+    alternative. `location` is Pydantic's: steps that are neither a field nor an index name one of its own
+    types.
     """
     found: set[Any] = {model}
     for step in location:
@@ -136,7 +136,7 @@ def _alternatives(kind: Any) -> Iterator[Any]:
 
 
 def _children(kind: Any, step: str | int) -> Iterator[Any]:
-    """The alternatives of what `step` leads to."""
+    """The alternatives for the value that `step` leads to."""
     for parent in _alternatives(kind):
         if get_origin(parent) is list:
             if isinstance(step, int):

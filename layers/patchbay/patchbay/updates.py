@@ -1,8 +1,8 @@
 """Updates with the object that was read: GET, edit, PUT.
 
-A PUT accepts the fields that only Patchbay sets when they are sent back as they were read, so that a caller
-can send the whole object. The models declare all of it: `Update.read_only` of an update names the model of
-its resource, and `Volatile` marks the fields that change by themselves.
+A PUT accepts the fields that only Patchbay sets if they are sent back unchanged, so that a caller can send
+the whole object. The models declare these fields: `Update.read_only` of an update names the model of its
+resource, and `Volatile` marks the fields that change without a caller.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ VOLATILE = Volatile()
 
 @dataclass(frozen=True)
 class ReadOnly:
-    """What an update may send back unchanged: the fields of `model`, the resource's, that are not its own.
+    """The fields that an update may send back unchanged: those of the resource's `model` that it lacks.
 
-    `name` is the resource's in an error's text, and `see` says how to change a field instead. `volatile` are
-    fields that only the response to a GET has.
+    `name` is the resource's name in error texts, and `see` says how else to change a field. `volatile` has
+    the fields that only the response to a GET has.
     """
 
     model: type[ApiModel]
@@ -45,7 +45,7 @@ class ReadOnly:
     volatile: frozenset[str] = field(default_factory=frozenset)
 
     def fields(self, update: type[ApiModel]) -> frozenset[str]:
-        """The names in JSON of the read-only fields."""
+        """The JSON names of the read-only fields."""
         own = {info.alias for info in update.model_fields.values()}
         shown = {info.alias or name for name, info in self.model.model_fields.items() if not info.exclude}
         return self.volatile.union(shown) - own
@@ -98,7 +98,7 @@ class Update(ApiModel):
 
 
 def _is_same(sent: object, shown: object) -> bool:
-    """Whether two JSON values are equal. Clients that parse times write them differently."""
+    """Whether two JSON values are equal. Times may be spelled differently: some clients parse them."""
     if isinstance(sent, str) and isinstance(shown, str) and sent != shown:
         return is_time(sent) and is_time(shown) and read_time(sent) == read_time(shown)
     return compact_json.canonical(sent) == compact_json.canonical(shown)

@@ -79,12 +79,12 @@ def is_near(status: QuotaStatus) -> bool:
 
 
 def near_key(key: StoredKey, status: QuotaStatus) -> str:
-    """What RATE_LIMIT_NEAR is announced once for: a key's limit, in one hour or day."""
+    """The key under which RATE_LIMIT_NEAR is announced once: a key's limit, in one hour or day."""
     return f"near#{key.id}#{status.quota.window.letter}{status.count.number}"
 
 
 def announce_near(key: StoredKey, status: QuotaStatus) -> None:
-    """Announce that a limit is nearly used up, unless it is announced for this hour or day. One write."""
+    """Announce that a limit is nearly used up, unless that was announced for this hour or day. One write."""
     window, limit = status.quota
     data: dict[str, JsonValue] = {
         **describe(key),

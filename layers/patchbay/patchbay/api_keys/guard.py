@@ -36,11 +36,11 @@ from patchbay.rate_limits.sliding_window import Count, QuotaStatus, most_restric
 from patchbay.rate_limits.throttling import THROTTLED_DETAIL, throttling_as_429
 from patchbay.settings import settings
 
-# An entry takes 2 KB. A dropped key costs another read and another bcrypt.
+# An entry takes 2 KB. A dropped entry costs another read and another bcrypt.
 _CACHE_SIZE = 8_192
-# How long a process rejects a key without a call in a final state: unknown ID, wrong secret, revoked key.
+# How long a process rejects, without a call, a key in a final state: unknown ID, wrong secret, revoked key.
 _FINAL_REJECTION_MS = 60_000
-# How long a process refuses a request without a call in a state that can change: expired key, full window.
+# How long a process refuses, without a call, a request in a state that can change: expired key, full window.
 _RECHECK_MS = 1_000
 # A stale cache entry costs one try, a change to the key costs another. More tries mean contention for the
 # row.
@@ -288,7 +288,7 @@ class Guard:
         raise _throttled(cached, now)
 
     def _announce_near(self, key: StoredKey, statuses: Sequence[QuotaStatus]) -> None:
-        """Announce limits that are nearly used up: one write for each process, hour or day. The request is
+        """Announce limits that are nearly used up: one write per process in each hour or day. The request is
         admitted even if that fails, and a later one announces them.
         """
         for status in statuses:
@@ -306,7 +306,7 @@ class Guard:
     def _count_shared(
         self, id: ApiKeyId, digest: bytes, cached: _CachedKey, cost: int, now: int
     ) -> tuple[QuotaStatus, ...]:
-        """Count the request in the successor's windows too. A key that rotated itself shares one limit with
+        """Count the request in the successor's windows too. A key that rotated itself shares its limits with
         its successor until it ends. Returns the statuses of the successor's windows after this request.
 
         This costs an additional read and write while both keys work. The write comes before the key's own: if
@@ -358,7 +358,7 @@ class Guard:
         return InvalidKey(reason, key)
 
     def _digest(self, text: str) -> bytes:
-        """The name of a key in the caches. `text` is its token, or its ID if a session calls."""
+        """The name of a key in the caches. `text` is its token, or its ID if the caller is a session."""
         return hmac.digest(self._cache_secret, text.encode("ascii"), hashlib.sha256)
 
     @cached_property

@@ -11,7 +11,7 @@ from patchbay.settings import settings
 def mint(
     workspace_id: str, created_by: str, terms: Terms, rotated_from: ApiKeyId | None
 ) -> tuple[StoredKey, str]:
-    """A new key, not stored yet, and its text, which is not stored at all."""
+    """A new key that is not stored yet, and its text, which is never stored."""
     id, secret = ApiKeyId.new(), key_format.mint_secret()
     secret_hash = hashing.hash_secret(secret)
     key = StoredKey(

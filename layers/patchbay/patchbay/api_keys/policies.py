@@ -3,10 +3,10 @@
 The user who sets the target of a policy can receive keys. So:
 
 - Only a user may set or change a policy. The service has checked that the user has all scopes of the key. The
-  target of a workspace's policy is for all its keys, so only an owner may set it.
+  target of a workspace's policy applies to all its keys, so only an owner may set it.
 - A webhook is pinned with the URL and the headers that it has at that time (`pin_of`), because others may
-  change webhooks. If they differ later, the rotation waits until a user confirms the policy again.
-- A secret must be of the stack's account and region, with a name that begins with the stack and the
+  change webhooks. If either changes later, the rotation waits until a user confirms the policy again.
+- A secret must be in the stack's account and region, and its name must begin with the stack and the
   workspace. The worker's role allows no secret of another stack. Workspace IDs have no slash, so no prefix of
   one workspace covers another.
 """
@@ -26,7 +26,7 @@ from patchbay.settings import settings
 from patchbay.storage.dynamo import TransactItem
 from patchbay.webhooks.stored_webhook import StoredWebhook
 
-# Secrets Manager appends a hyphen and six characters to a secret's name, which has at most 512.
+# Secrets Manager appends a hyphen and six characters to a secret's name, which has at most 512 characters.
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}\Z")
 _MOST_IN_ARN = 512 + len("-a1B2c3")
 
@@ -34,8 +34,8 @@ _MOST_IN_ARN = 512 + len("-a1B2c3")
 def resolve(
     principal: Principal, body: KeyRotation | None, stored: Policy | None, path: str = "rotation"
 ) -> Policy | None:
-    """The policy of a key that a request at the field `path` sets over the stored one; None removes it. A
-    policy that is sent as it was read stays as it is, even if its webhook has changed.
+    """The policy of a key after a request whose field `path` replaces the stored one; None removes it. A
+    policy that is sent back unchanged stays the same, even if its webhook has changed.
 
     Raises Forbidden if the caller may not set it, ValidationFailed for a target that does not exist.
     """
@@ -77,7 +77,7 @@ def _changed(
         raise ValidationFailed.for_field(
             f"{path}.deliverTo", "must be null if everyDays is null, because the key does not rotate"
         )
-    # Otherwise, the old keys of a chain add up to the ceiling of the workspace.
+    # Otherwise, the old keys of a chain of rotations could reach the ceiling of the workspace.
     if body.every_days is not None and body.overlap_seconds > body.every_days * 86_400:
         raise ValidationFailed.for_field(f"{path}.overlapSeconds", "must not be longer than everyDays")
     return Policy(body.every_days, body.overlap_seconds, target)
@@ -91,7 +91,7 @@ def get_default(workspace_id: str) -> DefaultPolicy | None:
 def default_actions(
     principal: Principal, old: DefaultPolicy | None, policy: Policy | None, now: int
 ) -> list[TransactItem]:
-    """Store the policy of the workspace over `old`, or delete it."""
+    """Replace the policy `old` of the workspace, or delete it."""
     action = rotation_store.default_action(principal.workspace_id, old, policy, now)
     return [] if action is None else [action]
 
@@ -129,8 +129,8 @@ def shown_default(policy: Policy | None) -> RotationPolicy | None:
 
 
 def pin_of(webhook: StoredWebhook) -> str:
-    """The fingerprint of what decides who receives a webhook's requests. Headers count, because a service
-    with many tenants tells them apart by a header. Their ciphertext is new whenever someone sets them.
+    """The fingerprint of what decides who receives a webhook's requests. Headers count, because a
+    multi-tenant service may distinguish tenants by them. Their ciphertext changes whenever they are set.
     """
     return _fingerprint(f"{webhook.url}\n{webhook.headers or ''}")
 

@@ -1,9 +1,9 @@
-"""The scheduled run for the rotation of API keys: reminds, and rotates keys whose policy has a target.
+"""The scheduled run for API key rotation: sends reminders, and rotates keys whose policy has a target.
 
 A rotation has three durable steps:
 
     start     one transaction: the successor's row, and the pending successor with its key, encrypted. The old
-              key continues without an end
+              key keeps working, with no new end
     deliver   the key goes to the target: a signed request to a webhook, or a new version of a secret
     complete  after a 2xx, one transaction: the encrypted key is deleted, the old key ends after the overlap,
               API_KEY_ROTATED is announced, and the successor gets the policy
@@ -15,22 +15,22 @@ Crash between any two lines; the next run, an hour later, finds the row in the i
     after the request              the same. The repeat has the same ID and body, so for the receiver it is
                                    the same message; a secret gets no second version
     after the completion           done: that is one transaction, which happens once
-    after a successor is revoked,  a pending successor that has ended; it is forgotten, and another one is
-    before that is recorded        made
+    after a successor is revoked,  a pending successor that has ended; it is forgotten, and a new one is
+    before that is recorded        created
 
-Two runs at once do no harm: both may deliver, but each transaction requires the versions that were read.
+Two concurrent runs do no harm: both may deliver, but each transaction requires the versions that were read.
 
 A key is never stored or logged in plain text: it is in memory, in the ciphertext, and in the request. The old
-key never ends before the target has accepted its successor. What happens to a pending successor, if meanwhile
+key never ends before the target has accepted its successor. What happens to a successor if, before then,
 
     the target refuses it          delivered again in each run; API_KEY_ROTATION_FAILED at most once a day
     the successor is used          complete: the target has accepted it, though the response was lost
     the key is updated             the same edit applies to the successor, in one transaction (`service`)
-    the policy gets another        revoked, because a former target may have the key, or left alone as a key
-    target, or is confirmed        like others if it is used; another one is made if the policy wants it
+    the policy gets another        revoked, because a former target may have the key, or kept as a normal
+    target, or is confirmed        key if it is used; a new one is created if the policy requires it
     the key is revoked or expires  revoked
-    the key is rotated by hand     ends with the key (`service`), and the policy goes to the new key
-    the successor ends or rotates  forgotten, and another one is made
+    the key is rotated manually    ends with the key (`service`), and the policy goes to the new key
+    the successor ends or rotates  forgotten, and another one is created
     the workspace is erased        nothing is sent; the erasure deletes the rows
 """
 
@@ -60,15 +60,15 @@ from patchbay.rate_limits.sliding_window import DAY, HOUR
 from patchbay.storage.due_index import IncompleteRun, in_turns
 from patchbay.webhooks import service as webhooks
 
-# How many keys are delivered at once. A batch takes the longest of its requests.
+# How many keys are delivered concurrently. A batch takes the longest of its requests.
 _BATCH = 10
-# How many rows a run looks at. The next run continues.
+# How many rows a run processes. The next run continues.
 _MOST = 1_000
-# Enough for a batch whose receivers take as long as they may. A run that is killed does no harm.
+# Enough for a batch whose receivers take the maximum time. A run that is killed does no harm.
 _RESERVE_MS = 25_000
 # Runs are an hour apart, so the next day's failure is announced in the 24th run.
 _ANNOUNCE_AGAIN_MS = DAY.length_ms - HOUR.length_ms // 2
-# A row without a time of its next step is looked at again after this time.
+# A row without a time for its next step is checked again after this time.
 _LOOK_AGAIN_MS = 30 * DAY.length_ms
 _TRIES = 3
 
@@ -105,7 +105,7 @@ class _Run:
         return None
 
     def _postpone(self, key_id: ApiKeyId) -> None:
-        """Let other keys be first in the next run, so that keys that always fail do not delay them."""
+        """Let other keys go first in the next run, so that keys that always fail do not delay them."""
         with suppress(rotation_store.StateChanged, CallFailed):
             state = rotation_store.get(key_id)
             if state is not None:
@@ -133,9 +133,9 @@ def rotate_keys(remaining_ms: Callable[[], int]) -> RotationSummary:
 
 
 def _look_at_workspace(run: _Run, default: DefaultPolicy) -> list[RotationState]:
-    """Remind of the keys of a workspace to which its policy applies. Those that are to be rotated get rows of
-    their own, which are returned. The workspace is looked at again when the next one is due, at least once a
-    day.
+    """Send reminders for the keys of a workspace that its policy applies to. Keys that must be rotated get
+    separate rows, which are returned. The workspace is checked again when the next key is due, at least once
+    a day.
     """
     due: list[RotationState] = []
     next_ms = run.now + DAY.length_ms
@@ -144,7 +144,7 @@ def _look_at_workspace(run: _Run, default: DefaultPolicy) -> list[RotationState]
             return []
         for key, stored in rotation_store.iter_active(default.workspace_id, run.now):
             if stored is not None and (stored.policy is not None or stored.is_due(run.now)):
-                continue  # the run finds it itself
+                continue  # the run finds it by its own row
             state = stored or RotationState(key_id=key.id, workspace_id=key.workspace_id)
             plan = rotation.plan(key, state, rotation.effective(state, default), None, run.now)
             if plan.step is Step.START:
@@ -172,7 +172,7 @@ def _prepared(run: _Run, batch: list[RotationState]) -> Iterator[Handover]:
 
 
 def _advance(run: _Run, state: RotationState) -> Handover | None:
-    """Take the steps of a key up to the next delivery, which is returned. Raises StateChanged."""
+    """Take the steps of a key up to its next delivery, which is returned. Raises StateChanged."""
     # Read for each key: an erasure waits only for the longest call of an API function, not for a whole run.
     if webhooks.is_erasing(state.workspace_id):
         return None
@@ -211,8 +211,8 @@ def _wait(run: _Run, state: RotationState, at_ms: int | None) -> None:
 
 
 def _next_look_ms(run: _Run, state: RotationState, at_ms: int | None) -> int:
-    """When a row is looked at next. A key that follows its workspace's policy is found through that policy;
-    its row is looked at only to delete it when the key has ended.
+    """When a row is checked next. A key that follows its workspace's policy is found through that policy; its
+    row is checked only to delete it when the key has ended.
     """
     return run.now + _LOOK_AGAIN_MS if state.policy is None or at_ms is None else at_ms
 
@@ -226,7 +226,7 @@ def _remind(run: _Run, key: StoredKey, state: RotationState, policy: Policy, pla
 
 
 def _start(run: _Run, key: StoredKey, state: RotationState, policy: Policy) -> Handover | None:
-    """Make a successor, if its target may get it."""
+    """Create a successor, if the target may receive it."""
     target = policy.target
     if target is None:
         return None
@@ -259,7 +259,7 @@ def _deliver(run: _Run, key: StoredKey, state: RotationState, successor: StoredK
         return None
     except vault.DecryptionFailed:
         logger.exception("pending api key decryption failed", key_id=key.id)
-        _abandon(state, successor)  # the next run makes another one
+        _abandon(state, successor)  # the next run creates another one
         return None
     return Handover(state, successor.id, text, pending.target, webhook)
 
@@ -284,7 +284,7 @@ def _hand_over(run: _Run, handovers: list[Handover]) -> None:
 
 
 def _record(run: _Run, handover: Handover, result: BaseException | None) -> None:
-    """Record the result of a delivery. Raises it if it is not about the target."""
+    """Record the result of a delivery. Raises a failure that the target did not cause."""
     state = handover.state
     if result is None:
         _complete_delivered(run, handover)
@@ -299,13 +299,13 @@ def _record(run: _Run, handover: Handover, result: BaseException | None) -> None
 
 
 def _complete_delivered(run: _Run, handover: Handover) -> None:
-    """Complete a rotation whose successor was accepted. A change of the key meanwhile does not undo that: the
-    rotation is read again. If it waits for the next run, the successor is delivered again.
+    """Complete a rotation whose successor was accepted. A change of the key in the meantime does not undo
+    that: the rotation is read again. If it must wait for the next run, the successor is delivered again.
     """
     for _ in range(_TRIES):
         state = rotation_store.get(handover.state.key_id)
         if state is None or state.pending is None or state.pending.successor != handover.successor:
-            return  # it was completed, abandoned, or its key was rotated by hand
+            return  # it was completed, abandoned, or its key was rotated manually
         key, successor = store.get(state.workspace_id, state.key_id), _successor(state)
         if key is None or successor is None or key.has_ended(run.now) or successor.has_ended(run.now):
             return
@@ -322,7 +322,7 @@ def _complete_delivered(run: _Run, handover: Handover) -> None:
 def _complete(
     run: _Run, state: RotationState, key: StoredKey | None, successor: StoredKey, policy: Policy | None
 ) -> None:
-    """Let the key end, and give its own policy to the successor, unless that has one."""
+    """Let the key end, and pass its own policy on to the successor, unless the successor has one."""
     inherited: RotationState | None = None
     if state.policy is not None and rotation_store.get(successor.id) is None:
         inherited = RotationState(

@@ -1,8 +1,8 @@
 """What a key's rotation does next, from its policy, its state and the clock. Pure.
 
 A key is due `every_days` after its creation, and a successor after its own. The key's policy applies, or the
-workspace's if the key has none. Without a target, the schedule only reminds. With one, it makes a successor,
-which is pending until the target has accepted it (the crash table is in `rotate_keys`).
+workspace's if the key has none. Without a target, the schedule only sends reminders. With one, it creates a
+successor, which is pending until the target has accepted it (the crash table is in `rotate_keys`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from patchbay.api_keys.stored_key import StoredKey
 from patchbay.ids import ApiKeyId
 from patchbay.rate_limits.sliding_window import DAY
 
-# The first reminder is this long before a key is due, or at the first run with less time left.
+# The first reminder is sent this long before a key is due, or in the first run with less time left.
 _NOTICE_DAYS = 7
 
 
@@ -53,7 +53,7 @@ class Pending(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Why the rotation did not get on at `at_ms`; `announced_ms` is when that was last announced."""
+    """Why the rotation made no progress at `at_ms`; `announced_ms` is when that was last announced."""
 
     code: str
     detail: str
@@ -63,8 +63,8 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationState:
-    """The row of a key's rotation. `policy` is None if the workspace's applies. `reminded` names the reminder
-    that was sent last. `due_ms` is when the schedule looks at it next; None if that follows from the
+    """The row of a key's rotation. `policy` is None if the workspace's applies. `reminded` names the last
+    reminder that was sent. `due_ms` is when the schedule checks it next; None if that follows from the
     workspace's policy. `version` counts its writes; 0 if it is not stored.
     """
 
@@ -94,14 +94,14 @@ class Step(Enum):
     FORGET = auto()  # nothing is left to do: the key has ended or was rotated, or no policy applies
     WAIT = auto()  # until `at_ms`, or for a change if that is None
     REMIND = auto()
-    START = auto()  # make a successor
+    START = auto()  # create a successor
     DELIVER = auto()
     COMPLETE = auto()  # the successor was accepted: let the key end
     ABANDON = auto()  # the pending successor ends if it was never used, and another one may follow
 
 
 class Plan(NamedTuple):
-    """The next step, when the schedule looks again, and the name and days of a reminder."""
+    """The next step, when the schedule checks again, and the name and days of a reminder."""
 
     step: Step
     at_ms: int | None = None
@@ -130,8 +130,8 @@ def plan(
     successor: StoredKey | None,
     now: int,
 ) -> Plan:
-    """What to do for a key (None if its row is gone) to which `policy` applies. `successor` is the row of the
-    pending one.
+    """The next step for a key (None if its row is gone) that `policy` applies to. `successor` is the row of
+    the pending successor.
     """
     if state.pending is not None:
         return Plan(_pending_step(key, state.pending, policy, successor, now))
@@ -152,10 +152,10 @@ def _pending_step(
         return Step.ABANDON
     if key is None or key.has_ended(now) or key.rotated_into is not None:
         return Step.COMPLETE if successor.uses else Step.ABANDON
-    # A former target must not have the key that the present one gets, and cannot end the old key.
+    # A former target must not have the key that the current one gets, and cannot end the old key.
     if policy is None or policy.target != pending.target:
         return Step.ABANDON
-    # A user of the key has accepted it, though the response was lost.
+    # Whoever uses the key has accepted it, although the response was lost.
     return Step.COMPLETE if successor.uses else Step.DELIVER
 
 

@@ -2,8 +2,8 @@
 secret.
 
 A repeat is the same message to the receiver: a webhook gets the same `webhook-id` and body, and Secrets
-Manager the same token and value, which makes no second version. Nothing about the request is stored, and no
-part of the response: a receiver may repeat what it got.
+Manager the same token and value, which makes no second version. Neither the request nor any part of the
+response is stored, because a receiver may echo what it got.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SECRET_PROBLEMS = {
 
 
 class Refused(Exception):
-    """The target does not take the key, now or for good. The code is stable, the detail for people."""
+    """The target refuses the key, for now or permanently. The code is stable, the detail is for people."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -62,7 +62,7 @@ class Handover:
 
 
 def check(workspace_id: str, target: Target) -> StoredWebhook | None:
-    """The webhook of a target, if it may get a key now. Raises Refused."""
+    """The webhook of a target, if it may receive a key now. Raises Refused."""
     if target.is_secret:
         return None
     try:
@@ -82,7 +82,7 @@ def check(workspace_id: str, target: Target) -> StoredWebhook | None:
 
 
 async def send_all(handovers: list[Handover]) -> list[BaseException | None]:
-    """Deliver some keys concurrently. Returns None for each that its target accepted, or else Refused or a
+    """Deliver keys concurrently. Returns for each one None if its target accepted it, or else Refused or a
     failure of AWS.
     """
     config = settings()

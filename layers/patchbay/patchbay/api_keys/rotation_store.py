@@ -4,15 +4,15 @@ writes its key's row, and pays for its size.
     rotation#<key_…>                          default#<workspace>: the policy of its keys
         workspaceId, rv  version of the row       the same
         ev  every days; 0: opted out              ev ov to pn
-        ov  overlap seconds                       k d  always 1; when its keys are looked at next
+        ov  overlap seconds                       k d  always 1; when its keys are checked next
         to  target: whk_… or an ARN
         pn  pin of the target
         su  pending successor    ct  its key, encrypted    st sp  the target it is for, and its pin
         n   last reminder        fc fd fa fn  failure: code, detail, at, announced at
-        k d  always 1; when it is looked at next
+        k d  always 1; when it is checked next
 
-Every write of such a row requires the version that was read. What a change of the key itself must know (a new
-policy, the start and the end of a rotation) also increments the key's version in the same transaction.
+Every write of such a row requires the version that was read. What changes of the key itself must notice (a
+new policy, the start and the end of a rotation) also increments the key's version in the same transaction.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def get_default(workspace_id: str) -> DefaultPolicy | None:
 def get_many(
     workspace_id: str, key_ids: Sequence[ApiKeyId]
 ) -> tuple[dict[ApiKeyId, RotationState], DefaultPolicy | None]:
-    """The rotations of some keys of a workspace, and its policy."""
+    """The rotations of several keys of a workspace, and its policy."""
     keys = [{"id": _row_id(id)} for id in key_ids]
     rows = dynamo.get_many(
         settings().api_keys_table, [*keys, {"id": f"{_DEFAULT}{workspace_id}"}], consistent=True
@@ -70,7 +70,7 @@ def get_many(
 
 
 def list_due(now: int, most: int) -> tuple[list[RotationState], list[DefaultPolicy]]:
-    """The rotations and the workspaces' policies that are due at `now`, at most so many, longest overdue
+    """The rotations and the workspaces' policies that are due at `now`, at most `most`, longest overdue
     first.
     """
     table = settings().api_keys_table
@@ -109,7 +109,7 @@ def iter_active(workspace_id: str, now: int) -> Iterator[tuple[StoredKey, Rotati
 
 
 def put_action(state: RotationState) -> dynamo.TransactItem:
-    """Store the state over the one that was read, whose version it has."""
+    """Replace the stored state, which must still have the version of `state`."""
     row = _to_row(replace(state, version=state.version + 1))
     return _put_action(row, state.version)
 
@@ -121,7 +121,7 @@ def delete_action(state: RotationState) -> dynamo.TransactItem:
 def default_action(
     workspace_id: str, old: DefaultPolicy | None, policy: Policy | None, now: int
 ) -> dynamo.TransactItem | None:
-    """Store the policy of a workspace over `old`, or delete it. Its keys are looked at in the next run."""
+    """Replace the policy `old` of a workspace, or delete it. The next run checks its keys."""
     if policy is None:
         return None if old is None else _delete_action(f"{_DEFAULT}{workspace_id}", old.version)
     seen = 0 if old is None else old.version
@@ -146,14 +146,14 @@ def forget(state: RotationState) -> None:
 
 
 def write_default(default: DefaultPolicy, due_ms: int) -> None:
-    """Record when a workspace's keys are looked at next. Raises StateChanged."""
+    """Record when a workspace's keys are checked next. Raises StateChanged."""
     row = _default_to_row(default._replace(due_ms=due_ms, version=default.version + 1))
     _transact([_put_action(row, default.version)])
 
 
 def start(key: StoredKey, successor: StoredKey, state: RotationState) -> RotationState:
-    """Store a pending successor, whose encrypted key is in `state`. The key continues without an end. Raises
-    StateChanged, or Conflict at the workspace's ceiling.
+    """Store a pending successor, whose encrypted key is in `state`. The key keeps working, with no new end.
+    Raises StateChanged, or Conflict at the workspace's ceiling.
     """
     actions = [
         _edit_key_action(key, successor.updated_ms),
@@ -198,7 +198,7 @@ def complete(
 
 def _edit_key_action(key: StoredKey, now: int, **ends: int | str) -> dynamo.TransactItem:
     """Increment the version of an active key that was not rotated, and let it end if `ends` says so. An end
-    of now counts as an expiry, so the next run of the schedule retires the key.
+    at the current time counts as an expiry, so the next run of the schedule retires the key.
     """
     edited: dict[str, int | str | None] = {"up": now, "v": key.version + 1, **ends}
     if "x" in ends and ends["x"] != key.terms.expires_ms:  # otherwise, pending notices stay due

@@ -53,8 +53,8 @@ def create(principal: Principal, body: CreateApiKey, once: Once | None = None) -
     """Create a key. Only this response contains it.
 
     Raises Forbidden for scopes that the caller may not grant, and if the caller is itself a key, because the
-    new key's own windows would lift the caller's limits. Raises ValidationFailed for a rotation without such
-    a target, and Conflict at the workspace's ceiling.
+    new key's own windows would lift the caller's limits. Raises ValidationFailed for a rotation whose target
+    does not exist, and Conflict at the workspace's ceiling.
     """
     if principal.key is not None:
         raise Forbidden(
@@ -110,8 +110,8 @@ def describe_key(principal: Principal) -> CallerKey:
 
 
 def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> Empty:
-    """Revoke a key: its next request is refused. A key that has ended does not change. A successor that is
-    pending and was never used is revoked too; if that fails, the schedule does it.
+    """Revoke a key: its next request is refused. A key that has ended does not change. A pending successor
+    that was never used is revoked too; if that fails, the schedule does it.
 
     Raises NotFound, also for a key of another workspace; Forbidden if the key has more rights than the
     caller; PreconditionFailed if `if_match` is not the current version.
@@ -131,13 +131,13 @@ def revoke(principal: Principal, id: ApiKeyId, if_match: int | None = None) -> E
 
 
 def update(principal: Principal, id: ApiKeyId, body: UpdateApiKey, if_match: int | None = None) -> ApiKey:
-    """Change the fields that `body` sets. The changes apply from the key's next request, and to a successor
-    that is pending.
+    """Change the fields that `body` sets. The changes apply from the key's next request on, and also to a
+    pending successor.
 
     Raises Forbidden if the key has, or would have, more rights than the caller, or if the caller is itself a
     key and would widen it or change its rotation; ValidationFailed for a new scope that is misspelled, for a
-    rotation without such a target, and for a new scope that the target would get unconfirmed; Conflict if the
-    key has ended; PreconditionFailed if `if_match` is not its current version.
+    rotation whose target does not exist, and for a new scope that the target would get without confirmation;
+    Conflict if the key has ended; PreconditionFailed if `if_match` is not its current version.
     """
     for _ in range(_TRIES):
         key = _get_editable(principal, id, if_match)
@@ -180,8 +180,8 @@ def rotate(
 
     If the caller is a key, it can rotate only itself. Its successor starts with the requests that it has
     used, and until the old key ends, its requests also count in the successor's windows (`guard`). So a
-    rotation gives no extra requests. The new key gets the policy of the old one. A successor that is pending
-    ends with the old key.
+    rotation gives no extra requests. The new key gets the policy of the old one. A pending successor ends
+    with the old key.
 
     Raises Forbidden if the key has more rights than the caller, or if a calling key is not the key itself.
     Raises Conflict if the key has ended or was already rotated, if the key that it replaces still works, or
@@ -219,7 +219,7 @@ def rotate(
 
 
 def list_logs(principal: Principal, id: ApiKeyId, query: LogQuery) -> Listing[LogEntry]:
-    """The activity log of a key, newest first, also of one that is no longer listed. Raises NotFound."""
+    """The activity log of a key, newest first, even if it is no longer listed. Raises NotFound."""
     # Imported here, so that functions that only authenticate keys do not load it.
     from patchbay.activity.service import list_entries
 
@@ -287,7 +287,7 @@ class _Rotation(NamedTuple):
 
 
 def _with_policy(key: StoredKey, state: RotationState | None, policy: Policy | None) -> RotationState:
-    """The state with another policy. The next run looks at it: it abandons a successor that is pending for
+    """The state with another policy. The next run processes it, and abandons a successor that is pending for
     another target.
     """
     state = state or RotationState(key_id=key.id, workspace_id=key.workspace_id)
@@ -302,7 +302,7 @@ def _inherited(new: StoredKey, state: RotationState | None) -> RotationState | N
 
 
 def _pending_successor(state: RotationState | None) -> StoredKey | None:
-    """The key that is pending, if it still works."""
+    """The pending successor, if it still works."""
     if state is None or state.pending is None:
         return None
     successor = store.get(state.workspace_id, state.pending.successor)
@@ -312,8 +312,8 @@ def _pending_successor(state: RotationState | None) -> StoredKey | None:
 def _edit_pending_actions(
     current: _Rotation, old: StoredKey, new: StoredKey, policy: Policy | None
 ) -> list[dynamo.TransactItem]:
-    """Make the same edit to a pending successor. One that was edited on its own, or that a former target may
-    have, only gets what narrows it. `policy` is the key's own one after the edit.
+    """Make the same edit to a pending successor. A successor that was edited separately, or that a former
+    target may have, gets only what narrows it. `policy` is the key's own after the edit.
     """
     successor = _pending_successor(current.state)
     if current.state is None or current.state.pending is None or successor is None:
@@ -330,7 +330,7 @@ def _edit_pending_actions(
 
 
 def _narrowed(terms: Terms, bounds: Terms) -> Terms:
-    """The terms without what exceeds the `bounds`."""
+    """The terms, reduced to what the `bounds` allow."""
     ends = [at_ms for at_ms in (terms.expires_ms, bounds.expires_ms) if at_ms is not None]
     return terms._replace(
         scopes=tuple(scope for scope in terms.scopes if scope in bounds.scopes),
@@ -341,8 +341,8 @@ def _narrowed(terms: Terms, bounds: Terms) -> Terms:
 
 
 def _check_pending_narrows(key: StoredKey, terms: Terms) -> None:
-    """Raises Conflict if a successor whose delivery is pending would get more rights. Its target may not have
-    them (`_check_target_confirmed`).
+    """Raises Conflict if a successor whose delivery is pending would get more rights. Its target may not be
+    entitled to them (`_check_target_confirmed`).
     """
     if key.rotated_from is None or _narrowed(terms, key.terms) == terms:
         return
@@ -357,7 +357,7 @@ def _check_pending_narrows(key: StoredKey, terms: Terms) -> None:
 def _hand_on_actions(
     state: RotationState | None, inherited: RotationState | None, ends_ms: int, now: int
 ) -> list[dynamo.TransactItem]:
-    """Move the policy of a key to its new successor. One that is pending ends with the key at `ends_ms`."""
+    """Move the policy of a key to its new successor. A pending successor ends with the key at `ends_ms`."""
     actions = [] if state is None else [rotation_store.delete_action(state)]
     if inherited is not None:
         actions.append(rotation_store.put_action(inherited))
@@ -370,7 +370,7 @@ def _hand_on_actions(
 
 
 def _revoke_pending(principal: Principal, key: StoredKey) -> None:
-    """Revoke the pending successor of a revoked key. One that was used has taken over from the key."""
+    """Revoke the pending successor of a revoked key, unless it was used and so has replaced the key."""
     successor = _pending_successor(rotation_store.get(key.id))
     if successor is not None:
         with suppress(store.KeyChanged):

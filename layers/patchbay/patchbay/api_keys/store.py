@@ -204,7 +204,7 @@ def change(old: StoredKey, new: StoredKey, extra_actions: Sequence[dynamo.Transa
 
 
 def edit_action(old: StoredKey, new: StoredKey) -> dynamo.TransactItem:
-    """Store `new`, an edit of `old`, if that is active and has not been changed."""
+    """Store `new`, an edit of `old`, if `old` is active and has not been changed."""
     edited: dynamo.Row = {"up": new.updated_ms, "v": new.version, **_terms_to_row(new.terms)}
     if new.terms.expires_ms != old.terms.expires_ms:  # otherwise, pending notices stay due
         edited |= _due_attributes(new.terms.expires_ms, new.updated_ms)
@@ -231,7 +231,7 @@ def rotate(
     policy_actions: Sequence[dynamo.TransactItem] = (),
 ) -> None:
     """Store `new` and let `old` end at `ends_ms`, and announce it. Until then, the workspace's count includes
-    both. `policy_actions` hand the policy of `old` on. Raises KeyChanged, also if one of those fails, or
+    both. `policy_actions` pass on the policy of `old`. Raises KeyChanged, also if one of those fails, or
     Conflict at the workspace's ceiling.
 
     If the key rotates itself, `initial_counts` are the counts that `new` starts with. Raises KeyChanged if
@@ -281,7 +281,7 @@ def rotate(
 
 
 def workspace_keys(workspace_id: str) -> Iterator[dynamo.Row]:
-    """The keys of all rows of a workspace: its API keys, also those that ended, and their count. Eventually
+    """The keys of all rows of a workspace: its API keys, including ended ones, and their count. Eventually
     consistent.
     """
     yield from dynamo.query(
@@ -306,8 +306,8 @@ def list_due(now: int) -> Iterator[StoredKey]:
 
 
 def reschedule(key: StoredKey, now: int) -> bool:
-    """Record that a key was processed at `now`, and make it due at its next moment. Returns False if the key
-    was edited or ended in the meantime, or another run was faster.
+    """Record that a key was processed at `now`, and set when it is due next. Returns False if the key was
+    edited or ended in the meantime, or another run was faster.
     """
     expires_ms = key.terms.expires_ms
     try:
@@ -405,7 +405,7 @@ def put_action(key: StoredKey, initial_counts: Sequence[Count] = ()) -> dynamo.T
 
 
 def count_action(workspace_id: str) -> dynamo.TransactItem:
-    """Add a key to the workspace's count, below the ceiling."""
+    """Add a key to the workspace's count, if it is below the ceiling."""
     return dynamo.update_action(
         settings().api_keys_table,
         {"id": _count_id(workspace_id)},
@@ -421,7 +421,7 @@ def at_ceiling(advice: str) -> Conflict:
 
 
 def _counted_at_most(key: StoredKey, counts: Sequence[Count]) -> tuple[str, dict[str, int]]:
-    """A condition to append to others: the row's windows have at most `counts`. Returned with its values."""
+    """A condition to append to others, and its values: the row's windows have at most `counts`."""
     values = _count_attributes(key, counts)
     within = [f"{name} {'=' if name[1] == 'w' else '<='} :{name}" for name in values]
     letters = [quota.window.letter for quota in key.quotas]

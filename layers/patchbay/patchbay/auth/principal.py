@@ -15,7 +15,7 @@ from patchbay.settings import settings
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """The limits, expiry and version of a calling API key. It cannot grant more to other keys."""
+    """The limits, expiry and version of a calling API key, which cannot grant more to other keys."""
 
     id: ApiKeyId
     version: int
@@ -26,7 +26,7 @@ class KeyLimits:
 
 @dataclass(frozen=True, slots=True)
 class PortalGrant:
-    """The portal session of a caller: what its page shows, and whether it may only read."""
+    """The portal session of a caller: what its page shows, and whether it is read-only."""
 
     id: PortalSessionId
     expires_at: datetime
@@ -41,7 +41,7 @@ class PortalGrant:
 @dataclass(frozen=True, slots=True)
 class LinkGrant:
     """The connect session of a caller who opened a connect link, and the only things that it may connect.
-    `scopes` is None for those of the integration.
+    `scopes` is None for the integration's own.
     """
 
     id: ConnectSessionId
@@ -61,7 +61,7 @@ class Principal:
     function of the platform that calls in process.
 
     `id` identifies the caller within the workspace (`user:<sub>`, the key's ID, `session:<ID>`,
-    `connect:<ID>`). `key` has the limits of a calling API key, or of the one that made the calling session.
+    `connect:<ID>`). `key` has the limits of the calling API key, or of the one that created the session.
     """
 
     workspace_id: str
@@ -74,7 +74,7 @@ class Principal:
 
     @property
     def label(self) -> str | None:
-        """Who uses the caller's session, as its creator named them."""
+        """The name that the creator of the caller's session gave its user."""
         return None if self.session is None else self.session.label
 
     @property

@@ -131,8 +131,8 @@ def _connectable(integration: StoredIntegration, link: LinkGrant, origin: str) -
 
 
 def _scopes(integration: StoredIntegration, oauth: OAuth | None, link: LinkGrant) -> Sequence[str]:
-    """The scopes that a flow of this link asks for. If the integration no longer has them, they are shown as
-    they were, and the flow says what is wrong.
+    """The scopes that a flow of this link requests. Scopes that the integration no longer has are shown
+    anyway, and the flow says what is wrong.
     """
     if oauth is None:
         return ()

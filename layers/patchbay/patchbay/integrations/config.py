@@ -96,7 +96,7 @@ def merge(old: Parts, changes: Mapping[str, ConfigValue | None], provider: Provi
 
 
 def _check_spelling(name: str, provider: Provider | None) -> None:
-    """A field that Patchbay does not know is its owner's, unless its name is a misspelled one."""
+    """Raises ValidationFailed for a misspelled field name. Other unknown fields are the owner's own."""
     near = suggestions.misspelled(name, config_fields.names(provider))
     if near is not None:
         raise invalid(
@@ -106,8 +106,8 @@ def _check_spelling(name: str, provider: Provider | None) -> None:
 
 
 def check_provider(name: str, public: Mapping[str, ConfigValue]) -> None:
-    """Raises ValidationFailed for an unknown provider that may be a misspelled one: without URLs of its own,
-    its connections could only have credentials.
+    """Raises ValidationFailed for an unknown provider whose name may be misspelled: without its own URLs, its
+    connections could only have credentials.
     """
     near = suggestions.misspelled(name, providers.names())
     if near is not None and not ("authorizationUrl" in public or "tokenUrl" in public):
@@ -137,8 +137,8 @@ def _check_built_in_settings(
 
 
 def built_in_settings(provider: Provider, public: Mapping[str, ConfigValue]) -> dict[str, ConfigValue | None]:
-    """A built-in provider's OAuth settings, by the names that they have in the config of another provider.
-    URLs have the values of their variables, and are None while those are unknown.
+    """A built-in provider's OAuth settings, by their names in the config of an unknown provider. URLs have
+    the values of their variables, and are None while those are unknown.
     """
     oauth = provider.oauth
     if oauth is None:
@@ -198,7 +198,7 @@ def oauth_for(provider: Provider | None, public: Mapping[str, ConfigValue]) -> O
         return None
     revocation, issuer = public.get("revocationUrl"), public.get("issuer")
     urls = [str(public[name]) for name in ("authorizationUrl", "tokenUrl")]
-    # Not validated as a provider's file is: `merge` has checked the fields, by the rules of this deployment.
+    # Skip the validation of providers' files: `merge` has checked the fields by this deployment's rules.
     return OAuth.model_construct(
         authorization_url=public["authorizationUrl"],
         token_url=public["tokenUrl"],
@@ -217,7 +217,7 @@ def oauth_for(provider: Provider | None, public: Mapping[str, ConfigValue]) -> O
 
 
 def api_url(public: Mapping[str, ConfigValue]) -> str | None:
-    """Where the API of a provider that Patchbay does not know is: by default, at the origin of its token URL,
+    """The API URL of a provider that Patchbay does not know. The default is the origin of its token URL,
     which gets more than an access token anyway.
     """
     url = public.get("apiUrl")
@@ -239,7 +239,7 @@ def origin_of(url: str) -> str | None:
 
 
 def variables(provider: Provider | None, public: Mapping[str, ConfigValue]) -> dict[str, str]:
-    """The values of the variables in the provider's URLs, as far as the config or a default has them."""
+    """The values of the variables in the provider's URLs, where the config or a default has them."""
     if provider is None:
         return {}
     values = {}
@@ -282,8 +282,8 @@ def _is_public_client(provider: Provider | None, public: Mapping[str, ConfigValu
 
 
 def json_schema(provider: Provider | None) -> Schema:
-    """The JSON Schema 2020-12 of a complete config; None is an OAuth provider that Patchbay does not know.
-    Further fields are the caller's own, and secret.
+    """The JSON Schema 2020-12 of a complete config; None means an OAuth provider that Patchbay does not know.
+    Additional fields are the caller's own, and secret.
     """
     needed = _needed_fields(provider)
     if not needed:
@@ -299,7 +299,7 @@ def json_schema(provider: Provider | None) -> Schema:
     return schema
 
 
-# A config without fields that Patchbay knows.
+# The schema of a config without fields that Patchbay knows.
 OWN_FIELDS_SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
@@ -316,8 +316,8 @@ OWN_FIELDS_SCHEMA: Schema = {
 
 
 def api_schema() -> Schema:
-    """The JSON Schema 2020-12 of the config for a provider that Patchbay does not know, and whose connections
-    have credentials.
+    """The JSON Schema 2020-12 of the config for a provider that Patchbay does not know and whose connections
+    use credentials.
     """
     fields = public_fields(None)
     known: dict[str, JsonValue] = {name: fields[name].schema for name in ("apiUrl", "apiKeyHeader")}

@@ -1,6 +1,6 @@
-"""The fields of an integration's config: for each, the check of its value, and the JSON Schema of it.
+"""The fields of an integration's config: for each one, the check and the JSON Schema of its value.
 
-One declaration has both, so that a form that is drawn from the schema sends what the check accepts. Where
+One declaration has both, so that a form that is generated from the schema sends what the check accepts. Where
 JSON Schema cannot say everything (which hosts are private), the schema allows more than the check.
 """
 
@@ -56,7 +56,7 @@ class Field(NamedTuple):
 
 
 def public_fields(provider: Provider | None) -> dict[str, Field]:
-    """The public fields of a provider's config; None is an OAuth provider that Patchbay does not know."""
+    """The public fields of a provider's config; None means an OAuth provider that Patchbay does not know."""
     fields = {
         "clientId": _field(
             _client_id,
@@ -97,13 +97,13 @@ def is_oauth_field(name: str) -> bool:
 
 
 def names(provider: Provider | None) -> list[str]:
-    """Every field that has a meaning to Patchbay."""
+    """Every field that Patchbay knows."""
     variables = [] if provider is None else list(provider.variables)
     return [*variables, "clientId", CLIENT_SECRET, "redirectUris", *_OAUTH_FIELDS]
 
 
 def secret_schema() -> Schema:
-    """The client secret's."""
+    """The schema of the client secret."""
     return {
         "title": "Client secret",
         "description": "The secret of your OAuth client. Stored encrypted, and shown as ********.",
@@ -113,8 +113,8 @@ def secret_schema() -> Schema:
 
 
 def check_secret(path: str, value: object) -> str:
-    """The value of a secret field. Patchbay does not send a field that it does not know, and such a field may
-    be a private key, with several lines.
+    """The value of a secret field. A field that Patchbay does not know can have several lines: Patchbay does
+    not send it, and it may be a private key.
     """
     return _credential(path, value, multiline=path != f"config.{CLIENT_SECRET}")
 
@@ -144,7 +144,7 @@ def _url(path: str, value: object) -> str:
 
 
 def _url_without(parameters: frozenset[str]) -> Check:
-    """Checks for a URL without `parameters` in its query, so that none is sent twice (RFC 6749, 3.1)."""
+    """A check for a URL without `parameters` in its query, so that none is sent twice (RFC 6749, 3.1)."""
 
     def check(path: str, value: object) -> str:
         url = _url(path, value)
@@ -166,7 +166,7 @@ def _issuer(path: str, value: object) -> str:
 
 
 def _api_url(path: str, value: object) -> str:
-    """Paths are added to it, so it has no query, and none of the forms that make a path ambiguous."""
+    """Paths are appended to this URL, so it must not have a query or an ambiguous path."""
     url = _url(path, value)
     if "?" in url:
         raise invalid(path, "must not have a query")

@@ -201,7 +201,7 @@ def get(id: IntegrationId) -> Integration:
 
 
 def _find(id: IntegrationId) -> tuple[MarketplaceListing, bool]:
-    """What the marketplace has under an ID, and whether a workspace published it. Raises NotFound."""
+    """The listing with an ID, and whether a workspace published it. Raises NotFound."""
     published = store.get_listing(id)
     if published is not None:
         return published, True
@@ -220,7 +220,7 @@ def _offset(cursor: str | None) -> int:
 
 
 Item = TypeVar("Item")
-# A page of at most so many items, from this cursor on.
+# (limit, cursor) → a page of at most `limit` items from the cursor on.
 Source = Callable[[int, str | None], Page[Item]]
 
 

@@ -83,7 +83,7 @@ class CredentialsForm(NamedTuple):
 
 def credentials_of(integration: StoredIntegration) -> CredentialsForm:
     """The credentials that connect an integration without OAuth. For a provider that Patchbay does not know,
-    that is an API key, unless it is `custom_basic`.
+    this is an API key, unless it is `custom_basic`.
     """
     provider = client.provider_for(integration)
     if provider is not None and provider.credentials is not None:

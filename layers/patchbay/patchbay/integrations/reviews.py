@@ -3,7 +3,7 @@
 The platform decides in its own workspace, through the API, or its operators invoke a function. Both call
 `_decide`. A decision is one transaction: the integration, its listing, the end of its pending review, an
 entry in the publisher's activity log, and one in the platform's, which is also the entry of its audit log.
-The publisher learns that the platform has decided, and its reason, but not who in the platform.
+The publisher learns that the platform has decided, and its reason, but not who decided.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ from patchbay.storage.paging import Page
 
 _MAX_COPIES = 1_000
 _SHOWN_DECISIONS = 10
-# A publisher that changes its integration all the time cannot prevent its withdrawal.
+# A publisher cannot prevent a withdrawal by constantly changing the integration.
 _MAX_TRIES = 3
-# The actor in logs if an operator decides, and in the log of the publisher.
+# The actor in the logs if an operator decides, and always in the publisher's log.
 _PLATFORM = "platform"
 _LOGGED_AS = {
     "APPROVE": "publication.approved",

@@ -217,7 +217,7 @@ def install(principal: Principal, id: IntegrationId, once: Once | None = None) -
 
 
 def list_logs(principal: Principal, id: IntegrationId, query: LogQuery) -> Listing[LogEntry]:
-    """The activity log, also of a deleted integration. Raises NotFound."""
+    """The activity log, even of a deleted integration. Raises NotFound."""
     return activity_service.list_entries(
         principal.workspace_id, id, query, lambda: get_stored(principal.workspace_id, id)
     )
@@ -237,12 +237,12 @@ def get_stored(workspace_id: str, id: IntegrationId) -> StoredIntegration:
 def find_stored(
     workspace_id: str, id: IntegrationId, *, with_deleted: bool = False
 ) -> StoredIntegration | None:
-    """The integration, or None. With `with_deleted`, also while the cleanup after its deletion runs."""
+    """The integration, or None. `with_deleted` also finds it while the cleanup after its deletion runs."""
     return store.get_with_deleted(workspace_id, id) if with_deleted else store.get(workspace_id, id)
 
 
 def find_many(workspace_id: str, ids: Sequence[IntegrationId]) -> list[StoredIntegration]:
-    """The integrations with these IDs that exist, in their order. One call."""
+    """The integrations with these IDs that exist, in the order of the IDs. One call."""
     return store.get_many(workspace_id, ids)
 
 
@@ -348,7 +348,7 @@ def _has_changed(
     old: StoredIntegration,
     new: StoredIntegration,
 ) -> bool:
-    """Whether an update that sent a field of the config has changed it. A secret counts as changed."""
+    """Whether an update has changed a config field that it sent. A secret always counts as changed."""
     if name in old.secret_names or name in new.secret_names:
         return sent[name] != MASK
     return old.config.get(name) != new.config.get(name)

@@ -250,8 +250,8 @@ def set_error(
 
 
 def remove_tombstone(deleted: StoredIntegration) -> None:
-    """Remove a tombstone. Its row in #installs goes first: without the tombstone, nothing would lead to that
-    row.
+    """Remove a tombstone. Its row in #installs is removed first: without the tombstone, nothing would lead to
+    that row.
     """
     if deleted.is_copy:
         dynamo.delete(settings().integrations_table, _install_key(deleted))
@@ -426,8 +426,8 @@ def get_with_listings(
 
 
 def copies(id: IntegrationId, after: str = "") -> Iterator[tuple[str, IntegrationId]]:
-    """(workspace, integration) of each copy of a public integration, in the order of their texts
-    `<workspace>#<integration>`, and after this one.
+    """(workspace, integration) of each copy of a public integration, in the order of their keys
+    `<workspace>#<integration>`, after the key `after`.
     """
     for row in dynamo.query(
         settings().integrations_table,
@@ -493,8 +493,8 @@ def workspace_rows(workspace_id: str) -> Iterator[dynamo.Row]:
 
 
 def deletions(workspace_id: str) -> Iterator[tuple[IntegrationId, int | None]]:
-    """A workspace's integrations, also those whose cleanup is not finished, and when each one was deleted
-    (Unix milliseconds), if it was.
+    """A workspace's integrations, including those whose cleanup is not finished, and when each one was
+    deleted (Unix milliseconds), if it was.
     """
     for row in dynamo.query(
         settings().integrations_table,

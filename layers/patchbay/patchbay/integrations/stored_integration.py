@@ -11,7 +11,7 @@ from patchbay.ids import IntegrationId
 from patchbay.storage import records
 from patchbay.storage.dynamo import Row
 
-# The names of a config's fields, also of the caller's own.
+# The names of a config's fields, including the caller's own.
 CONFIG_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,63}$"
 # The value of a public field of a config.
 ConfigValue = str | bool | list[str]
@@ -135,7 +135,7 @@ class PendingReview(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Task:
     """Background work that remains after a change of an integration. `mark` distinguishes a task from an
-    equal one that was added later, which finishing the first must not remove.
+    equal one that was added later, which must remain when the first is finished.
     """
 
     kind: TaskKind

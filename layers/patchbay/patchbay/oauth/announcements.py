@@ -1,5 +1,5 @@
-"""The events of a connection that the transaction of its transition announces: CONNECTION_CREATED, _RECOVERED
-and _REVOKED. (CONNECTION_EXPIRED: `refresh.announce_expiry`.)
+"""The events that the transaction of a connection's transition announces: CONNECTION_CREATED, _RECOVERED and
+_REVOKED. (CONNECTION_EXPIRED: `refresh.announce_expiry`.)
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def describe(connection: StoredConnection) -> dict[str, JsonValue]:
 
 
 def connected(new: StoredConnection, replaced: StoredConnection | None) -> list[dynamo.TransactItem]:
-    """For a connection that was made: it is new, or it recovers, or it replaces one that worked, which is no
+    """The announcement of a connection that is new or recovers. Replacing a connection that worked is not a
     transition.
     """
     if replaced is not None:
@@ -40,7 +40,7 @@ def connected(new: StoredConnection, replaced: StoredConnection | None) -> list[
 
 
 def recovered(connection: StoredConnection, previous_status: str) -> list[dynamo.TransactItem]:
-    """For a connection that has become ACTIVE."""
+    """The announcement of a connection that has become ACTIVE."""
     if previous_status not in (ConnectionStatus.EXPIRED, ConnectionStatus.ERROR):
         return []
     data = {**describe(connection), "previousStatus": str(previous_status)}
@@ -48,6 +48,6 @@ def recovered(connection: StoredConnection, previous_status: str) -> list[dynamo
 
 
 def revoked(connection: StoredConnection, reason: RemovalReason) -> dynamo.TransactItem:
-    """For a connection that no longer serves tokens."""
+    """The announcement of a connection that no longer serves tokens."""
     data = {**describe(connection), "statusReason": reason}
     return announcements.action(connection.workspace_id, "CONNECTION_REVOKED", data)

@@ -1,8 +1,8 @@
 """Where a connection's API is, and the headers of its requests. The credentials stay in the process.
 
 The provider's file names the hosts that may get a token: its own, or one that the provider named when the
-account was connected. Of a provider that Patchbay does not know, it is the integration's API URL. Like its
-other URLs, that one belongs to the grant: if its origin changes, connections must be made again.
+account was connected. For a provider that Patchbay does not know, it is that of the integration's API URL.
+Like its other URLs, it belongs to the grant: if its origin changes, accounts must be reconnected.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class UrlRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ApiLocation:
-    """`base` is the origin of paths, and may have a path itself. `hosts` may get the token, too; `*.x` means
+    """Paths are relative to `base`, which may have a path itself. `hosts` may get the token, too; `*.x` means
     any name below x.
     """
 
@@ -44,7 +44,7 @@ class ApiLocation:
     hosts: Sequence[str] = ()
 
     def resolve(self, url: str) -> str:
-        """The URL of a request to a path, or to a whole URL at one of the hosts. Raises UrlRefused."""
+        """The URL for a path, or for an absolute URL at one of the hosts. Raises UrlRefused."""
         if url.startswith("/"):
             path = url
             resolved = self.base + url
@@ -62,9 +62,9 @@ class ApiLocation:
 
 @dataclass(frozen=True, slots=True)
 class ApiAccess:
-    """The API of the connection `name` with the headers that authenticate its requests. `secrets` are the
-    texts that must appear nowhere else. `tokens_version` changes with the token. Uses are logged as those of
-    `actor`. `call_state` says whether a request needs a permit.
+    """The API of the connection `name`, with the headers that authenticate its requests. `secrets` are the
+    texts that must not appear anywhere else. `tokens_version` changes with the token. Uses are logged as uses
+    by `actor`. `call_state` says whether a request needs a permit.
     """
 
     workspace_id: str
@@ -80,7 +80,7 @@ class ApiAccess:
 
 
 def locate(workspace_id: str, integration_id: IntegrationId, ref: ConnectionRef) -> ApiLocation | None:
-    """Where a connection's API is, without its credentials; None if only these say. Raises NotFound, and
+    """Where a connection's API is, without its credentials; None if only they say where. Raises NotFound, and
     ApiUnknown.
     """
     integration, connection, _ = connections.find(workspace_id, integration_id, ref)
@@ -100,8 +100,8 @@ def open_access(
     refused: int | None = None,
 ) -> ApiAccess:
     """A connection's API, with a token that is refreshed if it is due. `refused` is the `tokens_version` of a
-    token that the API refused: then it is refreshed anyway. Counts one use of the integration, unless no
-    permit is free: requests that wait for one do not use up its limit.
+    token that the API refused, which forces a refresh. Counts one use of the integration, unless no permit is
+    free: requests that wait for one do not use up its limit.
 
     Raises NotFound, IntegrationInactive, ConnectionExpired, RateLimited, UpstreamFailed, ProvidersBusy,
     ApiUnknown.
@@ -158,7 +158,7 @@ def _api_of(integration: StoredIntegration, connection: StoredConnection) -> Api
     elif connection.auth_type == AuthType.API_KEY:
         name = integration.config.get("apiKeyHeader")
         headers = {"authorization": "Bearer {apiKey}"} if name is None else {str(name).lower(): "{apiKey}"}
-    # Not validated as a provider's file is: `config.merge` has checked the fields.
+    # Skip the validation of providers' files: `config.merge` has checked the fields.
     return Api.model_construct(base=base, hosts=[], headers=headers)
 
 

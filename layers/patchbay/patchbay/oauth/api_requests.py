@@ -1,5 +1,5 @@
 """One request to a provider's API with a connection's token: under the SSRF guard, 10 s in total, without
-redirects, and at most 64 KB of the response. The token is in no result and in no error.
+redirects, and at most 64 KB of the response. The token never appears in a result or an error.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 TOTAL_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 MAX_BODY_BYTES = 64 * 1024
-# What is kept of a body that is larger, or that is not JSON.
+# The most that is kept of a body that is larger or that is not JSON.
 MAX_TEXT_LENGTH = 16 * 1024
-# Fields of a response that are tokens, in any spelling: access_token, refreshToken, client-secret.
+# Fields of a response that contain tokens, in any spelling: access_token, refreshToken, client-secret.
 _TOKEN_FIELDS = frozenset({"accesstoken", "refreshtoken", "idtoken", "clientsecret"})
 _TOKEN_IN_TEXT = re.compile(
     r"((?:access|refresh|id)[._ -]?token|client[._ -]?secret)"
@@ -42,8 +42,8 @@ _TOKEN_IN_TEXT = re.compile(
 
 
 class ApiResponse(NamedTuple):
-    """A response. `body` is JSON if the whole body is JSON, or else the beginning of its text, and then
-    `is_truncated` says whether there was more. It is only a mask if it repeats a secret in an encoding.
+    """A response. `body` is JSON if the whole body is JSON, or else the beginning of its text; `is_truncated`
+    then says whether there was more. A body that repeats an encoded secret is replaced by a mask.
     """
 
     status: int
@@ -62,14 +62,14 @@ class NoApiResponse(Exception):
 
 
 def send(access: ApiAccess, method: str, url: str, headers: Mapping[str, str], body: bytes) -> ApiResponse:
-    """Send a request to a URL that `ApiLocation.resolve` returned. The headers that authenticate it replace
-    any others of their names. Raises NoApiResponse, UrlRefused, and ProvidersBusy before anything is sent.
+    """Send a request to a URL that `ApiLocation.resolve` returned. Its authentication headers replace any
+    others with the same names. Raises NoApiResponse, UrlRefused, and ProvidersBusy before anything is sent.
     """
     sent = {"user-agent": USER_AGENT, "accept": "application/json"}
     for extra in (headers, access.headers):
         sent |= {name.lower(): value for name, value in extra.items()}
     with provider_calls.permit(access.call_state), provider_calls.track(access.workspace_id, "requests"):
-        # Of the URL, only the host: paths can have personal data.
+        # Only the host of the URL, because paths can contain personal data.
         detail = f"{access.name}: {method} {urlsplit(url).netloc}"
         activity.log(access.workspace_id, access.integration_id, "request.sent", access.actor, detail)
         response = asyncio.run(_send(method, url, sent, body))
@@ -110,7 +110,7 @@ async def _send(method: str, url: str, headers: Mapping[str, str], body: bytes) 
 
 
 def _read(response: RawResponse, secrets: Sequence[str]) -> tuple[Any, bool]:
-    """The JSON or the text of a body without secrets, and whether it is only the beginning."""
+    """The JSON or the text of a body, without secrets, and whether it is truncated."""
     if response.is_whole and not response.body:
         return None, False
     if response.is_whole:
@@ -120,20 +120,20 @@ def _read(response: RawResponse, secrets: Sequence[str]) -> tuple[Any, bool]:
             strict_json.check_depth(content)
             compact_json.size(content)
             return _without_secrets(content, secrets), False
-    # Masked before it is cut, so that no part of a secret is left.
+    # Mask before truncating, so that no part of a secret is left.
     text = _without_secrets(response.body.decode("utf-8", "replace").replace("\0", "\ufffd"), secrets)
     return text[:MAX_TEXT_LENGTH], not response.is_whole or len(text) > MAX_TEXT_LENGTH
 
 
 def _repeats(content: Any, secrets: Sequence[str], *, is_truncated: bool) -> bool:
-    """Whether content in which the secrets are masked still has one: in an encoding, or cut."""
+    """Whether content with masked secrets still contains one that is encoded or truncated."""
     text = content if isinstance(content, str) else compact_json.dumps(content)
     values = {f"secret-{number}": secret for number, secret in enumerate(secrets)}
     return echo.contains_header_value(values, text, truncated=is_truncated)
 
 
 def _without_secrets(value: Any, secrets: Sequence[str]) -> Any:
-    """A response's content without the connection's secrets, and without tokens that it has itself."""
+    """A response's content without the connection's secrets, and without any tokens of its own."""
     if isinstance(value, str):
         return mask(_TOKEN_IN_TEXT.sub(rf"\1\2{MASK}", value), secrets)
     if isinstance(value, list):

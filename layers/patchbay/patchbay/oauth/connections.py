@@ -262,7 +262,7 @@ def create(
 def delete(
     principal: Principal, integration_id: IntegrationId, ref: ConnectionRef, if_match: int | None = None
 ) -> Empty:
-    """Delete a connection at once, and revoke its grant if the provider can be reached."""
+    """Delete a connection immediately, and revoke its grant if the provider can be reached."""
     for _ in range(_MAX_TRIES):
         _, connection, call_state = find(principal.workspace_id, integration_id, ref)
         check_version("connection", connection.version, if_match)

@@ -101,7 +101,7 @@ def initiate(
     now = now_ms()
     state = secrets.token_urlsafe(32)
     id = states.hash_state(state)
-    # PKCE (RFC 7636, 4.1): 48 bytes are 64 characters, within its 43 to 128.
+    # PKCE (RFC 7636, 4.1): 48 bytes become 64 characters, and 43 to 128 are allowed.
     verifier = secrets.token_urlsafe(48) if client.oauth.pkce else None
     stored = StoredFlow(
         id=id,
@@ -140,7 +140,7 @@ def initiate(
 
 def complete(principal: Principal, body: Callback, once: Once | None = None) -> Connection:
     """Complete a flow: exchange the code for tokens, and store them as a connection. The state is consumed in
-    every case. If the process dies after that, nothing is connected, and the user starts a new flow.
+    all cases. If the process dies after that, nothing is connected, and the user starts a new flow.
 
     Raises ValidationFailed for a state that is unknown, used, or expired; Forbidden for another caller's;
     NotFound for a deleted integration; IntegrationInactive; AuthorizationFailed with the provider's error;
@@ -214,7 +214,7 @@ def _connect(
     if body.code is None:
         raise _denial_error(client, body)
     variables = _callback_variables(client, body)
-    # Everything that can fail without the provider comes before the code is used.
+    # Do everything that can fail without the provider before using the code.
     connections.check_replaceable(old)
     encrypt = vault.encryptor(principal.workspace_id)
     verifier = (
@@ -368,7 +368,7 @@ def _check_issuer(client: OAuthClient, body: Callback) -> None:
 
 
 def _callback_variables(client: OAuthClient, body: Callback) -> dict[str, str]:
-    """The URLs that the provider's redirect names. Raises AuthorizationFailed if one is not its own."""
+    """The URLs in the provider's redirect. Raises AuthorizationFailed if one is not the provider's."""
     extra = body.__pydantic_extra__ or {}
     variables = {}
     for name, variable in client.oauth.callback.items():
@@ -387,15 +387,15 @@ def _callback_variables(client: OAuthClient, body: Callback) -> dict[str, str]:
 
 
 def own_redirect_uri(integration: StoredIntegration, origin: str) -> str:
-    """The URI of Patchbay's own callback route: as it is registered, which may be with another domain of this
-    deployment, or else at `origin`.
+    """The URI of Patchbay's own callback route: the registered one, which may be at another domain of this
+    deployment, or else the one at `origin`.
     """
     path = f"/api/integrations/{integration.id}/oauth/callback"
     return next((uri for uri in _redirect_uris(integration) if uri.endswith(path)), f"{origin}{path}")
 
 
 def _redirect_uris(integration: StoredIntegration) -> Sequence[str]:
-    """The registered URIs. A copy may use only the platform's: with its publisher's, the publisher would
+    """The registered URIs. A copy can use only the platform's: with the publisher's URIs, the publisher would
     receive other workspaces' codes.
     """
     own = integration.redirect_uris
@@ -420,7 +420,7 @@ def requested_scopes(
     """
     listed = list(integration.scopes)
     if integration.is_copy:
-        # It uses the publisher's client: no scope beyond the approved ones, even if it lists none.
+        # A copy uses the publisher's client, so it gets only approved scopes, even if it lists none.
         approved = marketplace.with_approved_limits(integration).approved_scopes or ()
         listed = [scope for scope in listed or approved if scope in approved]
         if approved and requested == []:
@@ -438,7 +438,7 @@ def requested_scopes(
 
 
 def _log_failure(flow: StoredFlow, actor: str, detail: str) -> None:
-    """Log a failure in the activity log of the integration whose flow it is."""
+    """Log a failure in the activity log of the flow's integration."""
     activity.log(
         flow.workspace_id,
         flow.integration_id,

@@ -23,7 +23,7 @@ def admit(integration: StoredIntegration, used: UsedQuotas | None) -> None:
     """Count one use, and add the integration's quotas to `used`. Raises RateLimited, which names the limit.
     Without limits, counts and adds nothing.
 
-    All copies of a public integration in one workspace, deleted ones included, share the publisher's limits:
+    All copies of a public integration in one workspace, including deleted ones, share the publisher's limits:
     another installation gives no extra uses. A copy with lower limits is bound by those too.
     """
     own_quotas = _quotas(integration.rate_limit_per_hour, integration.rate_limit_per_day)

@@ -44,13 +44,13 @@ from patchbay.webhooks import service as webhooks
 
 # A job can take two requests of 10 s, plus its writes.
 _RESERVE_MS = 30_000
-# How many jobs run at once, and how many of them may be in their first SLOW_SECONDS. A job that has run for
-# longer is only waiting. More new jobs would compete for the CPU and seem slow themselves.
+# How many jobs run concurrently, and how many of them may be in their first SLOW_SECONDS. A job that has run
+# for longer is only waiting. More new jobs would compete for the CPU and seem slow themselves.
 _THREADS = 64
 _MAX_QUICK_JOBS = 16
 # How often to check which jobs have run for that long.
 _POLL_SECONDS = 0.25
-# How many jobs of a queue run at once: initially and while the queue is slow, and at most.
+# How many jobs of a queue run concurrently: initially and while the queue is slow, and at most.
 _MIN_CONCURRENCY = 2
 _MAX_CONCURRENCY = 16
 # A slow queue starts no more jobs once its jobs have taken this long in total. The rest stays due.
@@ -62,7 +62,7 @@ _RETRY_MS = 3_600_000
 
 _random = random.SystemRandom()
 
-# cleanup: announce an expiry, or finish a removal.
+# A cleanup announces an expiry or finishes a removal.
 JobKind = Literal["task", "cleanup", "refresh"]
 
 
@@ -145,7 +145,7 @@ class _Run:
             yield Job(task.workspace_id, "task", partial(_run_task, task, self._time_left_ms))
 
     def process(self, *sources: Iterator[Job]) -> bool:
-        """Run the jobs of all sources, the queues in turn. Returns whether there were tasks among them."""
+        """Run the jobs of all sources, the queues in turn. Returns whether any job was a task."""
         with ThreadPoolExecutor(_THREADS) as pool:
             queues = self._read(pool, sources)
             turns = list(queues.values())
@@ -215,7 +215,7 @@ class _Run:
 
 
 def _process_connection(key: tuple[str, str]) -> bool:
-    """Process a connection that the index lists as due, if its row agrees. Raises ProvidersBusy."""
+    """Process a connection that the index lists as due, if its row confirms that. Raises ProvidersBusy."""
     lookup = store.find_by_key(key)
     connection, now = lookup.connection, now_ms()
     if connection is None or connection.due_at is None or connection.due_at > now:

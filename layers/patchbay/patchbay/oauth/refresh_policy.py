@@ -47,7 +47,7 @@ class FailReason(StrEnum):
     REMOVED = "removed"
     EXPIRED = "expired"
     NOT_REFRESHABLE = "not_refreshable"  # and a refresh was forced
-    REFRESHING = "refreshing"  # another process, for too long
+    REFRESHING = "refreshing"  # another process has been refreshing for too long
     BACKING_OFF = "backing_off"
 
 
@@ -130,7 +130,7 @@ def _decide_without_refresh(connection: StoredConnection, now: int, *, forced: b
 def _must_back_off(
     connection: StoredConnection, now: int, *, initial: StoredConnection, forced: bool
 ) -> bool:
-    """A forced refresh does not wait for `retry_at`, except if the provider requested the wait, or if another
+    """Whether to wait for `retry_at`. A forced refresh waits only if the provider requested it, or if another
     process has failed since the request first read the connection.
     """
     if connection.retry_at is None or connection.retry_at <= now:
@@ -153,8 +153,8 @@ def expires_ms(oauth: OAuth, tokens: TokenSet, now_ms: int) -> int | None:
     """When an access token that was just received expires; None for never or unknown.
 
     A time in the past comes from a wrong clock. If the token can be refreshed, that time counts as unknown:
-    otherwise each fresh token would be refreshed at once. A time without a timezone may be hours too late, so
-    the token is refreshed after the assumed lifetime at the latest.
+    otherwise each fresh token would be refreshed immediately. A time without a timezone may be hours too
+    late, so the token is refreshed after the assumed lifetime at the latest.
     """
     refreshable = can_refresh(oauth, tokens)
     assumed_ms = now_ms + oauth.assumed_lifetime_seconds * 1000
@@ -174,7 +174,7 @@ def due_ms(oauth: OAuth, tokens: TokenSet, obtained_ms: int, expires_ms: int | N
         return None
     if not can_refresh(oauth, tokens):
         return expires_ms
-    # A margin longer than the token's lifetime would make every fresh token due at once.
+    # A margin longer than the token's lifetime would make every fresh token due immediately.
     margin = min(oauth.refresh_margin_seconds * 1000, (expires_ms - obtained_ms) // 5)
     earliest = obtained_ms
     if oauth.renewal is not None:

@@ -21,7 +21,7 @@ LIFETIME_MS = 10 * 60_000
 @dataclass(frozen=True, slots=True)
 class StoredFlow:
     """A started flow, bound to the principal that started it. `verifier` is ciphertext, `expires_at` is in
-    Unix milliseconds, and `generation` is the integration's when the user was sent to the provider. With
+    Unix milliseconds, and `generation` is the integration's at the time of the redirect to the provider. With
     `returns_here`, `return_url` is the deployment's own page. `callback_parameters` are the provider's own
     parameters besides OAuth's: the public redirect route, which may not read integrations, passes them on.
     """

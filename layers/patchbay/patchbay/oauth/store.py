@@ -2,9 +2,9 @@
 
 Key: integrationKey (`<workspace>#<int_…>`), name (the caller's). Local index `byId`: integrationKey, id.
 Sparse index `due`: dueShard, dueAt (when maintenance processes the connection next). Expiries to announce and
-removals to finish have their own shard, so they do not wait behind refreshes.
-A workspace whose providers are slow has a row for each kind of calls (integrationKey `<workspace>`, name
-`calls` or `requests`), with `slowUntil` and `permits`: see `provider_calls`.
+removals to finish have their own shard, so they do not wait behind refreshes. A workspace whose providers are
+slow has a row for each kind of call (integrationKey `<workspace>`, name `calls` or `requests`), with
+`slowUntil` and `permits`: see `provider_calls`.
 
 `sealed` is the ciphertext of all tokens together, so they change in one write; `tokensVersion` counts those
 writes. A refresh locks the row with leaseOwner and leaseUntil. If a lease runs out, its holder died and may
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from patchbay.api_model import ApiModel
     from patchbay.idempotency import Once
 
-# How many calls a workspace with slow providers can have open.
+# How many calls a workspace with slow providers can have in progress.
 _MAX_SLOW_CALLS = 4
-# How often a write of tokens is tried again when the status has changed: they exist nowhere else.
+# How often a write of tokens is retried if the status has changed: the tokens exist nowhere else.
 _MAX_STORE_TRIES = 5
 
 
@@ -77,7 +77,7 @@ class ConnectionLookup(NamedTuple):
 
 
 class ListedConnection(NamedTuple):
-    """A connection as the index `byId` has it."""
+    """A connection as it appears in the index `byId`."""
 
     id: ConnectionId
     integration_id: IntegrationId
@@ -108,7 +108,7 @@ def get_by_key(key: tuple[str, str]) -> StoredConnection | None:
 
 
 def find(workspace_id: str, integration_id: IntegrationId, ref: ConnectionRef) -> ConnectionLookup:
-    """The integration and its connection by name or id. A name takes one call."""
+    """The integration and its connection, by name or ID. A lookup by name takes one call."""
     name: str | None = ref
     if ref.id is not None:
         name = _name_of(workspace_id, integration_id, ref.id)
@@ -255,7 +255,7 @@ def connect(
     once: Once | None = None,
     response: ApiModel | None = None,
 ) -> None:
-    """Store a new connection, in place of `old` if there is one of that name, and end any lease on `old`.
+    """Store a new connection, in place of `old` if one has that name, and end any lease on `old`.
     `link_actions` use up the connect link of the caller, if they have one.
 
     The same transaction announces a connection that is new or that recovers.
@@ -268,7 +268,7 @@ def connect(
     condition, names = "attribute_not_exists(id)", {}
     values: dict[str, object] = {}
     if old is not None:
-        # With another status, another event would be due.
+        # With a different status, a different event would be due.
         condition = "id = :id AND tokensVersion = :known AND #status = :status AND #status <> :revoked"
         names = {"#status": "status"}
         values = {
@@ -362,9 +362,9 @@ def acquire_lease(connection: StoredConnection, owner: str, now: int, until: int
 
 
 def store_tokens(old: StoredConnection, new: StoredConnection) -> StoredConnection:
-    """Store fresh tokens in place of those that they were requested with, whoever holds the lease by now:
-    losing them would be worse. If the connection had expired or failed, the same transaction announces its
-    recovery. Raises ConnectionChanged if the tokens have changed or the connection is being removed.
+    """Store fresh tokens in place of those that they were requested with, no matter who holds the lease by
+    now: losing them would be worse. If the connection had expired or failed, the same transaction announces
+    its recovery. Raises ConnectionChanged if the tokens have changed or the connection is being removed.
     """
     row, status = _to_row(new), old.status
     for _ in range(_MAX_STORE_TRIES):
@@ -390,8 +390,8 @@ def _put_tokens(
     announced: Sequence[dynamo.TransactItem],
     status: str,
 ) -> None:
-    """Store the row of fresh tokens if it has that status. A transaction only if there is something to
-    announce. Raises ConditionFailed with the row.
+    """Store the row of fresh tokens if it has that status. Uses a transaction only to announce something.
+    Raises ConditionFailed with the row.
     """
     condition = "id = :id AND tokensVersion = :known AND #status = :status"
     names, values = {"#status": "status"}, {"id": old.id, "known": old.tokens_version, "status": status}
@@ -454,8 +454,8 @@ def start_removal(
     reason: announcements.RemovalReason,
     extra_actions: Sequence[dynamo.TransactItem] = (),
 ) -> StoredConnection:
-    """Mark a connection as revoked, and announce it: it serves no tokens from now on, and is due at once, so
-    maintenance finishes the removal if this process does not. Raises ConnectionChanged.
+    """Mark a connection as revoked, and announce it: it serves no tokens from now on, and is due immediately,
+    so that maintenance finishes the removal if this process does not. Raises ConnectionChanged.
     """
     new = replace(
         connection, status=ConnectionStatus.REVOKED, updated_at=now, version=connection.version + 1
@@ -502,7 +502,7 @@ def delete(connection: StoredConnection) -> None:
 
 
 def workspace_keys(workspace_id: str, integration_ids: Iterable[IntegrationId]) -> Iterator[dynamo.Row]:
-    """The keys of all rows of a workspace with these integrations."""
+    """The keys of all rows of a workspace that has these integrations."""
     for partition in (*(_partition_key(workspace_id, id) for id in integration_ids), workspace_id):
         yield from dynamo.query(
             settings().connections_table,
@@ -521,12 +521,12 @@ def get_call_state(workspace_id: str, kind: CallKind) -> ProviderCallState:
 
 
 def mark_slow(workspace_id: str, kind: CallKind, until: int) -> None:
-    """Require a permit for these calls of the workspace until that time."""
+    """Require a permit for the workspace's calls of this kind until that time."""
     _update_call_state(workspace_id, kind, "SET slowUntil = :until", until=until)
 
 
 def acquire_permit(workspace_id: str, kind: CallKind, now: int, lease_ms: int) -> str | None:
-    """A permit for a call to the workspace's providers; None while all are taken."""
+    """Acquire a permit for a call to the workspace's providers; None if all are taken."""
     update = partial(_update_call_state, workspace_id, kind)
     return permits.acquire(update, _MAX_SLOW_CALLS, now=now, lease_ms=lease_ms)
 

@@ -52,7 +52,7 @@ def _parse_text(text: str) -> object:
         return {}
     jsonp = _JSONP.fullmatch(text)
     try:
-        # Not strict: a line break in a description must not cost the token.
+        # Not strict, so that a line break in a description does not lose the token.
         value: object = json.loads(jsonp[1] if jsonp else text, strict=False, parse_int=_parse_int)
     except (ValueError, RecursionError):
         return _parse_non_json(text)
@@ -83,7 +83,7 @@ def _parse_form(text: str) -> dict[str, str]:
     for pair in text.rstrip("&").split("&")[:_MAX_FIELDS]:
         name, _, value = pair.partition("=")
         name = unquote_plus(name)
-        # A token has no spaces: a plus sign in one is an unencoded plus sign.
+        # A token has no spaces, so a plus sign in a token is literal.
         fields[name] = unquote(value) if name.endswith("token") else unquote_plus(value)
     return fields
 

@@ -232,7 +232,7 @@ class Session:
         )
 
     async def follow_up(self, tokens: TokenSet, follow_ups: list[FollowUpRequest]) -> TokenSet:
-        """Add the facts that the follow-ups bring. Only a required one can fail the whole session."""
+        """Add the facts that the follow-ups return. Only a required one can fail the whole session."""
         failures: tuple[type[Exception], ...] = (UnusableTokenResponse, *_faults())
         for follow_up in follow_ups:
             try:

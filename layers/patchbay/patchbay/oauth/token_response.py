@@ -22,7 +22,7 @@ from patchbay.providers.provider import FollowUpRequest, MetadataField, OAuth, i
 
 # The statuses of a denial. Others (404, 405, 3xx) say that the URL is wrong or has moved.
 _DENIAL_STATUSES = frozenset({400, 401, 403, 410, 422})
-# They say nothing about the server behind the gateway: it may have processed the request.
+# These say nothing about the server behind the gateway: it may have processed the request.
 _GATEWAY_STATUSES = frozenset({502, 504})
 # RFC 6749, A.12 and A.17. A token goes into a header.
 _TOKEN = re.compile(r"[\x20-\x7e]{1,16384}")
@@ -30,9 +30,9 @@ _SCOPE = re.compile(r"[\x21-\x7e]{1,512}")
 _MAX_TEXT = 300
 _MAX_DATE = 64
 _MAX_METADATA_TEXT = 1024
-_MAX_FIELDS = 200  # of an object that is searched for other spellings of a field
+_MAX_FIELDS = 200  # the most in an object that is searched for other spellings of a field
 _DECIMAL = re.compile(r"\s*\d{1,12}\.\d{1,12}\s*")
-# For all scopes together. More than an integration can request: 100 of 256 characters.
+# The limit for all scopes together: more than an integration can request (100 of 256 characters).
 _MAX_SCOPES_BYTES = 32 * 1024
 # A longer lifetime means "never expires", or is not in seconds.
 _MAX_LIFETIME_SECONDS = 10 * 365 * 86_400
@@ -176,7 +176,7 @@ def check_revocation(oauth: OAuth, status: int, payload: object) -> None:
 
 
 def clause(text: object) -> str:
-    """A provider's text for the inside of a sentence: without its own period at the end."""
+    """A provider's text for use inside a sentence: without its final period."""
     return str(text).rstrip(" .")
 
 
@@ -187,12 +187,12 @@ def sanitize(text: object, secrets: Iterable[str | None] = ()) -> str:
     if not isinstance(text, str | int | float):
         return ""
     known = list(secrets)
-    # Mask again without invisible characters, which may have been inside a secret.
+    # Mask again after removing invisible characters, which may have been inside a secret.
     return _single_line(mask(to_label(mask(str(text), known)), known))
 
 
 def mask(text: str, secrets: Iterable[str | None]) -> str:
-    """`text` with the secrets masked, also as they are spelled in URLs and in JSON."""
+    """`text` with the secrets masked, including their spellings in URLs and in JSON."""
     spellings = {
         spelling
         for secret in secrets
@@ -257,7 +257,7 @@ def _explain(code: str, description: str) -> str:
 
 
 def _can_be_error(description: str) -> bool:
-    """Whether the description of a success without a token, with tokens masked, can report an error."""
+    """Whether the description (with tokens masked) of a success without a token can report an error."""
     return (
         description.strip().lower() not in {"", *error_codes.NO_ERROR}
         and MASK not in description

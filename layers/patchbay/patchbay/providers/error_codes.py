@@ -53,7 +53,7 @@ ALREADY_REVOKED = _codes(
     revoked_token refresh_token_revoked grant_revoked grant_not_found
     """
 )
-# The same as ENDED, in a sentence.
+# Phrases with the same meaning as ENDED.
 ENDED_WORDS = re.compile(
     r"\b(invalid|expired|revoked|unknown|inactive)\s+refresh[\s_-]?token\b"
     r"|\brefresh[\s_-]?token(\s+(is|was|has))?(\s+(already|been))*"

@@ -87,7 +87,7 @@ def _validate_regex(pattern: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_validate_url)]
-# Must match the whole text.
+# The pattern must match the whole text.
 Pattern = Annotated[str, AfterValidator(_validate_regex)]
 Host = Annotated[str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -182,8 +182,8 @@ class Revocation(_Data):
 
 
 class Errors(_Data):
-    """How the provider reports errors. `codes` and `descriptions` are paths; the first of each with a text
-    counts. `ended`: this grant has ended, as with `invalid_grant`. `passing`: nothing was done and the
+    """How the provider reports errors. `codes` and `descriptions` are paths; the first of each that has a
+    text is used. `ended`: this grant has ended, as with `invalid_grant`. `passing`: nothing was done and the
     request may be repeated, as with `temporarily_unavailable`. Both list codes, or "code: description" if the
     code alone is ambiguous. `error_codes` has the codes that all providers share.
     """
@@ -201,24 +201,24 @@ class OAuth(_Data):
     token_url: Url
     issuer: str | None = None
     iss_required: bool = False  # RFC 9207: its metadata has authorization_response_iss_parameter_supported
-    # If the issuer is unknown, the origins that an `iss` may have. If empty, any.
+    # If the issuer is unknown, the origins that an `iss` may have. Empty means any.
     iss_origins: list[str] = Field(default_factory=list)
-    # How token requests have the client's secret: in the body, as HTTP Basic, or not at all.
+    # How token requests send the client's secret: in the body, as HTTP Basic, or not at all.
     client_auth: Literal["body", "basic", "none"] = "body"
     pkce: bool = True  # send a code challenge (RFC 7636, S256); false only if the provider refuses it
     scope_separator: Literal[" ", ","] = " "
     default_scopes: list[str] = Field(default_factory=list)  # requested unless the integration lists others
     offline_scopes: list[str] = Field(default_factory=list)  # always requested, to get a refresh token
-    # What the scopes above allow, in the provider's words or shorter.
+    # What the scopes above allow, in the provider's words or in fewer.
     scope_descriptions: dict[str, str] = Field(default_factory=dict)
-    authorize_parameters: dict[str, str] = Field(default_factory=dict)  # more of the authorization URL
+    authorize_parameters: dict[str, str] = Field(default_factory=dict)  # extra authorization URL parameters
     refresh: RefreshStrategy
-    # The lifetime of a token that can be refreshed, if the response has none. RFC 6749, 5.1 then leaves it to
-    # "other means". Without those, an hour is the most common.
+    # The lifetime of a token that can be refreshed, if the response does not say. RFC 6749, 5.1 then leaves
+    # it to "other means". Without those, an hour is the most common.
     assumed_lifetime_seconds: int = Field(default=3600, gt=0)
     # How long before its expiry a token is refreshed, or a fifth of its lifetime if that is less.
     refresh_margin_seconds: int = Field(default=15 * 60, gt=0)
-    # The objects of the token response that may have the token. The first one with a token counts.
+    # The objects of the token response that may contain the token. The first one with a token is used.
     token_in: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.]*$")]] = Field(
         default_factory=lambda: [""]
     )
@@ -248,7 +248,7 @@ class OAuth(_Data):
 
 
 class Api(_Data):
-    """Where the provider's API is, and which headers a request with a connection's token has.
+    """Where the provider's API is, and which headers a request with a connection's token needs.
 
     `base` has no path; like other URLs, it may begin with a variable, or with a field of the credentials.
     `hosts` may get the token, too: only hosts where no one else's code runs. In `headers`, `{token}` is the
@@ -368,7 +368,7 @@ def expand(url: str, variables: Mapping[str, str]) -> str:
 
 
 def address_hosts(oauth: OAuth) -> dict[str, list[str]]:
-    """The hosts at which the URLs may be that callbacks and responses name, by the names of these URLs."""
+    """For each URL that callbacks and responses can name, the hosts at which it may be."""
     addresses = {name: variable.hosts for name, variable in oauth.callback.items()}
     for metadata in (oauth.metadata, *(follow_up.metadata for follow_up in oauth.follow_ups)):
         addresses |= {name: field.hosts for name, field in metadata.items() if field.hosts}

@@ -1,4 +1,4 @@
-"""Who calls, for `GET /api/me`."""
+"""Describes the caller, for `GET /api/me`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def describe(principal: Principal) -> Caller:
 
 
 def theme_of(color_scheme: str, primary_color: str | None) -> Theme:
-    """The theme that a session was made with."""
+    """The theme that a session was created with."""
     return Theme.model_validate({"color_scheme": color_scheme, "primary_color": primary_color})
 
 

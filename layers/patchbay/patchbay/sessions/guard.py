@@ -1,8 +1,8 @@
 """Admits requests that carry the token of a portal session or of a connect link.
 
-The row of the session is read, or written, on each request, so ending one works at once. A session that an
-API key made also needs that key: a portal session uses the key's limits and has no scope that the key lacks,
-a link needs the key's scope for connections, and both kinds end with it.
+The row of the session is read, or written, on each request, so ending one takes effect immediately. A session
+that an API key created also needs that key: a portal session uses the key's limits and has no scope that the
+key lacks, a link needs the key's scope for connections, and both kinds end with it.
 
 Final refusals are remembered for a minute, so that requests with a dead link make no call to AWS.
 """
@@ -41,12 +41,12 @@ _LINK_EXPIRED = f"This connect link has expired. {_ASK}"
 _LINK_USED_UP = f"This connect link was opened too often. {_ASK}"
 _LINK_KEY_ENDED = f"This connect link ended because the API key that created it no longer works. {_ASK}"
 _LINK_KEY_NARROWED = f"The API key that created this connect link can no longer connect accounts. {_ASK}"
-# What the creation of a link needs, and its use too.
+# The scope that creating a link requires, and using it too.
 _LINK_SCOPE = "connections:write"
 
 
 def admit_portal(token: str) -> tuple[Principal, Mapping[str, str]]:
-    """The caller with this token of a portal session, and the rate-limit headers if an API key made it.
+    """The caller with this portal session token, and the rate-limit headers if an API key created it.
 
     Raises Unauthenticated, and RateLimited at a limit of that key.
     """
@@ -75,8 +75,8 @@ def admit_portal(token: str) -> tuple[Principal, Mapping[str, str]]:
 
 
 def admit_link(token: str) -> Principal:
-    """The caller with this token of a connect link. The link may have been completed: `links` has the checks
-    of what it may do. Raises Unauthenticated.
+    """The caller with this connect link token. The link may already be completed: `links` checks what it may
+    do. Raises Unauthenticated.
     """
     parsed, now = _parse("cses", token, _NO_LINK), now_ms()
     try:

@@ -2,7 +2,7 @@
 is not affected.
 
 The link decides the integrations, the connection's name, the scopes and the page to return to, so that its
-holder cannot replace another connection or ask for more. It starts a bounded number of flows, and makes one
+holder cannot replace another connection or ask for more. It starts a bounded number of flows, and creates one
 connection: `complete_actions` joins the transaction that stores it.
 """
 
@@ -31,9 +31,9 @@ def create(
     requested_by: str | None,
     return_url: str | None,
 ) -> tuple[StoredConnectSession, str]:
-    """A new session of so many seconds, and the token of its link. Without a `connection_name`, the
-    connection has the session's ID as its name. A portal session may make one that outlives it, as it may
-    make the connection itself; both end with the API key that made the portal session.
+    """A new session of this many seconds, and the token of its link. The default of `connection_name` is the
+    session's ID. A portal session may create one that outlives it, because it may also create the connection
+    itself; both end with the API key that created the portal session.
     """
     now = now_ms()
     id = ConnectSessionId.new(now)
@@ -63,7 +63,7 @@ def page(workspace_id: str, *, limit: int, cursor: str | None) -> Page[StoredCon
 
 
 def revoke(workspace_id: str, id: ConnectSessionId) -> None:
-    """Revoke a link. Raises NotFound, and Conflict if it has made its connection."""
+    """Revoke a link. Raises NotFound, and Conflict if it has created its connection."""
     try:
         store.revoke_link(workspace_id, id)
     except store.LinkRefused as refused:
@@ -78,8 +78,8 @@ def revoke(workspace_id: str, id: ConnectSessionId) -> None:
 
 
 def check_integration(principal: Principal, id: IntegrationId) -> None:
-    """Raises NotFound for an integration that the caller's link is not for, and Forbidden for a link that was
-    used.
+    """Raises NotFound for an integration that the caller's link does not cover, and Forbidden for a used
+    link.
     """
     link = principal.link
     if link is None:
@@ -90,13 +90,13 @@ def check_integration(principal: Principal, id: IntegrationId) -> None:
 
 
 def check_open(link: LinkGrant) -> None:
-    """Raises Forbidden for a link that has made its connection."""
+    """Raises Forbidden for a link that has created its connection."""
     if link.status != "OPEN":
         raise Forbidden("This connect link was already used. Ask the sender for a new one.")
 
 
 def connection_name(principal: Principal, sent: str | None, default: str) -> str:
-    """The name of the connection: the link's, or else what was `sent`. Raises Forbidden for another one."""
+    """The name of the connection: the link's, or else what was `sent`. Raises Forbidden for any other."""
     link = principal.link
     if link is None:
         return default if sent is None else sent
@@ -106,7 +106,7 @@ def connection_name(principal: Principal, sent: str | None, default: str) -> str
 
 
 def scopes(principal: Principal, sent: Sequence[str] | None) -> list[str] | None:
-    """The scopes to request: the link's, or else what was `sent`. Raises Forbidden for other ones."""
+    """The scopes to request: the link's, or else what was `sent`. Raises Forbidden for any others."""
     link = principal.link
     if link is None:
         return None if sent is None else list(sent)
@@ -116,7 +116,7 @@ def scopes(principal: Principal, sent: Sequence[str] | None) -> list[str] | None
 
 
 def start_actions(principal: Principal) -> list[dynamo.TransactItem]:
-    """For the transaction that starts a flow."""
+    """Actions for the transaction that starts a flow."""
     link = principal.link
     return [] if link is None else [store.start_action(principal.workspace_id, link.id, now_ms())]
 
@@ -124,7 +124,7 @@ def start_actions(principal: Principal) -> list[dynamo.TransactItem]:
 def complete_actions(
     principal: Principal, integration_id: IntegrationId, connection_id: ConnectionId
 ) -> list[dynamo.TransactItem]:
-    """For the transaction that stores a connection."""
+    """Actions for the transaction that stores a connection."""
     link = principal.link
     if link is None:
         return []

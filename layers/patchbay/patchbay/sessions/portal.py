@@ -1,7 +1,7 @@
 """Portal sessions: create one with its link, exchange the code of the link for the token, list and end them.
 
-A session has at most the rights of its creator, and none of the role that a user has. It cannot make
-sessions, and it can end only itself.
+A session has at most the rights of its creator, and none from a user's role. It cannot create sessions, and
+it can end only itself.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from patchbay.sessions.stored_session import StoredPortalSession
 
 CODE_MS = 5 * 60_000
 _AGAIN = "Open the page from your platform again."
-# Never in a browser: access tokens of connections, and the secrets of integrations.
+# Never for a browser: it reads the access tokens of connections and the secrets of integrations.
 _NEVER = "credentials:read"
 _ONLY_IF_ASKED_FOR = frozenset({"credentials", "workspace", "actions"})
-# Their GETs list the hooks and runs of automations, and the publications of all workspaces.
+# These scopes also read: their GETs list hooks and runs of automations, and all workspaces' publications.
 _READS_WITHOUT_THE_NAME = frozenset({"automations:use", "publications:review"})
 
 
 def create(principal: Principal, body: CreatePortalSession, origin: str) -> PortalSessionLink:
     """Create a session. Only this response contains its link, which works once, for five minutes.
 
-    Raises Forbidden for a scope that the caller may not grant, and for a session as the caller;
+    Raises Forbidden for a scope that the caller may not grant, and if the caller is itself a session;
     ValidationFailed for a `returnUrl` of another origin.
     """
     creator.check_not_session(principal)
@@ -108,7 +108,7 @@ def exchange(body: ExchangeCode, request_id: str, ip: str | None) -> PortalSessi
 
 
 def list_sessions(principal: Principal, query: ListQuery) -> Listing[PortalSession]:
-    """The sessions that the caller made, newest first; with `api-keys:read`, all of the workspace."""
+    """The sessions that the caller created, newest first; with `api-keys:read`, all in the workspace."""
     creator.check_not_session(principal)
     made_by = None if "api-keys:read" in principal.scopes else principal.id
     page = store.page_portal(
@@ -119,8 +119,8 @@ def list_sessions(principal: Principal, query: ListQuery) -> Listing[PortalSessi
 
 
 def end(principal: Principal, ref: PortalSessionRef) -> Empty:
-    """End a session: its next request is refused. A session can end itself, and its creator can end it. For
-    all others, this needs `api-keys:write`. Raises NotFound, Forbidden.
+    """End a session: its next request is refused. A session can end itself, and its creator can end it.
+    Anyone else needs `api-keys:write`. Raises NotFound, Forbidden.
     """
     own = principal.session
     id = ref.id or (None if own is None else own.id)
@@ -191,7 +191,7 @@ def _why_refused(code: tokens.ParsedToken, session: StoredPortalSession | None, 
 
 
 def _audit_exchange(session: StoredPortalSession, request_id: str, ip: str | None) -> None:
-    """Record who opened the link. The code is used up, so a failure must not cost the session."""
+    """Record who opened the link. The code is used up, so a failure must not lose the session."""
     trail = Trail(
         workspace_id=session.workspace_id,
         actor=f"session:{session.id}",

@@ -1,8 +1,8 @@
 """The Sessions table: a row for each portal session (`pse_…`) and each connect session (`cse_…`).
 
 Key: workspaceId, id. Secrets are hashes (`tokens`). TTL deletes a portal session a day after its expiry, and
-a connect session 30 days after it, so that a list can show for a while what became of it. TTL deletes late,
-so every condition compares the time.
+a connect session 30 days after it, so that a list can show its outcome for a while. TTL deletes late, so
+every condition compares the time.
 
 A code is exchanged by one conditional write, and so is every other change. A connect session is completed in
 the transaction that stores its connection. Crash between any two lines:
@@ -26,7 +26,7 @@ from patchbay.storage.records import from_row, to_row
 
 _PORTAL_KEPT_SECONDS = 86_400
 _LINK_KEPT_SECONDS = 30 * 86_400
-# How often a connect link may be used: its holder may be anyone. A flow takes three requests.
+# The maximum number of requests with a connect link, which anyone may hold. A flow takes three requests.
 MAX_REQUESTS = 500
 MAX_STARTS = 20
 
@@ -79,9 +79,9 @@ def page_portal(
 
 
 def exchange(code: ParsedToken, token_hash: str, now: int) -> StoredPortalSession:
-    """Replace the code by the token, if the code is valid at `now`. Raises CodeRefused.
+    """Replace the code with the token, if the code is valid at `now`. Raises CodeRefused.
 
-    The code's hash stays, without any use, so that a repeat gets a clear error.
+    The hash of the used code stays, so that a repeat gets a clear error.
     """
     try:
         row = dynamo.update(
@@ -103,7 +103,7 @@ def exchange(code: ParsedToken, token_hash: str, now: int) -> StoredPortalSessio
 
 
 def end_portal(workspace_id: str, id: PortalSessionId, now: int) -> bool:
-    """End a session; again, nothing changes. Returns False if there is none."""
+    """End a session. Idempotent. Returns False if there is none."""
     try:
         dynamo.update(
             settings().sessions_table,
@@ -183,7 +183,7 @@ def complete_action(
     integration_id: IntegrationId,
     connection_id: ConnectionId,
 ) -> dynamo.TransactItem:
-    """Use an open link up, for the transaction that stores its connection."""
+    """Use up an open link, in the transaction that stores its connection."""
     return dynamo.update_action(
         settings().sessions_table,
         _key(workspace_id, id),
@@ -200,7 +200,7 @@ def complete_action(
 
 
 def revoke_link(workspace_id: str, id: ConnectSessionId) -> None:
-    """Revoke a link; again, nothing changes. Raises LinkRefused if there is none, or if it was completed."""
+    """Revoke a link. Idempotent. Raises LinkRefused if there is none, or if it was completed."""
     try:
         dynamo.update(
             settings().sessions_table,

@@ -10,14 +10,14 @@ from patchbay.auth.principal import LinkGrant, PortalGrant
 from patchbay.clock import from_ms
 from patchbay.ids import ApiKeyId, ConnectionId, ConnectSessionId, IntegrationId, PortalSessionId
 
-# What the row says; an OPEN one may have expired.
+# The stored status; an OPEN link may have expired.
 LinkStatus = Literal["OPEN", "COMPLETED", "REVOKED"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPortalSession:
-    """A portal session. `key_id` is the API key that made it, and with which it ends. It has the hash of its
-    one-time code until the code is exchanged, and of its token from then on.
+    """A portal session. `key_id` is the API key that created it, and whose end also ends it. The row has the
+    hash of the one-time code until the code is exchanged, and that of the token from then on.
     """
 
     workspace_id: str
@@ -55,9 +55,9 @@ class StoredPortalSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredConnectSession:
-    """A connect session: its link, and what that may connect. `scopes` is None for those of the integration.
-    `requests` and `starts` count its use, which both have a maximum. `integration_id` and `connection_id`
-    are those of the connection that it made.
+    """A connect session: its link, and what that may connect. `scopes` is None for the integration's own.
+    `requests` and `starts` count its uses, and each has a maximum. `integration_id` and `connection_id` are
+    those of the connection that it created.
     """
 
     workspace_id: str

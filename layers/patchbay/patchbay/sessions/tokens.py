@@ -18,7 +18,7 @@ from patchbay.ids import Id, base62
 Kind = Literal["pcode", "pses", "cses"]
 _BITS = 256
 _LENGTH = 43  # base62 digits
-# The workspace may have any `_`, so the parts are found from the end.
+# A workspace ID may contain `_`, so the parts are parsed from the end.
 _TOKEN = re.compile(
     rf"(?P<kind>[a-z]+)_(?P<workspace>[A-Za-z0-9_-]{{1,64}})_(?P<body>[0-9A-Za-z]{{22}})"
     rf"_(?P<secret>[0-9A-Za-z]{{{_LENGTH}}})"
@@ -28,7 +28,7 @@ SessionId = TypeVar("SessionId", bound=Id)
 
 
 class ParsedToken(NamedTuple):
-    """A well-formed token, whose secret is not verified yet. `hash` is that of its secret."""
+    """A well-formed token whose secret is not verified yet. `hash` is the hash of its secret."""
 
     workspace_id: str
     body: str
@@ -63,7 +63,7 @@ def parse(kind: Kind, token: str) -> ParsedToken | None:
 
 
 def matches(token: ParsedToken, stored_hash: str | None) -> bool:
-    """Whether the token's secret has this hash; in constant time."""
+    """Whether the token's secret has this hash. Compares in constant time."""
     return stored_hash is not None and hmac.compare_digest(token.hash, stored_hash)
 
 
