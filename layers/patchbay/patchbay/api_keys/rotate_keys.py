@@ -3,7 +3,7 @@
 A rotation has three durable steps:
 
     start     one transaction: the successor's row, and the pending successor with its key, encrypted. The old
-              key keeps working, with no new end
+              key keeps working, and its expiry stays
     deliver   the key goes to the target: a signed request to a webhook, or a new version of a secret
     complete  after a 2xx, one transaction: the encrypted key is deleted, the old key ends after the overlap,
               API_KEY_ROTATED is announced, and the successor gets the policy

@@ -152,7 +152,7 @@ def write_default(default: DefaultPolicy, due_ms: int) -> None:
 
 
 def start(key: StoredKey, successor: StoredKey, state: RotationState) -> RotationState:
-    """Store a pending successor, whose encrypted key is in `state`. The key keeps working, with no new end.
+    """Store a pending successor, whose encrypted key is in `state`. The key keeps working, and its expiry stays.
     Raises StateChanged, or Conflict at the workspace's ceiling.
     """
     actions = [
