@@ -107,7 +107,14 @@ def _scopes() -> str:
                 used[scope].append(f"[`{method.upper()} {path}`](api/{section})")
     rows = []
     for scope in sorted(scopes.PATCHBAY_SCOPES):
-        held = ["✓" if scope in granted else "" for granted in scopes.ROLES.values()]
+        held = [
+            "✓"
+            if scope in scopes.granted_scopes(role, None, platform=False)
+            else "✓*"
+            if scope in scopes.granted_scopes(role, None, platform=True)
+            else ""
+            for role in scopes.ROLES
+        ]
         rows.append(f"| `{scope}` | {' | '.join(held)} |")
     return _page(
         "Scopes and roles",
@@ -123,7 +130,7 @@ def _scopes() -> str:
                 "",
             ]
         ),
-        f"Only the platform's workspace can use {_names(scopes.PLATFORM_ONLY)}.\n",
+        f"✓*: only in the platform's workspace. No other workspace can use {_names(scopes.PLATFORM_ONLY)}.\n",
         "## Routes of each scope\n",
         *(
             "\n".join([f"### `{scope}`\n", *(f"- {route}" for route in routes), ""])

@@ -4492,7 +4492,7 @@ export interface components {
     responses: never;
     parameters: {
         /**
-         * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+         * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
          * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
          */
         IdempotencyKey: string;
@@ -4601,7 +4601,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4679,7 +4679,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5038,7 +5038,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5090,7 +5090,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5129,7 +5129,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5311,7 +5311,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5370,7 +5370,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5480,7 +5480,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5575,7 +5575,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5640,7 +5640,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5753,7 +5753,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5864,7 +5864,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -5967,7 +5967,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6041,7 +6041,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6175,7 +6175,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6315,7 +6315,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6341,7 +6341,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6367,7 +6367,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6424,7 +6424,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -6702,7 +6702,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours.
+                 * @description A unique value that you choose, such as a UUID. If you send the request again with the same key, you get the first response, and the work is not repeated. Valid for 24 hours; for a published event, as long as Patchbay keeps the event.
                  * @example 3f2b8c1e-5d0a-4c0e-9f6e-0d6f1c8a7b42
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
