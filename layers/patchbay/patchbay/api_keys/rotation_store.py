@@ -152,8 +152,8 @@ def write_default(default: DefaultPolicy, due_ms: int) -> None:
 
 
 def start(key: StoredKey, successor: StoredKey, state: RotationState) -> RotationState:
-    """Store a pending successor, whose encrypted key is in `state`. The key keeps working, and its expiry stays.
-    Raises StateChanged, or Conflict at the workspace's ceiling.
+    """Store a pending successor, whose encrypted key is in `state`. The key keeps working, and its expiry
+    stays. Raises StateChanged, or Conflict at the workspace's ceiling.
     """
     actions = [
         _edit_key_action(key, successor.updated_ms),
