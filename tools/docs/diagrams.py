@@ -75,7 +75,7 @@ body { font-family: "Inter"; }
 _STYLE = """
 .edgeLabel rect, .edgeLabel .background { opacity: 1; }
 .messageText { paint-order: stroke; stroke: BACKGROUND !important; stroke-width: 8px; }
-.node *, .node { filter: none !important; }
+.node *, .node, .cluster *, .cluster, .actor, .note { filter: none !important; }
 .node rect { rx: 6px; ry: 6px; }
 """
 
