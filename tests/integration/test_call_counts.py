@@ -27,6 +27,11 @@ def writes(calls: Counter[str]) -> int:
     return sum(count for call, count in calls.items() if call.partition(".")[2] in WRITES)
 
 
+@pytest.fixture(autouse=True)
+def _clock_stands_still(clock: Clock) -> None:
+    """In each minute, the first request reserves a part of the ceiling, with a write."""
+
+
 @pytest.fixture
 def key(api: Api) -> str:
     body = {
@@ -70,10 +75,8 @@ def test_calls_of_requests_with_api_key(backend: Backend, api: Api, key: str) ->
     assert cost("POST /api/events", json=EVENT, **once) == sending | {"dynamodb.BatchGetItem": 1}
 
 
-def test_list_of_webhooks_reads_stats_on_request_only(backend: Backend, api: Api, clock: Clock) -> None:
-    """The window of each webhook's stats has 25 rows. The clock stands still, because each minute reserves a
-    part of the ceiling.
-    """
+def test_list_of_webhooks_reads_stats_on_request_only(backend: Backend, api: Api) -> None:
+    """The window of each webhook's stats has 25 rows."""
     for _ in range(20):
         body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
         id = api("POST /api/integrations/webhooks", json=body).json()["id"]
@@ -290,11 +293,8 @@ def test_calls_of_deliveries_of_workspace(backend: Backend, pipeline: Pipeline) 
 
 
 @pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # one block of the ceiling is enough for all requests
-def test_token_is_one_read_and_one_log_entry(
-    backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_token_is_one_read_and_one_log_entry(backend: Backend, api: Api) -> None:
     """One BatchGetItem reads integration and connection; limits of the integration add a write."""
-    Clock(monkeypatch)  # it stands still, because each minute reserves a part of the ceiling
     cold_start()
     body = {"name": "test", "scopes": ["credentials:read"]}
     key = api("POST /api/integrations/api-keys", json=body).json()["key"]
