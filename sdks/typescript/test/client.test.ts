@@ -206,7 +206,7 @@ test("a signed body that is no event is not reported as unsigned", () => {
 test("a verifier and a client say what they need", () => {
   assert.throws(() => new Verifier(""), /signing secret/);
   assert.throws(() => new Patchbay({ baseUrl: URL_ }), /PATCHBAY_API_KEY/);
-  assert.throws(() => new Patchbay({ apiKey: "sk_test", baseUrl: "localhost:8787" }), /starts with https/);
+  assert.throws(() => new Patchbay({ apiKey: "sk_test", baseUrl: "localhost:8787" }), /must start with https/);
   assert.throws(() => new Patchbay({ apiKey: "sk" }), /PATCHBAY_URL/);
   assert.equal(parseEvent(BODY).type, "POST_PUBLISHED");
 });
