@@ -119,13 +119,26 @@ def finish(command, **options):
 
     Ctrl-C ends it without the traceback that it would print, because it has its own session.
     """
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, **options)
+    interrupts = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    process = None
     try:
+        # An interrupt waits until there is a process to end. The process itself does not inherit that.
+        signal.pthread_sigmask(signal.SIG_BLOCK, interrupts)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupts),
+            **options,
+        )
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupts)
         output = process.communicate()[0]
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if process is not None:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupts)
         raise
     return process.returncode, output
 
