@@ -136,7 +136,7 @@ record-rows: need-dev need-sam ## Record the rows of a release for the upgrade t
 restore-drill: need-dev ## Restore each retained table as a copy, compare it and delete it: [STACK=local] [SAMPLES=1000]
 	@$(operation).restore_drill
 
-copy-back: need-dev ## Copy lost rows back from a restored table: STACK= TABLE=WebhooksTable [COPY=] [WORKSPACE=] [KEYS=a list] [WRITE=1]
+copy-back: need-dev ## Copy lost rows back from a restored table: STACK= TABLE=WebhooksTable [COPY=] [WORKSPACE=] [KEYS=missing.txt] [WRITE=1]
 	@$(operation).copy_back
 
 uninstall: need-dev ## Delete a stack, its data and its key, and list what remains: STACK= CONFIRM= [DAYS=30]

@@ -77,7 +77,7 @@ def counting() -> Iterator[Units]:
             units.reads.update(read_units(params, answer))
             return answer
         if operation not in _WRITES:
-            raise NotImplementedError(f"the billing of {operation} is not implemented")
+            raise ValueError(f"add how DynamoDB bills {operation} to _READS or _WRITES")
         try:
             answer = send(service, operation, {**params, "ReturnConsumedCapacity": "INDEXES"})
         except aws.ServiceError as error:

@@ -154,8 +154,8 @@ def test_operators_pages_name_every_dead_letter_queue_and_commands_that_exist() 
     pages = "".join(page.read_text() for page in (ROOT / "docs/operate").glob("*.md"))
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     used = set(re.findall(r"(?:^ *|`|= ?)make ([a-z-]+)", pages, re.MULTILINE))
-    restores = {"backup-check", "restore-drill", "copy-back"}
-    assert {"deploy", "smoke", "redrive", "uninstall", "load", *restores} <= used
+    assert {"deploy", "smoke", "backup-check", "restore-drill", "redrive", "uninstall", "load"} <= used
+    assert "copy-back" in used
     assert used <= targets
 
 

@@ -14,10 +14,21 @@ from local.settings import Problem
 from tests.conftest import Backend
 from tests.integration.conftest import Pipeline
 from tests.integration.test_operations import stack_of
-from tools.operations import copy_back
+from tools.operations import copy_back, tables
 from tools.operations.copy_back import SUFFIX, owner, read_keys, read_switch
 
 WEBHOOKS = "WebhooksTable"
+
+
+class Changed:
+    """A client of DynamoDB, with some of its calls replaced."""
+
+    def __init__(self, dynamodb: Any, **calls: Any) -> None:
+        self._dynamodb = dynamodb
+        vars(self).update(calls)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dynamodb, name)
 
 
 class Copies:
@@ -44,6 +55,10 @@ class Copies:
         for row in self.rows(name):
             self.dynamodb.put_item(TableName=name + suffix, Item=row)
         return name + suffix
+
+    def change(self, **calls: Any) -> None:
+        """Replace calls of the command's client."""
+        self.stack = replace(self.stack, client=lambda service: Changed(self.dynamodb, **calls))
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.dynamodb.scan(TableName=table, ConsistentRead=True)["Items"]
@@ -129,18 +144,12 @@ def test_row_that_is_created_meanwhile_is_not_overwritten(copies: Copies, pipeli
     table = copies.stack.id(WEBHOOKS)
     theirs = {"workspaceId": {"S": "acme"}, "sk": {"S": webhook["id"]}, "name": {"S": "theirs"}}
 
-    class Late:
-        """Somebody writes the row between the look and the copy."""
+    def write_after_the_look(**options: Any) -> Any:
+        answer = copies.dynamodb.batch_get_item(**options)
+        copies.dynamodb.put_item(TableName=table, Item=theirs)
+        return answer
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(copies.dynamodb, name)
-
-        def batch_get_item(self, **options: Any) -> Any:
-            answer = copies.dynamodb.batch_get_item(**options)
-            copies.dynamodb.put_item(TableName=table, Item=theirs)
-            return answer
-
-    copies.stack = replace(copies.stack, client=lambda service: Late())
+    copies.change(batch_get_item=write_after_the_look)
     assert copies.run(workspace="acme", write=True) == lines(webhook)[:1]
     assert f"exists by now: acme {webhook['id']}" in copies.said
     assert theirs in copies.rows(table)
@@ -188,21 +197,15 @@ def test_more_rows_than_a_batch_are_read_to_the_end(copies: Copies, monkeypatch:
         if number % 2:
             copies.dynamodb.put_item(TableName=copies.stack.id("DeliveriesTable"), Item=row)
     pauses: list[float] = []
-    monkeypatch.setattr(copy_back.time, "sleep", pauses.append)
+    monkeypatch.setattr(tables.time, "sleep", pauses.append)
 
-    class Throttled:
-        """DynamoDB reads 30 of the keys, and returns the others."""
+    def read_30_of_the_keys(RequestItems: dict[str, Any]) -> Any:
+        [(table, request)] = RequestItems.items()
+        now, later = ({**request, "Keys": keys} for keys in (request["Keys"][:30], request["Keys"][30:]))
+        answer = copies.dynamodb.batch_get_item(RequestItems={table: now})
+        return {**answer, "UnprocessedKeys": {table: later} if later["Keys"] else {}}
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(copies.dynamodb, name)
-
-        def batch_get_item(self, RequestItems: dict[str, Any]) -> Any:
-            [(table, request)] = RequestItems.items()
-            now, later = ({**request, "Keys": keys} for keys in (request["Keys"][:30], request["Keys"][30:]))
-            answer = copies.dynamodb.batch_get_item(RequestItems={table: now})
-            return {**answer, "UnprocessedKeys": {table: later} if later["Keys"] else {}}
-
-    copies.stack = replace(copies.stack, client=lambda service: Throttled())
+    copies.change(batch_get_item=read_30_of_the_keys)
     found = copies.run("DeliveriesTable", workspace="acme")
     assert found == [f"acme#whk_1 {number:03}" for number in range(0, 150, 2)]
     assert len(pauses) == 4
@@ -247,20 +250,14 @@ def test_copies_of_other_tables_and_unfinished_ones_are_refused(copies: Copies) 
     copies.make("TasksTable")
     status, source = "ACTIVE", copies.stack.id("EventsTable")
 
-    class Described:
-        """A restored table says what it was restored from."""
+    def describe_as_restored(TableName: str) -> Any:
+        answer = copies.dynamodb.describe_table(TableName=TableName)
+        if TableName.endswith(SUFFIX):
+            arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{source}"
+            answer["Table"] |= {"RestoreSummary": {"SourceTableArn": arn}, "TableStatus": status}
+        return answer
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(copies.dynamodb, name)
-
-        def describe_table(self, TableName: str) -> Any:
-            answer = copies.dynamodb.describe_table(TableName=TableName)
-            if TableName.endswith(SUFFIX):
-                arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{source}"
-                answer["Table"] |= {"RestoreSummary": {"SourceTableArn": arn}, "TableStatus": status}
-            return answer
-
-    copies.stack = replace(copies.stack, client=lambda service: Described())
+    copies.change(describe_table=describe_as_restored)
     with pytest.raises(Problem, match=f"but of {source}"):
         copies.run("TasksTable")
     source = copies.stack.id("TasksTable")
@@ -280,14 +277,10 @@ def test_other_errors_are_not_hidden(copies: Copies, pipeline: Pipeline) -> None
     copies.make(WEBHOOKS)
     delete(pipeline, webhook)
 
-    class Denied:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(copies.dynamodb, name)
+    def deny(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutItem")
 
-        def put_item(self, **_: Any) -> Any:
-            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "PutItem")
-
-    copies.stack = replace(copies.stack, client=lambda service: Denied())
+    copies.change(put_item=deny)
     with pytest.raises(ClientError, match="AccessDenied"):
         copies.run(workspace="acme", write=True)
 

@@ -86,6 +86,11 @@ def test_names_are_sorted() -> None:
     assert {"salesforce", "zoho", "activecampaign"} <= set(providers.names())
 
 
+def test_pkce_is_off_for_exactly_four_providers() -> None:
+    policy = {name: provider.oauth.pkce for name, provider in _all().items() if provider.oauth}
+    assert {name for name, on in policy.items() if not on} == {"slack", "pipedrive", "linkedin", "instagram"}
+
+
 @pytest.mark.parametrize(
     ("domain", "is_valid"),
     [

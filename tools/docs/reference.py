@@ -97,6 +97,13 @@ def _errors() -> str:
     )
 
 
+def _mark(scope: str, role: str) -> str:
+    """The cell for a role: whether it has the scope, or has it only in the platform's workspace."""
+    if scope in scopes.granted_scopes(role, None, platform=False):
+        return "✓"
+    return "✓*" if scope in scopes.granted_scopes(role, None, platform=True) else ""
+
+
 def _scopes() -> str:
     used: dict[str, list[str]] = defaultdict(list)
     document = json.loads((ROOT / "openapi.json").read_text())
@@ -107,15 +114,7 @@ def _scopes() -> str:
                 used[scope].append(f"[`{method.upper()} {path}`](api/{section})")
     rows = []
     for scope in sorted(scopes.PATCHBAY_SCOPES):
-        held = [
-            "✓"
-            if scope in scopes.granted_scopes(role, None, platform=False)
-            else "✓*"
-            if scope in scopes.granted_scopes(role, None, platform=True)
-            else ""
-            for role in scopes.ROLES
-        ]
-        rows.append(f"| `{scope}` | {' | '.join(held)} |")
+        rows.append(f"| `{scope}` | {' | '.join(_mark(scope, role) for role in scopes.ROLES)} |")
     return _page(
         "Scopes and roles",
         "What each scope allows, and which scopes each role has.",

@@ -27,17 +27,15 @@ from tools.operations import stack as stacks
 from tools.operations import tables
 from tools.operations.backup_check import kept_tables
 from tools.operations.stack import Stack
+from tools.operations.tables import Row
 
 SUFFIX = "-restored"
-PAUSE_SECONDS = 0.5  # after a batch that DynamoDB read only in part
-_BATCH = 100  # of BatchGetItem
+_BATCH = 100  # rows that are compared together
 _WEBHOOKS = "WebhooksTable"
 # Processes may have cached the next versions of a workspace's subscriptions before the fault.
 _STEP = 1000
 # Partitions that begin with one of these and a `#` belong to the workspace that follows.
 _KINDS = {"count", "choices", "announced"}
-
-Row = dict[str, Any]
 
 
 def main() -> int:
@@ -151,29 +149,9 @@ def missing(
         and float(row.get("ttl", {}).get("N", now)) >= now
     )
     while batch := list(islice(rows, _BATCH)):
-        there = existing(dynamodb, table, keys, batch)
-        yield from (row for row in batch if line_of(row, keys) not in there)
-
-
-def existing(dynamodb: Any, table: str, keys: list[str], rows: list[Row]) -> set[str]:
-    """The lines of those rows whose keys are in the table."""
-    names = {f"#{number}": name for number, name in enumerate(keys)}
-    wanted: dict[str, Any] = {
-        table: {
-            "Keys": [{name: row[name] for name in keys} for row in rows],
-            "ConsistentRead": True,
-            "ProjectionExpression": ", ".join(names),
-            "ExpressionAttributeNames": names,
-        }
-    }
-    found: set[str] = set()
-    while wanted:
-        answer = dynamodb.batch_get_item(RequestItems=wanted)
-        found.update(line_of(row, keys) for row in answer["Responses"].get(table, []))
-        wanted = answer.get("UnprocessedKeys") or {}
-        if wanted:
-            time.sleep(PAUSE_SECONDS)
-    return found
+        wanted_keys = [{name: row[name] for name in keys} for row in batch]
+        existing = {line_of(row, keys) for row in tables.read(dynamodb, table, wanted_keys)}
+        yield from (row for row in batch if line_of(row, keys) not in existing)
 
 
 def line_of(row: Row, keys: list[str]) -> str:

@@ -30,6 +30,7 @@ from tools.operations import stack as stacks
 from tools.operations import tables
 from tools.operations.backup_check import kept_tables
 from tools.operations.stack import LOCAL, Stack
+from tools.operations.tables import Row
 
 SUFFIX = "-restore-drill"
 POLL_SECONDS = 2.0
@@ -37,9 +38,6 @@ SAMPLES = 1000
 MAX_SAMPLES = 100_000
 # How long to wait for a time to restore to. DynamoDB's latest time is about 5 minutes ago.
 MOST_WAIT = timedelta(minutes=20)
-_BATCH = 100  # of BatchGetItem
-
-Row = dict[str, Any]
 
 
 @dataclass
@@ -248,8 +246,8 @@ def encryption(described: dict[str, Any]) -> object:
 def compare_rows(dynamodb: Any, each: Drill) -> None:
     """Compare the rows of the sample that have not changed since it was read."""
     keys = [{name: row[name] for name in each.keys} for row in each.before.values()]
-    now = by_key(read(dynamodb, each.name, keys), each.keys)
-    restored = by_key(read(dynamodb, each.side, keys), each.keys)
+    now = by_key(tables.read(dynamodb, each.name, keys), each.keys)
+    restored = by_key(tables.read(dynamodb, each.side, keys), each.keys)
     stable = [key for key, row in each.before.items() if now.get(key) == row]
     each.compared, each.changed = len(stable), len(each.before) - len(stable)
     wrong = [key for key in stable if restored.get(key) != each.before[key]]
@@ -276,16 +274,6 @@ def normal(row: Row) -> Row:
         for name, attribute in row.items()
         for kind, value in attribute.items()
     }
-
-
-def read(dynamodb: Any, table: str, keys: list[Row]) -> Iterator[Row]:
-    """The rows with these keys that exist."""
-    for start in range(0, len(keys), _BATCH):
-        wanted = {table: {"Keys": keys[start : start + _BATCH], "ConsistentRead": True}}
-        while wanted:
-            answer = dynamodb.batch_get_item(RequestItems=wanted)
-            yield from answer["Responses"].get(table, [])
-            wanted = answer.get("UnprocessedKeys") or {}
 
 
 # ── the report ───────────────────────────────────────────────────────────────────────────────────────

@@ -1,14 +1,20 @@
-"""Deletes tables: DeleteTable only starts it, and DynamoDB refuses it while a table is being restored."""
+"""Reads rows, and deletes tables: DeleteTable only starts it, and DynamoDB refuses it while a table is being
+restored.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 DELETING = "DELETING"
+_BATCH = 100  # of BatchGetItem
+_PAUSE_SECONDS = 0.5  # after a batch that DynamoDB read only in part
+
+Row = dict[str, Any]
 
 
 def status(dynamodb: Any, name: str) -> str | None:
@@ -19,6 +25,18 @@ def status(dynamodb: Any, name: str) -> str | None:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return None
         raise
+
+
+def read(dynamodb: Any, table: str, keys: Sequence[Row]) -> Iterator[Row]:
+    """The rows with these keys that exist; strongly consistent."""
+    for start in range(0, len(keys), _BATCH):
+        wanted = {table: {"Keys": keys[start : start + _BATCH], "ConsistentRead": True}}
+        while wanted:
+            answer = dynamodb.batch_get_item(RequestItems=wanted)
+            yield from answer["Responses"].get(table, [])
+            wanted = answer.get("UnprocessedKeys") or {}
+            if wanted:
+                time.sleep(_PAUSE_SECONDS)
 
 
 def is_there(dynamodb: Any, name: str) -> bool:

@@ -1,5 +1,5 @@
-// Mantine's styles, in the order of its own file: a component comes after those that it is made of. This file has those
-// of the layout and the shared components; a page imports the styles that only it uses.
+// The Mantine styles of the layout and the shared components, in Mantine's order: a component comes after the components
+// that it uses. A page imports the styles that only it uses.
 import "@mantine/core/styles/default-css-variables.css";
 import "@mantine/core/styles/baseline.css";
 import "@mantine/core/styles/global.css";

@@ -1,7 +1,7 @@
 """Finds the known name that a caller probably meant by an unknown one: "did you mean `eventTypes`?".
 
-`nearest` is for a name that is rejected anyway. `misspelled` is stricter, for fields in which callers may
-also use names of their own: there, a false match would reject a correct name.
+`nearest` is for a name that is rejected anyway. `misspelled` is stricter, for fields where callers can
+also choose names: there, a false match would reject a correct name.
 """
 
 from __future__ import annotations
@@ -104,8 +104,7 @@ def one_of(text: str, known: Collection[str], what: str) -> str:
 
 def fields_at(model: type[BaseModel], location: Iterable[str | int]) -> set[str]:
     """The JSON names of the fields of the object at `location` in a `model`; for a union, those of every
-    alternative. `location` is Pydantic's: steps that are neither a field nor an index name one of its own
-    types.
+    alternative. `location` is Pydantic's: a step that is neither a field nor an index names a type.
     """
     found: set[Any] = {model}
     for step in location:

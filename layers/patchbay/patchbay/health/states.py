@@ -281,11 +281,10 @@ def of_flow(flow: Flow, ended: Sequence[FlowRun]) -> Verdict:
     see = f"Check the failed runs: GET /api/flows/{flow.id}/runs?status=FAILED."
     if in_a_row:
         is_failing = len(in_a_row) >= FAILING_RUNS_IN_A_ROW
-        runs = _latest(len(in_a_row), "run", "runs")
         return Verdict(
             HealthState.FAILING if is_failing else HealthState.DEGRADED,
             HealthReason.CONSECUTIVE_FAILURES,
-            f"{runs} failed. {see}",
+            f"{_latest(len(in_a_row), 'run', 'runs')} failed. {see}",
             min(to_ms(run.updated_at) for run in in_a_row),
         )
     if failed >= FAILED_RUNS:

@@ -165,7 +165,7 @@ def endpoint(
             return response
 
         # For the tests, and for the OpenAPI description.
-        handler.endpoint = {  # type: ignore[attr-defined]
+        handler.endpoint = {  # type: ignore[attr-defined]  # an attribute of a function
             "scope": scope,
             "public": public,
             "links": "only" if only_links else "also" if links else None,

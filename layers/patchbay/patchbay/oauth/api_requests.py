@@ -133,7 +133,7 @@ def _repeats(content: Any, secrets: Sequence[str], *, is_truncated: bool) -> boo
 
 
 def _without_secrets(value: Any, secrets: Sequence[str]) -> Any:
-    """A response's content without the connection's secrets, and without any tokens of its own."""
+    """A response's content without the connection's secrets and without tokens."""
     if isinstance(value, str):
         return mask(_TOKEN_IN_TEXT.sub(rf"\1\2{MASK}", value), secrets)
     if isinstance(value, list):

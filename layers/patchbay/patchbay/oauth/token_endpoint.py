@@ -63,7 +63,7 @@ def authorization_url(
     if scopes:
         parameters["scope"] = oauth.scope_separator.join(scopes)
     if code_verifier is not None:
-        challenge: str = create_s256_code_challenge(code_verifier)  # type: ignore[no-untyped-call]
+        challenge: str = create_s256_code_challenge(code_verifier)  # type: ignore[no-untyped-call]  # authlib has no types
         parameters["code_challenge"] = challenge
         parameters["code_challenge_method"] = "S256"
     sent = {"client_id", "response_type", "redirect_uri", "state", *map(parameter_name, parameters)}
