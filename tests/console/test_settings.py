@@ -86,7 +86,9 @@ def test_workspace_is_exported_and_then_erased(console: Console, watch: Watch) -
     assert_accessible(page)
     dialog.get_by_label("Workspace ID").fill(workspace.name)
     submit.click()
-    expect(page.get_by_text("Erasure", exact=True)).to_be_visible()
+    expect(page.get_by_role("strong").filter(has_text="Erasure")).to_be_visible()
+    tasks = page.get_by_role("region", name="Exports and erasures")
+    expect(tasks.get_by_role("listitem").filter(has_text="Erasure")).to_be_visible()
 
 
 def test_session_ends_itself(console: Console) -> None:
