@@ -236,7 +236,7 @@ class Recorder(Driver):
             return iso(START + timedelta(seconds=round((moment - started).total_seconds())))
 
         for pattern, replacement in (
-            (r"\b(whk|evt|dlv|int|con|run|log|key|tsk)_(?!0{20})[0-9A-Za-z]{22}\b", number),
+            (r"\b(whk|evt|dlv|int|con|run|log|key|tsk|flw|frn|cse|pse)_(?!0{20})[0-9A-Za-z]{22}\b", number),
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", move),
             (r"(sk_test_)[0-9A-Za-z]{22}_", r"\g<1>1000000000000000025530_"),
             (r"(code_challenge=)[\w-]+", r"\g<1>E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
@@ -319,10 +319,19 @@ def merged(old: Json, new: Json, contract: Contract) -> Json:
         kept = {
             code: problem
             for code, problem in before.get("problems", {}).items()
-            if code in recorded["problems"] and problem.keys() == recorded["problems"][code].keys()
+            if code in recorded["problems"] and alike(problem, recorded["problems"][code])
         }
         result[operation]["problems"] = {**recorded["problems"], **kept}
     return result
+
+
+def alike(problem: Json, other: Json) -> bool:
+    """Whether both have the same fields and texts, apart from values that contain a digit, such as IDs."""
+    return problem.keys() == other.keys() and _wording(problem) == _wording(other)
+
+
+def _wording(problem: Json) -> list[str]:
+    return [re.sub(r"\S*\d\S*", "", problem[key]) for key in ("title", "detail")]
 
 
 def errors_of(operation: str, recorded: Json, contract: Contract) -> Iterator[str]:

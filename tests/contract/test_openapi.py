@@ -16,7 +16,7 @@ from patchbay.catalogue import entries
 from tests.conftest import Api, Backend
 from tests.contract.test_template import TEMPLATE
 from tests.faults import one_at_a_time
-from tests.recorded import STAND_INS, Contract, Recorder, errors_of, merged
+from tests.recorded import STAND_INS, Contract, Recorder, alike, errors_of, merged
 from tests.tour import tour
 from tools.generated_files import as_file
 from tools.openapi import errors_page
@@ -239,3 +239,11 @@ def test_requests_and_responses_match_the_document(
     ]
     assert errors == []
     assert {exchange.operation for exchange in recorder.exchanges} == OPERATIONS.keys()
+    recorded = recorder.recording()
+    outdated = [
+        f"{operation}: {code}"
+        for operation, examples in EXAMPLES.recorded.items()
+        for code, problem in examples["problems"].items()
+        if not alike(problem, recorded[operation]["problems"][code])
+    ]
+    assert outdated == [], "run `make examples`"

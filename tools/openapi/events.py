@@ -57,7 +57,7 @@ def schemas() -> dict[str, Json]:
     for entry in all_entries():
         name = to_pascal(entry.type.lower())
         data = _untitled({key: value for key, value in entry.json_schema.items() if key != "$schema"})
-        found[f"{name}Data"] = {"description": f"The data of a `{entry.type}` event.", **data}
+        found[f"{name}Data"] = {"description": f"The `data` of the event `{entry.type}`.", **data}
         found[f"{name}Event"] = {
             "description": entry.description,
             "type": "object",

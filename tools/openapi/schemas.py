@@ -253,5 +253,8 @@ def _nullable(schema: Schema) -> Schema:
 
 
 def unwrapped(text: str) -> str:
-    """A docstring's text with one line for each paragraph."""
-    return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()))
+    """A docstring's text with one line for each paragraph and each list item."""
+    return "\n\n".join(
+        "\n".join(" ".join(item.split()) for item in re.split(r"\n(?=\s*- )", paragraph))
+        for paragraph in re.split(r"\n\s*\n", text.strip())
+    )

@@ -48,11 +48,11 @@ class AuthType(StrEnum):
 class RefreshStrategy(StrEnum):
     """How a connection gets its next access token.
 
-    rotating          a refresh token that works once; the response has the next one
-    static            a refresh token that works repeatedly
-    exchange          the access token itself is exchanged for a fresh one while it is valid
-    never_expires     not at all: the token is valid until it is revoked
-    reauthorize_only  not at all: when the token expires, its owner must connect again
+    - `rotating`: with a refresh token that works once. The response contains the next one.
+    - `static`: with a refresh token that works repeatedly.
+    - `exchange`: it exchanges the access token for a new one while it is valid.
+    - `never_expires`: it needs none, because the token is valid until it is revoked.
+    - `reauthorize_only`: it gets none. When the token expires, the user must connect again.
     """
 
     ROTATING = "rotating"

@@ -14,7 +14,7 @@ from patchbay_sdk._model import Model
 
 
 class ActionRequestedData(Model):
-    """The data of a `ACTION_REQUESTED` event."""
+    """The `data` of the event `ACTION_REQUESTED`."""
 
     run_id: str
     """The run; send the result with this ID."""
@@ -44,7 +44,7 @@ class ActionRequestedEvent(Model):
 
 
 class AlertTriggeredData(Model):
-    """The data of a `ALERT_TRIGGERED` event."""
+    """The `data` of the event `ALERT_TRIGGERED`."""
 
     alert_id: str
     """The alert whose condition was met."""
@@ -80,7 +80,7 @@ class AlertTriggeredEvent(Model):
 
 
 class ApiKeyCreatedData(Model):
-    """The data of a `API_KEY_CREATED` event."""
+    """The `data` of the event `API_KEY_CREATED`."""
 
     key_id: str
     """The key."""
@@ -110,7 +110,7 @@ class ApiKeyCreatedEvent(Model):
 
 
 class ApiKeyExpiringData(Model):
-    """The data of a `API_KEY_EXPIRING` event."""
+    """The `data` of the event `API_KEY_EXPIRING`."""
 
     key_id: str
     """The key."""
@@ -138,7 +138,7 @@ class ApiKeyExpiringEvent(Model):
 
 
 class ApiKeyRevokedData(Model):
-    """The data of a `API_KEY_REVOKED` event."""
+    """The `data` of the event `API_KEY_REVOKED`."""
 
     key_id: str
     """The key."""
@@ -166,7 +166,7 @@ class ApiKeyRevokedEvent(Model):
 
 
 class ApiKeyRotatedData(Model):
-    """The data of a `API_KEY_ROTATED` event."""
+    """The `data` of the event `API_KEY_ROTATED`."""
 
     key_id: str
     """The key."""
@@ -196,7 +196,7 @@ class ApiKeyRotatedEvent(Model):
 
 
 class ApiKeyRotationDueData(Model):
-    """The data of a `API_KEY_ROTATION_DUE` event."""
+    """The `data` of the event `API_KEY_ROTATION_DUE`."""
 
     key_id: str
     """The key."""
@@ -226,7 +226,7 @@ class ApiKeyRotationDueEvent(Model):
 
 
 class ApiKeyRotationFailedData(Model):
-    """The data of a `API_KEY_ROTATION_FAILED` event."""
+    """The `data` of the event `API_KEY_ROTATION_FAILED`."""
 
     key_id: str
     """The key."""
@@ -256,7 +256,7 @@ class ApiKeyRotationFailedEvent(Model):
 
 
 class ApprovalCompletedData(Model):
-    """The data of a `APPROVAL_COMPLETED` event."""
+    """The `data` of the event `APPROVAL_COMPLETED`."""
 
     approval_id: str
     """The platform's ID of the approval."""
@@ -290,7 +290,7 @@ class ApprovalCompletedEvent(Model):
 
 
 class ApprovalRequestedData(Model):
-    """The data of a `APPROVAL_REQUESTED` event."""
+    """The `data` of the event `APPROVAL_REQUESTED`."""
 
     approval_id: str
     """The platform's ID of the approval."""
@@ -326,7 +326,7 @@ class ApprovalRequestedEvent(Model):
 
 
 class CampaignCompletedData(Model):
-    """The data of a `CAMPAIGN_COMPLETED` event."""
+    """The `data` of the event `CAMPAIGN_COMPLETED`."""
 
     campaign_id: str
     """The platform's ID of the campaign."""
@@ -360,7 +360,7 @@ class CampaignCompletedEvent(Model):
 
 
 class CampaignStartedData(Model):
-    """The data of a `CAMPAIGN_STARTED` event."""
+    """The `data` of the event `CAMPAIGN_STARTED`."""
 
     campaign_id: str
     """The platform's ID of the campaign."""
@@ -390,7 +390,7 @@ class CampaignStartedEvent(Model):
 
 
 class ConnectionCreatedData(Model):
-    """The data of a `CONNECTION_CREATED` event."""
+    """The `data` of the event `CONNECTION_CREATED`."""
 
     connection_id: str
     """The connection, by its name."""
@@ -420,7 +420,7 @@ class ConnectionCreatedEvent(Model):
 
 
 class ConnectionExpiredData(Model):
-    """The data of a `CONNECTION_EXPIRED` event."""
+    """The `data` of the event `CONNECTION_EXPIRED`."""
 
     connection_id: str
     """The connection, by its name."""
@@ -450,7 +450,7 @@ class ConnectionExpiredEvent(Model):
 
 
 class ConnectionRecoveredData(Model):
-    """The data of a `CONNECTION_RECOVERED` event."""
+    """The `data` of the event `CONNECTION_RECOVERED`."""
 
     connection_id: str
     """The connection, by its name."""
@@ -480,7 +480,7 @@ class ConnectionRecoveredEvent(Model):
 
 
 class ConnectionRevokedData(Model):
-    """The data of a `CONNECTION_REVOKED` event."""
+    """The `data` of the event `CONNECTION_REVOKED`."""
 
     connection_id: str
     """The connection, by its name."""
@@ -510,7 +510,7 @@ class ConnectionRevokedEvent(Model):
 
 
 class ConversationAssignedData(Model):
-    """The data of a `CONVERSATION_ASSIGNED` event."""
+    """The `data` of the event `CONVERSATION_ASSIGNED`."""
 
     conversation_id: str
     """The platform's ID of the conversation."""
@@ -546,7 +546,7 @@ class ConversationAssignedEvent(Model):
 
 
 class DeliveryFailedData(Model):
-    """The data of a `DELIVERY_FAILED` event."""
+    """The `data` of the event `DELIVERY_FAILED`."""
 
     delivery_id: str
     """The first delivery of the webhook that failed in this hour."""
@@ -580,7 +580,7 @@ class DeliveryFailedEvent(Model):
 
 
 class MentionReceivedData(Model):
-    """The data of a `MENTION_RECEIVED` event."""
+    """The `data` of the event `MENTION_RECEIVED`."""
 
     mention_id: str
     """The platform's ID of the mention."""
@@ -620,7 +620,7 @@ class MentionReceivedEvent(Model):
 
 
 class MessageReceivedData(Model):
-    """The data of a `MESSAGE_RECEIVED` event."""
+    """The `data` of the event `MESSAGE_RECEIVED`."""
 
     message_id: str
     """The platform's ID of the message."""
@@ -660,7 +660,7 @@ class MessageReceivedEvent(Model):
 
 
 class PostFailedData(Model):
-    """The data of a `POST_FAILED` event."""
+    """The `data` of the event `POST_FAILED`."""
 
     post_id: str
     """The platform's ID of the post."""
@@ -698,7 +698,7 @@ class PostFailedEvent(Model):
 
 
 class PostPublishedData(Model):
-    """The data of a `POST_PUBLISHED` event."""
+    """The `data` of the event `POST_PUBLISHED`."""
 
     post_id: str
     """The platform's ID of the post."""
@@ -734,7 +734,7 @@ class PostPublishedEvent(Model):
 
 
 class PostScheduledData(Model):
-    """The data of a `POST_SCHEDULED` event."""
+    """The `data` of the event `POST_SCHEDULED`."""
 
     post_id: str
     """The platform's ID of the post."""
@@ -770,7 +770,7 @@ class PostScheduledEvent(Model):
 
 
 class RateLimitNearData(Model):
-    """The data of a `RATE_LIMIT_NEAR` event."""
+    """The `data` of the event `RATE_LIMIT_NEAR`."""
 
     key_id: str
     """The key."""
@@ -802,7 +802,7 @@ class RateLimitNearEvent(Model):
 
 
 class WebhookDisabledData(Model):
-    """The data of a `WEBHOOK_DISABLED` event."""
+    """The `data` of the event `WEBHOOK_DISABLED`."""
 
     webhook_id: str
     """The webhook."""
@@ -832,7 +832,7 @@ class WebhookDisabledEvent(Model):
 
 
 class WebhookFailingData(Model):
-    """The data of a `WEBHOOK_FAILING` event."""
+    """The `data` of the event `WEBHOOK_FAILING`."""
 
     webhook_id: str
     """The webhook."""
@@ -866,7 +866,7 @@ class WebhookFailingEvent(Model):
 
 
 class WebhookRecoveredData(Model):
-    """The data of a `WEBHOOK_RECOVERED` event."""
+    """The `data` of the event `WEBHOOK_RECOVERED`."""
 
     webhook_id: str
     """The webhook."""

@@ -94,9 +94,9 @@ class ApiKey(Model):
     status: Literal["ACTIVE", "EXPIRED", "REVOKED"]
     """The status."""
     rate_limit_per_hour: int
-    """The maximum number of requests in any 60 minutes."""
+    """The maximum number of requests in a sliding window of 60 minutes."""
     rate_limit_per_day: int
-    """The maximum number of requests in any 24 hours."""
+    """The maximum number of requests in a sliding window of 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
     last_used_at: datetime | None
@@ -142,9 +142,9 @@ class ApiKeyWithSecret(Model):
     status: Literal["ACTIVE", "EXPIRED", "REVOKED"]
     """The status."""
     rate_limit_per_hour: int
-    """The maximum number of requests in any 60 minutes."""
+    """The maximum number of requests in a sliding window of 60 minutes."""
     rate_limit_per_day: int
-    """The maximum number of requests in any 24 hours."""
+    """The maximum number of requests in a sliding window of 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
     last_used_at: datetime | None
@@ -297,9 +297,9 @@ class CallerKey(Model):
     masked_key: str
     """The masked key."""
     rate_limit_per_hour: int
-    """The maximum number of requests in any 60 minutes."""
+    """The maximum number of requests in a sliding window of 60 minutes."""
     rate_limit_per_day: int
-    """The maximum number of requests in any 24 hours."""
+    """The maximum number of requests in a sliding window of 24 hours."""
     expires_at: datetime | None
     """When it expires; null for never."""
 
@@ -1551,9 +1551,9 @@ class Integration(Model):
     scopes: list[str]
     """The scopes."""
     rate_limit_per_hour: int | None
-    """The maximum number of requests in any 60 minutes."""
+    """The maximum number of requests in a sliding window of 60 minutes."""
     rate_limit_per_day: int | None
-    """The maximum number of requests in any 24 hours."""
+    """The maximum number of requests in a sliding window of 24 hours."""
     is_public: bool
     """Whether the marketplace lists it once the platform has approved it."""
     review_status: Literal["PENDING", "APPROVED", "REJECTED"] | None
@@ -2040,9 +2040,9 @@ class PublishedFields(Model):
     client_id: str | None
     """The OAuth client ID that the copies use, or null."""
     rate_limit_per_hour: int | None
-    """The maximum number of requests in any 60 minutes."""
+    """The maximum number of requests in a sliding window of 60 minutes."""
     rate_limit_per_day: int | None
-    """The maximum number of requests in any 24 hours."""
+    """The maximum number of requests in a sliding window of 24 hours."""
 
 
 class Publisher(Model):

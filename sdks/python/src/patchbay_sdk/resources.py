@@ -141,8 +141,8 @@ class ApiKeys:
         Args:
             name: The display name.
             scopes: The scopes of the key. You can grant only scopes that you have.
-            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
-            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            rate_limit_per_hour: The maximum number of requests in a sliding window of 60 minutes.
+            rate_limit_per_day: The maximum number of requests in a sliding window of 24 hours.
             expires_at: When the key expires. By default, it never expires.
             rotation: The rotation policy of the key. By default, the policy of the workspace applies,
                 if it has one.
@@ -197,8 +197,8 @@ class ApiKeys:
             id: The key's ID, `key_…`: not the secret.
             name: The display name.
             scopes: The scopes of the key. You can grant only scopes that you have.
-            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
-            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            rate_limit_per_hour: The maximum number of requests in a sliding window of 60 minutes.
+            rate_limit_per_day: The maximum number of requests in a sliding window of 24 hours.
             expires_at: When the key expires. By default, it never expires.
             rotation: The key's complete rotation policy. Null removes it, so that the workspace's
                 policy applies.
@@ -353,8 +353,8 @@ class AsyncApiKeys:
         Args:
             name: The display name.
             scopes: The scopes of the key. You can grant only scopes that you have.
-            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
-            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            rate_limit_per_hour: The maximum number of requests in a sliding window of 60 minutes.
+            rate_limit_per_day: The maximum number of requests in a sliding window of 24 hours.
             expires_at: When the key expires. By default, it never expires.
             rotation: The rotation policy of the key. By default, the policy of the workspace applies,
                 if it has one.
@@ -409,8 +409,8 @@ class AsyncApiKeys:
             id: The key's ID, `key_…`: not the secret.
             name: The display name.
             scopes: The scopes of the key. You can grant only scopes that you have.
-            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
-            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            rate_limit_per_hour: The maximum number of requests in a sliding window of 60 minutes.
+            rate_limit_per_day: The maximum number of requests in a sliding window of 24 hours.
             expires_at: When the key expires. By default, it never expires.
             rotation: The key's complete rotation policy. Null removes it, so that the workspace's
                 policy applies.
@@ -2755,8 +2755,8 @@ class Integrations:
             logo_url: The URL of an image (https).
             config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
-            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            rate_limit_per_hour: The maximum number of requests in a sliding window of 60 minutes.
+            rate_limit_per_day: The maximum number of requests in a sliding window of 24 hours.
             is_public: Whether the marketplace lists it once the platform has approved it.
             metadata: Your own data: any object of at most 8 KiB.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
@@ -2978,8 +2978,8 @@ class Integrations:
             logo_url: The URL of an image (https).
             config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
-            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            rate_limit_per_hour: The maximum number of requests in a sliding window of 60 minutes.
+            rate_limit_per_day: The maximum number of requests in a sliding window of 24 hours.
             is_public: Whether the marketplace lists it once the platform has approved it.
             metadata: Your own data: any object of at most 8 KiB.
             if_match: The version that you read; PreconditionFailed if there is a later one.
@@ -3162,8 +3162,8 @@ class AsyncIntegrations:
             logo_url: The URL of an image (https).
             config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
-            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            rate_limit_per_hour: The maximum number of requests in a sliding window of 60 minutes.
+            rate_limit_per_day: The maximum number of requests in a sliding window of 24 hours.
             is_public: Whether the marketplace lists it once the platform has approved it.
             metadata: Your own data: any object of at most 8 KiB.
             idempotency_key: Identifies the request, so that a repeat has no effect; random by default.
@@ -3385,8 +3385,8 @@ class AsyncIntegrations:
             logo_url: The URL of an image (https).
             config: The provider's settings by name, such as the OAuth client. Secrets are masked.
             scopes: The scopes.
-            rate_limit_per_hour: The maximum number of requests in any 60 minutes.
-            rate_limit_per_day: The maximum number of requests in any 24 hours.
+            rate_limit_per_hour: The maximum number of requests in a sliding window of 60 minutes.
+            rate_limit_per_day: The maximum number of requests in a sliding window of 24 hours.
             is_public: Whether the marketplace lists it once the platform has approved it.
             metadata: Your own data: any object of at most 8 KiB.
             if_match: The version that you read; PreconditionFailed if there is a later one.

@@ -10,14 +10,14 @@ export type AccessToken = Schemas["AccessToken"];
 export type Account = Schemas["Account"];
 /** An action. `input` and `output` are JSON Schemas. A string with `x-choices` takes an ID from that list of choices. */
 export type ActionInfo = Schemas["ActionInfo"];
-/** The data of a `ACTION_REQUESTED` event. */
+/** The `data` of the event `ACTION_REQUESTED`. */
 export type ActionRequestedData = Schemas["ActionRequestedData"];
 export type ActionRequestedDataPlatform = Schemas["ActionRequestedDataPlatform"];
 /** Triggers when an automation asks the platform to do something. */
 export type ActionRequestedEvent = Schemas["ActionRequestedEvent"];
 /** An array, as the automation platforms require. */
 export type Actions = Schemas["Actions"];
-/** The data of a `ALERT_TRIGGERED` event. */
+/** The `data` of the event `ALERT_TRIGGERED`. */
 export type AlertTriggeredData = Schemas["AlertTriggeredData"];
 export type AlertTriggeredDataSeverity = Schemas["AlertTriggeredDataSeverity"];
 /** Triggers when an alert's condition is met, such as a sudden rise in mentions. */
@@ -38,39 +38,39 @@ export type AnswerRun = Schemas["AnswerRun"];
  * is due under that policy. `lastError` is why its rotation has not succeeded yet.
  */
 export type ApiKey = Schemas["ApiKey"];
-/** The data of a `API_KEY_CREATED` event. */
+/** The `data` of the event `API_KEY_CREATED`. */
 export type ApiKeyCreatedData = Schemas["ApiKeyCreatedData"];
 /** Triggers when an API key is created. */
 export type ApiKeyCreatedEvent = Schemas["ApiKeyCreatedEvent"];
-/** The data of a `API_KEY_EXPIRING` event. */
+/** The `data` of the event `API_KEY_EXPIRING`. */
 export type ApiKeyExpiringData = Schemas["ApiKeyExpiringData"];
 /** Triggers when an API key is about to expire, 7 days and 1 day before. */
 export type ApiKeyExpiringEvent = Schemas["ApiKeyExpiringEvent"];
 export type ApiKeyList = Schemas["ApiKeyList"];
-/** The data of a `API_KEY_REVOKED` event. */
+/** The `data` of the event `API_KEY_REVOKED`. */
 export type ApiKeyRevokedData = Schemas["ApiKeyRevokedData"];
 /** Triggers when an API key is revoked. */
 export type ApiKeyRevokedEvent = Schemas["ApiKeyRevokedEvent"];
-/** The data of a `API_KEY_ROTATED` event. */
+/** The `data` of the event `API_KEY_ROTATED`. */
 export type ApiKeyRotatedData = Schemas["ApiKeyRotatedData"];
 /** Triggers when an API key is rotated. */
 export type ApiKeyRotatedEvent = Schemas["ApiKeyRotatedEvent"];
-/** The data of a `API_KEY_ROTATION_DUE` event. */
+/** The `data` of the event `API_KEY_ROTATION_DUE`. */
 export type ApiKeyRotationDueData = Schemas["ApiKeyRotationDueData"];
 /** Triggers when an API key that Patchbay does not rotate automatically is due for rotation, and 7 days before. */
 export type ApiKeyRotationDueEvent = Schemas["ApiKeyRotationDueEvent"];
-/** The data of a `API_KEY_ROTATION_FAILED` event. */
+/** The `data` of the event `API_KEY_ROTATION_FAILED`. */
 export type ApiKeyRotationFailedData = Schemas["ApiKeyRotationFailedData"];
 /** Triggers when an API key is due for rotation but the new key cannot be delivered, once a day. */
 export type ApiKeyRotationFailedEvent = Schemas["ApiKeyRotationFailedEvent"];
 /** A new API key. Only this response contains it. */
 export type ApiKeyWithSecret = Schemas["ApiKeyWithSecret"];
-/** The data of a `APPROVAL_COMPLETED` event. */
+/** The `data` of the event `APPROVAL_COMPLETED`. */
 export type ApprovalCompletedData = Schemas["ApprovalCompletedData"];
 export type ApprovalCompletedDataDecision = Schemas["ApprovalCompletedDataDecision"];
 /** Triggers when a post is approved or rejected. */
 export type ApprovalCompletedEvent = Schemas["ApprovalCompletedEvent"];
-/** The data of a `APPROVAL_REQUESTED` event. */
+/** The `data` of the event `APPROVAL_REQUESTED`. */
 export type ApprovalRequestedData = Schemas["ApprovalRequestedData"];
 /** Triggers when someone asks for a post to be approved. */
 export type ApprovalRequestedEvent = Schemas["ApprovalRequestedEvent"];
@@ -114,11 +114,11 @@ export type CallerKey = Schemas["CallerKey"];
 /** The portal session of the caller. `returnUrl` is where to send the user when the session ends. */
 export type CallerSession = Schemas["CallerSession"];
 export type CallerType = Schemas["CallerType"];
-/** The data of a `CAMPAIGN_COMPLETED` event. */
+/** The `data` of the event `CAMPAIGN_COMPLETED`. */
 export type CampaignCompletedData = Schemas["CampaignCompletedData"];
 /** Triggers when a campaign has ended. */
 export type CampaignCompletedEvent = Schemas["CampaignCompletedEvent"];
-/** The data of a `CAMPAIGN_STARTED` event. */
+/** The `data` of the event `CAMPAIGN_STARTED`. */
 export type CampaignStartedData = Schemas["CampaignStartedData"];
 /** Triggers when a campaign starts. */
 export type CampaignStartedEvent = Schemas["CampaignStartedEvent"];
@@ -151,23 +151,23 @@ export type ConnectSessionStatus = Schemas["ConnectSessionStatus"];
 export type ConnectableIntegration = Schemas["ConnectableIntegration"];
 /** `connectionId` is the name that the caller chose. */
 export type Connection = Schemas["Connection"];
-/** The data of a `CONNECTION_CREATED` event. */
+/** The `data` of the event `CONNECTION_CREATED`. */
 export type ConnectionCreatedData = Schemas["ConnectionCreatedData"];
 /** Triggers when an account is connected. */
 export type ConnectionCreatedEvent = Schemas["ConnectionCreatedEvent"];
 /** The credentials of a connection without OAuth. */
 export type ConnectionCredentials = Schemas["ConnectionCredentials"];
-/** The data of a `CONNECTION_EXPIRED` event. */
+/** The `data` of the event `CONNECTION_EXPIRED`. */
 export type ConnectionExpiredData = Schemas["ConnectionExpiredData"];
 /** Triggers when a connected account must be connected again. */
 export type ConnectionExpiredEvent = Schemas["ConnectionExpiredEvent"];
 export type ConnectionList = Schemas["ConnectionList"];
-/** The data of a `CONNECTION_RECOVERED` event. */
+/** The `data` of the event `CONNECTION_RECOVERED`. */
 export type ConnectionRecoveredData = Schemas["ConnectionRecoveredData"];
 export type ConnectionRecoveredDataPreviousStatus = Schemas["ConnectionRecoveredDataPreviousStatus"];
 /** Triggers when a connection that had expired or failed works again. */
 export type ConnectionRecoveredEvent = Schemas["ConnectionRecoveredEvent"];
-/** The data of a `CONNECTION_REVOKED` event. */
+/** The `data` of the event `CONNECTION_REVOKED`. */
 export type ConnectionRevokedData = Schemas["ConnectionRevokedData"];
 export type ConnectionRevokedDataStatusReason = Schemas["ConnectionRevokedDataStatusReason"];
 /** Triggers when a connection or its integration is deleted. */
@@ -177,7 +177,7 @@ export type ConnectionRevokedEvent = Schemas["ConnectionRevokedEvent"];
  * REVOKED: being removed.
  */
 export type ConnectionStatus = Schemas["ConnectionStatus"];
-/** The data of a `CONVERSATION_ASSIGNED` event. */
+/** The `data` of the event `CONVERSATION_ASSIGNED`. */
 export type ConversationAssignedData = Schemas["ConversationAssignedData"];
 /** Triggers when a conversation is assigned to a member or a team. */
 export type ConversationAssignedEvent = Schemas["ConversationAssignedEvent"];
@@ -237,7 +237,7 @@ export type Delivery = Schemas["Delivery"];
  * 100 attempts. If their responses do not fit into one API response, the oldest ones are withheld.
  */
 export type DeliveryDetail = Schemas["DeliveryDetail"];
-/** The data of a `DELIVERY_FAILED` event. */
+/** The `data` of the event `DELIVERY_FAILED`. */
 export type DeliveryFailedData = Schemas["DeliveryFailedData"];
 /** Triggers when a delivery fails after all retries, at most once an hour per webhook. */
 export type DeliveryFailedEvent = Schemas["DeliveryFailedEvent"];
@@ -516,11 +516,11 @@ export type LogEntryList = Schemas["LogEntryList"];
 export type LogEntryOutcome = Schemas["LogEntryOutcome"];
 /** The owner of the credentials; `label` names the connection in the automation platform. */
 export type Me = Schemas["Me"];
-/** The data of a `MENTION_RECEIVED` event. */
+/** The `data` of the event `MENTION_RECEIVED`. */
 export type MentionReceivedData = Schemas["MentionReceivedData"];
 /** Triggers when someone mentions one of the workspace's accounts or keywords. */
 export type MentionReceivedEvent = Schemas["MentionReceivedEvent"];
-/** The data of a `MESSAGE_RECEIVED` event. */
+/** The `data` of the event `MESSAGE_RECEIVED`. */
 export type MessageReceivedData = Schemas["MessageReceivedData"];
 export type MessageReceivedDataKind = Schemas["MessageReceivedDataKind"];
 /** Triggers when a direct message or a comment is received. */
@@ -541,15 +541,15 @@ export type PortalSessionList = Schemas["PortalSessionList"];
 export type PortalSessionStatus = Schemas["PortalSessionStatus"];
 /** The bearer token of a session, valid for its whole lifetime. Keep it in memory only. */
 export type PortalSessionToken = Schemas["PortalSessionToken"];
-/** The data of a `POST_FAILED` event. */
+/** The `data` of the event `POST_FAILED`. */
 export type PostFailedData = Schemas["PostFailedData"];
 /** Triggers when a post could not be published. */
 export type PostFailedEvent = Schemas["PostFailedEvent"];
-/** The data of a `POST_PUBLISHED` event. */
+/** The `data` of the event `POST_PUBLISHED`. */
 export type PostPublishedData = Schemas["PostPublishedData"];
 /** Triggers when a post is published on a social network. */
 export type PostPublishedEvent = Schemas["PostPublishedEvent"];
-/** The data of a `POST_SCHEDULED` event. */
+/** The `data` of the event `POST_SCHEDULED`. */
 export type PostScheduledData = Schemas["PostScheduledData"];
 /** Triggers when a post is scheduled or rescheduled. */
 export type PostScheduledEvent = Schemas["PostScheduledEvent"];
@@ -609,7 +609,7 @@ export type Publisher = Schemas["Publisher"];
  * `remaining`, when the cost will be allowed. It is null if the cost is above `limit`, because waiting does not help.
  */
 export type RateLimit = Schemas["RateLimit"];
-/** The data of a `RATE_LIMIT_NEAR` event. */
+/** The `data` of the event `RATE_LIMIT_NEAR`. */
 export type RateLimitNearData = Schemas["RateLimitNearData"];
 export type RateLimitNearDataWindow = Schemas["RateLimitNearDataWindow"];
 /** Triggers when an API key has used 80 percent of a limit, once per hour or day. */
@@ -640,9 +640,11 @@ export type RefreshConnection = Schemas["RefreshConnection"];
 /**
  * How a connection gets its next access token.
  *
- * rotating a refresh token that works once; the response has the next one static a refresh token that works repeatedly
- * exchange the access token itself is exchanged for a fresh one while it is valid never_expires not at all: the token
- * is valid until it is revoked reauthorize_only not at all: when the token expires, its owner must connect again
+ * - `rotating`: with a refresh token that works once. The response contains the next one.
+ * - `static`: with a refresh token that works repeatedly.
+ * - `exchange`: it exchanges the access token for a new one while it is valid.
+ * - `never_expires`: it needs none, because the token is valid until it is revoked.
+ * - `reauthorize_only`: it gets none. When the token expires, the user must connect again.
  */
 export type RefreshStrategy = Schemas["RefreshStrategy"];
 export type RejectedItem = Schemas["RejectedItem"];
@@ -856,17 +858,17 @@ export type Volume = Schemas["Volume"];
  */
 export type Webhook = Schemas["Webhook"];
 export type WebhookDetail = Schemas["WebhookDetail"];
-/** The data of a `WEBHOOK_DISABLED` event. */
+/** The `data` of the event `WEBHOOK_DISABLED`. */
 export type WebhookDisabledData = Schemas["WebhookDisabledData"];
 /** Triggers when a webhook is disabled because its receiver is gone or keeps failing. */
 export type WebhookDisabledEvent = Schemas["WebhookDisabledEvent"];
-/** The data of a `WEBHOOK_FAILING` event. */
+/** The `data` of the event `WEBHOOK_FAILING`. */
 export type WebhookFailingData = Schemas["WebhookFailingData"];
 /** Triggers when a webhook reaches 50 percent, and again 80 percent, of the consecutive failures that disable it. */
 export type WebhookFailingEvent = Schemas["WebhookFailingEvent"];
 export type WebhookKind = Schemas["WebhookKind"];
 export type WebhookList = Schemas["WebhookList"];
-/** The data of a `WEBHOOK_RECOVERED` event. */
+/** The `data` of the event `WEBHOOK_RECOVERED`. */
 export type WebhookRecoveredData = Schemas["WebhookRecoveredData"];
 /** Triggers when a webhook that was failing accepts a delivery again. */
 export type WebhookRecoveredEvent = Schemas["WebhookRecoveredEvent"];

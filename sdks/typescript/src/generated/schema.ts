@@ -48,7 +48,7 @@ export interface components {
             /** @description An example of input and output. */
             sample: components["schemas"]["Example"];
         };
-        /** @description The data of a `ACTION_REQUESTED` event. */
+        /** @description The `data` of the event `ACTION_REQUESTED`. */
         ActionRequestedData: {
             /** @description The action's key. */
             action: string;
@@ -87,7 +87,7 @@ export interface components {
         };
         /** @description An array, as the automation platforms require. */
         Actions: components["schemas"]["ActionInfo"][];
-        /** @description The data of a `ALERT_TRIGGERED` event. */
+        /** @description The `data` of the event `ALERT_TRIGGERED`. */
         AlertTriggeredData: {
             /** @description The alert whose condition was met. */
             alertId: string;
@@ -192,9 +192,9 @@ export interface components {
              * @description When the key is due for rotation, or null.
              */
             nextRotationAt: string | null;
-            /** @description The maximum number of requests in any 24 hours. */
+            /** @description The maximum number of requests in a sliding window of 24 hours. */
             rateLimitPerDay: number;
-            /** @description The maximum number of requests in any 60 minutes. */
+            /** @description The maximum number of requests in a sliding window of 60 minutes. */
             rateLimitPerHour: number;
             /** @description The key that this one replaced, or null. */
             rotatedFrom: string | null;
@@ -214,7 +214,7 @@ export interface components {
             /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description The data of a `API_KEY_CREATED` event. */
+        /** @description The `data` of the event `API_KEY_CREATED`. */
         ApiKeyCreatedData: {
             /** @description Who created it, in the format of `id` in GET /api/me. */
             createdBy: string;
@@ -249,7 +249,7 @@ export interface components {
              */
             type: "API_KEY_CREATED";
         };
-        /** @description The data of a `API_KEY_EXPIRING` event. */
+        /** @description The `data` of the event `API_KEY_EXPIRING`. */
         ApiKeyExpiringData: {
             /** @description How many days before the expiration the notice was due. */
             daysLeft: number;
@@ -288,7 +288,7 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
-        /** @description The data of a `API_KEY_REVOKED` event. */
+        /** @description The `data` of the event `API_KEY_REVOKED`. */
         ApiKeyRevokedData: {
             /** @description The key. */
             keyId: string;
@@ -321,7 +321,7 @@ export interface components {
              */
             type: "API_KEY_REVOKED";
         };
-        /** @description The data of a `API_KEY_ROTATED` event. */
+        /** @description The `data` of the event `API_KEY_ROTATED`. */
         ApiKeyRotatedData: {
             /**
              * Format: date-time
@@ -356,7 +356,7 @@ export interface components {
              */
             type: "API_KEY_ROTATED";
         };
-        /** @description The data of a `API_KEY_ROTATION_DUE` event. */
+        /** @description The `data` of the event `API_KEY_ROTATION_DUE`. */
         ApiKeyRotationDueData: {
             /** @description How many days are left until then; 0 when it is due. */
             daysLeft: number;
@@ -389,7 +389,7 @@ export interface components {
              */
             type: "API_KEY_ROTATION_DUE";
         };
-        /** @description The data of a `API_KEY_ROTATION_FAILED` event. */
+        /** @description The `data` of the event `API_KEY_ROTATION_FAILED`. */
         ApiKeyRotationFailedData: {
             /** @description Why it failed, and what to do. */
             detail: string;
@@ -458,9 +458,9 @@ export interface components {
              * @description When the key is due for rotation, or null.
              */
             nextRotationAt: string | null;
-            /** @description The maximum number of requests in any 24 hours. */
+            /** @description The maximum number of requests in a sliding window of 24 hours. */
             rateLimitPerDay: number;
-            /** @description The maximum number of requests in any 60 minutes. */
+            /** @description The maximum number of requests in a sliding window of 60 minutes. */
             rateLimitPerHour: number;
             /** @description The key that this one replaced, or null. */
             rotatedFrom: string | null;
@@ -480,7 +480,7 @@ export interface components {
             /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description The data of a `APPROVAL_COMPLETED` event. */
+        /** @description The `data` of the event `APPROVAL_COMPLETED`. */
         ApprovalCompletedData: {
             /** @description The platform's ID of the approval. */
             approvalId: string;
@@ -521,7 +521,7 @@ export interface components {
              */
             type: "APPROVAL_COMPLETED";
         };
-        /** @description The data of a `APPROVAL_REQUESTED` event. */
+        /** @description The `data` of the event `APPROVAL_REQUESTED`. */
         ApprovalRequestedData: {
             /** @description The platform's ID of the approval. */
             approvalId: string;
@@ -724,9 +724,9 @@ export interface components {
             maskedKey: string;
             /** @description The display name. */
             name: string;
-            /** @description The maximum number of requests in any 24 hours. */
+            /** @description The maximum number of requests in a sliding window of 24 hours. */
             rateLimitPerDay: number;
-            /** @description The maximum number of requests in any 60 minutes. */
+            /** @description The maximum number of requests in a sliding window of 60 minutes. */
             rateLimitPerHour: number;
         };
         /** @description The portal session of the caller. `returnUrl` is where to send the user when the session ends. */
@@ -751,7 +751,7 @@ export interface components {
         };
         /** @enum {string} */
         CallerType: "user" | "key" | "session";
-        /** @description The data of a `CAMPAIGN_COMPLETED` event. */
+        /** @description The `data` of the event `CAMPAIGN_COMPLETED`. */
         CampaignCompletedData: {
             /** @description The platform's ID of the campaign. */
             campaignId: string;
@@ -793,7 +793,7 @@ export interface components {
              */
             type: "CAMPAIGN_COMPLETED";
         };
-        /** @description The data of a `CAMPAIGN_STARTED` event. */
+        /** @description The `data` of the event `CAMPAIGN_STARTED`. */
         CampaignStartedData: {
             /** @description The platform's ID of the campaign. */
             campaignId: string;
@@ -937,7 +937,7 @@ export interface components {
             /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description The data of a `CONNECTION_CREATED` event. */
+        /** @description The `data` of the event `CONNECTION_CREATED`. */
         ConnectionCreatedData: {
             /** @description The account's name at the provider. */
             accountLabel: string | null;
@@ -976,7 +976,7 @@ export interface components {
                 [key: string]: string;
             };
         };
-        /** @description The data of a `CONNECTION_EXPIRED` event. */
+        /** @description The `data` of the event `CONNECTION_EXPIRED`. */
         ConnectionExpiredData: {
             /** @description The account's name at the provider. */
             accountLabel: string | null;
@@ -1014,7 +1014,7 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
-        /** @description The data of a `CONNECTION_RECOVERED` event. */
+        /** @description The `data` of the event `CONNECTION_RECOVERED`. */
         ConnectionRecoveredData: {
             /** @description The account's name at the provider. */
             accountLabel: string | null;
@@ -1048,7 +1048,7 @@ export interface components {
              */
             type: "CONNECTION_RECOVERED";
         };
-        /** @description The data of a `CONNECTION_REVOKED` event. */
+        /** @description The `data` of the event `CONNECTION_REVOKED`. */
         ConnectionRevokedData: {
             /** @description The account's name at the provider. */
             accountLabel: string | null;
@@ -1204,7 +1204,7 @@ export interface components {
          * @enum {string}
          */
         ConnectSessionStatus: "OPEN" | "COMPLETED" | "REVOKED" | "EXPIRED";
-        /** @description The data of a `CONVERSATION_ASSIGNED` event. */
+        /** @description The `data` of the event `CONVERSATION_ASSIGNED`. */
         ConversationAssignedData: {
             /** @description The connected account that it belongs to. */
             accountId?: string;
@@ -1255,12 +1255,12 @@ export interface components {
             /** @description The display name. */
             name: string;
             /**
-             * @description The maximum number of requests in any 24 hours.
+             * @description The maximum number of requests in a sliding window of 24 hours.
              * @default 10000
              */
             rateLimitPerDay?: number;
             /**
-             * @description The maximum number of requests in any 60 minutes.
+             * @description The maximum number of requests in a sliding window of 60 minutes.
              * @default 1000
              */
             rateLimitPerHour?: number;
@@ -1350,9 +1350,9 @@ export interface components {
             name: string;
             /** @description The provider, such as `hubspot`. */
             provider?: string | null;
-            /** @description The maximum number of requests in any 24 hours. */
+            /** @description The maximum number of requests in a sliding window of 24 hours. */
             rateLimitPerDay?: number | null;
-            /** @description The maximum number of requests in any 60 minutes. */
+            /** @description The maximum number of requests in a sliding window of 60 minutes. */
             rateLimitPerHour?: number | null;
             /** @description The scopes. */
             scopes?: string[];
@@ -1533,7 +1533,7 @@ export interface components {
             /** @description The webhook. */
             webhookId: string;
         };
-        /** @description The data of a `DELIVERY_FAILED` event. */
+        /** @description The `data` of the event `DELIVERY_FAILED`. */
         DeliveryFailedData: {
             /** @description The first delivery of the webhook that failed in this hour. */
             deliveryId: string;
@@ -2568,9 +2568,9 @@ export interface components {
             provider: string | null;
             /** @description The publisher of the integration. */
             publisher: components["schemas"]["Publisher"] | null;
-            /** @description The maximum number of requests in any 24 hours. */
+            /** @description The maximum number of requests in a sliding window of 24 hours. */
             rateLimitPerDay: number | null;
-            /** @description The maximum number of requests in any 60 minutes. */
+            /** @description The maximum number of requests in a sliding window of 60 minutes. */
             rateLimitPerHour: number | null;
             /** @description The reason for the platform's decision, or null. */
             reviewReason: string | null;
@@ -2711,7 +2711,7 @@ export interface components {
             /** @description The workspace. */
             workspaceId: string;
         };
-        /** @description The data of a `MENTION_RECEIVED` event. */
+        /** @description The `data` of the event `MENTION_RECEIVED`. */
         MentionReceivedData: {
             /** @description The connected account that it belongs to. */
             accountId?: string;
@@ -2759,7 +2759,7 @@ export interface components {
              */
             type: "MENTION_RECEIVED";
         };
-        /** @description The data of a `MESSAGE_RECEIVED` event. */
+        /** @description The `data` of the event `MESSAGE_RECEIVED`. */
         MessageReceivedData: {
             /** @description The connected account that it belongs to. */
             accountId?: string;
@@ -2926,7 +2926,7 @@ export interface components {
             /** @description The workspace. */
             workspaceId: string;
         };
-        /** @description The data of a `POST_FAILED` event. */
+        /** @description The `data` of the event `POST_FAILED`. */
         PostFailedData: {
             /** @description The connected account that it belongs to. */
             accountId?: string;
@@ -2969,7 +2969,7 @@ export interface components {
              */
             type: "POST_FAILED";
         };
-        /** @description The data of a `POST_PUBLISHED` event. */
+        /** @description The `data` of the event `POST_PUBLISHED`. */
         PostPublishedData: {
             /** @description The connected account that it belongs to. */
             accountId?: string;
@@ -3013,7 +3013,7 @@ export interface components {
              */
             type: "POST_PUBLISHED";
         };
-        /** @description The data of a `POST_SCHEDULED` event. */
+        /** @description The `data` of the event `POST_SCHEDULED`. */
         PostScheduledData: {
             /** @description The connected account that it belongs to. */
             accountId?: string;
@@ -3284,9 +3284,9 @@ export interface components {
             name: string;
             /** @description The provider, such as `hubspot`. */
             provider: string | null;
-            /** @description The maximum number of requests in any 24 hours. */
+            /** @description The maximum number of requests in a sliding window of 24 hours. */
             rateLimitPerDay: number | null;
-            /** @description The maximum number of requests in any 60 minutes. */
+            /** @description The maximum number of requests in a sliding window of 60 minutes. */
             rateLimitPerHour: number | null;
             /** @description The scopes. */
             scopes: string[];
@@ -3342,7 +3342,7 @@ export interface components {
              */
             resetAt: string | null;
         };
-        /** @description The data of a `RATE_LIMIT_NEAR` event. */
+        /** @description The `data` of the event `RATE_LIMIT_NEAR`. */
         RateLimitNearData: {
             /** @description The key. */
             keyId: string;
@@ -3460,7 +3460,11 @@ export interface components {
         /**
          * @description How a connection gets its next access token.
          *
-         *     rotating a refresh token that works once; the response has the next one static a refresh token that works repeatedly exchange the access token itself is exchanged for a fresh one while it is valid never_expires not at all: the token is valid until it is revoked reauthorize_only not at all: when the token expires, its owner must connect again
+         *     - `rotating`: with a refresh token that works once. The response contains the next one.
+         *     - `static`: with a refresh token that works repeatedly.
+         *     - `exchange`: it exchanges the access token for a new one while it is valid.
+         *     - `never_expires`: it needs none, because the token is valid until it is revoked.
+         *     - `reauthorize_only`: it gets none. When the token expires, the user must connect again.
          * @enum {string}
          */
         RefreshStrategy: "rotating" | "static" | "exchange" | "never_expires" | "reauthorize_only";
@@ -3965,9 +3969,9 @@ export interface components {
             expiresAt?: string | null;
             /** @description The display name. */
             name?: string;
-            /** @description The maximum number of requests in any 24 hours. */
+            /** @description The maximum number of requests in a sliding window of 24 hours. */
             rateLimitPerDay?: number;
-            /** @description The maximum number of requests in any 60 minutes. */
+            /** @description The maximum number of requests in a sliding window of 60 minutes. */
             rateLimitPerHour?: number;
             /** @description The key's complete rotation policy. Null removes it, so that the workspace's policy applies. */
             rotation?: components["schemas"]["KeyRotationInput"] | null;
@@ -4005,9 +4009,9 @@ export interface components {
             name?: string;
             /** @description The provider, such as `hubspot`. */
             provider?: string | null;
-            /** @description The maximum number of requests in any 24 hours. */
+            /** @description The maximum number of requests in a sliding window of 24 hours. */
             rateLimitPerDay?: number | null;
-            /** @description The maximum number of requests in any 60 minutes. */
+            /** @description The maximum number of requests in a sliding window of 60 minutes. */
             rateLimitPerHour?: number | null;
             /** @description The scopes. */
             scopes?: string[];
@@ -4230,7 +4234,7 @@ export interface components {
             /** @description The version, also in `ETag`. Each change increases it. */
             version: number;
         };
-        /** @description The data of a `WEBHOOK_DISABLED` event. */
+        /** @description The `data` of the event `WEBHOOK_DISABLED`. */
         WebhookDisabledData: {
             /** @description The number of consecutive failed deliveries. */
             consecutiveFailures: number;
@@ -4268,7 +4272,7 @@ export interface components {
              */
             type: "WEBHOOK_DISABLED";
         };
-        /** @description The data of a `WEBHOOK_FAILING` event. */
+        /** @description The `data` of the event `WEBHOOK_FAILING`. */
         WebhookFailingData: {
             /** @description The number of consecutive failed deliveries. */
             consecutiveFailures: number;
@@ -4313,7 +4317,7 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             nextCursor: string | null;
         };
-        /** @description The data of a `WEBHOOK_RECOVERED` event. */
+        /** @description The `data` of the event `WEBHOOK_RECOVERED`. */
         WebhookRecoveredData: {
             /**
              * Format: date-time
@@ -4707,7 +4711,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000005
+                 * @example whk_0355200000000000000008
                  */
                 id: string;
                 /**
@@ -4734,7 +4738,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000008
+                 * @example whk_0355200000000000000014
                  */
                 id: string;
                 /**
@@ -4921,7 +4925,7 @@ export interface operations {
             path: {
                 /**
                  * @description The connect session's ID, `cse_…`.
-                 * @example cse_0355OKVqAq0qlCQrrKadSZ
+                 * @example cse_0355200000000000000002
                  */
                 id: string;
             };
@@ -5060,7 +5064,7 @@ export interface operations {
             path: {
                 /**
                  * @description The event's ID, `evt_…`.
-                 * @example evt_0355200000000000000004
+                 * @example evt_0355200000000000000003
                  */
                 id: string;
             };
@@ -5076,7 +5080,7 @@ export interface operations {
             path: {
                 /**
                  * @description The event's ID, `evt_…`.
-                 * @example evt_0355200000000000000001
+                 * @example evt_0355200000000000000002
                  */
                 id: string;
             };
@@ -5151,7 +5155,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Tjwr7R4IGWdiDZTtR0
+                 * @example flw_0355200000000000000001
                  */
                 id: string;
             };
@@ -5173,7 +5177,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Tjwr7R4IGWdiDZTtR0
+                 * @example flw_0355200000000000000001
                  */
                 id: string;
             };
@@ -5199,7 +5203,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 * @example flw_0355200000000000000002
                  */
                 id: string;
             };
@@ -5226,7 +5230,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 * @example flw_0355200000000000000001
                  */
                 id: string;
             };
@@ -5242,12 +5246,12 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Ok4liffmmSS0IYh0jp
+                 * @example flw_0355200000000000000001
                  */
                 id: string;
                 /**
                  * @description The run's ID, `frn_…`.
-                 * @example frn_0355Ok7NyeyVFZUw2ZehBk
+                 * @example frn_0355200000000000000001
                  */
                 runId: string;
             };
@@ -5269,7 +5273,7 @@ export interface operations {
             path: {
                 /**
                  * @description The flow's ID, `flw_…`.
-                 * @example flw_0355Tjwr7R4IGWdiDZTtR0
+                 * @example flw_0355200000000000000001
                  */
                 id: string;
             };
@@ -5797,7 +5801,7 @@ export interface operations {
             path: {
                 /**
                  * @description The key's ID, `key_…`: not the secret.
-                 * @example key_0355200000000000000008
+                 * @example key_0355200000000000000010
                  */
                 id: string;
             };
@@ -5823,7 +5827,7 @@ export interface operations {
             path: {
                 /**
                  * @description The key's ID, `key_…`: not the secret.
-                 * @example key_0355200000000000000002
+                 * @example key_0355200000000000000007
                  */
                 id: string;
             };
@@ -5850,7 +5854,7 @@ export interface operations {
             path: {
                 /**
                  * @description The key's ID, `key_…`: not the secret.
-                 * @example key_0355200000000000000002
+                 * @example key_0355200000000000000003
                  */
                 id: string;
             };
@@ -6063,7 +6067,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000003
+                 * @example whk_0355200000000000000007
                  */
                 id: string;
             };
@@ -6085,7 +6089,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000005
+                 * @example whk_0355200000000000000007
                  */
                 id: string;
             };
@@ -6111,7 +6115,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000003
+                 * @example whk_0355200000000000000006
                  */
                 id: string;
             };
@@ -6140,7 +6144,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000002
+                 * @example whk_0355200000000000000012
                  */
                 id: string;
             };
@@ -6156,12 +6160,12 @@ export interface operations {
             path: {
                 /**
                  * @description The delivery's ID, `dlv_…`.
-                 * @example dlv_0355200000000000000001
+                 * @example dlv_0355200000000000000002
                  */
                 deliveryId: string;
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000004
+                 * @example whk_0355200000000000000007
                  */
                 id: string;
             };
@@ -6183,12 +6187,12 @@ export interface operations {
             path: {
                 /**
                  * @description The delivery's ID, `dlv_…`.
-                 * @example dlv_0355200000000000000006
+                 * @example dlv_0355200000000000000008
                  */
                 deliveryId: string;
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000008
+                 * @example whk_0355200000000000000012
                  */
                 id: string;
             };
@@ -6217,7 +6221,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000001
+                 * @example whk_0355200000000000000002
                  */
                 id: string;
             };
@@ -6233,7 +6237,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000001
+                 * @example whk_0355200000000000000002
                  */
                 id: string;
             };
@@ -6253,7 +6257,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000001
+                 * @example whk_0355200000000000000002
                  */
                 id: string;
             };
@@ -6274,7 +6278,7 @@ export interface operations {
                 consumer: string;
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000001
+                 * @example whk_0355200000000000000002
                  */
                 id: string;
             };
@@ -6301,7 +6305,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000004
+                 * @example whk_0355200000000000000006
                  */
                 id: string;
             };
@@ -6323,7 +6327,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000004
+                 * @example whk_0355200000000000000007
                  */
                 id: string;
             };
@@ -6349,7 +6353,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000007
+                 * @example whk_0355200000000000000009
                  */
                 id: string;
             };
@@ -6380,7 +6384,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000004
+                 * @example whk_0355200000000000000006
                  */
                 id: string;
             };
@@ -6406,7 +6410,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000005
+                 * @example whk_0355200000000000000007
                  */
                 id: string;
             };
@@ -6432,7 +6436,7 @@ export interface operations {
             path: {
                 /**
                  * @description The webhook's ID, `whk_…`.
-                 * @example whk_0355200000000000000003
+                 * @example whk_0355200000000000000001
                  */
                 id: string;
             };
