@@ -29,7 +29,7 @@ WEBHOOKS = "/api/integrations/webhooks"
 
 @pytest.fixture
 def any_filter_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Accept filters on any path, as if the catalogue described all data of all event types."""
+    """Accept filters on any path, as if the catalogue described every field of every event type."""
     monkeypatch.setattr(filter_paths, "_schemas", lambda event_types: [{}])
 
 
@@ -46,7 +46,7 @@ def fan_out(event: EventMessage) -> None:
 
 
 def take_deliveries(backend: Backend) -> list[dict[str, Any]]:
-    """Take the queued deliveries off their queue, and return their messages."""
+    """Remove the queued deliveries from their queue. Returns their messages."""
     sqs, url = backend.client("sqs"), backend.queue_url("DeliveriesQueue")
     records = backend.messages("DeliveriesQueue")
     for record in records:
@@ -55,7 +55,7 @@ def take_deliveries(backend: Backend) -> list[dict[str, Any]]:
 
 
 class Pipeline:
-    """From the publisher to the receiver, in this process, with a clock that the test controls."""
+    """The path from publisher to receiver, in this process, with a clock that the test controls."""
 
     def __init__(self, backend: Backend, api: Api, clock: Clock, aws: Aws) -> None:
         self.backend, self.clock, self.aws = backend, clock, aws
@@ -66,7 +66,7 @@ class Pipeline:
         self._sweep = importlib.import_module("workers.sweep_deliveries").handler
 
     def api(self, line: str, role: str = "owner", **more: Any) -> Response:
-        """A request of an owner, with a token that is valid by the test's clock and by the machine's."""
+        """Send a request as an owner, with a token that both the test's and the machine's clock accept."""
         now = max(self.clock.now // 1000, int(time.time()))
         token = jwt_for("acme", role=role, claims={"exp": now + 600})
         return self._api(line, token=token, **more)
@@ -81,28 +81,28 @@ class Pipeline:
         return answer.json()
 
     def set_status(self, webhook: Any, status: str, **more: Any) -> Any:
-        """Set the status of a webhook, and return the webhook."""
+        """Set the status of a webhook. Returns the webhook."""
         answer = self.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": status, **more})
         assert answer.status == 200, answer.text
         return answer.json()
 
     def publish(self, data: Any = None) -> str:
-        """Publish and fan out, so that the deliveries are in their queue. Returns the event's ID.
+        """Publish and fan out, which queues the deliveries. Returns the event's ID.
 
-        `data` is merged into data that the event type's schema accepts.
+        `data` is merged into a payload that the event type's schema accepts.
         """
         body = {"type": "POST_PUBLISHED", "data": {**POST, **(data or {})}}
         answer = self.api("POST /api/events", json=body)
         assert answer.status == 202, answer.text
         self.events.run()
-        self.clock.move(0.001)  # IDs of the same millisecond have no order
+        self.clock.move(0.001)  # IDs from the same millisecond are unordered
         return str(answer.json()["id"])
 
     def sweep(self) -> int:
         return int(self._sweep({}, LAMBDA_CONTEXT)["queued"])
 
     def run(self, days: float = 14) -> None:
-        """Let time pass, with a sweep at each step, until nothing waits."""
+        """Advance the clock, with a sweep at each step, until nothing is waiting."""
         end = self.clock.now + days * DAY * 1000
         while True:
             parked = [
@@ -126,7 +126,7 @@ class Pipeline:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of deliveries, without those of attempts."""
+        """The delivery rows, without the attempt rows."""
         return [row for row in self.backend.rows("DeliveriesTable") if row["sk"].startswith("dlv_")]
 
     @property
@@ -159,5 +159,5 @@ def clock(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def source(backend: Backend, clock: Clock) -> Source:
-    """The events queue with its fan-out worker."""
+    """The events queue and its fan-out worker."""
     return Source(backend, "EventsQueue", "workers.fan_out.handler", clock)

@@ -1,4 +1,4 @@
-"""Helpers of the tests of integrations and of the marketplace."""
+"""Helpers for the tests of integrations and of the marketplace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def items(answer: Answer) -> list[Any]:
 
 
 def pages(api: Api, line: str, limit: int, token: str = OWNER) -> list[Any]:
-    """All items of a list, page by page. No page has more than `limit` items."""
+    """All items of a list, read page by page. Fails if a page has more than `limit` items."""
     found, cursor = [], ""
     while True:
         page = api(f"{line}{'&' if '?' in line else '?'}limit={limit}{cursor}", token=token).json()
@@ -28,7 +28,7 @@ def pages(api: Api, line: str, limit: int, token: str = OWNER) -> list[Any]:
 
 
 def snapshot(backend: Backend) -> dict[str, list[str]]:
-    """Every row, except those of rate limits, data keys, and the audit log of refused requests."""
+    """Every row, except those for rate limits, data keys, and audit log entries of refused requests."""
     names = {table.logical_id for table in backend.template.of_type("AWS::DynamoDB::Table")}
     return {
         name: sorted(repr(row) for row in backend.rows(name) if not is_audit_row(row))

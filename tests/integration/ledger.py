@@ -1,4 +1,4 @@
-"""A workspace's deliveries and counters as the delivery engine writes them."""
+"""A workspace's deliveries and counters, written as the delivery engine writes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MINUTE = 60_000
 
 
 class Ledger:
-    """A workspace's deliveries as the worker writes them, and their statistics in the API."""
+    """Writes a workspace's deliveries as the worker does, and reads their statistics from the API."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline, self.clock = pipeline, pipeline.clock
@@ -39,7 +39,7 @@ class Ledger:
         ms: int = 40,
         **extra: Any,
     ) -> None:
-        """Add `count` deliveries of events of this hour, one each minute."""
+        """Add `count` deliveries of events from this hour, one per minute."""
         for number in range(count):
             time_ms = hour * HOUR_MS + number * MINUTE
             row: dict[str, Any] = {
@@ -60,7 +60,7 @@ class Ledger:
     def count(
         self, time_ms: int, *, webhook: int = 0, reason: str | None = None, times: int = 1, ended: bool = True
     ) -> None:
-        """Count attempts of POST_FAILED of one batch, as the worker does."""
+        """Count the POST_FAILED attempts of one batch, as the worker does."""
         counts = AttemptCounts()
         for _ in range(times):
             counts.add(time_ms, 200, event_type="POST_FAILED", reason=reason, ended=ended)
@@ -85,11 +85,11 @@ class Ledger:
         return stats_store.rolled_through(dynamo.get(*stats_store.progress_table_key()))
 
     def total(self) -> dict[str, int]:
-        """The total of the workspace in the last hour that has ended."""
+        """The workspace's total for the last complete hour."""
         return total_of(self.hour - 1)
 
 
 def total_of(hour: int, owner: str = "") -> dict[str, int]:
-    """The total of the workspace, or of one of its integrations or automation platforms, in an hour."""
+    """The total for an hour: of the workspace, or of one of its integrations or automation platforms."""
     counted = stats_store.get_hours(webhook_key("acme", owner), range(hour, hour + 1), with_types=True)[hour]
     return {"attempts": counted.attempts, "delivered": counted.delivered, "failed": counted.failed}

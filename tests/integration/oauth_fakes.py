@@ -1,4 +1,4 @@
-"""A provider on loopback, an integration that uses it, and the steps of a flow, for tests of OAuth.
+"""For OAuth tests: a provider on loopback, an integration that uses it, and the steps of a flow.
 
 with provider() as crm:
     id = create_integration(api, crm)
@@ -36,7 +36,7 @@ def json_answer(payload: object, status: int = 200) -> Answer:
 
 
 def token_answer(number: int, **changes: Any) -> Answer:
-    """The n-th token response; None removes a field."""
+    """The n-th token response. A change to None removes the field."""
     fields = {
         "access_token": f"access-{number}-7d1f",
         "token_type": "Bearer",
@@ -47,8 +47,8 @@ def token_answer(number: int, **changes: Any) -> Answer:
 
 
 class Provider:
-    """Issues tokens at `/t` and revokes them at `/r`, each by its own script, like that of a receiver. More
-    paths get theirs with `script`.
+    """Issues tokens at `/t` and revokes them at `/r`. Each path follows its own script, like a receiver's.
+    `script` adds scripts for other paths.
     """
 
     def __init__(self, token: Sequence[Step], revoke: Sequence[Step]) -> None:
@@ -61,7 +61,7 @@ class Provider:
         self._server, self.base = server, server.url.removesuffix("/hook")
 
     def script(self, path: str, steps: Sequence[Step]) -> None:
-        """Answer requests to a path by a script, from its beginning."""
+        """Answer requests to a path from a script, starting at its first step."""
         self._scripts[path], self._request_counts[path] = list(steps), 0
 
     @property
@@ -70,7 +70,7 @@ class Provider:
         return list(self._server.requests)
 
     def forms(self, path: str) -> list[dict[str, str]]:
-        """The forms that were posted to a path."""
+        """The forms posted to a path."""
         return [form(request) for request in self.requests if urlsplit(request.path).path == path]
 
     @property
@@ -102,7 +102,7 @@ def provider(token: Sequence[Step] = (), revoke: Sequence[Step] = ()) -> Iterato
 
 
 def form(request: Request) -> dict[str, str]:
-    """A posted form, in which no parameter is repeated."""
+    """The fields of a posted form. Fails if a parameter is repeated."""
     pairs = parse_qsl(request.body.decode(), keep_blank_values=True)
     assert len(dict(pairs)) == len(pairs), "a parameter is repeated"
     return dict(pairs)
@@ -128,7 +128,7 @@ def create_integration(
     settings: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> str:
-    """Create an integration with that provider; `settings` change its config. Returns its id."""
+    """Create an integration with this provider. `settings` override its config. Returns its ID."""
     body = {"name": "CRM", "type": "CUSTOM", "provider": "acme-crm", "config": config(at, **(settings or {}))}
     answer = api(f"POST {INTEGRATIONS}", json=body | more, token=token)
     assert answer.status == 201, answer.text
@@ -156,7 +156,7 @@ def complete_flow(
 
 
 def connect(api: Api, id: str, name: str = "default", *, token: str = OWNER, **more: Any) -> dict[str, Any]:
-    """Run a whole flow. Returns the connection."""
+    """Run a complete flow. Returns the connection."""
     started = start_flow(api, id, connectionId=name, token=token, **more)
     answer = complete_flow(api, started["state"], token=token)
     assert answer.status == 200, answer.text
@@ -165,7 +165,7 @@ def connect(api: Api, id: str, name: str = "default", *, token: str = OWNER, **m
 
 
 def authorization_parameters(started: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of an authorization URL, in which no parameter is repeated."""
+    """The parameters of an authorization URL. Fails if a parameter is repeated."""
     parameters = parse_qs(urlsplit(started["authorizationUrl"]).query, keep_blank_values=True)
     assert all(len(values) == 1 for values in parameters.values())
     return {name: values[0] for name, values in parameters.items()}
@@ -176,14 +176,14 @@ def get_token(api: Api, id: str, ref: str = "default", *, token: str | None = OW
 
 
 def activity_log(api: Api, id: str, token: str = OWNER) -> list[tuple[str, str, str]]:
-    """(action, outcome, actor) of an integration's log, newest first."""
+    """(action, outcome, actor) of each entry in an integration's log, newest first."""
     answer = api(f"GET {INTEGRATIONS}/{id}/logs?limit=100", token=token)
     assert answer.status == 200, answer.text
     return [(entry["action"], entry["outcome"], entry["actor"]) for entry in answer.json()["items"]]
 
 
 def activity_details(api: Api, id: str, action: str) -> list[str]:
-    """The details of an action in an integration's log, newest first."""
+    """The details of an action's entries in an integration's log, newest first."""
     entries = api(f"GET {INTEGRATIONS}/{id}/logs?limit=100&action={action}").json()["items"]
     return [entry["detail"] for entry in entries]
 
@@ -198,7 +198,7 @@ def connection_rows(backend: Backend) -> list[dict[str, Any]]:
 
 # ── providers with a file ────────────────────────────────────────────────────────────────────────────
 
-# A placeholder for the address on loopback, which a provider's file cannot contain.
+# A placeholder for the loopback address, which a provider's file cannot contain.
 PROVIDER_URL = "https://crm.test"
 PROVIDER_FILE = f"""
 label = "Acme CRM"
@@ -216,7 +216,7 @@ revocation.url = "{PROVIDER_URL}/r"
 
 @contextlib.contextmanager
 def known_provider(folder: Path, at: Provider, name: str, text: str) -> Iterator[None]:
-    """Replace the built-in providers with one from this file; PROVIDER_URL in its URLs becomes `at`."""
+    """Replace the built-in providers with one read from `text`. `at` replaces PROVIDER_URL in its URLs."""
     from patchbay.providers import provider as providers
 
     file = folder / f"{name}.toml"
@@ -243,7 +243,7 @@ def known_provider(folder: Path, at: Provider, name: str, text: str) -> Iterator
 
 
 def create_known_integration(api: Api, name: str, **settings: Any) -> str:
-    """Create an integration with a provider that has a file. Returns its id."""
+    """Create an integration with a provider that has a file. Returns its ID."""
     fields = {"clientId": CLIENT_ID, "clientSecret": SECRET} | settings
     answer = api(
         f"POST {INTEGRATIONS}", json={"name": "CRM", "type": "CRM", "provider": name, "config": fields}

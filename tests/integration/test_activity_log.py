@@ -1,4 +1,4 @@
-"""The activity log of webhooks and API keys: who changed what, and nothing that is secret."""
+"""The activity log of webhooks and API keys: it says who changed what, and contains no secrets."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_end_of_an_expired_key_is_logged_at_its_expiry(api: Api, backend: Backen
     key = send(api, f"POST {KEYS}", 201, json={**KEY, "expiresAt": "2999-01-01T00:00:00Z"})
     expire(backend, key["id"])
     assert expire_keys(lambda: 30_000).retired == 1
-    # The entry has the time of the expiry, which a test set to 1970: before the key was created.
+    # The entry has the time of the expiry. This test set it to 1970, before the key was created.
     assert entries(api, f"{KEYS}/{key['id']}")[0] == ("api_key.expired", "patchbay", None)
 
 
@@ -156,7 +156,7 @@ CHANGES: dict[str, tuple[int, Callable[[str], tuple[str, Any]]]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_change_that_fails_is_not_logged(api: Api, change: str) -> None:
-    """A change and its entry are one transaction."""
+    """A change and its log entry are written in one transaction."""
     id = send(api, f"POST {WEBHOOKS}", 201, json=WEBHOOK)["id"]
     status, request = CHANGES[change]
     line, body = request(id)
@@ -172,7 +172,7 @@ def test_change_that_fails_is_not_logged(api: Api, change: str) -> None:
 def test_revocation_is_logged_once_wherever_its_process_dies(
     api: Api, backend: Backend, operation: str, after: bool
 ) -> None:
-    """The revocation is not a transaction: the schedule completes it, with the caller as the actor."""
+    """Revocation is not one transaction. The schedule completes it, and logs the caller as the actor."""
     key = send(api, f"POST {KEYS}", 201, json=KEY)
     with killed(f"dynamodb.{operation}", after=after, where=key["id"]):
         api(f"DELETE {KEYS}/{key['id']}")

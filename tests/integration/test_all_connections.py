@@ -1,4 +1,4 @@
-"""The connections of a workspace, over all of its integrations."""
+"""The list of a workspace's connections across all its integrations."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_list_is_newest_first_over_all_integrations_in_pages_of_any_size(api: Ap
     own = {id: items(api(f"GET {PATH}/{id}/connections")) for id in (first, second, empty)}
     for id, expected in own.items():
         assert pages(api, f"GET {ALL}?integrationId={id}", 2) == expected
-    # Connecting a name again changes the connection, not its place.
+    # Reconnecting a name changes the connection, but not its position in the list.
     again = connect(api, first, "c1")
     assert again["id"] == made[1]["id"]
     assert names(items(api(f"GET {ALL}"))) == names(made[::-1])
@@ -95,7 +95,7 @@ def test_filters_select_and_combine(api: Api, backend: Backend) -> None:
 
 
 def test_status_is_the_one_that_is_shown(api: Api) -> None:
-    """A connection whose client changed is expired even before its row says so."""
+    """A connection whose OAuth client changed counts as expired before its row says so."""
     urls = {"authorizationUrl": "https://a.example/a", "tokenUrl": "https://a.example/t"}
     one = integration(api)
     connect(api, one, "old")

@@ -1,4 +1,4 @@
-"""Updating and rotating API keys: when changes apply, who may make them, races and crashes."""
+"""Updating and rotating API keys: when changes apply, who may make them, races, and crashes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def create(api: Api, token: str = OWNER, **changes: Any) -> Any:
 
 
 def mint(**changes: Any) -> ApiKeyWithSecret:
-    """Create a key without HTTP, for races: an HTTP request has additional writes."""
+    """Create a key without HTTP. Tests of races need this because an HTTP request adds writes."""
     return service.create(ADA, create_body(**changes))
 
 
@@ -112,12 +112,12 @@ def get(api: Api, key: Any) -> Any:
 
 
 def rows(backend: Backend, *, without: str = "") -> dict[str, dict[str, Any]]:
-    """All rows of the table by ID, except that of the calling key, `without`, whose use is counted."""
+    """All rows of the table by ID, except the calling key `without`, whose row counts its use."""
     return {row["id"]: row for row in backend.rows("ApiKeysTable") if row["id"] != without}
 
 
 def unretired(backend: Backend, workspace: str = "acme") -> int:
-    """The expected count: the number of keys that are not retired."""
+    """The number of keys that are not retired, which the count must equal."""
     return sum(row.get("workspaceId") == workspace and "r" not in row for row in rows(backend).values())
 
 
@@ -133,14 +133,14 @@ def refusal(process: Guard, token: str) -> str:
 
 
 def at(clock: Clock, **ahead: float) -> str:
-    """A time in the API's format, this far ahead."""
+    """The time this far in the future, in the API's format."""
     units = {"milliseconds": 1, "seconds": 1_000, "hours": HOUR, "days": DAY}
     return iso(from_ms(clock.now + round(sum(units[unit] * number for unit, number in ahead.items()))))
 
 
 @contextlib.contextmanager
 def each_time(operation: str, act: Callable[[], object], times: int) -> Iterator[None]:
-    """Another process is faster, `times` times in a row. `act` itself calls the operation once."""
+    """Another process wins the race `times` times in a row. `act` itself calls the operation once."""
     with contextlib.ExitStack() as stack:
         for number in range(times):
             stack.enter_context(meanwhile(operation, act, at=1 + 2 * number))
@@ -149,7 +149,7 @@ def each_time(operation: str, act: Callable[[], object], times: int) -> Iterator
 
 @contextlib.contextmanager
 def between(act: Callable[[], object], call: int) -> Iterator[None]:
-    """Run `act` once, immediately before call number `call` to DynamoDB, if it happens."""
+    """Run `act` once, immediately before call number `call` to DynamoDB, if that call happens."""
     calls = itertools.count(1)
 
     def before(service: str, operation: str, params: Params, send: Callable[[Params], Params]) -> Params:
@@ -163,8 +163,8 @@ def between(act: Callable[[], object], call: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lost_once(operation: str = "TransactWriteItems") -> Iterator[list[str]]:
-    """The response of one transaction is lost, and the client sends it again. DynamoDB recognizes the repeat
-    by its ClientRequestToken and does not execute it again. Moto would, so this intercepts the repeat.
+    """The response to one transaction is lost, and the client retries it. DynamoDB recognizes the retry by
+    its ClientRequestToken and does not execute it again. Moto would, so this hook intercepts the retry.
     """
     tokens: list[str] = []
 
@@ -297,7 +297,7 @@ def test_ended_key_cannot_be_updated_or_rotated(api: Api, backend: Backend, cloc
     api(f"DELETE {PATH}/{revoked['id']}")
     clock.move(60)
     assert expire_keys(lambda: AMPLE_TIME_MS).retired == 1
-    clock.move(3600 - 60)  # the exact millisecond
+    clock.move(3600 - 60)  # the exact millisecond of the expiry
     before = rows(backend)
     for key, status in ((revoked, "REVOKED"), (expired, "EXPIRED"), (retired, "EXPIRED")):
         for body in ({}, {"name": "x"}, {"expiresAt": None}, {"expiresAt": FOREVER}):
@@ -307,7 +307,7 @@ def test_ended_key_cannot_be_updated_or_rotated(api: Api, backend: Backend, cloc
     assert rows(backend) == before
     assert key_count(backend) == unretired(backend) == 1
 
-    clock.move(31 * 86_400)  # TTL deletes late, but the rows are treated as absent
+    clock.move(31 * 86_400)  # TTL deletes rows late, but they are treated as absent
     assert_problem(put(api, revoked, name="x"), 404)
     assert_problem(rotate(api, retired), 404)
 
@@ -347,7 +347,7 @@ def test_requests_during_an_update_are_counted(backend: Backend) -> None:
 
 
 def test_update_during_admission_applies_to_that_request(backend: Backend, clock: Clock) -> None:
-    """The update comes after the request was checked, and before it is counted."""
+    """The update happens after the request is checked and before it is counted."""
     key, process = mint(scopes=["events:publish", "events:read"], rateLimitPerHour=5), Guard()
     process.admit(key.key)
 
@@ -452,7 +452,7 @@ def test_update_under_contention_is_a_conflict(backend: Backend) -> None:
 
 def test_update_whose_response_is_lost_is_applied_once(backend: Backend) -> None:
     key = mint()
-    for if_match in (None, 2):  # its own write is not a conflict
+    for if_match in (None, 2):  # the update's own write is not a conflict
         with lost_once() as tokens:
             edited = service.update(ADA, key.id, update_body(name=f"after {if_match}"), if_match)
         assert len(tokens) == 2
@@ -478,7 +478,7 @@ def test_update_of_a_key_that_ends_concurrently_is_refused(backend: Backend, clo
 
 
 def test_expiry_change_races_with_the_schedule_consistently(backend: Backend, clock: Clock) -> None:
-    """The first one wins: the key is retired and its expiry cannot be changed, or the reverse."""
+    """The first one wins: either the key is retired and its expiry cannot change, or the reverse."""
     lost = mint(expiresAt=at(clock, seconds=10))
 
     def end() -> None:
@@ -494,7 +494,7 @@ def test_expiry_change_races_with_the_schedule_consistently(backend: Backend, cl
     clock.move(10)
 
     def move() -> None:
-        clock.skew = -60_000  # to a host whose clock is a minute late, the key is active
+        clock.skew = -60_000  # for a host whose clock is a minute slow, the key is active
         service.update(ADA, kept.id, update_body(expiresAt=at(clock, days=1)))
         clock.skew = 0
 
@@ -562,7 +562,7 @@ LESS: dict[str, Any] = {
     "rateLimitPerDay": 1,
     "expiresAt": "2997-01-01T00:00:00.000Z",
 }
-# How the caller has fewer rights than the key, and how the refusal names it.
+# Rights of a caller that has fewer than the key, and the missing right that the refusal names.
 WEAKER_KEYS: list[tuple[dict[str, Any], str]] = [
     ({"scopes": ["api-keys:write", "events:publish", "posts:read"]}, "events:read"),
     ({"scopes": ["api-keys:write", "events:publish", "events:read", "posts:write"]}, "posts:read"),
@@ -606,7 +606,7 @@ def test_callers_with_fewer_rights_cannot_change_or_create_the_key(
     callers += [(repr(rights), jwt_for("acme", **rights), missing, "") for rights, missing in WEAKER_TOKENS]
     for caller, token, missing, id in callers:
         before = rows(backend, without=id)
-        # A key cannot create keys, whatever its rights.
+        # A key cannot create keys, regardless of its rights.
         creates = [] if id else [(f"POST {PATH}", {"name": "like it", **TERMS})]
         for line, body in [*attacks(target), *creates]:
             with subtests.test(f"{caller}: {line.partition(' ')[0]} {body}"):
@@ -770,7 +770,7 @@ def test_key_can_narrow_itself_permanently(api: Api) -> None:
 
 
 def test_rotated_key_cannot_outlive_its_overlap(api: Api, clock: Clock) -> None:
-    """A thief of the old key can use it until the overlap ends, and cannot extend it."""
+    """A thief can use the old key until the overlap ends, and cannot extend its life."""
     leaked = create(api, **(TERMS | MANAGER))
     successor = rotate(api, leaked, overlapSeconds=600).json()
     end, thief = at(clock, seconds=600), leaked["key"]
@@ -795,7 +795,7 @@ def test_update_and_rotate_cannot_obtain_platform_only_scopes(api: Api, backend:
         assert_problem(
             put(api, key, token=token, scopes=["events:read", "actions:handle"]), 403, None, "actions:handle"
         )
-    # A row from a time when this workspace was the platform's.
+    # A row from when this workspace was the platform's.
     dynamo.update(
         configuration().api_keys_table, {"id": key["id"]}, "SET sc = :sc", sc="events:read actions:handle"
     )
@@ -809,7 +809,7 @@ def test_update_and_rotate_cannot_obtain_platform_only_scopes(api: Api, backend:
     with pytest.raises(Forbidden, match="platform's own workspace"):
         service.rotate(insider, key["id"], RotateApiKey())
     assert rows(backend) == before
-    # The scope is void in this workspace, so it does not prevent a revocation.
+    # The scope has no effect in this workspace, so it does not prevent a revocation.
     assert api(f"DELETE {PATH}/{key['id']}").status == 200
 
     platform = in_process("platform", "actions:handle", "events:read")
@@ -870,7 +870,7 @@ def test_rotate_creates_a_key_with_the_same_terms_and_its_own_usage(api: Api, cl
     assert shown["expiresAt"] == at(clock, seconds=86_400), "the default overlap is a day"
     assert (shown["usage"]["total"], shown["rotatedFrom"]) == (40, None)
 
-    # Both are valid, and each has its own windows.
+    # Both keys are valid, and each has its own rate-limit windows.
     assert process.admit(old["key"]).headers()["x-ratelimit-remaining"] == "59"
     for admitting in (process, Guard()):
         admitting.admit(key)
@@ -1003,7 +1003,7 @@ def test_at_the_ceiling_rotate_requires_no_overlap(api: Api, backend: Backend, c
     assert successor.status == 201
     assert key_count(backend) == unretired(backend) == 2
     assert_problem(rotate(api, successor.json()), 409, None, "2 API keys")
-    # Below the ceiling it works, and both keys count until the schedule has retired the old one.
+    # Below the ceiling, rotation works. Both keys count until the schedule retires the old one.
     api(f"DELETE {PATH}/{two['id']}")
     third = rotate(api, successor.json(), overlapSeconds=60).json()
     assert key_count(backend) == unretired(backend) == 2
@@ -1042,7 +1042,7 @@ def test_repeated_rotate_returns_the_same_key(api: Api, backend: Backend, clock:
 
 
 def test_rotate_of_another_key_is_not_a_repeat(api: Api, backend: Backend) -> None:
-    """The same Idempotency-Key and body for another key: the response is not the first key's secret."""
+    """The same Idempotency-Key and body for another key do not return the first key's secret."""
     one, other = create(api), create(api)
     first, second = (rotate(api, key, headers=ONCE) for key in (one, other))
     assert first.json()["rotatedFrom"] == one["id"]
@@ -1279,7 +1279,7 @@ SKEWS = st.sampled_from([0, 0, -2 * MINUTE, 2 * MINUTE])
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation of a host on a key, by the host's clock."""
+    """An operation by a host on a key, timed by the host's clock."""
 
     name: str
     argument: Any
@@ -1299,8 +1299,8 @@ def operations() -> st.SearchStrategy[Operation]:
 
 
 class KeyLifecycles(RuleBasedStateMachine):
-    """Keys of one workspace are created, changed and ended in every way by hosts with clock skew. Writes of
-    one host come between the steps of another.
+    """Hosts with clock skew create, change, and end keys of one workspace in every way. One host can write
+    between the steps of another.
     """
 
     keys = Bundle("keys")
@@ -1320,7 +1320,7 @@ class KeyLifecycles(RuleBasedStateMachine):
         return None if lives is None else iso(from_ms(now_ms() + lives))
 
     def perform(self, operation: Operation, key: ApiKeyWithSecret) -> None:
-        """One operation of one host. Refusals of ended keys or at the ceiling are valid outcomes."""
+        """Run one operation of one host. A refusal of an ended key or at the ceiling is a valid outcome."""
         before, self.clock.skew = self.clock.skew, operation.skew
         argument = operation.argument
         try:
@@ -1402,7 +1402,7 @@ class KeyLifecycles(RuleBasedStateMachine):
 
     @invariant()
     def the_rows_are_right(self) -> None:
-        """Checks the count, ended keys, the index `due`, and the links between keys and successors."""
+        """Check the count, ended keys, the `due` index, and the links between keys and successors."""
         keys = [row for row in self.rows() if "workspaceId" in row]
         (counted,) = [row["n"] for row in self.rows() if row["id"] == "count#acme"]
         assert counted == sum("r" not in row or "d" in row for row in keys) <= CEILING

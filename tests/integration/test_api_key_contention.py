@@ -1,4 +1,4 @@
-"""API keys under contention: other writers of the same rows, and keys that are changed while they call."""
+"""API keys under contention: concurrent writes to the same rows, and keys that change during their calls."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def update(id: str, **changes: Any) -> None:
 
 @contextlib.contextmanager
 def throttled(operation: str, code: str, where: str) -> Iterator[None]:
-    """Every call of the operation whose body contains `where` is refused with `code`."""
+    """Refuse with `code` every call to the operation whose body contains `where`."""
 
     def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
         if name == f"dynamodb.{operation}" and where.encode() in body:
@@ -62,7 +62,7 @@ def test_key_cannot_undo_a_concurrent_reduction_of_its_rights(api: Api) -> None:
     with meanwhile(
         "dynamodb.GetItem",
         lambda: update(key["id"], scopes=["api-keys:write"], rateLimitPerHour=10),
-        at=2,  # after the one that authenticates
+        at=2,  # after the read that authenticates the caller
     ):
         answer = api(f"PUT {PATH}/{key['id']}", json=greedy, token=key["key"])
     assert_problem(answer, 409)
@@ -113,7 +113,7 @@ def test_revoke_works_while_the_workspace_count_is_throttled(api: Api, backend: 
     key, other = create(api), create(api)
     with throttled("TransactWriteItems", code, "count#acme"):
         answer = api(f"DELETE {PATH}/{key['id']}")
-    # It is revoked already, whatever the response was …
+    # The key is already revoked, whatever the response was …
     assert answer.status in (200, 429), answer
     assert api(f"GET {PATH}", token=key["key"]).status == 401
     assert key_count(backend) == 2

@@ -1,4 +1,4 @@
-"""The schedule that announces the expiry of API keys and retires them: once each, despite crashes."""
+"""The schedule that announces the expiry of API keys and retires them, once each, despite crashes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Schedule:
-    """Runs the worker, and receives its events from the queue."""
+    """Runs the worker and receives its events from the queue."""
 
     def __init__(self, backend: Backend, clock: Clock) -> None:
         self._backend, self.clock = backend, clock
@@ -55,11 +55,11 @@ class Schedule:
         return [json.loads(record["body"]) for record in records]
 
     def announced(self) -> list[tuple[str, int]]:
-        """The announced keys and how many days before, since the last call, sorted."""
+        """The keys announced since the last call, with the days left, sorted."""
         return sorted((event["data"]["keyId"], event["data"]["daysLeft"]) for event in self.receive())
 
     def run_for(self, days: float, interval_hours: int = 1) -> list[tuple[int, dict[str, Any]]]:
-        """Run at an interval for some days. Returns the events, with their times."""
+        """Run at an interval for some days. Returns the events and their times."""
         events, end = [], self.clock.now + round(days * DAY)
         while self.clock.now + interval_hours * HOUR <= end:
             self.clock.move(interval_hours * 3600)
@@ -75,7 +75,7 @@ def schedule(backend: Backend, clock: Clock) -> Schedule:
 
 
 def ahead(clock: Clock, days: float = 0, hours: float = 0) -> str:
-    """A time in the API's format, this far ahead of the true time."""
+    """The time this far after the true time, in the API's format."""
     return iso(from_ms(clock.now + round(days * DAY + hours * HOUR)))
 
 
@@ -89,7 +89,7 @@ def update(key: ApiKeyWithSecret, **changes: Any) -> Any:
 
 
 def processes(clock: Clock) -> list[guard.Guard]:
-    """Processes whose clocks are correct, 5 minutes late and 3 days late."""
+    """Processes whose clocks are correct, 5 minutes slow, and 3 days slow."""
     return [
         guard.Guard(lambda: clock.now),
         guard.Guard(lambda: clock.now - 5 * MINUTE),
@@ -104,7 +104,7 @@ def row(key: Any) -> dict[str, Any]:
 
 
 def notices(events: list[tuple[int, dict[str, Any]]]) -> list[tuple[str, int]]:
-    """The announced keys and how many days before, in the order of the events."""
+    """The announced keys, with the days left, in the order of the events."""
     return [(event["data"]["keyId"], event["data"]["daysLeft"]) for _, event in events]
 
 
@@ -173,7 +173,7 @@ def test_schedule_after_an_outage_skips_outdated_notices(
     ended, day, week, far = (mint(ahead(clock, days=days)) for days in (12, 14.5, 16, 30))
     clock.move(4 * 86_400)
     assert schedule.run() == {"announced": 0, "retired": 0}
-    clock.move(10 * 86_400)  # one key has expired, one is past its 7-day notice period
+    clock.move(10 * 86_400)  # one key has expired, and one is past its 7-day notice
     assert schedule.run() == {"announced": 2, "retired": 1}
     assert schedule.announced() == sorted([(day.id, 1), (week.id, 7)])
     assert schedule.run() == {"announced": 0, "retired": 0}
@@ -232,7 +232,7 @@ def test_expiry_changed_and_restored_is_not_announced_twice(schedule: Schedule, 
 def test_announcement_follows_the_current_expiry(schedule: Schedule, clock: Clock) -> None:
     nearer, without, late = (mint(ahead(clock, days=30)) for _ in range(3))
     update(nearer, expiresAt=ahead(clock, days=3))
-    clock.move(23 * 86_400)  # the other two are due, and the schedule has not run yet
+    clock.move(23 * 86_400)  # the other two keys are due, and the schedule has not run yet
     update(without, expiresAt=None)
     update(late, expiresAt=ahead(clock, days=20))
     assert schedule.run() == {"announced": 0, "retired": 1}
@@ -260,7 +260,7 @@ def test_unrelated_update_does_not_affect_notices(schedule: Schedule, clock: Clo
 def test_update_before_the_run_does_not_suppress_a_due_notice(
     schedule: Schedule, clock: Clock, days: int, change: dict[str, Any]
 ) -> None:
-    """The key is updated, but not its expiry, while a notice is due."""
+    """An update changes the key, but not its expiry, while a notice is due."""
     key = mint(ahead(clock, days=days, hours=1))
     clock.move(5400)
     update(key, **change)
@@ -317,7 +317,7 @@ def test_expired_key_is_uncounted_and_stays_listed_for_30_days(
 ) -> None:
     key = mint(ahead(clock, hours=2))
     known = processes(clock)
-    for process in reversed(known):  # the latest clock first: windows do not go back
+    for process in reversed(known):  # the slowest clock first, because windows do not go back
         process.admit(key.key)
     used = row(key)
     clock.move(7200)
@@ -348,7 +348,7 @@ def test_expired_key_is_uncounted_and_stays_listed_for_30_days(
 
 
 def test_use_does_not_write_to_the_due_index(backend: Backend, schedule: Schedule, clock: Clock) -> None:
-    """A write that changes k or d costs twice: in the table and in the index."""
+    """A write that changes k or d costs twice: once in the table and once in the index."""
     key = mint(ahead(clock, days=20), rateLimitPerHour=3)
     stored = row(key)
     with watched("dynamodb.UpdateItem") as writes:
@@ -373,7 +373,7 @@ def test_use_does_not_write_to_the_due_index(backend: Backend, schedule: Schedul
 
 
 def store_keys(number: int, expires_ms: int, workspace: str = "acme") -> list[StoredKey]:
-    """Store keys with this expiry, without the cost of hashing."""
+    """Store keys that expire at this time, without the cost of hashing."""
     keys = []
     for _ in range(number):
         id = ApiKeyId.new()
@@ -424,7 +424,7 @@ def test_run_without_due_keys_costs_two_queries(backend: Backend, schedule: Sche
     store_keys(5, clock.now + 30 * DAY)
     backend.calls.clear()
     schedule.run()
-    assert backend.calls.count == {"dynamodb.Query": 2}  # for notices and for rotations
+    assert backend.calls.count == {"dynamodb.Query": 2}  # one for notices and one for rotations
 
 
 # ── crashes and lost responses ───────────────────────────────────────────────────────────────────────
@@ -432,7 +432,7 @@ def test_run_without_due_keys_costs_two_queries(backend: Backend, schedule: Sche
 
 @pytest.fixture
 def deliveries(backend: Backend, api: Api, source: Source) -> Callable[[], list[str]]:
-    """Fans out events, and returns those delivered to a webhook for API_KEY_EXPIRING."""
+    """A function that fans out events and returns those for an API_KEY_EXPIRING webhook."""
     hook = {"name": "ends", "url": "https://receiver.example/hook", "eventTypes": ["API_KEY_EXPIRING"]}
     assert api("POST /api/integrations/webhooks", json=hook).status == 201
 
@@ -485,7 +485,7 @@ def test_crashed_announcement_is_repeated_as_the_same_event(
 def test_late_repeat_of_a_notice_is_the_same_event(
     schedule: Schedule, clock: Clock, deliveries: Callable[[], list[str]]
 ) -> None:
-    """The first run crashed after it published the event. The second run is days later."""
+    """The first run crashes after it publishes the event. The second run is days later."""
     mint(ahead(clock, days=7, hours=1))
     clock.move(3600)
     with killed("dynamodb.UpdateItem"):
@@ -583,7 +583,7 @@ def test_concurrent_runs_announce_and_uncount_once(
     deliveries: Callable[[], list[str]],
     operation: str,
 ) -> None:
-    """Another run happens completely, immediately before a call of this one."""
+    """Another run starts and finishes immediately before a call of this run."""
     soon, expired = store_keys(2, clock.now + 8 * DAY), store_keys(2, clock.now + 2 * DAY)
     clock.move(3 * 86_400)
     with meanwhile(operation, schedule.run):
@@ -595,7 +595,7 @@ def test_concurrent_runs_announce_and_uncount_once(
 
 
 def test_stale_index_entries_are_ignored(backend: Backend, schedule: Schedule, clock: Clock) -> None:
-    """The index lags behind the rows, which decide."""
+    """The index lags behind the rows, which are authoritative."""
     acts: list[Callable[[ApiKeyWithSecret], object]] = [
         lambda key: service.revoke(ADA, key.id),
         lambda key: service.rotate(ADA, key.id, RotateApiKey(overlap_seconds=0)),
@@ -609,14 +609,14 @@ def test_stale_index_entries_are_ignored(backend: Backend, schedule: Schedule, c
         with meanwhile("dynamodb.BatchGetItem", partial(act, key)):
             assert schedule.run() == {"announced": 0, "retired": 0}
     assert schedule.receive() == []
-    assert key_count(backend) == 4  # the row deleted by hand is still counted; the product never does that
+    assert key_count(backend) == 4  # it includes the deleted row; the product never deletes one this way
 
 
 @pytest.mark.parametrize("operation", ["sqs.SendMessage", "dynamodb.UpdateItem"])
 def test_notice_is_recorded_only_if_the_key_is_unchanged(
     backend: Backend, schedule: Schedule, clock: Clock, operation: str
 ) -> None:
-    """The key changes between the read and the write."""
+    """The keys change between the read and the write."""
     revoked, replaced, without, moved = (mint(ahead(clock, days=8)) for _ in range(4))
     far = ahead(clock, days=90)
     clock.move(86_400)
@@ -639,7 +639,7 @@ def test_notice_is_recorded_only_if_the_key_is_unchanged(
 
 
 def test_expiry_change_with_an_equal_due_time_keeps_its_notice(schedule: Schedule, clock: Clock) -> None:
-    """A host with a late clock changes the expiry, so that notices of the old and the new one are due."""
+    """A host with a slow clock changes the expiry, which makes notices for the old and new one due."""
     key = mint(ahead(clock, days=8))
     clock.move(86_400)
 

@@ -1,4 +1,4 @@
-"""Verifying API keys for the platform's own APIs, and the rate-limit headers of every response to a key."""
+"""Verification of API keys for the platform's own APIs, and the rate-limit headers of responses to a key."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ LIMIT_HEADERS = {
 }
 
 
-# With this ceiling, a process reserves a workspace's requests by the thousand, so the counted calls are the
-# keys'.
+# With this ceiling, a process reserves a workspace's requests in thousands, so the tests count only the
+# calls for keys.
 pytestmark = pytest.mark.parameters(MaxRequestsPerMinute=500_000)
 
 
@@ -68,7 +68,7 @@ def verification(api: Api, key: str, token: str = OWNER, **body: Any) -> dict[st
 
 
 def invalid(code: str, key: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """The response for an invalid key; `key` if the response identifies it."""
+    """The response for an invalid key. Pass `key` if the response identifies it."""
     return {
         "valid": False,
         "code": code,
@@ -95,7 +95,7 @@ def wrong_secret(key: dict[str, Any]) -> str:
 
 
 def update(key: dict[str, Any], **fields: Any) -> None:
-    """An update through the service in this process, of which the guard is not notified."""
+    """Update a key through the service in this process, without notifying the guard."""
     service.update(
         ADA,
         ApiKeyId(key["id"]),
@@ -104,7 +104,7 @@ def update(key: dict[str, Any], **fields: Any) -> None:
 
 
 def expire(key: dict[str, Any], at_ms: int) -> None:
-    """Set an expiry in the row, because the models reject one in the past."""
+    """Set an expiry in the row directly, because the models reject one in the past."""
     dynamo.update(settings().api_keys_table, {"id": key["id"]}, "SET x = :at, v = v + :one", at=at_ms, one=1)
 
 
@@ -206,7 +206,7 @@ def test_insufficient_scopes_lists_the_keys_scopes(api: Api) -> None:
 def test_full_window_returns_when_the_cost_is_admitted(api: Api, clock: Clock) -> None:
     key = create(api, rateLimitPerHour=4)
     assert verification(api, key["key"], cost=4)["valid"]
-    # The four units expire gradually from 11:00 on: half of them until 11:30, all until 12:00.
+    # The four units expire gradually from 11:00: half of them by 11:30, and all by 12:00.
     for cost, wait in ((1, HOUR + HOUR // 4), (2, HOUR + HOUR // 2), (4, 2 * HOUR)):
         guard.clear_cache()
         available_at = clock.now + wait
@@ -342,7 +342,7 @@ def test_maximum_cost_and_number_of_scopes_are_accepted(api: Api) -> None:
 
 
 def test_verify_ignores_idempotency_keys(api: Api) -> None:
-    """Verification creates nothing: a repeat is about another request."""
+    """Verification creates nothing, and a repeat is about a new request, so each one counts."""
     key = create(api)
     once = {"Idempotency-Key": "one"}
     for _ in range(2):
@@ -396,7 +396,7 @@ def test_key_of_another_workspace_is_indistinguishable_from_unknown(
     key = create(api, rateLimitPerHour=10)
     verification(api, key["key"])
     state(api, key, clock)
-    if is_cached:  # in the new state or in the old one
+    if is_cached:  # in the new state or the old one
         verification(api, key["key"])
     else:
         guard.clear_cache()
@@ -447,7 +447,7 @@ def test_key_can_verify_itself_and_others_of_its_workspace(api: Api) -> None:
     assert verification(api, key["key"], own["key"])["valid"]
     assert verification(api, foreign["key"], own["key"])["code"] == "NOT_FOUND"
     answer = verify(api, own["key"], own["key"], cost=3)
-    # The verification is the third request with the key. The cost comes after it.
+    # The verification is the third request with the key. The cost is charged after it.
     assert answer.headers["x-ratelimit-remaining"] == "7"
     assert answer.json()["rateLimit"]["remaining"] == 4
 
@@ -577,7 +577,7 @@ def test_throttled_write_is_rate_limited_for_a_second(api: Api, clock: Clock, bc
     assert answer.json() == invalid("RATE_LIMITED", key, scopes=["posts:read"], rateLimit=limit)
     assert (answer.headers["x-ratelimit-limit"], answer.headers["x-ratelimit-remaining"]) == ("500", "498")
 
-    # A request for scopes that the cached key lacks reads the row.
+    # A request for scopes that the cached key does not have reads the row.
     with failing("dynamodb.GetItem", where=key["id"]):
         result = verification(api, key["key"], caller["key"], scopes=["posts:write"])
     assert (result["code"], result["rateLimit"]) == ("RATE_LIMITED", limit)
@@ -664,7 +664,7 @@ def test_invalid_keys_cost_no_bcrypt_and_one_read_each(
 def test_every_response_after_admission_carries_rate_limit_headers(
     api: Api, clock: Clock, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock.now += 600_000 - 250  # the reset is in whole seconds, never too early
+    clock.now += 600_000 - 250  # the reset is rounded up to whole seconds, so it is never early
     monkeypatch.setattr(ceilings, "_process", ceilings.Ceilings())
     key = create(api, rateLimitPerHour=40, scopes=["api-keys:read", "api-keys:write"])
     other = create(api, scopes=["api-keys:read"])

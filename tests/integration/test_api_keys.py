@@ -1,4 +1,4 @@
-"""Creating, listing and revoking API keys over the API."""
+"""Creating, listing, and revoking API keys through the API."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_full_window_returns_429_with_all_headers(api: Api) -> None:
 
 
 def is_prefix_of_new_keys(api: Api, prefix: str) -> bool:
-    """Create a key, use it, and compare its prefix."""
+    """Create and use a key. Returns whether it has this prefix."""
     created = create(api, scopes=["api-keys:read"]).json()
     assert created["maskedKey"] == created["key"][: len(prefix) + 5] + "…"
     assert api(f"GET {PATH}", token=created["key"]).status == 200
@@ -171,7 +171,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"rateLimitPerHour": 1.5}, "rateLimitPerHour"),
     ({"rateLimitPerDay": 24_000_001}, "rateLimitPerDay"),
     ({"expiresAt": past()}, "expiresAt"),
-    ({"expiresAt": "2999-01-01T00:00:00"}, "expiresAt"),  # without a zone
+    ({"expiresAt": "2999-01-01T00:00:00"}, "expiresAt"),  # without a time zone
     ({"expiresAt": "9999-12-31T23:59:59-14:00"}, "expiresAt"),  # the year 10000 in UTC
     ({"expiresAt": "tomorrow"}, "expiresAt"),
     ({"workspaceId": "globex"}, "workspaceId"),

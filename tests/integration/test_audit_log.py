@@ -1,4 +1,4 @@
-"""The audit log: an entry for each request for a change or a secret, whatever its outcome, without values."""
+"""The audit log: each request for a change or a secret has an entry without values, whatever its outcome."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CREDENTIALS = {"credentials": {"apiKey": "connection-key-31f0aa"}}
 
 
 def audit(api: Api, query: str = "", **options: Any) -> list[dict[str, Any]]:
-    """The entries, oldest first."""
+    """The audit log entries, oldest first."""
     answer = api(f"GET {AUDIT}?limit=100{query}", **options)
     assert answer.status == 200, answer.text
     return list(reversed(answer.json()["items"]))
@@ -56,7 +56,7 @@ SECRETS = {
 
 
 def test_every_route_is_recorded_or_says_why_not(backend: Backend) -> None:
-    """Public routes have no actor."""
+    """Public routes are exempt, because they have no actor."""
     functions = backend.template.functions()
     rules: Mapping[str, Rule] = {
         route.key: endpoint["audit"]
@@ -107,7 +107,7 @@ def test_changes_are_recorded_once_with_the_names_of_fields(api: Api, backend: B
     assert "private" not in stored
     for row in backend.rows("ActivityTable"):
         assert row["ttl"] == LogId(row["id"]).time_ms // 1000 + 400 * 86_400
-    # The activity log of the webhook is as before.
+    # The webhook's activity log is unaffected.
     logs = api(f"GET {path}/logs").json()["items"]
     assert [entry["action"] for entry in reversed(logs)] == [
         *("webhook.created", "webhook.updated", "webhook.secret_rotated", "webhook.deleted")
@@ -259,7 +259,7 @@ def test_repeat_with_an_idempotency_key_has_an_entry_of_its_own(api: Api) -> Non
 
 
 def test_request_that_dynamodb_throttles_has_an_entry(api: Api) -> None:
-    """It may have changed something: the key is revoked, and only its end is not logged yet."""
+    """The request may have had an effect: here the key is revoked, but its end is not logged yet."""
     key = api(f"POST {KEYS}", json=KEY).json()
     with failing("dynamodb.TransactWriteItems"):
         assert api(f"DELETE {KEYS}/{key['id']}").status == 429

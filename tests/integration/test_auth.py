@@ -1,4 +1,4 @@
-"""Authentication and authorization over the API: JWTs, API keys, roles and scopes."""
+"""Authentication and authorization through the API: JWTs, API keys, roles, and scopes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def assert_unauthenticated(answer: Answer) -> str:
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Valid claims with changes; None removes a claim."""
+    """Valid claims with changes. A change to None removes the claim."""
     good = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -72,7 +72,7 @@ def b64(value: Any) -> str:
 
 
 def signed(header: dict[str, Any], payload: dict[str, Any], key: Any, algorithm: str | None = None) -> str:
-    """A token with any header, signed with `algorithm` even if `alg` differs."""
+    """A token with any header, signed with `algorithm` even if the header's `alg` differs."""
     real = {"alg": algorithm or header["alg"]}
     token = jwt.encode(real, payload, key, algorithms=[real["alg"]])
     if header == real:
@@ -313,7 +313,7 @@ def test_short_secret_is_refused(api: Api, backend: Backend, logs: io.StringIO) 
 
 @dataclass
 class Platform:
-    """Serves the platform's JWKS on loopback. Tests may replace `answer`. `seconds` is the clock."""
+    """Serves the platform's JWKS on loopback. Tests can replace `answer`. `seconds` is the clock."""
 
     url: str = ""
     keys: list[dict[str, Any]] = field(default_factory=list)
@@ -437,7 +437,7 @@ def test_jwks_tokens(jwks_api: Api, platform: Platform, subtests: pytest.Subtest
 
 
 def sign_hs256(header: dict[str, Any], payload: dict[str, Any], secret: bytes) -> str:
-    """Sign with any secret. Libraries refuse an HMAC with the text of a public key (CVE-2016-5431)."""
+    """Sign with any secret. Libraries refuse to use a public key's text as an HMAC key (CVE-2016-5431)."""
     import hashlib
     import hmac
 
@@ -464,13 +464,13 @@ def test_garbage_causes_no_jwks_fetch_and_a_single_key_needs_no_kid(
 def test_documented_login_issues_accepted_tokens(
     jwks_api: Api, platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The programs of docs/operate/tokens.md, and the token that the page shows."""
+    """The programs in docs/operate/tokens.md work, and issue the kind of token that the page shows."""
     page = (ROOT / "docs/operate/tokens.md").read_text()
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "documented"}
     for program in ("create_keys.py", "issue_token.py"):
         (code,) = re.findall(rf'```python title="{program}"\n(.*?)```', page, re.DOTALL)
-        exec(code, names)  # noqa: S102  # the test is that it runs unchanged
+        exec(code, names)  # noqa: S102  # the test proves that it runs unchanged
     platform.keys = json.loads((tmp_path / "jwks.json").read_text())["keys"]
     token = names["issue"]("usr_8123", "acme", "admin")
     caller = jwks_api("GET /api/me", token=token).json()
@@ -483,7 +483,7 @@ def test_documented_login_issues_accepted_tokens(
 
 @jwks
 def test_unknown_kid_refetches_the_jwks_at_most_every_five_minutes(jwks_api: Api, platform: Platform) -> None:
-    """So callers cannot cause many fetches with sample key IDs, and a new key is found soon."""
+    """Callers cannot cause many fetches with invented key IDs, and a new key is found soon."""
     new = ECKey.generate_key("P-256", {"kid": "new"})
     token = signed({"alg": "ES256", "kid": "new"}, claims(), new)
     known = signed({"alg": "ES256", "kid": "ec"}, claims(), EC)
@@ -545,7 +545,7 @@ def test_unavailable_jwks_returns_502(
         request.send_response(200)
         request.end_headers()
         for _ in range(2000):
-            platform.seconds += 1  # a byte a second
+            platform.seconds += 1  # one byte per second
             try:
                 request.wfile.write(b" ")
             except OSError:
@@ -641,7 +641,7 @@ OWNER = ADMIN | {
 }
 ROLES = {"viewer": VIEWER, "member": MEMBER, "admin": ADMIN, "owner": OWNER}
 PLATFORM_ONLY = {"actions:handle", "publications:review"}
-# Scopes that are neither `:read` for GET nor `:write` for other methods, by path prefix.
+# By path prefix, the scopes that do not follow the rule `:read` for GET and `:write` for other methods.
 SCOPE_BY_PREFIX = {
     "/api/automations/": "automations:use",
     "/api/actions/": "actions:handle",
@@ -663,7 +663,7 @@ SCOPE_BY_ROUTE = {
 }
 
 
-# Valid credentials are enough for it.
+# This route requires only valid credentials.
 WHO_AM_I = "GET /api/me"
 
 
@@ -700,7 +700,7 @@ def test_every_route_that_is_not_public_requires_its_scope(
         "GET /api/portal/sessions",
         "DELETE /api/portal/sessions/x",
     }
-    with_secret = {"POST /api/portal/sessions/exchange", "GET /api/connect/session"}  # a code, a link
+    with_secret = {"POST /api/portal/sessions/exchange", "GET /api/connect/session"}  # a code and a link
     assert public == {
         "GET /api/health",
         "GET /no-such-route",
@@ -786,7 +786,7 @@ def test_any_valid_credentials_get_who_they_belong_to(api: Api) -> None:
 
 
 def test_roles_imply_their_scopes(api: Api, backend: Backend, subtests: pytest.Subtests) -> None:
-    """A role grants exactly its scopes, and calls exactly the routes that require them."""
+    """A role grants exactly its scopes, and can call exactly the routes that require them."""
     from patchbay.auth.scopes import granted_scopes
 
     for role, scopes in ROLES.items():
@@ -831,7 +831,7 @@ def test_scope_overrides_role(api: Api, subtests: pytest.Subtests) -> None:
 def test_actions_handle_is_reserved_for_the_platform(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    """A caller can grant a key only the scopes that it has, so the grant shows the caller's scopes."""
+    """A caller can grant a key only scopes that it has, so a grant shows whether it has one."""
     line, body = f"POST {KEYS}", {"name": "a", "scopes": ["actions:handle"]}
     for workspace, role, scope, status in (
         ("platform", "owner", None, 201),
@@ -883,7 +883,7 @@ def test_callers_cannot_grant_more_than_they_have(api: Api, subtests: pytest.Sub
     }
     with subtests.test("a key cannot create keys"):
         assert api(line, json=within, token=key).status == 403
-    # But it can update keys with equal rights, and no keys with more.
+    # But it can update keys with equal rights, not keys with more.
     for name, changes, status in (
         ("the same", {}, 200),
         ("another scope", {"scopes": ["webhooks:write"]}, 403),
@@ -922,7 +922,7 @@ def test_endpoint_requires_a_scope_or_public() -> None:
 
 
 def test_encryption_key_variable_stops_every_function(backend: Backend) -> None:
-    """A variable of an earlier design: setting it suggests that it has an effect."""
+    """The variable is from an earlier design. Setting it suggests that it still has an effect."""
     handlers = sorted({function.handler for function in backend.template.functions().values()})
     code = f"""
 import importlib, sys, types

@@ -1,4 +1,4 @@
-"""Events on the EventBridge bus: they reach webhooks like published events, and invalid ones are stored."""
+"""Events on the EventBridge bus: valid ones reach webhooks like published events, invalid ones are stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DETAIL: dict[str, Any] = {"workspaceId": "acme", "type": "POST_PUBLISHED", "data
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(monkeypatch)
-    clock.now -= clock.now % 1000  # the time of an envelope has whole seconds
+    clock.now -= clock.now % 1000  # an envelope's time is in whole seconds
     return clock
 
 
@@ -40,7 +40,7 @@ def webhook(api: Api) -> str:
 
 
 def envelope(clock: Clock, detail: Any, id: str = "bus-1", **extra: Any) -> dict[str, Any]:
-    """A message that EventBridge sends to a queue (EventBridge user guide, "Event structure")."""
+    """A message as EventBridge sends it to a queue (EventBridge user guide, "Event structure")."""
     return {
         "version": "0",
         "id": id,
@@ -92,7 +92,7 @@ def test_documented_code_puts_an_event_on_the_bus(
     (bus,) = backend.template.of_type("AWS::Events::EventBus")
     monkeypatch.setenv("EVENT_BUS", bus.properties["Name"])
     monkeypatch.setattr("sys.argv", ["publish.py", "acme"])
-    exec(code, {})  # noqa: S102  # the test is that the documented code runs
+    exec(code, {})  # noqa: S102  # the test proves that the documented code runs
     source.poll()
     assert [(event["type"], event["status"]) for event in listed(api)] == [("POST_PUBLISHED", "ACCEPTED")]
 
@@ -195,7 +195,7 @@ def test_invalid_event_is_stored_with_the_reason_and_not_delivered(
     change: dict[str, Any],
     reason: str,
 ) -> None:
-    for _ in range(2):  # the second time, it is stored already
+    for _ in range(2):  # the second time, the event is already stored
         source.send(envelope(clock, {**DETAIL, **change}))
         assert source.poll() == 1
     assert (source.waits, take_deliveries(backend)) == ([], [])
@@ -223,11 +223,11 @@ def test_invalid_event_is_stored_with_the_reason_and_not_delivered(
         "causedBy": None,
     }
     assert listed(api, query="?status=REJECTED") == [event]
-    if event["type"] in catalogue.ALL:  # an unknown type in a query is a 422
+    if event["type"] in catalogue.ALL:  # a query for an unknown type returns 422
         assert listed(api, query=f"?type={event['type']}&status=REJECTED") == [event]
 
 
-# Malformed JSON in place of the 1 of `n`, and the reason.
+# Malformed JSON that replaces the 1 of `n`, and the reason for the rejection.
 MALFORMED: list[tuple[str, str]] = [
     ('"\\ud800"', "A string contains a lone surrogate."),
     ('{"\\udc00": 1}', "A string contains a lone surrogate."),
@@ -381,7 +381,7 @@ def test_invalid_event_is_redelivered_if_it_cannot_be_stored(
 def test_event_is_redelivered_if_its_idempotency_key_is_in_use(
     api: Api, source: Source, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The conflict is temporary, so it is not a reason to reject the event."""
+    """The conflict is temporary, so the event is not rejected."""
     from patchbay import idempotency
 
     def conflict(*_: Any, **__: Any) -> None:
@@ -419,7 +419,7 @@ def test_message_that_is_not_an_envelope_goes_to_the_dead_letter_queue(
 def test_detail_is_never_read_as_an_internal_message(
     api: Api, backend: Backend, source: Source, clock: Clock, webhook: str
 ) -> None:
-    """No one can publish an operational event over the bus, whatever its detail looks like."""
+    """No one can publish an operational event through the bus, whatever the detail contains."""
     internal = EventMessage(
         EventId.new(), "acme", "API_KEY_EXPIRING", clock.now, {}, "patchbay", "x"
     ).fields()

@@ -1,4 +1,4 @@
-"""The AWS calls of each operation, counted around the client: the figures of the design."""
+"""The AWS calls of each operation, counted at the client. They match the figures of the design."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def writes(calls: Counter[str]) -> int:
 
 @pytest.fixture(autouse=True)
 def _clock_stands_still(clock: Clock) -> None:
-    """In each minute, the first request reserves a part of the ceiling, with a write."""
+    """Stop the clock, because the first request of each minute writes to reserve a part of the ceiling."""
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_calls_of_requests_with_api_key(backend: Backend, api: Api, key: str) ->
     for _ in range(3):
         body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
         assert api("POST /api/integrations/webhooks", json=body).status == 201
-    # One call reads the stats of three, unless one has failed or got an event within the hour.
+    # One call reads the stats of all three, unless one has failed or got an event within the hour.
     assert cost("GET /api/integrations/webhooks?include=stats,receiver") == {
         "dynamodb.UpdateItem": 1,
         "dynamodb.Query": 1,
@@ -94,7 +94,7 @@ def test_list_of_webhooks_reads_stats_on_request_only(backend: Backend, api: Api
 
 
 def test_event_with_webhooks_takes_one_more_query_and_one_more_batch(backend: Backend, api: Api) -> None:
-    """The webhooks that it did not go to, and the names of those that it went to."""
+    """The query reads the webhooks that did not get the event, the batch the names of those that did."""
     body = {"name": "test", "url": "https://example.com/", "eventTypes": ["POST_PUBLISHED"]}
     api("POST /api/integrations/webhooks", json=body)
     line = f"GET /api/events/{api('POST /api/events', json=EVENT).json()['id']}"
@@ -107,7 +107,7 @@ def test_event_with_webhooks_takes_one_more_query_and_one_more_batch(backend: Ba
 
 
 def test_list_of_events_does_not_read_their_data(backend: Backend, api: Api) -> None:
-    """Up to 256 KB each, which the list does not show."""
+    """An event's data can be 256 KB, and the list does not show it."""
     data = {**POST, "text": "x" * 10_000}
     for _ in range(3):
         api("POST /api/events", json={**EVENT, "data": data})
@@ -141,7 +141,7 @@ def test_rejected_request_makes_no_call(backend: Backend, api: Api, key: str) ->
 
 
 def test_batch_of_successes_is_one_read_and_one_write(backend: Backend, pipeline: Pipeline) -> None:
-    """Ten webhooks: 0.2 calls a delivery. The data key is read and unwrapped once for the whole batch."""
+    """Ten webhooks take 0.2 calls per delivery. The batch reads and unwraps the data key once."""
     with receiver() as r:
         for _ in range(10):
             pipeline.webhook(r.url, headers={"x-own": "v"})
@@ -157,7 +157,7 @@ def test_batch_of_successes_is_one_read_and_one_write(backend: Backend, pipeline
         with watched("dynamodb.BatchGetItem") as reads:
             assert pipeline.deliveries.poll() == 10
         assert backend.calls.count == calls
-    # Deliveries must be current; eventually consistent reads cost half as much.
+    # Deliveries need consistent reads. Eventually consistent reads cost half as much.
     consistent = {table: keys["ConsistentRead"] for table, keys in reads[0]["RequestItems"].items()}
     tables = settings()
     assert consistent == {
@@ -168,7 +168,7 @@ def test_batch_of_successes_is_one_read_and_one_write(backend: Backend, pipeline
 
 
 def test_calls_of_first_delivery_of_webhook(backend: Backend, pipeline: Pipeline) -> None:
-    """The move; in the slow lane, the permit, its return, the claim, and marking the webhook as fast."""
+    """The calls: the move, then in the slow lane the permit, its return, the claim, and the fast mark."""
     with receiver() as r:
         pipeline.webhook(r.url, is_fast=False)
         pipeline.publish()
@@ -184,7 +184,7 @@ def test_calls_of_first_delivery_of_webhook(backend: Backend, pipeline: Pipeline
 
 
 def test_calls_of_failed_attempt(backend: Backend, pipeline: Pipeline) -> None:
-    """The claim, a transaction with the attempt's row, the wait, the counters, and the number of retries."""
+    """The calls: the claim, a transaction with the attempt's row, the wait, the counters, the retry count."""
     with receiver([500]) as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -201,7 +201,7 @@ def test_calls_of_failed_attempt(backend: Backend, pipeline: Pipeline) -> None:
 
 
 def test_large_body_adds_one_read_and_one_claim(backend: Backend, pipeline: Pipeline) -> None:
-    """The body is not in the message, so the event's row is read, under a claim."""
+    """The body is not in the message, so the worker claims the delivery and reads the event's row."""
     with receiver() as r:
         pipeline.webhook(r.url)
         pipeline.publish({"x": "x" * 100_000})
@@ -212,7 +212,7 @@ def test_large_body_adds_one_read_and_one_claim(backend: Backend, pipeline: Pipe
 
 
 def test_duplicate_message_is_one_read(backend: Backend, pipeline: Pipeline) -> None:
-    """In both lanes, and without a permit."""
+    """This holds in both lanes. In the slow lane, the duplicate takes no permit."""
     with receiver() as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -229,8 +229,8 @@ def test_duplicate_message_is_one_read(backend: Backend, pipeline: Pipeline) -> 
 
 def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
     """Subscribing an existing hook takes two reads and a write that records it. An action takes a write and a
-    send; its result takes two writes in one transaction, a send, and a write that marks it as done. Each also
-    takes a write of the audit log.
+    send. Its result takes two writes in one transaction, a send, and a write that marks it as done. Each also
+    writes to the audit log.
     """
     platform = jwt_for("platform", claims={"exp": pipeline.clock.now // 1000 + 600})
 
@@ -266,8 +266,8 @@ def test_calls_of_automations(backend: Backend, pipeline: Pipeline) -> None:
 
 @pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # one block of the ceiling is enough for all requests
 def test_calls_of_deliveries_of_workspace(backend: Backend, pipeline: Pipeline) -> None:
-    """A read of events and one of their deliveries, and one of the webhooks if deliveries are queued. With a
-    status that has an index, the webhooks' IDs and a query for each; with a webhook, one query.
+    """The list reads events, their deliveries, and the webhooks if deliveries are queued. With a status
+    that has an index, it reads the webhooks' IDs and queries each. With a webhook, it takes one query.
     """
 
     def cost(query: str) -> tuple[int, int]:
@@ -294,7 +294,7 @@ def test_calls_of_deliveries_of_workspace(backend: Backend, pipeline: Pipeline) 
 
 @pytest.mark.parameters(MaxRequestsPerMinute=500_000)  # one block of the ceiling is enough for all requests
 def test_token_is_one_read_and_one_log_entry(backend: Backend, api: Api) -> None:
-    """One BatchGetItem reads integration and connection; limits of the integration add a write."""
+    """One BatchGetItem reads the integration and connection. Limits of the integration add a write."""
     cold_start()
     body = {"name": "test", "scopes": ["credentials:read"]}
     key = api("POST /api/integrations/api-keys", json=body).json()["key"]

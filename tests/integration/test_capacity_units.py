@@ -1,5 +1,5 @@
-"""The DynamoDB units that an event and its deliveries consume: the real engine on the local stack's DynamoDB,
-which computes ConsumedCapacity as AWS does (moto returns a constant).
+"""The DynamoDB units that an event and its deliveries consume. The real engine runs on the local stack's
+DynamoDB, which computes ConsumedCapacity as AWS does (moto returns a constant).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def delivery_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine
 
 
 def writes_elsewhere(units: Units) -> float:
-    """Write units on tables other than those of deliveries and events."""
+    """Write units on tables other than the deliveries and events tables."""
     return units.writes.total() - units.written(DELIVERIES) - units.written(EVENTS)
 
 
@@ -44,7 +44,7 @@ def run(delivery_engine: Engine, name: str) -> Cost:
 
 
 def test_success_is_one_write_unit(delivery_engine: Engine) -> None:
-    """One unit, on the delivery's row, and one on the event's."""
+    """One unit for the delivery's row, and one for the event's."""
     run(delivery_engine, "delivered at the first attempt")  # marks the workspace as active in this hour
     cost = run(delivery_engine, "delivered at the first attempt")
     assert cost.delivery.writes[DELIVERIES] == cost.delivery.writes.total() == 1
@@ -57,7 +57,7 @@ def test_batch_of_successes_is_one_read_and_one_write(delivery_engine: Engine) -
         body = {"name": "units", "url": r.url, "eventTypes": [EVENT_TYPE]}
         webhook = delivery_engine.request("POST /api/integrations/webhooks", body)["id"]
         publish(delivery_engine, 1)
-        delivery_engine.settle()  # the webhook proves fast
+        delivery_engine.settle()  # marks the webhook as fast
         r.requests.clear()
         publish(delivery_engine, 10)
         delivery_engine.fan_out()
@@ -72,7 +72,7 @@ def test_batch_of_successes_is_one_read_and_one_write(delivery_engine: Engine) -
 
 
 def test_failed_attempt_is_transaction_of_two_rows(delivery_engine: Engine) -> None:
-    """1 unit for the claim, 2 for the row and 2 for the attempt's row, and then a success."""
+    """1 unit for the claim, 2 for the row, and 2 for the attempt's row. The success takes 2 more."""
     cost = run(delivery_engine, "delivered after 1 retry")
     assert cost.requests == 2
     assert cost.delivery.writes[DELIVERIES] == (1 + 2 + 2) + 2
@@ -95,7 +95,7 @@ def test_parking_writes_due_index(delivery_engine: Engine) -> None:
 def test_wait_for_rate_limit_adds_one_write(delivery_engine: Engine) -> None:
     cost = run(delivery_engine, "delivered, after it waited for its rate limit")
     assert cost.delivery.written(DELIVERIES) == 2 + 1
-    assert writes_elsewhere(cost.delivery) == 1  # the slots, which a batch shares
+    assert writes_elsewhere(cost.delivery) == 1  # for the slots, which a batch shares
 
 
 def test_hold_and_release_add_two_writes(delivery_engine: Engine) -> None:

@@ -56,7 +56,7 @@ def test_updates_are_possible_at_the_ceiling(api: Api) -> None:
 
 
 def large_filters(values: int) -> list[dict[str, Any]]:
-    """Filters of about 260 bytes per value."""
+    """Filters that take about 260 bytes per value."""
     return [{"path": "text", "op": "in", "value": [f"{n:256}" for n in range(values)]}]
 
 
@@ -66,7 +66,7 @@ def test_filter_size_ceiling(api: Api, backend: Backend) -> None:
         assert_problem(api(line, json=body), 409, None, "filters", str(256 * 1024))
         assert backend.rows("WebhooksTable") == rows
 
-    # Each has 7.9 KB, and 33 of them exceed the 256 KB.
+    # Each has 7.9 KB of filters, so 33 of them exceed 256 KB.
     ids = [
         api(f"POST {WEBHOOKS}", json={**WEBHOOK, "filters": large_filters(31)}).json()["id"]
         for _ in range(32)
@@ -79,7 +79,7 @@ def test_filter_size_ceiling(api: Api, backend: Backend) -> None:
         == 201
     )
 
-    # A change that does not enlarge the filters needs no room. Reducing or deleting them makes room.
+    # A change that does not enlarge the filters needs no room. Reducing or deleting filters makes room.
     assert (
         api(f"PUT {WEBHOOKS}/{small}", json={"name": "another", "eventTypes": ["POST_FAILED"]}).status == 200
     )
@@ -109,7 +109,7 @@ def test_filters_not_counted_by_an_earlier_release_are_not_subtracted(api: Api, 
         (count,) = (row for row in backend.rows("WebhooksTable") if row["sk"] == "count")
         return int(count["filterBytes"])
 
-    # The first change of its events or filters counts a webhook's filters.
+    # The first change of a webhook's events or filters counts its filters.
     assert api(f"POST {WEBHOOKS}/{ids[0]}/rotate-secret", json={}).status == 200
     assert api(f"PUT {WEBHOOKS}/{ids[0]}", json={"eventTypes": ["POST_FAILED"]}).status == 200
     assert counted() > 500
@@ -135,7 +135,7 @@ def test_webhook_of_an_earlier_release_can_be_paused_above_the_ceiling(api: Api,
 
 
 class Clock:
-    """A clock in the middle of a minute, so that no test crosses its end."""
+    """A clock that starts in the middle of a minute, so no test crosses its end."""
 
     def __init__(self) -> None:
         self.now_ms = 1_800_000_030_000
@@ -230,7 +230,7 @@ def test_rejected_events_are_not_counted(api: Api, clock: Clock) -> None:
 
 
 def test_key_limits_are_in_every_response(api: Api) -> None:
-    """Both windows are in every response to a key; a refusal also has Retry-After (RFC 9110)."""
+    """Every response to a key describes both windows. A refusal also has Retry-After (RFC 9110)."""
     key = api(f"POST {KEYS}", json={**KEY, "rateLimitPerHour": 2, "rateLimitPerDay": 5}).json()
     line = f"GET {WEBHOOKS}"
     limit_headers = {

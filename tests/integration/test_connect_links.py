@@ -1,6 +1,6 @@
-"""Connect links: someone without a login connects an account, and attackers try to get more out of a link.
+"""Connect links: someone without a login connects an account, and attackers try to misuse a link.
 
-Promise 5 holds for links as for users: a state works once, for 10 minutes, for the link that began it.
+Promise 5 applies to links as to users: a state works once, for 10 minutes, for the link that started it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def crm() -> Iterator[Provider]:
 
 
 class Link:
-    """A connect link, and what its holder sends."""
+    """A connect link, and the requests that its holder sends."""
 
     def __init__(self, api: Api, *integrations: str, token: str = OWNER, **body: Any) -> None:
         answer = api(f"POST {SESSIONS}", json={"integrations": list(integrations), **body}, token=token)
@@ -164,7 +164,7 @@ def test_page_has_the_words_of_the_provider_for_its_scopes(api: Api) -> None:
 
 
 def test_page_says_whether_the_provider_is_the_one_of_its_name(api: Api, crm: Provider) -> None:
-    """Whoever sets an integration up can call it HubSpot, and send people to a page of their own."""
+    """Anyone who sets up an integration can call it HubSpot and send people to their own page."""
     client = {"clientId": "id", "clientSecret": "client-secret"}
     known = create_plain(api, name="HubSpot", type="CRM", provider="hubspot", config=client)
     posing = create_integration(api, crm, name="HubSpot")
@@ -178,7 +178,7 @@ def test_page_says_whether_the_provider_is_the_one_of_its_name(api: Api, crm: Pr
 
 
 def test_page_uses_the_registered_redirect_uri(api: Api, crm: Provider) -> None:
-    """A deployment can have two domains, and the provider knows one of them."""
+    """A deployment can have two domains, but the provider knows only one of them."""
     id = create_plain(api)
     uri = f"https://other.platform.test{INTEGRATIONS}/{{}}/oauth/callback"
     id = create_integration(api, crm)
@@ -194,7 +194,7 @@ def test_page_uses_the_registered_redirect_uri(api: Api, crm: Provider) -> None:
     (shown,) = link.page()["integrations"]
     assert shown["redirectUri"] == registered
     state = link.state(id, redirectUri=registered)
-    # The provider's redirect arrives at the other domain, and leads back to the page of the first one.
+    # The provider redirects to the other domain, which redirects back to the page on the first one.
     change = {"requestContext": {"domainName": "other.platform.test"}}
     path = f"GET {INTEGRATIONS}/{id}/oauth/callback?{urlencode({'state': state, 'code': CODE})}"
     redirected = api(path, token=None, change=change)
@@ -346,7 +346,7 @@ def test_completed_link_connects_nothing_more(api: Api, crm: Provider, backend: 
 
 
 def test_two_completions_at_once_make_one_connection(api: Api, crm: Provider, backend: Backend) -> None:
-    """The grant of the one that lost is revoked at the provider."""
+    """The grant of the losing request is revoked at the provider."""
     id = create_integration(api, crm)
     link = Link(api, id)
     one, two = link.state(id), link.state(id)
@@ -425,7 +425,7 @@ def test_revoked_link_is_refused_by_the_next_request(api: Api, crm: Provider) ->
 
 
 def test_revocation_while_the_provider_answers(api: Api, backend: Backend) -> None:
-    """Nothing is connected, and the grant is revoked at the provider."""
+    """No connection is created, and the grant is revoked at the provider."""
     from tests.integration.oauth_fakes import token_answer
     from tests.receivers import Request
 
@@ -519,7 +519,7 @@ def test_link_serves_a_bounded_number_of_requests(
 
 
 def test_stranger_cannot_use_up_a_link(api: Api) -> None:
-    """Its ID is not secret: it is `createdBy` of the connection."""
+    """A link's ID is not secret: it is the `createdBy` of the connection."""
     link = Link(api, create_plain(api))
     wrong = f"{link.token[:-1]}{'0' if link.token[-1] != '0' else '1'}"
     for _ in range(3):

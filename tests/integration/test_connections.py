@@ -1,4 +1,4 @@
-"""Connections: created with keys, listed, used and deleted, with a provider on loopback."""
+"""Creating connections with keys, and listing, using, and deleting them, with a provider on loopback."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def crm() -> Iterator[Provider]:
 
 @pytest.fixture
 def mail(api: Api) -> str:
-    """An integration without OAuth, of a provider that Patchbay does not know."""
+    """The ID of an integration without OAuth, for a provider that Patchbay does not know."""
     answer = api(f"POST {INTEGRATIONS}", json={"name": "Mail", "type": "CUSTOM", "provider": "acme-mail"})
     assert (answer.status, answer.json()["status"]) == (201, "ACTIVE")
     return str(answer.json()["id"])
@@ -431,7 +431,7 @@ def test_account_and_metadata_of_a_token_response_are_served(
         answer = complete_flow(api, start_flow(api, id)["state"])
         assert_problem(answer, 502, "upstream_failed", "api_domain")
         assert get(api, id).json() == connection, "the previous one is unchanged"
-        # Another account under the same name keeps nothing of the previous one.
+        # A new connection under the same name keeps nothing from the previous account.
         other = connect(api, id)
         assert (other["account"], other["metadata"]) == ({"id": None, "label": None}, {})
 
@@ -521,7 +521,7 @@ def test_changed_or_moved_ciphertext_cannot_be_decrypted(api: Api, crm: Provider
         detail = assert_problem(get_token(api, id, "mine"), 500, "internal")["detail"]
         assert f"connections/{by_name['mine']['id']}/sealed cannot be decrypted" in detail
         assert not sealed or sealed not in detail
-    # Another workspace's whole row under our key names its workspace, so it could be decrypted, or used.
+    # A row copied whole from another workspace names that workspace, so it could be decrypted or used.
     stolen = by_name["theirs"] | {"integrationKey": by_name["mine"]["integrationKey"], "name": "mine"}
     for row in (
         stolen,
@@ -612,7 +612,7 @@ TABLES = ("ConnectionsTable", "IntegrationsTable", "ActivityTable", "OAuthStates
 
 
 def test_delete_revokes_the_refresh_token_at_the_provider(api: Api, crm: Provider, backend: Backend) -> None:
-    """RFC 7009, 2.1."""
+    """See RFC 7009, 2.1."""
     id = create_integration(api, crm)
     connection = connect(api, id)
     connect(api, id, "other")
@@ -703,7 +703,7 @@ def test_delete_succeeds_if_the_provider_fails(
 
 
 def test_delete_counts_an_unknown_token_as_revoked(api: Api) -> None:
-    """RFC 7009, 2.2."""
+    """See RFC 7009, 2.2."""
     with provider(revoke=[json_answer({"error": "invalid_grant"}, 400)]) as crm:
         id = create_integration(api, crm)
         connect(api, id)
@@ -752,7 +752,7 @@ def test_maintenance_finishes_a_removal_that_died_anywhere(api: Api, crm: Provid
                 assert (get_token(api, id).status, revoked) == (200, 0)
                 assert delete(api, id).status == 200
                 continue
-            # From here on it serves no token, whatever remains to be done.
+            # From here on, the connection returns no token, whatever work remains.
             assert_problem(get_token(api, id), 404)
             run_due()
             assert 1 <= len(crm.revocations) - before <= 2

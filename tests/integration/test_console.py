@@ -1,6 +1,6 @@
 """The pages and files of the console and of connect links, as browsers get them.
 
-Most tests use a small bundle; those at the end check the one that is served.
+Most tests use a small bundle. The tests at the end check the real one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def clear_caches() -> None:
 
 @pytest.fixture
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A small bundle in the place of the one that is served."""
+    """A small bundle that replaces the real one."""
     folder = tmp_path / "patchbay_console"
     (folder / "assets").mkdir(parents=True)
     for name in ("index", "connect", "return"):
@@ -61,7 +61,7 @@ def get(api: Api, path: str, method: str = "GET", **headers: str) -> Answer:
 
 
 def policy_of(answer: Answer) -> dict[str, str]:
-    """The Content-Security-Policy by directive."""
+    """The values of the Content-Security-Policy by directive."""
     directives = answer.headers["content-security-policy"].split("; ")
     return {name: value for name, _, value in (each.partition(" ") for each in directives)}
 

@@ -1,4 +1,4 @@
-"""`make copy-back`: which rows of a restored table it lists and copies, and that it overwrites none."""
+"""`make copy-back`: which rows of a restored table it lists and copies, and that it never overwrites."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEBHOOKS = "WebhooksTable"
 
 
 class Changed:
-    """A client of DynamoDB, with some of its calls replaced."""
+    """A DynamoDB client with some of its calls replaced."""
 
     def __init__(self, dynamodb: Any, **calls: Any) -> None:
         self._dynamodb = dynamodb
@@ -32,7 +32,7 @@ class Changed:
 
 
 class Copies:
-    """Copies of tables, as a restore makes them, and what the command says about them."""
+    """Creates copies of tables, as a restore does, and runs the command on them."""
 
     def __init__(self, backend: Backend, capsys: pytest.CaptureFixture[str]) -> None:
         self.backend, self.dynamodb, self._capsys = backend, backend.client("dynamodb"), capsys
@@ -40,7 +40,7 @@ class Copies:
         self.made: list[str] = []
 
     def make(self, logical_id: str, suffix: str = SUFFIX) -> str:
-        """Copy a table with its current rows."""
+        """Copy a table with its current rows. Returns the name of the copy."""
         name = self.stack.id(logical_id)
         described = self.dynamodb.describe_table(TableName=name)["Table"]
         keys = [key["AttributeName"] for key in described["KeySchema"]]
@@ -57,7 +57,7 @@ class Copies:
         return name + suffix
 
     def change(self, **calls: Any) -> None:
-        """Replace calls of the command's client."""
+        """Replace calls of the command's DynamoDB client."""
         self.stack = replace(self.stack, client=lambda service: Changed(self.dynamodb, **calls))
 
     def rows(self, table: str) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ class Copies:
         return items
 
     def run(self, logical_id: str = WEBHOOKS, copy: str = "", **options: Any) -> list[str]:
-        """The list that the command prints, sorted."""
+        """Run the command. Returns the list that it prints, sorted."""
         self._capsys.readouterr()
         assert copy_back.copy_back(self.stack, logical_id, copy, **options) == 0
         printed = self._capsys.readouterr()
@@ -167,7 +167,7 @@ def test_only_the_rows_of_a_file_are_copied(copies: Copies, pipeline: Pipeline, 
     assert copies.run(wanted=keys, write=True) == lines(wanted)
     assert "1 lines of KEYS are not among the missing rows, such as: acme whk_typo" in copies.said
     assert copies.run(workspace="acme") == lines(other)
-    # A run that was killed before it counted is completed by the same command.
+    # The same command completes a run that was killed before it updated the count.
     table, key = copies.stack.id(WEBHOOKS), {"workspaceId": {"S": "acme"}, "sk": {"S": "count"}}
     copies.dynamodb.update_item(
         TableName=table,

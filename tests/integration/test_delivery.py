@@ -41,7 +41,7 @@ LEASE, VISIBILITY = 45, 180
 
 
 def lease(pipeline: Pipeline, record: dict[str, Any]) -> None:
-    """Claim the delivery as another worker that has a copy of the message."""
+    """Claim the delivery as another worker would with a copy of the message."""
     message, now = DeliveryMessage.read(record["body"]), pipeline.clock.now
     before = store.from_row(dynamo.get(*store.table_key(message)))
     after = states.claimed(before, message, now=now, until=now + LEASE * 1000, max_attempts=4)
@@ -78,7 +78,7 @@ def test_receiver_gets_signed_event(pipeline: Pipeline) -> None:
 
 
 def test_surplus_response_bytes_do_not_deliver_for_another_workspace(pipeline: Pipeline, api: Api) -> None:
-    """The receiver sends two responses to one workspace's delivery, and 500 to the next workspace's."""
+    """The receiver answers one workspace's delivery with two responses, and the next workspace's with 500."""
     second_answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
     with receiver([Answer(204, body=second_answer), 500]) as r:
         pipeline.webhook(r.url)
@@ -133,7 +133,7 @@ def test_delivery_fails_after_all_retries(pipeline: Pipeline) -> None:
 
 @pytest.mark.parameters(AttemptTimeoutSeconds=1)
 def test_one_receivers_response_does_not_affect_other_deliveries(pipeline: Pipeline) -> None:
-    """All in one batch: no receiver affects the delivery of another."""
+    """All deliveries are in one batch."""
     with receiver() as elsewhere, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         moved = Answer(301, {"location": elsewhere.url})
@@ -179,7 +179,7 @@ def test_recorded_responses_are_truncated(pipeline: Pipeline) -> None:
     assert (second["responseBody"], second["truncated"]) == ("short", False)
     assert (last["responseBody"], last["truncated"]) == ("s" * len(last["responseBody"]), True)
     assert last["responseHeaders"]["x-b"] == "2"
-    # As much of it as fits into one write unit.
+    # The row keeps as much of the response as fits in one write unit.
     assert 1015 <= item_bytes(dynamo.pack_row(pipeline.row)) <= 1024
 
 
@@ -295,10 +295,10 @@ def test_large_delivery_fails_when_its_event_has_expired(pipeline: Pipeline) -> 
 
 
 def test_batch_of_slow_receivers_runs_concurrently(pipeline: Pipeline) -> None:
-    """A batch of ten to a receiver that takes 500 ms takes less than a second of worker time.
+    """Ten deliveries to a receiver that takes 500 ms take less than a second of worker time.
 
-    To be independent of the machine's load, this checks that all ten requests wait at the receiver at once,
-    and that the worker's CPU time, without that of the simulated AWS, is below 0.5 s.
+    To be independent of the machine's load, the test checks that all ten requests are at the receiver at the
+    same time, and that the worker's CPU time, without that of the simulated AWS, is below 0.5 s.
     """
     all_there = threading.Barrier(10)
 
@@ -359,7 +359,7 @@ def test_retry_after_is_honored(pipeline: Pipeline) -> None:
 
 
 def test_early_message_waits_for_remaining_time(pipeline: Pipeline) -> None:
-    """By another host's clock, or a redelivery: the row decides the time, not the message."""
+    """Another host's clock or a redelivery can make it early. The row decides the time, not the message."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
         pipeline.publish()
@@ -376,7 +376,7 @@ def test_early_message_waits_for_remaining_time(pipeline: Pipeline) -> None:
 
 
 def test_standard_schedule_stays_within_sqs_limits(pipeline: Pipeline) -> None:
-    """Eight attempts over more than a day: the long waits take place in the table."""
+    """Eight attempts take more than a day, and the long waits are kept in the table."""
     with receiver([500]) as r, watched("sqs.ChangeMessageVisibilityBatch") as changes:
         webhook = pipeline.webhook(r.url, retryConfig={"schedule": "standard"})
         event = pipeline.publish()
@@ -425,7 +425,7 @@ def test_410_disables_webhook(pipeline: Pipeline) -> None:
         for _ in range(6):
             pipeline.publish()
         pipeline.run()
-        # All six were in flight when the first of them was answered.
+        # All six were in flight when the first response arrived.
         assert len(r.requests) == 7
     assert pipeline.api(f"GET /api/integrations/webhooks/{webhook['id']}").json()["status"] == "DISABLED"
     assert pipeline.ends() == [("FAILED", "endpoint_gone")] * 7
@@ -435,7 +435,7 @@ def test_410_disables_webhook_despite_crash(pipeline: Pipeline) -> None:
     with receiver([410]) as r:
         webhook = pipeline.webhook(r.url)
         pipeline.publish()
-        with killed("dynamodb.GetItem"):  # the first call of disabling
+        with killed("dynamodb.GetItem"):  # the first call to disable the webhook
             pipeline.deliveries.poll()
         pipeline.run()
         assert len(r.requests) <= 2
@@ -471,7 +471,7 @@ def test_waiting_deliveries_of_inactive_webhook_are_cancelled(
 
 
 def test_private_targets_get_no_request(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the row says, and whatever a host name resolves to (promise 9)."""
+    """This holds whatever the row says and whatever a host name resolves to (promise 9)."""
     resolve = socket.getaddrinfo
 
     def getaddrinfo(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
@@ -485,7 +485,7 @@ def test_private_targets_get_no_request(pipeline: Pipeline, monkeypatch: pytest.
         pipeline.webhook(f"http://rebound.example:{port}")
         pipeline.publish()
         pipeline.run()
-        assert len(r.requests) == 3  # allowed here, so the receiver does answer
+        assert len(r.requests) == 3  # loopback is still allowed, so the receiver answers
         monkeypatch.delenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS")
         settings.cache_clear()
         cold_start()
@@ -514,7 +514,7 @@ def test_duplicate_message_in_batch_makes_one_request(pipeline: Pipeline) -> Non
 
 @pytest.mark.parameters(MaxVisibilityWaitSeconds=60)
 def test_obsolete_copy_does_not_drop_later_message(pipeline: Pipeline) -> None:
-    """A late message and the current message of its delivery arrive in one batch."""
+    """A late message and the current message of the same delivery arrive in one batch."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, retryConfig={"initialDelaySeconds": 100})
         pipeline.publish()
@@ -531,7 +531,7 @@ def test_obsolete_copy_does_not_drop_later_message(pipeline: Pipeline) -> None:
 
 
 def move_to_slow_lane(pipeline: Pipeline, url: str) -> dict[str, Any]:
-    """The SQS record of a delivery in the slow lane, where each attempt is claimed."""
+    """Move a delivery to the slow lane, where each attempt is claimed. Returns its SQS record."""
     pipeline.webhook(url, is_fast=False)
     pipeline.publish()
     pipeline.deliveries.poll()
@@ -565,7 +565,7 @@ def test_one_of_two_workers_gets_lease(pipeline: Pipeline) -> None:
 
 
 def test_worker_without_lease_records_no_failure(pipeline: Pipeline) -> None:
-    """It was suspended for longer than its lease, and another worker took over."""
+    """The worker was suspended for longer than its lease, and another worker took over."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url)
         pipeline.publish()
@@ -603,7 +603,7 @@ VISIBILITY_CHANGE, FAILURE = "sqs.ChangeMessageVisibilityBatch", "dynamodb.Trans
 
 
 def crash(pipeline: Pipeline, operation: str, *, after: bool, where: str = "") -> None:
-    """Poll both lanes, and let the process die at a call. Fails if there is no such call."""
+    """Poll both lanes, and kill the process at a call. Fails if that call does not happen."""
     with killed(operation, after=after, where=where):
         pipeline.poll()
 
@@ -613,7 +613,7 @@ def crash(pipeline: Pipeline, operation: str, *, after: bool, where: str = "") -
     [
         ("dynamodb.BatchGetItem", False, 1),
         ("dynamodb.BatchGetItem", True, 1),
-        (RECORD, False, 2),  # the only crash after which the receiver gets it twice
+        (RECORD, False, 2),  # the only crash after which the receiver gets the request twice
         (RECORD, True, 1),
     ],
     ids=["before_all", "before_the_attempt", "after_the_response", "after_the_record"],
@@ -712,7 +712,7 @@ def test_crash_on_failed_attempt_loses_nothing(
 def test_client_retry_after_lost_response_makes_no_second_request(
     pipeline: Pipeline, operation: str, where: str
 ) -> None:
-    """The client's own retry finds the write of its first try."""
+    """The client's own retry finds what its first try wrote."""
     with receiver() as r:
         pipeline.webhook(r.url, is_fast=False)
         pipeline.publish()
@@ -746,7 +746,7 @@ def test_secret_decryption_failure_fails_only_its_delivery(pipeline: Pipeline) -
     with receiver() as r:
         broken, fine = pipeline.webhook(r.url), pipeline.webhook(r.url)
         key = {"workspaceId": "acme", "sk": broken["id"]}
-        (entry,) = dynamo.get(settings().webhooks_table, key)["secrets"]  # type: ignore[index]  # is there
+        (entry,) = dynamo.get(settings().webhooks_table, key)["secrets"]  # type: ignore[index]  # it exists
         sealed = entry["sealed"]
         mangled = sealed[:-8] + ("A" * 8 if sealed[-8:] != "A" * 8 else "B" * 8)
         dynamo.update(settings().webhooks_table, key, "SET secrets = :mangled", mangled=[{"sealed": mangled}])
@@ -759,7 +759,7 @@ def test_secret_decryption_failure_fails_only_its_delivery(pipeline: Pipeline) -
 def test_throttled_workspace_does_not_delay_others(
     pipeline: Pipeline, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DynamoDB leaves the keys of acme unprocessed in each BatchGetItem."""
+    """DynamoDB leaves the keys of `acme` unprocessed in each BatchGetItem."""
 
     def throttle(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
         if operation != "BatchGetItem":
@@ -864,7 +864,7 @@ def test_failed_move_to_slow_lane_loses_nothing(pipeline: Pipeline, lost: bool) 
         with failing(MOVE, lost=lost):
             pipeline.deliveries.poll()
         assert pipeline.deliveries.waits == [VISIBILITY] * 3
-        assert bool(pipeline.slow.waits) is lost  # in both lanes, once for each try of the client
+        assert bool(pipeline.slow.waits) is lost  # if lost, it is in both lanes, once per client try
         pipeline.run()
         assert len(r.requests) == len(set(r.ids)) == 3
     assert pipeline.ends() == [("DELIVERED", None)] * 3
@@ -872,7 +872,7 @@ def test_failed_move_to_slow_lane_loses_nothing(pipeline: Pipeline, lost: bool) 
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_partly_failed_move_to_slow_lane_loses_nothing(pipeline: Pipeline, times: int) -> None:
-    """A message that is refused once is sent once more; refused twice, it is redelivered in the fast lane."""
+    """After one refusal, a message is sent again. After two, the fast lane redelivers it."""
     with receiver() as r:
         webhooks = [pipeline.webhook(r.url, is_fast=False)["id"] for _ in range(3)]
         event = pipeline.publish()
@@ -939,7 +939,7 @@ def test_long_wait_is_parked_in_table(pipeline: Pipeline) -> None:
         assert (shown["status"], shown["statusReason"]) == ("RETRYING", "http_500")
         assert 80_000 <= pipeline.row["nextAttemptAt"] - pipeline.clock.now <= 120_000
         assert pipeline.row["dueAt"] == pipeline.row["nextAttemptAt"]
-        # It does not count as queued.
+        # A parked delivery does not count as queued.
         key = webhook_key("acme", webhook["id"])
         assert (store.count_queued_retries(key), store.count_retrying(key) + store.count_held(key)) == (0, 1)
 
@@ -950,7 +950,7 @@ def test_long_wait_is_parked_in_table(pipeline: Pipeline) -> None:
         pipeline.clock.now += 1
         assert pipeline.sweep() == 1
         assert pipeline.sweep() == 0
-        # A copy of the message that parked it is of an older generation.
+        # A copy of the message that parked it belongs to an older generation.
         assert pipeline.deliveries.invoke([{**record, "messageId": "late"}]) == []
         assert len(r.requests) == 1
         (queued,) = pipeline.deliveries.receive()
@@ -1019,7 +1019,7 @@ def test_sweep_recovers_from_failed_send(pipeline: Pipeline, lost: bool) -> None
 
 @parking
 def test_many_due_webhooks_do_not_delay_parked_deliveries(pipeline: Pipeline) -> None:
-    """Its time ends after one task of each kind and shard, while 80 webhooks are due."""
+    """The sweep runs out of time after one task of each kind and shard, while 80 webhooks are due."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, **PARKING)
         pipeline.publish()
@@ -1050,7 +1050,7 @@ def test_failed_task_does_not_stop_sweep(pipeline: Pipeline) -> None:
 
 
 def test_webhook_is_due_again_at_next_sweep(pipeline: Pipeline) -> None:
-    """Even if the run before reached it later after its start than this run does."""
+    """This holds even if the previous run reached the webhook later in the run than this one does."""
     key = webhook_key("acme", WebhookId.new())
     health_store.schedule_sweep(key, pipeline.clock.now, pipeline.clock.now)
     pipeline.clock.move(5)
@@ -1089,7 +1089,7 @@ def test_crash_while_parking_loses_nothing(pipeline: Pipeline, after: bool) -> N
 
 @parking
 def test_parked_delivery_is_sent_when_queue_is_behind(pipeline: Pipeline) -> None:
-    """Each message of a sweep is received three minutes late, while further sweeps run."""
+    """Each message of a sweep is received three minutes late, while more sweeps run."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, **PARKING)
         pipeline.publish()
@@ -1104,13 +1104,13 @@ def test_parked_delivery_is_sent_when_queue_is_behind(pipeline: Pipeline) -> Non
             pipeline.clock.move(60)
         assert len(r.requests) == 2
         assert pipeline.clock.now - started <= 5 * 60_000
-        # The queue did not fill with copies meanwhile.
+        # In that time, the queue did not fill with copies.
         assert len(waiting) <= 2
 
 
 @parking
 def test_parked_delivery_is_not_sent_early_by_slow_clock(pipeline: Pipeline) -> None:
-    """The sweeper's clock is ahead of the worker's: the delivery is late, but not lost."""
+    """The sweeper's clock is ahead of the worker's. The delivery is late, but not lost."""
     with receiver([500, 200]) as r:
         pipeline.webhook(r.url, **PARKING)
         pipeline.publish()
@@ -1153,7 +1153,7 @@ def test_sweep_that_fails_halfway_sends_requeued_deliveries(pipeline: Pipeline) 
         with failing("dynamodb.PutItem", at=4):
             pipeline.sweep()
         sent = len(pipeline.deliveries.waits)
-        assert 3 <= sent < 5  # at least those before the failed one
+        assert 3 <= sent < 5  # at least the ones before the failed one
         assert pipeline.sweep() == 5 - sent
         while pipeline.deliveries.poll():
             pass

@@ -1,4 +1,4 @@
-"""Webhooks that are disabled, and deliveries that are sent again: by hand, or by a recovery."""
+"""Disabling of webhooks, and resending of deliveries by manual retries and recoveries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shown(pipeline: Pipeline, webhook: Any) -> Any:
 
 
 def deliver(pipeline: Pipeline, count: int = 1) -> list[str]:
-    """Publish `count` events and make their attempts, one batch each."""
+    """Publish `count` events and attempt their deliveries, one batch per event. Returns the event IDs."""
     events = []
     for _ in range(count):
         events.append(pipeline.publish())
@@ -66,7 +66,7 @@ def test_ten_consecutive_failures_disable_webhook(pipeline: Pipeline) -> None:
         after = shown(pipeline, webhook)
         assert (after["status"], after["statusReason"]) == ("DISABLED", "consecutive_failures")
         assert after["disabledAt"] == iso(from_ms(pipeline.clock.now))
-        deliver(pipeline, 2)  # it has no subscriptions anymore
+        deliver(pipeline, 2)  # the webhook no longer has subscriptions
         assert len(r.requests) == 10
         pipeline.run()
         pipeline.events.run()
@@ -157,7 +157,7 @@ def test_concurrent_failures_disable_webhook_once(pipeline: Pipeline) -> None:
         pipeline.webhook(owner.url, eventTypes=["WEBHOOK_DISABLED"])
         for _ in range(10):
             pipeline.publish()
-        pipeline.deliveries.poll()  # ten at once
+        pipeline.deliveries.poll()  # all ten in one batch
         pipeline.run()
         pipeline.events.run()
         pipeline.run()
@@ -165,7 +165,7 @@ def test_concurrent_failures_disable_webhook_once(pipeline: Pipeline) -> None:
 
 
 def test_recent_success_of_another_worker_counts(pipeline: Pipeline) -> None:
-    """The success is in the delivery's row before it is in the webhook's health."""
+    """The delivery's row has the success before the webhook's health does."""
     with receiver([404, 404, 404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=3)
         deliver(pipeline, 2)
@@ -222,7 +222,7 @@ def test_cancelled_deliveries_can_be_recovered(pipeline: Pipeline) -> None:
         pipeline.run()
         assert len(r.requests) == 3
 
-        assert_problem(recover(pipeline, webhook, since), 409)  # it is not active
+        assert_problem(recover(pipeline, webhook, since), 409)  # the webhook is not active
         pipeline.api(f"PUT {WEBHOOKS}/{webhook['id']}/status", json={"status": "ACTIVE"})
         assert shown(pipeline, webhook)["consecutiveFailures"] == 0
         answer = recover(pipeline, webhook, since)
@@ -233,7 +233,7 @@ def test_cancelled_deliveries_can_be_recovered(pipeline: Pipeline) -> None:
 
 
 def test_failures_before_reenabling_are_removed(pipeline: Pipeline) -> None:
-    """Otherwise they would fill the row: with 1,000 failures each, it is full after nine times."""
+    """Otherwise they would fill the row: with 1,000 failures each time, it is full after nine times."""
     with receiver([404]) as r:
         webhook = pipeline.webhook(r.url, disableAfter=2)
         for _ in range(3):
@@ -269,7 +269,7 @@ def test_concurrent_attempts_with_stale_health_disable_webhook_once(
         assert [data["consecutiveFailures"] for data in notifications(owner)] == [2]
 
 
-# ── by hand ──────────────────────────────────────────────────────────────────────────────────────────
+# ── manual retries ───────────────────────────────────────────────────────────────────────────────────
 
 
 def retry(pipeline: Pipeline, webhook: Any, event: str) -> Any:
@@ -295,7 +295,7 @@ def test_retry_sends_failed_delivery_with_all_retries(pipeline: Pipeline) -> Non
             "MANUAL",
             "MANUAL",
         ]
-        assert shown(pipeline, webhook)["consecutiveFailures"] == 1  # the retry by hand is not counted
+        assert shown(pipeline, webhook)["consecutiveFailures"] == 1  # the manual retry is not counted
         retry(pipeline, webhook, event)
         pipeline.run()
         assert pipeline.shown(webhook, event)["status"] == "DELIVERED"
@@ -321,7 +321,7 @@ def test_retry_sends_waiting_delivery_now(pipeline: Pipeline) -> None:
         assert retry(pipeline, webhook, event).status == 202
         pipeline.slow.poll()
         assert len(r.requests) == 2
-        pipeline.run()  # the message of the old retry arrives, and is dropped
+        pipeline.run()  # the message of the old retry arrives and is dropped
         assert len(r.requests) == 2
     assert ends_by_event(pipeline, webhook) == {event: ("DELIVERED", None)}
 
@@ -403,13 +403,13 @@ def test_recovery_sends_failed_deliveries_of_time_range(pipeline: Pipeline) -> N
         for _ in range(6):
             pipeline.clock.move(60)
             moments.append(iso(from_ms(pipeline.clock.now)))
-            # Event IDs contain the real time, which stands still here too.
+            # Event IDs contain the real time, which also stands still here.
             events += deliver(pipeline)
         is_well = True
         delivered = deliver(pipeline)
         answer = recover(pipeline, webhook, moments[1], until=moments[3])
         assert (answer.status, answer.json()) == (202, {"queued": 3})
-        assert_problem(recover(pipeline, webhook, moments[0]), 409)  # one at a time
+        assert_problem(recover(pipeline, webhook, moments[0]), 409)  # only one recovery at a time
         pipeline.run()
         states = ends_by_event(pipeline, webhook)
         assert [states[event][0] for event in events] == ["FAILED", *["DELIVERED"] * 3, *["FAILED"] * 2]

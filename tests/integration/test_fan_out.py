@@ -1,4 +1,4 @@
-"""Fan-out against the tables and queues of template.yaml: matches, messages, and every crash."""
+"""Fan-out with the tables and queues of template.yaml: matches, messages, and every crash."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def subscribe(api: Api) -> Subscribe:
 def publish(
     api: Api, data: dict[str, Any] | None = None, *, type: str = "POST_PUBLISHED", **more: Any
 ) -> str:
-    """Publish as a batch: its events go through the events queue, however many webhooks they match."""
+    """Publish as a batch, which uses the events queue no matter how many webhooks match. Returns the ID."""
     event = {"type": type, "data": {**minimal_data(type), **(data or {})}}
     answer = api("POST /api/events/batch", json={"events": [event]}, **more)
     assert answer.status == 202, answer.text
@@ -67,7 +67,7 @@ def publish(
 
 
 def take_webhooks(backend: Backend) -> list[str]:
-    """Take the queued deliveries, and return their webhooks, sorted."""
+    """Remove the queued deliveries from the queue. Returns the IDs of their webhooks, sorted."""
     return sorted(message["webhook_id"] for message in take_deliveries(backend))
 
 
@@ -181,7 +181,7 @@ CHANGES: dict[str, Callable[[Api, str], object]] = {
     "filters": lambda api, id: api(
         f"PUT /api/integrations/webhooks/{id}", json={"filters": [{"path": "no", "op": "exists"}]}
     ),
-    # In Python, these filters are equal to the ones before.
+    # Python considers these filters equal to the previous ones.
     "true for 1": lambda api, id: api(
         f"PUT /api/integrations/webhooks/{id}",
         json={"filters": [{"path": "n", "op": "equals", "value": True}]},
@@ -233,7 +233,7 @@ def test_subscriptions_written_by_an_earlier_release_are_noticed_within_a_minute
     publish(api)
     source.run()
     row = {"workspaceId": "acme", "sk": "sub#*#whk_0000000000000000000000", "filters": []}
-    dynamo.put(settings().webhooks_table, row)  # but no version
+    dynamo.put(settings().webhooks_table, row)  # but writes no version
     clock.move(60)
     publish(api)
     source.run()
@@ -257,7 +257,7 @@ def test_delivery_message_has_an_id_a_body_and_a_message_group(
 
 
 def padding(id: str, size: int) -> dict[str, str]:
-    """Data that makes the body exactly `size` bytes long."""
+    """Event data that makes the body exactly `size` bytes long."""
     empty = len(payload(EventId(id), "POST_PUBLISHED", 0, {**POST, "x": ""}).encode())
     return {**POST, "x": "x" * (size - empty)}
 
@@ -314,7 +314,7 @@ def test_every_json_string_passes_through_sqs(
         publish(api, data)
         source.run()
     bodies = [entry["MessageBody"] for call in calls for entry in call["Entries"]]
-    assert len(bodies) == 2  # of the event and of the delivery
+    assert len(bodies) == 2  # one for the event and one for the delivery
     assert all(SQS_TEXT.fullmatch(body) for body in bodies)
     (message,) = take_deliveries(backend)
     assert json.loads(message["body"])["data"] == data
@@ -327,7 +327,7 @@ WARM = {"dynamodb.BatchGetItem": 1, "dynamodb.BatchWriteItem": 1}
 def test_batch_costs_three_aws_calls(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Ten events to one webhook each take three calls; a cold cache and more deliveries take more."""
+    """Ten events to one webhook take three calls. A cold cache and more deliveries take more calls."""
 
     def cost(events: int) -> dict[str, int]:
         for n in range(events):
@@ -351,7 +351,7 @@ def test_batch_costs_three_aws_calls(
 
     for _ in range(8):
         subscribe()
-    # An event to more than ten webhooks: it is recorded as done, and its extra sends are counted.
+    # An event to more than ten webhooks is recorded as done, and its extra sends are counted.
     assert cost(1) == WARM | {"dynamodb.Query": 2, "sqs.SendMessageBatch": 2, "dynamodb.UpdateItem": 2}
     assert cost(1) == WARM | {"sqs.SendMessageBatch": 2, "dynamodb.UpdateItem": 2}
 
@@ -398,7 +398,7 @@ def test_sweeper_requeues_a_stalled_fan_out(
         source.invoke(source.receive())
     backend.client("sqs").purge_queue(QueueUrl=source.url)
     sweep({}, LAMBDA_CONTEXT)
-    assert source.waits == []  # SQS may still redeliver the event's own message
+    assert source.waits == []  # SQS might still redeliver the event's own message
     clock.move(15 * 60 + 1)
     with meanwhile("dynamodb.UpdateItem", lambda: sweep({}, LAMBDA_CONTEXT)):  # two sweepers
         sweep({}, LAMBDA_CONTEXT)
@@ -468,7 +468,7 @@ def test_worker_crash_loses_no_delivery(
     source.run()
     messages = take_deliveries(backend)
     assert {message["webhook_id"] for message in messages} == set(webhooks)
-    # Deliveries sent before the crash may be sent again with the same ids, so they are delivered once.
+    # Deliveries sent before the crash can be sent again with the same IDs, so they are delivered once.
     assert len({message["id"] for message in messages}) == len(webhooks)
     assert fan_outs(backend) == ["DONE"]
 
@@ -476,7 +476,7 @@ def test_worker_crash_loses_no_delivery(
 def test_interrupted_fan_out_resumes_its_stored_list(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """The webhooks that matched at first get the event; a later webhook does not."""
+    """The webhooks that matched at first get the event. A later webhook does not."""
     first, second = subscribe(), subscribe()
     publish(api)
     with killed("sqs.SendMessageBatch"):
@@ -551,8 +551,8 @@ def test_copies_of_a_message_in_one_batch_are_sent_once(
 def test_concurrent_workers_with_one_event_send_the_same_delivery_ids(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Neither sees the other's row, so both write it and send. A webhook that was subscribed in between is in
-    one of the lists. A row that falls back to STARTED is finished by its writer.
+    """Neither worker sees the other's row, so both write it and send. A webhook subscribed in between is in
+    one of the lists. If the row goes back to STARTED, the worker that wrote it finishes it.
     """
     webhooks = [subscribe() for _ in range(11)]
     id = publish(api)
@@ -576,7 +576,7 @@ def test_concurrent_workers_with_one_event_send_the_same_delivery_ids(
 def test_event_is_not_sent_if_its_row_or_its_marker_is_throttled(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An event depends on its own row, and on its workspace's marker, which all its events share."""
+    """An event depends on its own row and on the marker that all events of its workspace share."""
     subscribe()
     ids = [publish(api, {"n": n}) for n in range(3)]
     records = source.receive()
@@ -657,7 +657,7 @@ def test_rest_of_a_batch_returns_to_the_queue_when_time_runs_out(
 def test_events_to_many_webhooks_occupy_an_invocation_for_a_second(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Events to many webhooks come last, one at a time. The rest returns to the queue immediately."""
+    """Events to many webhooks come last, one at a time. The rest return to the queue immediately."""
     for _ in range(11):
         subscribe()
     big = [publish(api, {"n": n}) for n in range(4)]
@@ -718,7 +718,7 @@ def test_event_counts_once_for_every_ten_webhooks(
     for _ in range(2):
         publish(api)
     cold_start()
-    ceilings.clear_cache()  # the fan-out is another process
+    ceilings.clear_cache()  # the fan-out runs in another process
     source.run()
     assert len(take_deliveries(backend)) == 42
     answer = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST})
@@ -874,7 +874,7 @@ KEYED: dict[str, Any] = {"headers": {"idempotency-key": "1"}}
 
 
 def publish_one(api: Api, data: dict[str, Any] | None = None, **more: Any) -> str:
-    """Publish with the route for one event, which fans out events to ten webhooks or fewer."""
+    """Publish with the route for one event, which itself fans out to up to ten webhooks. Returns the ID."""
     answer = api(
         "POST /api/events", json={"type": "POST_PUBLISHED", "data": {**POST, **(data or {})}}, **more
     )
@@ -883,7 +883,7 @@ def publish_one(api: Api, data: dict[str, Any] | None = None, **more: Any) -> st
 
 
 def deliveries(id: str, webhooks: list[str]) -> set[str]:
-    """The ids of an event's deliveries."""
+    """The IDs of an event's deliveries."""
     return {DeliveryId.derived(EventId(id), WebhookId(webhook)) for webhook in webhooks}
 
 
@@ -950,7 +950,7 @@ def test_publish_is_left_to_the_worker_if_sqs_rejects_an_entry(
 def test_publish_fails_if_the_events_queue_fails_too(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """The event's row stays, and a repeat with the same key sends the row's list."""
+    """The event's row remains, and a repeat with the same key sends the deliveries that it lists."""
     webhook = subscribe()
     body = {"type": "POST_PUBLISHED", "data": POST}
     with failing("sqs.SendMessageBatch"), failing("sqs.SendMessage", error=REFUSED):
@@ -1032,7 +1032,7 @@ def test_repeat_of_a_publish_with_a_running_fan_out_is_left_to_the_worker(
 def test_concurrent_repeats_send_the_same_event(
     backend: Backend, api: Api, source: Source, subscribe: Subscribe
 ) -> None:
-    """Neither sees the other's row. A webhook that was subscribed in between is in one of the lists."""
+    """Neither request sees the other's row. A webhook subscribed in between is in one of the lists."""
     webhooks, ids = [subscribe()], []
 
     def other_request() -> None:

@@ -25,13 +25,13 @@ from tests.problems import assert_problem
 WEBHOOKS, EVENTS = "/api/integrations/webhooks", "/api/events"
 PULL = {"kind": "pull", "name": "test", "eventTypes": ["POST_PUBLISHED"]}
 DAY_MS = 86_400_000
-# The calls of the writer, by the row that they write.
+# The writer's calls, and the rows that they write.
 TAKE, WRITE = "dynamodb.UpdateItem", "dynamodb.PutItem"
 HEAD, ENTRY = "entry#~", "entry#0"
 
 
 class Feed:
-    """A pull webhook with the requests of its receivers, by a clock that the test moves."""
+    """A pull webhook and its receivers' requests, with a clock that the test moves."""
 
     def __init__(self, api: Api, clock: Clock, **body: Any) -> None:
         self._api, self._clock = api, clock
@@ -46,13 +46,13 @@ class Feed:
         return self._api(line, **{"token": token, **options})
 
     def publish(self, **options: Any) -> str:
-        """Publish, with the fan-out in the request. Returns the event's ID."""
+        """Publish, which fans out within the request. Returns the event's ID."""
         answer = self.call(f"POST {EVENTS}", json={"type": "POST_PUBLISHED", "data": POST}, **options)
         assert answer.status == 202, answer.text
         return str(answer.json()["id"])
 
     def queue(self, number: int = 1) -> list[str]:
-        """Queue events for the worker."""
+        """Queue events for the worker. Returns their IDs."""
         events = [{"type": "POST_PUBLISHED", "data": POST}] * number
         answer = self.call(f"POST {EVENTS}/batch", json={"events": events})
         assert answer.status == 202, answer.text
@@ -64,7 +64,7 @@ class Feed:
         return answer.json()
 
     def events(self, query: str = "") -> list[str]:
-        """The IDs of the events that one request gets."""
+        """The IDs of the events that one request returns."""
         return [item["eventId"] for item in self.read(query)["items"]]
 
     def commit(self, consumer: str, sequence: int, **more: Any) -> Answer:
@@ -284,7 +284,7 @@ def test_response_costs_four_calls(feed: Feed, backend: Backend) -> None:
     feed.read("consumer=a")  # fills the cache of data keys
     backend.calls.clear()
     assert len(feed.read("consumer=a")["items"]) == 2
-    # The webhook and the position, the entries, the events; and the request's share of the ceiling, if new.
+    # Reads of the webhook, position, entries, and events, and a write if a share of the ceiling is reserved.
     expected = {"dynamodb.GetItem": 2, "dynamodb.Query": 1, "dynamodb.BatchGetItem": 1}
     assert {name: backend.calls.count[name] for name in expected} == expected
     assert not backend.calls.count.keys() - {*expected, "dynamodb.UpdateItem"}
@@ -369,7 +369,7 @@ def test_gap_is_as_old_as_the_numbers_that_were_taken_with_it(feed: Feed, clock:
     late = [NewEntry(EventId.new(), "POST_PUBLISHED", 1) for _ in range(2)]
     store.write_entry(feed.key, late[1], first + 1, first=first, at=clock.now, before=before)
     assert (feed.events(), feed.read()["cursor"]) == ([event], "1")
-    store.write_entry(feed.key, late[0], first, first=first, at=clock.now, before=before)  # not closed
+    store.write_entry(feed.key, late[0], first, first=first, at=clock.now, before=before)  # the gap is open
 
 
 def test_closed_gap_does_not_delay_a_reader_that_is_behind(feed: Feed, clock: Clock) -> None:
@@ -406,7 +406,7 @@ def test_gap_at_the_end_is_closed_so_that_the_lag_ends(feed: Feed, clock: Clock,
 def test_entry_that_an_outdated_read_missed_is_returned(
     feed: Feed, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Queries are eventually consistent."""
+    """Queries are eventually consistent, so a read can miss an entry."""
     events = [feed.publish(), feed.publish()]
     read = store.entries_after
 
@@ -426,7 +426,7 @@ def test_each_response_closes_a_bounded_number_of_gaps(feed: Feed, clock: Clock,
     store.take_numbers(feed.key, 5, clock.now)
     event = feed.publish()
     clock.move(31)
-    assert feed.events() == [event]  # in three rounds of one request
+    assert feed.events() == [event]  # one request closes the gaps in three rounds
 
 
 # ── crashes and repeats ──────────────────────────────────────────────────────────────────────────────
@@ -437,7 +437,7 @@ def test_crash_loses_no_event_and_repeats_none(feed: Feed, clock: Clock, source:
     events = feed.queue(2)
     with dying(step) as process:
         source.poll()
-    clock.move(181)  # the visibility timeout
+    clock.move(181)  # longer than the visibility timeout
     source.run()
     clock.move(31)
     assert sorted(feed.events()) == sorted(events)
@@ -475,8 +475,8 @@ def test_concurrent_copies_have_the_same_id(feed: Feed, source: Source) -> None:
 def test_reader_misses_nothing_while_it_closes_gaps_of_writers(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that is far too impatient. Each writer waits for it once before each write, and so finds its
-    numbers closed.
+    """The reader closes gaps immediately. Each writer waits for the reader once before each write, and so
+    finds its numbers closed.
     """
     one_at_a_time(monkeypatch)
     monkeypatch.setattr(service, "_GAP_MS", 0)
@@ -488,7 +488,7 @@ def test_reader_misses_nothing_while_it_closes_gaps_of_writers(
         if writer.waits:
             writer.waits = False
             with was_read:
-                for _ in range(2):  # the first reading may have begun before
+                for _ in range(2):  # the first read may have started before the numbers were taken
                     assert was_read.wait(30)
         return taken
 
@@ -627,7 +627,7 @@ def test_feed_has_a_limited_number_of_consumers(feed: Feed, clock: Clock) -> Non
     assert feed.call(f"DELETE {feed.path}/feed/consumers/c3").json() == {}
     assert_problem(feed.call(f"DELETE {feed.path}/feed/consumers/c3"), 404)
     assert feed.commit("other", 0).status == 200
-    # Those that did not commit for the retention period make room.
+    # Consumers that did not commit during the retention period make room.
     clock.move(15 * DAY_MS // 1000)
     assert feed.commit("c7", 1).status == 200
     clock.move(15 * DAY_MS // 1000)
@@ -641,7 +641,7 @@ def test_feed_has_a_limited_number_of_consumers(feed: Feed, clock: Clock) -> Non
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
-    """What happens in each pause of a request that waits. Time passes only in pauses."""
+    """The actions to run in the pauses of a waiting request, in order. Time passes only in pauses."""
     actions: list[Callable[[], object]] = []
     passed = 0.0
     slept: list[float] = []
@@ -658,7 +658,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
 
 
 def slept() -> list[float]:
-    return service.time.slept  # type: ignore[attr-defined]  # the fixture's
+    return service.time.slept  # type: ignore[attr-defined]  # set by the fixture
 
 
 def test_wait_returns_with_the_first_event(feed: Feed, pauses: list[Callable[[], object]]) -> None:
@@ -672,7 +672,7 @@ def test_wait_ends_without_an_event(feed: Feed, backend: Backend, pauses: list[C
     with watched("dynamodb.Query") as calls:
         page = feed.read("wait=20")
     assert (page["items"], page["nextPollMs"], sum(slept())) == ([], 0, 20)
-    # One read of half a unit for each second.
+    # About one read per second, each of half a unit.
     assert len([call for call in calls if "entry#" in json.dumps(call)]) == 23
     (row,) = [row for row in backend.rows("FeedsTable") if row["sk"] == "waits"]
     assert "permits" not in row
@@ -695,7 +695,7 @@ def test_waits_of_a_workspace_are_limited(
     assert (page["items"], page["nextPollMs"], slept()) == ([], 5000, [])
     (row,) = backend.rows("FeedsTable")
     assert row["ttl"] * 1000 < clock.now + 2 * DAY_MS
-    clock.move(31)  # those that held the permits have died
+    clock.move(31)  # the requests that held the permits have died
     feed.read("wait=20")
     assert sum(slept()) == 20
 
