@@ -1,4 +1,4 @@
-"""The request steps of flows: a provider's API gets a connection's token, and no one else does."""
+"""Request steps of flows: only the provider's API gets the token of a connection."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.integration.test_flows import FLOWS, TRIGGER, Flows
 from tests.problems import assert_problem
 from tests.receivers import Answer, Receiver, Request, receiver
 
-TOKEN = "access-1-7d1f"  # the first of the fake provider
+TOKEN = "access-1-7d1f"  # the first token that the fake provider issues
 API_KEY = "key-of-the-api-31f0aa"
 Steps = list[Callable[[Request], "int | Answer"] | int | Answer]
 
 
 class Requests(Flows):
-    """A workspace with an integration, and a connection of it at a fake provider with an API."""
+    """A workspace with an integration that is connected to a fake provider with an API."""
 
     def __init__(self, pipeline: Pipeline, team: Receiver, platform: Receiver, crm: Provider) -> None:
         super().__init__(pipeline, team, platform)
@@ -61,13 +61,13 @@ class Requests(Flows):
         return {**step, "method": method, "url": url, **more}
 
     def refuse(self, *steps: dict[str, Any]) -> str:
-        """Save a flow that is refused. Returns why."""
+        """Save a flow that is refused, and return the error messages."""
         answer = self.api(f"POST {FLOWS}", json={"name": "f", "trigger": TRIGGER, "steps": list(steps)})
         problem = assert_problem(answer, 422)
         return " ".join(error["message"] for error in problem["errors"])
 
     def go(self, *steps: dict[str, Any], data: Any = None, minutes: int = 0) -> Any:
-        """Run a flow for one event. Returns the run."""
+        """Run a flow for one event, and return the run."""
         flow = self.create(*steps)
         event = self.pipeline.publish(data)
         self.settle()
@@ -93,7 +93,7 @@ def flows(pipeline: Pipeline, crm: Provider) -> Iterator[Requests]:
 
 
 def answers(crm: Provider, *steps: Any, path: str = "/api/notes") -> None:
-    """Let the API answer by a script."""
+    """Make the API respond according to a script."""
     crm.script(path, steps)
 
 
@@ -270,7 +270,7 @@ def test_connection_that_cannot_be_used_fails_the_run(flows: Requests, change: s
             secret = {"clientId": "other", "clientSecret": "another-secret-1"}
             assert flows.api(f"PUT {path}", json={"config": secret}).status == 200
         case "change API":
-            # Whoever may change the integration must not get the tokens that its connections already have.
+            # A caller that can change the integration must not get the tokens of its existing connections.
             moved = {"apiUrl": "http://127.0.0.1:1024/", "clientSecret": "another-secret-1"}
             assert flows.api(f"PUT {path}", json={"config": moved}).status == 200
         case "end grant":
@@ -554,7 +554,7 @@ def test_step_needs_the_scope_of_its_own_that_owners_have(flows: Requests) -> No
 def test_private_address_is_refused_when_it_is_dialed(
     flows: Requests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that led to a public address when the integration was saved may lead elsewhere by now."""
+    """A hostname can resolve to a public address when the integration is saved, and to another one later."""
     flow = flows.create(flows.call())
     monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "false")
     from patchbay import settings
@@ -576,7 +576,7 @@ def test_crash_before_the_record_sends_the_request_again_with_the_same_key(flows
     answers(flows.crm, json_answer({"id": 1}))
     flow = flows.create(flows.call())
     event = flows.pipeline.publish()
-    with killed("dynamodb.PutItem", at=3):  # the claim, the log, and the record
+    with killed("dynamodb.PutItem", at=3):  # 1: the claim, 2: the log, 3: the record
         flows.queue.poll()
     assert len(flows.sent) == 1
     assert flows.run(flow, event)["status"] == "RUNNING"
@@ -626,7 +626,7 @@ def test_late_messages_of_a_batch_wait_for_the_next_worker(flows: Requests) -> N
 
 @pytest.mark.parametrize("depth", [33, 600, 20_000])
 def test_deeply_nested_response_is_text(flows: Requests, depth: int) -> None:
-    """Code that follows every level would fail after the request was sent, and so repeat it."""
+    """Code that recurses into every level would fail after the request is sent, and so send it again."""
     answers(flows.crm, Answer(200, body=b"[" * depth + b"]" * depth))
     run = flows.go(flows.call(), minutes=10)
     assert (run["status"], len(flows.sent)) == ("SUCCEEDED", 1)

@@ -1,4 +1,4 @@
-"""Flows from the event to the last step: each step once, whatever crashes in between."""
+"""Flows from the event to the last step: each step runs once, whatever crashes in between."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Flows:
         return self.pipeline._api(line, token=jwt_for("platform", claims=claims), **options)
 
     def tell(self, id: str = "tell", **data: Any) -> dict[str, Any]:
-        """A step that sends `data` to the team's webhook; without any, the event's data."""
+        """A step that sends `data` to the team's webhook, or the event's data if there is no `data`."""
         step = {"id": id, "type": "webhook", "webhookId": self.webhook}
         return {**step, "data": data} if data else step
 
@@ -73,7 +73,7 @@ class Flows:
         return int(self._sweep({}, LAMBDA_CONTEXT)["seen"])
 
     def settle(self) -> None:
-        """Let the workers take every message that is visible now."""
+        """Let the workers process messages until none is visible."""
         while self.queue.poll() + self.pipeline.events.poll() + self.pipeline.poll():
             pass
 
@@ -98,12 +98,12 @@ class Flows:
 
     @property
     def told(self) -> list[Any]:
-        """What the team's webhook got, each message once: a delivery may arrive twice."""
+        """The bodies that the team's webhook got, one per message, because a delivery may arrive twice."""
         return list({each.headers["webhook-id"]: each.json() for each in self.team.requests}.values())
 
     @property
     def asked(self) -> list[Any]:
-        """The events with which the platform was asked for actions."""
+        """The events that asked the platform for actions."""
         return [request.json() for request in self.platform.requests]
 
 
@@ -130,7 +130,7 @@ def test_event_runs_the_steps_of_a_flow(flows: Flows) -> None:
     (told,) = flows.told
     assert told["type"] == "FLOW_SENT"
     assert told["data"] == {
-        # What an event says is never read as a value.
+        # A `{{...}}` in the data of an event is never evaluated.
         "text": "instagram: Spring {{event.id}}",
         "whole": "p1",
         "source": {"id": event, "type": "POST_PUBLISHED"},
@@ -154,7 +154,7 @@ def test_event_runs_the_steps_of_a_flow(flows: Flows) -> None:
     (listed,) = flows.api(f"GET {FLOWS}/{flow['id']}/runs?status=SUCCEEDED").json()["items"]
     assert listed == {name: value for name, value in run.items() if name not in ("definition", "steps")}
     assert flows.api(f"GET {FLOWS}/{flow['id']}/runs?status=FAILED").json()["items"] == []
-    # Nothing is left to do, and the run is on no index.
+    # Nothing is left to do, and the run is in no index.
     flows.minutes(20)
     assert len(flows.told) == 1
     assert not any("dueAt" in row for row in flows.pipeline.backend.rows("FlowsTable"))
@@ -430,7 +430,7 @@ def test_template_becomes_a_flow_that_runs_in_one_request(flows: Flows, key: str
     run = flows.run(flow, published.json()["id"])
     would_get = {step["id"]: step["input"] for step in tried["steps"]}
     assert {step["id"]: step.get("input") for step in run["steps"]}.items() <= would_get.items()
-    # The others wait for a day, or for the platform.
+    # The other flows wait for a day or for the platform.
     only_sends = {step["type"] for step in flow["steps"]} <= {"filter", "webhook"}
     assert run["status"] == ("SUCCEEDED" if only_sends else "WAITING")
     sent = [told["data"] for told in flows.told if told["type"] == "FLOW_SENT"]
@@ -438,7 +438,7 @@ def test_template_becomes_a_flow_that_runs_in_one_request(flows: Flows, key: str
 
 
 def wanted_by(flow: dict[str, Any]) -> dict[str, Any]:
-    """The fields with which an event passes all filters of a flow."""
+    """The fields that an event needs to pass all filters of a flow."""
     filters = [*flow["trigger"]["filters"]]
     filters += [each for step in flow["steps"] for each in step.get("filters", ())]
     return {each["path"].removeprefix("event.data."): each["value"] for each in filters}
@@ -500,7 +500,7 @@ def test_template_needs_the_rights_of_its_steps(flows: Flows) -> None:
 
 
 def test_list_has_the_latest_runs_on_request(flows: Flows) -> None:
-    """Without them, the list is one call; with them, one more for each flow. Runs do not write to flows."""
+    """Without runs, the list takes one call; with runs, one more per flow. Runs do not write to flows."""
     failing = flows.create(create_campaign(input={"name": "{{event.data.nothing}}"}), name="failing")
     unused = flows.create(wait(1), name="unused", trigger={**TRIGGER, "eventTypes": ["POST_FAILED"]})
     ended = flows.create(flows.tell(), name="good", trigger=TRIGGER)
@@ -644,7 +644,7 @@ def test_worker_that_crashes_at_any_call_does_each_step_once(flows: Flows) -> No
         assert len(set(asked)) == 1
         with dying(calls):
             flows.answer(asked[0])
-        flows.answer(asked[0])  # the platform repeats a request without a response
+        flows.answer(asked[0])  # the platform repeats a request that got no response
         with dying(calls):
             flows.queue.poll()
         flows.minutes(10)
@@ -716,7 +716,7 @@ def test_two_workers_with_a_message_take_one_turn(flows: Flows) -> None:
 
 
 def test_answer_that_is_faster_than_the_record_is_not_lost(flows: Flows) -> None:
-    """The action ends before the flow has recorded that it waits."""
+    """The action ends before the flow records that it is waiting."""
     flow = flows.create(create_campaign(), flows.tell())
     event = flows.pipeline.publish()
 
@@ -769,7 +769,7 @@ def test_flows_that_start_each_other_end(flows: Flows) -> None:
             break
         asked = flows.asked[-1]
         flows.answer(asked["data"]["runId"])
-        # The platform carries the action out, and what it does is an event that starts the flow again.
+        # The platform performs the action, which causes an event that starts the flow again.
         caused = {"type": "POST_PUBLISHED", "data": POST, "workspaceId": "acme", "causedBy": asked["id"]}
         answer = flows.as_platform("POST /api/events", json=caused)
         assert answer.status == 202, answer.text
@@ -822,13 +822,13 @@ def test_nobody_saves_a_step_that_they_could_not_do(flows: Flows) -> None:
     saved = save("flows:write webhooks:write", flows.tell()).json()
     assert saved["scopes"] == ["webhooks:write"]
     path = f"{FLOWS}/{saved['id']}"
-    # Neither by a change of the steps or of the trigger, nor by switching on what someone else has saved.
+    # Changing the steps or the trigger, or activating what someone else saved, needs the same scopes.
     for body in ({"steps": [create_campaign()]}, {"trigger": {**TRIGGER, "eventTypes": ["*"]}}):
         assert_problem(as_caller(flows, f"PUT {path}", "flows:write", json=body), 403)
     off = {"status": "INACTIVE"}
     assert as_caller(flows, f"PUT {path}/status", "flows:write", json=off).status == 200
     assert_problem(as_caller(flows, f"PUT {path}/status", "flows:write", json={"status": "ACTIVE"}), 403)
-    # A name is no step.
+    # Changing the name does not count as saving a step.
     assert (
         as_caller(flows, f"PUT {path}", "flows:write", json={"name": "new"}).json()["savedBy"]
         == saved["savedBy"]
@@ -872,7 +872,7 @@ def test_other_workspace_sees_and_starts_nothing(flows: Flows) -> None:
     # A flow cannot send to a webhook of another workspace.
     body = {"name": "f", "trigger": TRIGGER, "steps": [flows.tell()]}
     assert "no webhook" in assert_problem(call(f"POST {FLOWS}", json=body), 422)["detail"]
-    # Nor do its events start flows of another.
+    # Events of one workspace do not start flows of another.
     published = call("POST /api/events", json={"type": "POST_PUBLISHED", "data": POST})
     assert published.status == 202
     flows.settle()
@@ -910,7 +910,7 @@ def test_erased_event_takes_what_flows_made_of_it(flows: Flows) -> None:
     assert (run["status"], run["statusReason"]) == ("CANCELLED", "event_erased")
     for table in ("FlowsTable", "DeliveriesTable"):
         assert secret not in str(flows.pipeline.backend.rows(table))
-    # The platform has what it was asked for.
+    # The platform keeps the data of the action that it was asked for.
     assert {
         row["workspaceId"] for row in flows.pipeline.backend.rows("EventsTable") if secret in str(row)
     } <= {"platform"}

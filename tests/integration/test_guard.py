@@ -42,7 +42,7 @@ class Clock:
 
 
 def change(key: ApiKeyWithSecret, expression: str, **values: Any) -> None:
-    """Change a key's row as an update does, with the next version."""
+    """Change a key's row and increment its version, as an update does."""
     dynamo.update(settings().api_keys_table, {"id": key.id}, f"{expression}, v = v + :one", one=1, **values)
 
 
@@ -196,7 +196,7 @@ def test_changed_scopes_and_limits_apply_to_the_next_request(backend: Backend) -
     admitted = process.admit(key.key)
     assert admitted.principal.scopes == {"events:read"}
     assert admitted.headers()["x-ratelimit-limit"] == "2"
-    # The refused write returns the changed row. The request uses the limit up, which is announced.
+    # The refused write returns the changed row. The request uses up the limit, which is announced.
     assert backend.calls.count == {"dynamodb.UpdateItem": 2, "dynamodb.PutItem": 1}
     with pytest.raises(RateLimited):
         process.admit(key.key)
@@ -233,7 +233,7 @@ def test_wrong_secrets_never_reach_bcrypt_or_lock_the_key(backend: Backend, bcry
     for _ in range(300):
         token = wrong_secret(key)
         assert refusal_reason(cached, token) == refusal_reason(fresh, token) == "NOT_FOUND"
-    assert len(bcrypts) <= 1  # 0.01 expected
+    assert len(bcrypts) <= 1  # the expected number is 0.01
     assert backend.calls.count == {"dynamodb.GetItem": 2}, "one read per process"
     cached.admit(key.key)
     fresh.admit(key.key)
@@ -289,7 +289,7 @@ def test_uses_of_the_previous_hour_fade_out_gradually(backend: Backend) -> None:
     assert admitted(process, key, 1) == 0
     clock.now += HOUR // 2
     assert admitted(process, key, 9) == 5
-    clock.now += HOUR // 4  # 2.5 of the ten still count, and five new ones
+    clock.now += HOUR // 4  # 2.5 of the ten still count, plus five new ones
     assert admitted(process, key, 9) == 2
 
 

@@ -1,4 +1,4 @@
-"""Health and analytics: states, volumes, periods and groups, and what they read."""
+"""Health and analytics: states, volumes, periods and groups, and the database reads."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_webhook_that_delivers_is_healthy(ledger: Ledger) -> None:
         (18, 2, "DEGRADED", "success_rate"),
         (5, 5, "DEGRADED", "success_rate"),
         (4, 6, "FAILING", "success_rate"),
-        (0, 9, "HEALTHY", None),  # too few to judge by
+        (0, 9, "HEALTHY", None),  # too few deliveries to judge
     ],
 )
 def test_success_rate_of_the_last_two_hours_decides(
@@ -111,7 +111,7 @@ def test_success_rate_of_the_last_two_hours_decides(
         assert found["lastError"]["code"] == "http_500"
     ledger.clock.move(3 * 3600)
     ledger.roll_up()
-    assert item(ledger, ledger.webhooks[0])["state"] == "HEALTHY"  # it was proved fast, and nothing fails now
+    assert item(ledger, ledger.webhooks[0])["state"] == "HEALTHY"  # it has proved fast, and nothing fails now
 
 
 def test_trend_compares_the_last_day_with_the_day_before(ledger: Ledger) -> None:
@@ -252,7 +252,7 @@ def test_pages_of_any_size_have_everything_once(ledger: Ledger, query: str) -> N
 
 
 def test_flow_is_judged_by_its_latest_runs(ledger: Ledger) -> None:
-    """The rules are in tests/unit/test_health.py."""
+    """tests/unit/test_health.py tests the rules."""
     trigger = {"type": "event", "eventTypes": ["POST_PUBLISHED"]}
     input = {"name": "{{event.data.nothing}}"}
     ask = {"id": "ask", "type": "action", "action": "create_campaign", "input": input}
@@ -312,7 +312,7 @@ def test_health_rejects_unknown_values(ledger: Ledger, query: str) -> None:
 
 
 def test_reads_of_a_page_are_bounded(ledger: Ledger) -> None:
-    """A page of webhooks: the progress, the webhooks, their receivers, and a query for each of them."""
+    """A page of webhooks reads the progress, the webhooks and their receivers, and queries each webhook."""
     for number in range(4):
         ledger.pipeline.webhook(f"https://example.com/{number}")
     calls = ledger.pipeline.backend.calls
@@ -326,7 +326,7 @@ def test_reads_of_a_page_are_bounded(ledger: Ledger) -> None:
 
 
 def test_page_of_flows_takes_a_query_for_each(ledger: Ledger) -> None:
-    """And one for the flows, and the progress."""
+    """The page also takes one query for the flows, and reads the progress."""
     trigger = {"type": "event", "eventTypes": ["POST_FAILED"]}
     step = {"id": "pause", "type": "wait", "seconds": 1}
     for name in ("a", "b"):
@@ -348,7 +348,7 @@ def test_page_of_flows_takes_a_query_for_each(ledger: Ledger) -> None:
     ],
 )
 def test_event_types_are_read_only_if_needed(ledger: Ledger, query: str, has_types: bool) -> None:
-    """They are most of a row, and a page has up to 74,400 rows."""
+    """Event types take up most of a row, and a page reads up to 74,400 rows."""
     read: list[bool] = []
 
     def note(service: str, operation: str, params: Any, call: Any) -> Any:
@@ -365,7 +365,7 @@ def test_event_types_are_read_only_if_needed(ledger: Ledger, query: str, has_typ
 
 
 def test_series_by_hour_and_by_day_have_the_same_sums(ledger: Ledger) -> None:
-    # 06:20 in two days: what is rolled up now is earlier at any time of the day.
+    # 06:20 in two days: later than everything that is rolled up now, at any time of day.
     ledger.clock.now = (ledger.hour // 24 * 24 + 54) * HOUR_MS + 20 * 60_000
     ledger.hour = ledger.clock.now // HOUR_MS
     stats_store.set_rolled_through(ledger.hour - 12)

@@ -176,7 +176,7 @@ def test_repeat_with_the_idempotency_key_returns_the_secret(api: Api) -> None:
     again = api(f"POST {HOOKS.format('zapier')}", json=body, headers=key)
     assert (again.status, again.json()) == (201, first.json())
     assert again.headers["location"] == first.headers["location"]
-    # A request under another key creates nothing, so that key can be used again.
+    # A request with another key creates nothing, so that key can be used again.
     other = {"Idempotency-Key": "two"}
     found = api(f"POST {HOOKS.format('zapier')}", json=body, headers=other)
     assert (found.status, found.json()["secret"]) == (200, None)
@@ -209,7 +209,7 @@ def test_filter_without_a_value_is_ignored(api: Api, unset: str | None) -> None:
         ({"filters": [{"path": "a", "op": "matches", "value": ".*"}]}, "filters.0"),
         ({"filters": {}}, "filters"),
         ({"filters": ["x"]}, "filters.0"),
-        # The position is the caller's, also after a filter that is ignored.
+        # The error names the position in the caller's list, which includes ignored filters.
         (
             {
                 "filters": [
@@ -345,7 +345,7 @@ def test_repeated_not_registered_response_of_n8n_disables_the_hook(pipeline: Pip
 @pytest.mark.parametrize(
     "answers",
     [
-        [UNREGISTERED, UNREGISTERED],  # for less time than n8n may take to start
+        [UNREGISTERED, UNREGISTERED],  # within the time that n8n may take to start
         [PROXY_404] * 7,
         [404, Answer(404, {"content-type": "text/html"}, b"<pre>Cannot POST /webhook/x</pre>")],
         [STARTING, STARTING, UNREGISTERED],
@@ -442,7 +442,7 @@ def test_failing_hook_is_disabled_like_any_webhook(pipeline: Pipeline) -> None:
 
 
 def disabled_hook(pipeline: Pipeline, url: str) -> tuple[str, str]:
-    """An n8n hook that was disabled by its one failed delivery: its ID and its first secret."""
+    """Disable an n8n hook with one failed delivery, and return its ID and its first secret."""
     hook = subscribe(pipeline.api, "n8n", url=url)
     assert pipeline.api(f"PUT {WEBHOOKS}/{hook['id']}", json={"disableAfter": 1}).status == 200
     pipeline.publish(POST)
@@ -476,7 +476,7 @@ def test_reactivated_hook_gets_a_new_secret_and_its_failed_deliveries(pipeline: 
 def test_deleted_hook_keeps_its_deliveries_when_subscribed_again(
     pipeline: Pipeline, was_disabled: bool
 ) -> None:
-    """n8n sends DELETE, then POST. The owner has to recover the failed deliveries of an active hook."""
+    """n8n sends DELETE, then POST. If the hook was active, its owner has to recover the failed deliveries."""
     with receiver([400, 200]) as r:
         id, secret = disabled_hook(pipeline, r.url)
         if not was_disabled:
@@ -524,7 +524,7 @@ def test_reactivated_hook_gets_all_failures_that_disabled_it(pipeline: Pipeline)
 def test_reactivated_hook_continues_the_recovery_of_its_owner(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even if a sweep that read the hook as disabled ends last: a new recovery replaces the old one."""
+    """A new recovery replaces the old one, even if a sweep that read the hook as disabled ends last."""
     with receiver([400, 400, 200]) as r:
         id, _ = disabled_hook(pipeline, r.url)
         assert pipeline.api(f"PUT {WEBHOOKS}/{id}/status", json={"status": "ACTIVE"}).status == 200
@@ -550,7 +550,7 @@ def test_reactivated_hook_continues_the_recovery_of_its_owner(
 def test_deliveries_that_a_sweep_cancels_after_reactivation_are_sent(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the sweep read the hook as disabled, it is reactivated, and another sweep ends its recovery."""
+    """After a sweep reads the hook as disabled, it is reactivated, and another sweep ends its recovery."""
     with receiver([503, 400, 200]) as r:
         id = subscribe(pipeline.api, "make", url=r.url)["id"]
         retries = {"disableAfter": 1, "retryConfig": {"initialDelaySeconds": 3000}}
@@ -608,7 +608,7 @@ def test_concurrent_subscriptions_reactivate_a_hook_once(pipeline: Pipeline, sta
 def test_resubscription_during_an_attempt_outlives_its_response(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, response: Any, state: str
 ) -> None:
-    """The automation subscribes again between the receiver's response and its record."""
+    """The automation subscribes again after the receiver responds, but before the response is recorded."""
     with receiver([response] if response == 410 else [response] * 3) as r:
         id = subscribe_and_publish(pipeline, "n8n", r.url)
         gone = outcome.on_gone

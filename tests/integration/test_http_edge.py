@@ -86,7 +86,7 @@ def stored(backend: Backend) -> dict[str, Any]:
 
 
 def nested(levels: int) -> bytes:
-    """A body with this many levels, in an event's data, which may contain anything."""
+    """A body with this many levels in the data of an event, which may contain anything."""
     data = json.dumps(POST).encode()[:-1] + b',"a":' + b'{"a":' * (levels - 2) + b"1" + b"}" * (levels - 1)
     return b'{"type":"POST_PUBLISHED","data":' + data + b"}"
 
@@ -407,7 +407,7 @@ def assert_field_error(answer: Answer, field: str) -> None:
     paths = [error["path"] for error in body["errors"]]
     assert all(path == field or path.startswith(f"{field}.") for path in paths), paths
     for path in paths:
-        # A path has names of the body only, and no names of types in the code.
+        # A path contains only names from the body, and no names of types in the code.
         assert re.fullmatch(r"[\w:-]*(\.[\w: -]*)*", path), path
         assert not re.search(r"constrained|literal|function|\bbool\b|\bint\b|\bfloat\b|\bstr\b", path), path
 
@@ -647,8 +647,8 @@ def test_unknown_paths_are_404(api: Api, subtests: pytest.Subtests) -> None:
 def test_unsupported_methods_are_405_with_allow(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    """`Allow` lists the methods of the path (RFC 9110, 15.5.6), also where a literal path fits `{id}`: API
-    Gateway sends DELETE /api/integrations/marketplace to DELETE /api/integrations/{id}.
+    """`Allow` lists the methods of the path (RFC 9110, 15.5.6), even if a literal path matches `{id}`: API
+    Gateway routes DELETE /api/integrations/marketplace to DELETE /api/integrations/{id}.
     """
     api_routes = gateway.read(backend.template)
     methods_of: dict[str, set[str]] = {}
@@ -693,7 +693,7 @@ NAMES = {"platform": "n8n", "eventType": "POST_PUBLISHED", "key": "create_campai
 def test_every_route_rejects_ids_of_another_kind_and_invalid_ids_with_404(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    """All IDs in turn, four at each variable, because all routes read IDs in the same way."""
+    """Each variable gets the next four IDs in turn, because all routes read IDs in the same way."""
     kinds: list[type[Id]] = [ApiKeyId, WebhookId, EventId, DeliveryId, IntegrationId]
     fresh = itertools.cycle(str(kind.new()) for kind in kinds)
     whk = WebhookId.new()
@@ -934,7 +934,7 @@ def logged(backend: Backend, subject: str) -> list[str]:
 
 
 def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
-    """Store a delivery of the event that has the status `end`."""
+    """Store a delivery of the event with the status `end`, and return its ID."""
     id = DeliveryId.derived(event.id, webhook)
     message = DeliveryMessage(id, event.workspace_id, webhook, event.id, event.type, None, 0, "c")
     now = event.timestamp
@@ -956,7 +956,7 @@ def deliver(event: EventMessage, webhook: WebhookId, end: Status) -> DeliveryId:
 
 
 def pattern(filled: Filled, path: str) -> str:
-    """The route's path for a path with IDs."""
+    """The path of the route that serves a path with IDs."""
     path = path.replace(filled.webhook, "{id}").replace(filled.integration, "{id}")
     path = re.sub(r"/(key|flw)_\w{22}/", "/{id}/", path)
     return path.replace("/n8n/", "/{platform}/")
@@ -982,7 +982,7 @@ def walk(api: Api, path: str, limit: int, query: str = "") -> list[dict[str, Any
 def test_lists_page_and_filter_and_reject_invalid_cursors(
     api: Api, backend: Backend, filled: Filled, subtests: pytest.Subtests
 ) -> None:
-    """One test for all lists, because the fixture takes seconds."""
+    """One test covers all lists, because the fixture takes seconds."""
     with subtests.test("the test covers every list of the template"):
         patterns = {pattern(filled, path) for path in filled.ids}
         lists = {
@@ -992,7 +992,7 @@ def test_lists_page_and_filter_and_reject_invalid_cursors(
             and issubclass(parameters_of(handler)["query"].annotation, ListQuery)
         }
         # The marketplace belongs to no workspace: see test_marketplace. Health and analytics have no rows of
-        # their own: see test_health. Publications are those of all workspaces: see test_publications.
+        # their own: see test_health. The list of publications spans all workspaces: see test_publications.
         others = {f"{INTEGRATIONS}/{name}" for name in ("marketplace", "health", "analytics")}
         assert patterns == lists - others - {"/api/publications"}
 
@@ -1184,7 +1184,7 @@ def check_cursors(api: Api, filled: Filled, subtests: pytest.Subtests) -> None:
 
 def first_value(cursor: str) -> str:
     """The ID that a cursor of the API continues after."""
-    values = cursor.rpartition(".")[2]  # integrations have two lists, and so a number before it
+    values = cursor.rpartition(".")[2]  # integrations have two lists, so a number precedes it
     id: str = json.loads(base64.urlsafe_b64decode(values + "=" * (-len(values) % 4)))[0]
     return id
 

@@ -59,7 +59,7 @@ def assert_in_progress(answer: Answer) -> None:
 
 
 class Clock:
-    """The time for `patchbay.idempotency` only, so that tokens stay valid."""
+    """A clock for `patchbay.idempotency` only, so that tokens stay valid."""
 
     def __init__(self) -> None:
         self.ahead_ms = 0
@@ -109,7 +109,7 @@ class Hook:
 
 @contextmanager
 def at_call(number: int, moment: str, action: Callable[[], Answer]) -> Iterator[Hook]:
-    """Run `action` once, `before` or `after` the next AWS call with this number."""
+    """Run `action` once, `before` or `after` the AWS call with this number, counted from 0."""
     hook = Hook(number, action)
 
     def around(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
@@ -184,7 +184,7 @@ def test_repeated_create_returns_the_first_response(
 
     clock.ahead_ms = DAY_MS - 60_000
     assert is_replay(api(line, json=body, headers=key("one")))
-    clock.ahead_ms = DAY_MS + 60_000  # the row still exists: TTL deletes late
+    clock.ahead_ms = DAY_MS + 60_000  # the row still exists, because TTL deletes late
     later = api(line, json={**body, "name": "Other"}, headers=key("one"))
     assert later.status == 201
     assert not is_replay(later)
@@ -241,7 +241,7 @@ def test_stored_response_is_encrypted(api: Api, backend: Backend) -> None:
     for row in backend.rows("IdempotencyTable"):
         assert re.fullmatch(r"v1\.\d+\.[\w=-]+", row["answer"])
         assert set(row) == {"id", "workspaceId", "bodyHash", "owner", "ttl", "answer"}
-        assert re.fullmatch("[0-9a-f]{64}", row["id"])  # nothing of the caller's key
+        assert re.fullmatch("[0-9a-f]{64}", row["id"])  # contains nothing of the caller's key
 
 
 @pytest.mark.parameters(MaxWebhooks=1, MaxApiKeys=1)
@@ -262,7 +262,7 @@ def test_rejected_request_frees_the_key(api: Api, backend: Backend) -> None:
         path = f"/{first.json()['id']}"
         assert api(line.replace("POST", "DELETE") + path).status == 200
         assert api(line, json=good, headers=key("full")).status == 201
-        assert is_replay(api(line, json=good, headers=key("k")))  # although the resource is deleted
+        assert is_replay(api(line, json=good, headers=key("k")))  # even though the resource is deleted
 
 
 @steady
@@ -313,7 +313,7 @@ def test_create_succeeds_after_a_process_died_at_any_call(
 def test_commit_after_the_lease_fails(
     api: Api, backend: Backend, clock: Clock, subtests: pytest.Subtests
 ) -> None:
-    """The first request stalls beyond its lease before one of its calls, and another takes the key."""
+    """The first request stalls before one of its calls until its lease expires, and another takes the key."""
     for line, number, headers in every_call(api, "before", CREATES):
         body, before = CREATES[line], len(created(backend, line))
 
@@ -370,7 +370,7 @@ def test_repeated_publish_sends_the_same_event_again(api: Api, backend: Backend,
     ):
         assert (again.status, again.json()) == (202, first.json())
     messages = queued(backend)
-    assert len(messages) == 6  # makes up for a lost send; the delivery's row stops duplicates
+    assert len(messages) == 6  # makes up for a lost send; the delivery's row prevents duplicates
     assert len({message["id"] for message in messages}) == 1
     expected = {**first.json(), "data": EVENT["data"]}
     assert all(json.loads(message["body"]) == expected for message in messages)
@@ -388,7 +388,7 @@ def test_repeated_publish_sends_the_same_event_again(api: Api, backend: Backend,
     assert queued(backend) == []
 
     (row,) = backend.rows("IdempotencyTable")
-    assert row["ttl"] >= now_ms() // 1000 + 30 * 86_400 - 60  # as long as the event
+    assert row["ttl"] >= now_ms() // 1000 + 30 * 86_400 - 60  # kept as long as the event
     clock.ahead_ms = 30 * DAY_MS + 60_000
     later = api(EVENTS, json={**EVENT, "data": {**POST, "new": True}}, headers=key("e"))
     assert later.status == 202
@@ -403,7 +403,7 @@ def test_key_of_an_event_is_scoped_to_the_caller(api: Api) -> None:
     assert len(set(ids)) == len(callers)
     assert len({api(EVENTS, json=EVENT).json()["id"] for _ in range(3)}) == 3
 
-    # A key of the platform is for one event, whatever its workspace.
+    # A key of the platform identifies one event, whatever the event's workspace.
     for_acme = {**EVENT, "workspaceId": "acme"}
     assert_problem(
         api(EVENTS, json=for_acme, headers=key("e"), token=jwt_for("platform")), 422, "idempotency_mismatch"

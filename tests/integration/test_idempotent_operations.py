@@ -68,7 +68,7 @@ def world(api: Api, backend: Backend) -> Iterator[World]:
 
 @dataclass
 class Operation:
-    """A request that is ready to be sent, and how often it has had its effect."""
+    """A request that is ready to send, and the number of times that it took effect."""
 
     line: str
     body: Any
@@ -143,7 +143,7 @@ operations = pytest.mark.parametrize("prepare", OPERATIONS, ids=lambda prepare: 
 
 
 def calls_of(world: World, prepare: Callable[[World], Operation]) -> int:
-    """How many AWS calls the operation makes."""
+    """The number of AWS calls that the operation makes."""
     send(world, prepare(world), "warm")
     operation = prepare(world)
     with at_call(100, "before", die) as hook:
@@ -203,7 +203,7 @@ def test_operation_succeeds_after_a_process_died_at_any_call(
     world: World, clock: Clock, prepare: Callable[[World], Operation], moment: str
 ) -> None:
     """A test event may be sent again, because a receiver cannot join a transaction. A flow whose state is
-    consumed starts again.
+    consumed must start again.
     """
     for number in range(calls_of(world, prepare)):
         operation, name = prepare(world), f"at {number}"

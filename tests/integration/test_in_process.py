@@ -1,4 +1,4 @@
-"""The services when called in process, through the layer, as the platform's own functions do."""
+"""The services, called in process through the layer, as the platform's own functions call them."""
 
 from __future__ import annotations
 

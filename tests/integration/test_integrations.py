@@ -118,7 +118,7 @@ def path_of(answer: Answer) -> str:
 
 
 def attacker_token() -> str:
-    """May change integrations and connect, but neither read nor write credentials."""
+    """A token that can change integrations and connect, but neither read nor write credentials."""
     scopes = "integrations:read integrations:write integrations:publish connections:read connections:write"
     return jwt_for("acme", scope=scopes)
 
@@ -179,14 +179,14 @@ def enough_time() -> int:
 
 
 def run_maintenance() -> RunSummary:
-    """One run of the maintenance with enough time."""
+    """Run the maintenance once, with enough time."""
     return run_due(enough_time)
 
 
 @contextlib.contextmanager
 def every_time(operation: str, act: Callable[[], object], times: int) -> Iterator[None]:
-    """Another process is faster `times` times: `act` runs before the operation, and makes one such call
-    itself.
+    """Another process is faster `times` times: `act` runs before the operation, and itself makes one such
+    call.
     """
     with contextlib.ExitStack() as stack:
         for number in range(times):
@@ -338,7 +338,7 @@ def test_invalid_body_is_rejected_and_changes_nothing(
             assert path_of(create(api, **body)) == path
             if path != "config.tokenUrl" or "provider" not in body:
                 assert path_of(put(api, stored, **body)) in (path, "config.authorizationUrl")
-    # On PUT, these are accepted: the mask keeps a secret, and a count changes by itself.
+    # PUT accepts these: the mask keeps a secret, and the count changes independently of the caller.
     assert path_of(create(api, config={**OWN, "clientSecret": MASK})) == "config.clientSecret"
     assert path_of(create(api, connectionCount=0)) == "connectionCount"
     assert path_of(api(f"POST {PATH}", json={"type": "CRM"})) == "name"
@@ -518,7 +518,7 @@ def test_config_and_metadata_merge_by_key_and_null_removes_a_key(api: Api, backe
     assert new["metadata"] == {"b": {"d": 3}}
     revealed = get(api, integration, "?reveal=true")["config"]
     assert revealed == {**OWN, "extra": "e", "redirectUris": [REDIRECT_URI]}
-    # The mask of a stored secret keeps it. Another mask would be stored as a secret.
+    # The mask keeps a stored secret. Without a stored secret, the mask itself would be stored as one.
     updated(api, integration, config=new["config"])
     assert get(api, integration, "?reveal=true")["config"] == revealed
     assert path_of(put(api, integration, config={"other": MASK})) == "config.other"
@@ -544,7 +544,7 @@ def test_update_without_difference_writes_nothing(api: Api, backend: Backend) ->
 
 
 def test_secret_field_does_not_become_public_with_another_provider(api: Api) -> None:
-    """`domain` is public at Salesforce; at an unknown provider it may be anything, so it is secret."""
+    """`domain` is public for Salesforce. For an unknown provider, it may be anything, so it is secret."""
     integration = created(api, config={"domain": "my-secret-domain"})
     config = {"clientId": "c", "clientSecret": SECRET}
     assert path_of(put(api, integration, provider="salesforce", config=config)) == "config.domain"
@@ -560,7 +560,7 @@ def test_secret_field_does_not_become_public_with_another_provider(api: Api) -> 
     assert back["config"]["domain"] == MASK
 
 
-# The built-in settings of two providers, in other spellings that mean the same.
+# The built-in settings of two providers, in different but equivalent spellings.
 BUILT_IN: dict[str, dict[str, Any]] = {
     "hubspot": {
         "authorizationUrl": "HTTPS://App.HubSpot.com:443/oauth/authorize",
@@ -628,7 +628,7 @@ def test_status_reason_names_missing_fields_until_setup_is_complete(api: Api) ->
     assert_problem(
         answer, 409, "integration_inactive", "(missing_config: clientId, clientSecret)", "PUT /api"
     )
-    # An owner's reason is for the status that the owner set.
+    # A reason from an owner applies to the status that the owner set.
     set_status(api, template, "INACTIVE", statusReason="later")
     shown = get(api, template)
     assert (shown["status"], shown["statusReason"]) == ("INACTIVE", "later")
@@ -896,7 +896,7 @@ def test_create_and_install_are_idempotent(
 
 
 def test_change_and_log_entry_are_atomic(api: Api, backend: Backend) -> None:
-    """If the process dies before or after the write, both exist or neither."""
+    """If the process dies before or after the write, either both exist or neither does."""
     integration = created(api, **HUBSPOT)
     id = integration["id"]
     changes: list[tuple[str, str, Any, str]] = [
@@ -946,7 +946,7 @@ def test_log_entry_has_actor_and_field_names_but_no_values(api: Api, backend: Ba
         json={"status": "INACTIVE", "statusReason": "x"},
         token=key["key"],
     )
-    put(api, integration, name="")  # refused: nothing was done
+    put(api, integration, name="")  # refused, so nothing is logged
     put(api, integration, attacker_token(), config={"tokenUrl": "https://evil.example/"})
     assert [(entry["action"], entry["actor"], entry["detail"]) for entry in log(api, integration)] == [
         ("integration.created", "user:ada", None),
@@ -1027,7 +1027,7 @@ def test_deleted_integration_is_404_on_every_route(
             if target.endswith("oauth/callback"):
                 target += f"?state={state}&code=x"
                 assert api(f"GET {target}", token=None).status in (404, 422)
-            elif target.endswith("/logs"):  # can be read for 90 days
+            elif target.endswith("/logs"):  # logs stay readable for 90 days
                 assert api(f"GET {target}").json()["items"][0]["action"] == "integration.deleted"
             else:
                 assert_problem(api(f"{route.method} {target}", json=sent), 404)
@@ -1072,8 +1072,8 @@ def test_maintenance_completes_deletion_after_crash_at_any_call(
     api(f"POST {WEBHOOKS}", json={**body, "integrationId": bystander["id"]})
 
     def rows(name: str) -> list[str]:
-        """Without the version of the subscriptions, which every change increments, and without the marks of
-        deleted webhooks.
+        """The rows without the version of the subscriptions, which every change increments, and without the
+        marks of deleted webhooks.
         """
         kept = [row for row in backend.rows(name) if not str(row.get("sk")).startswith("gone#")]
         result = [{**row, "subscriptions": None} for row in kept]
@@ -1143,7 +1143,7 @@ def test_maintenance_resumes_after_running_out_of_time(
 
 # ── changes of secret destinations ───────────────────────────────────────────────────────────────────
 
-# Bodies that change where secrets are sent: the provider (None is `OWN`) and the body.
+# Bodies that change where secrets are sent: the provider (None means `OWN`) and the body.
 DESTINATION_CHANGES: list[tuple[str | None, dict[str, Any]]] = [
     (None, {"config": {"tokenUrl": "https://other.example/token"}}),
     (None, {"config": {"tokenUrl": "https://provider.example/token2"}}),
@@ -1327,7 +1327,7 @@ def test_concurrent_destination_change_and_new_connection(
     }
     integration = created(api, config=config)
     elsewhere = {"tokenUrl": "http://127.0.0.1:9999/token"}
-    # Without secrets and connections, any editor may change the URL; but now there is a connection.
+    # Without secrets and connections, any editor may change the URL, but now there is a connection.
     with meanwhile("dynamodb.TransactWriteItems", lambda: connected(api, integration)):
         assert_problem(
             put(api, integration, attacker_token(), config=elsewhere), 403, "forbidden", "credentials:write"
@@ -1463,7 +1463,7 @@ def test_own_urls_stay_when_their_provider_becomes_built_in(api: Api, backend: B
     )
     initiated = api(f"POST {PATH}/{integration['id']}/oauth/initiate", json={"redirectUri": REDIRECT_URI})
     assert initiated.json()["authorizationUrl"].startswith(OWN["authorizationUrl"])
-    # To use the built-in URLs, remove the own ones and send the secret.
+    # To use the built-in URLs, remove the integration's URLs and send the secret.
     gone = dict.fromkeys(("authorizationUrl", "tokenUrl", "revocationUrl"))
     assert_problem(put(api, integration, config=gone), 422, "validation_failed", "must be sent again")
     assert put(api, integration, config={**gone, "clientSecret": "anew"}).status == 200

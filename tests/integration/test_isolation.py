@@ -1,6 +1,6 @@
 """Promise 7: a workspace never sees or changes another's rows. Only the platform does, by three named routes.
 
-The routes come from template.yaml, so a new route is covered at once, or the test asks for a sample request.
+The routes come from template.yaml, so a new route is covered automatically or the test asks for a sample.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.tour import AUTOMATIONS, CONNECT, EVENTS, INTEGRATIONS, KEYS, PORTAL,
 
 WEBHOOK = {
     "name": "of a",
-    # No server listens there, so a test event fails at once.
+    # No server listens there, so a test event fails immediately.
     "url": "http://127.0.0.1:1024/a",
     "eventTypes": ["*"],
     "headers": {"X-Secret": "a's own"},
@@ -59,7 +59,7 @@ FLOW = {
 }
 EVENT = {"type": "POST_PUBLISHED", "data": {**POST, "text": "of a"}}
 
-# The bodies of the requests to routes with an id.
+# The bodies of the requests to routes with an ID.
 BODIES: dict[str, Any] = {
     "PUT /api/integrations/webhooks/{id}": {"name": "taken over", "url": "https://evil.test/", "headers": {}},
     "PUT /api/integrations/webhooks/{id}/status": {"status": "INACTIVE"},
@@ -93,13 +93,13 @@ CROSSING_ROUTES = {
 }
 # The status that an owner gets where it is not 200, 201 or 202.
 STATUSES = {
-    "POST /api/integrations/{id}/oauth/refresh": 409,  # a connection by API key has no refresh
+    "POST /api/integrations/{id}/oauth/refresh": 409,  # a connection with an API key cannot be refreshed
 }
 
 
 @dataclass
 class Workspace:
-    """A workspace with one of everything. `ids` has the values of the variables of each route's path."""
+    """A workspace with one of everything. `ids` has the values of the variables in each route's path."""
 
     name: str
     token: str
@@ -188,8 +188,8 @@ def fill(path: str, ids: dict[str, str]) -> str:
 
 
 def tables(backend: Backend) -> dict[str, Any]:
-    """Every row, and every message in a queue; without the request counters, and the audit logs of the
-    workspaces that try to reach acme.
+    """Every row and every queued message, except the request counters and the audit logs of the workspaces
+    that try to reach acme.
     """
     kept: dict[str, Any] = {}
     for table in backend.template.of_type("AWS::DynamoDB::Table"):
@@ -239,7 +239,7 @@ def test_route_with_foreign_id_returns_404_and_changes_nothing(
                 assert_problem(api(line, json=BODIES.get(route.key), token=token), 404)
     assert tables(backend) == before
 
-    # One id of the caller's workspace and one of another.
+    # One ID of the caller's workspace, and one of another workspace.
     pair = f"{WEBHOOKS}/{{id}}/deliveries/{{deliveryId}}"
     for ids, token in (
         ({"id": b.webhook, "deliveryId": a.ids[pair]["deliveryId"]}, b.token),
@@ -249,12 +249,12 @@ def test_route_with_foreign_id_returns_404_and_changes_nothing(
         with subtests.test(f"mixed {ids}"):
             assert api(f"GET {fill(pair, ids)}", token=token).status == 404
 
-    # The same requests succeed for the owner, so it was the workspace that was refused. Deletions go last,
-    # the deepest paths first.
+    # The same requests succeed for the owner, so the workspace was the reason for the 404s. Deletions go
+    # last, the deepest paths first.
     for route in sorted(routes, key=lambda route: (route.method == "DELETE", -len(route.path))):
         line = f"{route.method} {fill(route.path, a.ids[route.path])}"
         if route.path == f"{INTEGRATIONS}/{{id}}/status":
-            continue  # it would pause the integration that other requests need; it follows below
+            continue  # pauses the integration that other requests need, so it follows below
         with subtests.test(f"{route.key} by its owner"):
             status = api(line, json=BODIES.get(route.key), token=a.token).status
             assert status == STATUSES.get(route.key, status)
@@ -296,7 +296,7 @@ def test_lists_contain_own_items_only(api: Api, backend: Backend, subtests: pyte
                     assert answer.status == 200, answer
                     shown = {item["id"] for item in answer.json()["items"]}
                     assert shown
-                    # Ids of log entries appear in no other response.
+                    # IDs of log entries appear in no other response.
                     assert shown <= mine or path.endswith("/logs")
                     assert not any(id in answer.text for id in theirs)
     with subtests.test("an empty workspace"):
@@ -396,7 +396,7 @@ def test_rejected_bus_event_is_listed_in_its_workspace_only(api: Api, backend: B
 
 
 def test_ciphertext_is_bound_to_its_workspace_and_context(api: Api, backend: Backend) -> None:
-    """A row that is copied to another workspace cannot be decrypted there: each workspace has a data key."""
+    """A row that is copied to another workspace cannot be decrypted there: each has its own data key."""
     a, b = create_workspace(api, backend, "acme"), create_workspace(api, backend, "rival")
     rows = {
         row["workspaceId"]: row

@@ -1,5 +1,5 @@
 """Rotation of API keys by a policy: reminders, delivery of successors, crashes, attacks, and what users do
-meanwhile.
+during a rotation.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class World:
         return [(row["type"], json.loads(row["data"])) for row in rows if not types or row["type"] in types]
 
     def rotations(self) -> dict[str, dict[str, Any]]:
-        """The rows of rotations, by key."""
+        """The rows of rotations, by the ID of the key."""
         rows = [row for row in self.backend.rows("ApiKeysTable") if row["id"].startswith("rotation#")]
         return {row["id"].removeprefix("rotation#"): row for row in rows}
 
@@ -124,7 +124,7 @@ def change_webhook(webhook: WebhookWithSecret, principal: Principal = EVE, **cha
 
 
 def new_secret(world: World) -> str:
-    """The ARN of a secret of the workspace. Secrets outlive a test."""
+    """The ARN of a new secret of the workspace. Its name is unique, because secrets outlive a test."""
     client = world.backend.client("secretsmanager")
     secret = client.create_secret(Name=f"patchbay/patchbay/acme/{uuid4()}", SecretString="old")
     return str(secret["ARN"])
@@ -140,7 +140,7 @@ def works(world: World, key: str) -> bool:
 
 
 def delivered(r: Receiver) -> list[str]:
-    """The keys that a receiver got, each once."""
+    """The distinct keys that a receiver got."""
     return list(dict.fromkeys(request.json()["data"]["key"] for request in r.requests))
 
 
@@ -150,7 +150,7 @@ def get(key: ApiKey) -> ApiKey:
 
 @pytest.fixture
 def failing_target(world: World) -> Iterator[tuple[Receiver, WebhookWithSecret, ApiKeyWithSecret]]:
-    """A key that is due, and whose receiver has refused the successor once. Later it accepts."""
+    """A due key whose receiver has refused the successor once. The receiver accepts later requests."""
     with receiver([500, 200]) as r:
         webhook = world.webhook(r.url)
         key = create(to(webhook))
@@ -322,7 +322,7 @@ def test_null_removes_every_kind_of_policy(world: World) -> None:
 
 
 def assert_rotated_once(world: World, key: ApiKeyWithSecret, r: Receiver) -> None:
-    """One successor, which the receiver has; the old key ends; nothing is left of the key in any table."""
+    """The receiver has the only successor, the old key ends, and no table keeps the text of the new key."""
     old, new = world.working()
     assert (old.id, new.rotated_from) == (key.id, key.id)
     (text,) = delivered(r)
@@ -337,7 +337,7 @@ def assert_rotated_once(world: World, key: ApiKeyWithSecret, r: Receiver) -> Non
 
 @pytest.mark.parametrize("own", [True, False], ids=["own policy", "the workspace's"])
 def test_crash_anywhere_neither_loses_nor_duplicates(world: World, own: bool) -> None:
-    """Kill the process before each of its AWS calls, in keys that are due one after the other."""
+    """Kill the process before each of its AWS calls in turn, each time with another key that is due."""
     call = 0
     while True:
         call += 1
@@ -364,7 +364,7 @@ def test_crash_anywhere_neither_loses_nor_duplicates(world: World, own: bool) ->
             if own:
                 assert_rotated_once(world, key_, r)
             assert len(delivered(r)) == 1, call
-        # With the workspace's policy, only the calls before the key's own row exists are others.
+        # With the workspace's policy, only the calls before the key has a row of its own differ.
         if not process.died or (not own and call == 8):
             break
     assert call > 12 or not own
@@ -479,7 +479,7 @@ def test_secret_that_refuses_is_announced(world: World, capsys: pytest.CaptureFi
     with pytest.raises(IncompleteRun), failing("secretsmanager.PutSecretValue", error=TIMEOUT, where=arn):
         world.run()
     assert failures(world) == ["secret_refused"]
-    # Any workspace can name a secret that does not exist. That must not ring the operator's alarm.
+    # Any workspace can name a secret that does not exist. That must not trigger the operator's alarm.
     counted = [line for line in capsys.readouterr().out.splitlines() if "AwsCallsFailed" in line]
     assert [json.loads(line)["AwsCallsFailed"] for line in counted] == [1], (
         "only the call that got no response"
@@ -532,7 +532,7 @@ def test_changed_webhook_gets_no_key_until_the_policy_is_confirmed(world: World,
         assert (r.requests, thief.requests, failures(world)) == ([], [], ["webhook_changed"])
         assert len(world.working()) == 1
         shown = get(key).model_dump(mode="json", by_alias=True)
-        update(key, name="renamed", rotation=shown["rotation"])  # GET, edit, PUT confirms nothing
+        update(key, name="renamed", rotation=shown["rotation"])  # GET, edit and PUT confirm nothing
         world.run()
         assert (r.requests, thief.requests) == ([], [])
         update(key, rotation=to(webhook))
@@ -594,7 +594,7 @@ def test_scope_that_is_added_later_needs_the_consent_of_whoever_adds_it(world: W
 def test_former_receiver_gets_no_scope_that_is_added_later(
     world: World, failing_target: Any, steps: str
 ) -> None:
-    """It has the pending key, and could use it to be taken for the one that accepted it."""
+    """The former receiver has the pending key, and could use it to pose as the receiver that accepted it."""
     r, webhook, key = failing_target
     (stale,) = delivered(r)
     wider = ["events:publish", "credentials:read"]
@@ -663,7 +663,7 @@ def test_only_an_owner_sets_the_target_of_the_workspace(world: World) -> None:
     with pytest.raises(Forbidden, match="Only an owner can set where"):
         set_default(to(webhook, days=1), partial)
     read = workspaces.get(partial).model_dump(mode="json", by_alias=True)["apiKeyRotation"]
-    set_default(read, partial)  # as it was read
+    set_default(read, partial)  # unchanged
     set_default(None, partial)
 
 
@@ -738,7 +738,7 @@ def test_workspace_that_is_erased_sends_nothing(world: World, failing_target: An
     assert len(r.requests) == 1
 
 
-# ── what users do in the middle ──────────────────────────────────────────────────────────────────────
+# ── what users do during a rotation ──────────────────────────────────────────────────────────────────
 
 
 def test_update_of_the_key_also_applies_to_its_pending_successor(world: World, failing_target: Any) -> None:

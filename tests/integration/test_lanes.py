@@ -1,4 +1,4 @@
-"""The fast and the slow lane: which webhook takes which, the permits of a workspace, and the records of two
+"""The fast and the slow lane: which webhook uses which, the permits of a workspace, and the records of two
 workers that have copies of a message.
 """
 
@@ -38,7 +38,7 @@ ONE_READ_ONE_WRITE = {"dynamodb.BatchGetItem": 1, "dynamodb.BatchWriteItem": 1}
 
 @pytest.fixture
 def slow_after_50_ms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make an attempt slow after 50 ms."""
+    """Treat an attempt as slow after 50 ms."""
     monkeypatch.setattr(worker, "SLOW_AFTER_SECONDS", SLOW)
 
 
@@ -65,7 +65,7 @@ def publish_elsewhere(pipeline: Pipeline, api: Api, url: str, workspace: str = "
 
 @contextmanager
 def dripping_receiver() -> Iterator[str]:
-    """A receiver whose response starts at once and then arrives byte by byte."""
+    """A receiver whose response starts immediately and then arrives byte by byte."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -92,7 +92,7 @@ def dripping_receiver() -> Iterator[str]:
 
 
 def test_messages_are_grouped_by_workspace(pipeline: Pipeline) -> None:
-    """Messages of a publish, a move to the slow lane, the sweeper, and a retry by hand."""
+    """The messages come from a publish, a move to the slow lane, the sweeper, and a retry by hand."""
     with (
         receiver([Answer(503, {"retry-after": "7200"}), 404]) as r,
         watched("sqs.SendMessageBatch") as batches,
@@ -109,7 +109,7 @@ def test_messages_are_grouped_by_workspace(pipeline: Pipeline) -> None:
     urls = [url for url, _ in entries]
     assert {url: urls.count(url) for url in urls} == {
         pipeline.deliveries.url: 2,  # publish, sweeper
-        pipeline.slow.url: 2,  # the move, by hand
+        pipeline.slow.url: 2,  # the move, the retry by hand
         settings().events_queue_url: 1,  # the announced failure
     }
 
@@ -237,7 +237,7 @@ def test_few_slow_webhooks_do_not_move_workspace(pipeline: Pipeline) -> None:
     with receiver() as r:
         slow = [pipeline.webhook(r.url) for _ in range(SLOW_WORKSPACE_THRESHOLD - 1)]
         pipeline.webhook(r.url)
-        for _ in range(2):  # twice slow counts once
+        for _ in range(2):  # two slow responses count once
             pipeline.clock.move(1)
             for webhook in slow:
                 health_store.mark_slow(
@@ -355,7 +355,7 @@ def test_failed_permit_write_loses_nothing(pipeline: Pipeline, expression: str) 
     assert pipeline.ends() == [("DELIVERED", None)] * 2
 
 
-# ── by hand ──────────────────────────────────────────────────────────────────────────────────────────
+# ── retries by hand ──────────────────────────────────────────────────────────────────────────────────
 
 
 def failed_once(pipeline: Pipeline, r: Receiver) -> tuple[Any, str]:
@@ -393,7 +393,7 @@ def test_retry_by_hand_needs_permit(pipeline: Pipeline) -> None:
     assert pipeline.ends() == [("DELIVERED", None)]
 
 
-# ── two workers at once ──────────────────────────────────────────────────────────────────────────────
+# ── concurrent workers ───────────────────────────────────────────────────────────────────────────────
 
 
 def message(record: dict[str, Any]) -> DeliveryMessage:
@@ -500,13 +500,13 @@ def test_success_overwrites_record_of_another_worker(
         record, written = deliver_while(pipeline, r, act, [200])
         row = pipeline.row
         assert (row["status"], row["attempts"]) == ("DELIVERED", 1)
-        # It is in no index, and has no attributes of a wait.
+        # The row is in no index, and has no attributes of a waiting delivery.
         assert row.keys().isdisjoint(
             {"statusKey", "dueShard", "dueAt", "nextAttemptAt", "leaseUntil", "heldAt"}
         )
         # The other worker's message arrives, and a sweep runs: nothing is sent again.
         assert pipeline.deliveries.invoke([{**record, "messageId": "other"}]) == []
-        if act != OtherWorker.deliver:  # and its next record is refused
+        if act != OtherWorker.deliver:  # and the other worker's next record is refused
             before = StoredDelivery.from_row(written)
             with pytest.raises(store.DeliveryChanged):
                 store.write(before, before._replace(status=Status.FAILED))
@@ -568,7 +568,7 @@ def test_failure_does_not_overwrite_record_of_another_worker(
 
 
 def test_success_wins_over_concurrent_failure(pipeline: Pipeline) -> None:
-    """In both orders: the failure is recorded first, or finds the success."""
+    """Either the failure is recorded first, or the success already exists."""
     with receiver() as r:
         pipeline.webhook(r.url, disableAfter=5)
         pipeline.publish()
@@ -580,7 +580,7 @@ def test_success_wins_over_concurrent_failure(pipeline: Pipeline) -> None:
 
 @pytest.mark.usefixtures("slow_after_50_ms")
 def test_slow_attempt_is_claimed(pipeline: Pipeline) -> None:
-    """The claim makes a copy of its message wait."""
+    """The claim makes any copy of the message wait."""
     rows: list[Any] = []
 
     def answer(_: Request) -> int:
@@ -630,7 +630,7 @@ def test_success_is_recorded_while_another_attempt_hangs(pipeline: Pipeline) -> 
 
 
 def test_row_of_first_success(pipeline: Pipeline) -> None:
-    """It has the attributes that the roll-up reads, and none that is never read."""
+    """The row has the attributes that the roll-up reads, and none that is never read."""
     with receiver([Answer(200, {"x-a": "1"}, b"thanks")]) as r:
         webhook = pipeline.webhook(r.url)
         event = pipeline.publish()
@@ -685,7 +685,7 @@ def test_success_outside_roll_up_is_counted_and_marked(pipeline: Pipeline, answe
 
 
 def test_attempt_is_numbered_by_its_claim(pipeline: Pipeline) -> None:
-    """A copy has failed, and its retry is due when this earlier attempt fails too."""
+    """A copy has failed, and its retry is already due when this earlier attempt also fails."""
 
     def failed(other: OtherWorker) -> None:
         other.retry()

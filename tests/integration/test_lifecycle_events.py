@@ -37,7 +37,7 @@ LADDER = ["DELIVERY_FAILED", "WEBHOOK_FAILING", "WEBHOOK_RECOVERED", "WEBHOOK_DI
 
 
 def announced(backend: Backend, *types: str) -> list[tuple[str, Any]]:
-    """The announcements that are not published yet, by time."""
+    """The announcements that are not published yet, oldest first."""
     rows = [row for row in backend.rows("EventsTable") if "eventId" in row and "data" in row]
     for row in rows:
         assert_catalogued(row["type"], json.loads(row["data"]))
@@ -56,7 +56,7 @@ def deliver(pipeline: Pipeline, count: int = 1) -> None:
 
 
 def settle(pipeline: Pipeline) -> None:
-    """Publish what is announced, and deliver it, until nothing is left."""
+    """Publish and deliver the announced events until none is left."""
     for _ in range(6):
         pipeline.run()
         pipeline.events.run()
@@ -98,7 +98,7 @@ def test_ladder_announces_each_step_once(pipeline: Pipeline) -> None:
         (_, recovered) = announced(pipeline.backend, "WEBHOOK_RECOVERED")[0]
         assert recovered["webhookId"] == webhook["id"]
         assert recovered["failingSince"] < recovered["recoveredAt"]
-        deliver(pipeline)  # one failure is no new warning, and the hour has its failed delivery
+        deliver(pipeline)  # one failure is no new warning, and this hour's failure is already announced
         settle(pipeline)
         assert sorted(got(owner)) == sorted([type for type, _ in steps] + ["WEBHOOK_RECOVERED"])
 
@@ -129,7 +129,7 @@ def test_failures_that_announce_nothing_cost_no_transaction(pipeline: Pipeline) 
         deliver(pipeline)
         pipeline.backend.calls.clear()
         deliver(pipeline, 3)
-        # The record of each delivery with its attempt.
+        # One transaction for each delivery, which records it with its attempt.
         assert pipeline.backend.calls.count["dynamodb.TransactWriteItems"] == 3
 
 
@@ -150,12 +150,12 @@ def test_concurrent_failures_announce_each_step_once(pipeline: Pipeline) -> None
         pipeline.deliveries.poll()
         assert types(pipeline.backend, "DELIVERY_FAILED") == ["DELIVERY_FAILED"]
         percents = sorted(data["percent"] for _, data in announced(pipeline.backend, "WEBHOOK_FAILING"))
-        assert percents in ([50, 80], [80])  # if 80 % is announced first, 50 % is no news anymore
+        assert percents in ([50, 80], [80])  # if 80 % is announced first, 50 % is obsolete
 
 
 @pytest.mark.parametrize("call", range(3, 12, 2))
 def test_ladder_announces_once_despite_crash(pipeline: Pipeline, call: int) -> None:
-    """The delivery crosses the first step, and begins an hour. Its worker, and then the sweeper, die."""
+    """The delivery reaches the first step and is the first in its hour. The worker dies, then the sweeper."""
     with receiver([404]) as r, receiver() as owner:
         pipeline.webhook(r.url, disableAfter=2, **NO_RETRIES)
         pipeline.webhook(owner.url, eventTypes=LADDER)
@@ -276,7 +276,7 @@ def test_announcement_waits_while_the_queue_fails(pipeline: Pipeline) -> None:
     pipeline.clock.move(1)
     with failing("sqs.SendMessage", error=REFUSED):
         pipeline.sweep()
-    pipeline.sweep()  # claimed for a minute
+    pipeline.sweep()  # the announcement stays claimed for a minute
     assert len(types_of_rows(pipeline)) == 1
     pipeline.clock.move(61)
     pipeline.sweep()
@@ -329,7 +329,7 @@ def test_created_rotated_and_revoked_keys_are_announced_without_their_secret(
     key_clock.move(1)
     successor = service.rotate(ADA, key.id, RotateApiKey(overlap_seconds=60))
     key_clock.move(1)
-    for _ in range(2):  # the second one changes nothing
+    for _ in range(2):  # the second call changes nothing
         service.revoke(ADA, successor.id)
     steps = announced(backend)
     assert [(type, data["keyId"]) for type, data in steps] == [
@@ -436,7 +436,7 @@ def test_connection_is_announced_when_it_is_made_and_when_it_is_deleted(
     connected: ConnectedIntegration,
 ) -> None:
     connected.clock.move(1)
-    connected.connect()  # replaces one that works: no transition
+    connected.connect()  # replaces a working connection: no transition
     connected.clock.move(1)
     for _ in range(2):
         connected.api(f"DELETE {connected.path}/connections/default")
@@ -476,7 +476,7 @@ def test_connection_that_failed_recovers_with_the_refresh_that_succeeds(
 
 
 def test_failure_that_is_recorded_during_a_refresh_recovers_with_it(connected: ConnectedIntegration) -> None:
-    """Another process sets the status between the lease and the new tokens. They are not lost."""
+    """Another process sets the status between the lease and the new tokens. The tokens are not lost."""
     connected.clock.move(HOUR)
     with meanwhile("dynamodb.PutItem", lambda: _set_status(connected, "ERROR")):
         assert connected.access_token() == "access-token-2"
@@ -492,7 +492,7 @@ def test_refresh_of_a_working_connection_costs_no_transaction(connected: Connect
 
 
 def test_connections_of_a_deleted_integration_are_announced(connected: ConnectedIntegration) -> None:
-    connected.clock.move(1)  # IDs of one millisecond have no order
+    connected.clock.move(1)  # IDs from the same millisecond have no order
     connected.api(f"DELETE {connected.path}")
     for _ in range(3):
         connected.run_maintenance()

@@ -1,4 +1,4 @@
-"""The pages of the local stack and of the demo: who may ask, and what the fakes answer."""
+"""The pages of the local stack and of the demo: who has access, and how the fakes respond."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def console_path(state: Path) -> str:
     return sign_in.address("", state)
 
 
-# ── who may ask ──────────────────────────────────────────────────────────────────────────────────────
+# ── access ───────────────────────────────────────────────────────────────────────────────────────────
 
-# A page of another website, of another port, with DNS rebinding, and in a frame.
+# Requests from another website or another port, with DNS rebinding, and from a frame.
 FOREIGN = {
     "rebound": {"host": "evil.example"},
     "rebound with the port": {"host": f"evil.example:{PORT}"},
@@ -382,7 +382,7 @@ def test_sample_data_matches_the_catalogue(kind: str) -> None:
     sample = entries.load_entry(kind).sample
     for seed in range(50):
         data = world.data(kind, Random(seed), "2026-03-02T09:30:00.000Z")
-        entries.check_data(kind, data)  # raises
+        entries.check_data(kind, data)  # raises if the data is invalid
         assert data.keys() == sample.keys()
 
 

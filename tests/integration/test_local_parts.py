@@ -156,7 +156,7 @@ def test_failed_run_of_a_schedule_is_repeated_as_often_as_its_function_allows(
 
 
 class FakeSleep:
-    """A clock of local.schedules that only sleeping moves."""
+    """A clock for local.schedules that only sleeping advances."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
         self.slept: list[float] = []
@@ -209,7 +209,7 @@ def test_preflight_request_goes_to_the_default_route_and_gets_the_headers_of_cor
 def formatted(line: str, verbose: bool = False) -> list[str]:
     stream = io.StringIO()
     Logs(stream, verbose).output("Fn", line)
-    return [line[9:] for line in stream.getvalue().splitlines()]  # without the time
+    return [line[9:] for line in stream.getvalue().splitlines()]  # without the timestamp
 
 
 def test_a_request_is_one_line_with_the_fields_of_the_functions_record() -> None:

@@ -1,4 +1,4 @@
-"""Processes of functions: those of the fork server are like new interpreters, and each is its own."""
+"""Processes of functions: each process of the fork server is isolated, like a new interpreter."""
 
 from __future__ import annotations
 

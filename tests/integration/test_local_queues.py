@@ -174,7 +174,7 @@ def test_visibility_over_12_hours_since_receive_is_rejected(running: RunningStac
     send(sqs, url, "one")
     (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2)["Messages"]
     change = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
-    for seconds in (43_201, 43_200, -1):  # 12 h from now is more than 12 h since it was received
+    for seconds in (43_201, 43_200, -1):  # 12 h from now is more than 12 h after the receive
         code = error_code(sqs.change_message_visibility, VisibilityTimeout=seconds, **change)
         assert code == "InvalidParameterValue"
     entries = [

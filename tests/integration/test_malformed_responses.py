@@ -145,7 +145,7 @@ def test_bytes_after_a_response_are_never_the_next_response(first: bytes, tls: P
 
 
 def test_tls_records_after_a_response_are_detected(certificate: Path) -> None:
-    """The TCP socket is empty by then: the response and the bytes after it arrive in one read."""
+    """The TCP socket is already empty: the response and the bytes after it arrive in one read."""
 
     async def in_records(_: bytes, writer: asyncio.StreamWriter) -> None:
         for record in (OK[:-1], OK[-1:], OK):

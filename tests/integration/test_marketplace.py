@@ -102,7 +102,7 @@ def decide(integration: Any, decision: str = "APPROVE", workspace: str = "acme",
 
 
 def approve(api: Api, integration: Any, **more: Any) -> None:
-    """Approve the present version."""
+    """Approve the current version."""
     decide(get(api, integration), **more)
 
 
@@ -151,7 +151,7 @@ def assert_stopped(answer: Answer, reason: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The maintenance handles several connections at once."""
+    """The maintenance handles several connections concurrently."""
     one_at_a_time(monkeypatch)
 
 
@@ -160,7 +160,7 @@ def run_maintenance() -> RunSummary:
 
 
 def add_connection(workspace: str, integration: Any) -> None:
-    """Store a connection whose token has just expired, as the flow would; the provider is not called."""
+    """Store a connection with a token that just expired, as the flow would, without calling the provider."""
     stored = store.get(workspace, IntegrationId(integration["id"]))
     provider = providers.load("hubspot")
     assert stored is not None
@@ -210,7 +210,7 @@ def test_publish_requires_built_in_provider_and_own_client(api: Api, backend: Ba
         assert_problem(create(api, isPublic=True, **body), 422, "validation_failed", "isPublic", words)
         source = created(api, **body)
         assert_problem(put(api, source, isPublic=True), 422, "validation_failed", words)
-        # A status that a caller set does not make it publishable.
+        # A status that a caller sets does not make the integration publishable.
         for status in ("INACTIVE", "ERROR"):
             api(f"PUT {PATH}/{source['id']}/status", json={"status": status})
             assert_problem(put(api, source, isPublic=True), 422, "validation_failed", words)
@@ -248,7 +248,7 @@ def test_integration_is_listed_only_after_approval_of_its_version(api: Api, back
         "name": OFFER["name"], "description": OFFER["description"], "provider": "hubspot",
         "scopes": OFFER["scopes"], "logoUrl": OFFER["logoUrl"], "clientId": "publishers-client-1",
     }  # fmt: skip
-    # Any change by its publisher after the review.
+    # Any change by the publisher after the review makes the decision fail.
     for change in (
         {"description": "Send us your passwords."},
         {"metadata": {"a": 1}},
@@ -435,7 +435,7 @@ def test_listing_is_approved_snapshot_without_config_and_metadata(api: Api, back
         assert hidden not in repr(stored)
 
 
-# Each change of a reviewed field, and whether the listing stays in the meantime.
+# Changes of reviewed fields, and whether the listing stays until the next review.
 REVIEWED_CHANGES: list[tuple[dict[str, Any], bool]] = [
     ({"name": "Bank of Acme"}, True),
     ({"type": "SOCIAL"}, True),
@@ -539,7 +539,7 @@ def test_withdrawal_unlists_and_stops_copies(api: Api, backend: Backend) -> None
     shown = get(api, source)
     assert (shown["reviewStatus"], shown["reviewReason"]) == ("REJECTED", "It is a thief's.")
     assert log(api, source)[-1][:2] == ("publication.withdrawn", "platform")
-    # Its publisher cannot bring it back; a new approval can.
+    # The publisher cannot restore the listing; a new approval can.
     put(api, source, isPublic=False)
     put(api, source, isPublic=True)
     assert market(api)[-1]["id"] == bystander["id"]
@@ -697,7 +697,7 @@ def test_copy_rejects_config_provider_and_publication(api: Api, backend: Backend
         assert_problem(answer, 422)
         assert answer.json()["errors"][0]["path"] == path
     assert snapshot(backend) == before
-    # Fields that were read may be sent back, and the others are the installer's own.
+    # Fields can be sent back as they were read. The other fields belong to the installer.
     names = ("name", "type", "provider", "description", "logoUrl", "config", "scopes", "metadata", "isPublic")
     assert updated(api, copy, installer_token(), **{name: copy[name] for name in names}) == copy
     new = updated(api, copy, installer_token(), name="Ours", metadata={"a": 1}, rateLimitPerHour=5)
@@ -739,7 +739,7 @@ def test_copy_stays_within_approved_scopes_and_limits(api: Api, backend: Backend
     copy = installed(api, source)
     if older:
         remove_approved_limits(copy)
-    # Later changes by the publisher give the copy nothing more.
+    # Later changes by the publisher do not extend what the copy may use.
     updated(api, source, scopes=["oauth", "files"], rateLimitPerHour=500)
     before = snapshot(backend)
     for body, path, words in BEYOND_APPROVED:
@@ -754,7 +754,7 @@ def test_copy_stays_within_approved_scopes_and_limits(api: Api, backend: Backend
     narrow = updated(api, copy, installer_token(), scopes=["oauth"], rateLimitPerHour=5, rateLimitPerDay=6)
     assert (narrow["scopes"], narrow["rateLimitPerHour"]) == (["oauth"], 5)
     assert requested_scopes(api, copy, connectionId="default") == ["oauth"]
-    # And back. An empty list means the approved scopes.
+    # The copy can widen its limits again. An empty list means the approved scopes.
     assert updated(api, copy, installer_token(), scopes=[], rateLimitPerHour=100)["scopes"] == []
     assert requested_scopes(api, copy, connectionId="default") == OFFER["scopes"]
     assert_problem(connect(api, copy, scopes=["files"]), 422, "validation_failed", "files")
@@ -934,7 +934,7 @@ def change_client(api: Api, source: Any) -> None:
 
 
 def change_provider(api: Api, source: Any) -> None:
-    """With the same client id."""
+    """Change the provider, but keep the client ID."""
     updated(api, source, provider="google", config={"clientSecret": FRESH})
 
 
@@ -979,12 +979,12 @@ def test_copies_stop_when_publisher_changes_client(
     assert_stopped(
         api(activate, json={"status": "ACTIVE"}, token=installer_token()), "publisher_client_changed"
     )
-    # The maintenance sends nothing for them either, and deleting a connection is not sent to the provider.
+    # The maintenance and the deletion of a connection do not send anything to the provider either.
     run_maintenance()
     assert get(api, late, installer_token())["statusReason"] == "publisher_client_changed"
     assert api(f"DELETE {PATH}/{copy['id']}/connections/default", token=installer_token()).status == 200
     assert len(backend.rows("ConnectionsTable")) == 1
-    # With the reviewed client again, the installer can resume.
+    # If the publisher restores the reviewed client, the installer can resume.
     if change is change_client:
         updated(api, source, config={"clientId": "publishers-client-1", "clientSecret": SECRET})
         assert api(activate, json={"status": "ACTIVE"}, token=installer_token()).json()["status"] == "ACTIVE"

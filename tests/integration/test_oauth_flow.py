@@ -484,7 +484,7 @@ def test_state_of_another_principal_is_rejected_and_void(api: Api, crm: Provider
         assert_problem(complete_flow(api, state, token=owner), 422, paths=["state"])
     assert crm.requests == []
     assert connection_rows(backend) == []
-    # The log names the caller, but not if it belongs to another workspace.
+    # The log names the caller, unless the caller belongs to another workspace.
     actors = [actor for action, outcome, actor in activity_log(api, id) if action == "oauth.failed"]
     assert actors[0].startswith("key_")
     assert actors[1] == "user:someone"
@@ -955,7 +955,7 @@ def test_callback_that_dies_leaves_a_whole_connection_or_none(
             again = complete_flow(api, state)
             consumed = operations.index("dynamodb.DeleteItem")
             if index < consumed or (index == consumed and not after):
-                # It died before the state was consumed, so nothing has happened.
+                # The process died before it consumed the state, so nothing has happened.
                 assert (again.status, requests) == (200, 0)
                 connected += 1
             else:
@@ -1020,7 +1020,7 @@ def test_failed_callback_is_logged_in_the_activity_log(api: Api) -> None:
 
 
 def redirect(api: Api, id: str, query: str = "", /, *, token: str | None = None, **parameters: str) -> Answer:
-    """A request of the browser that the provider redirected. It has no credentials."""
+    """Send a request as a browser does after the provider's redirect: without credentials."""
     pairs = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items())
     return api(f"GET {INTEGRATIONS}/{id}/oauth/callback?{query or pairs}", token=token)
 
@@ -1131,7 +1131,7 @@ def test_redirect_forwards_known_parameters_of_the_provider(api: Api, crm: Provi
         )
         fragment = dict(parse_qsl(urlsplit(answer.headers["location"]).fragment))
         assert fragment == {"state": state, "accounts-server": "https://evil.test"}
-        # It is forwarded unchanged; completing the flow with it fails.
+        # The parameter is forwarded unchanged, but completing the flow with it fails.
         assert_problem(
             complete_flow(api, state, **{"accounts-server": "https://evil.test"}), 422, "authorization_failed"
         )

@@ -33,7 +33,7 @@ Printed = Callable[[], Values]
 
 @pytest.fixture
 def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
-    """The values of each metric since the last call, by its name and its dimension's value."""
+    """The values of each metric since the last call, by metric name and dimension value."""
     known = {each.name: each for each in metrics.ALL}
 
     def read() -> Values:
@@ -45,7 +45,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
             (directive,) = record.pop("_aws")["CloudWatchMetrics"]
             ((dimension,),) = directive["Dimensions"]
             by = record.pop(dimension)
-            # Nothing but the metrics and their only dimension, whose values are bounded.
+            # The record has only the metrics and their one dimension, whose values are bounded.
             assert record.keys() == {each["Name"] for each in directive["Metrics"]}
             for each in directive["Metrics"]:
                 metric = known[each["Name"]]
@@ -71,7 +71,7 @@ def test_deliveries_are_counted_by_lane_and_outcome(pipeline: Pipeline, printed:
         ("DeliveriesDelivered", "FAST"): [1, 1],
         ("AttemptsRetried", "FAST"): [1],
         ("DeliveriesFailed", "FAST"): [1],
-        ("FirstAttemptDelay", "FAST"): [2002] * 3,  # not of the retry
+        ("FirstAttemptDelay", "FAST"): [2002] * 3,  # no value for the retry
     }
 
 
@@ -111,7 +111,7 @@ def test_batch_prints_one_line_for_each_dimension(
         assert pipeline.deliveries.poll() == 10
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["DeliveriesDelivered"] == 10
-    assert len(line) < 600  # docs/reference/metrics.md and docs/operate/costs.md
+    assert len(line) < 600  # see docs/reference/metrics.md and docs/operate/costs.md
 
 
 def test_disabled_webhook_and_its_replay_are_counted(pipeline: Pipeline, printed: Printed) -> None:
@@ -149,7 +149,7 @@ def test_failed_condition_is_no_failed_call(pipeline: Pipeline, printed: Printed
 
 
 def test_forged_cursor_is_no_failed_call(pipeline: Pipeline, printed: Printed) -> None:
-    """Otherwise, any caller could make the operator's alarm ring."""
+    """Otherwise, any caller could trigger the operator's alarm."""
     line = f"GET /api/audit?cursor={dynamo.encode_cursor([LogId.new(), 'of another list'])}"
     with failing("dynamodb.Query", error=INVALID):
         assert_problem(pipeline.api(line), 422, "validation_failed")
@@ -176,7 +176,7 @@ def lines_of(logs: io.StringIO) -> list[dict[str, Any]]:
 def test_correlation_id_lasts_from_the_request_to_each_attempt(
     pipeline: Pipeline, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch, traced: bool
 ) -> None:
-    """A retry in the queue, a parked one, and a retry by hand."""
+    """The attempts include a retry in the queue, a parked retry, and a retry by hand."""
     monkeypatch.setenv("MAX_VISIBILITY_WAIT_SECONDS", "60")
     monkeypatch.setenv("SUCCESS_LOG_PERCENT", "100")
     settings.cache_clear()
@@ -205,7 +205,7 @@ def test_correlation_id_lasts_from_the_request_to_each_attempt(
     (request,) = [line for line in lines if line["message"] == "POST /api/events"]
     assert request["correlation_id"] == expected
     assert request.get("request_id") == (request_id if traced else None)
-    # The trace belongs to the publisher.
+    # The trace belongs to the publisher, so receivers do not get it.
     assert not any(TRACE_ID in json.dumps(dict(each.headers)) for each in r.requests)
 
 
