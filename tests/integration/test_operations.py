@@ -1,4 +1,4 @@
-"""`make redrive`, `backup-check` and `restore-drill`: what they do to a stack, and what they say."""
+"""`make redrive`, `backup-check` and `restore-drill`: their effects on a stack, and their output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tools.operations.stack import Stack
 
 
 def stack_of(backend: Backend, sqs: Any = None) -> Stack:
-    """The backend as an operator's command sees it."""
+    """Return the backend as the stack that an operator's command sees."""
     template = backend.template
     tables = {
         table.logical_id: template.name(table.logical_id)
@@ -38,7 +38,7 @@ def stack_of(backend: Backend, sqs: Any = None) -> Stack:
 
 
 class Tasks:
-    """moto's SQS, with tasks that move messages as AWS describes. Each look at a task lets it work."""
+    """moto's SQS with message move tasks as AWS describes them. A task moves messages when it is listed."""
 
     def __init__(self, sqs: Any, urls: dict[str, str], running: bool = False) -> None:
         self._sqs, self._urls = sqs, urls
@@ -78,7 +78,7 @@ def set_aside(pipeline: Pipeline) -> None:
 
 
 class NoTasks:
-    """An SQS without tasks that move messages."""
+    """An SQS without message move tasks."""
 
     def __init__(self, sqs: Any) -> None:
         self._sqs = sqs
@@ -153,7 +153,7 @@ def test_failed_task_fails_the_command(
 def test_older_task_is_not_taken_for_the_one_that_was_started(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SQS lists the newest tasks, and the one that was just started perhaps not yet."""
+    """SQS lists the newest tasks, but may not list one that just started."""
     monkeypatch.setattr(redrive, "POLL_SECONDS", 0)
     old = {"Status": "FAILED", "StartedTimestamp": 1000, "FailureReason": "theirs"}
     new = {"Status": "COMPLETED", "StartedTimestamp": 2000, "ApproximateNumberOfMessagesMoved": 7}
@@ -200,7 +200,7 @@ has_backups = pytest.mark.skipif(bool(ENGINE), reason="DynamoDB Local has no bac
 
 
 def check(backend: Backend, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
-    """The exit status, and the faults."""
+    """Return the exit status and the faults."""
     status = backup_check.check(stack_of(backend))
     lines = capsys.readouterr().out.splitlines()
     return status, [line.partition("FAULT: ")[2] for line in lines if "FAULT: " in line]
@@ -267,7 +267,7 @@ def test_names_of_other_stacks_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_template_is_the_one_that_was_deployed() -> None:
-    """Not the one of the tree, which can be of another release. boto3 returns JSON as a dict."""
+    """The template of the checkout can be of another release. boto3 returns JSON as a dict."""
     resources = {"NewTable": {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "Properties": {}}}
     for body in ({"Resources": resources}, json.dumps({"Resources": resources})):
         cloudformation = SimpleNamespace(get_template=lambda body=body, **_: {"TemplateBody": body})
@@ -280,13 +280,13 @@ def test_template_is_the_one_that_was_deployed() -> None:
 
 
 class Restores:
-    """moto's DynamoDB, with restorable times that move and restores that take a while. `spoil` damages a
-    side table before it is ready.
+    """moto's DynamoDB with restorable times that advance and restores that take a while. `spoil` damages
+    a side table before it is ready.
     """
 
     def __init__(self, dynamodb: Any, spoil: Callable[[Any, str], object] = lambda dynamodb, name: None):
         self._dynamodb, self._spoil = dynamodb, spoil
-        self.looks = 2  # until a table is ready
+        self.looks = 2  # status checks until a table is ready
         self.restoring: dict[str, int] = {}
         self.times: set[datetime] = set()
 
@@ -319,7 +319,7 @@ class Restores:
 
 @pytest.fixture
 def restores(backend: Backend, api: Any, monkeypatch: pytest.MonkeyPatch) -> Restores:
-    """Tables with a few rows."""
+    """Store a few rows, and return a DynamoDB client that can restore their tables."""
     monkeypatch.setattr(restore_drill, "POLL_SECONDS", 0)
     for number in range(3):
         body = {"name": f"w{number}", "url": "https://receiver.example/", "eventTypes": ["POST_PUBLISHED"]}

@@ -1,4 +1,4 @@
-"""Every field for a credential rejects characters that copying adds, with a 422 that names the field."""
+"""Every credential field rejects characters that copying adds, with a 422 that names the field."""
 
 from __future__ import annotations
 

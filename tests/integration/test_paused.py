@@ -25,7 +25,7 @@ def publish_held(pipeline: Pipeline, count: int) -> list[str]:
 
 
 def resume(pipeline: Pipeline, webhook: Any) -> None:
-    """Resume, and let the sweeper release what it finds."""
+    """Resume the webhook, let the sweeper release deliveries, and let the workers send them."""
     pipeline.set_status(webhook, "ACTIVE")
     pipeline.clock.move(1)
     pipeline.sweep()
@@ -97,7 +97,7 @@ def test_pending_retries_are_held_instead_of_attempted(pipeline: Pipeline, delay
 
 
 def test_delivery_held_for_its_receiver_outlives_a_pause(pipeline: Pipeline) -> None:
-    """Held for a sick receiver, a delivery ends after a day. The time of a pause does not count."""
+    """A delivery that is held for an unhealthy receiver ends after a day. Paused time does not count."""
     with receiver() as r:
         webhook = pipeline.webhook(r.url, rateLimitPerSecond=1)
         key = webhook_key("acme", webhook["id"])
@@ -111,7 +111,7 @@ def test_delivery_held_for_its_receiver_outlives_a_pause(pipeline: Pipeline) -> 
         assert (shown["status"], shown["statusReason"]) == ("HELD", "held:paused")
         pipeline.clock.move(5 * DAY)
         pipeline.sweep()
-        # Held again after the release, because the rate limit has no slot. It has another day.
+        # After the release, it is held again because the rate limit has no slot. It gets another day.
         health_store.reserve_slots(key, 900, 1, now=pipeline.clock.now, health=health(key))
         pipeline.set_status(webhook, "ACTIVE")
         pipeline.clock.move(1)
@@ -124,7 +124,7 @@ def test_delivery_held_for_its_receiver_outlives_a_pause(pipeline: Pipeline) -> 
 
 @pytest.mark.parametrize("hours", [23, 25], ids=["before", "after"])
 def test_pause_does_not_count_if_it_ends_around_the_end_of_a_hold(pipeline: Pipeline, hours: int) -> None:
-    """Resumed an hour before the hold would have ended, or after that, but before the sweeper noticed."""
+    """The resume comes an hour before the end of the hold, or an hour after it but before the next sweep."""
     with receiver() as r:
         webhook = pipeline.webhook(r.url, rateLimitPerSecond=1)
         key = webhook_key("acme", webhook["id"])
@@ -133,7 +133,7 @@ def test_pause_does_not_count_if_it_ends_around_the_end_of_a_hold(pipeline: Pipe
         pipeline.set_status(webhook, "PAUSED")
         pipeline.clock.move(hours * 3600)
         pipeline.set_status(webhook, "ACTIVE")
-        for _ in range(9):  # for the next hour, the rate limit has no slot
+        for _ in range(9):  # the rate limit has no slot for the next hour
             health_store.reserve_slots(key, 600, 1, now=pipeline.clock.now, health=health(key))
             pipeline.sweep()
             pipeline.clock.move(450)

@@ -1,5 +1,5 @@
-"""Portal sessions, and what attackers try: replayed codes, two exchanges at once, more rights than the
-creator's, a lifted limit, a session that outlives its key.
+"""Portal sessions and attacks on them: replayed codes, concurrent exchanges, more rights than the creator's,
+a bypassed limit, a session that outlives its key.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def test_session_uses_only_its_scopes(api: Api) -> None:
 
 
 def test_session_makes_no_key_with_more_scopes(api: Api) -> None:
-    """Its creator is an owner, who may grant the platform's scopes. The session has no role."""
+    """The creator is an owner, who may grant the platform's scopes, but the session has no role."""
     token = open_session(api, capabilities=["api-keys:write", "webhooks:read"])
 
     def make(*scopes: str) -> Answer:
@@ -358,7 +358,7 @@ def test_sessions_of_others_need_the_scopes_of_keys(api: Api) -> None:
 def test_sessions_of_another_workspace_do_not_exist(api: Api) -> None:
     created = create(api)
     for token in (jwt_for("rival"), jwt_for("platform"), open_session(api, jwt_for("rival"))):
-        status = 403 if token.startswith("pses_") else 404  # it knows that it can end only itself
+        status = 403 if token.startswith("pses_") else 404  # a session can end only itself
         assert_problem(api(f"DELETE {SESSIONS}/{created['id']}", token=token), status)
     assert api(f"GET {SESSIONS}", token=jwt_for("rival")).json()["items"] != []
     assert created["id"] not in api(f"GET {SESSIONS}", token=jwt_for("rival")).text
@@ -379,7 +379,7 @@ def test_session_ends_with_the_key_that_made_it(api: Api) -> None:
 
 
 def test_revocation_ends_a_session_in_every_process(api: Api) -> None:
-    """Another process has the key in its cache, and its next request is refused all the same."""
+    """Another process has the key in its cache, but still refuses the next request."""
     key = make_key(api, "webhooks:read")
     token = open_session(api, key["key"])
     assert api(f"GET {WEBHOOKS}", token=token).status == 200
@@ -416,9 +416,9 @@ def test_session_never_outlives_its_key(api: Api) -> None:
 
 
 def test_requests_of_a_session_count_in_the_limits_of_its_key(api: Api) -> None:
-    """A key that is limited to 4 requests an hour cannot lift that by making sessions."""
+    """A key with a limit of 4 requests an hour cannot raise it by creating sessions."""
     key = make_key(api, "webhooks:read", rateLimitPerHour=4)
-    tokens = [open_session(api, key["key"]) for _ in range(2)]  # two requests of the key itself
+    tokens = [open_session(api, key["key"]) for _ in range(2)]  # these two requests count too
     answer = api(f"GET {WEBHOOKS}", token=tokens[0])
     assert (answer.status, answer.headers["x-ratelimit-remaining"]) == (200, "1")
     assert api(f"GET {WEBHOOKS}", token=tokens[1]).status == 200
@@ -438,7 +438,7 @@ def test_session_loses_the_scopes_that_its_key_loses(api: Api) -> None:
 
 
 def test_session_of_a_key_makes_no_keys_and_rotates_none(api: Api) -> None:
-    """Otherwise its limits would be lifted: a key cannot make keys either."""
+    """Otherwise the session could bypass the key's limits. A key cannot create keys either."""
     key = make_key(api, "api-keys:write", "api-keys:read")
     token = open_session(api, key["key"])
     body = {"name": "k", "scopes": ["api-keys:read"]}

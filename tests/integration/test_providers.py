@@ -1,4 +1,4 @@
-"""The providers as the API describes them: a form drawn from a schema sends what the API accepts."""
+"""The API's descriptions of providers: a form built from a schema sends what the API accepts."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ VALUES: list[Any] = [
     "https://provider.example/{x}", "https://u@provider.example/", "https://", "https://provider.example/#x",
     "https://provider.example/ x", "https://provider.example\\x",
 ]  # fmt: skip
-# The checks of these know more than a schema can say: private hosts, codes that say nothing about a grant,
-# parameters that Patchbay sends itself, some invisible characters.
+# Fields whose checks reject more than a schema can express: private hosts, codes that do not concern a grant,
+# parameters that Patchbay itself sends, some invisible characters.
 LOOSE = {
     *("authorizationUrl", "tokenUrl", "revocationUrl", "issuer", "apiUrl"),
     *("redirectUris", "expiredErrors", "clientSecret"),
@@ -49,7 +49,7 @@ def get(api: Api, key: str) -> Any:
 
 
 def valid_value(schema: dict[str, Any]) -> Any:
-    """A value for a field of a form: its default, or one that fits its pattern."""
+    """Return a value for a form field: its default, or one that matches its pattern."""
     if "default" in schema:
         return schema["default"]
     if schema.get("format") == "uri":
@@ -67,7 +67,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def filled(schema: dict[str, Any]) -> dict[str, Any]:
-    """The smallest body that a schema accepts."""
+    """Return the smallest body that a schema accepts."""
     required = [*schema["required"], *schema.get("else", {}).get("required", [])]
     body = {name: valid_value(schema["properties"][name]) for name in required}
     jsonschema_rs.validator_for(schema).validate(body)
@@ -132,7 +132,7 @@ def test_form_of_a_provider_makes_an_active_integration(api: Api, key: str) -> N
 
 
 def test_schemas_agree_with_the_checks(api: Api, subtests: pytest.Subtests) -> None:
-    """What a schema rejects is rejected, and what it accepts is accepted, but for what it cannot say."""
+    """The checks accept what a schema accepts and reject the rest, except for rules it cannot express."""
     for key in KEYS:
         with subtests.test(key):
             check_agreement(get(api, key), providers.load(key))
@@ -192,7 +192,7 @@ def test_config_without_a_required_field_is_pending_and_says_what_is_missing(api
                 "PENDING_SETUP",
                 f"missing_config: {name}",
             )
-            # A new destination takes the secret again.
+            # A new destination requires the secret again.
             rest = {other: complete[other] for other in {name, "clientSecret"} & complete.keys()}
             put = api(f"PUT {PATH}/{created['id']}", json={"config": rest}).json()
             assert (put["status"], put["statusReason"]) == ("ACTIVE", None)
@@ -263,7 +263,7 @@ def test_oauth_settings_are_those_in_effect(api: Api) -> None:
     assert "accounts.zoho.eu" in get(api, "zoho")["hosts"]
     mailchimp = get(api, "mailchimp")["oauth"]
     assert (mailchimp["revocationUrl"], mailchimp["refresh"]) == (None, "never_expires")
-    # An integration may repeat all of them.
+    # The config of an integration may repeat all of these values.
     for key in providers.names():
         oauth = get(api, key)["oauth"]
         if oauth is not None:

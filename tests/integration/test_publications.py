@@ -1,5 +1,5 @@
-"""The platform's reviews of publications as routes: only its own workspace may call them, a decision is about
-the version that was reviewed, and every decision is in the audit log of the workspace that made it.
+"""Routes for reviewing publications: only the platform's workspace may call them, a decision applies to the
+version that was reviewed, and every decision is in the audit log of the workspace that made it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SCOPE = "publications:review"
 
 
 def reviewer() -> str:
-    """A token of the platform's workspace that may review, and nothing else."""
+    """Return a token of the platform's workspace that grants only reviews."""
     return jwt_for("platform", scope=SCOPE)
 
 
@@ -109,7 +109,7 @@ def test_list_has_waiting_publications_first_each_one_once(api: Api) -> None:
     sources = [created(api, isPublic=True, name=f"Offer {number}") for number in range(5)]
     for source in sources[:3]:
         decided(api, source)
-    updated(api, sources[1], description="new")  # waits again
+    updated(api, sources[1], description="new")  # waits for another review
     updated(api, sources[2], description="newer")
     decided(api, sources[2], "REJECT")  # the approved version stays listed
     ids = [source["id"] for source in sources]
@@ -156,14 +156,14 @@ def test_reviewer_never_sees_secrets_or_metadata(api: Api) -> None:
 
 
 def test_private_integration_is_no_publication(api: Api, backend: Backend) -> None:
-    """The platform sees of another workspace what it offers to others, and nothing else."""
+    """The platform sees only what another workspace offers to others."""
     source = created(api)
     before = snapshot(backend)
     for decision in ("APPROVE", "REJECT", "WITHDRAW"):
         assert_problem(decide(api, source, decision), 404, "not_found")
         assert_problem(
             api(f"GET {path_of(source, 'rival')}", token=reviewer()), 404, "not_found"
-        )  # not at another workspace either
+        )  # not under another workspace either
     assert_problem(api(f"GET {path_of(source)}", token=reviewer()), 404, "not_found")
     assert snapshot(backend) == before
     updated(api, source, isPublic=True)
@@ -171,7 +171,7 @@ def test_private_integration_is_no_publication(api: Api, backend: Backend) -> No
     installed(api, source)
     updated(api, source, isPublic=False, name="My plans", description="Private again")
     shown = api(f"GET {path_of(source)}", token=reviewer())
-    # Its copies still use its client, so it can be withdrawn. What has become of it is private.
+    # Its copies still use its client, so it can be withdrawn. Its new content is private.
     assert (shown.json()["submitted"], shown.json()["listed"], shown.json()["copyCount"]) == (None, None, 1)
     assert "rivate again" not in shown.text
     assert "My plans" not in shown.text
@@ -239,7 +239,7 @@ def test_publisher_cannot_prevent_withdrawal_by_changes(api: Api) -> None:
     copy = installed(api, source)
     for number in range(2):
         updated(api, source, metadata={"n": number})
-    # A change between the read and the write of the withdrawal.
+    # The integration changes between the read and the write of the withdrawal.
     with meanwhile("dynamodb.TransactWriteItems", lambda: updated(api, source, metadata={"n": "last"})):
         withdrawn = decided(api, source, "WITHDRAW", version=1, reviewReason="It steals.")
     assert (withdrawn["withdrawn"], withdrawn["reviewStatus"], withdrawn["listed"]) == (
@@ -257,7 +257,7 @@ def test_publisher_cannot_prevent_withdrawal_by_changes(api: Api) -> None:
     assert_problem(install(api, source), 404)
     answer = api(f"POST {PATH}/{copy['id']}/oauth/initiate", json={}, token=jwt_for("globex"))
     assert answer.status in (409, 422)
-    # A later version that is approved serves copies again.
+    # Approving a later version lets copies work again.
     updated(api, source, description="Honest now")
     assert get(api, source)["withdrawn"]
     assert not decided(api, source)["withdrawn"]
@@ -267,7 +267,7 @@ def test_publisher_cannot_prevent_withdrawal_by_changes(api: Api) -> None:
 def test_integration_that_can_no_longer_be_public_is_not_approved(api: Api) -> None:
     source = created(api, isPublic=True)
     api(f"PUT {PATH}/{source['id']}", json={"config": {"clientId": "other", "clientSecret": FRESH}})
-    # As a row of an earlier release could be: public, and without a client.
+    # Earlier releases could store such a row: public, but without a client.
     stored = store.get("acme", IntegrationId(source["id"]))
     assert stored is not None
     store.update(stored, replace(stored, config={}, secrets=None, secret_names=()), [])
@@ -303,7 +303,7 @@ def test_decision_is_in_the_platforms_audit_log_and_its_author_not_in_the_publis
     assert entry["fields"] == ["decision", "publisherName", "reviewReason", "version"]
     assert log(api, source)[1:] == [("publication.approved", "platform", "Fine.")]
     assert audit(api, OWNER) == []
-    # A refused one is in the log of the workspace that asked.
+    # A refused decision is in the audit log of the workspace that sent it.
     tenant = jwt_for("rival", scope=f"{SCOPE} audit:read", sub="mallory")
     assert_problem(decide(api, source, "WITHDRAW", token=tenant), 403, "forbidden", SCOPE)
     (refused,) = audit(api, tenant)
@@ -339,7 +339,7 @@ def test_platform_withdraws_its_own_publication(api: Api) -> None:
 
 
 def portal(api: Api, token: str, **body: Any) -> str:
-    """The token of a portal session."""
+    """Create a portal session and return its token."""
     link = api("POST /api/portal/sessions", json=body, token=token)
     assert link.status == 201, link.text
     code = link.json()["link"].partition("#code=")[2]
@@ -350,7 +350,7 @@ def test_only_the_platforms_workspace_reviews(api: Api, backend: Backend, subtes
     source = created(api, isPublic=True)
     key_body = {"name": "k", "scopes": ["integrations:read"], "rateLimitPerHour": 99, "rateLimitPerDay": 99}
     key = api("POST /api/integrations/api-keys", json=key_body).json()
-    # A key whose row has the scope all the same.
+    # The API never grants a key this scope, so write it to the row.
     row_key = {"id": key["id"]}
     dynamo.update(settings().api_keys_table, row_key, "SET sc = :sc", sc=f"integrations:read {SCOPE}")
     callers = {
@@ -386,7 +386,7 @@ def test_no_tenant_can_grant_the_scope(api: Api) -> None:
         assert_problem(api("POST /api/integrations/api-keys", json=key, token=token), 403, None, SCOPE)
         session = {"capabilities": [SCOPE]}
         assert_problem(api("POST /api/portal/sessions", json=session, token=token), 403, "forbidden", SCOPE)
-    # The platform's own scopes with the same first word stay its own.
+    # Keys can have other scopes that begin with `publications:`, as the platform defines them.
     key = {"name": "k", "scopes": ["publications:read"]}
     assert api("POST /api/integrations/api-keys", json=key).status == 201
     typo = {"name": "k", "scopes": ["publication:review"]}

@@ -42,7 +42,7 @@ def ids(answer: Answer) -> list[str]:
 
 
 def codes(answer: Answer) -> list[str | None]:
-    """The error code of each item, None for a published event."""
+    """Return the error code of each item, or None for a published event."""
     return [item["error"]["code"] if "error" in item else None for item in items(answer)]
 
 
@@ -52,7 +52,7 @@ def queued(backend: Backend) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def steady(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ceilings whose minute does not end."""
+    """Stop the clock of the ceilings, so their minute never ends."""
     now = clock.now_ms()
     monkeypatch.setattr(ceilings, "_process", ceilings.Ceilings(lambda: now))
 
@@ -74,7 +74,7 @@ def test_batch_is_queued_ten_in_a_call_and_answered_in_order(api: Api, backend: 
 
 
 def test_call_to_sqs_has_at_most_1_mib(api: Api, backend: Backend) -> None:
-    """JSON within JSON escapes quotes, so 1 MB of quotes in a request is more in the messages."""
+    """JSON within JSON escapes quotes, so 1 MB of quotes in a request becomes more in the messages."""
     events = [{**EVENT, "data": {**POST, "x": '"' * 120 * KB}} for _ in range(4)]
     with watched("sqs.SendMessageBatch") as calls:
         assert len(ids(api(BATCH, json={"events": events}))) == 4
@@ -118,7 +118,7 @@ def test_invalid_event_gets_the_error_that_it_gets_alone(api: Api, backend: Back
     assert {event["id"] for event in queued(backend)} == {first["id"], last["id"]}
 
 
-# Malformed JSON in place of the 1 of `n`.
+# Malformed JSON that replaces the value of `n`.
 MALFORMED = [
     '"\\ud800"',
     '{"\\udfff": 1}',
@@ -159,7 +159,7 @@ def test_item_can_be_as_deep_as_an_event_alone(api: Api) -> None:
         '{"events": {"a": 1e400}}',
         '{"events": [1e400]',
         "[" * 100_000,
-        '{"events":' + "[" * 2_000 + '"' + '\\"' * 200_000,  # takes minutes if it is read in quadratic time
+        '{"events":' + "[" * 2_000 + '"' + '\\"' * 200_000,  # takes minutes with a quadratic parser
     ],
     ids=lambda body: body[:20],
 )
@@ -226,7 +226,7 @@ def test_publish_batch_in_process(backend: Backend) -> None:
 
 
 def test_repeat_returns_the_same_ids_and_queues_again(api: Api, backend: Backend) -> None:
-    """The first sends may have been lost."""
+    """The messages of the first request may have been lost."""
     body = {"events": [*numbered(3), {**EVENT, "type": "NOPE"}]}
     first = api(BATCH, json=body, headers=key("1"))
     sent = {event["id"]: event for event in queued(backend)}

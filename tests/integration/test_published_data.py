@@ -31,7 +31,7 @@ from tests.problems import assert_problem
 from tests.receivers import receiver
 
 PRIVATE = "private text of a user"
-# Invalid data, and the paths of the errors.
+# Invalid data, and the paths of its errors.
 INVALID: list[tuple[dict[str, Any], list[str]]] = [
     ({}, ["data.postId", "data.network"]),
     ({"postId": "p"}, ["data.network"]),
@@ -53,12 +53,12 @@ def test_publish_rejects_invalid_data_with_its_path(
     answer = api("POST /api/events", json={"type": "POST_PUBLISHED", "data": data}, headers=key)
     problem = assert_problem(answer, 422, paths=paths)
     assert problem["detail"].startswith(paths[0])
-    # Nothing is queued or counted, and private data is not repeated.
+    # Nothing is queued or counted, and private data is in neither the response nor the logs.
     assert backend.messages("EventsQueue") == []
     assert backend.rows("IdempotencyTable") == []
     assert not [row for row in backend.rows("RateLimitsTable") if row["id"].startswith("events#")]
     assert PRIVATE not in answer.text + logs.getvalue()
-    # The same key with valid data is a first request.
+    # Valid data with the same idempotency key counts as a first request.
     valid = {"type": "POST_PUBLISHED", "data": POST}
     assert api("POST /api/events", json=valid, headers=key).status == 202
 
@@ -168,7 +168,7 @@ WRITTEN = f'{{"postId":"post_1","network":"instagram","price":1.10,"n":{NUMBERS}
 
 @pytest.mark.usefixtures("any_filter_path")
 def test_numbers_reach_the_receiver_as_they_were_written(pipeline: Pipeline) -> None:
-    """Over HTTP, in a batch and over the bus, at each attempt, and in the API's responses."""
+    """This holds over HTTP, in a batch and over the bus, at each attempt, and in the API's responses."""
     equals = {"path": "price", "op": "equals", "value": 1.1}
     with receiver((500, 200)) as r:
         webhook = pipeline.webhook(r.url, filters=[equals])
@@ -243,7 +243,7 @@ def test_new_catalogue_file_adds_an_event_type(
     folder = tmp_path / "catalogue"
     shutil.copytree(catalogue.FOLDER, folder)
     (folder / "events/publishable/STORY_VIEWED.json").write_text(json.dumps(CUSTOM))
-    # As if the process had started with this folder.
+    # Simulate a process that started with this folder.
     monkeypatch.setattr(catalogue, "FOLDER", str(folder))
     for name in ("PUBLISHABLE", "TRIGGERS", "ALL"):
         monkeypatch.setattr(catalogue, name, getattr(catalogue, name) | {"STORY_VIEWED"})

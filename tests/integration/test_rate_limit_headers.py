@@ -1,4 +1,4 @@
-"""Rate-limit headers: on every answer to an API key, whatever it asks, and for the limits of integrations."""
+"""Rate-limit headers: on every response to an API key, whatever the request, and for integration limits."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FIELDS = {
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
 }
-# One set of parameters, because new tables take seconds.
+# All tests share one set of parameters, because creating tables takes seconds.
 CEILINGS = pytest.mark.parameters(MaxConnections=1, MaxRequestsPerMinute=3)
 LARGE = b"x" * (1024 * 1024 + 1)
-# What a key can ask wrong: request line, options, status, code.
+# Requests with errors that a key can send: request line, options, status, code.
 WRONG: list[tuple[str, dict[str, Any], int, str]] = [
     (f"POST {WEBHOOKS}", {"body": b"{"}, 400, "malformed_json"),
     (f"POST {WEBHOOKS}", {"change": {"body": "é", "isBase64Encoded": True}}, 400, "malformed_json"),
@@ -82,7 +82,7 @@ def test_key_without_requests_left_gets_429(api: Api, line: str) -> None:
 def test_unknown_route_ignores_all_other_credentials(
     api: Api, backend: Backend, subtests: pytest.Subtests
 ) -> None:
-    """The answer is that without credentials, and only what looks like a key costs a read."""
+    """The response is the same as without credentials, and only a well-formed key costs a read."""
     key = create_key(api)
     revoked = api(f"POST {KEYS}", json={"name": "gone", "scopes": SCOPES}).json()
     assert api(f"DELETE {KEYS}/{revoked['id']}").status == 200
@@ -120,7 +120,7 @@ def test_unknown_route_ignores_all_other_credentials(
 
 
 def items(answer: Answer, field: str) -> dict[str, dict[str, int]]:
-    """The items of a structured field, such as {"hour": {"r": 949, "t": 1800}}."""
+    """Return the items of a structured field, such as {"hour": {"r": 949, "t": 1800}}."""
     found = re.findall(r'"([\w-]+)"((?:;\w=\d+)+)', answer.headers.get(field, ""))
     return {
         name: {pair[0]: int(pair[2:]) for pair in parameters[1:].split(";")} for name, parameters in found

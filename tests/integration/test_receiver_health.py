@@ -29,7 +29,7 @@ def health_of(pipeline: Pipeline, webhook: Any) -> Health:
 
 
 def listed(pipeline: Pipeline, webhook: Any, status: str) -> list[str]:
-    """The events of a webhook's deliveries with this status, as the API lists them, newest first."""
+    """Return the events of a webhook's deliveries with this status, as the API lists them, newest first."""
     answer = pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}/deliveries?status={status}&limit=100").json()
     return [item["eventId"] for item in answer["items"]]
 
@@ -42,7 +42,7 @@ def statuses(pipeline: Pipeline) -> dict[str, int]:
 
 
 def with_open_breaker(pipeline: Pipeline, url: str, **more: Any) -> Any:
-    """A webhook whose breaker was just opened."""
+    """Create a webhook and open its breaker."""
     webhook = pipeline.webhook(url, retryConfig=NO_RETRIES, **more)
     probe_at = pipeline.clock.now + settings().probe_seconds * 1000
     health_store.open_breaker(webhook_key("acme", webhook["id"]), pipeline.clock.now, probe_at)
@@ -50,7 +50,7 @@ def with_open_breaker(pipeline: Pipeline, url: str, **more: Any) -> Any:
 
 
 def after_timeouts(pipeline: Pipeline, url: str, **more: Any) -> Any:
-    """A webhook whose breaker was opened by three timeouts. The three deliveries have failed."""
+    """Create a webhook and open its breaker with three timeouts. The three deliveries have failed."""
     webhook = pipeline.webhook(url, retryConfig=NO_RETRIES, **more)
     for _ in range(3):
         pipeline.publish()
@@ -153,7 +153,7 @@ def test_one_of_two_workers_claims_the_probe(pipeline: Pipeline) -> None:
         pipeline.deliveries.poll()
         key, known = webhook_key("acme", webhook["id"]), health_of(pipeline, webhook)
         until = pipeline.clock.now + 45_000
-        # After this worker has a permit, and before it claims the probe.
+        # Another worker claims the probe after this one gets a permit and before it claims the probe.
         with meanwhile(
             "dynamodb.UpdateItem", lambda: health_store.claim_probe(key, known.probe_at, until), at=2
         ):
@@ -296,7 +296,7 @@ def test_recovery_provides_the_probe_of_an_open_breaker(pipeline: Pipeline) -> N
         since = iso(from_ms(pipeline.clock.now))
         webhook = after_timeouts(pipeline, r.url)
         pipeline.clock.move(61)
-        # No delivery is held and no event is published: only the recovery has deliveries for a probe.
+        # No delivery is held and no event is published, so only the recovery can provide a probe.
         answer = pipeline.api(f"POST {WEBHOOKS}/{webhook['id']}/recover", json={"since": since})
         assert answer.json() == {"queued": 3}
         pipeline.run(days=1)
@@ -355,7 +355,7 @@ def test_held_deliveries_stay_held_until_the_backlog_has_ended(pipeline: Pipelin
         held = [pipeline.publish() for _ in range(6)]
         pipeline.deliveries.poll()
         assert statuses(pipeline) == {"RETRYING": 8, "HELD": 6}
-        # Two end. If the held deliveries were released now, they would be held again every minute.
+        # Two deliveries end. If the held ones were released now, they would be held again every minute.
         for row in [row for row in pipeline.rows if row["eventId"] in events[:2]]:
             waiting = StoredDelivery.from_row(row)
             ended = states.abandoned(waiting, Status.CANCELLED, "webhook_inactive", pipeline.clock.now)
@@ -377,7 +377,7 @@ def test_rate_limit_gives_each_delivery_a_slot(pipeline: Pipeline) -> None:
             pipeline.publish()
         start = pipeline.clock.now
         pipeline.deliveries.poll()
-        assert len(r.requests) == 2  # now, and after a second that the worker itself waits
+        assert len(r.requests) == 2  # one now, and one after the worker itself waits a second
         slots = sorted(row["slotAt"] - start for row in pipeline.rows if "slotAt" in row)
         assert slots == [second * 1000 for second in range(2, 10)]
         assert pipeline.deliveries.waits == list(range(2, 10))
@@ -385,7 +385,7 @@ def test_rate_limit_gives_each_delivery_a_slot(pipeline: Pipeline) -> None:
         assert len(listed(pipeline, webhook, "PENDING")) == 8
         pipeline.run()
         assert len(r.requests) == len(set(r.ids)) == 10
-        # Each delivery has reserved one slot.
+        # Each delivery reserved one slot.
         assert health_of(pipeline, webhook).next_slot == (start + 10_000) * 1000
     assert statuses(pipeline) == {"DELIVERED": 10}
 
@@ -417,7 +417,7 @@ def test_deliveries_beyond_the_horizon_are_held_and_released_in_order(pipeline: 
     with receiver() as r:
         webhook = pipeline.webhook(r.url, rateLimitPerSecond=1)
         key = webhook_key("acme", webhook["id"])
-        # As if other deliveries had reserved the slots of 15 minutes.
+        # Other deliveries have reserved the slots of the next 15 minutes.
         now = pipeline.clock.now
         health_store.reserve_slots(key, 899, 1, now=now, health=Health())
         held = [pipeline.publish() for _ in range(5)]
@@ -425,7 +425,7 @@ def test_deliveries_beyond_the_horizon_are_held_and_released_in_order(pipeline: 
         assert listed(pipeline, webhook, "HELD") == held[::-1]
         assert {row["reason"] for row in pipeline.rows} == {"held:rate_limit"}
         pipeline.clock.move(300)
-        assert pipeline.sweep() == 0  # the slots of 10 minutes are still reserved
+        assert pipeline.sweep() == 0  # the slots of the next 10 minutes are still reserved
         pipeline.clock.move(500)
         assert pipeline.sweep() == 5
         pipeline.run()

@@ -1,4 +1,4 @@
-"""What a webhook shows of its receiver: breaker, lane, and what waits."""
+"""The receiver state that a webhook shows: breaker, lane, and waiting deliveries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ URL = "https://example.com/"
 
 
 def shown(pipeline: Pipeline, webhook: Any) -> Any:
-    """The state of the receiver; the list shows the same on request."""
+    """Return the state of the receiver. The list must show the same if a request includes it."""
     detail = pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}").json()
     for parts in ("receiver", "stats,receiver"):
         items = pipeline.api(f"GET {WEBHOOKS}?include={parts}").json()["items"]

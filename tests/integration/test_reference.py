@@ -1,4 +1,4 @@
-"""The API's description and its reference pages, as browsers and programs get them."""
+"""The OpenAPI document and the reference pages, as browsers and programs get them."""
 
 from __future__ import annotations
 

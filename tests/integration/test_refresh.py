@@ -1,7 +1,7 @@
-"""Refreshing: one request at a time, and no token is lost, whatever the provider, AWS or the process does.
+"""Token refresh: one request at a time, and no token is lost, whatever the provider, AWS or the process does.
 
-The provider is a real server on loopback that is strict: a refresh token works once, and a second use of it
-ends the grant.
+The provider is a real, strict server on loopback: a refresh token works once, and using it a second time ends
+the grant.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Provider:
             return step(self, form) if step else self.refresh(form)
 
     def refresh(self, form: dict[str, str]) -> Reply:
-        """The answer of a strict server by RFC 6749 and RFC 9700."""
+        """Answer a refresh as a strict server does, following RFC 6749 and RFC 9700."""
         if self.ended or form["refresh_token"] != self.live_token:
             self.ended = True
             return error_reply("invalid_grant")
@@ -98,7 +98,7 @@ def answering(reply: Reply) -> Callable[[Provider, dict[str, str]], Reply]:
 
 
 def rotate_and_hang_up(provider: Provider, form: dict[str, str]) -> Reply:
-    """The token is rotated, and the response is lost."""
+    """Rotate the token, but lose the response."""
     provider.refresh(form)
     return Reply(hang_up=True)
 
@@ -167,7 +167,7 @@ class ConnectedIntegration:
         return row
 
     def events(self) -> list[dict[str, Any]]:
-        """The events since the last call. SQS redelivers a message after a while."""
+        """Return the events since the last call, without messages that SQS delivers again."""
         messages = {m["messageId"]: json.loads(m["body"]) for m in self.backend.messages("EventsQueue")}
         new = [event for id, event in messages.items() if id not in self.seen_messages]
         self.seen_messages |= messages.keys()
@@ -377,7 +377,7 @@ def form(text: str, status: int = 200) -> Reply:
 
 
 def as_form(provider: Provider, form_: dict[str, str]) -> Reply:
-    """The rotated tokens as a form, with the content type text/plain."""
+    """Return the rotated tokens as a form with the content type text/plain."""
     token = json.loads(provider.refresh(form_).body)
     return Reply(200, {"content-type": "text/plain"}, urlencode(token).encode())
 
@@ -642,7 +642,7 @@ def test_waits_grow_while_the_provider_is_down(connected: ConnectedIntegration) 
 
 
 def test_refresh_is_repeated_once_if_the_response_is_lost(connected: ConnectedIntegration) -> None:
-    """Some providers accept a refresh token twice for a moment."""
+    """Some providers accept the same refresh token again for a short time."""
     connected.clock.move(HOUR)
     connected.provider.script = [answering(Reply(hang_up=True)), None]
     assert connected.access_token() == "access-token-2"
@@ -689,7 +689,7 @@ def test_static_refresh_token_is_never_in_doubt(connected: ConnectedIntegration)
 def test_next_process_repeats_the_refresh_of_one_that_died_with_the_response(
     connected: ConnectedIntegration, grace: bool
 ) -> None:
-    """It dies before the write. If the provider refuses the refresh token, the response is lost."""
+    """The process dies before the write. If the provider refuses the refresh token, the response is lost."""
     connected.clock.move(HOUR)
     with killed("dynamodb.PutItem"):
         connected.token()
@@ -711,7 +711,7 @@ def test_next_process_repeats_the_refresh_of_one_that_died_with_the_response(
 
 def test_process_that_dies_before_its_request_loses_nothing(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
-    with killed("dynamodb.UpdateItem", after=True):  # the lease
+    with killed("dynamodb.UpdateItem", after=True):  # after it takes the lease
         connected.token()
     assert connected.provider.refreshes == []
     connected.clock.move(LEASE + 1)
@@ -731,7 +731,7 @@ def test_process_that_dies_after_the_write_has_completed_the_refresh(connected: 
 
 def test_tokens_are_stored_although_dynamodb_throttles(connected: ConnectedIntegration) -> None:
     connected.clock.move(HOUR)
-    with failing("dynamodb.PutItem", error=THROTTLED, times=2):  # the client stops retrying, twice
+    with failing("dynamodb.PutItem", error=THROTTLED, times=2):  # the client runs out of retries twice
         assert connected.access_token() == "access-token-2"
     assert connected.access_token() == "access-token-2"
     assert connected.provider.refreshes == ["refresh-token-1"]
@@ -866,7 +866,7 @@ def _bump(client: Any, table: str, row: dict[str, Any]) -> None:
 def test_tokens_are_stored_although_the_lease_has_run_out(
     connected: ConnectedIntegration,
 ) -> None:
-    """Another process has the lease by now."""
+    """Another process now holds the lease."""
     connected.clock.move(HOUR)
     with meanwhile("dynamodb.PutItem", lambda: _lease(connected, seconds=10)):
         assert connected.access_token() == "access-token-2"
@@ -888,7 +888,7 @@ def test_maintenance_refreshes_only_what_is_due(connected: ConnectedIntegration)
 
 
 def test_refreshes_are_counted(connected: ConnectedIntegration, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the schedule, and of a request for a token."""
+    """This applies to scheduled refreshes and to those for a token request."""
     connected.clock.move(HOUR)
     handler({}, SimpleNamespace(get_remaining_time_in_millis=lambda: 90_000))
     assert '"RefreshesSucceeded":1}' in capsys.readouterr().out
@@ -925,7 +925,7 @@ def test_expiry_of_a_token_that_cannot_be_refreshed_is_announced(connected: Conn
     connected.create_integration(refresh="reauthorize_only")
     connected.connect()
     connected.clock.move(HOUR - 1)
-    assert connected.run_maintenance()["connections"] <= 1  # the first integration's
+    assert connected.run_maintenance()["connections"] <= 1  # that of the first integration
     assert connected.access_token() == "access-token-2"
     assert_problem(connected.refresh(), 409, "connection_expired")
     assert connected.get()["status"] == "ACTIVE"
@@ -956,7 +956,7 @@ def test_token_that_never_expires_is_never_due(connected: ConnectedIntegration) 
 def test_next_run_completes_one_that_died_anywhere(
     connected: ConnectedIntegration, subtests: pytest.Subtests
 ) -> None:
-    """The provider ends the grant. Whichever AWS call is the run's last, the result is one event."""
+    """The provider ends the grant. Whichever AWS call the run dies at, the result is one event."""
     handler = importlib.import_module("workers.refresh_connections").handler
     assert callable(handler)
     for operation, after in (
@@ -972,7 +972,7 @@ def test_next_run_completes_one_that_died_anywhere(
                 connected.events()
                 connected.clock.move(HOUR)
                 connected.provider.ended = True
-                # A run that makes fewer calls of the operation completes.
+                # A run that calls the operation fewer times completes.
                 with contextlib.suppress(AssertionError), killed(operation, number, after=after):
                     connected.run_maintenance()
                 for _ in range(3):

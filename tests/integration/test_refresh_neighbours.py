@@ -45,7 +45,7 @@ DELAY = 0.6
 
 
 class SlowScript:
-    """Answers codes at once, refreshes and revocations late. `max_concurrent` is how many waited at once."""
+    """Answers codes immediately; delays refreshes and revocations. `max_concurrent` is their peak number."""
 
     def __init__(self) -> None:
         self.delay = DELAY
@@ -96,7 +96,7 @@ def crm() -> Iterator[Provider]:
 
 
 def copy_connection(workspace: str, id: str, names: list[str], *, shard: int | None = None) -> None:
-    """Store connections like `default`, with its tokens, each encrypted for its own id."""
+    """Store copies of the connection `default` and its tokens, encrypted for the ID of each copy."""
     from patchbay.integrations.client import client_for
     from patchbay.oauth.tokens import decrypt_tokens, with_tokens
 
@@ -119,7 +119,7 @@ def row(backend: Backend, name: str) -> dict[str, Any]:
 
 
 def run_maintenance(seconds: float = 30) -> RunSummary:
-    """A run that starts jobs for that many seconds."""
+    """Run maintenance, which starts jobs for that many seconds."""
     end = time.monotonic() + 30 + seconds
     return run_due(lambda: round((end - time.monotonic()) * 1000))
 
@@ -141,8 +141,8 @@ def test_slow_refreshes_do_not_delay_due_jobs_of_another_workspace(
     crm: Provider,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The slow workspace's are due for longer, and in each shard of the index. The run completes all jobs of
-    the healthy workspace, but not all of the slow one's.
+    """The slow workspace's jobs have been due for longer, and are in each shard of the index. The run
+    completes all jobs of the healthy workspace, but not all of the slow one.
     """
     monkeypatch.setattr(maintenance, "_SLOW_BUDGET_SECONDS", 1.0)
     attack = create_integration(api, slow_provider, token=SLOW_OWNER)
@@ -168,7 +168,7 @@ def test_slow_refreshes_do_not_delay_due_jobs_of_another_workspace(
     assert remaining == {"default", "refreshed", "expired"}
     assert "dueAt" not in row(backend, "expired")
     assert len(backend.messages("EventsQueue")) == 1
-    # Two at a time, until the workspace has used up its budget.
+    # The run makes two calls at a time until the workspace has used up its budget.
     assert slow_script.max_concurrent == 2
     assert len(slow_provider.token_requests) - 1 <= 6
     assert connection_count(api, id) == 3
@@ -300,7 +300,7 @@ def test_connections_older_than_the_ceiling_count_once_they_are_connected_again(
 
 @pytest.fixture
 def attack(api: Api, clock: Clock, slow_provider: Provider) -> str:
-    """An integration with 12 connections, whose workspace was just marked as slow."""
+    """Create an integration with 12 more connections, in a workspace that was just marked as slow."""
     id = create_integration(api, slow_provider, token=SLOW_OWNER)
     connect(api, id, token=SLOW_OWNER)
     copy_connection("slow", id, [f"c{n}" for n in range(12)])

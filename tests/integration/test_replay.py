@@ -1,4 +1,4 @@
-"""Replays: tasks that send deliveries of a time range again, and events that a webhook did not get."""
+"""Replays: tasks that send deliveries of a time range again, and events that a webhook missed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def progress(pipeline: Pipeline, task: Any) -> tuple[str, int, int | None]:
 
 
 def run(pipeline: Pipeline) -> None:
-    """One run of the sweeper, and the attempts that follow at once."""
+    """Run the sweeper once, and make the attempts that follow immediately."""
     pipeline.clock.move(61)
     pipeline.sweep()
     while pipeline.poll():
@@ -138,7 +138,7 @@ def test_replay_of_delivered_deliveries_keeps_their_ids_and_attempts(pipeline: P
 
 
 def test_missing_events_are_matched_and_sent(pipeline: Pipeline) -> None:
-    """Published while the webhook was inactive, disabled, or did not exist yet."""
+    """The events were published while the webhook was inactive, disabled, or did not exist yet."""
     with receiver() as r:
         since = now(pipeline)
         before = deliver(pipeline, data={"network": "x"})
@@ -148,7 +148,7 @@ def test_missing_events_are_matched_and_sent(pipeline: Pipeline) -> None:
         pipeline.set_status(webhook, "INACTIVE")
         meanwhile_ = deliver(pipeline, data={"network": "x"})
         deliver(pipeline, data={"network": "linkedin"})
-        pipeline.clock.move(1)  # the bus has whole seconds
+        pipeline.clock.move(1)  # times on the bus are in whole seconds
         rejected = {**DETAIL, "data": {**POST, "network": "x"}, "extra": "no event has this"}
         pipeline.events.send(envelope(pipeline.clock, rejected))
         pipeline.events.run()
@@ -170,7 +170,7 @@ def test_missing_events_are_matched_and_sent(pipeline: Pipeline) -> None:
         ]
         stats = pipeline.api(f"GET {WEBHOOKS}/{webhook['id']}").json()["stats"]
         assert stats["delivered"] == 3
-        # Nothing is missing anymore.
+        # No event is missing anymore.
         assert count(pipeline, webhook, since, missing=True)["total"] == 0
 
 
@@ -273,7 +273,7 @@ def test_replay_is_paced_and_ordered_by_age(pipeline: Pipeline, missing: bool) -
 
 
 def test_slow_reads_do_not_stop_a_replay(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each slice gets past one delivery, even if reading that takes all of its time."""
+    """Each slice processes at least one delivery, even if reading it takes all of the slice's time."""
     monkeypatch.setattr(replay, "_SLICE_SECONDS", -1)
     with receiver([404, 404, 200]) as r:
         webhook = pipeline.webhook(r.url)
@@ -288,7 +288,7 @@ def test_slow_reads_do_not_stop_a_replay(pipeline: Pipeline, monkeypatch: pytest
 def test_time_of_a_slice_begins_after_its_first_read(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Events are read a hundred at a time. All of them count, however long that read takes."""
+    """Events are read a hundred at a time. A slice processes all of them, however long that read takes."""
     read = events_service.oldest_first
 
     def slow(*arguments: str) -> Iterator[Any]:
@@ -332,7 +332,7 @@ def test_replay_waits_while_the_webhook_is_paused(pipeline: Pipeline) -> None:
         pipeline.clock.move(10 * 60)
         pipeline.sweep()
         (row,) = (row for row in pipeline.backend.rows("TasksTable") if "dueAt" in row)
-        assert row["dueAt"] == pipeline.clock.now + 5 * 60_000  # a sweep a minute reads nothing for it
+        assert row["dueAt"] == pipeline.clock.now + 5 * 60_000  # so earlier sweeps read nothing for it
         assert progress(pipeline, task) == ("RUNNING", 0, 1)
         pipeline.set_status(webhook, "ACTIVE")
         pipeline.run(days=1)
@@ -384,7 +384,7 @@ def test_workspaces_take_turns(pipeline: Pipeline, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("call", [8, 11, 12, 15, 16])
 def test_replay_of_missing_events_is_exact_despite_crash(pipeline: Pipeline, call: int) -> None:
-    """A crash before any AWS call of a slice: each delivery is sent once, and counted once."""
+    """If a slice crashes before any of its AWS calls, each delivery is still sent once and counted once."""
     with receiver([404, 200]) as r:
         since = now(pipeline)
         missed = deliver(pipeline, 2)
@@ -394,7 +394,7 @@ def test_replay_of_missing_events_is_exact_despite_crash(pipeline: Pipeline, cal
         with dying(call) as process:
             replay.advance("acme", task["id"])
         assert process.died
-        while pipeline.poll():  # so a delivered one could be taken up again
+        while pipeline.poll():  # so the replay could pick up a delivered one again
             pass
         pipeline.run(days=1)
         assert progress(pipeline, task) == ("SUCCEEDED", 4, 4)
@@ -428,7 +428,7 @@ def test_two_slices_at_once_send_each_delivery_once(pipeline: Pipeline) -> None:
         task = start(pipeline, webhook, since)
 
         def other_slice() -> None:
-            pipeline.clock.move(61)  # the claim of the first one has ended
+            pipeline.clock.move(61)  # the claim of the first slice has ended
             replay.advance("acme", task["id"])
 
         with meanwhile("dynamodb.PutItem", other_slice, at=2):
@@ -439,7 +439,7 @@ def test_two_slices_at_once_send_each_delivery_once(pipeline: Pipeline) -> None:
 
 
 def test_delivery_that_is_delivered_during_a_slice_counts_once(pipeline: Pipeline) -> None:
-    """The index still lists it as FAILED, and the table already as DELIVERED."""
+    """The index still lists it as FAILED when the table already has it as DELIVERED."""
     with receiver([404, 200]) as r:
         webhook = pipeline.webhook(r.url)
         since = now(pipeline)
@@ -460,7 +460,7 @@ def test_delivery_that_is_delivered_during_a_slice_counts_once(pipeline: Pipelin
 
 
 def test_late_slice_changes_nothing(pipeline: Pipeline) -> None:
-    """It ends after the next one has recorded that it got further."""
+    """It ends after the next slice has recorded more progress."""
     webhook = pipeline.webhook("http://127.0.0.1:1024/")
     id = start(pipeline, webhook, now(pipeline))["id"]
     late = tasks.claim("acme", id)
@@ -586,7 +586,7 @@ def test_count_of_a_replay_stops(pipeline: Pipeline, monkeypatch: pytest.MonkeyP
         assert start(pipeline, webhook, since)["total"] is None
 
 
-# ── a delivered delivery, by hand ────────────────────────────────────────────────────────────────────
+# ── manual retries of a delivered delivery ───────────────────────────────────────────────────────────
 
 
 def test_delivered_delivery_is_sent_again_on_purpose(pipeline: Pipeline) -> None:

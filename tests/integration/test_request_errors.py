@@ -1,4 +1,4 @@
-"""Errors in requests: no body and no query gets a message in the words of Pydantic."""
+"""Request errors: no message about a body or a query uses Pydantic's wording."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VALUES: list[Any] = [
     *([], [None], [""], ["x"] * 200, [{}], [[1]], {}, {"": None}, {"x": "y"}, {"x": None}, {"x": [1]}),
     {f"a{number}": "x" for number in range(200)},
 ]
-# Pydantic's own messages, but not the wrapper of ours.
+# Pydantic's own messages, without those that only wrap ours.
 TEMPLATES = [
     re.compile(re.sub(r"\\{\w+\\}", ".*", re.escape(kind["message_template_python"])))
     for kind in _pydantic_core.list_all_errors()
@@ -32,7 +32,7 @@ TEMPLATES = [
 
 
 def models(backend: Backend) -> set[type[BaseModel]]:
-    """The models of all bodies and queries."""
+    """Return the models of all bodies and queries."""
     functions, found = backend.template.functions(), set()
     for route in gateway.read(backend.template).routes:
         handler = handler_of(functions[route.function])
@@ -43,13 +43,13 @@ def models(backend: Backend) -> set[type[BaseModel]]:
 
 
 def values_of(kind: Any, within: tuple[type, ...] = ()) -> Iterator[Any]:
-    """Wrong and valid values of a type. `within` are the models around it: none is repeated in itself."""
+    """Yield wrong and valid values of a type. `within` lists the enclosing models, which do not recur."""
     yield from VALUES
     yield from structures(kind, within)
 
 
 def structures(kind: Any, within: tuple[type, ...]) -> Iterator[Any]:
-    """Objects and lists whose contents are wrong."""
+    """Yield objects and lists whose contents are wrong."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         yield from structures(arguments[0], within)
@@ -68,7 +68,7 @@ def structures(kind: Any, within: tuple[type, ...]) -> Iterator[Any]:
 
 
 def bodies(model: type[BaseModel], within: tuple[type, ...]) -> Iterator[dict[str, Any]]:
-    """Bodies with one field of each value, the unions' tags, and an unknown field."""
+    """Yield bodies with the tags of unions and one field: an unknown one, or a known one with each value."""
     fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
     tags = {name: get_args(kind)[0] for name, kind in fields.items() if get_origin(kind) is Literal}
     yield {**tags, "unknown": 1}

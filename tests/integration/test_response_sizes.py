@@ -58,7 +58,7 @@ NUL, EMOJI, QUOTE = "\0", "🌷", '"'
 
 
 def size(answer: Answer) -> int:
-    """The bytes of the response as the runtime sends it (here one that escapes non-ASCII characters)."""
+    """Return the size in bytes of the response that a runtime sends if it escapes non-ASCII characters."""
     response = {
         "statusCode": answer.status,
         "headers": answer.headers,
@@ -87,8 +87,8 @@ class Filler:
             self.backend.client("dynamodb").batch_write_item(RequestItems={name: items[start : start + 25]})
 
     def copies(self, table: str, kind: type[Id], count: int, key: str = "sk", **changes: Any) -> list[str]:
-        """Have `count` rows like the only one of that kind in the table, all but that one with `changes`.
-        Returns their ids, newest first.
+        """Make `count` rows with `changes` from the only row of that kind in the table, which is one of them.
+        Returns their IDs, newest first.
         """
         (row,) = [row for row in self.backend.rows(table) if str(row.get(key)).startswith(f"{kind.prefix}_")]
         ids = [row[key], *(kind.new(now_ms() - number * 1000) for number in range(1, count))]
@@ -144,7 +144,7 @@ class Filler:
         return id
 
     def attempts(self, webhook_id: str, delivery_id: str, count: int, body: str) -> None:
-        """Failed attempts at a receiver that answers with as many headers as are stored."""
+        """Store failed attempts whose receiver responds with as many headers as are stored."""
         attempt = {
             "webhookKey": webhook_key("acme", webhook_id),
             "trigger": "MANUAL",
@@ -163,11 +163,11 @@ class Filler:
         )
 
 
-# The largest data of an event (256 KB as JSON), of characters that grow most when they are escaped again.
+# The largest event data (256 KB as JSON), made of characters that grow most when they are escaped again.
 LARGEST_DATA = {**POST, "text": QUOTE * (127 * KB)}
-# The JSON of filters has at most 8,192 characters, of any number of bytes.
+# The JSON of filters has at most 8,192 characters, each of any number of bytes.
 LARGEST_FILTERS = [{"path": "text", "op": "in", "value": [f"{at:02}{EMOJI * 250}" for at in range(30)]}]
-# 100 scopes of 256 characters, with their quotes. As one scope, because moto is slow with long lists.
+# 100 scopes of 256 characters with their quotes, as one scope because moto is slow with long lists.
 LARGEST_SCOPES = ["x" * 26_000]
 
 
@@ -214,7 +214,7 @@ def failed_deliveries(filler: Filler) -> FilledList:
 
 def events(filler: Filler) -> FilledList:
     filler.event({})
-    # The reason of a rejected event of the bus: twenty paths with messages.
+    # The reason why an event from the bus was rejected: twenty paths with messages.
     reason = "; ".join([f"{NUL * 200}: must be an object"] * 20)
     ids = filler.copies("EventsTable", EventId, 101, key="id", status="REJECTED", reason=reason)
     return "GET /api/events", ids
@@ -268,7 +268,7 @@ def marketplace(filler: Filler) -> FilledList:
 
 
 def publications(filler: Filler) -> FilledList:
-    """Publications that wait for a review, with a listed version."""
+    """Store publications that wait for a review and have a listed version."""
     ids = listings(filler)
     publisher = {
         "workspaceId": "x" * 64,
@@ -285,7 +285,7 @@ def publications(filler: Filler) -> FilledList:
 
 
 def publication(filler: Filler) -> Answer:
-    """A publication with all the decisions that are shown."""
+    """Get a publication with as many decisions as the API shows."""
     _, ids = publications(filler)
     entry = {
         "action": "publication.rejected",
@@ -308,7 +308,7 @@ def decision(filler: Filler) -> Answer:
 
 
 def connections(filler: Filler) -> FilledList:
-    """Connections from before scopes were limited, with 64 KB of them."""
+    """Store connections from before scopes were limited, with 64 KB of scopes."""
     integration = filler.integration()
     filler.made(f"POST {INTEGRATIONS}/{integration}/connections", {"credentials": {"apiKey": "x"}})
     (row,) = filler.backend.rows("ConnectionsTable")
@@ -496,7 +496,7 @@ def test_list_pages_fit_and_contain_every_item_once(
     found: list[str] = []
     cursor = ""
     while True:
-        # The catalogue is one page, and takes no parameters.
+        # The catalogue is one page and takes no parameters.
         paging = "" if fill is event_types else f"{'&' if '?' in line else '?'}limit=100{cursor}"
         token = jwt_for("platform") if fill is publications else OWNER
         page = api(line + paging, token=token)
@@ -515,7 +515,7 @@ def test_list_pages_fit_and_contain_every_item_once(
 
 
 def test_page_has_one_item_when_second_does_not_fit(api: Api, backend: Backend) -> None:
-    """The largest row of DynamoDB, of the characters that take the most bytes in a response."""
+    """The rows have the maximum size in DynamoDB, with characters that take the most bytes in a response."""
     filler = Filler(api, backend)
     filler.run()
     ids = filler.copies("AutomationsTable", RunId, 3, key="id", action=NUL * 390 * KB)
@@ -862,7 +862,7 @@ def test_list_is_truncated_to_fit(bytes_: int, count: int) -> None:
 
     handler.__annotations__["return"] = Listing[Large]
     answer = invoked(handler)
-    if count == 1:  # an item that is too large by itself, as no row is
+    if count == 1:  # an item that is too large by itself, which no row is
         assert json.loads(answer["body"])["code"] == "response_too_large"
         return
     page = json.loads(answer["body"])

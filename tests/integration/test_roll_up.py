@@ -155,7 +155,7 @@ def test_stats_include_hours_whose_roll_up_is_late(ledger: Ledger) -> None:
 
 
 def test_successes_that_an_earlier_release_counted_count_once(ledger: Ledger) -> None:
-    """Its fan-out marked no hours as active, and its workers did not mark what they counted."""
+    """Its fan-out marked no hours as active, and its workers did not mark the successes that they counted."""
     dynamo.delete(*stats_store.progress_table_key())
     for hour in (ledger.hour - 3, ledger.hour - 1):
         ledger.deliver(1, hour)
@@ -248,9 +248,9 @@ def test_delivery_that_ends_after_its_hour_was_rolled_up_counts_when_it_ends(pip
 
 
 def test_number_of_aws_calls_of_a_roll_up(ledger: Ledger) -> None:
-    """An hour without events: the progress, the active workspaces, the four shards of counters, and the
-    progress again. For a workspace with events: its webhooks, their counters, a query for each webhook, and a
-    write for each with deliveries. Then its counters again, their webhooks, and a write of the total.
+    """Calls for an hour without events: the progress, the active workspaces, the four shards of counters, and
+    the progress again. For a workspace with events: its webhooks, their counters, a query for each webhook,
+    and a write for each with deliveries. Then its counters again, their webhooks, and a write of the total.
     """
     calls = ledger.pipeline.backend.calls
     ledger.deliver(2, ledger.hour)

@@ -1,5 +1,5 @@
-"""Runs of actions: the platform gets each once, answers it or not, and the callback is sent once, whatever
-crashes in between.
+"""Action runs: the platform gets each run once and may or may not answer it, and the callback is sent once,
+whatever crashes in between.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Actions:
         return int(self._sweep({}, LAMBDA_CONTEXT)["seen"])
 
     def minutes(self, count: int) -> None:
-        """Let time pass, with running workers and a sweep every minute."""
+        """Advance the clock by `count` minutes. Each minute, run the sweepers and the workers."""
         for _ in range(count):
             self.pipeline.clock.move(60)
             self.sweep()
@@ -68,7 +68,7 @@ class Actions:
 
     @property
     def requested(self) -> list[Any]:
-        """The data of each ACTION_REQUESTED that reached the platform."""
+        """Return the data of each ACTION_REQUESTED that reached the platform."""
         return [request.json()["data"] for request in self.platform.requests]
 
 
@@ -112,7 +112,7 @@ def test_platform_gets_a_run_and_answers_it(actions: Actions) -> None:
 
 
 def test_numbers_keep_their_json_text(actions: Actions) -> None:
-    """In inputs and outputs, in responses and their repeats, for the platform and in the callback."""
+    """This holds in inputs, outputs, responses and their repeats, for the platform and in the callback."""
     written = '"n":[1.10,123456789012345.123456,1e2,-0]'
 
     def with_numbers(value: Any) -> str:
@@ -276,7 +276,7 @@ def test_runs_are_listed_by_platform_and_status(actions: Actions) -> None:
     assert [run["id"] for run in first["items"]] == ids[:0:-1]
     assert listed(f"?limit=2&cursor={first['nextCursor']}") == ids[:1]
     assert actions.pipeline.api("GET /api/automations/zapier/runs?status=NOPE").status == 422
-    # Only its automation platform and its workspace can read a run, not even the platform's workspace.
+    # Only its automation platform and its workspace can read a run. The platform's workspace cannot.
     assert actions.pipeline.api(f"GET /api/automations/n8n/runs/{ids[0]}").status == 404
     assert actions.as_platform(f"GET /api/automations/zapier/runs/{ids[0]}").status == 404
     assert actions.as_platform("GET /api/automations/zapier/runs").json()["items"] == []
@@ -328,7 +328,7 @@ def test_callback_is_sent_once(actions: Actions) -> None:
         assert request.json() == {"runId": run["id"], "status": "SUCCEEDED", "output": OUTPUT, "error": None}
         assert request.headers["webhook-id"].startswith("dlv_")
         assert "webhook-signature" not in request.headers
-    # It is not a webhook in the API.
+    # The API does not show the callback as a webhook.
     assert actions.pipeline.api(f"GET {WEBHOOKS}").json()["items"] == []
     assert actions.pipeline.api(f"GET {WEBHOOKS}/{run['id']}").status == 404
     assert "callback" not in json.dumps(actions.get(run["id"]))
@@ -433,7 +433,7 @@ def test_answer_that_crashes_at_any_call_sends_one_callback(actions: Actions) ->
             with dying(calls) as process:
                 actions.answer(run["id"])
             died = process.died
-            actions.answer(run["id"])  # the platform repeats a request without a response
+            actions.answer(run["id"])  # the platform repeats a request that got no response
             actions.minutes(3)
             assert [request.json()["runId"] for request in waiting.requests].count(run["id"]) == 1
         assert calls >= 4
@@ -449,7 +449,7 @@ def test_start_that_crashes_at_any_call_requests_one_action(actions: Actions) ->
         with dying(calls) as process:
             actions.pipeline.api(START, json={"input": INPUT}, headers=once)
         died = process.died
-        actions.pipeline.clock.move(31)  # the lease of the request that crashed
+        actions.pipeline.clock.move(31)  # the lease of the crashed request ends
         answer = actions.pipeline.api(START, json={"input": INPUT}, headers=once)
         assert answer.status == 202, answer.text
         actions.minutes(3)

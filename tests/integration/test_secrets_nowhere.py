@@ -56,7 +56,7 @@ FAILED_POST = {"type": "POST_FAILED", "data": minimal_data("POST_FAILED")}
 
 
 def forms(secret: str) -> set[str]:
-    """The forms in which a secret might appear: plain, in base64, and as JSON within JSON."""
+    """Return the forms in which a secret might appear: plain, in base64, and as JSON within JSON."""
     # The id in an API key and the claims of a JWT are public.
     core = secret
     if secret.startswith("sk_"):
@@ -70,7 +70,7 @@ def forms(secret: str) -> set[str]:
 
 
 def found(secrets: dict[str, str], text: str, except_for: Iterable[str] = ()) -> list[str]:
-    """The names of the secrets that a text contains."""
+    """Return the names of the secrets that a text contains."""
     allowed = {form for secret in except_for for form in forms(secret)}
     return [
         name
@@ -81,7 +81,7 @@ def found(secrets: dict[str, str], text: str, except_for: Iterable[str] = ()) ->
 
 @pytest.fixture
 def logs(logs: io.StringIO, caplog: pytest.LogCaptureFixture) -> Iterator[io.StringIO]:
-    """The log of the library at DEBUG. `caplog` has the other loggers."""
+    """Return the log of the library at level DEBUG. `caplog` has the other loggers."""
     level = logger.log_level
     logger.setLevel(logging.DEBUG)
     caplog.set_level(logging.DEBUG)
@@ -118,9 +118,9 @@ def test_no_secret_in_responses_logs_queues_or_tables(
         assert driver.revealed_by == set(REVEALS)
         for response in driver.responses:
             if response.line == "GET /api/openapi.json":
-                continue  # a file, whose examples have the sample secrets of this tour
+                continue  # a file whose examples contain the sample secrets of this tour
             assert not found(secrets, response.text, except_for=response.revealed), response.line
-            # A secret that REVEALS does not list is unknown, but ours can be told by their form.
+            # Secrets that REVEALS does not list are unknown, but our own have a recognizable format.
             assert response.revealed or not OWN_SECRET.search(response.text), response.line
     with subtests.test("the log of the library"):
         text = logs.getvalue()
@@ -141,12 +141,12 @@ def test_no_secret_in_responses_logs_queues_or_tables(
             for row in rows:
                 text = repr(row)
                 assert not found(secrets, text), (table.logical_id, sorted(row))
-                # Nor a plain hash of a secret, which a dictionary attack would find.
+                # Nor does a row contain an unknown signing secret or an unmasked bearer token.
                 assert not re.search(r"whsec_|Bearer (?!\*{8})", text)
 
 
 def send_secrets_in_wrong_places(driver: Driver) -> None:
-    """Requests that are refused, each with a secret where none belongs."""
+    """Send requests that are refused, each with a secret where none belongs."""
     call, owner = driver.call, driver.owner
     viewer = jwt_for("acme", role="viewer", claims={"sub": "v"})
     driver.secrets["viewer's JWT"] = viewer
@@ -184,7 +184,7 @@ def send_secrets_in_wrong_places(driver: Driver) -> None:
     ):
         answer = call(line, **options)
         if line.endswith(key):
-            driver.responses.pop()  # `instance` is the caller's own path, which goes back to that caller only
+            driver.responses.pop()  # `instance` repeats the path, but only to its own caller
         assert 400 <= answer.status < 500, (line, answer)
     assert "********" in call(f"GET {one}").text
     send_oauth_secrets_in_wrong_places(driver)
@@ -221,7 +221,7 @@ def send_oauth_secrets_in_wrong_places(driver: Driver) -> None:
 
 
 def break_stores_and_queues(driver: Driver) -> None:
-    """Code that fails while it has a secret."""
+    """Make code fail while it handles a secret."""
     webhook = {"name": "w", "url": "https://example.com/", "eventTypes": ["*"], "headers": HEADER_VALUES}
     key = {"name": "k", "scopes": ["events:publish"]}
     with pytest.MonkeyPatch.context() as broken:
@@ -239,7 +239,7 @@ def break_stores_and_queues(driver: Driver) -> None:
 
 @dataclass
 class KeyHunt:
-    """Every place that an API key went through, and every text that came out."""
+    """Records every place that an API key passed through, and every text that came out."""
 
     api: Api
     backend: Backend
@@ -268,20 +268,20 @@ class KeyHunt:
         return created
 
     def verify(self, key: str, code: str | None, **options: Any) -> None:
-        """Verify a key and check the verdict. `code` is None where an error takes its place."""
+        """Verify a key and check the verdict. `code` is None if the response is an error."""
         body = {"key": key} | options.pop("body", {})
         answer = self.call(f"POST {KEYS}/verify", json=body, **options)
         assert answer.json()["code"] == code if code else answer.status >= 400, answer
 
     def raises(self, act: Callable[[], object]) -> None:
-        """Keep every text of the exception that `act` raises in this process, and of its causes."""
+        """Record every text of the exception that `act` raises in this process, and of its causes."""
         with pytest.raises(Exception) as caught:  # noqa: PT011  # every type is searched
             act()
         error = caught.value
         self.raised += [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
 
     def found(self) -> dict[str, set[str]]:
-        """By place, the names of the keys that appeared there."""
+        """Return, for each place, the names of the keys that appeared there."""
         queues = [queue.logical_id for queue in self.backend.template.of_type("AWS::SQS::Queue")]
         sent = [message["body"] for queue in queues for message in self.backend.messages(queue)]
         printed = self.capfd.readouterr()
@@ -307,7 +307,7 @@ class KeyHunt:
         }
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Every item as DynamoDB has it. Moto's items have bytes in base64."""
+        """Yield every item as DynamoDB returns it. Moto's internal items have bytes in base64."""
         dynamodb = self.backend.client("dynamodb")
         for table in self.backend.template.of_type("AWS::DynamoDB::Table"):
             name = self.backend.template.name(table.logical_id)
@@ -319,13 +319,13 @@ PLACES = ("answers", "log", "other logs", "printed", "exceptions", "queues", "ta
 
 
 def key_forms(key: str) -> set[str]:
-    """The forms in which a key might appear: the whole key or its secret part (the id is public), plain,
-    encoded, or as a hash that can be looked up.
+    """Return the forms in which a key might appear: the whole key or its secret part (the ID is public),
+    plain, encoded, or as a hash that can be looked up.
     """
     forms = set()
     for text in (key.split("_")[3].encode(), key.encode()):
         forms |= {text.decode(), text.hex(), hashlib.sha256(text).hexdigest(), hashlib.md5(text).hexdigest()}  # noqa: S324
-        # Base64 has three forms, which depend on the length of the text before it.
+        # Base64 has three forms, depending on the length of the text before it.
         forms |= {base64.b64encode(b"x" * ahead + text).decode()[4:-4] for ahead in range(3)}
         forms.add(base64.b64encode(hashlib.sha256(text).digest()).decode())
     return forms
@@ -336,7 +336,7 @@ NEVER_CREATED = {"name": "never", "scopes": ["posts:read"]}
 
 @dataclass
 class HuntedKeys:
-    """Keys in every state, as created; `unknown` and `wrong` are well formed, and no row matches them."""
+    """Keys in every state, as created; `unknown` and `wrong` are well formed, but match no row."""
 
     good: dict[str, Any]
     foreign: dict[str, Any]
@@ -352,7 +352,7 @@ class HuntedKeys:
 
 
 def create_keys(hunt: KeyHunt, clock: Clock) -> HuntedKeys:
-    """The responses that show a key: create, rotate, and their replays."""
+    """Send the requests whose responses show a key: create, rotate, and their replays."""
     good = hunt.create(
         "a good key", scopes=["posts:read", "api-keys:read", "api-keys:write", "api-keys:verify"]
     )
@@ -377,7 +377,7 @@ def create_keys(hunt: KeyHunt, clock: Clock) -> HuntedKeys:
 
 
 def send_key_in_each_header(hunt: KeyHunt, keys: HuntedKeys) -> None:
-    """The requests whose responses show no key, with a key in each header, and with a JWT."""
+    """Send the requests whose responses show no key, with a key in each header, and with a JWT."""
     good = keys.good["key"]
     credentials: list[dict[str, Any]] = [
         {"token": jwt_for("acme")},
@@ -398,7 +398,7 @@ def send_key_in_each_header(hunt: KeyHunt, keys: HuntedKeys) -> None:
 
 
 def verify_keys(hunt: KeyHunt, keys: HuntedKeys, clock: Clock) -> None:
-    """Verify with each verdict. Each request has a key in its body, and most have one in a header."""
+    """Get each verdict of verification. Each request has a key in its body, most also in a header."""
     good = keys.good["key"]
     hunt.verify(keys.spent["key"], "VALID")
     clock.move(4 * 86_400)
@@ -422,7 +422,7 @@ def verify_keys(hunt: KeyHunt, keys: HuntedKeys, clock: Clock) -> None:
 
 
 def send_key_in_wrong_places(hunt: KeyHunt, keys: HuntedKeys) -> None:
-    """Requests that are refused, each with a key where none belongs."""
+    """Send requests that are refused, each with a key where none belongs."""
     good, verify, path = keys.good["key"], f"POST {KEYS}/verify", keys.path
     for body in (
         *({"key": good, "cost": cost} for cost in (0, good, True, [good])),
@@ -465,7 +465,7 @@ def send_key_in_wrong_places(hunt: KeyHunt, keys: HuntedKeys) -> None:
 
 
 def fail_with_a_key(hunt: KeyHunt, keys: HuntedKeys) -> None:
-    """AWS that refuses or does not answer, and code that fails while it has a key."""
+    """Make AWS refuse or not answer, and make code fail while it handles a key."""
     good, path = keys.good["key"], keys.path
     for operation in ("dynamodb.UpdateItem", "dynamodb.GetItem"):
         for error in (REFUSED, TIMEOUT, THROTTLED):
@@ -512,7 +512,7 @@ def fail_with_a_key(hunt: KeyHunt, keys: HuntedKeys) -> None:
 
 
 def use_keys_in_process(hunt: KeyHunt, keys: HuntedKeys) -> None:
-    """The texts of exceptions, and of objects that a developer prints."""
+    """Record the texts of exceptions, and of objects that a developer might print."""
     ada, good = Principal("acme", "user:ada", ROLES["owner"], role="owner"), keys.good["key"]
     dead = (keys.revoked["key"], keys.expired["key"], keys.unknown, keys.wrong, good + "x")
     for text in (*dead, keys.spent["key"], good):
@@ -536,7 +536,7 @@ def use_keys_in_process(hunt: KeyHunt, keys: HuntedKeys) -> None:
 
 
 def announce_an_expiring_key(hunt: KeyHunt, clock: Clock) -> None:
-    """The workers: the event about a key that expires soon is fanned out and delivered."""
+    """Run the workers that publish, fan out and deliver the event about a key that expires soon."""
     hunt.create("a key that expires soon", expiresAt=iso(from_ms(clock.now + 5 * 86_400_000)))
     driver = Driver(hunt.backend, hunt.api)
     driver.worker("ExpireKeysFunction")
@@ -585,7 +585,7 @@ def test_no_api_key_in_responses_logs_queues_or_tables(
 
 
 def test_the_hunt_finds_a_planted_key_in_each_place(hunt: KeyHunt, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In each place, in one of the forms."""
+    """The key appears in each place in one of its forms."""
     leaked = hunt.create("a leaked key")
     key, secret = leaked["key"], leaked["key"].split("_")[3]
     hunt.create("a kept key")

@@ -201,7 +201,7 @@ def pack(data: bytes, times: int, wbits: int) -> bytes:
     return b"".join(packer.compress(data) for _ in range(times)) + packer.flush()
 
 
-BOMB = pack(bytes(1_000_000), 100, 31)  # of 100 MB: about 1000 to 1
+BOMB = pack(bytes(1_000_000), 100, 31)  # unpacks to 100 MB, a ratio of about 1000:1
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_decompression_bomb_takes_little_memory(encoding: str, bomb: bytes) -> N
         tracemalloc.stop()
     assert (result.status_code, result.truncated) == (200, True)
     assert result.response_body
-    assert peak < 5_000_000  # of 100 MB; includes the server and the client of the test
+    assert peak < 5_000_000  # of 100 MB unpacked; includes the test's server and client
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -244,7 +244,7 @@ FLOODS = {
 
 @pytest.mark.parametrize(("first", "endless", "status"), FLOODS.values(), ids=FLOODS)
 def test_flood_is_cut_off_before_the_deadline(first: bytes, endless: bytes, status: int | None) -> None:
-    """The flood never pauses, so a deadline alone would let it use the processor until then."""
+    """The flood never pauses, so with only a deadline it would use the CPU until then."""
 
     async def flood(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
@@ -298,7 +298,7 @@ def test_workspaces_do_not_share_connections() -> None:
 
 
 def test_size_limit_applies_to_each_response_of_a_connection() -> None:
-    """The most expensive form of a body of 16 KB has chunks of one byte."""
+    """The most expensive encoding of a 16 KB body uses chunks of one byte."""
     long = CHUNKED + b"1\r\na\r\n" * MAX_BODY_BYTES + b"0\r\n\r\n"
 
     async def scenario() -> None:
@@ -471,7 +471,7 @@ def test_requests_are_sent_concurrently() -> None:
             )
             took = time.monotonic() - started
         assert [result.status_code for result in results] == [200] * 10
-        assert took < 2.5  # sequentially, it would be 5 s
+        assert took < 2.5  # sequential requests would take 5 s
         await sender.aclose()
 
     run(scenario())
@@ -522,7 +522,7 @@ def test_request_is_repeated_when_a_reused_connection_closes() -> None:
 
 @pytest.mark.parametrize("body", [b'{"a":1}', b'{"text": "a b c"}', bytes(70_000)], ids=["501", "400", "414"])
 def test_unread_body_does_not_fail_the_next_request(body: bytes) -> None:
-    """http.server takes the body for the start of the next request, and rejects that."""
+    """http.server mistakes the unread body for the start of the next request, and rejects that."""
     refusals: list[int] = []
 
     class Deaf(BaseHTTPRequestHandler):
@@ -784,7 +784,7 @@ def test_self_signed_certificate_is_rejected(certificate: Path) -> None:
 
 
 def test_server_that_requires_a_client_certificate_is_an_error(certificate: Path) -> None:
-    """With TLS 1.3, the server rejects the client after the handshake, in place of a response."""
+    """With TLS 1.3, the server rejects the client after the handshake, instead of responding."""
 
     async def scenario() -> None:
         context = server_tls(certificate)

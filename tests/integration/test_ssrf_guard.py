@@ -209,7 +209,7 @@ def test_resolved_values_other_than_plain_addresses_are_rejected(found: list[str
     ["127.0.0.1", "127.1", "localhost", "::1", "0.0.0.0"],  # noqa: S104 - dialed, not bound
 )
 def test_dialer_rejects_loopback_without_a_url_check(host: str) -> None:
-    """With the system's resolver."""
+    """The dialer uses the system's resolver."""
 
     async def scenario() -> None:
         async with receiver(OK) as server:
@@ -243,7 +243,7 @@ def test_forbidden_urls_cannot_be_registered(api: Api, monkeypatch: pytest.Monke
 
 
 def test_forbidden_urls_are_not_dialed_if_stored() -> None:
-    """As if they had been registered before a rule existed."""
+    """A stored URL can be older than the rule that forbids it."""
 
     async def scenario() -> None:
         async with receiver(OK) as server:
@@ -260,7 +260,7 @@ def test_forbidden_urls_are_not_dialed_if_stored() -> None:
             await sender.aclose()
             sender = Sender(https_only=False, allow_loopback=True)
             assert (await sender.send(server.url, HEADERS, BODY, workspace_id=WORKSPACE)).status_code == 200
-            assert server.connections == 1  # it can be reached
+            assert server.connections == 1  # the receiver is reachable
             await sender.aclose()
 
     run(scenario())
@@ -379,7 +379,7 @@ def dialed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 def publish(pipeline: Pipeline, *urls: str) -> None:
-    """Register webhooks and publish an event for each of them."""
+    """Register a webhook for each URL, and publish an event that all of them get."""
     for url in urls:
         pipeline.webhook(url)
     pipeline.publish()

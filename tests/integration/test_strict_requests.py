@@ -1,4 +1,4 @@
-"""A request may say only what its route reads: no unknown parameters, and no body that no one reads."""
+"""Routes refuse what they do not read: unknown parameters, and a body on a route that takes none."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ WEBHOOK = {"name": "w", "url": "https://receiver.example/", "eventTypes": ["POST
 
 
 class Target(NamedTuple):
-    """A route with IDs that fit it, and what its handler reads."""
+    """A request line with valid IDs, a token for it, and the parameters of its handler."""
 
     line: str
     token: str
@@ -63,12 +63,12 @@ class Target(NamedTuple):
 
 
 def targets(backend: Backend) -> Iterator[Target]:
-    """Every route with a caller."""
+    """Yield the routes that authenticate a caller, except for special cases."""
     functions = backend.template.functions()
     for route in gateway.read(backend.template).routes:
         module, _, name = functions[route.function].handler.rpartition(".")
         handler = getattr(importlib.import_module(module), name)
-        if handler.endpoint["public"] or route.method == "HEAD":  # which is a GET without its body
+        if handler.endpoint["public"] or route.method == "HEAD":  # HEAD is GET without the body
             continue
         if handler.endpoint["links"] == "only":  # see test_connect_links
             continue
@@ -91,7 +91,7 @@ def test_every_route_refuses_an_unknown_parameter(
 ) -> None:
     for line, token, reads in targets(backend):
         if "body" in reads:
-            continue  # it may find the errors of the body first: see the next test but one
+            continue  # body errors can come first: see test_a_post_with_an_unknown_parameter_has_no_effect
         with subtests.test(line):
             answer = api(f"{line}?zzz=1", token=token)
             (error,) = assert_problem(answer, 422, paths=["zzz"])["errors"]
@@ -240,7 +240,7 @@ def test_since_after_until_is_refused(api: Api) -> None:
 
 
 def test_public_routes_ignore_what_they_do_not_read(api: Api) -> None:
-    """Monitors add a number to a URL against caches, and providers add their own parameters to a redirect."""
+    """Monitors add a number to a URL to bypass caches. Providers add their own parameters to a redirect."""
     assert api("GET /api/health?_=123", token=None).status == 200
     redirect = f"GET {INTEGRATIONS}/{IntegrationId.new()}/oauth/callback?state=x&session_state=y&x=1&x=2"
     assert_problem(api(redirect, token=None), 422, paths=["state"])

@@ -48,9 +48,9 @@ from tests.raw_receivers import LocalDialer
 PUBLIC = "93.184.215.14"
 GOOD = {"access_token": "access-raw-77", "token_type": "Bearer", "expires_in": 3600}
 
-# A raw server calls it for each request.
+# The function that a raw server calls for each request.
 Act = Callable[[socket.socket, bytes], None]
-# The error description of an endpoint, from the body and the form of the request.
+# Returns an endpoint's error description, made from the body and the form of the request.
 Echo = Callable[[str, dict[str, str]], str]
 
 
@@ -69,11 +69,11 @@ class Raw:
         return f"http://127.0.0.1:{self.port}"
 
     def form(self) -> dict[str, str]:
-        """The form of the last request."""
+        """Return the form of the last request."""
         return dict(parse_qsl(self.requests[-1].partition(b"\r\n\r\n")[2].decode(), keep_blank_values=True))
 
     def header(self, name: str) -> str | None:
-        """A header of the last request, which has it at most once."""
+        """Return a header of the last request, which must not have it twice."""
         head = self.requests[-1].partition(b"\r\n\r\n")[0].decode()
         values = re.findall(rf"(?im)^{name}: (.*)\r?$", head)
         assert len(values) <= 1
@@ -150,7 +150,7 @@ class Flow:
         self.id = create_integration(api, raw.base)
 
     def run(self, act: Act) -> Answer:
-        """Run a flow whose code is exchanged at the server, with one request."""
+        """Run a flow that exchanges its code at the server with one request."""
         self.raw.act = act
         before = len(self.raw.requests)
         answer = complete_flow(self.api, start_flow(self.api, self.id)["state"])
@@ -213,7 +213,7 @@ def test_unusable_responses_fail_with_their_reason(flow: Flow, subtests: pytest.
 
 
 def test_token_is_read_with_any_content_type(flow: Flow) -> None:
-    """The code is spent: without the token, the grant would be lost."""
+    """The code is already used, so the grant would be lost without the token."""
     text = json.dumps(GOOD)
     form = f"access_token={GOOD['access_token']}&token_type=Bearer&expires_in=3600".encode()
     for media_type, body in (
@@ -392,7 +392,7 @@ def test_large_responses_and_decompression_bombs_use_little_memory(flow: Flow) -
         while not flow.raw.stopped.is_set():
             connection.sendall(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
 
-    flow.fails(http("500"))  # imports and caches of the first use are not counted
+    flow.fails(http("500"))  # keeps first-use imports and caches out of the measurement
     for act in (
         sends(b"HTTP/1.1 200 OK\r\ncontent-length: 10000000\r\n\r\n", *[b" " * 1_000_000] * 10),
         endless,
@@ -414,7 +414,7 @@ def test_large_responses_and_decompression_bombs_use_little_memory(flow: Flow) -
         finally:
             tracemalloc.stop()
         assert f"more than {max_bytes} bytes" in detail
-        assert peak < 12_000_000  # of 50 MB, including the whole stack and this test's server
+        assert peak < 12_000_000  # of 50 MB unpacked; includes the whole stack and this test's server
         assert time.monotonic() - started < 8
     assert flow.run(http("200 OK", "content-encoding: gzip", body=small)).status == 200
     exact = json.dumps(GOOD | {"x": ""}).encode()
@@ -516,7 +516,7 @@ def test_forbidden_addresses_of_a_name_are_not_dialed(
 
 
 def test_loopback_is_not_dialed_unless_allowed(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also for a URL that was registered under other rules."""
+    """This also applies to a URL that was registered under other rules."""
     states = [start_flow(flow.api, flow.id)["state"] for _ in range(2)]
     monkeypatch.setenv("PATCHBAY_ALLOW_LOOPBACK_TARGETS", "0")
     settings.cache_clear()
@@ -563,7 +563,7 @@ def test_invalid_xn_names_are_upstream_failures(api: Api, backend: Backend) -> N
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> ssl.SSLContext:
-    """The TLS context of a server with a self-signed certificate."""
+    """Return the TLS context of a server with a self-signed certificate."""
     return server_tls(self_signed(tmp_path, "localhost"))
 
 

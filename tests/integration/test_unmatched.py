@@ -131,7 +131,7 @@ def test_filter_on_a_path_that_no_type_has_is_refused(api: Api) -> None:
     ):
         (error,) = assert_problem(api(line, json=sent), 422, paths=["filters.0.path"])["errors"]
         assert error["message"] == "`data.network`: paths start inside data; did you mean `network`?"
-    # A change of the types alone can make a filter useless too.
+    # Changing only the types can make a filter useless too.
     id = create(api, filters=path("willRetry"), eventTypes=["POST_FAILED"])
     only_published = {"eventTypes": ["POST_PUBLISHED"]}
     assert_problem(api(f"PUT {WEBHOOKS}/{id}", json=only_published), 422, paths=["filters.0.path"])
@@ -139,7 +139,7 @@ def test_filter_on_a_path_that_no_type_has_is_refused(api: Api) -> None:
 
 
 def test_stored_filter_on_an_unknown_path_stays_valid_until_it_changes(api: Api) -> None:
-    """Filters from before the check: of a webhook, and of a hook whose automation is turned off and on."""
+    """A webhook, and a hook whose automation is turned off and on, keep filters from before the check."""
     old = [{"path": "legacy", "op": "exists", "value": True}]
     id = create(api)
     key = {"workspaceId": "acme", "sk": id}
