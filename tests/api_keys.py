@@ -25,7 +25,7 @@ ADA = Principal("acme", "user:ada", ROLES["owner"], role="owner")
 AMPLE_TIME_MS = 300_000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
-# The settings that keys in memory need.
+# The settings that in-memory keys need.
 CONFIG = SimpleNamespace(
     api_keys_table="keys",
     activity_table="activity",
@@ -38,7 +38,7 @@ CONFIG = SimpleNamespace(
 
 
 def use_config(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the settings, and the announcement of limits that are nearly used up, for keys in memory."""
+    """Replace the settings for in-memory keys, and disable the announcement of nearly reached limits."""
     own = (guard, minting, rotation_store, service, store)
     for module in (*own, principal, log, key_announcements, announcements, records):
         monkeypatch.setattr(module, "settings", lambda: CONFIG)
@@ -71,6 +71,6 @@ def fast_hash(secret: str) -> str:
 
 
 def use_fast_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace bcrypt, for thousands of keys in memory."""
+    """Replace bcrypt, for tests with thousands of in-memory keys."""
     monkeypatch.setattr(hashing, "hash_secret", fast_hash)
     monkeypatch.setattr(hashing, "matches", lambda secret, secret_hash: fast_hash(secret) == secret_hash)

@@ -1,4 +1,4 @@
-"""Data of event types, and checks of data against the catalogue."""
+"""Sample data for event types, and checks of data against the catalogue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POST: dict[str, Any] = {"postId": "post_1", "network": "instagram"}
 
 
 def minimal_data(type: str) -> dict[str, Any]:
-    """The required fields of an event type, with the values of the catalogue's sample."""
+    """The required fields of an event type, with values from the catalogue's sample."""
     entry = load_entry(type)
     required: Any = entry.json_schema["required"]
     return {name: entry.sample[name] for name in required}
@@ -34,7 +34,7 @@ def _is_url(value: object) -> bool:
 
 
 def schema_errors(entry: Entry, data: Any) -> list[str]:
-    """The schema_errors of data against the schema of an event type, including formats."""
+    """The errors of data against the schema of an event type, including formats."""
     validator = Draft202012Validator(entry.json_schema, format_checker=FORMATS)
     return [error.message for error in validator.iter_errors(data)]
 

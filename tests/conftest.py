@@ -127,12 +127,12 @@ class Backend:
 
 
 def is_audit_row(row: dict[str, Any]) -> bool:
-    """Whether a row is an entry of the audit log that no change carries."""
+    """Whether a row is a separate audit log entry, rather than one that is stored with a change."""
     return str(row.get("integrationKey", "")).startswith("audit#")
 
 
 def rows_of(table: str) -> list[dict[str, Any]]:
-    """All rows of a table, by its name. Read from moto's memory, because scans through a client would take
+    """All rows of a table, by its name. Reads moto's memory, because scans through a client would take
     much of the time of a test that moves the clock.
     """
     from patchbay.storage.dynamo import unpack_row
@@ -153,7 +153,7 @@ def _encoded(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _serialize_attribute_value(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
-    """Faster than moto's own, which tries each of the ten types for every attribute, in several ways."""
+    """Faster than moto's function, which tries each of the ten types for every attribute in several ways."""
     if shape.name != "AttributeValue" or not isinstance(value, dict) or not key:
         _serialize_structure(self, serialized, value, shape, key)
         return
@@ -166,7 +166,7 @@ def _serialize_attribute_value(self: Any, serialized: Any, value: Any, shape: An
 _serialize_structure = BaseJSONSerializer._serialize_type_structure
 BaseJSONSerializer._serialize_type_structure = _serialize_attribute_value  # type: ignore[method-assign]
 
-# moto computes these for every request, from names of classes and operations.
+# Cache what moto computes for every request from the names of classes and operations.
 for _name in ("camelcase_to_underscores", "method_names_from_class"):
     setattr(moto.core.responses, _name, cache(getattr(moto.core.responses, _name)))
 
@@ -178,7 +178,7 @@ def _client(service: str) -> Any:
 
 @cache
 def _client_at(service: str, url: str | None) -> Any:
-    """One client for all tests: its creation takes longer than most of the calls that a test makes."""
+    """One client for all tests: creating it takes longer than most of the calls that a test makes."""
     made = boto3.client(service, endpoint_url=url)  # type: ignore[call-overload]  # the service is a variable
     if url:
         made.meta.events.register(
@@ -196,13 +196,13 @@ def _template(parameters: tuple[tuple[str, str], ...], queues: str) -> Template:
 
 @dataclass(frozen=True)
 class _Parsed:
-    """What tests read from a template. To resolve it takes longer than most tests."""
+    """What tests read from a template. Resolving a template takes longer than most tests."""
 
     functions: dict[str, Function]
     api: gateway.Api
 
 
-_parsed: dict[int, _Parsed] = {}  # by the identity of a template, which `_template` keeps
+_parsed: dict[int, _Parsed] = {}  # by the `id` of a template, which `_template` keeps alive
 
 
 def parsed(template: Template) -> _Parsed:
@@ -240,7 +240,7 @@ def _empty_queues(template: Template) -> None:
 
 @cache
 def _engine_tables() -> dict[str, list[str]]:
-    """The attributes of the primary key of each table of the engine, which this worker has just created."""
+    """The primary key attributes of each table in the engine. This worker has just created the tables."""
     dynamodb = _client("dynamodb")
     tables = {name: dynamodb.describe_table(TableName=name) for name in dynamodb.list_tables()["TableNames"]}
     return {
@@ -255,11 +255,11 @@ _last: dict[str, Any] = {}
 
 @contextmanager
 def _moto(template: Template) -> Iterator[bool]:
-    """Start moto. Yields True if it already has all resources of the template, empty: the creation of tables
-    would take most of the time of a short test, so those of a last test with the same parameters are reused.
+    """Start moto. Yields True if it already has all resources of the template, empty. Creating tables would
+    take most of a short test's time, so a test reuses those of the last test with the same parameters.
     """
     reused = _last.get("template") is template and _last["resources"] == _resource_ids()
-    mock = mock_aws(config={"core": {"mock_credentials": False}})  # moto's own are the same in all workers
+    mock = mock_aws(config={"core": {"mock_credentials": False}})  # moto's are the same in all workers
     mock.start(reset=not reused)
     try:
         if reused:
@@ -383,7 +383,7 @@ def clear_caches() -> None:
 
 
 def jwt_for(workspace: str, *, claims: dict[str, Any] | None = None, **role_or_scope: Any) -> str:
-    """A token of the platform, with `role="owner"` unless a role or scope is given. `claims` override."""
+    """A platform token, with `role="owner"` unless a role or scope is given. `claims` override these."""
     payload = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -410,13 +410,13 @@ class Answer:
 
 
 def routes_of(template: Template) -> list[gateway.Route]:
-    """The routes of the template. Those with HEAD are left out: they answer like the GET of their path."""
+    """The routes of the template, without HEAD routes, which answer like the GET route of their path."""
     return [route for route in gateway.read(template).routes if route.method != "HEAD"]
 
 
 class Api:
-    """The API in this process. A request goes to the handler that template.yaml names for the route, as API
-    Gateway's payload 2.0.
+    """The API, running in this process. Each request goes to the handler that template.yaml names for the
+    route, in API Gateway's payload format 2.0.
     """
 
     def __init__(self, template: Template) -> None:

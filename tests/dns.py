@@ -5,9 +5,9 @@
         assert server.questions == [("hooks.example.com", "A"), ("hooks.example.com", "AAAA")]
 
 A name has a list of answers. Each question for an A or AAAA record takes the next answer for its type, and
-the last answer repeats. An answer is a list of addresses, of which a question gets those of its type, and of
-names: `["inner.example.com"]` is a CNAME. NXDOMAIN and SILENT are answers, too. Every TTL is 0. Unknown names
-do not exist.
+the last answer repeats. An answer is a list of addresses and names. A question gets the addresses of its
+type, and a name such as `["inner.example.com"]` is a CNAME. NXDOMAIN and SILENT are also answers. Every TTL
+is 0. Unknown names do not exist.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MAX_UDP_BYTES = 512  # RFC 1035, 4.2.1
 
 
 class NameServer:
-    """Listens on 127.0.0.1 at `port`, with UDP and TCP. `questions` has each question with its type."""
+    """Listens on 127.0.0.1 at `port`, over UDP and TCP. `questions` has each question with its type."""
 
     def __init__(self, zone: Mapping[str, Sequence[Answer]]) -> None:
         self.questions: list[tuple[str, str]] = []
@@ -138,7 +138,7 @@ class _OverTCP(socketserver.StreamRequestHandler):
 
 
 def _bind_one_port() -> tuple[_TCPServer, _UDPServer]:
-    """A port that is free for TCP may be in use for UDP. Then try another one."""
+    """Bind TCP and UDP to one port. A port that is free for TCP may be in use for UDP; then try another."""
     while True:
         tcp = _TCPServer(("127.0.0.1", 0), _OverTCP)
         try:
@@ -166,10 +166,10 @@ _SEARCH = 0x80 | 0x200  # RES_DEFNAMES, RES_DNSRCH: ignore the system's search l
 
 @contextlib.contextmanager
 def system_name_server(zone: Mapping[str, Sequence[Answer]]) -> Iterator[NameServer]:
-    """`socket.getaddrinfo` queries only a name server with this zone, and does not read /etc/hosts.
+    """Make `socket.getaddrinfo` query only a name server with this zone, and not read /etc/hosts.
 
-    This needs no privileges: glibc's resolver has its configuration per thread, in the documented `_res`, and
-    a program may write to it. Skips the test with another libc.
+    This needs no privileges: glibc's resolver keeps its configuration per thread in the documented `_res`,
+    which a program may change. Skips the test with another libc.
     """
     libc = ctypes.CDLL(None)
     try:

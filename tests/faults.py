@@ -54,14 +54,14 @@ class Killed(BaseException):
 
 
 class Fault:
-    """The calls that a block made fail."""
+    """The calls that failed in a block."""
 
     def __init__(self) -> None:
         self.met: set[str] = set()
 
     @property
     def calls(self) -> int:
-        """How many calls failed."""
+        """The number of calls that failed."""
         return len(self.met)
 
 
@@ -83,7 +83,7 @@ def failing(
     """
     service = operation.partition(".")[0]
     fault = Fault()
-    calls: list[tuple[bytes, int]] = []  # the body object that all tries of a call share, and their number
+    calls: list[tuple[bytes, int]] = []  # the body object that a call's tries share, and their number
 
     def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
         if name != operation or where.encode() not in body:
@@ -107,7 +107,7 @@ def failing(
 
 @contextlib.contextmanager
 def killed(operation: str, at: int = 1, *, after: bool = False, where: str = "") -> Iterator[None]:
-    """Let the process die before the `at`-th call of an operation, or `after` it took effect: it makes no
+    """Kill the process before the `at`-th call of an operation, or `after` the call took effect: it makes no
     further AWS calls. A new process starts after the block.
     """
     seen = 0
@@ -136,7 +136,7 @@ def killed(operation: str, at: int = 1, *, after: bool = False, where: str = "")
 
 @contextlib.contextmanager
 def dying(call: int) -> Iterator[SimpleNamespace]:
-    """Let the process die right before its `call`-th AWS call, if it makes that many."""
+    """Kill the process right before its `call`-th AWS call, if it makes that many."""
     seen = SimpleNamespace(calls=0, died=False)
 
     def hook(name: str, body: bytes, send: Callable[[bytes], Response]) -> Response:
@@ -152,7 +152,7 @@ def dying(call: int) -> Iterator[SimpleNamespace]:
 
 
 def cold_start() -> None:
-    """Empty everything that a process caches between invocations of the workers."""
+    """Clear everything that a process caches between invocations of the workers."""
     from patchbay import vault
     from patchbay.deliveries import attempt, roll_up, worker
     from patchbay.publishing import fan_out
@@ -169,7 +169,7 @@ def cold_start() -> None:
 
 @contextlib.contextmanager
 def partly_refused(refused: Callable[[str], bool], *, times: int = 1) -> Iterator[Fault]:
-    """Have the first `times` calls of SendMessageBatch refuse the entries whose body `refused` selects."""
+    """Make the first `times` calls of SendMessageBatch refuse the entries whose body `refused` selects."""
     fault = Fault()
 
     def hook(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
@@ -193,7 +193,7 @@ def partly_refused(refused: Callable[[str], bool], *, times: int = 1) -> Iterato
 
 @contextlib.contextmanager
 def meanwhile(operation: str, act: Callable[[], object], at: int = 1) -> Iterator[None]:
-    """Let another process `act` right before the `at`-th call of an operation is sent."""
+    """Run `act` as another process, right before the `at`-th call of an operation is sent."""
     seen = 0
 
     def hook(service: str, name: str, params: Params, call: Callable[[Params], Params]) -> Params:
@@ -231,7 +231,7 @@ def _no_backoff() -> Iterator[None]:
 
 
 def refusal(code: str) -> Response:
-    """An error response of AWS."""
+    """An error response from AWS."""
     body = {"__type": f"com.amazonaws#{code}", "message": "injected by a test"}
     return 400, {}, json.dumps(body).encode()
 
@@ -262,10 +262,10 @@ def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 
 class Clock:
-    """The time of the library and of moto's queues, in Unix milliseconds. It stands still until a test moves
+    """The time of the library and of moto's queues, in Unix milliseconds. It changes only when a test moves
     it.
 
-    `skew` is the difference of the library's clock from that of SQS, as on another host.
+    `skew` is how far the library's clock is ahead of the clock of SQS, as on another host.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,7 +286,7 @@ class Clock:
 
 
 class Source:
-    """A queue's event source mapping: invokes the worker, and deletes the messages that it has processed."""
+    """A queue's event source mapping: invokes the worker, and deletes the messages that it processed."""
 
     def __init__(self, backend: Backend, queue: str, handler: str, clock: Clock) -> None:
         module, _, attribute = handler.rpartition(".")
@@ -319,7 +319,7 @@ class Source:
         ]
 
     def invoke(self, records: list[dict[str, Any]], context: Any = LAMBDA_CONTEXT) -> list[str]:
-        """One invocation. Returns the ids to redeliver. If the worker raises, nothing is deleted."""
+        """Invoke the worker once. Returns the IDs to redeliver. If the worker raises, nothing is deleted."""
         answer = self._handler({"Records": records}, context)
         failed_ids = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
         for record in records:
@@ -328,7 +328,7 @@ class Source:
         return failed_ids
 
     def poll(self, context: Any = LAMBDA_CONTEXT) -> int:
-        """One invocation with the visible messages. Returns how many there were."""
+        """Invoke the worker once with the visible messages. Returns the number of messages."""
         records = self.receive()
         if records:
             self.invoke(records, context)
@@ -347,5 +347,5 @@ class Source:
         """Poll until the queue is empty or the time has passed. Moves the clock from message to message."""
         end = self._clock.now + seconds * 1000
         while (waits := self.waits) and self._clock.now + waits[0] * 1000 < end:
-            self._clock.move(waits[0] + 0.001)  # never in the very millisecond in which it ends
+            self._clock.move(waits[0] + 0.001)  # never in the exact millisecond in which the wait ends
             self.poll()

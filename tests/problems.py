@@ -1,4 +1,4 @@
-"""Checks of the error responses that every test of the API makes."""
+"""The checks of error responses that all tests of the API share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def assert_problem(
     `paths` are the exact paths of its `errors`.
     """
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json"), answer
-    answer.text.encode()  # a lone surrogate would break the response on its way out
+    answer.text.encode()  # raises for a lone surrogate, which cannot be sent
     body = answer.json()
     assert set(body) - {"errors"} == FIELDS, body
     assert (body["status"], body["code"]) == (status, code or CODES[status]), body

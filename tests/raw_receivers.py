@@ -112,7 +112,7 @@ def static_resolver(*addresses: str) -> Callable[[str, int], Awaitable[list[str]
 
 
 class LocalDialer:
-    """Records the dialed addresses, and connects to 127.0.0.1 instead. `dead` ones refuse connections."""
+    """Records dialed addresses, and connects to 127.0.0.1 instead. `dead` addresses refuse connections."""
 
     def __init__(self, dead: Iterable[str] = ()) -> None:
         self.dialed: list[str] = []

@@ -10,8 +10,8 @@ from local.settings import ROOT
 
 
 def link_clone(folder: Path) -> None:
-    """Link what a clone has and what is installed into it. Files that readers made before are not linked,
-    because a command that writes the same file would write through the link.
+    """Link what a clone contains and what is installed into it, but no files that earlier readers created: a
+    command that writes such a file would write through the link.
     """
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     tracked = {name.partition("/")[0] for name in listed.splitlines()}

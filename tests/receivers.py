@@ -1,4 +1,4 @@
-"""HTTP receivers on loopback that answer by a script and store the requests.
+"""HTTP receivers on loopback that answer from a script and store the requests.
 
     with receiver([500, 500, 200]) as r:
         …                                   # let something POST to r.url three times
@@ -138,7 +138,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Many tests have a client that disconnects during a request."""
+        """Ignore errors: in many tests, the client disconnects during a request."""
 
     def hang_up(self) -> None:
         """Close idle connections, on which a handler would wait for the next request."""

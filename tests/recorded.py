@@ -30,7 +30,7 @@ _MAX_TEXT, _MAX_ITEMS, _MAX_EXAMPLE = 200, 2, 8_000
 
 
 class Contract:
-    """The document, as validators of what is sent and received."""
+    """Validates what is sent and received against the document."""
 
     def __init__(self, document: Json) -> None:
         self.document = document
@@ -43,12 +43,12 @@ class Contract:
         self._validators: dict[tuple[str, bool], Validator] = {}
 
     def request_errors(self, operation: str, body: object) -> list[str]:
-        """What is wrong with a request's body, by its schema."""
+        """The errors of a request body against its schema."""
         content = self._operations[operation].get("requestBody", {}).get("content", {})
         return self._errors(content, "application/json", body, self._open)
 
     def response_errors(self, operation: str, status: int, media_type: str, body: object) -> list[str]:
-        """What is wrong with a response: its status, a field that is missing or not documented, a value."""
+        """The errors of a response: in its status and values, and its missing or undocumented fields."""
         response = self._operations[operation]["responses"].get(str(status))
         if response is None:
             return [f"status {status} is not documented"]
@@ -64,7 +64,7 @@ class Contract:
         return errors
 
     def sample_errors(self, event_type: str, body: object) -> list[str]:
-        """What is wrong with what a receiver gets."""
+        """The errors of a request body that a receiver gets."""
         content = self.document["webhooks"][event_type]["post"]["requestBody"]["content"]
         return self._errors(content, "application/json", body, self._open)
 
@@ -80,7 +80,7 @@ class Contract:
 
 
 def _closed(value: Any) -> Any:
-    """The schemas without undocumented fields, which a test must notice, and a client must ignore."""
+    """The schemas, but without undocumented fields, which a test must notice and a client must ignore."""
     if isinstance(value, list):
         return [_closed(each) for each in value]
     if not isinstance(value, dict):
@@ -111,7 +111,7 @@ class _Kept:
 
 
 class Recorder(Driver):
-    """Keeps every exchange of the tour. After the first success of an operation it also makes the usual
+    """Keeps every exchange of the tour. After the first success of an operation, it also makes the usual
     mistakes: no credentials, no scope, an unknown ID, malformed JSON, an unknown field, a stale version.
     """
 
@@ -138,7 +138,7 @@ class Recorder(Driver):
         return answer
 
     def _default_body(self, line: str) -> Json | None:
-        """The body that means the same as none, for an operation that needs none."""
+        """The body that is equivalent to no body, for an operation whose body is optional."""
         operation = self._operation(line)[0]
         if operation is None or operation.body is None or operation.body_required:
             return None
@@ -262,7 +262,7 @@ STAND_INS = {
 
 
 def _stand_in(secret: str) -> str:
-    """A secret of the tour is a constant, or random. The document shows nothing like a key."""
+    """The document's text for a secret: constants stay, and nothing looks like a real key."""
     for start, text in STAND_INS.items():
         if secret.startswith(start):
             return text
@@ -288,7 +288,7 @@ def _shortened(value: Any) -> Any:
 
 
 def _content(value: Any) -> int:
-    """How much an example shows: the number of values that are not empty. 0 if it is too long to read."""
+    """How much an example shows: the number of its nonempty values, or 0 if it is too long to read."""
     if len(json.dumps(value)) > _MAX_EXAMPLE:
         return 0
     return sum(1 for each in _leaves(value) if each not in (None, "", 0, False))
@@ -335,7 +335,7 @@ def _wording(problem: Json) -> list[str]:
 
 
 def errors_of(operation: str, recorded: Json, contract: Contract) -> Iterator[str]:
-    """What is wrong with the examples of an operation."""
+    """The errors of an operation's examples."""
     if "request" in recorded:
         yield from contract.request_errors(operation, recorded["request"])
     for status, body in recorded["responses"].items():

@@ -163,7 +163,7 @@ BAD_URLS = [
     "http://example.com/" + "a" * 2030,
 ]
 
-# Forbidden or odd URLs of the port on which a test's receiver listens.
+# Forbidden or unusual URLs with the port that a test's receiver listens on.
 TRICKS = [
     "http://127.0.0.1:{port}",
     "HTTP://127.0.0.1:{port}/",
@@ -223,7 +223,7 @@ TRICKS = [
 
 
 def forbidden_urls(port: int) -> list[str]:
-    """Every URL of this file that the guard must reject, with `port` where a URL has a host."""
+    """Every URL in this file that the guard must reject, with `port` where the URL has a host."""
     hosts = [
         *PRIVATE_V4,
         *(f"[{address}]" for address in PRIVATE_V6),

@@ -1,4 +1,4 @@
-"""Attempts as the deliveries table stores them, for tests that write rows of their own."""
+"""Attempts as the deliveries table stores them, for tests that write their own rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from patchbay.deliveries.stored_delivery import StoredAttempt
 
 
 def stored_attempt(started_at: int, **fields: Any) -> StoredAttempt:
-    """A first attempt that was answered 500, except for `fields`."""
+    """A first attempt that got a 500 response, with `fields` replaced."""
     attempt = StoredAttempt(
         number=1,
         trigger="AUTO",

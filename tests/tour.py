@@ -1,8 +1,8 @@
 """A tour of the whole system: every route and every worker of the template, on every path that calls AWS.
 
-Tests that must watch all of them share this driver. The rights test records the AWS calls of each function,
-and the secrets test searches everything that came out. `untried` lists the routes and functions that the tour
-missed, so those tests fail for a new one until the tour has a request for it.
+Tests that observe the whole system share this driver. The rights test records the AWS calls of each function,
+and the secrets test searches all output. `untried` lists the routes and functions that the tour missed, so
+those tests fail for a new route or function until the tour covers it.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _link(answer: Answer) -> list[str]:
     return [answer.json()["link"].partition("#")[2].removeprefix("code=")]
 
 
-# The only responses that may contain a secret, and where it is (promise 8).
+# The only responses that may contain a secret, and where the secret is (promise 8).
 REVEALS: dict[str, Callable[[Answer], list[str]]] = {
     f"POST {KEYS}": _field("key"),
     f"POST {KEYS}/{{id}}/rotate": _field("key"),
@@ -114,10 +114,10 @@ READABLE_HEADERS |= {"cross-origin-opener-policy", "permissions-policy"}
 
 
 class Driver:
-    """Sends requests to the API and invokes workers, each as a process with empty caches.
+    """Sends requests to the API and invokes workers, each with empty caches, as in a new process.
 
     Keeps every response, every message that a worker received, and every secret that was revealed. Follows
-    the `Location` of what was created.
+    the `Location` of each created resource.
     """
 
     def __init__(self, backend: Backend, api: Api) -> None:
@@ -134,7 +134,7 @@ class Driver:
             "owner's JWT": self.owner,
         }
         self.revealed_by: set[str] = set()  # the entries of REVEALS that found a secret
-        self.function = ""  # the one that runs, or ran last
+        self.function = ""  # the function that runs, or ran last
         self._api = api
         self._gateway = gateway.read(backend.template)
         self._functions = backend.template.functions()
@@ -156,7 +156,7 @@ class Driver:
         return self._parse(self.call(line, **options), line, status)
 
     def call(self, line: str, **options: Any) -> Answer:
-        """Send a request, whatever its response."""
+        """Send a request without checking the status of its response."""
         method, _, target = line.partition(" ")
         path, _, query = target.partition("?")
         found = self._gateway.match(method, path)
@@ -174,12 +174,12 @@ class Driver:
         self.responses.append(Response(line, f"{answer.headers} {answer.text}", revealed))
         assert answer.headers.keys() <= READABLE_HEADERS, f"{line}: {answer.headers}"
         created = answer.headers.get("location", "") if answer.status < 300 else ""
-        if created and not created.startswith(EVENTS):  # an event can be read when its fan-out begins
+        if created and not created.startswith(EVENTS):  # an event cannot be read before its fan-out begins
             self.api(f"GET {created}", 200)
         return answer
 
     def worker(self, function: str, queue: str | None = None, *, remaining_ms: int | None = None) -> Any:
-        """Invoke a worker with everything in the queue. It has its whole timeout, or `remaining_ms`."""
+        """Invoke a worker with all messages of the queue. It has its full timeout left, or `remaining_ms`."""
         return self.invoke(function, {"Records": self.receive(queue)} if queue else {}, remaining_ms)
 
     def invoke(self, function: str, event: dict[str, Any], remaining_ms: int | None = None) -> Any:
@@ -192,7 +192,7 @@ class Driver:
         return self._run(function, lambda: handler(event, context))
 
     def receive(self, queue: str) -> list[dict[str, Any]]:
-        """Receive everything in a queue."""
+        """Receive all messages of a queue."""
         records = self.backend.messages(queue)
         self.messages += [record["body"] for record in records]
         return records
@@ -232,7 +232,7 @@ def tour(driver: Driver) -> None:
 
 
 def echo(status: int) -> Step:
-    """A receiver that repeats the headers it got, in a header and in the body."""
+    """An answer that repeats `authorization` in a header, and all request headers in the body."""
 
     def respond(request: Request) -> Reply:
         headers = {"x-echo": request.headers.get("authorization", "none")}
@@ -284,7 +284,7 @@ def _api_keys(driver: Driver) -> Any:
 
 
 def _key_rotation(driver: Driver) -> None:
-    """Keys that rotate: into a webhook that refuses once, into a secret, and by hand meanwhile."""
+    """Rotate keys to a webhook that refuses once and to a secret, with a manual rotation in between."""
     api, backend = driver.api, driver.backend
     key = {"name": "Publisher", "scopes": ["events:publish", "events:read"]}
     with receiver([echo(500), echo(200)]) as taker:
@@ -316,7 +316,7 @@ def _key_rotation(driver: Driver) -> None:
 
 
 def _age(driver: Driver, id: ApiKeyId) -> None:
-    """Make a key 100 days older: its ID has the time of its creation."""
+    """Make a key 100 days older by changing its ID, which contains its creation time."""
     backend, old = driver.backend, ApiKeyId.new(now_ms() - 100 * 86_400_000)
     for prefix in ("", "rotation#"):
         rows = [row for row in backend.rows("ApiKeysTable") if row["id"] == f"{prefix}{id}"]
@@ -328,7 +328,7 @@ def _age(driver: Driver, id: ApiKeyId) -> None:
 
 
 def open_portal(driver: Driver, **options: Any) -> str:
-    """The token of a new portal session of the caller."""
+    """Open a portal session for the caller, and return its token."""
     made = driver.api(f"POST {PORTAL}", 201, **options)
     code = made["link"].partition("#code=")[2]
     token: str = driver.api(f"POST {PORTAL}/exchange", 200, json={"code": code}, token=None)["token"]
@@ -337,7 +337,7 @@ def open_portal(driver: Driver, **options: Any) -> str:
 
 
 def _portal_sessions(driver: Driver) -> None:
-    """The sessions of a user and of an API key, which end in every way."""
+    """The sessions of a user and of an API key, ended in every possible way."""
     api = driver.api
     token = open_portal(driver, json={"label": "Ada", "readOnly": True, "view": "/webhooks"})
     assert api("GET /api/me", 200, token=token)["session"]["label"] == "Ada"
@@ -355,7 +355,7 @@ def _portal_sessions(driver: Driver) -> None:
 
 
 def _connect_links(driver: Driver, plain: str, oauth: str) -> None:
-    """A link that connects by OAuth, one by credentials, and a revoked one."""
+    """A link that connects with OAuth, one that connects with credentials, and a revoked one."""
     api = driver.api
 
     def link(integration: str, **options: Any) -> tuple[str, str]:
@@ -399,9 +399,7 @@ def _workspace(driver: Driver) -> None:
 
 
 def _erasure(driver: Driver) -> None:
-    """A workspace with the files of two exports and an integration, which has a copy, and whose provider is
-    slow to answer.
-    """
+    """Erase a workspace with files of two exports, and an integration with a copy and a slow provider."""
     api, backend, acme = driver.api, driver.backend, driver.owner
     driver.owner = driver.secrets["leaver's JWT"] = jwt_for("leaver")
     integration = {"name": "Mail", "type": "CUSTOM"}
@@ -427,7 +425,7 @@ def _erasure(driver: Driver) -> None:
     task = api(erasure, 202)
     assert api(erasure, 202) == task
     key = {"workspaceId": "leaver", "id": task["id"]}
-    # The waits are over: at the start, for the providers, and until no process has a data key.
+    # End the waits: at the start, for the providers, and until no process has a data key.
     for step in ("settle", "integrations", "forget"):
         if step == "integrations":
             set_attributes(backend, "IntegrationsTable", {"workspaceId": "leaver", "sk": id}, deletedAt=1)
@@ -454,7 +452,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         invalid = {**webhook, "url": "ftp://files.example"}
         api(f"POST {WEBHOOKS}", 422, json=invalid, headers={"idempotency-key": "two"})
         soon = api(f"POST {WEBHOOKS}", 201, json={**body, "url": broken.url, "retryConfig": retries})
-        # The first waits for minutes in the queue unless that is crowded, the second is parked.
+        # The first retry waits in the queue for minutes unless that is crowded, and the second is parked.
         minutes, hour = ({**retries, "initialDelaySeconds": seconds} for seconds in (500, 3000))
         slow = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": broken.url, "retryConfig": minutes})
         parked = api(f"POST {WEBHOOKS}", 201, json={**webhook, "url": broken.url, "retryConfig": hour})
@@ -518,7 +516,7 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
         (delivery,) = api(f"GET {WEBHOOKS}/{id}/deliveries", 200)["items"]
         api(f"GET {WEBHOOKS}/{id}/deliveries/{delivery['id']}", 200)
     (failed,) = api(f"GET {WEBHOOKS}/{disabled['id']}/deliveries?status=FAILED", 200)["items"]
-    api(f"GET {WEBHOOKS}?include=stats", 200)  # some deliveries may be pending now, so it counts them
+    api(f"GET {WEBHOOKS}?include=stats", 200)  # counts pending deliveries, because there may be some now
     recovered = f"{WEBHOOKS}/{disabled['id']}"
     api(f"PUT {recovered}", 200, json={"name": "healthy again"})
     api(f"PUT {recovered}/status", 200, json={"status": "ACTIVE"})
@@ -537,13 +535,13 @@ def _webhooks(driver: Driver, publisher: Any) -> None:
 
 
 def _feed(driver: Driver) -> None:
-    """A temporary pull webhook, from an event whose writer died to the removal."""
+    """A temporary pull webhook, from an event whose writer died to the removal of the webhook."""
     api, backend = driver.api, driver.backend
     pull = {"kind": "pull", "name": "test", "eventTypes": ["POST_FAILED"], "expiresInSeconds": 60}
     path = f"{WEBHOOKS}/{api(f'POST {WEBHOOKS}', 201, json=pull)['id']}"
     api(f"PUT {path}", 200, json={"expiresInSeconds": 600})
     key = f"acme#{path.rpartition('/')[2]}"
-    # A number that was taken a minute ago and never used.
+    # A sequence number that was reserved a minute ago and never used.
     head = {"webhookKey": key, "sk": "entry#~", "seq": 1, "at": now_ms() - 60_000, "ttl": now_ms()}
     put_row(backend, "FeedsTable", head)
     event = {"type": "POST_FAILED", "data": minimal_data("POST_FAILED")}
@@ -568,7 +566,7 @@ def _feed(driver: Driver) -> None:
 
 
 def _replays(driver: Driver, delivered_path: str, webhook: Any) -> None:
-    """Replays of a delivered delivery, and of an event from before the webhook. One of them is cancelled."""
+    """Replay a delivered delivery, and an event that is older than the webhook, and cancel a replay."""
     api, once = driver.api, {"idempotency-key": "one"}
     hour = {"since": iso(datetime.now(UTC) - timedelta(hours=1))}
     late = f"{WEBHOOKS}/{api(f'POST {WEBHOOKS}', 201, json=webhook)['id']}"
@@ -589,9 +587,9 @@ def _replays(driver: Driver, delivered_path: str, webhook: Any) -> None:
 
 
 def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retries: Any) -> tuple[Any, Any]:
-    """Publish by HTTP and by the bus, and fan out. Returns a large event, and one to many webhooks."""
+    """Publish over HTTP and the bus, and fan out. Returns a large event, and an event for many webhooks."""
     api, backend, once = driver.api, driver.backend, {"idempotency-key": "one"}
-    # So large that the worker reads its body from the event's row.
+    # Large enough that the worker reads its body from the event's row.
     large = {"type": "POST_PUBLISHED", "data": {**POST, "text": "Spring is here. " * 4_400}}
     published = api(f"POST {EVENTS}", 202, json=large, token=publisher["key"], headers=once)
     campaign = {"type": "CAMPAIGN_STARTED", "data": minimal_data("CAMPAIGN_STARTED")}
@@ -603,7 +601,7 @@ def _publish(driver: Driver, publisher: Any, webhook: Any, broken_url: str, retr
     for detail in ({"idempotencyKey": "one", **campaign}, {}):
         put_on_bus(backend, {"workspaceId": "acme", **detail})
     subscribed = {**webhook, "eventTypes": ["CAMPAIGN_STARTED"]}
-    for _ in range(10):  # with the next one, too many for one send
+    for _ in range(10):  # one more follows, which makes too many for one send
         api(f"POST {WEBHOOKS}", 201, json=subscribed)
     api(f"POST {WEBHOOKS}", 201, json={**subscribed, "url": broken_url, "retryConfig": retries})
     many = api(f"POST {EVENTS}", 202, json=campaign)
@@ -641,7 +639,7 @@ def _scheduled_runs(driver: Driver, stopped_event: str, delivered_to: str) -> No
         *("DELIVERY_FAILED", "WEBHOOK_DISABLED", "CAMPAIGN_STARTED"),
     }, types
 
-    # Two hours ago, so that there is something to roll up, and now, so that there is something to read.
+    # The workspace was active two hours ago, so there is data to roll up, and now, so there is data to read.
     key = f"acme#{delivered_to}"
     (delivery,) = [row for row in backend.rows("DeliveriesTable") if row["webhookKey"] == key]
     this, id = hour_of(now_ms()), DeliveryId.new(now_ms() - 2 * HOUR_MS)
@@ -762,7 +760,7 @@ def _flows(driver: Driver) -> None:
     api(f"DELETE {base}/{installed['id']}", 200)
     dry = api(f"POST {base}/dry-run", 200, json={"trigger": trigger, "steps": [tell, ask, pause]})
     assert dry["status"] == "SUCCEEDED"
-    # The types change, so that subscriptions are put and deleted.
+    # Change the event types, to put and delete subscriptions.
     other = {**trigger, "eventTypes": ["CAMPAIGN_COMPLETED", started]}
     api(f"PUT {path}", 200, json={"trigger": other, "steps": [tell, pause, ask]})
     api(f"PUT {path}", 200, json={"trigger": trigger, "steps": [tell, ask, pause]})
@@ -788,7 +786,7 @@ def _flows(driver: Driver) -> None:
     driver.worker("RunFlowsFunction", queue)
     (waiting,) = [run for run in api(f"GET {path}/runs", 200)["items"] if run["step"] == "pause"]
     key = {"flowsKey": f"acme#{flow['id']}", "id": waiting["id"]}
-    # A message that comes too early waits.
+    # A message that arrives too early waits.
     set_attributes(backend, "FlowsTable", key, dueAt=1, resumesAt=now_ms() + 60_000)
     assert driver.worker("SweepRunsFunction") == {"seen": 1}
     assert driver.worker("RunFlowsFunction", queue)["batchItemFailures"] != []
@@ -809,7 +807,7 @@ def _flows(driver: Driver) -> None:
 
 
 class TalkativeProvider:
-    """An authorization server that repeats every secret it received in its errors. It accepts every code, and
+    """An authorization server whose errors repeat every secret that it received. It accepts every code, and
     refuses every refresh token. Its API repeats the headers of every request.
     """
 
@@ -844,8 +842,8 @@ def _integrations(driver: Driver) -> None:
 
 
 def _marketplace(driver: Driver, api_url: str) -> tuple[str, str, list[str]]:
-    """A publisher, three copies of its integration, and one with credentials. Returns the ids: the one with
-    credentials, the publisher's, the copies'.
+    """A publisher, four copies of its integration, and an integration with credentials. Returns the IDs of
+    the integration with credentials, of the publisher's integration, and of the copies.
     """
     api, once = driver.api, {"idempotency-key": "one"}
     public = {
@@ -873,7 +871,7 @@ def _marketplace(driver: Driver, api_url: str) -> tuple[str, str, list[str]]:
     state = api(f"POST {INTEGRATIONS}/{copies[0]['id']}/oauth/initiate", 200, json=start)["state"]
     denied = {"state": state, "error": "access_denied"}
     api(f"POST {CALLBACK}", 422, json=denied, headers={"idempotency-key": "denied"})
-    api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=start)  # which no one finishes
+    api(f"POST {INTEGRATIONS}/{copies[1]['id']}/oauth/initiate", 200, json=start)  # nobody completes it
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"description": "new"})
     assert decide("APPROVE", publisherName="Acme Inc.", verified=True)["copyCount"] == len(copies)
     api(f"PUT {INTEGRATIONS}/{published['id']}", 200, json={"isPublic": False})
@@ -910,7 +908,7 @@ def _marketplace(driver: Driver, api_url: str) -> tuple[str, str, list[str]]:
 
 
 def _publications(driver: Driver, id: str) -> Callable[..., Any]:
-    """How the platform decides on a publication in its own workspace, after a look at it."""
+    """A function with which the platform, in its own workspace, reads a publication and decides on it."""
     platform = driver.secrets["platform's JWT"]
     path = f"/api/publications/acme/{id}"
 
@@ -960,7 +958,7 @@ def _connections(
     connect("issued")
     api(f"GET {path}/connections/issued/token", 200)
     api(f"DELETE {path}/connections/issued", 200)
-    # The provider refuses the first refresh of each, so the connection expires and an event says so.
+    # The provider refuses the first refresh of each, so the connection expires and an event reports it.
     calls = {"integrationKey": "acme", "name": "calls"}
     set_attributes(backend, "ConnectionsTable", calls, slowUntil=2**52)
     connect("forced")
@@ -972,12 +970,12 @@ def _connections(
     api(f"DELETE {path}/connections/{connect('removed')['id']}", 200)
     assert driver.worker("RefreshConnectionsFunction") == {"connections": 1, "tasks": 1}
     types = [json.loads(message["body"])["type"] for message in driver.receive("EventsQueue")]
-    # On a slow machine, messages that were received long before come back.
+    # On a slow machine, messages that were received much earlier reappear. Ignore their types.
     assert [type for type in types if type.startswith("CONNECTION_")] == ["CONNECTION_EXPIRED"] * 3
     api(f"GET {path}/connections", 200)
     api(f"GET {path}/logs?limit=100", 200)
 
-    # Another process has the lease at first, and then that lease runs out.
+    # Another process holds the lease at first, and then that lease expires.
     set_attributes(backend, "ConnectionsTable", calls, slowUntil=0)
     forced: tuple[str, dict[str, Any]] = (f"POST {path}/oauth/refresh", {"json": {"connectionId": "forced"}})
     for name, (line, options) in (
@@ -995,7 +993,7 @@ def _connections(
         api(f"{method} {INTEGRATIONS}/{copy}/{rest}", 409)
     connect("called")
     assert _request(driver, id, connect("called")["id"]) == ("SUCCEEDED", None)
-    # Another process has the lease at first. Then the provider refuses the refresh.
+    # Another process holds the lease at first. Then the provider refuses the refresh.
     make_due(id, "called", leaseUntil=now_ms() + 300, leaseOwner="dead")
     assert _request(driver, id, "called") == ("FAILED", "connection_expired")
     set_attributes(backend, "ConnectionsTable", {**calls, "name": "requests"}, slowUntil=2**52)
@@ -1011,7 +1009,7 @@ def _connections(
 
 
 def _request(driver: Driver, integration: str, connection: str) -> tuple[str, str | None]:
-    """The end of a flow that sends a request with a connection's token."""
+    """The final status and reason of a flow run that sends a request with a connection's token."""
     api = driver.api
     step: dict[str, Any] = {"id": "call", "type": "request"}
     step |= {
@@ -1037,7 +1035,7 @@ def _request(driver: Driver, integration: str, connection: str) -> tuple[str, st
 
 
 def _copy_connection(backend: Backend, source: str, target: str) -> None:
-    """Give a copy a connection that is due, as if its provider had granted one."""
+    """Give a copy of an integration a due connection, as if its provider had granted one."""
     (row,) = [
         row
         for row in backend.rows("ConnectionsTable")
@@ -1063,7 +1061,7 @@ def put_row(backend: Backend, table: str, row: dict[str, Any]) -> None:
 
 
 def set_attributes(backend: Backend, table: str, key: dict[str, str], **values: int | str) -> None:
-    """Change a row as time, or another process, would."""
+    """Change a row as the passage of time or another process would."""
     backend.client("dynamodb").update_item(
         TableName=backend.template.name(table),
         Key={name: {"S": value} for name, value in key.items()},

@@ -19,7 +19,7 @@ from patchbay.outbound import api_paths, header_fields
 from patchbay.providers import provider as providers
 
 GOOGLE = ApiLocation("https://www.googleapis.com", ("*.googleapis.com",))
-# The host that each provider's token goes to, with what the provider named when the account was connected.
+# For each provider, the metadata that it returned when the account was connected, and its token's host.
 HOSTS = {
     "adobe": ({}, "https://lr.adobe.io"),
     "canva": ({}, "https://api.canva.com"),
@@ -41,7 +41,7 @@ HOSTS = {
 def location(
     provider: str, metadata: Mapping[str, Any], public: Mapping[str, Any] | None = None
 ) -> ApiLocation:
-    """Where the API of a connection with that metadata is."""
+    """The API location of a connection with this metadata."""
     integration = StoredIntegration(
         workspace_id="acme",
         id=IntegrationId.new(),

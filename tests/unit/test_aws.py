@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[float]]:
-    """The maximum of each pause of the client, which does not sleep."""
+    """Record the maximum of each pause of the client, instead of sleeping."""
     for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"):
@@ -61,7 +61,7 @@ def call(text: str = "x") -> dict[str, Any]:
 def with_server(
     script: Script, act: Callable[[], Result], tls: ssl.SSLContext | None = None
 ) -> tuple[Result, Receiver]:
-    """The result of `act` while a server answers the client with the script."""
+    """Run `act` while a server answers the client with the script. Returns the result and the server."""
 
     async def scenario() -> tuple[Result, Receiver]:
         async with receiver(script, tls) as server:
@@ -248,7 +248,7 @@ def test_profile_credentials_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_container_credentials_are_refreshed_when_they_expire(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after a SnapStart restore."""
+    """This happens after a SnapStart restore."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     lifetimes = [60, 9999]  # seconds
 
@@ -426,7 +426,7 @@ def test_service_errors_have_code_and_message(headers: list[str], body: Any, cod
 
 
 def test_closed_idle_connection_costs_no_attempt(pauses: list[float]) -> None:
-    """Closed while it is idle, or while the next request is sent."""
+    """The server closes it while it is idle, or while the next request is sent."""
 
     async def answer_once(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(OK)

@@ -324,7 +324,7 @@ def test_invalid_entry_is_rejected(change: dict[str, Any]) -> None:
 
 
 def test_files_have_canonical_format() -> None:
-    """Two spaces and no escapes, so that a diff shows only what changes."""
+    """The files use two spaces and no escapes, so that a diff shows only what changes."""
     files = sorted((ROOT / "layers/patchbay/patchbay/catalogue").rglob("*.json"))
     templates = len(all_templates()) + len(flow_templates.all_keys())
     assert len(files) == len(catalogue.ALL) + len(catalogue.ACTIONS) + templates

@@ -1,4 +1,4 @@
-"""tools/check_token.py: the answer of the product, and what to compare."""
+"""tools/check_token.py reports the product's answer to a token, and what to compare."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Login:
 
 @pytest.fixture
 def login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Login:
-    monkeypatch.setattr(check_token, "yaml_parse", lambda text: TEMPLATE)  # takes a second
+    monkeypatch.setattr(check_token, "yaml_parse", lambda text: TEMPLATE)  # parsing takes a second
     return Login(tmp_path, monkeypatch, capsys)
 
 

@@ -1,4 +1,4 @@
-"""Numbers keep their notation, and calculate like any other number."""
+"""Numbers keep their notation, and work in calculations like any other number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pool has only quiet connections, each for one workspace, and a bounded number of them."""
+"""The pool has a bounded number of connections, each without unread data and for one workspace."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def add(pool: ConnectionPool, *routes: Route) -> list[Any]:
 def test_take_returns_each_idle_connection_once(pool: ConnectionPool) -> None:
     first, second = add(pool, A, A)
     assert pool.acquire(B) is None
-    assert pool.acquire(A) is second  # the last used is the most likely to be open
+    assert pool.acquire(A) is second  # the most recently used is the most likely to be open
     assert pool.acquire(A) is first
     assert pool.acquire(A) is None
 

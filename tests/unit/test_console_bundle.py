@@ -1,4 +1,4 @@
-"""The console's bundle: whether it is up to date, and what its base is. No test here needs Node."""
+"""The console's bundle: whether it is up to date, and which files its base has. No test needs Node."""
 
 from __future__ import annotations
 

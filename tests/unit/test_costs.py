@@ -42,7 +42,7 @@ TEN_MILLION = Month(10 * MILLION)
 
 
 def line(name: str, month: Month = TEN_MILLION, **prices: float) -> float:
-    """One line of a month in which only these prices are not zero."""
+    """One line of a month's costs, with all prices zero except these."""
     return costs.patchbay(month, MEASURED, replace(FREE, **prices), ASSUMED)[name]
 
 
@@ -80,21 +80,21 @@ def test_receive_ends_with_a_message_or_after_20_seconds() -> None:
 
 
 def test_monthly_dynamodb_units() -> None:
-    """Units of the key, the event and each delivery; of 2 reservations of ceilings for 12 events, or for the
-    first event in a minute; and of the roll-up, which reads all successes and writes once per webhook and
+    """Units for the key, the event and each delivery; for 2 ceiling reservations per 12 events, or for the
+    first event in a minute; and for the roll-up, which reads all successes and writes once per webhook and
     hour.
     """
     reserved = 2 * max(5 / 12, costs.renewals(5 * MILLION, 1, 60, ASSUMED) / MILLION)
     rolled = 100 * 2 * 720 / MILLION
     written = line("DynamoDB, writes", dynamodb_write=1)
     assert written == pytest.approx(5 + 5 + 10 + reserved + rolled)
-    # 2 of each event, 1.5 of each delivery, and the data keys.
+    # 2 units for each event, 1.5 for each delivery, and those for the data keys.
     read = line("DynamoDB, reads", dynamodb_read=1) - line("KMS, requests", kms_requests=1)
     assert read == pytest.approx(5 * 2 + 10 * 1.5 + 10 * 412 / 8192)
 
 
 def test_provisioned_tables_are_billed_by_the_hour() -> None:
-    """All tables but those of the ceilings and the roll-up are provisioned, with a utilization of 60 %. The
+    """All tables except those of the ceilings and the roll-up are provisioned, at a utilization of 60 %. The
     five indexes and the table without writes have the minimum of 5.
     """
     month = replace(TEN_MILLION, deliveries=100 * MILLION, provisioned=True)
@@ -151,7 +151,7 @@ def test_batches_grow_with_the_logarithm_of_the_volume() -> None:
 
 
 def test_other_outcomes_cost_their_units() -> None:
-    """A tenth of 10 million deliveries succeeds after one retry: 2 requests to SQS, and one invocation."""
+    """A tenth of 10 million deliveries succeeds after 1 retry, which adds 2 SQS requests and 1 invocation."""
     outcome = {"event": 1, "rows": 1, "indexes": 0, "others": {}, "reads": 3, "calls": 2, "logged": 0}
     retried = outcome | {"rows": 7, "indexes": 2, "others": {"HealthTable": 3}, "reads": 6, "logged": 1000}
     measured = MEASURED | {
@@ -179,14 +179,14 @@ def test_other_outcomes_cost_their_units() -> None:
 
 
 def test_rows_are_stored_for_a_month() -> None:
-    """512 bytes per delivery and 1,024 per event of two, including DynamoDB's 100 bytes per item."""
+    """512 bytes per delivery and 1,024 per event with two deliveries, including DynamoDB's 100 per item."""
     stored = (5 * MILLION * 1024 + 10 * MILLION * 512) / costs.GB
     name = "DynamoDB, 30 days of rows, recovery"
     assert line(name, dynamodb_storage=0.25, dynamodb_recovery=0.2) == pytest.approx(stored * 0.45)
 
 
 def test_monthly_log_bytes() -> None:
-    """One in a hundred successes is logged, by the template's default, and Lambda's own lines are off."""
+    """By the template's default, one in a hundred successes is logged, and Lambda's own lines are off."""
     logged = 5 * (350 + 3) + 5 * (50 + 2)
     assert line("CloudWatch, logs", logs_ingested=1) == pytest.approx(logged * MILLION / costs.GB)
 

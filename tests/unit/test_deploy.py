@@ -124,7 +124,7 @@ def test_make_passes_the_region_to_boto3(variables: dict[str, str], region: str)
 
 
 def test_delivery_times_of_prod_are_a_rule_of_the_template() -> None:
-    """Also a deployment without this tool checks it."""
+    """A deployment without this tool also checks it."""
     with pytest.raises(Problem, match="In prod, DeliveryVisibilitySeconds must be 180, 240"):
         check("prod", DeliveryVisibilitySeconds="179")
 

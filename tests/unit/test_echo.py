@@ -17,7 +17,7 @@ import pytest
 from patchbay.webhooks.echo import contains_header_value
 
 contains = partial(contains_header_value, truncated=False)
-# With characters that each encoding replaces.
+# Has characters that each encoding replaces.
 SECRET = 'kx"9/Qm+2<w\\7&Lz>0'
 HEADERS = {"X-Key": SECRET}
 

@@ -17,7 +17,7 @@ Program = Callable[[str, str], None]
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
-    """Writes a program from a line of shell; the PATH has no others."""
+    """Writes a program from a line of shell. PATH has no other programs."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
@@ -101,14 +101,14 @@ def test_configured_folder_must_have_the_jar(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> java.Program:
-    """A program of one file."""
+    """A Java program that consists of one file."""
     sums = tmp_path / "small.sha256"
     sums.write_text(f"{hashlib.sha256(b'right').hexdigest()}  small.jar\n")
     return replace(elasticmq.PROGRAM, sums=sums)
 
 
 def maven(content: str, code: int = 0) -> str:
-    """The shell of a Maven that copies one file with the content."""
+    """The shell code of a fake Maven that copies one file with the content."""
     folder = "${last#-DoutputDirectory=}"
     return (
         f"echo maven-output; for each; do last=$each; done; /bin/mkdir {folder}; "

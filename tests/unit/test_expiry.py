@@ -15,7 +15,7 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NOW = 1_800_000_000_000
 
 moments = st.integers(NOW, NOW + 400 * DAY)
-# On both sides of the notices and the expiry, to the millisecond.
+# Includes distances on both sides of the notices and the expiry, to the millisecond.
 distances = st.one_of(
     st.integers(1, 40 * DAY),
     st.builds(lambda days, by: days * DAY + by, st.sampled_from([1, 7, 8]), st.integers(-2, 2)),
@@ -63,7 +63,7 @@ def test_latest_due_notice_is_returned(end: int, left: int) -> None:
 
 @given(moments, st.integers(1, 400 * DAY))
 def test_no_notice_before_the_first_one(end: int, early: int) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  # raised by min() of nothing, with Python's message
+    with pytest.raises(ValueError):  # noqa: PT011  # raised by min() of no items, with Python's message
         latest_notice(end, end - 7 * DAY - early)
 
 

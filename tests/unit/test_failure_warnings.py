@@ -1,4 +1,4 @@
-"""When a webhook that fails is announced as failing. Pure."""
+"""When a webhook that fails is announced as failing. Tests only pure functions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_skipped_warning_is_not_sent_later(limit: int, failures: int) -> None:
     assert warning.failures <= failures < limit
     later = Health(warned=warning.failures, warned_at=5)
     assert later.next_warning(failures, limit, resumed_at=4) is None
-    # The webhook was enabled after the warning, so it starts again.
+    # The webhook was enabled after the warning, so the warnings start over.
     assert later.next_warning(failures, limit, resumed_at=5) == warning
 
 

@@ -1,4 +1,4 @@
-"""The parts of flows that need no AWS: values, which step is next, states, and what a definition may be."""
+"""The parts of flows that need no AWS: values, the choice of the next step, states, and valid definitions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CONTENT = {
         ("n is {{event.data.n}}, a is {{event.data.list.0.a}}", "n is 1.5, a is true"),
         ("[{{event.data.none}}]", "[]"),
         ("all: {{event.data.list}}", 'all: [{"a":true}]'),
-        # What is filled in is no template.
+        # Inserted values are not templates.
         ("{{event.data.text}}", "Hi {{event.id}}"),
         ("<{{event.data.text}}>", "<Hi {{event.id}}>"),
         ("{{{event.data.n}}}", "{1.5}"),
@@ -154,7 +154,7 @@ def test_definition_is_checked(steps: list[Any], message: str) -> None:
 
 
 def test_steps_after_a_branch_may_use_what_either_side_returned() -> None:
-    """What the side that was not taken would have returned is null."""
+    """The results of the side that was not taken are null."""
     steps = [branch("b", [wait("t")], **{"else": [wait("e")]}), action("a", name="{{steps.e.output.x}}")]
     flow = validate(CreateFlow, {"name": "f", "trigger": TRIGGER, "steps": steps})
     assert [step.id for step in flow.steps] == ["b", "a"]
@@ -238,7 +238,7 @@ def test_message_is_taken_once_for_each_turn() -> None:
     leased = states.claimed(begun(), now=NOW, until=NOW + 45_000)
     assert states.check_message(leased, MESSAGE, NOW) == Blocked(NOW + 45_000)
     assert states.check_message(leased, MESSAGE, NOW + 45_000) is None
-    # The next message is faster than the record.
+    # The next message arrives before the turn is recorded.
     assert isinstance(states.check_message(leased, at(1), NOW), Blocked)
     moved = states.moved_on(leased, [done("a")], "b", now=NOW, ttl=1)
     assert isinstance(states.check_message(moved, MESSAGE, NOW), Obsolete)

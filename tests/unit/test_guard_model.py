@@ -147,7 +147,7 @@ events = st.one_of(
 
 
 class HostsThatShareKeys(RuleBasedStateMachine):
-    """Hosts with clock skew and separate caches admit requests with keys that change and end meanwhile."""
+    """Hosts with clock skew and separate caches admit requests while the keys change and end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -301,7 +301,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
 
     @rule(host=hosts, number=keys, cost=st.integers(1, 4))
     def a_host_gets_a_request_when_there_is_room(self, host: int, number: int, cost: int) -> None:
-        """To the millisecond, where an inexact sliding window would fail."""
+        """Exact to the millisecond, where an inexact sliding window would fail."""
         key = self.key(number)
         if cost <= min(key.limits.values()):
             first = key.available_at_ms(cost, self.clock(host)) - self.skews[host]
@@ -313,7 +313,7 @@ class HostsThatShareKeys(RuleBasedStateMachine):
     def a_host_gets_a_request_when_a_key_expires(
         self, host: int, number: int, off: int, retired: bool
     ) -> None:
-        """By the host's clock. The schedule may have retired the key already."""
+        """The key expires by the host's clock. The schedule may have retired it already."""
         key = self.key(number)
         if key.expires_ms is not None:
             self.request(host, key, 1, set(), None)

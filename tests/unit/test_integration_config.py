@@ -146,7 +146,7 @@ def changes(draw: st.DrawFn) -> dict[str, Any]:
 
 
 class Rejected(Exception):
-    """The model rejects it."""
+    """The model rejects the change."""
 
 
 def is_valid_secret(value: Any) -> bool:
@@ -170,7 +170,7 @@ def is_valid_public(name: str, value: Any) -> bool:
 
 
 def model(stored: dict[str, Any], sent: dict[str, Any], provider: str | None) -> dict[str, Any]:
-    """One dict of all stored fields; their names alone say which are public."""
+    """One dict of all stored fields. Their names alone determine which are public."""
     new = dict(stored)
     for name, value in sent.items():
         if value is None:
@@ -278,7 +278,7 @@ def test_misspelled_field_is_rejected_with_suggestion(name: str, near: str) -> N
     with pytest.raises(ValidationFailed, match=f"did you mean `{near}`") as no:
         config.merge(EMPTY, {name: "x"}, None)
     assert no.value.errors[0].path == f"config.{name}"
-    # One that is stored since before this check can be changed and removed.
+    # A misspelled field that was stored before this check existed can be changed and removed.
     assert merge({name: "y"}, None, Parts({}, {name: "x"})) == ({}, {name: "y"})
     assert merge({name: None}, None, Parts({}, {name: "x"})) == ({}, {})
 
@@ -534,8 +534,7 @@ def test_to_api_is_json_serializable(public: dict[str, Any], secret_names: list[
     assert json.loads(json.dumps(shown)) == {**public, **dict.fromkeys(secret_names, MASK)}
 
 
-# ── parameters that Patchbay sends itself
-# ───────────────────────────────────────────────────────────────────────
+# ── parameters that Patchbay sends itself ────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The image of `sam local`: what the user is told where it cannot be provided."""
+"""The image of `sam local`: what the user is told on a machine that cannot provide it."""
 
 from __future__ import annotations
 

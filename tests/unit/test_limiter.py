@@ -50,7 +50,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def quotas(hour: int | None = None, day: int | None = None) -> list[Quota]:
-    """The quotas that are set."""
+    """The quotas that have a limit."""
     limits = ((HOUR, hour), (DAY, day))
     return [Quota(window, limit) for window, limit in limits if limit is not None]
 

@@ -26,7 +26,7 @@ def ready(state: Path, **parameters: str) -> str:
 
 
 def test_roles_are_those_of_the_api() -> None:
-    """`local` does not import the library."""
+    """`local` has its own list, because it does not import the library."""
     assert set(token.ROLES) == scopes.ROLES.keys()
 
 

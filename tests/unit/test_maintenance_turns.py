@@ -14,7 +14,7 @@ from patchbay.oauth.maintenance import Job, _JobQueue, _Run
 
 
 class JobRecorder:
-    """Creates jobs that record the order in which they finish, and how many of a workspace run at once."""
+    """Creates jobs that record in which order they finish, and how many of a workspace run at a time."""
 
     def __init__(self) -> None:
         self.done: Counter[str] = Counter()
@@ -66,7 +66,7 @@ def test_slow_workspace_uses_only_its_own_share_of_the_run(recorder: JobRecorder
 
 
 def test_many_slow_workspaces_leave_turns_for_a_healthy_one(recorder: JobRecorder) -> None:
-    """There are more than threads: each gets one turn before any gets a second."""
+    """There are more workspaces than threads, and each gets one turn before any gets a second."""
     slow = [recorder.jobs(f"slow {index}", 2, 0.4) for index in range(70)]
     process(*slow, recorder.jobs("healthy", 1, 0))
     assert len(recorder.before("healthy")) <= 70
@@ -137,7 +137,7 @@ def test_no_job_starts_without_time(recorder: JobRecorder) -> None:
         ([(0.1, True)], 2, True),
         ([(10, False)] * 8, 2, True),
         ([(10, False)] * 9, 2, False),
-        ([(0.3, False)] * 1000, 16, True),  # a healthy one has no budget
+        ([(0.3, False)] * 1000, 16, True),  # a healthy workspace has no budget
     ],
 )
 def test_concurrency_of_a_queue(

@@ -28,7 +28,7 @@ def read(rows: dict[int, bool], after: str | None, limit: int, count: int) -> Pa
 def test_merged_pages_have_every_matching_row_once_in_order(
     partitions: list[dict[int, bool]], limit: int, count: int
 ) -> None:
-    # A key is in one partition, as an ID is.
+    # Each key is in only one partition, like an ID.
     taken: set[int] = set()
     for rows in partitions:
         for key in taken.intersection(rows):

@@ -204,7 +204,7 @@ def test_second_self_rotation_requires_the_first_overlap_to_end(world: World) ->
 
 
 def test_lagging_clock_does_not_revive_a_predecessor(world: World) -> None:
-    """By this clock, the first key still works, but the second one's windows went to the third."""
+    """By this clock, the first key still works, but the second key has passed its windows to the third."""
     first = world.key()
     process = world.processes[0]
     second = service.rotate(process.admit(first.key).principal, first.id, RotateApiKey(overlap_seconds=60))
@@ -218,7 +218,7 @@ def test_lagging_clock_does_not_revive_a_predecessor(world: World) -> None:
 
 
 def test_busy_key_rotates_itself_at_the_second_try(world: World) -> None:
-    """The successor allows for the requests in between, up to the limit."""
+    """The successor's counts include the requests in between, up to the limit."""
     old = world.key(rate_limit_per_hour=100, rate_limit_per_day=1_000)
     process = world.processes[0]
     caller = process.admit(old.key).principal

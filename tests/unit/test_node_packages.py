@@ -25,7 +25,7 @@ def test_n8n_is_skipped_where_it_cannot_run(
     compiler: bool,
     reason: str | None,
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # main changes it too
+    monkeypatch.chdir(tmp_path)  # main changes the directory, too
     installed: list[str] = []
 
     def complete(*_: object) -> bool:

@@ -41,7 +41,7 @@ def test_sampled_selects_a_percentage_of_correlation_ids(
     ids = [str(UUID(int=number)) for number in range(1000)]
     sampled = [id for id in ids if observability.sampled(id)]
     assert fewest <= len(sampled) <= most
-    assert sampled == [id for id in ids if observability.sampled(id)]  # every function samples the same
+    assert sampled == [id for id in ids if observability.sampled(id)]  # every function samples the same IDs
 
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -101,14 +101,14 @@ def test_metrics_have_the_embedded_format(capsys: pytest.CaptureFixture[str]) ->
         "service": "patchbay",
         "DeliveriesHeld": 3,
     }
-    # At most 100 values of a metric in a line. Counts are added up.
+    # A line has at most 100 values of a metric. Counts are added up.
     assert [len(line["AttemptMilliseconds"]) for line in lane] == [100, 100, 50]
     assert [value for line in lane for value in line["AttemptMilliseconds"]] == list(range(250))
     assert [line.get("DeliveriesDelivered") for line in lane] == [250, None, None]
 
 
 def test_metrics_have_the_format_of_powertools(capsys: pytest.CaptureFixture[str]) -> None:
-    """An independent implementation, whose import takes too long for the functions."""
+    """Powertools is an independent implementation, whose import takes too long for the functions."""
     powertools = Metrics(namespace="Patchbay", service="unused")
     powertools.provider.dimension_set = {}  # without the default dimension
     for value in (3, 4):

@@ -84,7 +84,7 @@ def test_key_file_ends_with_at_most_one_line_break(wrong: str) -> None:
         pasted_credentials.check(wrong, multiline=True)
 
 
-# Format characters in Unicode that have a glyph, or shape their neighbors.
+# Unicode format characters that have a glyph or shape their neighbors.
 VISIBLE_FORMATS = {*map(chr, [*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD])} | {
     *map(chr, range(0x13430, 0x13440))
 }

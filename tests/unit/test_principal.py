@@ -1,4 +1,4 @@
-"""`in_process` takes the workspace ID from a function of the platform, so it checks it as the API does."""
+"""`in_process` gets the workspace ID from the platform's code, so it checks the ID as the API does."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from patchbay.providers import provider as providers
 from patchbay.providers.provider import Provider, is_at_host
 
-# Tests remove or change one key of it.
+# Tests remove or change one of its keys.
 VALID: dict[str, Any] = {
     "name": "acme",
     "label": "Acme",
@@ -179,7 +179,7 @@ def test_schema_accepts_the_example() -> None:
             "the variable api is not defined",
         ),  # known only after the token response
         ("oauth.token_url", "{domain}/token", "the variable domain is not defined"),  # not an address
-        ("oauth.token_url", "https://{accounts}/token", "is not an https URL"),  # an address already
+        ("oauth.token_url", "https://{accounts}/token", "is not an https URL"),  # already an address
         ("oauth.token_url", "https://{accounts}.example/token", "the variable accounts is not defined"),
         ("oauth.token_url", "{accounts}{domain}/token", "is not an https URL"),
         ("oauth.token_url", "{accounts}.thief.example/token", "is not an https URL"),

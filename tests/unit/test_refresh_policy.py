@@ -94,18 +94,18 @@ def connection(**fields: Any) -> StoredConnection:
         ({"status": "EXPIRED"}, Fail(FailReason.EXPIRED)),
         ({**DUE, "status": "REVOKED"}, Fail(FailReason.REMOVED)),
         ({**DUE, "status": "EXPIRED"}, Fail(FailReason.EXPIRED)),
-        # It is due: the current token is served if the refresh fails and it is valid for a minute.
+        # The token is due. If the refresh fails, it is served if it is still valid for a minute.
         (DUE, Refresh(can_serve_current=True)),
         ({**DUE, "status": "ERROR"}, Refresh(can_serve_current=True)),
         ({**DUE, "expires_at": None}, Refresh(can_serve_current=True)),
         ({**DUE, "expires_at": NOW + MINUTE}, Refresh(can_serve_current=True)),
         ({**DUE, "expires_at": NOW + MINUTE - 1}, Refresh(can_serve_current=False)),
         (DUE_AND_ENDED, Refresh(can_serve_current=False)),
-        # It cannot be refreshed.
+        # The token cannot be refreshed.
         ({**DUE, "refreshable": False}, Serve()),
         ({**DUE, "refreshable": False, "expires_at": NOW + 1}, Serve()),
         ({**DUE_AND_ENDED, "refreshable": False}, Expire()),
-        # Another process refreshes it.
+        # Another process is refreshing the token.
         ({**DUE, **LEASED}, Serve()),
         ({**DUE_AND_ENDED, **LEASED}, Wait()),
         ({**DUE_AND_ENDED, **LEASED, **FAILED}, Wait()),
@@ -133,7 +133,7 @@ def test_decide_for_a_request(fields: dict[str, Any], decision: Decision) -> Non
         ({"refreshable": False, "expires_at": None}, Fail(FailReason.NOT_REFRESHABLE)),
         ({**DUE_AND_ENDED, "refreshable": False}, Expire()),
         (LEASED, Wait()),
-        # It waits only if the provider requested that.
+        # A forced refresh waits after a failure only if the provider requested that.
         (FAILED, Refresh(can_serve_current=False)),
         ({**FAILED, "retry_after_until": NOW}, Refresh(can_serve_current=False)),
         ({**FAILED, "retry_after_until": LATER}, Fail(FailReason.BACKING_OFF)),
@@ -195,11 +195,11 @@ def test_can_refresh_by_exchange_without_refresh_token() -> None:
     [
         (oauth(), tokens(expires_in=60), NOW + MINUTE),
         (oauth(), tokens(expires_at_ms=NOW + 5), NOW + 5),
-        (oauth(), tokens(expires_in=60, expires_at_ms=NOW + 5), NOW + 5),  # a time is more exact
+        (oauth(), tokens(expires_in=60, expires_at_ms=NOW + 5), NOW + 5),  # an absolute time is more exact
         (oauth(), tokens(), NOW + HOUR),
         (oauth(assumed_lifetime_seconds=900), tokens(), NOW + 15 * MINUTE),
         (oauth(assumed_lifetime_seconds=900), tokens(None), None),
-        # Without a timezone a time may be hours late, so it only shortens the life.
+        # Without a time zone, a time may be hours late, so it can only shorten the lifetime.
         (oauth(), tokens(expires_at_ms=NOW + 8 * HOUR, zone_unknown=True), NOW + HOUR),
         (oauth(), tokens(expires_at_ms=NOW + MINUTE, zone_unknown=True), NOW + MINUTE),
         (oauth(), tokens(expires_at_ms=NOW - HOUR, zone_unknown=True), NOW + HOUR),
@@ -243,7 +243,7 @@ def test_token_is_due_between_its_start_and_its_end(obtained: int, life: int, ma
     due = due_ms(oauth(refresh_margin_seconds=margin), tokens(), obtained, obtained + life)
     assert due == obtained + life - min(margin * 1000, life // 5)
     assert obtained <= due <= obtained + life
-    assert due - obtained >= life - life // 5  # a fresh token is never due at once
+    assert due - obtained >= life - life // 5  # a fresh token is never due immediately
 
 
 @given(times, lives, st.integers(0, 40 * 86_400))
@@ -281,7 +281,7 @@ def test_token_that_never_expires_is_never_due() -> None:
         (5 * MINUTE - 1, True, 5 * MINUTE),
         (800, True, 5 * MINUTE),
         (0, True, 5 * MINUTE),
-        (800, False, 800),  # so its end is announced in time
+        (800, False, 800),  # so its expiry is announced in time
         (None, True, None),
         (None, False, None),
     ],

@@ -1,4 +1,4 @@
-"""Which secrets a policy of rotation may name."""
+"""Which secrets a rotation policy may name."""
 
 from __future__ import annotations
 

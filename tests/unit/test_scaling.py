@@ -163,7 +163,7 @@ def test_one_tenant_uses_a_quarter_of_the_slow_lane() -> None:
 def test_admission_is_that_of_the_engine(
     lane: Lane, attempts: int, health: Health, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The order of steps that the simulation has again, against `admission.admit`."""
+    """The simulation has its own copy of the steps of `admission.admit`, in the same order."""
     run = Simulation(short(1, tenants=1, receivers=FAST), default_stack())
     webhook = run._tenants[0][0].webhooks[0]
     webhook.health, webhook.waiting = health, 3 * attempts
@@ -277,7 +277,7 @@ def test_recommended_parameters_have_room_in_every_limit() -> None:
 
 
 def test_failing_receivers_fill_the_queue_up_to_their_backlog() -> None:
-    """As `limits.in_flight_of_outage` says. A batch that is under way can exceed the backlog."""
+    """The bound is `limits.in_flight_of_outage`. A batch that is in progress can exceed the backlog."""
     load = short(40, tenants=10, receivers=Receivers(slow=0, dead=0, errors=1), seconds=400)
     load = replace(load, retry_schedule="standard")
     stack = default_stack().with_parameters(MaxWaitingPerWebhook=20)
@@ -296,8 +296,8 @@ def simulated() -> dict[str, Any]:
 
 
 def test_moving_the_named_parameter_moves_what_breaks() -> None:
-    """Each claim of the page's table, on the stored results: with the parameter as recommended, no events are
-    refused and no queue grows; with this one back at its default, that limit is the one that breaks.
+    """Each claim in the page's table holds for the stored results. With the recommended parameters, no events
+    are refused and no queue grows. With one of them back at its default, its limit is the one that breaks.
     """
     results = simulated()["results"]
 
@@ -325,7 +325,7 @@ def test_stored_results_are_of_this_template_and_these_measurements() -> None:
 
 
 def test_stored_results_are_of_this_simulation() -> None:
-    """One run, again: the cheapest."""
+    """Repeat one run, the cheapest."""
     name = "10,000 an hour: defaults"
 
     stored = simulated()["results"][name]

@@ -47,7 +47,7 @@ def test_every_patchbay_scope_is_accepted(scope: str) -> None:
         ("automation:use", ["automations:use"]),
         ("credential:read", ["credentials:read"]),
         ("workspaces:export", ["workspace:export"]),
-        # Both.
+        # Both mistakes.
         ("webhook:wirte", ["webhooks:write", "webhooks:read"]),
     ],
 )

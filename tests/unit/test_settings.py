@@ -21,13 +21,13 @@ SWITCHES = sorted(field.name.upper() for field in dataclasses.fields(Settings) i
 
 
 def value_of(name: str) -> str:
-    """A value that is read as it is: that of a queue is a URL."""
+    """A value that settings keep unchanged. For a queue, that is a URL."""
     return f"https://queues.test/{name}" if name.endswith(("_QUEUE_URL", "_DLQ_URL")) else f"the {name}"
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Only the required variables, and none of the test machine's."""
+    """Set only the required variables, and remove those of the test machine."""
     for field in dataclasses.fields(Settings):
         monkeypatch.delenv(field.name.upper(), raising=False)
     monkeypatch.delenv("ENCRYPTION_KEY", raising=False)
@@ -150,7 +150,7 @@ def test_template_sets_exactly_the_variables_that_settings_read() -> None:
     variables = template.partition("      Variables:\n")[2].partition("\nResources:")[0]
     in_template = set(re.findall(r"^        ([A-Z][A-Z0-9_]*):", variables, re.MULTILINE))
     read = {field.name.upper() for field in dataclasses.fields(Settings)}
-    # One is only for the local runner, the other a variable of one function.
+    # The first is only for the local runner, and the second is a variable of one function.
     assert read - in_template == {"PATCHBAY_ALLOW_LOOPBACK_TARGETS", "CONSOLE_FRAME_ANCESTORS"}
     assert {name for name in in_template - read if not name.startswith("POWERTOOLS_")} == set()
     assert "PATCHBAY_ALLOW_LOOPBACK_TARGETS" not in template

@@ -114,7 +114,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         counts=st.tuples(*[st.integers(0, 12)] * 4),
     )
     def host_expects_wrong_counts(self, host: int, ages: tuple[int, ...], counts: tuple[int, ...]) -> None:
-        """Expected counts may be of any age, and wrong. That must only cost a try."""
+        """Expected counts may be of any age and wrong. This must cost only a try."""
         row = self.table.rows.get("row", {"hw": 0, "dw": 0})
         self.expected[host] = (
             Count(row["hw"] + ages[0], *counts[:2]),

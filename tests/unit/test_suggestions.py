@@ -1,4 +1,4 @@
-"""Which known name an unknown one suggests."""
+"""Which known name is suggested for an unknown one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tools.operations.tables`: DynamoDB deletes tables in the background, and none that it still restores."""
+"""`tools.operations.tables`: DynamoDB deletes tables in the background, but not while it restores them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def refusal(code: str) -> ClientError:
 
 
 class DynamoDb:
-    """Tables with the states that they have at one look after the other. The last one stays."""
+    """A fake whose tables go through these states, one for each call. The last state stays."""
 
     def __init__(self, **states: list[str | None]) -> None:
         self.states = states

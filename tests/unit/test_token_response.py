@@ -838,7 +838,7 @@ _json = st.recursive(
 
 @given(_json, st.integers(100, 599), st.sampled_from(providers.names()))
 def test_any_response_is_a_token_a_denial_or_unusable(payload: object, status: int, name: str) -> None:
-    """With any JSON and any status. The tokens can be stored."""
+    """This holds for any JSON and any status. The tokens can be stored."""
     provider = providers.load(name)
     assert provider is not None
     oauth = provider.oauth

@@ -1,4 +1,4 @@
-"""The kept results of the SAM transform are used exactly where a new transform would have the same result."""
+"""The kept results of the SAM transform are used exactly when a new transform would have the same result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Result = tuple[dict[str, Any], dict[str, Any]]
 
 @pytest.fixture
 def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], Result]:
-    """Reads the template, with files of this test alone."""
+    """Reads the template, with kept results of this test only."""
     monkeypatch.setattr(transform, "KEPT", tmp_path / "kept")
     path = tmp_path / "template.yaml"
     path.write_text(TEMPLATE)
@@ -38,7 +38,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[s
 
 @pytest.fixture
 def transforms(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
-    """The values of each transform that was made."""
+    """The parameter values of each transform that ran."""
     made: list[dict[str, str]] = []
     really = transform._transform
 
