@@ -1,4 +1,4 @@
-"""axe on a page, in the light and the dark color scheme."""
+"""Checks of a page with axe, in the light and the dark color scheme."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _axe = Axe()
 
 
 def assert_accessible(page: Page) -> None:
-    """Fail with what axe finds serious or critical, in both color schemes. The page must follow the scheme of
-    the system, and keeps the one that it had.
+    """Fail if axe finds a serious or critical violation in either color scheme. The page must follow the
+    system's scheme, and returns to the one that it had.
     """
     before = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     found = []
@@ -23,7 +23,7 @@ def assert_accessible(page: Page) -> None:
 
 
 def show_scheme(page: Page, scheme: str) -> None:
-    """Let the system prefer a color scheme, and wait until the page has it."""
+    """Set the system's preferred color scheme, and wait until the page follows it."""
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.wait_for_function(
         "scheme => getComputedStyle(document.documentElement).colorScheme === scheme", arg=scheme
@@ -31,7 +31,7 @@ def show_scheme(page: Page, scheme: str) -> None:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds serious or critical: the rule, and the elements."""
+    """The violations that axe rates as serious or critical: the rule and the elements of each one."""
     response = _axe.run(page).response
     found = [each for each in response["violations"] if each["impact"] in _SEVERE]
     return [

@@ -1,4 +1,4 @@
-"""What a page may cost on its first load."""
+"""The budgets for the first load of a page."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _FIRST_CONTENT = """() => new Promise((resolve) => {
 
 
 def loaded_bytes(page: Page) -> int:
-    """The size of the scripts and styles that the page has loaded, compressed as they were sent."""
+    """The size in bytes of the scripts and styles that the page has loaded, compressed as they were sent."""
     return int(page.evaluate(_LOADED_BYTES))
 
 
 def assert_first_content_in_time(page: Page, open_again: Callable[[], Page]) -> None:
-    """Fail if the page has its first content too late each time: a busy machine is late some times."""
+    """Fail if the first content is late in every try. On a busy machine, it is sometimes late."""
     times = [float(page.evaluate(_FIRST_CONTENT))]
     while (late := times[-1] >= _limit()) and len(times) < _TRIES:
         again = open_again()
@@ -40,6 +40,6 @@ def assert_first_content_in_time(page: Page, open_again: Callable[[], Page]) -> 
 
 
 def _limit() -> float:
-    """The budget, which grows with the load where more than two programs wait for each processor."""
+    """The budget in ms, which grows with the load if more than two processes wait for each processor."""
     waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
     return FIRST_CONTENT_MS * max(1, waiting / 2)

@@ -19,7 +19,7 @@ from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
 from tools import chromium
 
-# Makes a Tour of a workspace, with the options of `Console.link`.
+# Creates a Tour of a workspace, with the options of `Console.link`.
 TourOf = Callable[..., Tour]
 
 expect.set_options(timeout=DEADLINE_MS)
@@ -27,7 +27,7 @@ expect.set_options(timeout=DEADLINE_MS)
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Chromium of this machine: Playwright's own is not installed."""
+    """Use this machine's Chromium, because Playwright's own is not installed."""
     with_window = not browser_type_launch_args.get("headless", True)
     return {**browser_type_launch_args, "executable_path": chromium.find(with_window=with_window)}
 
@@ -39,7 +39,7 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 @contextlib.contextmanager
 def _shared(folder: Path) -> Iterator[dict[str, str]]:
-    """Serve a page of the platform, and a stack whose console the page can show. Yields where they are."""
+    """Serve a page of the platform, and a stack whose console the page can embed. Yields their locations."""
     with serving() as page, stack(folder, parameters={"ConsoleFrameAncestors": page.origin}):
         yield {"platform": page.origin, "stack": str(folder)}
 
@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """Where the stack and the platform's page are."""
+    """The locations of the stack and the platform's page."""
     found: dict[str, str] = getattr(request.config, "workerinput", {})
     if "stack" in found:
         yield found
@@ -80,7 +80,7 @@ def shared(
 
 @pytest.fixture(scope="session")
 def platform(shared: dict[str, str]) -> Platform:
-    """A page of the platform, which can show the console in a frame."""
+    """A page of the platform that can show the console in a frame."""
     return Platform(shared["platform"])
 
 
@@ -104,7 +104,7 @@ def workspace(running: RunningStack) -> Workspace:
 
 @pytest.fixture(scope="session")
 def filled(running: RunningStack) -> Workspace:
-    """A workspace with some of everything. No test changes it."""
+    """A workspace with resources of every kind. Tests must not change it."""
     workspace = Workspace(running)
     fill(workspace)
     return workspace
@@ -112,7 +112,7 @@ def filled(running: RunningStack) -> Workspace:
 
 @pytest.fixture(scope="module")
 def tour_of(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[TourOf]:
-    """Go through the pages of a workspace: `tour_of(filled, role="viewer").at(view)`."""
+    """Creates tours of a workspace's pages: `tour_of(filled, role="viewer").at(view)`."""
     with contextlib.ExitStack() as ending:
 
         def begin(workspace: Workspace, **session: Any) -> Tour:
@@ -125,7 +125,7 @@ def tour_of(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[
 
 @pytest.fixture
 def context(new_context: Callable[[], BrowserContext]) -> BrowserContext:
-    """A browser that has never been here. (In the other tests, `context` is Lambda's.)"""
+    """A browser without a cache or cookies. (In the other tests, `context` is Lambda's.)"""
     found = new_context()
     found.set_default_timeout(DEADLINE_MS)
     return found
@@ -133,7 +133,7 @@ def context(new_context: Callable[[], BrowserContext]) -> BrowserContext:
 
 @pytest.fixture
 def watch(context: BrowserContext, running: RunningStack) -> Iterator[Watch]:
-    """What the pages of the test may not do. It is checked after the test."""
+    """Collects the problems of the test's pages. The fixture fails after the test if there are any."""
     found = Watch(context, running.url)
     yield found
     found.check()
@@ -147,7 +147,7 @@ def console(context: BrowserContext, watch: Watch, workspace: Workspace) -> Cons
 
 @pytest.fixture
 def open_page(context: BrowserContext, watch: Watch) -> Callable[[str], Page]:
-    """Open a path of the stack in a new tab, without a session."""
+    """Opens a path of the stack in a new tab, without a session."""
 
     def open_path(path: str) -> Page:
         page = context.new_page()

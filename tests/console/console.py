@@ -1,4 +1,4 @@
-"""The console as a person uses it: opened by a link, and looked at when it has loaded."""
+"""The console as a person uses it: a link opens it, and tests look at it after it has loaded."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CONTEXT: dict[str, Any] = {
 }
 _HOSTILE = "[data-hostile], [href^='javascript:' i], [src*='evil.example'], [href*='evil.example']"
 
-# A link changes the address. When the router has loaded the other page, it shows a new heading or opens a
-# drawer.
+# Change the address, as a link does. When the router has loaded the other page, it shows a new heading or
+# opens a drawer.
 _GO = """(path) => {
   for (const part of document.querySelectorAll("h1, [role=dialog]")) part.dataset.left = "";
   history.pushState(null, "", path);
@@ -69,7 +69,7 @@ class Console:
         self.watch.settle(page)
 
     def measure(self, view: str | None = None, **options: Any) -> tuple[Page, list[Request]]:
-        """Open a page as a browser does that has never been here. Returns it with its requests."""
+        """Open a page as on a first visit, without a cache. Returns the page and its requests."""
         link = self.link(view, **options)
         page = self.context.new_page()
         session = self.context.new_cdp_session(page)
@@ -134,7 +134,7 @@ class Tour:
 
 
 def assert_inert(page: Page) -> None:
-    """Fail if one of the texts of `hostile` became a part of the page, or an address in it."""
+    """Fail if a text of `hostile` became an element or address of the page, ran, or made it too wide."""
     found = page.locator(_HOSTILE).evaluate_all("found => found.map((each) => each.outerHTML.slice(0, 200))")
     assert not found, f"parts of the page: {found}"
     assert page.evaluate("window.hostile") is None, "a text ran"

@@ -1,4 +1,4 @@
-"""A workspace with some of everything, made through the API."""
+"""A workspace with resources of every kind, created through the API."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def decide(workspace: Workspace, id: str, decision: str, **settings: object) -> 
 
 
 def change_publication(workspace: Workspace) -> str:
-    """Publish an integration, have it approved, and change it, so that the change waits. Returns its ID."""
+    """Publish an integration, approve it, and change it. The change waits for a review. Returns the ID."""
     id = publish_integration(
         workspace, description="Every message becomes a card.", scopes=["oauth", "crm.lists.read"]
     )

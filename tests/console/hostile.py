@@ -1,7 +1,7 @@
-"""Texts that try to run in the page of their reader, in every field that a tenant or a receiver sets.
+"""Texts that try to run in their reader's page, in every field that a tenant or a receiver sets.
 
-HTML in them has the attribute `data-hostile`, so that `assert_inert` also finds what was parsed and only the
-Content-Security-Policy stopped. Scripts set `window.hostile`, and everything else goes to evil.example.
+Their HTML has the attribute `data-hostile`, so that `assert_inert` also finds HTML that was parsed and that
+only the Content-Security-Policy stopped. Scripts set `window.hostile`, and requests go to evil.example.
 """
 
 from __future__ import annotations
@@ -86,24 +86,24 @@ TEXTS: tuple[str, ...] = (
 )
 
 
-# Each kind of resource gets one of so many texts, and together the kinds have all texts. All texts in each
-# kind would take a minute longer, and find nothing more.
+# Each kind of resource gets one in `SHARE` texts, and together the kinds have all texts. Using all texts for
+# each kind would take a minute longer, and find nothing more.
 SHARE = 3
 
 
 class Planted(Counter[str]):
-    """How many of its texts each field accepted. The API refuses some: a name has no control characters."""
+    """How many texts each field accepted. The API rejects some, such as control characters in a name."""
 
 
 def texts_of(kind: int) -> Sequence[str]:
-    """The texts of a kind of resource, by its number."""
+    """The texts for the kind of resource with this number."""
     return TEXTS[kind % SHARE :: SHARE]
 
 
 @contextlib.contextmanager
 def planted(workspace: Workspace) -> Iterator[Planted]:
-    """Put the texts into every field that takes them, and deliver an event with all of them to receivers that
-    return them. The receivers and the provider run until the end of the block.
+    """Put the texts into every field that accepts them, and deliver an event with all texts to receivers that
+    return them. The receivers and the provider run until the block ends.
     """
     count = Planted()
     with receiver([_response(text) for text in TEXTS]) as hooks, receiver([_refuse]) as provider:
@@ -116,7 +116,7 @@ def planted(workspace: Workspace) -> Iterator[Planted]:
         _decide(workspace, count)
         _connect(workspace, count, provider.url)
         _run_flow(workspace)
-        for _ in range(SHARE):  # each webhook gets as many responses, so that all texts are responses
+        for _ in range(SHARE):  # each webhook gets one response per event, so that every text is a response
             event = workspace.publish({"hostile": list(TEXTS), **dict.fromkeys(TEXTS, 1)})
             assert set(workspace.settled(event["id"]).values()) == {"FAILED"}
         count["response of a receiver"] = len(hooks.requests) // SHARE
@@ -147,7 +147,7 @@ def _flow_fields(text: str) -> dict[str, Any]:
 
 
 def _run_flow(workspace: Workspace) -> None:
-    """The newest flow, and a run of it: its steps have the texts as names."""
+    """Create and run the newest flow, whose steps have the texts as names."""
     steps = [
         {
             "id": "stop",
@@ -172,8 +172,8 @@ def _create(
     fields_of: Callable[[str], dict[str, Any]],
     **base: Any,
 ) -> None:
-    """Create one resource for each text of the kind, with the text in all fields, or in each alone if one
-    refuses it.
+    """Create one resource for each text of the kind, with the text in all fields. If a field refuses it, try
+    each field alone.
     """
     for text in texts_of(number):
         fields = fields_of(text)
@@ -194,7 +194,7 @@ def _accepts(workspace: Workspace, path: str, body: Any, method: str = "POST") -
 
 
 def _connect(workspace: Workspace, count: Planted, provider: str) -> None:
-    """Connections with the texts as accounts, and flows that end with the texts as the provider's error."""
+    """Create connections with the texts as accounts, and OAuth flows that end with the texts as errors."""
     mail = workspace(f"POST {_INTEGRATIONS}", json={"name": "Mail", **_INTEGRATION})
     redirect = "https://platform.example/callback"
     config = {
@@ -254,7 +254,7 @@ def _response(text: str) -> Answer:
 
 
 def _refuse(request: Request) -> Answer:
-    """The error response of a provider's token endpoint (RFC 6749, 5.2), with the text that is the code."""
+    """A token endpoint's error response (RFC 6749, 5.2), with the text that was sent as the code."""
     [text] = parse_qs(request.body.decode())["code"]
     body = {"error": "invalid_grant", "error_description": text, "error_uri": text}
     return Answer(400, {"content-type": "application/json"}, json.dumps(body).encode())

@@ -1,4 +1,4 @@
-"""A page of another origin that shows the console in a frame, as the platform's does."""
+"""A page of another origin that shows the console in a frame, as the platform's page does."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _IS_SENT = "(kind) => messages.some((each) => each.type === `patchbay:${kind}`)"
 
 @dataclass(frozen=True)
 class Platform:
-    """The page, by its origin."""
+    """The page, identified by its origin."""
 
     origin: str
 
     def embed(self, console: Console, link: str) -> Page:
-        """Open the page, with a link of the console in its frame."""
+        """Open the page, with a link to the console in its frame."""
         console.watch.allow_origin(self.origin)
         page = console.context.new_page()
         page.goto(self.origin)
@@ -42,21 +42,21 @@ class Platform:
 
 @contextlib.contextmanager
 def serving() -> Iterator[Platform]:
-    """A server with the page."""
+    """Serve the page until the block ends."""
     with receiver([Answer(200, {"content-type": "text/html"}, _PAGE.encode())]) as server:
         parts = urlsplit(server.url)
         yield Platform(f"{parts.scheme}://{parts.netloc}")
 
 
 def messages(page: Page, kind: str) -> list[dict[str, Any]]:
-    """Wait for a message of a kind, such as "height", and return all that the page got from the console."""
+    """Wait for a message of a kind, such as "height", and return all of this kind that the page got."""
     page.wait_for_function(_IS_SENT, arg=kind)
     found: list[dict[str, Any]] = page.evaluate("messages")
     return [each for each in found if each.get("type") == f"patchbay:{kind}"]
 
 
 def send_token(page: Page, token: str, origin: str) -> None:
-    """Send a token to the console in the frame, whose origin it is."""
+    """Send a token to the console in the frame. `origin` is the console's origin."""
     page.evaluate(
         "([token, origin]) => frames[0].postMessage({type: 'patchbay:token', token}, origin)", [token, origin]
     )

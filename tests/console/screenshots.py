@@ -1,6 +1,6 @@
 """Takes the screenshots of the documentation: `make screenshots [ARGS="webhooks events"]`.
 
-Each page of views.py, with the data of `make demo`, goes into docs/images/console: <page>-light.png,
+It writes each page of views.py, with the data of `make demo`, to docs/images/console as <page>-light.png,
 <page>-dark.png, and <page>-phone.png.
 """
 
@@ -27,7 +27,7 @@ SHOTS = (("light", "light", DESKTOP), ("phone", "light", PHONE), ("dark", "dark"
 
 
 def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: Path) -> None:
-    """Write the screenshots of these pages into a folder. Raises AssertionError for a page with problems."""
+    """Write the screenshots of these pages to a folder. Raises AssertionError for a page with problems."""
     target.mkdir(parents=True, exist_ok=True)
     settings = {**CONTEXT, "base_url": workspace.stack.url}
     tour = Tour(browser, settings, workspace, label="Ada Lovelace")
@@ -45,7 +45,7 @@ def take(browser: Browser, workspace: Workspace, views: Sequence[View], target: 
 
 
 def _fit(page: Page) -> None:
-    """Make the window as high as the page, so that a long page is shown in full."""
+    """Make the window as high as the page, so that the screenshot shows all of a long page."""
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": DESKTOP["width"], "height": max(height, DESKTOP["height"])})
 

@@ -1,4 +1,4 @@
-"""API keys: from the first one to its end."""
+"""API keys in the console, from creation to revocation."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_key_is_edited_without_changing_what_was_not_touched(console: Console) -
 
 
 def _used(page: Page, title: str, workspace: Workspace) -> str:
-    """Copy the new key from the dialog with this title, use it once, and open its page."""
+    """Copy the new key from the dialog with this title, use it once, and open its page. Returns the key."""
     dialog = page.get_by_role("dialog", name=title)
     dialog.get_by_role("button", name="Copy API key").click()
     key: str = page.evaluate("navigator.clipboard.readText()")

@@ -1,4 +1,4 @@
-"""The bundle in the repository is what its sources make."""
+"""The bundle in the repository matches a build of its sources."""
 
 from __future__ import annotations
 

@@ -17,26 +17,26 @@ from tests.console.watch import Watch
 from tests.e2e.conftest import Workspace
 
 LINKS = "/api/connect/sessions"
-# The number of hostile texts on one page.
+# The number of integrations with hostile texts in one link.
 LINK_HOLDS = 6
 
 
 @pytest.fixture(scope="module")
 def chirrup() -> Iterator[str]:
-    """A provider, by its URL."""
+    """The URL of a running provider."""
     with provider.serving() as url:
         yield url
 
 
 @pytest.fixture
 def integration(workspace: Workspace, chirrup: str, watch: Watch) -> str:
-    """An integration of the provider."""
+    """The ID of an integration of the provider."""
     watch.allow_origin(chirrup)
     return provider.integration(workspace, chirrup)
 
 
 class Visitor:
-    """Someone who got a link."""
+    """A person who received a link."""
 
     def __init__(self, context: BrowserContext, watch: Watch) -> None:
         self.context = context
@@ -53,7 +53,7 @@ class Visitor:
 def private(
     new_context: Callable[[], BrowserContext], running: RunningStack, chirrup: str
 ) -> Iterator[Visitor]:
-    """A private window of someone without a login."""
+    """A person in a private window, without a login."""
     context = new_context()
     context.set_default_timeout(DEADLINE_MS)
     watch = Watch(context, running.url)
@@ -63,7 +63,7 @@ def private(
 
 
 def decide(page: Page, button: str, decision: str) -> None:
-    """Press the button that opens the provider's page, and decide there."""
+    """Click the button that opens the provider's page, and decide there."""
     with page.expect_popup() as opened:
         page.get_by_role("button", name=button).click()
     opened.value.get_by_role("button", name=decision).click()

@@ -1,4 +1,4 @@
-"""The events: the stream, publishing a sample, one event's way to its webhooks, and erasing its data."""
+"""The events: the stream, publishing a sample, one event's path to its webhooks, and erasing its data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_RETRIES = {"retryConfig": {"maxRetries": 0}}
 
 
 def way(page: Page) -> Locator:
-    """The webhooks on an event's way."""
+    """The webhooks on an event's path."""
     return page.get_by_role("list", name="The event's path to each webhook").get_by_role("listitem")
 
 

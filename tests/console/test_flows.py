@@ -1,4 +1,4 @@
-"""Flows in the console: built, tried, run, and looked at step by step."""
+"""Flows in the console: building, trying out, running, and inspecting them step by step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def node(page: Page, name: str) -> Locator:
 
 
 def order(page: Page) -> list[str]:
-    """The IDs of the steps, as they are in the page."""
+    """The IDs of the steps, in their order on the page."""
     ids = page.locator("[data-node]").evaluate_all("found => found.map((each) => each.dataset.node)")
     return [id for id in ids if id != "trigger"]
 
@@ -99,7 +99,7 @@ def test_flow_is_built_tried_and_run(console: Console) -> None:
 
 
 def test_template_of_the_marketplace_becomes_a_flow_in_one_click(console: Console) -> None:
-    """The only webhook is chosen already, so a click makes an active flow, which then runs."""
+    """The only webhook is already selected, so one click creates an active flow, which then runs."""
     with receiver([200]) as hook:
         console.workspace.webhook(hook.url, name="Pager", eventTypes=["CAMPAIGN_STARTED"])
         page = console.open("/marketplace", role="admin")

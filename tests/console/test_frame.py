@@ -1,4 +1,4 @@
-"""The console in a frame of the platform's page, and of no one else's."""
+"""The platform's page can show the console in a frame, and no other page can."""
 
 from __future__ import annotations
 

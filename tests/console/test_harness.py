@@ -1,4 +1,4 @@
-"""The harness finds what it is for: pages that misbehave, each in one way."""
+"""The harness detects misbehaving pages. Each page here misbehaves in one way."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def page_of(context: BrowserContext, watch: Watch) -> PageOf:
     ],
 )
 def test_watch_sees_it(page_of: PageOf, watch: Watch, body: str, problems: list[str]) -> None:
-    with watch.expecting(*problems, "."):  # a browser reports most of them in its console too
+    with watch.expecting(*problems, "."):  # the browser also reports most of them in its console
         page_of(body)
 
 

@@ -17,7 +17,7 @@ from tests.e2e.conftest import Workspace
 
 @pytest.fixture(scope="module")
 def planted(running: RunningStack) -> Iterator[tuple[Workspace, Planted]]:
-    """A workspace whose every field has hostile texts."""
+    """A workspace with hostile texts in every field, and how many of them each field accepted."""
     workspace = Workspace(running)
     with hostile.planted(workspace) as count:
         yield workspace, count

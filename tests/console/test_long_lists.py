@@ -1,4 +1,4 @@
-"""Lists of 10,000 items: they load page by page, draw only the rows that are seen, and keep the keyboard."""
+"""Lists of 10,000 items load page by page, draw only the visible rows, and support the keyboard."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_ROWS = 60
 
 @contextmanager
 def many_events(console: Console) -> Iterator[None]:
-    """Answer the list of events with 10,000 copies of one, in pages of the API's size."""
+    """Respond to requests for the event list with 10,000 copies of one event, in pages of the API's size."""
     published = console.workspace.publish({"postId": "post_1"})
     (event,) = [
         item for item in console.workspace("GET /api/events")["items"] if item["id"] == published["id"]
@@ -40,7 +40,7 @@ def test_list_of_10_000_events_draws_the_rows_that_are_seen(console: Console) ->
     with many_events(console):
         page = console.open("/events")
         table = page.get_by_role("table")
-        # The list loads the next page when its end comes near.
+        # The list loads the next page when the user scrolls near its end.
         table.evaluate(
             """list => {
                 const timer = setInterval(() => list.scrollTo(0, list.scrollHeight), 30);

@@ -1,4 +1,4 @@
-"""The overview: what needs attention, the health of what there is, and the charts."""
+"""The overview: what needs attention, the health of resources, and the charts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def volume(succeeded: int, failed: int, p50: int) -> dict[str, Any]:
 
 
 def analytics(hours: dict[int, tuple[int, int, int]]) -> dict[str, Any]:
-    """A response with these hours of a day. A local stack has counted none in the time of a test."""
+    """A response with these hours of a day. During a test, a local stack has not counted any hour yet."""
     none = volume(0, 0, 0)
     series = {
         "kind": "workspace",

@@ -1,4 +1,4 @@
-"""What every page of the console must be, empty and filled."""
+"""The requirements for every page of the console, empty and filled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VIEW_IDS = [view.name for view in VIEWS]
 
 @pytest.fixture(scope="module")
 def empty(tour_of: TourOf, running: RunningStack) -> Tour:
-    """A session in a workspace that has nothing."""
+    """A session in an empty workspace."""
     return tour_of(Workspace(running))
 
 

@@ -22,7 +22,7 @@ def reviewing(console: Console) -> Console:
 
 
 def review_of(workspace: Workspace, id: str) -> str:
-    """The page of a publication."""
+    """The path of a publication's review page."""
     return f"/reviews/{workspace.name}/{id}"
 
 

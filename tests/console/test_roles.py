@@ -1,4 +1,4 @@
-"""Nobody sees a control that they may not use: each role, on each page."""
+"""On each page, no role sees a control that it may not use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.console.views import VIEWS, View
 from tests.e2e.conftest import Workspace
 
 FIRST = ""
-# By page and tab: a control, and the scope that it needs.
+# Page → tab → control → the scope that it needs.
 CONTROLS: dict[str, dict[str, dict[str, str]]] = {
     "webhooks": {FIRST: {"Add webhook": "webhooks:write"}},
     "webhook": {
@@ -47,7 +47,7 @@ READS = {
     "api-key": "api-keys:read",
     "audit": "audit:read",
 }
-# What changes something begins with one of these.
+# The name of a control that changes something begins with one of these verbs.
 VERBS = (
     "Add|Approve|Cancel|Change|Connect|Create|Delete|Disconnect|Edit|Erase|Export|Install|Pause|Publish|Reconnect|"
     "Recover|Reject|Remove|Replay|Resume|Retry|Revoke|Rotate|Run|Save|Send|Turn|Withdraw"
@@ -59,7 +59,7 @@ REFUSED = "Access denied"
 
 @pytest.fixture(scope="module")
 def viewer(tour_of: TourOf, filled: Workspace) -> Tour:
-    """A viewer's session in a workspace with some of everything."""
+    """A viewer's session in a workspace with resources of every kind."""
     return tour_of(filled, role="viewer")
 
 
@@ -92,14 +92,14 @@ def test_role_sees_the_controls_that_it_may_use_and_no_other(
 def test_viewer_sees_nothing_that_changes_something(viewer: Tour, view: View) -> None:
     with viewer.at(view) as page:
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-        # A control with several lines shows a thing, such as a step of a flow, and opens it.
+        # A control with several lines represents an item, such as a step of a flow, and opens it.
         names = {name for name in _controls(page) if "\n" not in name} - PLACES
         changing = [name for name in names if re.match(rf"({VERBS})\b", name)]
         assert not changing
 
 
 def _controls(page: Page) -> set[str]:
-    """The names of the buttons, and of the links that look like buttons, of a page."""
+    """The names of the visible buttons and links in the main part of a page."""
     names = "each => each.filter((one) => one.checkVisibility()).map((one) => one.ariaLabel ?? one.innerText)"
     found: list[str] = page.get_by_role("main").locator("button, a").evaluate_all(names)
     return {name.strip() for name in found}

@@ -1,4 +1,4 @@
-"""The console around its pages: the first load, sessions, the navigation, and what a browser keeps."""
+"""The shell around the console's pages: the first load, sessions, navigation, and what a browser keeps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_link_opens_the_console_once_and_leaves_no_trace(console: Console, watch
 
 
 def test_first_load_is_within_its_budgets(open_page: OpenPage) -> None:
-    open_page("/console").close()  # the local stack has started the function
+    open_page("/console").close()  # so that the local stack has started the function
     page = open_page("/console")
     expect(page.get_by_role("heading")).to_have_text("Open the console from your platform")
     assert 50_000 < budgets.loaded_bytes(page) <= budgets.BASE_BYTES
@@ -63,7 +63,7 @@ def test_styles_are_allowed_by_a_nonce_that_looks_like_a_placeholder(console: Co
 
     console.context.route("**/console", answer)
     page = console.open("/api-keys")
-    # Beside the variables of the look, a change of the color scheme and a dialog add styles to the page.
+    # In addition to the theme's variables, a color scheme change and a dialog add styles to the page.
     page.get_by_role("group", name="Appearance").get_by_role("radio", name="Dark").check(force=True)
     page.get_by_role("main").get_by_role("button", name="Create API key").first.click()
     expect(page.get_by_role("dialog", name="Create an API key")).to_be_visible()

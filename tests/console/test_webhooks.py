@@ -1,4 +1,4 @@
-"""The journeys of the webhooks' pages."""
+"""User journeys on the webhook pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of the console, for the tests and screenshots that all have. A new page is a line here."""
+"""The pages of the console, for the tests and screenshots of every page. Add a new page here."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ PLATFORM = "platform"  # the workspace of the platform on the local stack
 
 class View(NamedTuple):
     """A page: the name of its screenshots, and its path below /console. In a path, `{webhook}` stands for the
-    ID of one of the workspace's webhooks, and so on, and `{workspace}` for its own ID. `is_platforms` says
-    that only the platform's workspace has the page.
+    ID of one of the workspace's webhooks (other kinds likewise), and `{workspace}` for the workspace's ID.
+    `is_platforms` means that only the platform's workspace has the page.
     """
 
     name: str
@@ -22,11 +22,11 @@ class View(NamedTuple):
     is_platforms: bool = False
 
     def workspace_for(self, workspace: Workspace) -> Workspace:
-        """The workspace that opens the page to see something of this one: itself, or the platform's."""
+        """The workspace whose session opens the page about this workspace: itself, or the platform's."""
         return Workspace(workspace.stack, PLATFORM) if self.is_platforms else workspace
 
     def path_for(self, workspace: Workspace) -> str:
-        """The path for a workspace that has what it names: of each kind, what has the most to show."""
+        """The path, with the ID of the item of each kind that has the most to show. The items must exist."""
         return _filled_in(self.path, workspace)
 
 
@@ -57,7 +57,7 @@ VIEWS = (
     View("connect-links", "/connections/links"),
 )
 
-# The list of each kind, and how much its pages show of an item.
+# Kind → (the path of its list, how much an item's page has to show).
 _KINDS: dict[str, tuple[str, Callable[[dict[str, Any]], int]]] = {
     "webhook": (f"{WEBHOOKS}?include=stats", lambda webhook: webhook["stats"]["failed"]),
     "event": ("/api/events", lambda event: 0),
@@ -70,7 +70,7 @@ _KINDS: dict[str, tuple[str, Callable[[dict[str, Any]], int]]] = {
 
 
 def _fullest(workspace: Workspace, kind: str) -> str:
-    """The ID of the item that shows the most, among the first of the list; the first of equal ones."""
+    """The ID of the first item with the most to show, on the first page of the list."""
     path, weight = _KINDS[kind]
     items = workspace(f"GET {_filled_in(path, workspace)}")["items"]
     return str(max(items, key=weight)["id"])

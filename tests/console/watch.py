@@ -1,4 +1,4 @@
-"""What a page did that none of ours may do."""
+"""Detects what no page of the console may do."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _STORED = """() => [
   JSON.stringify({...localStorage}),
   JSON.stringify({...sessionStorage}),
 ]"""
-# Tokens of sessions, one-time codes, JWTs, API keys and signing secrets.
+# Session tokens, one-time codes, JWTs, API keys and signing secrets.
 _SECRET = re.compile(r"\b[pc]ses_\w|#code=\w|\beyJ[\w-]+\.eyJ|\bsk_(?:live|test)_\w{16}|\bwhsec_\w")
 # Headless Chromium sometimes does not report that a page is idle.
 _IDLE = "() => new Promise((done) => requestIdleCallback(() => setTimeout(done, 50), {timeout: 1000}))"
-# On busy machines, the first call of a function takes seconds. Only a test that fails waits until the end.
+# On busy machines, the first call of a function takes seconds. Only a failing test waits until the deadline.
 DEADLINE_SECONDS = 30
 _OWN_SCHEMES = ("data", "blob", "about")
 
@@ -73,7 +73,7 @@ class Watch:
 
     @contextmanager
     def expecting(self, *patterns: str) -> Iterator[None]:
-        """Expect at least one problem for each pattern, and none that fits no pattern."""
+        """Expect at least one problem that matches each pattern, and no other problems."""
         before = len(self.problems)
         yield
         found, self.problems[before:] = self.problems[before:], []
@@ -82,7 +82,7 @@ class Watch:
         self.problems += [each for each in found if not any(re.search(p, each) for p in patterns)]
 
     def check(self) -> None:
-        """Fail if a page had a problem, or keeps a secret where it outlives the page."""
+        """Fail if a page had a problem, or stores a secret where it outlives the page."""
         for page in self._context.pages:
             if urlsplit(page.url).scheme in ("http", "https"):
                 self._check_secrets(page)
@@ -119,12 +119,12 @@ class Watch:
         parts = urlsplit(request.url)
         if parts.scheme not in _OWN_SCHEMES and f"{parts.scheme}://{parts.netloc}" not in self._origins:
             self._add("other origin", f"{request.method} {request.url}")
-        sent = urldefrag(request.url)[0]  # a browser sends no fragment
+        sent = urldefrag(request.url)[0]  # a browser does not send the fragment
         if _SECRET.search(sent) or _SECRET.search(request.headers.get("referer", "")):
             self._add("secret in an address", sent)
 
     def _on_failed(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # the page went away, or the script cancelled it
+        if request.failure != "net::ERR_ABORTED":  # aborted: the page went away, or a script cancelled it
             self._add("failed", f"{request.method} {request.url} {request.failure}")
 
     def _on_response(self, response: Response) -> None:
@@ -138,6 +138,6 @@ def rest(page: Page | Frame) -> None:
 
 
 def api_calls(requests: Sequence[Request]) -> list[str]:
-    """The calls of the API in these requests, without the exchange of a link's code for a session."""
+    """The API calls among these requests, except for the exchange of a link's code for a session."""
     lines = [f"{request.method} {urlsplit(request.url).path}" for request in requests]
     return [line for line in lines if " /api/" in line and line != "POST /api/portal/sessions/exchange"]

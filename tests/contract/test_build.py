@@ -1,4 +1,4 @@
-"""The check that rejects a bad build, the lock files and the environments. The real build: tests/deploy."""
+"""The release check, the lock files and the environments. tests/deploy tests the real build."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def test_release_check_rejects_a_missing_build(tmp_path: Path) -> None:
         None,
         b"",
         (3495).to_bytes(2, "little") + GOOD_PYC[2:],  # Python 3.11
-        GOOD_PYC[:4] + bytes(4) + GOOD_PYC[8:],  # compared with the source's time, which never matches
-        GOOD_PYC[:4] + (3).to_bytes(4, "little") + GOOD_PYC[8:],  # the source is hashed on each import
+        GOOD_PYC[:4] + bytes(4) + GOOD_PYC[8:],  # checks the source's time, which never matches
+        GOOD_PYC[:4] + (3).to_bytes(4, "little") + GOOD_PYC[8:],  # hashes the source on each import
     ],
     ids=["none", "empty", "3.11", "timestamp", "checked hash"],
 )
@@ -127,7 +127,7 @@ def test_release_check_rejects_a_stack_that_leaves_no_room_for_the_next_release(
     queues = {f"Queue{n}": {"Type": "AWS::SQS::Queue"} for n in range(448)}
     template["Resources"] |= queues
     path.write_text(yaml.safe_dump(template))
-    [problem] = release_check.problems(release_check.read(build))  # function, its role, layer
+    [problem] = release_check.problems(release_check.read(build))  # queues, function, its role, layer
     assert problem.startswith("the stack has 451 resources; a release may have 450")
     assert "Let functions with the same rights share a role" in problem
 
@@ -158,7 +158,7 @@ def test_development_environment_has_the_versions_of_the_layer() -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A tree with tools/environment.py and an empty lock."""
+    """A source tree with tools/environment.py and an empty lock file."""
     for folder in ("tools", "requirements"):
         (tmp_path / folder).mkdir()
     script = "tools/environment.py"

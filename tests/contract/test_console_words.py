@@ -1,4 +1,4 @@
-"""What the console repeats of the server matches it."""
+"""The console's copies of the server's roles and audit actions match the server."""
 
 from __future__ import annotations
 

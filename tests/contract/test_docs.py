@@ -85,10 +85,10 @@ def new_key(prefix: str = "sk_live") -> str:
 
 
 def documented_is_key() -> Any:
-    """The function that the page shows."""
+    """The `is_key` function that the page shows."""
     (code,) = [block for block in blocks("python") if "is_key" in block]
     namespace: dict[str, Any] = {}
-    exec(code, namespace)  # noqa: S102  # the test is that it runs unchanged
+    exec(code, namespace)  # noqa: S102  # the documented code must run unchanged
     return namespace["is_key"]
 
 
@@ -168,7 +168,7 @@ def test_documented_parameters_have_values_that_are_accepted() -> None:
     for environment, text in commands:
         given = {"Environment": environment, **REQUIRED_PARAMETERS, **deploy.read_pairs(text)}
         deploy.checked_values(template, given, f"patchbay-{environment}", environment, "us-east-1")
-    # Also those that are only named: `RetentionDays=15`.
+    # Also check the values outside commands, such as `RetentionDays=15`.
     named = re.findall(rf"\b({'|'.join(parameters)})=([^\s\"'`,;]+)", pages)
     assert len(named) > 50
     for name, value in named:
@@ -206,7 +206,7 @@ def test_page_lists_every_action_of_the_activity_log(page: str, folders: list[st
 
 def test_statuses_page_has_every_status_and_reason() -> None:
     text = (ROOT / "docs/reference/webhook-statuses.md").read_text()
-    listed = set(re.findall(r"(?<=\| )`([\w:]+)`(?= \|)", text))  # cells of tables
+    listed = set(re.findall(r"(?<=\| )`([\w:]+)`(?= \|)", text))  # table cells
     values = {
         *Status,
         *get_args(Trigger),
@@ -225,7 +225,7 @@ def test_statuses_page_has_every_status_and_reason() -> None:
         *(retry.GONE, retry.NOT_FOUND, outcome.CONSECUTIVE_FAILURES, EVENT_ERASED),
     }
     assert values <= listed
-    # Reasons that are only literals in the code.
+    # Reasons that exist only as literals in the code.
     library = ROOT / "layers/patchbay/patchbay"
     code = "".join(file.read_text() for file in (library / "deliveries").glob("*.py"))
     held = set(re.findall(r'"(held(?::|_)[a-z_]+)"', code))
@@ -261,7 +261,7 @@ def test_audit_page_lists_every_recorded_action() -> None:
     for name in re.findall(r"`([a-z_.]+)`", table):
         resource = name.partition(".")[0] if "." in name else resource
         documented.add(name if "." in name else f"{resource}.{name}")
-    # Of a public route; its endpoint writes the entry.
+    # This action belongs to a public route, whose endpoint writes the entry.
     assert documented - {"portal_sessions.exchange"} == audited.actions()
 
 
@@ -289,7 +289,7 @@ def size(count: int) -> str:
 
 
 def quotas() -> dict[str, tuple[str, str]]:
-    """The value and the parameter of each limit on the page of quotas."""
+    """The value and the parameter of each limit on the quotas page, by the limit's name."""
     page = (ROOT / "docs/reference/quotas.md").read_text()
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|(?: \[`(\w+)`\][^|]+)? ?\|$", page, re.MULTILINE)
     found = {name: (value, parameter) for name, value, parameter in rows if value != "Value"}
@@ -301,7 +301,7 @@ def test_quotas_that_parameters_change_are_the_defaults() -> None:
     parameters = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
     named = {parameter: value for value, parameter in quotas().values() if parameter}
     assert {name for name in parameters if name.startswith("Max")} - named.keys() == {
-        "MaxVisibilityWaitSeconds",  # when a retry moves to the table, which nobody meets
+        "MaxVisibilityWaitSeconds",  # when a retry moves to the table, which users do not notice
         "MaxTableCapacity",
     }
     for name, value in named.items():

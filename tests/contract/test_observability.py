@@ -1,8 +1,8 @@
 """Metrics, alarms, dashboard, runbooks and schedules: the template, code, tests and documents agree.
 
-No emulator evaluates alarms, so a metric that nothing publishes would show only as a silent alarm.
-Here each metric must be one that the code prints, that a filter of the template makes, or that AWS publishes
-for a resource of the template.
+No emulator evaluates alarms, so the only sign of an unpublished metric would be an alarm that never fires.
+These tests require that the code prints each metric, that a filter in the template creates it, or that AWS
+publishes it for a resource in the template.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RUNBOOKS = (ROOT / "docs/operate/runbooks.md").read_text()
 
 _FUNCTION, _QUEUE, _TABLE = ("FunctionName",), ("QueueName",), ("TableName",)
 _API = ("ApiId", "Stage")
-# What AWS publishes, with these dimensions. From the pages "Metrics for …" of each service's documentation.
+# The metrics that AWS publishes, with their dimensions. Source: each service's page "Metrics for …".
 PUBLISHED: dict[str, dict[str, set[tuple[str, ...]]]] = {
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
     "AWS/ApiGateway": {name: {_API} for name in ("4xx", "5xx", "Count", "IntegrationLatency", "Latency")},
@@ -109,7 +109,7 @@ def _widget_metrics(widget: Mapping[str, Any]) -> Iterator[Used]:
 
 
 def own_series() -> set[Used]:
-    """Every custom metric that the code prints or a filter makes: what CloudWatch bills."""
+    """Every custom metric that the code prints or a filter creates. CloudWatch bills these."""
     printed = {
         Used(OWN, each.name, ((each.dimension, value),)) for each in metrics.ALL for value in each.values
     }
@@ -188,7 +188,7 @@ def test_filters_match_the_lines_that_they_count() -> None:
 
 
 def _matches(pattern: str, line: Mapping[str, Any]) -> bool:
-    """A filter pattern of equalities and inequalities, joined by &&. A field that is missing equals nothing.
+    """Whether a filter pattern of = and != terms, joined by &&, matches a line. Missing fields never match.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
     """
@@ -220,7 +220,7 @@ class Row(NamedTuple):
 
 
 def rows() -> dict[str, Row]:
-    """The table of alarms."""
+    """The rows of the documented table of alarms, by alarm."""
     table = PAGE.partition("\n## Alarms\n")[2].partition("\n## ")[0]
     found = {}
     for line in table.splitlines():
@@ -320,7 +320,7 @@ def test_parameters_decide_about_alarms_and_dashboard() -> None:
     kinds = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SNS::Topic")
 
     def resources(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
-        """The alarms, dashboards and topics with these parameters. References resolve to logical IDs."""
+        """The alarms, dashboards and topics for these parameters. References resolve to logical IDs."""
         values = {**TEMPLATE.parameters, **parameters}
         pseudo = {**TEMPLATE.resolve.pseudo, "AWS::Region": region}
         resolve = Resolver(TEMPLATE.document, values, pseudo, lambda id, _: id)
@@ -398,8 +398,8 @@ def test_query_groups_all_routes_of_the_access_log() -> None:
 
 # ── schedules ────────────────────────────────────────────────────────────────────────────────────────
 
-# The tests that move a clock past a schedule's due times are with their feature. Here is the list of them.
-# Function → what it does when the clock has moved: file under tests/integration, test.
+# The tests that move a clock past a schedule's due times. They are with the tests of their features.
+# Function → what it does after the clock has moved → (file under tests/integration, test).
 PROOFS: dict[str, dict[str, tuple[str, str]]] = {
     "RunWorkspaceTasksFunction": {
         "advances the erasure of a workspace": (
@@ -485,11 +485,11 @@ def test_each_schedule_has_a_proof() -> None:
 
 
 class Part(NamedTuple):
-    """A function or class of a test module: its source, and the names in it."""
+    """A function or class of a test module: its source code and the names in it."""
 
     source: str
     names: frozenset[str]
-    is_own: bool  # not of the conftest
+    is_own: bool  # not from the conftest
 
 
 @cache
@@ -508,7 +508,7 @@ def _parts(file: str) -> dict[str, Part]:
 
 
 def _reachable(file: str, test: str) -> list[Part]:
-    """A test and everything in its module and its conftest that it names."""
+    """A test, and everything that it uses, directly or indirectly, from its module and its conftest."""
     parts, names = _parts(file), [test]
     taken: dict[str, Part] = {}
     while names:

@@ -73,7 +73,7 @@ def test_operation_is_complete(operation: dict[str, Any]) -> None:
 
 
 def test_every_path_variable_has_an_example_in_an_operation() -> None:
-    """An operation without one takes it from another."""
+    """An operation without an example takes it from another operation."""
     variables: dict[tuple[str, str], bool] = {}
     for operation in OPERATIONS.values():
         for parameter in operation.get("parameters", ()):
@@ -84,7 +84,7 @@ def test_every_path_variable_has_an_example_in_an_operation() -> None:
 
 
 def _json_contents(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The bodies of the request and of successes, without this document itself."""
+    """The JSON bodies of the request and of successful responses, except for this document itself."""
     body = operation.get("requestBody", {})
     bodies = [body] if body.get("required") else []
     bodies += [body for status, body in operation["responses"].items() if status.startswith("2")]
@@ -212,7 +212,7 @@ def test_examples_contain_no_secret() -> None:
 def test_requests_and_responses_match_the_document(
     backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With RECORD_EXAMPLES, it records the examples instead (`make examples`)."""
+    """If RECORD_EXAMPLES is set (`make examples`), it records the examples instead."""
     one_at_a_time(monkeypatch)
     recorder = Recorder(backend, api)
     tour(recorder)

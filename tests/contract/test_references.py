@@ -1,4 +1,4 @@
-"""Code, comments and the template name pages of docs/ and headings that exist."""
+"""The docs/ pages and headings that code, comments and the template name exist."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from local.settings import ROOT
 from tools.docs.api_pages import anchor
 
-# A page, and the heading after it. Markdown files have links, which `make docs` and `make lint-docs` check.
+# A page, optionally with a heading. In Markdown files, `make docs` and `make lint-docs` check the links.
 REFERENCE = re.compile(r"\bdocs/[a-z0-9/_-]+\.md(?:#[a-z0-9_-]+)?")
-# Built files, and texts that are about pages that need not exist.
+# Built files, and files that name pages that need not exist.
 LEFT_OUT = re.compile(r"\.md$|^layers/console/|-lock\.json$|^tests/docs/|^docs/|\.(png|woff2|svg)$")
 
 

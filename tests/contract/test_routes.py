@@ -27,8 +27,8 @@ def test_route_table_is_up_to_date() -> None:
 
 
 def test_every_get_route_has_a_head_route_with_the_same_function() -> None:
-    """API Gateway does not send HEAD to a route with GET. To add one, give the GET an anchor (`get: &Name`),
-    and write `head: *Name` below it.
+    """API Gateway does not send HEAD requests to GET routes. To add one for HEAD, give the GET route an
+    anchor (`get: &Name`), and write `head: *Name` below it.
     """
     functions = {
         method: {route.path: route.function for route in API.routes if route.method == method}
@@ -49,7 +49,7 @@ def test_endpoint_that_creates_names_the_location_of_a_get_route() -> None:
         if endpoint["located"] is not None:
             located.add(route.key)
             assert re.sub(r"{\w+}", "{}", endpoint["located"]) in gets, route.key
-        elif route.key not in LINKS:  # which are shown once, and have no GET of their own
+        elif route.key not in LINKS:  # links are shown once, and have no GET route
             assert endpoint["status"] != 201, f"{route.key}: name the path of what it creates (located=…)"
     assert {
         "POST /api/events",
@@ -62,7 +62,7 @@ def test_cors_exposes_the_headers_of_responses() -> None:
     assert API.cors is not None
     assert API.cors.expose == EXPOSED_HEADERS
     assert set(API.cors.methods) == {route.method for route in API.routes if route.path}
-    answered = dict(API.cors.answer("https://app.platform.example"))  # by the local gateway
+    answered = dict(API.cors.answer("https://app.platform.example"))  # from the local gateway
     assert answered["access-control-expose-headers"] == ",".join(EXPOSED_HEADERS)
 
 
@@ -87,7 +87,7 @@ def test_unknown_method_is_rejected_with_the_allowed_methods(api: Api, line: str
 
 
 def test_preflight_request_gets_an_empty_response(api: Api) -> None:
-    """With CorsOrigins, API Gateway adds its headers. It sends preflight requests to $default."""
+    """API Gateway sends preflight requests to $default. If CorsOrigins is set, it adds the CORS headers."""
     asked = {"origin": "https://app.example", "access-control-request-method": "POST"}
     answer = api("OPTIONS /api/events", token=None, headers=asked)
     assert (answer.status, answer.text) == (204, "")

@@ -1,4 +1,4 @@
-"""tools/stack_check.py: each rule with a template that breaks it."""
+"""Each rule of tools/stack_check.py rejects a template that breaks it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TABLE = {
 
 @pytest.fixture
 def template() -> dict[str, Any]:
-    """A template without a fault."""
+    """A template that follows every rule."""
     resources = {"Queue": QUEUE, "Function": FUNCTION, "Role": ROLE, "Source": SOURCE, "Table": TABLE}
     return copy.deepcopy({"Transform": "AWS::Serverless-2016-10-31", "Resources": resources})
 

@@ -1,8 +1,8 @@
-"""template.yaml against the API contract and the code: routes, scopes, timeouts, tables, queues, rights.
+"""template.yaml matches the API contract and the code: routes, scopes, timeouts, tables, queues, rights.
 
-No emulator enforces IAM, so a missing right would show only in a deployed stack. Here every function runs in
-this process against moto, and its AWS calls are recorded. The function's own statements must allow each call,
-and each statement must be used.
+No emulator enforces IAM, so a missing right would show only in a deployed stack. These tests run every
+function in this process against moto, and record its AWS calls. The function's own statements must allow each
+call, and each statement must be used.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def test_path_segment_has_one_variable_name() -> None:
 
 
 def test_function_has_one_route() -> None:
-    """All routes of the console's files have the same one."""
+    """The exception is the console's files: all of their routes have the same function."""
     pages = {"GET /console", "GET /console/{file+}", "GET /connect", "GET /connect/{file+}"}
     assert {r.key for r in ROUTES if r.function == "GetConsoleFileFunction"} == pages
     served = [route.function for route in ROUTES if route.key not in pages]
@@ -201,7 +201,7 @@ def test_function_has_one_route() -> None:
 
 
 def test_path_declares_its_variables() -> None:
-    """API Gateway would only warn, and a page that shows the API's definition would lack them."""
+    """If one is missing, API Gateway only warns, and a page that shows the API's definition lacks it."""
     for path, item in API["paths"].items():
         declared = [parameter["name"] for parameter in item.get("parameters", [])]
         assert declared == re.findall(r"{(\w+\+?)}", path), path
@@ -228,7 +228,7 @@ def test_attempt_function_lease_and_visibility_timeouts_ascend() -> None:
 
 def test_test_event_function_outlasts_the_longest_attempt() -> None:
     longest = TEMPLATE.document["Parameters"]["AttemptTimeoutSeconds"]["MaxValue"]
-    start = 5  # a cold start, and the check of the API key
+    start = 5  # seconds for a cold start and the check of the API key
     assert longest + start <= FUNCTIONS["TestWebhookFunction"].timeout
 
 
@@ -332,7 +332,7 @@ def test_hot_functions_run_behind_an_alias_that_an_alarm_guards() -> None:
         dimensions = {item["Name"]: item["Value"] for item in alarm["Dimensions"]}
         name = TEMPLATE.name(function)
         assert dimensions == {"FunctionName": name, "Resource": f"{name}:live"}
-    # The queues invoke the alias, not the latest code. So does the route of the first one.
+    # The queues invoke the alias, not the latest code. So does the route of PublishEventFunction.
     sources = [s.properties["FunctionName"] for s in TEMPLATE.of_type("AWS::Lambda::EventSourceMapping")]
     assert all(name.endswith(":live") for name in sources)
 
@@ -342,8 +342,8 @@ def versions(template: Template) -> set[str]:
 
 
 def test_release_is_a_new_version_of_every_hot_function() -> None:
-    """The version is replaced when its description changes, and Lambda publishes it because the function's
-    own description changes too. SAM alone does not see a changed parameter.
+    """A changed description replaces the version, and Lambda publishes it because the function's own
+    description changes too. SAM alone does not detect a changed parameter.
     """
     template = Template(ROOT / "template.yaml", {**TEMPLATE.parameters, "Release": "1.2.3 0a1b2c"})
     published = [version.properties["Description"] for version in template.of_type("AWS::Lambda::Version")]
@@ -397,8 +397,8 @@ def test_event_source_reports_batch_item_failures() -> None:
         assert source.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-# Their rows need no restore: windows, OAuth states and idempotency rows last for a day at most, sessions for
-# a week.
+# These tables need no recovery: rate-limit windows, OAuth states and idempotency rows last for at most a day,
+# and sessions for a week.
 WITHOUT_RECOVERY = {"IdempotencyTable", "RateLimitsTable", "OAuthStatesTable", "SessionsTable"}
 
 
@@ -466,7 +466,7 @@ def test_log_level_keeps_metrics() -> None:
 
 
 class Right(NamedTuple):
-    """An action on a resource, which a statement grants (both may be patterns) or a call needs.
+    """An action on a resource that a statement grants (both may be patterns) or that a call needs.
 
     `attributes` and `partitions` are the values of `dynamodb:Attributes` and `dynamodb:LeadingKeys`: those to
     which a grant is limited (None: all; partitions may be patterns), or those that a call names.
@@ -558,7 +558,7 @@ def test_rights_have_no_wildcard(function: str, grants: Grants) -> None:
 
 
 def test_only_key_routes_may_change_key_permissions() -> None:
-    """Every function that authenticates counts requests in the key's row."""
+    """Every function that authenticates a request by a key counts it in the key's row."""
     keys = _table(TEMPLATE.name("ApiKeysTable"))
     update = "dynamodb:UpdateItem"
     editors = {"Create", "Update", "Rotate", "Revoke"}
@@ -600,7 +600,7 @@ def test_api_gateway_may_invoke_what_has_a_route_and_nothing_else() -> None:
     uri = re.compile(r"arn:aws:apigateway:.+/functions/(.+)/invocations")
     invoked = {arn for integration in integrations for arn in uri.findall(integration["uri"])}
     assert sorted(rights) == sorted(Right("lambda:InvokeFunction", arn) for arn in invoked)
-    # Where there is an alias, the latest code gets no requests.
+    # If a function has an alias, its latest code gets no requests.
     assert {arn for arn in invoked if arn.endswith(":live")} == {
         f"{FUNCTIONS['PublishEventFunction'].arn}:live"
     }
@@ -632,7 +632,7 @@ _S3_ACTIONS = {
 
 
 def needed(service: str, operation: str, call: Mapping[str, Any]) -> Iterator[Right]:
-    """The rights that IAM requires for a call, by the Service Authorization Reference."""
+    """The rights that IAM requires for a call, according to the Service Authorization Reference."""
     match service, operation:
         case "dynamodb", "TransactWriteItems":
             for item in call["TransactItems"]:
@@ -722,8 +722,8 @@ class CallRecorder(Driver):
 
 
 def test_unknown_route_counts_a_key_with_the_rights_of_every_endpoint() -> None:
-    """All rights to count the request of a key, but neither those to read sessions and the key of JWTs, nor
-    the one to write the audit log, which does not record requests to no route.
+    """The function may count the request of a key. It may not read sessions or the JWT key, and may not write
+    the audit log, which does not record requests to unknown routes.
     """
     grants = granted(TEMPLATE)
     endpoint = set(grants["GetApiKeyFunction"].shared["AuthenticatePolicy"])
@@ -743,7 +743,7 @@ UNUSED: dict[tuple[str, str], str] = {
 
 
 def used_by_lambda(template: Template) -> Iterator[tuple[str, Right]]:
-    """The rights that Lambda itself uses with a function's role: to poll a queue, to report a failed run."""
+    """The rights that Lambda itself uses with a function's role: to poll a queue or report a failed run."""
     for source in template.of_type("AWS::Lambda::EventSourceMapping"):
         function = template.function_named(source.properties["FunctionName"])
         for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
@@ -758,7 +758,7 @@ def used_by_lambda(template: Template) -> Iterator[tuple[str, Right]]:
 def test_tour_uses_every_right_and_no_other_and_tables_with_a_ttl_enable_it(
     backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    """One test for both, because the tour of the whole system takes long."""
+    """One test checks both, because the tour of the whole system takes a long time."""
     one_at_a_time(monkeypatch)
     recorder = CallRecorder(backend, api, monkeypatch)
     with around_calls(recorder.record):
@@ -770,7 +770,7 @@ def test_tour_uses_every_right_and_no_other_and_tables_with_a_ttl_enable_it(
 
 
 def check_rights(recorder: CallRecorder, backend: Backend) -> None:
-    """Functions have exactly the rights that they use."""
+    """Fail unless functions have exactly the rights that they use."""
     grants = granted(backend.template)
     assert recorder.untried == set(), "add a request for it to tests/tour.py"
     for function, right in used_by_lambda(backend.template):
@@ -813,7 +813,7 @@ def check_rights(recorder: CallRecorder, backend: Backend) -> None:
 def test_function_of_another_stack_publishes_with_the_exported_policies(
     backend: Backend, given: dict[str, Any], names: set[str]
 ) -> None:
-    """As docs/guides/publish/in-process.md says: it needs the second policy only for `caused_by`."""
+    """It needs the second policy only for `caused_by`, as docs/guides/publish/in-process.md says."""
     used: set[Right] = set()
 
     def record(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
@@ -838,7 +838,7 @@ def test_function_of_another_stack_publishes_with_the_exported_policies(
 
 
 def check_ttl(backend: Backend) -> None:
-    """Tables whose rows have a TTL enable it, and no other."""
+    """Fail unless exactly the tables whose rows have a TTL enable it."""
     ending = {name for name in TABLES if any("ttl" in row for row in backend.rows(name))}
     expiring = {
         name

@@ -1,5 +1,5 @@
-"""GET, edit, PUT: every resource accepts the object that it returned, and names the fields that a caller
-cannot change.
+"""GET, edit, PUT: every resource accepts the object that it returned. If a caller changes a read-only field,
+the error names it.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def new_flow(api: Api) -> str:
     return str(api("POST /api/flows", json=FLOW).json()["id"])
 
 
-# Every resource that can be read and updated, in its states that differ.
+# Every resource that can be read and updated, in each of its variants.
 RESOURCES: list[tuple[str, Callable[[Api], str]]] = [
     (f"{KEYS}/{{id}}", new_key),
     (f"{WEBHOOKS}/{{id}}", new_webhook),
@@ -109,12 +109,12 @@ RESOURCES: list[tuple[str, Callable[[Api], str]]] = [
 resources = pytest.mark.parametrize(
     ("pattern", "create"), RESOURCES, ids=[create.__name__ for _, create in RESOURCES]
 )
-# What to send in place of a read-only value, if not a text.
+# Changed values for read-only fields. The default is the string "changed".
 OTHERS: dict[str, Any] = {"publisher": {"workspaceId": "x", "name": None, "verified": True}}
 
 
 def update_models(backend: Backend) -> Iterator[tuple[str, type[Update]]]:
-    """(path, the model of the body) of every PUT whose path has a GET."""
+    """(path, body model) of every PUT route whose path also has a GET route."""
     functions, routes = backend.template.functions(), gateway.read(backend.template).routes
     reads = {route.path for route in routes if route.method == "GET"}
     for route in routes:

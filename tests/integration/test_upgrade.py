@@ -1,11 +1,11 @@
-"""A stack with the last release's data: today's code reads its rows and messages, and continues its work.
+"""An upgrade: the current code reads the rows and messages of the last release, and continues its work.
 
 `tests/upgrade/rows.json.gz` has what `make record-rows` recorded at that release. A reader that needs an
 attribute that its rows lack fails here.
 
-The same rows are also those of a release after today's, so that a rollback to today's code works: each has
-an attribute that today's code does not know, and tables have rows of kinds that it does not know. Everything
-must be read, and changes must keep what they do not know.
+The same rows also stand for a later release, to test a rollback to the current code: each row has an
+attribute that the current code does not know, and some tables have rows of unknown kinds. The code must read
+all of them, and a change to a row must keep its unknown attributes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ KEYS = "/api/integrations/api-keys"
 INTEGRATIONS = "/api/integrations"
 serializer = TypeSerializer()
 RECEIVER = "http://receiver.invalid"
-# What a later release might add: an attribute of every row, and rows that are due.
+# What a later release might add: an attribute in every row, and rows that are due.
 UNKNOWN = {"ofLaterRelease": {"S": "kept"}}
 LATER_ROWS = {
     "TasksTable": [
@@ -53,8 +53,8 @@ LATER_ROWS = {
         for shard in due_index.SHARDS
     ],
 }
-# Rows that are written as a whole, so a rollback loses what a later release has added to them: deliveries,
-# with each transition; connections, with fresh tokens; and the marks of active hours.
+# The code replaces these rows as a whole, so a rollback loses what a later release has added to them:
+# deliveries at each transition, connections at each token refresh, and the marks of active hours.
 WRITTEN_AS_A_WHOLE = ("DeliveriesTable", "ConnectionsTable", "EventsTable active#")
 SCHEDULED = (
     *("sweep_deliveries", "roll_up_stats", "refresh_connections", "sweep_runs", "expire_keys"),
@@ -64,8 +64,8 @@ SCHEDULED = (
 
 @pytest.fixture(autouse=True)
 def _years_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's clock, three years from now, because the recording does not get younger: no test here may
-    depend on its age. The library's clock is that of the recording.
+    """Move the machine's clock three years ahead, because the recording gets older: no test here may depend
+    on its age. The library's clock stays at the time of the recording.
     """
     later = 3 * 365 * 86_400
     now, now_ns = time.time, time.time_ns
@@ -74,8 +74,8 @@ def _years_later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(pipeline: Pipeline, url: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Put the recorded rows, messages and key into today's tables, and set the clock to their time. The
-    receiver's address becomes `url`.
+    """Load the recorded rows, messages and KMS key into the current stack, and set the clock to the time of
+    the recording. `url` replaces the receiver's address. Returns the recording.
     """
     text = gzip.decompress(ROWS.read_bytes()).decode()
     document: dict[str, Any] = json.loads(text)
@@ -104,8 +104,8 @@ def load(pipeline: Pipeline, url: str, monkeypatch: pytest.MonkeyPatch) -> dict[
 
 
 def check_kept(pipeline: Pipeline, document: dict[str, Any]) -> None:
-    """Rows that were changed must still have the attribute that today's code does not know, and rows of kinds
-    that it does not know must be as they were.
+    """Fail if a changed row lost the attribute that the current code does not know, or if a row of an unknown
+    kind changed.
     """
     lost = set()
     schemas = {
@@ -126,7 +126,7 @@ def check_kept(pipeline: Pipeline, document: dict[str, Any]) -> None:
 
 
 def decoded(attributes: dict[str, Any]) -> dict[str, Any]:
-    """A row with bytes where the recording has base64."""
+    """A row, with the base64 of the recording decoded to bytes."""
     return {
         name: {"B": base64.b64decode(value["B"])} if "B" in value else value
         for name, value in attributes.items()
@@ -134,7 +134,7 @@ def decoded(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_everything(pipeline: Pipeline) -> list[str]:
-    """Send every GET request that lists lead to. Returns the requests, of which none may fail."""
+    """Send the GET requests without path variables and for listed items. Returns them; none may fail."""
     api = pipeline.backend.template
     paths = sorted({route.path for route in gateway.read(api).routes if route.method == "GET" and route.path})
     plain = [path for path in paths if "{" not in path and path.startswith("/api/")]
@@ -172,8 +172,8 @@ def test_old_rows_can_be_read(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatc
 
 
 def test_old_work_goes_on(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The event that waits for its fan-out, the retry in the queue and the one in the table, and what is held
-    while its webhook is paused; signed with the secrets from then.
+    """The current code fans out a waiting event, and sends a retry from the queue, one from the table, and
+    what was held for a paused webhook. It signs them with the recorded secrets.
     """
     with receiver() as r:
         document = load(pipeline, r.url, monkeypatch)
@@ -202,7 +202,7 @@ def test_old_work_goes_on(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_scheduled_runs_accept_old_rows(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """None of them raises: a row that it cannot read would end its run with IncompleteRun."""
+    """No run raises an error: a row that a run cannot read would end it with IncompleteRun."""
     document = load(pipeline, RECEIVER, monkeypatch)
     pipeline.clock.move(86_400)
     for name in SCHEDULED:

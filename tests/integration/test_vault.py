@@ -1,4 +1,4 @@
-"""Envelope encryption against moto's KMS and the table of data keys."""
+"""Envelope encryption with moto's KMS and the data keys table."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_decrypt_rejects_damaged_ciphertext(backend: Backend, subtests: pytest.S
 
 
 def test_kms_decrypts_a_data_key_only_for_its_workspace(backend: Backend) -> None:
-    """Even if someone who can write to the table copies its row to another workspace."""
+    """This holds even if someone with write access to the table copies the key to another workspace."""
     ciphertext = encrypt("acme", "secret", encryption_context=CONTEXT)
     (row,) = backend.rows("DataKeysTable")
     dynamo.put(settings().data_keys_table, {**row, "workspaceId": "thief"})
@@ -160,7 +160,7 @@ def test_concurrent_key_creation_uses_the_winners_key(
 
 
 def _put_as_other_process(backend: Backend, table: str, row: dynamo.Row) -> None:
-    """Write with a client of the test, which the hooks on Patchbay's calls do not see."""
+    """Write a row with the test's own client, which bypasses the hooks on Patchbay's calls."""
     item = dynamo.pack_row(row) | {"wrapped": {"B": row["wrapped"]}}
     backend.client("dynamodb").put_item(TableName=table, Item=item)
 
@@ -258,7 +258,7 @@ def test_unavailable_kms_key_raises_key_unavailable(
 
 
 def test_kms_key_rotation_keeps_ciphertexts_readable(backend: Backend) -> None:
-    """KMS replaces the material of the key, whose ID stays the same, and still decrypts older data keys."""
+    """KMS replaces the key material, keeps the key's ID, and still decrypts older data keys."""
     ciphertext = encrypt("acme", "secret", encryption_context=CONTEXT)
     backend.client("kms").enable_key_rotation(KeyId=settings().kms_key_id)
     backend.client("kms").rotate_key_on_demand(KeyId=settings().kms_key_id)
@@ -267,7 +267,7 @@ def test_kms_key_rotation_keeps_ciphertexts_readable(backend: Backend) -> None:
 
 
 def test_encryptor_makes_no_aws_calls(backend: Backend) -> None:
-    """Not even after its keys have left the cache: its plaintext may exist nowhere else."""
+    """It makes none even after its keys leave the cache: its plaintext may exist nowhere else."""
     encrypt_now = vault.encryptor("acme")
     vault.clear_cache()
     backend.calls.clear()

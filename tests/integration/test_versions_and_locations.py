@@ -1,6 +1,6 @@
-"""`ETag` on every resource with a version, `If-Match` with it, and `Location` of what was created.
+"""The `ETag` of every resource with a version, `If-Match`, and the `Location` of created resources.
 
-`tests/tour.py` follows every `Location`, and `test_http_edge` has what `If-Match` refuses.
+`tests/tour.py` follows every `Location`, and `test_http_edge` tests what `If-Match` rejects.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CREATES: dict[str, dict[str, Any]] = {
 
 
 def tagged(answer: Answer) -> str:
-    """The path of a resource in `Location`, or "", after a check of its `ETag`."""
+    """Check the `ETag` of a response, and return its `Location`, or "" if it has none."""
     assert answer.status < 300, answer
     assert answer.headers["etag"] == f'"{answer.json()["version"]}"'
     return answer.headers.get("location", "")

@@ -46,7 +46,7 @@ IDEMPOTENCY_LEASE = 30
 
 
 class Bench:
-    """A webhook with its receiver, and the clock of both."""
+    """A webhook, its receiver, and their shared clock."""
 
     def __init__(self, backend: Backend, api: Api, clock: Clock, receiver: Receiver) -> None:
         self.backend, self.clock, self.receiver = backend, clock, receiver
@@ -61,7 +61,7 @@ class Bench:
         self.path = f"{WEBHOOKS}/{self.id}"
 
     def call(self, line: str, workspace: str = "acme", **more: Any) -> Answer:
-        """A request of an owner, with a token that is valid by the clock."""
+        """Send a request as an owner, with a token that is valid at the clock's time."""
         claims = {"exp": self.clock.now // 1000 + 600}
         return self._api(line, token=jwt_for(workspace, claims=claims), **more)
 
@@ -89,7 +89,7 @@ class Bench:
         self.slow.poll()
 
     def signing(self, *secrets: str) -> list[str]:
-        """The secrets that sign a delivery now. Every signature in the header is by one of them."""
+        """The secrets that sign a delivery now. Every signature in the header must be from one of them."""
         request = self.publish()
         signing = [secret for secret in secrets if verifies(secret, request)]
         signatures = request.headers["webhook-signature"].split(" ")
@@ -204,7 +204,7 @@ def test_rotation_beyond_five_live_secrets_is_rejected(bench: Bench) -> None:
     assert bench.signing(*secrets) == secrets
 
     bench.clock.move(4 * 3600)
-    sixth = bench.rotated(60, headers={"idempotency-key": "k"})  # the rejected request has not used the key
+    sixth = bench.rotated(60, headers={"idempotency-key": "k"})  # the rejected request did not use up the key
     assert bench.signing(sixth, *secrets) == [sixth, *secrets[:-1]]
 
 
@@ -405,7 +405,7 @@ def test_each_request_without_an_idempotency_key_rotates(bench: Bench) -> None:
 
 @pytest.mark.parametrize("call", range(1, 10))
 def test_repeat_after_a_crash_at_any_call_makes_one_rotation(bench: Bench, call: int) -> None:
-    """The process crashes before its n-th call to AWS; the caller repeats after the key's lease."""
+    """The process crashes before its n-th AWS call. The caller repeats the request after the key's lease."""
     once = {"idempotency-key": "k"}
     with dying(call) as process:
         bench.rotated(headers=once)
@@ -429,7 +429,7 @@ def test_repeat_after_a_lost_response_returns_it(bench: Bench) -> None:
 
 
 def test_request_that_lost_the_key_to_a_repeat_rotates_nothing(bench: Bench) -> None:
-    """The request's lease ends while it runs. The repeat has rotated, and its response is for both."""
+    """The request's lease ends while it runs. Only the repeat rotates, and later repeats get its response."""
     repeat: list[str] = []
 
     def overtake() -> None:

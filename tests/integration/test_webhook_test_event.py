@@ -54,7 +54,7 @@ def send_test(api: Api, webhook: Any, **options: Any) -> Any:
 
 
 def stored(backend: Backend) -> dict[str, Any]:
-    """Every row, except those that count or record requests, and every message."""
+    """Every message, and every row except those that count or record requests."""
     state: dict[str, Any] = {
         table.logical_id: sorted(repr(row) for row in backend.rows(table.logical_id) if not is_audit_row(row))
         for table in backend.template.of_type("AWS::DynamoDB::Table")
@@ -243,7 +243,7 @@ def test_receiver_that_hangs_times_out(api: Api) -> None:
 def test_forbidden_target_is_not_called(
     api: Api, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    """The target was allowed at registration; the guard's check at the request decides."""
+    """The target was allowed at registration, but the guard checks it again at the request."""
     with receiver() as r:
         by_address, by_name = (
             create_webhook(api, url) for url in (r.url, r.url.replace("127.0.0.1", "localhost"))
@@ -333,7 +333,7 @@ def test_test_event_rejects_other_workspaces_and_missing_scopes(api: Api, backen
 def send_tests(
     api: Api, r: Receiver, webhook: Any, count: int, clock: Clock, workspace: str = "acme"
 ) -> list[int]:
-    """The statuses of `count` test events. Only those with a 200 reach the receiver."""
+    """Send `count` test events, and return their statuses. Only those with a 200 may reach the receiver."""
     token = jwt_for(workspace, claims={"exp": clock.now // 1000 + 600})
     before = len(r.requests)
     answers = [api(f"POST {WEBHOOKS}/{webhook['id']}/test", token=token).status for _ in range(count)]
@@ -349,7 +349,7 @@ def test_workspace_can_send_ten_test_events_a_minute(api: Api, monkeypatch: pyte
         body = {"name": "theirs", "url": r.url, "eventTypes": ["*"]}
         theirs = api(f"POST {WEBHOOKS}", json=body, token=jwt_for("rival")).json()
         assert send_tests(api, r, one, 4, clock) == [200] * 4
-        limits.clear_cache()  # another process
+        limits.clear_cache()  # as in another process
         assert send_tests(api, r, other, 7, clock) == [200] * 6 + [429]
         limits.clear_cache()
         answer = api(f"POST {WEBHOOKS}/{one['id']}/test")

@@ -1,4 +1,4 @@
-"""Expired rate-limit windows: deleted by the scheduled worker, and without effect before that."""
+"""Expired rate-limit windows: the scheduled worker deletes them, and until then they have no effect."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Context:
 
 
 def sweep(context: Any = None) -> int:
-    """One run of the worker. Returns the number of rows that it reports as deleted."""
+    """Run the worker once. Returns the number of rows that it reports as deleted."""
     handler = importlib.import_module("workers.sweep_windows").handler
     deleted: int = handler({}, context or Context())["deleted"]
     return deleted
@@ -71,7 +71,7 @@ def test_sweep_deletes_only_rows_expired_more_than_two_days_ago(backend: Backend
 def test_rows_of_real_requests_are_deleted_two_days_after_expiry(
     api: Api, backend: Backend, clock: Clock
 ) -> None:
-    """Rows are created by the API and by a limiter, expire, pass their TTL, and are swept."""
+    """The API and a limiter create rows, which expire, pass their TTL, and are swept."""
     ceilings.clear_cache()
     assert api("GET /api/integrations/webhooks").status == 200
     Limiter().admit("integration#int_1", QUOTAS)

@@ -51,7 +51,7 @@ def test_retention_of_the_workspace_applies_to_what_is_written_from_now_on(pipel
     assert deliveries == {30, 3}
     assert (
         len(pipeline.backend.rows("DeliveriesTable")) == 3
-    )  # one attempt failed, and expires like its delivery
+    )  # one is a failed attempt, which expires like its delivery
     entries = [row for row in pipeline.backend.rows("FeedsTable") if "eventId" in row]
     assert [days_of(row, pipeline) for row in entries] == [30, 3]
     cleared = pipeline.api(f"PUT {WORKSPACE}", json={"retainDays": None}).json()
@@ -168,7 +168,7 @@ def test_delivery_that_waits_is_cancelled(pipeline: Pipeline, waits: str) -> Non
 def test_rows_of_an_erased_event_outlive_every_message_with_its_data(
     pipeline: Pipeline, attempts: int
 ) -> None:
-    """A message waits for up to 14 days, also in a workspace that keeps its events for a day."""
+    """A message can wait up to 14 days, even in a workspace that keeps its events for one day."""
     pipeline.api(f"PUT {WORKSPACE}", json={"retainDays": 1})
     with receiver([Reply(500)]) as target:
         pipeline.webhook(target.url, retryConfig={"maxRetries": 3, "initialDelaySeconds": 100})
@@ -275,7 +275,7 @@ def test_export_has_everything_except_secrets(pipeline: Pipeline) -> None:
     for secret in ("header-secret", "connection-secret", "YzY4YjQx", key["key"]):
         assert secret not in text
     assert f'"subject": "{removed["id"]}"' in text
-    # The audit log as the API lists it, with the addresses of people.
+    # The audit log is as the API lists it, with people's IP addresses.
     entries = [record["data"] for record in found if record["type"] == "auditEntry"]
     assert entries == pipeline.api("GET /api/audit?limit=100").json()["items"]
     assert entries[0]["ip"]
@@ -303,7 +303,7 @@ def test_export_that_dies_at_any_call_resumes(pipeline: Pipeline, monkeypatch: p
 
 
 def test_export_reads_each_webhook_once(pipeline: Pipeline) -> None:
-    """Also the deleted ones, of which there can be many."""
+    """This includes deleted webhooks, of which there can be many."""
     count = 30
     table = pipeline.backend.template.name("WebhooksTable")
     for number in range(count):
@@ -311,7 +311,7 @@ def test_export_reads_each_webhook_once(pipeline: Pipeline) -> None:
     task = pipeline.api(f"POST {WORKSPACE}/export").json()
     pipeline.backend.calls.clear()
     work(pipeline)
-    assert pipeline.backend.calls.count["dynamodb.Query"] < 2 * count + 20  # deliveries, and log
+    assert pipeline.backend.calls.count["dynamodb.Query"] < 2 * count + 20  # for deliveries and the log
     assert pipeline.api(f"GET /api/tasks/{task['id']}").json()["status"] == "SUCCEEDED"
 
 

@@ -1,4 +1,4 @@
-"""GET /api/deliveries: the deliveries of a whole workspace, from three sources that give one list."""
+"""GET /api/deliveries: the list of all deliveries in a workspace, which comes from three sources."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ids(items: list[dict[str, Any]]) -> list[str]:
 
 
 def of_event(pipeline: Pipeline, event: str) -> dict[str, Any]:
-    """The only delivery of an event, as the event shows it."""
+    """The only delivery of an event, as in the response for the event."""
     (delivery,) = pipeline.api(f"GET /api/events/{event}").json()["deliveries"]
     return dict(delivery)
 
@@ -92,8 +92,8 @@ def test_queued_delivery_is_pending_until_its_first_attempt(pipeline: Pipeline) 
 
 @pytest.fixture
 def mixed(pipeline: Pipeline) -> Pipeline:
-    """Four events, each to three webhooks: one receiver accepts, one fails for good, one for now. Then an
-    event that is still queued.
+    """Four events, each to three webhooks: one receiver accepts, one fails permanently, and one temporarily.
+    A fifth event is still queued.
     """
     with receiver() as healthy, receiver([400] * 9) as broken, receiver([500] * 9) as busy:
         for each in (healthy, broken, busy):
@@ -106,7 +106,7 @@ def mixed(pipeline: Pipeline) -> Pipeline:
 
 
 def test_sources_give_the_same_deliveries(mixed: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The walk, with and without a filter, and the merged lists of the webhooks."""
+    """The sources are the walk, with and without a filter, and the merged lists of the webhooks."""
     every = listed(mixed)
     assert len(every) == 15
     by_status = {status: [item for item in every if item["status"] == status] for status in INDEXED}
@@ -133,7 +133,7 @@ def test_bounded_walk_continues_at_its_cursor(
     per_read: int,
     delivery_reads: int,
 ) -> None:
-    """Few deliveries match, so pages are short or empty, and each is within the bounds."""
+    """Few deliveries match, so pages are short or empty. Each page stays within the bounds."""
     expected = [item for item in listed(mixed) if item["status"] == "DELIVERED"]
     assert len(expected) == 4
     monkeypatch.setattr(events_store, "_MATCHED_READ", event_rows)
@@ -161,7 +161,7 @@ def test_new_events_do_not_move_later_pages(mixed: Pipeline) -> None:
 
 
 def test_deliveries_of_deleted_webhook_remain(mixed: Pipeline) -> None:
-    """With a status that has an index, the list has existing webhooks only, unless it is of one webhook."""
+    """A list by an indexed status omits deleted webhooks, unless it is a list of one webhook."""
     every = listed(mixed)
     webhook = next(item["webhookId"] for item in every if item["status"] == "FAILED")
     assert mixed.api(f"DELETE {WEBHOOKS}/{webhook}").status == 200
@@ -190,7 +190,7 @@ def test_callback_of_run_is_not_listed(pipeline: Pipeline) -> None:
 
 
 def test_cursor_of_another_source_is_rejected(mixed: Pipeline) -> None:
-    """Each source has its own cursors, and a range limits them."""
+    """A cursor is valid only for its own source, and only within the range of the list."""
     cursors = {
         query: mixed.api(f"GET {PATH}?limit=1{query}").json()["nextCursor"]
         for query in ("", "&status=FAILED")

@@ -1,4 +1,4 @@
-"""The erasure of a workspace: complete, resumable, and of that workspace only."""
+"""The erasure of a workspace: complete, resumable, and limited to that workspace."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.integration.test_marketplace import OFFER, add_connection, decide
 from tests.problems import assert_problem
 from tests.wire import CallHook, Params, around_calls
 
-# Prefixes of each other, so a query by prefix would reach both.
+# One ID is a prefix of the other, so a query by prefix would reach both.
 ERASED, NEIGHBOR = "ws_1", "ws_10"
 MARKER = "marker-7f31"
 WORKERS = ("refresh_connections", "run_workspace_tasks")
@@ -71,7 +71,7 @@ class World:
         return answer.json()
 
     def work(self, workers: Sequence[str] = WORKERS) -> None:
-        """What the schedules do when the task is due next."""
+        """Move the clock to the task's next due time, and run the workers of the schedules."""
         self.clock.move(max(60, (self.task()["dueAt"] - self.clock.now) / 1000))
         context = SimpleNamespace(**vars(LAMBDA_CONTEXT) | {"get_remaining_time_in_millis": lambda: 60_000})
         for worker in workers:
@@ -85,7 +85,7 @@ class World:
         raise AssertionError(f"the erasure has not ended: {task}")
 
     def task(self) -> Any:
-        """The row of the erasure."""
+        """The row of the erasure task."""
         (row,) = (row for row in self.backend.rows("TasksTable") if row.get("type") == "workspace.erase")
         return row
 
@@ -101,7 +101,7 @@ class World:
 
 
 def is_of(row: Any, workspace: str) -> bool:
-    """Whether any text in a row names a workspace, alone or in a key, or has its marker."""
+    """Whether any string in a row has a workspace's ID, alone or in a composite key, or its marker."""
     if isinstance(row, dict):
         return any(is_of(value, workspace) for value in [*row, *row.values()])
     if isinstance(row, (list, frozenset)):
@@ -112,7 +112,7 @@ def is_of(row: Any, workspace: str) -> bool:
 
 
 def plant(backend: Backend, workspace: str) -> set[str]:
-    """Store what cannot be made by a few requests, in every table that has it. Returns the tables."""
+    """Store the rows and files that a few requests cannot create. Returns the tables of the rows."""
     now, text = now_ms(), f"{workspace}-{MARKER}"
     event, gone, run, flow = EventId.new(now), WebhookId.new(now), RunId.new(now), FlowId.new(now)
     webhook = f"{workspace}#{gone}"
@@ -120,7 +120,7 @@ def plant(backend: Backend, workspace: str) -> set[str]:
         "EventsTable": [
             {"workspaceId": workspace, "id": event, "data": f'{{"text":"{text}"}}'},
             {"workspaceId": f"active#{now // 1000 // HOUR}", "id": workspace},
-            # Of a bus event from 29 days before, 20 days ago.
+            # From a bus event that arrived 20 days ago, with a time 29 days before that.
             {"workspaceId": f"active#{now // 1000 // HOUR - 49 * 24}", "id": workspace},
             {"workspaceId": f"announced#{workspace}", "id": event, "data": text},
         ],
@@ -200,7 +200,7 @@ def plant(backend: Backend, workspace: str) -> set[str]:
 
 
 def request_all(world: World, workspace: str) -> None:
-    """Make everything that requests can make."""
+    """Create everything that requests can create."""
     text = f"{workspace}-{MARKER}"
     integration = {"name": text, "type": "CUSTOM", "metadata": {"note": text}}
     requests: list[tuple[str, dict[str, Any]]] = [
@@ -257,7 +257,7 @@ def test_erasure_leaves_nothing_of_the_workspace_and_everything_of_its_neighbor(
 
 
 def test_every_table_and_the_bucket_have_a_step() -> None:
-    """If this fails, you have added a table: add it to a step of `erasure`, and plant a row above."""
+    """If this fails because you added a table, add the table to a step of `erasure`, and a row to `plant`."""
     stored = {field.name for field in fields(Settings) if field.name.endswith(("_table", "_bucket"))}
     assert {setting for step in erasure.STEPS for setting in step.erases} == stored
     names = [step.name for step in erasure.STEPS]
@@ -289,7 +289,7 @@ def test_requests_are_refused_until_the_end_and_then_the_workspace_is_new(world:
 
 
 def test_workspace_can_be_erased_once_a_day(empty: World) -> None:
-    """Each erasure scans tables of all workspaces, so a workspace cannot make it repeat that."""
+    """Each erasure scans tables that all workspaces share, so a workspace must not start one repeatedly."""
     world, line = empty, f"DELETE /api/workspace?confirm={ERASED}"
     started = world.clock.now
     first = world.start()
@@ -312,7 +312,7 @@ def test_workspace_can_be_erased_once_a_day(empty: World) -> None:
 
 @pytest.mark.moto_queues
 def test_messages_from_before_the_end_are_dropped(world: World) -> None:
-    """Also those that return from a dead-letter queue long afterward, or that carry another time."""
+    """This includes messages that return from a dead-letter queue much later, or that carry another time."""
     old = EventId.new(world.clock.now)
     source = Source(world.backend, "EventsQueue", "workers.fan_out.handler", world.clock)
     lane = Source(world.backend, "DeliveriesQueue", "workers.deliver.handler", world.clock)
@@ -351,13 +351,13 @@ def test_platform_cannot_publish_for_a_workspace_that_is_being_erased(world: Wor
 
 
 def dies_at(limit: int, *, after: bool) -> CallHook:
-    """A hook with which the process dies at its AWS call of this number, before it or `after` it."""
+    """A hook that makes the process die before its AWS call number `limit`, or `after` it."""
     seen = 0
 
     def hook(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
         nonlocal seen
         seen += 1
-        number = seen  # other threads count on meanwhile
+        number = seen  # other threads may increase `seen` during the call
         if number == limit and not after:
             raise Killed
         answer = call(params)
@@ -369,8 +369,8 @@ def dies_at(limit: int, *, after: bool) -> CallHook:
 
 
 def test_erasure_that_dies_at_any_call_resumes(world: World) -> None:
-    """The process dies before each call of each step, or after it took effect, in turn: each run makes one
-    more call than the last, until the step is recorded as done.
+    """In each step, the process dies alternately before an AWS call and after it took effect. Each run makes
+    one more call than the last, until the step is recorded as done.
     """
     world.start()
     neighbor = world.of(NEIGHBOR)
@@ -394,7 +394,7 @@ def test_erasure_that_dies_at_any_call_resumes(world: World) -> None:
 
 
 def test_erasure_of_more_webhooks_than_a_run_can_read_ends(empty: World) -> None:
-    """Most of them have nothing left to erase."""
+    """Most of the webhooks have nothing left to erase."""
     world = empty
     for number in range(60):
         sk = f"gone#{WebhookId.new(number + 1)}"
@@ -418,8 +418,8 @@ def test_erasure_of_more_webhooks_than_a_run_can_read_ends(empty: World) -> None
 
 @pytest.fixture
 def published(empty: World, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The ID of a public integration of the workspace. It has a copy at the neighbor, and a grant that the
-    provider does not let Patchbay revoke.
+    """The ID of a public integration of the workspace. The neighbor has a copy of it, and it has a grant that
+    Patchbay cannot revoke, because the provider is busy.
     """
 
     def busy(*_: object) -> None:
@@ -434,7 +434,7 @@ def published(empty: World, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def assert_copy_ended(world: World) -> None:
-    """The row of its source stays as long as the copy, as after any deletion of a source."""
+    """Fail unless the copy has ended. As after any deletion, its source's row stays as long as the copy."""
     (copy,) = world.api("GET /api/integrations", NEIGHBOR).json()["items"]
     assert (copy["status"], copy["statusReason"]) == ("ERROR", "publisher_removed")
     for table in ("IntegrationsTable", "ConnectionsTable"):
@@ -443,7 +443,7 @@ def assert_copy_ended(world: World) -> None:
 
 
 def start_at_integrations(world: World) -> None:
-    """Start an erasure whose first steps are done."""
+    """Start an erasure, and skip the steps before the integrations."""
     key = {"workspaceId": ERASED, "id": world.start()["id"]}
     place = erasure.Place("integrations", world.clock.now).to_text()
     dynamo.update(settings().tasks_table, key, "SET reached = :place", place=place)
@@ -477,7 +477,7 @@ def test_more_copies_than_a_run_can_visit_end(empty: World, published: str) -> N
 
 
 def test_providers_have_an_hour_also_after_an_outage(empty: World, published: str) -> None:
-    """No schedule runs for two hours after the step before."""
+    """After the previous step, no schedule runs for two hours."""
     start_at_integrations(empty)
     empty.clock.move(2 * HOUR)
     empty.work()
@@ -490,7 +490,7 @@ def test_providers_have_an_hour_also_after_an_outage(empty: World, published: st
 
 @contextlib.contextmanager
 def limited_time() -> Iterator[Any]:
-    """The context of an invocation of 60 seconds in which each AWS call takes one."""
+    """The context of a 60-second invocation in which each AWS call takes one second."""
     remaining = 60_000
 
     def hook(service: str, operation: str, params: Params, call: Callable[[Params], Params]) -> Params:
@@ -532,7 +532,7 @@ def test_platform_workspace_cannot_be_erased(empty: World) -> None:
 
 
 def cold_start_of_ceilings() -> None:
-    """As in a process that has no reserved requests left."""
+    """Clear the cache, as in a process that has no reserved requests left."""
     from patchbay.rate_limits import ceilings
 
     ceilings.clear_cache()
