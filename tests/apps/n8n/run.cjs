@@ -64,7 +64,7 @@ function setUp(loader, nodeName, parameters, { webhookUrl, timezone, onError, ex
     currentNodeParameters: parameters,
     executionId,
     variables: {},
-    // No SSRF guard of n8n, because everything here is on loopback.
+    // Disables n8n's SSRF guard, because everything here is on loopback.
     ssrfBridge: undefined,
   };
   return { type, node: workflow.getNode(node.name), workflow, additionalData };
