@@ -1,4 +1,4 @@
-"""Runs a Make app as Make does, with the features that this app uses. Other features are assertion errors.
+"""Runs a Make app as Make does. It supports the features that this app uses; others are assertion errors.
 
     app = MakeApp(ROOT / "apps/make", base_url)
     connection = app.connect({"apiKey": key})
@@ -61,7 +61,7 @@ class Answer:
 
 @dataclass
 class MakeApp:
-    """An app's folder, with another base URL. `log` is Make's log of requests and responses."""
+    """An app, read from its folder, with another base URL. `log` is Make's log of requests and responses."""
 
     folder: Path
     base_url: str
@@ -99,7 +99,7 @@ class MakeApp:
         self._send(self.code("webhook", webhook, "detach"), variables, self.base)
 
     def receive(self, module: str, body: Any) -> dict[str, Any]:
-        """The bundle of a trigger for the body that its webhook received."""
+        """Return the bundle that a trigger outputs for the body that its webhook received."""
         assert self.code("module", module, "communication") == {}
         communication = self.code("webhook", self.components["module"][module]["webhook"], "communication")
         assert communication.keys() == {"output"}
@@ -107,7 +107,7 @@ class MakeApp:
         return bundle
 
     def choices(self, rpc: str, connection: Mapping[str, Any]) -> list[Any]:
-        """The choices of a dropdown."""
+        """Return the choices of a dropdown."""
         communication = self.code("rpc", rpc, "communication")
         return list(self._items(communication, self._variables(connection, {})))
 
@@ -157,7 +157,7 @@ class MakeApp:
             query = evaluate(paging["qs"], after)
 
     def _send(self, request: dict[str, Any], variables: dict[str, Any], base: Mapping[str, Any]) -> Answer:
-        """Send a request, and repeat it as it requires. Raises MakeError."""
+        """Send a request, and repeat it as its `repeat` says. Raises MakeError."""
         assert request.keys() <= _REQUEST, request.keys() - _REQUEST
         repeat = request.get("repeat", {"condition": False, "delay": 0, "limit": 1})
         for _ in range(repeat["limit"]):

@@ -1,4 +1,4 @@
-"""A complete n8n on loopback, driven like its editor, through its REST API."""
+"""A complete n8n server on loopback, driven through its REST API as its editor does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.e2e.conftest import eventually
 from tools.node_packages import N8N_SERVER, newer_node
 
 _OWNER = {"email": "owner@example.com", "firstName": "O", "lastName": "N", "password": "Passw0rd1"}
-# This n8n sends nothing to other machines: for all other hosts, it uses a proxy that does not exist.
+# Keeps n8n from reaching other machines: requests to all other hosts go to a proxy that does not exist.
 _NO_PROXY = "http://127.0.0.1:9"
 _PROGRAM = (str(newer_node()), str(N8N_SERVER / "node_modules/n8n/bin/n8n"))
 _SETTINGS = {
@@ -128,13 +128,13 @@ class N8nServer:
         return created
 
     def test_credential(self, data: dict[str, str]) -> dict[str, Any]:
-        """The result of n8n's test of a credential."""
+        """Run n8n's test of a credential, and return its result."""
         body = {"credentials": {"id": "", "name": "x", "type": "patchbayApi", "data": data}}
         result: dict[str, Any] = self("POST /rest/credentials/test", body)
         return result
 
     def workflow(self, *nodes: dict[str, Any], **settings: Any) -> dict[str, Any]:
-        """Create a workflow of nodes in a row."""
+        """Create a workflow in which each node leads to the next one."""
         names = [node["name"] for node in nodes]
         body = {
             "name": f"Workflow {uuid.uuid4().hex[:6]}",

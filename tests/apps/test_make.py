@@ -1,4 +1,4 @@
-"""The Make app: its files against the schemas of Make's editor, its requests against the local stack."""
+"""The Make app: its files match the schemas of Make's editor, its requests work on the local stack."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_dropdown_of_event_types(app: MakeApp, connection: dict[str, Any]) -> No
 def test_dropdown_of_the_platforms_choices(
     app: MakeApp, connection: dict[str, Any], workspace: Workspace, platform: ThePlatform, resource: str
 ) -> None:
-    """All pages, up to Make's maximum."""
+    """The dropdown shows all pages, up to Make's maximum."""
     items = [{"id": f"id_{number}", "label": f"Number {number}"} for number in range(620)]
     platform.offers(workspace, resource, items)
     shown = app.choices(f"list{resource.capitalize()}", connection)
@@ -299,8 +299,8 @@ def test_api_call(app: MakeApp, connection: dict[str, Any], workspace: Workspace
 
 
 def test_api_call_cannot_reach_another_host(app: MakeApp, connection: dict[str, Any]) -> None:
-    """A URL of another host is an unknown path of the API, so the key is not sent elsewhere. A path works
-    with and without a leading slash.
+    """The app treats a URL of another host as an unknown path of the API, so it sends the key nowhere else.
+    A path works with and without a leading slash.
     """
     with receiver() as elsewhere:
         authority = elsewhere.url.removeprefix("http:")

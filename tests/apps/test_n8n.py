@@ -37,7 +37,7 @@ EVENT = {"event": "POST_PUBLISHED"}
 
 
 class Runner:
-    """A process of n8n's core with the package. It runs one step at a time."""
+    """A process that runs the package in n8n's core, one step at a time."""
 
     def __init__(self, package: Path, log: Path) -> None:
         self._log = log.open("w+")
@@ -54,7 +54,7 @@ class Runner:
         assert self._process.stdout
         self._process.stdin.write(json.dumps(step) + "\n")
         self._process.stdin.flush()
-        # n8n's own output has no NUL.
+        # Lines that n8n itself prints contain no NUL.
         for line in self._process.stdout:
             if "\0" in line:
                 answer: dict[str, Any] = json.loads(line.partition("\0")[2])
@@ -73,7 +73,7 @@ class HasCredentials(Protocol):
 
 
 class N8n:
-    """An n8n with one workflow. The nodes' static data persists between steps."""
+    """An n8n instance with one workflow. The nodes' static data persists between steps."""
 
     def __init__(self, runner: Runner, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -187,7 +187,7 @@ def test_workflow_receives_an_event_once_between_activation_and_deactivation(n8n
 
         event = workspace.publish({**POST, "text": "Spring is here 🌷"})
         assert workspace.settled(event["id"]) == {hook: "DELIVERED"}
-        time.sleep(1)  # for a possible duplicate
+        time.sleep(1)  # gives a duplicate time to arrive
         (request,) = r.requests
         returned = n8n.receive(request)
         assert returned["answer"] == {}
@@ -327,7 +327,7 @@ FILTERS: dict[str, tuple[str, dict[str, Any], list[dict[str, Any]]]] = {
 
 
 def rows(given: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with the advanced filters in n8n's form."""
+    """Return the parameters, with the advanced filters in n8n's format."""
     return {**given, "advancedFilters": {"filter": given.get("advancedFilters", [])}}
 
 
@@ -424,7 +424,7 @@ def test_every_event_type_can_be_subscribed(n8n: N8n, event: str) -> None:
 
 
 def parameters(key: str, **settings: Any) -> dict[str, Any]:
-    """The node's parameters for an action with its sample input."""
+    """Return the node's parameters for an action with its sample input."""
     action = load_action(key)
     required: Any = action.input["required"]
     given = action.sample.input
@@ -464,7 +464,7 @@ def test_action_waits_for_the_result(n8n: N8n, platform: ThePlatform) -> None:
 
 @contextmanager
 def answering(n8n: N8n, platform: ThePlatform, **result: Any) -> Iterator[None]:
-    """The platform answers the workspace's action request during the block."""
+    """Make the platform answer the workspace's action request during the block."""
 
     def answer() -> None:
         platform.answer(platform.request_with(n8n.workspace.name)["runId"], **result)
@@ -529,7 +529,7 @@ def test_error_of_the_platform_is_reported(n8n: N8n) -> None:
         ("America/New_York", "2026-12-24", "2026-12-24T05:00:00.000Z"),
         ("Asia/Kathmandu", "2026-10-28T05:45:00.5", "2026-10-28T00:00:00.500Z"),
         ("UTC", "2026-10-28T00:00:00", "2026-10-28T00:00:00.000Z"),
-        # Times that clocks show twice, or skip.
+        # Local times that occur twice or never.
         ("Europe/Berlin", "2026-10-25T02:30:00", "2026-10-25T00:30:00.000Z"),
         ("Europe/Berlin", "2026-03-29T02:30:00", "2026-03-29T01:30:00.000Z"),
         ("America/New_York", "2026-03-08T02:30:00", "2026-03-08T07:30:00.000Z"),
@@ -636,7 +636,7 @@ def test_temporary_fault_neither_fails_nor_repeats_an_action(
 
 
 def test_retry_on_fail_requests_an_action_once(n8n: N8n, platform: ThePlatform) -> None:
-    """n8n runs the node again in the same execution. Other executions and items have their own requests."""
+    """n8n retries the node in the same execution. Other executions and items send their own requests."""
     execution = uuid.uuid4().hex
     given = parameters("create_post", waitSeconds=1)
     for _ in range(2):
@@ -650,7 +650,7 @@ def test_retry_on_fail_requests_an_action_once(n8n: N8n, platform: ThePlatform) 
 
 
 def test_changed_request_with_the_same_key_is_rejected(n8n: N8n) -> None:
-    """The text changes between tries, and the responses to the first try were lost."""
+    """The text changes between tries, and the responses to the first try are lost."""
     execution = uuid.uuid4().hex
     with faulty_proxy(n8n, *[(START, None)] * 5):
         given = parameters("create_post", text="at 9:30")
@@ -673,7 +673,7 @@ def test_items_run_concurrently_and_stay_in_order(n8n: N8n, platform: ThePlatfor
     runs = {run["id"]: run for run in runs_of(n8n)}
     in_order = [runs[item["json"]["runId"]] for item in items]
     assert [run["input"]["text"] for run in in_order] == texts
-    # Five items run at a time; one after the other, the fifth would start after 8 seconds.
+    # Five items run at a time. If they ran one by one, the fifth would start after 8 seconds.
     first, *_, fifth, sixth, _ = sorted(datetime.fromisoformat(run["createdAt"]) for run in in_order)
     assert (fifth - first).total_seconds() < 7
     assert (sixth - first).total_seconds() >= 2

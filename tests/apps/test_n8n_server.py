@@ -1,4 +1,4 @@
-"""The n8n package in a complete n8n, installed as the README describes, against the local stack."""
+"""The n8n package in a complete n8n server, installed as the README describes, against the local stack."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def server(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8
 
 
 class N8nWorkspace:
-    """An n8n with a credential of a workspace."""
+    """An n8n server with a credential for a workspace."""
 
     def __init__(self, server: N8nServer, workspace: Workspace) -> None:
         self.server, self.workspace = server, workspace

@@ -106,7 +106,7 @@ def test_rate_limited_step_is_retried_later(zapier: Zapier) -> None:
     zapier("authentication.test")
     error = zapier.error("authentication.test")
     assert error["name"] == "ThrottledError"
-    assert 0 < json.loads(error["message"])["delay"] <= 2 * 3600  # the limit's two windows
+    assert 0 < json.loads(error["message"])["delay"] <= 2 * 3600  # at most two windows of the limit
 
 
 def test_zap_fires_once_between_turning_on_and_off(zapier: Zapier) -> None:
@@ -118,7 +118,7 @@ def test_zap_fires_once_between_turning_on_and_off(zapier: Zapier) -> None:
         event = workspace.publish({**POST, "text": "Spring is here 🌷"})
         workspace("POST /api/events", json={"type": "POST_FAILED", "data": {**POST, "errorCode": "e"}})
         assert workspace.settled(event["id"]) == {hook["id"]: "DELIVERED"}
-        time.sleep(1)  # for a possible duplicate
+        time.sleep(1)  # gives a duplicate time to arrive
         (request,) = r.requests
 
         items = zapier("triggers.post_published.operation.perform", cleanedRequest=request.json())
@@ -126,14 +126,14 @@ def test_zap_fires_once_between_turning_on_and_off(zapier: Zapier) -> None:
         assert items[0]["data"]["text"] == "Spring is here 🌷"
         samples = zapier("triggers.post_published.operation.performList")
         assert samples[0] == items[0]
-        # The sample before the first event has only fields that real events have.
+        # The static sample, for use before the first event, has only fields that real events have.
         static = zapier.definition["triggers"]["post_published"]["operation"]["sample"]
         assert samples[-1] == static
 
         off = zapier("triggers.post_published.operation.performUnsubscribe", subscribeData=hook)
         assert off == {}
         assert workspace.ask(f"GET {place}").status_code == 404
-        # Turning off twice is not an error. Turned on again, it is the same hook, with its deliveries.
+        # Turning off twice is no error. Turning on again restores the same hook, with its deliveries.
         assert zapier("triggers.post_published.operation.performUnsubscribe", subscribeData=hook) == {}
         again = zapier("triggers.post_published.operation.performSubscribe", targetUrl=r.url)
         assert again["id"] == hook["id"]
@@ -188,7 +188,7 @@ def test_create_waits_for_the_platforms_answer(zapier: Zapier, platform: ThePlat
     action = load_action(key)
     sample, schema = action.sample, cast(Any, action.input)
     operation = f"creates.{key}.operation"
-    # Half of the optional fields have values, the others are empty as Zapier sends them.
+    # Half of the optional fields have values. The others are empty, as Zapier sends them.
     optional = sorted(set(schema["properties"]) - set(schema["required"]))
     empty = dict.fromkeys(optional[::2], "")
     given = {name: value for name, value in sample.input.items() if name not in empty}
@@ -295,7 +295,7 @@ def test_search_finds_items_by_name_or_id(
         results = zapier(f"searches.find_{kind}.operation.perform", inputData={"search": search})
         return [item["id"] for item in results]
 
-    assert found("account", "tart") == ["acc_1", "acc_10"]  # the exact name is first
+    assert found("account", "tart") == ["acc_1", "acc_10"]  # an exact match comes first
     assert found("account", " acc_1 ") == ["acc_1", "acc_10"]
     assert found("account", "acc_10") == ["acc_10"]
     assert found("account", "spring & co") == ["acc_2"]

@@ -24,7 +24,7 @@ def test_zapiers_cli_builds_the_app(tmp_path: Path) -> None:
         pytest.skip(f"Zapier's CLI needs a newer Node: install Node {NEWER_NODE} or later")
     app = tmp_path / "app"
     shutil.copytree(ROOT / FOLDER, app, ignore=shutil.ignore_patterns("node_modules", "build"))
-    # As after `npm install`: only the core, which runs the app at Zapier.
+    # The same as after `npm install`: only the core, which runs the app at Zapier.
     shutil.copytree(ROOT / ".tools/node/zapier/node_modules", app / "node_modules", symlinks=True)
 
     def cli(*arguments: str) -> str:
@@ -48,8 +48,8 @@ def test_zapiers_cli_builds_the_app(tmp_path: Path) -> None:
         return completed.stdout
 
     assert "structurally sound" in cli("validate", "--without-style")
-    # Without validation, because half of it needs Zapier, and the other half is the line above. The last step
-    # of `build` starts the packed app, which fails if a file of a dependency is missing.
+    # Skip validation: half of it needs Zapier's servers, and the line above does the other half. The last
+    # step of `build` starts the packed app, which fails if a file of a dependency is missing.
     assert "Build complete!" in cli("build", "--skip-dep-install", "--skip-validation")
 
     with zipfile.ZipFile(app / "build/build.zip") as built:

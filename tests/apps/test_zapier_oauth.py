@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuthorizationSe
 
 @pytest.fixture
 def zapier(workspace: Workspace, server: AuthorizationServer, monkeypatch: pytest.MonkeyPatch) -> Zapier:
-    """A user before sign-in. The client's ID and secret are in the environment, as at Zapier."""
+    """A user who has not signed in. The environment has the client's ID and secret, as at Zapier."""
     client = server.clients["client_secret_post"]
     monkeypatch.setenv("CLIENT_ID", client.client_id)
     monkeypatch.setenv("CLIENT_SECRET", client.client_secret)
@@ -48,7 +48,7 @@ def sign_in(zapier: Zapier, server: AuthorizationServer) -> dict[str, Any]:
     assert query["state"] == ["a-state"]
     assert query["redirect_uri"] == [REDIRECT_URI]
     assert query["response_type"] == ["code"]
-    # Zapier itself adds the scope and the challenge. This server has other scopes than a platform.
+    # Zapier itself adds the scope and the challenge. The scopes of this server differ from a platform's.
     challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
     added = {"scope": "openid", "code_challenge": challenge, "code_challenge_method": "S256"}
     callback = server.authorize(f"{url}&{urlencode(added)}")

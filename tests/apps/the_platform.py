@@ -19,7 +19,7 @@ class ThePlatform:
         self._requests = requests
 
     def request_with(self, text: str) -> dict[str, Any]:
-        """Wait for an action request that has this text, a run ID or a workspace, and return its data."""
+        """Wait for an action request that contains `text`, a run ID or a workspace, and return its data."""
         matching = eventually(lambda: [r.json()["data"] for r in self._requests if text in r.body.decode()])
         request: dict[str, Any] = matching[0]
         return request

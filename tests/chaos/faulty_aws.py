@@ -23,8 +23,8 @@ from tests.receivers import Answer, Request
 # The share of all calls that fail. Few of the faults are timeouts, because one takes a third of the worker's
 # time for a batch.
 FAULT_RATE = 0.04
-# The share of these whose client retries fail too (patchbay/aws.py has 4 tries), so that the caller gets the
-# error.
+# The share of these faults that also fail the client's retries, so that the caller gets the error
+# (patchbay/aws.py tries 4 times).
 LASTING_RATE = 0.1
 RETRIES = 3
 DUPLICATE_RATE = 0.1
@@ -76,12 +76,12 @@ _WEIGHTS = {fault: 1 if fault in (Fault.TIMEOUT, Fault.LATE_TIMEOUT) else 3 for 
 
 
 class FaultyAws:
-    """The answers of a receiver (tests/receivers.py): those of the services, or a fault.
+    """Answers requests as a receiver (tests/receivers.py): with a service's response or with a fault.
 
     `upstream` has the services' addresses by name. `faults` counts the faults. `copies` counts the copies
-    that were sent, by when they arrived. `new_messages` counts the messages of each delivery that may be
-    attempted without a claim: those of its fan-out, including copies. `recorded_at` is when a delivery's
-    success was first in the table, in Unix seconds.
+    that were sent, by time of arrival. `new_messages` counts each delivery's messages that may be attempted
+    without a claim: those of its fan-out, including copies. `recorded_at` is the time, in Unix seconds, at
+    which a delivery's success first entered the table.
     """
 
     def __init__(self, seed: int) -> None:
@@ -128,7 +128,7 @@ class FaultyAws:
             if (operation in WRITES or fault not in _LATE)
             and (operation in BATCHES or fault is not Fault.IN_PART)
         ]
-        # Each kind once before any is repeated, because the short form has few faults.
+        # Use each kind once before repeating any, because the short form has few faults.
         possible = [fault for fault in possible if not self.faults[fault]] or possible
         (fault,) = self._random.choices(possible, [_WEIGHTS[fault] for fault in possible])
         self.faults[fault] += 1
@@ -145,7 +145,7 @@ class FaultyAws:
         return Answer(answer.status_code, _select(answer.headers, _RESPONSE_HEADERS), answer.content)
 
     def _record(self, operation: str, call: Any) -> None:
-        """Record the facts of a call that the accounts need."""
+        """Record the facts about a call that the accounts need."""
         now = time.time()
         if operation == "BatchWriteItem":
             for requests in call["RequestItems"].values():
@@ -172,7 +172,7 @@ class FaultyAws:
             self.copies["later" if delay_seconds else "in the same moment"] += len(messages)
 
     def _process_in_part(self, request: Request) -> Answer:
-        """Process a part of a batch, and report the rest as failed."""
+        """Process part of a batch, and report the rest as failed."""
         call = request.json()
         with self._lock:
             share = self._random.random()
@@ -198,13 +198,13 @@ class FaultyAws:
 
 
 def _split(items: list[Any], share: float) -> tuple[list[Any], list[Any]]:
-    """The items to process, and at least one that is not processed."""
+    """Return the items to process, and the rest: at least one item."""
     count = int(share * len(items))
     return items[:count], items[count:]
 
 
 def _messages(call: Any) -> list[Any]:
-    """The messages of a SendMessage or a SendMessageBatch."""
+    """Return the messages of a SendMessage or a SendMessageBatch."""
     return list(call.get("Entries", [call]))
 
 
@@ -227,7 +227,7 @@ def _failed(fault: Fault, request: Request) -> Answer:
 
 
 def _throttled(request: Request) -> Answer:
-    """The error of each service; for a transaction, DynamoDB returns it per action."""
+    """Return the service's throttling error. For a transaction, DynamoDB returns one per action."""
     if _service(request) == "sqs":
         return _error(400, "RequestThrottled")
     if not request.headers["x-amz-target"].endswith(".TransactWriteItems"):

@@ -1,7 +1,7 @@
-"""The delivery engine under faults of everything around it: in the end, every delivery has ended, and every
+"""The delivery engine while everything around it fails: in the end, every delivery has ended, and every
 request to a receiver is accounted for.
 
-Receivers refuse, hang up or are slow. Processes are killed with SIGKILL while they work. Calls of DynamoDB
+Receivers refuse, hang up or are slow. Processes are killed with SIGKILL while they work. Calls to DynamoDB
 and SQS fail, some in part and some after they took effect. Messages are delivered twice, some at the same
 moment. CI runs `make test-chaos EVENTS=50`.
 """
@@ -55,19 +55,19 @@ EVENTS_VISIBILITY_SECONDS = 4
 RETRIES = {"maxRetries": 2, "backoffMultiplier": 1, "initialDelaySeconds": 1}
 BATCH = 10
 SHORT = EVENTS < 1000
-# Between kills. The short form has time for few, and a process that dies too often makes no progress.
+# The pause between kills. The short form has time for few. A process that dies too often makes no progress.
 PAUSE_SECONDS = (1, 3) if SHORT else (2, 8)
 MAX_KILLS = 16 if SHORT else 1000
-# How long a kill waits until its process has work.
+# How long a kill waits for its process to have work.
 WAIT_FOR_WORK_SECONDS = 5
 # Long enough for a busy machine. A delivery that is lost or stuck never ends.
 PATIENCE_SECONDS = 150 if SHORT else 480
 PUBLISHERS = 4
 DELIVERED = "DELIVERED"
-# Kinds that never prove fast: in the slow lane each attempt is claimed.
+# Kinds that never prove to be fast. They stay in the slow lane, where each attempt is claimed.
 ALWAYS_CLAIMED = ("slowest", "hanging")
-# Two workers with copies of a message may both have read the row before either recorded. On a busy machine,
-# the later one sends this long after the record of the other.
+# Two workers with copies of a message may both read the row before either records its attempt. On a busy
+# machine, the later one sends its request this long after the other's record.
 AT_ONCE_SECONDS = 1
 # How late a receiver's thread may record a request.
 LATE_SECONDS = 0.25
@@ -77,13 +77,13 @@ LATE_SECONDS = 0.25
 
 
 def flapping() -> Step:
-    """Every other request fails."""
+    """Return a step that fails every other request."""
     answers = cycle((500, 200))
     return lambda _: next(answers)
 
 
 def throttling() -> Step:
-    """The first request of each delivery is rejected with 429."""
+    """Return a step that rejects the first request of each delivery with 429."""
     seen: set[str] = set()
 
     def answer(request: Request) -> Answer:
@@ -98,7 +98,7 @@ def throttling() -> Step:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of receivers: the number of webhooks, the answer (None if nothing listens), and how deliveries
+    """A kind of receiver: the number of webhooks, the answer (None if nothing listens), and how deliveries
     may end: DELIVERED, or the reason of a FAILED one. A request takes `seconds`.
     """
 
@@ -108,12 +108,12 @@ class Kind:
     seconds: int = 0
 
 
-# Receivers that never answer are never proved fast: on a busy machine, their deliveries can wait for a worker
-# for longer than the test holds them.
+# Receivers that never answer never prove to be fast. On a busy machine, their deliveries can wait for a
+# worker longer than the test holds them.
 REFUSED = frozenset({"retries_exhausted:connection_failed", "held_too_long"})
 KINDS = {
     "healthy": Kind(8, lambda: 200, frozenset({DELIVERED})),
-    # Proves fast, and then takes the fast lane …
+    # Proves to be fast, and then uses the fast lane …
     "slow": Kind(2, lambda: Answer(delay=1), frozenset({DELIVERED}), 1),
     # … but this one never does.
     "slowest": Kind(2, lambda: Answer(delay=3), frozenset({DELIVERED}), 3),
@@ -138,7 +138,7 @@ class Hook:
     id: str = ""
 
     def requests(self) -> dict[str, list[Request]]:
-        """The received requests, by delivery."""
+        """Return the received requests by delivery."""
         requests = defaultdict(list)
         for request in self.inbox.requests if self.inbox else ():
             requests[request.headers["webhook-id"]].append(request)
@@ -147,7 +147,7 @@ class Hook:
 
 @contextmanager
 def refusing_address() -> Iterator[str]:
-    """A URL that refuses connections. The port is reserved, so that no other process uses it."""
+    """Yields a URL that refuses connections. Its port is reserved, so that no other process uses it."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{reserved.getsockname()[1]}/hook"
@@ -155,7 +155,7 @@ def refusing_address() -> Iterator[str]:
 
 @contextmanager
 def receivers() -> Iterator[list[Hook]]:
-    """One receiver for each webhook of each kind."""
+    """Runs one receiver for each webhook of each kind."""
     hooks = []
     with ExitStack() as listening:
         for name, kind in KINDS.items():
@@ -183,8 +183,8 @@ class Disturbances:
 def killing(
     running: RunningStack, hooks: Sequence[Hook], chance: random.Random, kills: Counter[str]
 ) -> Iterator[None]:
-    """Repeatedly kill some or all processes of a function that has work. The delivery workers are killed
-    while a receiver has a request of theirs.
+    """Repeatedly kill some or all processes of a function that has work. Delivery workers are killed while a
+    receiver is handling one of their requests.
     """
     stop = Event()
     turns = cycle(("DeliverSlowFunction", "FanOutFunction", "DeliverFunction", "DeliverFunction"))
@@ -198,7 +198,7 @@ def killing(
         for turn, function in enumerate(turns):
             if stop.wait(chance.uniform(*PAUSE_SECONDS)) or kills.total() >= MAX_KILLS:
                 return
-            # The first time without a short limit, so that one kill certainly interrupts a request.
+            # The first turn may wait longer, so that at least one kill interrupts a request.
             until = time.monotonic() + (WAIT_FOR_WORK_SECONDS if turn else PATIENCE_SECONDS)
             while not (due := is_due(function)) and time.monotonic() < until and not stop.wait(0.05):
                 pass
@@ -220,7 +220,7 @@ def killing(
 
 
 def is_answering(hooks: Sequence[Hook], kinds: Sequence[str]) -> bool:
-    """Whether a receiver of these kinds is in the first half of an answer."""
+    """Return whether a receiver of these kinds is in the first half of an answer."""
     return any(
         hook.inbox and hook.inbox.last_at > time.time() - KINDS[hook.kind].seconds / 2
         for hook in hooks
@@ -229,8 +229,8 @@ def is_answering(hooks: Sequence[Hook], kinds: Sequence[str]) -> bool:
 
 
 def audiences(hooks: Sequence[Hook], chance: random.Random) -> list[list[Hook]]:
-    """The webhooks of each event: a healthy one, and in half of the cases another one. The first events cover
-    each of the others once.
+    """Choose the webhooks of each event: a healthy one and, for half of the events, another one. The first
+    events cover each of the others once.
     """
     healthy = [hook for hook in hooks if hook.kind == "healthy"]
     others = [hook for hook in hooks if hook.kind != "healthy"]
@@ -240,7 +240,7 @@ def audiences(hooks: Sequence[Hook], chance: random.Random) -> list[list[Hook]]:
 
 
 def publish(http: httpx.Client, audience: Sequence[Hook], done: Disturbances) -> str:
-    """Publish an event to these webhooks, again and again until the answer is 202. Returns its ID."""
+    """Publish an event to these webhooks, repeatedly until the answer is 202. Returns its ID."""
     healthy, *others = audience
     data = {**POST, "accountId": healthy.name, "campaignId": others[0].name if others else None}
     body = {"type": "POST_PUBLISHED", "data": data}
@@ -254,7 +254,7 @@ def publish(http: httpx.Client, audience: Sequence[Hook], done: Disturbances) ->
             (item,) = answer.json().get("items", [answer.json()])
             if "id" in item:
                 return item["id"]
-        # A throttled row of the ceilings leads to a 429.
+        # The API answers 429 if the row of the ceilings is throttled.
         assert answer.status_code in (202, 429, 500, 502, 503, 504), answer.text
         done.repeated_publishes += 1
         return None
@@ -287,7 +287,7 @@ def settle(
 
 
 def waiting(running: RunningStack, queues: Sequence[str] = QUEUES) -> int:
-    """How many messages the queues hold, visible or not."""
+    """Return how many messages the queues hold, visible or not."""
     kinds = ("", "NotVisible", "Delayed")
     names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
     sqs = running.client("sqs")
@@ -301,8 +301,8 @@ def waiting(running: RunningStack, queues: Sequence[str] = QUEUES) -> int:
 
 
 def bring_forward(running: RunningStack, rows: Sequence[dict[str, Any]]) -> int:
-    """A sweeper makes a delivery due again in 15 minutes before it sends its message. If it died before it
-    sent, make the delivery due now. Returns how many deliveries that were.
+    """Before a sweeper sends a delivery's message, it makes the delivery due again in 15 minutes. If it died
+    before it sent the message, make the delivery due now. Returns the number of such deliveries.
     """
     dynamodb, now = running.client("dynamodb"), int(time.time() * 1000)
     late = [row for row in rows if row.get("dueAt", 0) > now + 60_000]
@@ -317,7 +317,7 @@ def bring_forward(running: RunningStack, rows: Sequence[dict[str, Any]]) -> int:
 
 
 def deliveries(running: RunningStack) -> list[dict[str, Any]]:
-    """The rows of deliveries, each with the number of its failed attempts as `failures`."""
+    """Return the rows of deliveries, each with the number of its failed attempts as `failures`."""
     pages = (
         running.client("dynamodb").get_paginator("scan").paginate(TableName=running.tables["DeliveriesTable"])
     )
@@ -331,7 +331,7 @@ def deliveries(running: RunningStack) -> list[dict[str, Any]]:
 
 @dataclass
 class Account:
-    """The results of one kind of receivers. Requests without a recorded attempt are `doubled` if their
+    """The results of one kind of receiver. Requests without a recorded attempt are `doubled` if their
     delivery had several messages that need no claim, and `unrecorded` otherwise. `violations` lists the
     broken rules.
     """
@@ -350,8 +350,8 @@ class Account:
         delivered = row["status"] == DELIVERED
         listens = hook.inbox is not None
         new_messages = aws.new_messages[row["sk"]]
-        # Two workers may have sent it at once, and the success of one may have overwritten the failure of the
-        # other.
+        # Two workers may have sent it at the same time, and the success of one may have overwritten the
+        # failure of the other.
         may_double = new_messages > 1 and hook.kind not in ALWAYS_CLAIMED
         self.deliveries += 1
         self.delivered += delivered
@@ -367,7 +367,7 @@ class Account:
         times = sorted(request.at for request in requests)
         broken = {
             "unexpected end": end not in KINDS[hook.kind].ends,
-            # A delivered delivery is not sent again: one attempt succeeded, and all others failed.
+            # A delivery that succeeded is not sent again: one attempt succeeded, and all others failed.
             "not one success": succeeded > delivered or (succeeded < delivered and not may_double),
             "failed too early": end not in (DELIVERED, "held_too_long")
             and row["attempts"] != row["maxAttempts"],
@@ -392,7 +392,7 @@ class Account:
 def accounts_by_kind(
     hooks: Sequence[Hook], rows: Sequence[dict[str, Any]], aws: FaultyAws
 ) -> dict[str, Account]:
-    """The accounts by kind of receiver."""
+    """Return the accounts by kind of receiver."""
     accounts = {kind: Account() for kind in KINDS}
     by_webhook = defaultdict(list)
     for row in rows:
@@ -487,7 +487,7 @@ def test_every_delivery_ends_and_every_request_is_accounted_for(tmp_path: Path) 
     died = sum(done.kills[name] for name in DELIVER) + timeouts
     assert unrecorded <= BATCH * (died + errors)
     assert doubled <= sum(aws.copies.values()) + BATCH * (died + errors + done.kills["FanOutFunction"])
-    # All kinds of disturbances happened.
+    # Every kind of disturbance happened.
     assert all(done.kills[name] for name in (*DELIVER, "FanOutFunction"))
     assert len(aws.copies) == 2
     assert set(aws.faults) == set(Fault)

@@ -1,12 +1,12 @@
-"""Hooks of schemathesis: they make requests useful, and keep them on this machine.
+"""Schemathesis hooks that make requests useful and keep them on this machine.
 
 schemathesis loads this file in its own environment, so it uses only the standard library, schemathesis and
-what that brings. `CONFORMANCE`, set by suite.py, has the stack's address, tokens and samples.
+schemathesis's dependencies. `CONFORMANCE`, set by suite.py, has the stack's address, tokens and samples.
 
-Most values that fit a schema mean nothing: the ID of nothing, an event type that is not in the catalogue. So
-in three of four positive requests, `before_call` replaces them with those of living resources, which it
-creates when it needs them. It leaves alone what is wrong on purpose. In every request, it turns an address of
-another machine into the receiver's.
+Most values that match a schema mean nothing: an ID of no resource, or an event type that the catalogue does
+not have. So in three of four positive requests, `before_call` replaces them with values of existing
+resources, which it creates on demand. It keeps values that are invalid on purpose. In every request, it
+replaces an address of another machine with the receiver's.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _publish() -> Json:
 
 
 def _event() -> Json:
-    """An event that can be read, because its fan-out has begun."""
+    """Create an event, and wait until it can be read: its fan-out has begun."""
     event = _publish()
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -95,7 +95,7 @@ def _event() -> Json:
 
 
 def _delivery() -> Json:
-    """A delivery to a webhook of its own, which nothing else has deleted or paused."""
+    """Create a delivery to its own webhook, which no other request has deleted or paused."""
     id = _push()["id"]
     _publish()
     deadline = time.monotonic() + 30
@@ -131,18 +131,18 @@ def _state() -> Json:
 
 
 def _granted() -> Json:
-    """A connection with tokens that can be refreshed."""
+    """Create a connection with tokens that can be refreshed."""
     flow = _state()
     send(f"POST {INTEGRATIONS}/oauth/callback", {"state": flow["state"], "code": "code"})
     return {"id": flow["id"], "connectionId": "default"}
 
 
 def _cancel_tasks() -> None:
-    """Make room for a new task: a workspace can have a few."""
+    """Make room for a new task, because a workspace can have only a few."""
     for task in send("GET /api/tasks?status=RUNNING&limit=100")["items"]:
         requests.post(
             f"{URL}/api/tasks/{task['id']}/cancel", headers={"Authorization": f"Bearer {OWNER}"}, timeout=40
-        )  # which may have ended
+        )  # the task may have ended
 
 
 def _task() -> Json:
@@ -173,7 +173,7 @@ def _flow() -> Json:
 
 
 def _flow_run() -> Json:
-    """A run of a flow of its own, which waits."""
+    """Create a run of its own flow. The run waits."""
     id = _flow()["id"]
     _publish()
     deadline = time.monotonic() + 30
@@ -193,13 +193,13 @@ def _link() -> Json:
 
 
 def _publication() -> Json:
-    """A publication of another workspace, which waits for a decision."""
+    """Create a publication of another workspace that waits for a decision."""
     public = send(f"POST {INTEGRATIONS}", GIVEN["public"], GIVEN["publisher"]["token"])
     return {"workspaceId": GIVEN["publisher"]["workspace"], "id": public["id"]}
 
 
 class Resources:
-    """Living resources of one kind, as parameters of a path. Each is used up to `uses` times."""
+    """Existing resources of one kind, as path parameters. Each is used up to `uses` times."""
 
     def __init__(self, create: Callable[[], Json], uses: int = 20) -> None:
         self._create, self._uses = create, uses
@@ -213,7 +213,7 @@ class Resources:
         return self._current
 
     def forget(self, id: str) -> None:
-        """After the resource was deleted."""
+        """Stop using a resource that was deleted."""
         if self._current.get("id") == id:
             self._left = 0
 
@@ -223,13 +223,13 @@ EVENT, DELIVERY, TASK = Resources(_event, 100), Resources(_delivery), Resources(
 OAUTH, PLAIN, CONNECTION = Resources(_oauth), Resources(_plain), Resources(_connection)
 HOOK, RUN, LINK = Resources(_hook), Resources(_run), Resources(_link)
 FLOWS, FLOW_RUN = Resources(_flow), Resources(_flow_run, 100)
-LINK_PAGE = "GET /api/connect/session"  # which needs the token of a link
+LINK_PAGE = "GET /api/connect/session"  # it needs the token of a link
 STATE, GRANTED = Resources(_state, 1), Resources(_granted, 1)
 LISTING = Resources(lambda: {"id": GIVEN["listing"]}, 1_000_000)
 PUBLICATION, DECISION = Resources(_publication), "PUT /api/publications/{workspaceId}/{id}/decision"
 KINDS = [PUSH, PULL, KEY, EVENT, DELIVERY, TASK, OAUTH, PLAIN, CONNECTION, HOOK, RUN, FLOWS, STATE, GRANTED]
 
-# The kind that a path's parameters name: the first pattern that fits `METHOD path`.
+# The kind of resource that a path's parameters name: the first pattern that matches `METHOD path`.
 PATHS: list[tuple[str, Resources]] = [
     (re.escape(DECISION), Resources(_publication, 1)),
     (r".*/publications/", PUBLICATION),
@@ -282,12 +282,12 @@ def kind_of(label: str) -> Resources | None:
 
 
 def moment(seconds: float) -> str:
-    """The time in so many seconds, as the API writes it."""
+    """Return the time this many seconds from now, in the API's format."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
 
 
 def event_type(type: str) -> str:
-    """A type of the catalogue, always the same one for a generated type."""
+    """Return a type of the catalogue: always the same one for a generated type."""
     types = sorted(GIVEN["samples"])
     known: str = type if type in types else types[sum(type.encode()) % len(types)]
     return known
@@ -328,7 +328,7 @@ def _mend_webhook(body: Json) -> None:
 
 
 def _mend_flow(body: Json) -> None:
-    """Steps that refer to each other, to webhooks and to fields of events cannot be generated."""
+    """Replace steps: references to other steps, to webhooks and to event fields cannot be generated."""
     if "trigger" in body:
         body["trigger"] = {"type": "event", "eventTypes": ["POST_PUBLISHED"]}
     if "steps" in body:
@@ -372,7 +372,7 @@ def _mend_key(body: Json) -> None:
 
 
 def _mend_rotation(policy: Json | None) -> None:
-    """A target has to exist."""
+    """Remove the target, because it has to exist."""
     if isinstance(policy, dict) and "deliverTo" in policy:
         policy["deliverTo"] = None
 
@@ -463,7 +463,7 @@ def _mend_secret(body: Json) -> None:
 
 def _mend_workspace(body: Json) -> None:
     if isinstance(body.get("retainDays"), int):
-        body["retainDays"] = 7  # at most a parameter of the deployment
+        body["retainDays"] = 7  # a parameter of the deployment limits it
     _mend_rotation(body.get("apiKeyRotation"))
 
 
@@ -507,7 +507,7 @@ BODIES: dict[str, Callable[[Json], None]] = {
 _lock = threading.Lock()
 _received: set[str] = set()  # the IDs in responses
 _calls: defaultdict[str, count[int]] = defaultdict(lambda: count(1))
-_results = Path(GIVEN["results"]).open("a", encoding="utf-8")  # noqa: SIM115  # open as long as the process
+_results = Path(GIVEN["results"]).open("a", encoding="utf-8")  # noqa: SIM115  # open until the process ends
 
 
 @schemathesis.hook
@@ -537,7 +537,7 @@ def _mend(case: schemathesis.Case) -> None:
         for name in case.path_parameters:
             if name in found:
                 case.path_parameters[name] = found[name]
-        if label == "GET /api/integrations/{id}/oauth/callback":  # whose query is the provider's
+        if label == "GET /api/integrations/{id}/oauth/callback":  # the provider writes its query
             case.query = {"state": found["state"], "code": "code"}
     if _is_positive(case, ParameterLocation.BODY) and isinstance(case.body, dict):
         mend = BODIES.get(case.operation.definition.raw.get("operationId", ""))
@@ -549,7 +549,7 @@ def _mend(case: schemathesis.Case) -> None:
         _mend_query(case.query)
     if _is_positive(case, ParameterLocation.HEADER):
         case.headers.pop("If-Match", None)
-        if _is_stateful(case):  # hypothesis repeats sequences, and expects that they run as before
+        if _is_stateful(case):  # hypothesis repeats sequences, and expects the same results
             case.headers.pop("Idempotency-Key", None)
 
 
@@ -577,7 +577,7 @@ def _mend_query(query: Json) -> None:
 
 
 def _keep_here(case: schemathesis.Case) -> None:
-    """Send nothing to another machine, and wait for nothing."""
+    """Keep the request on this machine, and limit a valid `wait` to 1 s."""
     if case.path_parameters.get("id") == GIVEN["keyId"] and case.method.upper() != "GET":
         case.path_parameters["id"] = KEY.take()["id"]  # this key sends the requests
     if case.operation.label == DECISION and case.path_parameters.get("id") == GIVEN["listing"]:
@@ -601,7 +601,7 @@ def _local(value: Any) -> Any:
 
 
 def is_elsewhere(text: str) -> bool:
-    """Whether the text is a URL that leads to another machine."""
+    """Return whether the text is a URL that leads to another machine."""
     if not re.match(r"(?i)https?://", text.strip()):
         return False
     try:
@@ -610,7 +610,7 @@ def is_elsewhere(text: str) -> bool:
         return False
 
 
-# What a schema cannot say: a valid request that the API refuses all the same.
+# Rules that a schema cannot express: the API refuses a request that matches the schema.
 # By the problem's code:
 REFUSALS = {
     "idempotency_mismatch": "the key was used with another request",
@@ -662,22 +662,22 @@ def filter_failure(
     case: schemathesis.Case,
     response: schemathesis.Response,
 ) -> bool:
-    """Whether it is a failure, and not a rule that the document does not have."""
+    """Return whether this is a real failure, and not a rule that the document cannot express."""
     name = type(failure).__name__
     if name == "IgnoredAuth" and case.operation.label == LINK_PAGE:
-        return False  # `before_call` replaced the credentials by those of a link
+        return False  # `before_call` replaced the credentials with those of a link
     if name == "RejectedPositiveData":
         return not _is_explained(response)
     if name == "UseAfterFree" and case.operation.label.startswith("GET "):
-        # The activity log of a resource stays, and a revoked key, with its status.
+        # The activity log of a deleted resource stays, and so does a revoked key, with its status.
         is_log = case.operation.label.endswith("/logs")
         return not is_log and response.json().get("status") != "REVOKED"
     if name == "EnsureResourceAvailability" and case.operation.label == "DELETE /api/events/{id}/data":
         return False  # an event appears when its fan-out has begun, and the response says so
     if name == "AcceptedNegativeData" and "idempotent-replayed" in response.headers:
-        return False  # the headers of a repeat are not looked at
+        return False  # the API ignores the headers of a repeated request
     if name == "AcceptedNegativeData" and case.operation.label == "POST /api/events/batch":
-        # Each event is validated on its own: an invalid one is an item of the response.
+        # Each event is validated separately: an invalid one is an item of the response.
         return not any("error" in item for item in response.json().get("items", ()))
     return True
 

@@ -1,6 +1,6 @@
 """Contract tests: schemathesis sends requests that it generates from openapi.json to the local stack.
 
-`run` is the one code path of the short and of the long run. schemathesis has its own environment
+The short run and the long run share one code path, `run`. schemathesis has its own environment
 (.tools/schemathesis) and runs as a process; see hooks.py for what it sends.
 """
 
@@ -33,10 +33,10 @@ HERE = Path(__file__).parent
 SCHEMATHESIS = ROOT / ".tools/schemathesis/bin/schemathesis"
 DOCUMENT = ROOT / "openapi.json"
 CONFIG = HERE / "schemathesis.toml"
-WORKSPACE = "platform"  # the only one whose owner can also answer runs
-REDIRECT_URI = "http://127.0.0.1:3000/callback"  # these two as in local/parameters.toml
+WORKSPACE = "platform"  # the only workspace whose owner can also answer runs
+REDIRECT_URI = "http://127.0.0.1:3000/callback"  # this and the next are as in local/parameters.toml
 RETURN_URL = "http://127.0.0.1:3000/back"
-PUBLISHER = "publisher"  # another workspace, with integrations such as this one
+PUBLISHER = "publisher"  # another workspace, with integrations such as PUBLIC
 PUBLIC = {
     "name": "Contacts",
     "type": "CRM",
@@ -44,7 +44,7 @@ PUBLIC = {
     "config": {"clientId": "id", "clientSecret": "secret"},
     "isPublic": True,
 }
-# No request is refused because there were too many.
+# Limits so high that no request is refused because of them.
 PARAMETERS = {
     "MaxRequestsPerMinute": 1_000_000,
     "MaxEventsPerMinute": 1_000_000,
@@ -54,8 +54,8 @@ PARAMETERS = {
     "MaxConnections": 100_000,
 }
 
-# What all runs have in common is in schemathesis.toml.
-MIN_SCENARIOS = 12  # stateful sequences of requests, at least; more if there are more examples
+# schemathesis.toml has the settings that all runs share.
+MIN_SCENARIOS = 12  # minimum number of stateful sequences of requests; more if there are more examples
 _EXAMPLES = """
 [phases.fuzzing.generation]
 max-examples = {}
@@ -71,7 +71,7 @@ PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
 @dataclass(frozen=True)
 class Result:
-    """What a run found. `answers` counts the responses: operation ("GET /api/me"), status, phase and mode."""
+    """What a run found. `answers` counts responses by operation ("GET /api/me"), status, phase and mode."""
 
     exit_code: int
     output: str
@@ -88,8 +88,8 @@ class Result:
 
     @property
     def summary(self) -> str:
-        """Such as "77 operations, 77 with a success (50 stateful), 56 with a 4xx; 600 cases (379 stateful), 0
-        failures".
+        """For example, "77 operations, 77 with a success (50 stateful), 56 with a 4xx; 600 cases (379
+        stateful), 0 failures".
         """
         stateful = Counter({key: count for key, count in self.answers.items() if key[2] == "stateful"})
         refused = {operation for operation, status, *_ in self.answers if 400 <= status < 500}
@@ -101,13 +101,13 @@ class Result:
 
     @property
     def failures(self) -> int:
-        """The failures and errors that schemathesis reports in its last line."""
+        """The number of failures and errors that schemathesis reports in its last line."""
         counts = re.findall(r"(\d+) (?:failure|error)s?\b", self.output.rstrip().rpartition("\n")[2])
         return sum(map(int, counts)) or int(self.exit_code != 0)
 
     @property
     def without_success(self) -> dict[str, dict[int, int]]:
-        """The operations that never answered with a success, with the number of their answers by status."""
+        """The operations that never succeeded, with the number of their responses by status."""
         return {
             operation: dict(sorted(self._statuses(operation).items()))
             for operation in sorted(self.operations - _succeeded(self.answers))
@@ -126,7 +126,7 @@ def _succeeded(answers: Counter[tuple[str, int, str, str]]) -> set[str]:
 
 
 def operations() -> list[str]:
-    """The operations of openapi.json, as schemathesis names them."""
+    """Return the operations of openapi.json, as schemathesis names them."""
     paths = json.loads(DOCUMENT.read_text("utf-8"))["paths"]
     return [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
 
@@ -134,8 +134,8 @@ def operations() -> list[str]:
 def run(
     folder: Path, *, examples: int, seed: int, phases: Sequence[str] = PHASES, by_key: bool = False
 ) -> Result:
-    """Start a stack, and test it with up to so many `examples` for each operation and phase. The caller is
-    the owner of the platform's workspace, or an API key of it with every scope (`by_key`).
+    """Start a stack, and test it with at most `examples` examples for each operation and phase. The caller
+    is the owner of the platform's workspace or, with `by_key`, its API key with every scope.
     """
     with stack(folder / "stack", parameters=PARAMETERS) as running, _receiver() as address:
         warming = threading.Thread(target=_warm_up, args=[running.url])
@@ -179,9 +179,9 @@ def run(
 
 
 def _warm_up(url: str) -> None:
-    """Start the functions. A start takes half a second of a processor, and schemathesis uses only one. It
-    begins with the first operations, so this begins with the last. These requests have no credentials, so
-    they change nothing.
+    """Start the functions. Each start takes half a second of CPU time, and schemathesis uses only one CPU. It
+    begins with the first operations, so this function begins with the last. These requests have no
+    credentials, so they change nothing.
     """
     with httpx.Client(base_url=url, timeout=60) as client, contextlib.suppress(httpx.HTTPError):
         for operation in reversed(operations()):
@@ -192,7 +192,7 @@ def _warm_up(url: str) -> None:
 def _schemathesis(
     config: Path, given: Mapping[str, object], token: str, options: Mapping[str, object]
 ) -> int:
-    """Run schemathesis, with its output in a file beside its configuration, and return its exit code."""
+    """Run schemathesis, write its output next to its configuration, and return its exit code."""
     folder = config.parent
     command: list[object] = [SCHEMATHESIS, "--config-file", config, "run", DOCUMENT, "--no-color"]
     command += chain(*options.items())
@@ -215,7 +215,7 @@ def _schemathesis(
 
 @contextmanager
 def _receiver() -> Iterator[str]:
-    """A receiver of webhooks that is an OAuth server too. Yields its address."""
+    """Run a receiver of webhooks that is also an OAuth server. Yields its address."""
 
     def respond(request: Request) -> Answer | int:
         if not request.path.endswith("/token"):
@@ -229,7 +229,7 @@ def _receiver() -> Iterator[str]:
 
 
 def _listing(running: RunningStack) -> str:
-    """The ID of an integration in the marketplace."""
+    """Publish an integration in the marketplace, and return its ID."""
     id: str = _post(running, PUBLISHER, "/api/integrations", PUBLIC)["id"]
     (waiting,) = running.invoke("ReviewPublicationFunction")["waiting"]
     decision = {name: waiting[name] for name in ("workspaceId", "integrationId", "version")}
@@ -238,7 +238,7 @@ def _listing(running: RunningStack) -> str:
 
 
 def _key(running: RunningStack) -> dict[str, Any]:
-    """An API key of the platform's workspace that may do everything."""
+    """Create an API key of the platform's workspace that may do everything."""
     limits = {"rateLimitPerHour": 1_000_000, "rateLimitPerDay": 24_000_000}
     body = {"name": "contract tests", "scopes": sorted(PATCHBAY_SCOPES), **limits}
     return _post(running, WORKSPACE, "/api/integrations/api-keys", body)
@@ -252,7 +252,7 @@ def _post(running: RunningStack, workspace: str, path: str, body: object) -> dic
 
 
 def _addresses(running: RunningStack) -> Iterator[str]:
-    """The address of every webhook."""
+    """Yields the address of every webhook."""
     pages = running.client("dynamodb").get_paginator("scan")
     for page in pages.paginate(TableName=running.tables["WebhooksTable"]):
         for row in page["Items"]:

@@ -17,7 +17,7 @@ from tests.conformance import suite
 SEED = int(os.environ.get("CONTRACT_SEED") or 1)
 LONG_EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES") or 0)
 SHORT_EXAMPLES = 3
-# An API key cannot create API keys, each of which would add its limits; a rotation creates one.
+# An API key cannot create API keys, because each would add its own limits. A rotation creates one too.
 NOT_BY_KEY = {"POST /api/integrations/api-keys", "POST /api/integrations/api-keys/{id}/rotate"}
 # The caller's workspace is the platform's, which cannot be erased.
 NEVER = {"DELETE /api/workspace"}

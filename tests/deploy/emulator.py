@@ -1,8 +1,8 @@
 """Starts ministack with stand-ins for the resource types that its CloudFormation lacks.
 
-It runs in .tools/deploy, not in the tests' environment. A stand-in keeps nothing: CodeDeploy's resources
-matter only to an update of an alias, which the emulator does at once. Alarms with metric math, which it
-refuses, are alarms of one metric here.
+It runs in .tools/deploy, not in the tests' environment. A stand-in stores nothing: CodeDeploy's resources
+matter only for an update of an alias, which the emulator makes immediately. The emulator refuses alarms with
+metric math, so they become alarms on one metric.
 """
 
 # mypy: ignore-errors

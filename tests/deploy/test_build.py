@@ -1,4 +1,4 @@
-"""`sam build` of this project, and the release check on what it built."""
+"""`sam build` of this project, and the release check on its output."""
 
 from __future__ import annotations
 

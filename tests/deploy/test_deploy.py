@@ -1,7 +1,7 @@
 """`make deploy` and `sam delete` against an emulator's CloudFormation: two stacks in one account and region.
 
-Real: the command, the SAM CLI, the transform, the change sets, and most resources. The emulator accepts more
-than AWS does, so the names and counts that AWS would refuse are checked here. The build is left out: the
+The command, the SAM CLI, the transform, the change sets, and most resources are real. The emulator accepts
+more than AWS does, so these tests check the names and counts that AWS would refuse. There is no build: the
 functions are the sources. The tests run in the order of this file, because each deployment takes 20 s.
 """
 
@@ -96,7 +96,7 @@ class Account:
         return str(found["PhysicalResourceId"])
 
     def names(self) -> dict[str, set[str]]:
-        """What is in the account, by kind."""
+        """Return the names of what is in the account, by kind."""
         functions = self.client("lambda").get_paginator("list_functions").paginate()
         roles = self.client("iam").get_paginator("list_roles").paginate()
         tables = self.client("dynamodb").get_paginator("list_tables").paginate()
@@ -122,7 +122,7 @@ class Account:
 
 
 def read_terminal(terminal: int) -> Iterator[bytes]:
-    """What a program writes until it ends, or says nothing for two minutes."""
+    """Yields what a program writes until it ends. Raises AssertionError after two silent minutes."""
     while select.select([terminal], [], [], 120)[0]:
         try:
             chunk = os.read(terminal, 65536)
@@ -144,7 +144,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     for name in ("template.yaml", "samconfig.toml"):
         shutil.copy(ROOT / name, tree)
     (tree / ".tools").symlink_to(ROOT / ".tools")
-    # The place of a build has the sources, and `make` has nothing to do.
+    # The build folder is the sources, and `make` has nothing to do.
     (tree / ".aws-sam").mkdir()
     (tree / ".aws-sam/build").symlink_to("..")
     make = folder / "bin/make"
@@ -283,7 +283,7 @@ def test_function_of_another_stack_gets_layers_settings_and_rights(account: Acco
     attached = account.client("iam").list_attached_role_policies(RoleName=role)["AttachedPolicies"]
     assert account.physical("patchbay-prod", "PublishPolicy") in {policy["PolicyArn"] for policy in attached}
 
-    # After an update of Patchbay, the same command takes over what the parameters then have.
+    # After an update of Patchbay, the same command applies the parameters' new values.
     newer = {"Name": "/patchbay-prod/settings", "Type": "String", "Overwrite": True}
     account.client("ssm").put_parameter(Value=json.dumps(settings | {"RETENTION_DAYS": "7"}), **newer)
     deployed = account.sam(*deploy, cwd=tmp_path)
@@ -340,7 +340,7 @@ def test_nothing_but_data_is_left_of_a_deleted_stack(account: Account) -> None:
 
 
 def operation(account: Account, name: str, **variables: str) -> tuple[int, str]:
-    """The status and output of one of the operators' commands."""
+    """Run one of the operators' commands, and return its status and output."""
     done = subprocess.run(
         [sys.executable, "-m", f"tools.operations.{name}"],
         cwd=account.tree,
@@ -359,8 +359,8 @@ def uninstall(account: Account, **variables: str) -> tuple[int, str]:
 
 @LIMIT
 def test_deployed_stack_can_be_restored(account: Account) -> None:
-    """The tables are those of the deployed template: the tree's own is not read. The emulator's
-    CloudFormation leaves out TTL and recovery, so each fault is mended as its line says.
+    """The check covers the tables of the deployed template, and does not read the tree's template. The
+    emulator's CloudFormation omits TTL and recovery, so the test fixes each fault as its line says.
     """
     dynamodb = account.client("dynamodb")
     template = account.tree / "template.yaml"

@@ -1,4 +1,4 @@
-"""The linters of `make release-check` see a fault."""
+"""The linters of `make release-check` find a fault."""
 
 from __future__ import annotations
 

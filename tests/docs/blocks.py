@@ -4,10 +4,10 @@ A block is run, unless a comment before it says otherwise:
 
     <!-- test: skip: needs an AWS account -->    not run, for the reason given
     <!-- test: background 8788 -->               run until the page ends, or until another listens on the port
-    <!-- test: fails -->                         run, and expected to exit with another code than 0
+    <!-- test: fails -->                         run, and expected to exit with a code other than 0
     <!-- test: output -->                        what the command before it prints; `…` stands for any text
 
-Only `text`, `mermaid` and `http` blocks need no comment and are not run: they show something.
+Only `text`, `mermaid` and `http` blocks need no comment: they are not run, only shown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from local.settings import ROOT
 
-# Pages for users, in the order in which they are read.
+# Pages for users, in reading order.
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
@@ -31,7 +31,7 @@ PAGES = [
 ]
 SHELLS = {"sh", "bash"}
 PROGRAMS = {"python", "ts", "js"}
-# Of samples in these languages, only files are shown, which commands run.
+# Samples in these languages are always files, which commands run.
 FILES = {"go", "java", "ruby", "php", "html"}
 DATA = {"json", "yaml", "toml", "xml", "ini"}
 SHOWN = {"text", "mermaid", "http", "console"}

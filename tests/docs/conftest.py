@@ -1,4 +1,4 @@
-"""The stack and the packages of a reader of the documentation."""
+"""The stack and the packages that a reader of the documentation uses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The receivers of the documentation, and what its readers do to them to store events.
+"""The receivers in the documentation, and the change with which readers make them store events.
 
-`python -m tests.docs.receivers FOLDER` writes the receiver in Python as it is after that.
+`python -m tests.docs.receivers FOLDER` writes the Python receiver with this change.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from local.settings import ROOT
 from tests.docs.blocks import Block, of
 
 RECEIVE = of(ROOT / "docs/guides/webhooks/receive.md")
-# Each receiver is a file, and the command that starts it.
+# Each receiver is a file and the command that starts it.
 RECEIVERS = [
     (file, command)
     for file, command in pairwise(RECEIVE)
@@ -28,7 +28,7 @@ INBOXES = {
     if file.title.lower().startswith("inbox.")
 }
 CREATE_TABLE = next(block for block in RETRIES if "CREATE TABLE" in block.code)
-# The function `handle`, and what the page puts in its place.
+# Patterns of the function `handle`, and what the page replaces it with.
 HANDLES = {
     "python": (r"^def handle.*?\n\n\n", "from inbox import handle\n\n\n"),
     "js": (r"^function handle.*?^}\n", 'import { handle } from "./inbox.mjs";\n'),
@@ -40,7 +40,7 @@ HANDLES = {
 
 
 def storing(file: Block) -> str:
-    """The code of a receiver that calls the inbox's `handle` instead of its own."""
+    """Return the code of a receiver that calls the inbox's `handle` instead of its own."""
     pattern, replacement = HANDLES[file.language]
     code, count = re.subn(pattern, replacement, file.code, flags=re.MULTILINE | re.DOTALL)
     assert count == 1, f"{file.where}: {count} functions `handle`"

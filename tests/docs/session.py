@@ -1,7 +1,7 @@
-"""A reader's terminal: the blocks of a page, in their order, in one shell and one folder.
+"""A reader's terminal: runs the blocks of a page in order, in one shell and one folder.
 
-The folder looks like the repository, in which the documentation tells readers to work. The stack, the
-receiver and the workspace are the test's own: their addresses are replaced in the commands.
+The folder looks like the repository, in which the documentation tells readers to work. The test has its own
+stack, receiver and workspace, so it replaces their addresses in the commands.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tests.reader import free_port, link_clone
 
 SECONDS = 60
 TSX = ROOT / ".tools/node/sdk/node_modules/.bin/tsx"
-# Modules, in which `await` can be at the top level.
+# Modules, because they allow `await` at the top level.
 _SUFFIXES = {"python": "py", "ts": "mts", "js": "mjs"}
-_END = "\x1e"  # after the output of a block; then its exit code
+_END = "\x1e"  # comes after a block's output, and before its exit code
 
 
 class Failed(AssertionError):
@@ -41,7 +41,7 @@ class Session:
         link_clone(folder)
         if packages:
             (folder / "node_modules").symlink_to(packages)
-        (folder / ".curlrc").write_text("no-progress-meter\n")  # on a terminal, curl shows none either
+        (folder / ".curlrc").write_text("no-progress-meter\n")  # curl shows no meter on a terminal either
         self._replaced = {
             "127.0.0.1:8787": stack.url.removeprefix("http://"),
             "PORT=8787": f"PORT={stack.url.rpartition(':')[2]}",
@@ -117,7 +117,7 @@ class Session:
             raise Failed(f"{block.where}: a request failed:\n{command}\n{self._printed}")
 
     def _type(self, command: str) -> tuple[str, int]:
-        """Run a command in the shell; return what it printed, and its exit code."""
+        """Run a command in the shell, and return what it printed and its exit code."""
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
         self._shell.stdin.write(f"{command}\nprintf '{_END}%s\\n' \"$?\"\n".encode())
@@ -160,7 +160,7 @@ class Session:
 
 
 def _install_command_line(path: Path) -> None:
-    """The command that `pip install 'patchbay-sdk[cli]'` installs, from the sources."""
+    """Install the command of `pip install 'patchbay-sdk[cli]'`, but run it from the sources."""
     path.parent.mkdir()
     path.write_text('#!/bin/sh\nexec python -m patchbay_sdk "$@"\n')
     path.chmod(0o755)
@@ -173,7 +173,7 @@ def listens(port: int) -> bool:
 
 
 def matches(shown: str, printed: str) -> bool:
-    """Whether a page shows what was printed: JSON with the same fields and types, or the same text."""
+    """Return whether a page shows what was printed: JSON with the same fields and types, or the same text."""
     try:
         wanted, found = json.loads(shown), json.loads(printed)
     except ValueError:

@@ -52,7 +52,7 @@ class Receiver:
     secret: str
 
     def signed(self, age: timedelta = timedelta(), secret: str = "", body: str = BODY) -> dict[str, str]:
-        """The headers of a request that was sent some time ago."""
+        """Return the headers of a request that was sent `age` ago."""
         at = datetime.now(UTC) - age
         return {
             "webhook-id": "dlv_1",
@@ -115,7 +115,7 @@ def test_receiver_accepts_only_authentic_requests(
     assert delivered["id"] in log.read_text()  # handled before the answer
 
 
-# What fails where the driver of the database is missing, and where it succeeds makes it available.
+# Commands that fail where the database driver is missing, and otherwise make it available.
 DRIVERS = {
     "js": "node -e 'require(\"node:sqlite\")'",
     "go": "go mod init receiver && go get modernc.org/sqlite",

@@ -70,7 +70,7 @@ def address(site: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Chromium of this machine: Playwright's own is not installed."""
+    """Use this machine's Chromium, because Playwright's own is not installed."""
     return {**browser_type_launch_args, "executable_path": chromium.find()}
 
 
@@ -89,7 +89,7 @@ def test_every_page_in_a_browser(site: Path, address: str, browser: Browser) -> 
     errors: list[tuple[str, str]] = []
     page.on("request", lambda sent: requested.append((page.url, sent.url)))
     page.on("requestfailed", lambda sent: failed.extend(_failure(page.url, sent)))
-    # The theme asks for a sitemap beside each page, and works without it.
+    # The theme requests a sitemap next to each page, and works without it.
     page.on(
         "response",
         lambda got: failed.extend(
@@ -116,7 +116,7 @@ def test_every_page_in_a_browser(site: Path, address: str, browser: Browser) -> 
 
 
 def _failure(page: str, sent: Request) -> list[tuple[str, str]]:
-    """A request that failed; not one that the next page's navigation ended."""
+    """Return a failed request, but not one that the navigation to the next page ended."""
     return [] if sent.failure == "net::ERR_ABORTED" else [(page, f"{sent.url}: {sent.failure}")]
 
 

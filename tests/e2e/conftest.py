@@ -23,7 +23,7 @@ from tests.receivers import Request
 
 WEBHOOKS = "/api/integrations/webhooks"
 API_KEYS = "/api/integrations/api-keys"
-# A deadline for busy machines; no test waits for it in full.
+# A deadline for busy machines. No test needs all of it.
 TIMEOUT_SECONDS = 60
 TERMINAL = {"DELIVERED", "FAILED", "CANCELLED"}
 
@@ -45,7 +45,7 @@ def workspace(running: RunningStack) -> Workspace:
 
 
 def eventually(probe: Callable[[], Result], seconds: float = TIMEOUT_SECONDS) -> Result:
-    """Return the first truthy result of the probe. Raises AssertionError after the time."""
+    """Call the probe until its result is truthy, and return it. Raises AssertionError after the time."""
     deadline = time.monotonic() + seconds
     while not (result := probe()):
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -57,7 +57,7 @@ def eventually(probe: Callable[[], Result], seconds: float = TIMEOUT_SECONDS) ->
 
 
 def template_of(running: RunningStack) -> Template:
-    """The template with the stack's parameters."""
+    """Return the template with the stack's parameters."""
     described = running.describe()
     template = Template(ROOT / "template.yaml", described["parameters"])
     template.identities, template.endpoints = described["ids"], described["endpoints"]
@@ -65,7 +65,7 @@ def template_of(running: RunningStack) -> Template:
 
 
 def environment(running: RunningStack, function: str) -> dict[str, str]:
-    """The environment of a function's processes, with which any process can use the stack's data."""
+    """Return a function's environment variables, with which any process can use the stack's data."""
     template = template_of(running)
     return environment_of(template.functions()[function], template.endpoints)
 
@@ -75,7 +75,7 @@ def environment(running: RunningStack, function: str) -> dict[str, str]:
 
 @dataclass
 class Workspace:
-    """Requests of one workspace's owner. A `token` can also be an API key."""
+    """Sends requests as the owner of one workspace. A `token` can also be an API key."""
 
     stack: RunningStack
     name: str = field(default_factory=lambda: f"w-{uuid.uuid4().hex[:10]}")
@@ -91,7 +91,7 @@ class Workspace:
         token: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request, `ask("GET /api/events")`, and return any response."""
+        """Send a request, such as `ask("GET /api/events")`, and return the response, whatever its status."""
         method, _, target = line.partition(" ")
         return httpx.request(
             method,
@@ -100,7 +100,7 @@ class Workspace:
             headers={"authorization": f"Bearer {token or self.token}", **(headers or {})},
             timeout=40,
             trust_env=False,
-            verify=False,  # noqa: S501  # the stack has only http, and loading certificates takes 25 ms
+            verify=False,  # noqa: S501  # the stack uses only HTTP, and loading certificates takes 25 ms
         )
 
     def __call__(self, line: str, **options: Any) -> Any:
@@ -133,7 +133,7 @@ class Workspace:
         return published
 
     def event(self, id: str) -> dict[str, Any] | None:
-        """An event with its deliveries; None until it exists."""
+        """Return an event with its deliveries, or None until it exists."""
         answer = self.ask(f"GET /api/events/{id}")
         if answer.status_code == 404:
             return None
@@ -142,7 +142,7 @@ class Workspace:
         return event
 
     def statuses(self, id: str) -> dict[str, str]:
-        """The statuses of an event's deliveries by webhook; empty until the event exists."""
+        """Return the statuses of an event's deliveries by webhook: empty until the event exists."""
         event = self.event(id)
         return {d["webhookId"]: d["status"] for d in event["deliveries"]} if event else {}
 
@@ -156,7 +156,7 @@ class Workspace:
         return eventually(ended) or {}
 
     def delivery(self, webhook: dict[str, Any], event_id: str) -> dict[str, Any]:
-        """The delivery of an event to a webhook, with its payload and attempts."""
+        """Return the delivery of an event to a webhook, with its payload and attempts."""
         event = eventually(lambda: self.event(event_id)) or {}
         ids = {delivery["webhookId"]: delivery["id"] for delivery in event["deliveries"]}
         result: dict[str, Any] = self(f"GET {WEBHOOKS}/{webhook['id']}/deliveries/{ids[webhook['id']]}")

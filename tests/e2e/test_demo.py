@@ -1,4 +1,4 @@
-"""`python -m local demo`: what a visitor sees first is full, and tests get the same history again."""
+"""`python -m local demo`: the first pages that a visitor sees have data, and its history is reproducible."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def get(d: Demo, path: str, **who: Any) -> Any:
 
 
 def everything(d: Demo, path: str) -> list[Any]:
-    """All items of a list."""
+    """Return all items of a list, from all its pages."""
     items, cursor = [], ""
     while True:
         page = get(d, f"{path}{'&' if '?' in path else '?'}{LIST}{cursor}")
@@ -144,10 +144,10 @@ def test_long_lists_are_as_the_product_writes_them(d: Demo) -> None:
     assert [each["id"] for each in event["deliveries"]] == [deliveries[0]["id"]]
     stats = webhook["stats"]
     assert stats["failed"] == ROWS // 50
-    assert stats["delivered"] >= ROWS - ROWS // 50  # and some of the history
+    assert stats["delivered"] >= ROWS - ROWS // 50  # plus some of the history
 
 
-# ── the same again ───────────────────────────────────────────────────────────────────────────────────
+# ── reproducibility ──────────────────────────────────────────────────────────────────────────────────
 
 
 def rows(d: Demo, table: str) -> list[dict[str, Any]]:
@@ -156,7 +156,7 @@ def rows(d: Demo, table: str) -> list[dict[str, Any]]:
 
 
 def written(found: list[dict[str, Any]], key: str, prefix: str, now: int) -> set[str]:
-    """The IDs with this prefix, without those that the running stack has added."""
+    """Return the IDs with this prefix, except those that the running stack has added."""
     texts = {row[key]["S"] for row in found}
     return {text for text in texts if text.startswith(prefix) and LogId(text).time_ms <= now}
 
@@ -192,7 +192,7 @@ def test_same_seed_and_time_make_the_same_attempts(demos: list[Demo], now: int) 
 
 
 def _without_addresses(value: Any) -> Any:
-    """A value without what secrets and ports decide: the signature."""
+    """Return a value without the signature, which depends on secrets and ports."""
     if isinstance(value, dict) and "M" in value:
         return {k: _without_addresses(v) for k, v in value["M"].items() if k != "webhook-signature"}
     return value
@@ -267,7 +267,7 @@ def test_live_event_reaches_the_receivers(d: Demo) -> None:
 
 
 def start(state: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """A demo that does not start."""
+    """Run a demo that fails to start, and return its result."""
     return subprocess.run(
         [sys.executable, "-m", "local", "demo", *options],
         cwd=ROOT,

@@ -21,7 +21,7 @@ def test_flow_runs_from_the_event_to_the_receiver(running: RunningStack, workspa
     name = f"campaign of {uuid.uuid4().hex}"
 
     def carry_out(request: Request) -> int:
-        """The platform answers the request of an action; other tests may have theirs."""
+        """Answer this test's action request as the platform. Other tests may send their own."""
         data = request.json()["data"]
         if data["input"].get("name") == name:
             output = {"campaignId": "cmp_1", "name": name}

@@ -26,7 +26,7 @@ SHORT_TIMEOUTS: dict[str, object] = {
     "DeliveryVisibilitySeconds": 11,
     "DeliveryConcurrency": 2,
     # A killed worker keeps its permit for the slow lane until its lease ends. With few permits, the workspace
-    # would use its share, and messages would be deferred for up to 80 s.
+    # would use up its share, and messages would be deferred for up to 80 s.
     "SlowDeliveryConcurrency": 80,
     # On a stalled machine, attempts time out and open a breaker. The next minute's sweep sends its probe.
     "ProbeSeconds": 1,
@@ -52,7 +52,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 
 def rows(running: RunningStack, table: str, workspace: Workspace) -> list[dict[str, Any]]:
-    """A workspace's rows of the events table, or its deliveries without their attempts."""
+    """Return a workspace's rows of the events table, or its deliveries without their attempts."""
     pages = running.client("dynamodb").get_paginator("scan").paginate(TableName=running.tables[table])
     unpacked = (unpack_row(item) for page in pages for item in page["Items"])
     if table == "EventsTable":
@@ -92,7 +92,7 @@ def test_killing_the_delivery_worker_loses_nothing(running: RunningStack) -> Non
         ids = [workspace.publish({"n": n})["id"] for n in range(30)]
         killed = 0
         for kill in range(4):
-            # When another request arrives, a worker has a batch, and the receiver answers after a delay.
+            # Once another request arrives, a worker has a batch, and the receiver answers after a delay.
             healthy.wait_for(8 * kill + 1, 60)
             for function in ("DeliverFunction", "DeliverSlowFunction"):
                 killed += len(running.kill(function))
@@ -114,7 +114,7 @@ def test_killing_the_delivery_worker_loses_nothing(running: RunningStack) -> Non
 
 def test_killing_the_fan_out_loses_nothing(running: RunningStack) -> None:
     workspace = Workspace(running)
-    webhooks = 45  # several sends to the queue for each event
+    webhooks = 45  # enough for several sends to the queue per event
     events: list[str] = []
     interrupted = 0
     with receiver() as inbox:
@@ -129,8 +129,8 @@ def test_killing_the_fan_out_loses_nothing(running: RunningStack) -> None:
 
     assert interrupted == 2, "no kill interrupted a fan-out"
     assert {row["eventId"] for row in deliveries} == set(events)
-    # Deliveries that were queued twice are sent once, because their IDs derive from event and webhook. Only
-    # copies that two workers receive at the same moment are both sent.
+    # A delivery that was queued twice is sent once, because its ID derives from the event and the webhook.
+    # Both copies are sent only if two workers receive them at the same moment.
     assert received.keys() == {row["sk"] for row in deliveries}
     assert received.total() <= len(deliveries) + BATCH
     assert {row["status"] for row in deliveries} == {"DELIVERED"}
@@ -138,7 +138,7 @@ def test_killing_the_fan_out_loses_nothing(running: RunningStack) -> None:
 
 
 def _kill_when_started(running: RunningStack, workspace: Workspace, event_id: str) -> bool:
-    """Kill the fan-out when it has stored the event. Returns whether this interrupted it."""
+    """Kill the fan-out once it has stored the event. Returns whether this interrupted it."""
     key = {"workspaceId": {"S": workspace.name}, "id": {"S": event_id}}
     dynamodb, table = running.client("dynamodb"), running.tables["EventsTable"]
 
@@ -164,7 +164,7 @@ def test_queued_deliveries_and_feeds_survive_a_restart(tmp_path: Path) -> None:
                 f"POST {WEBHOOKS}", json={"kind": "pull", "name": "feed", "eventTypes": ["POST_PUBLISHED"]}
             )
             feed = f"{WEBHOOKS}/{pull['id']}/feed"
-            # One delivery waits for its retry. The others are in a queue, or at a worker.
+            # One delivery waits for its retry. The others are in a queue or with a worker.
             waiting = workspace.publish({"n": 0})["id"]
             inbox.wait_for(1, 60)
             ids = [waiting, *(workspace.publish({"n": n})["id"] for n in range(1, 20))]

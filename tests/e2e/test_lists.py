@@ -1,4 +1,4 @@
-"""Lists that have several sources, on the engine that the stack runs on: its own checks of a cursor apply."""
+"""Lists with several sources, on the engine of the local stack, which has its own checks of a cursor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FINAL = {"maxRetries": 0}
 
 
 def pages(workspace: Workspace, path: str) -> list[list[dict[str, Any]]]:
-    """The items of each page, four at a time."""
+    """Return the items of each page. A page has up to four."""
     found, cursor = [], ""
     while True:
         page = workspace(f"GET {path}limit=4{cursor}")

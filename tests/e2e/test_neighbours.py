@@ -1,4 +1,4 @@
-"""Promise 10 for workspaces: attacks beside a healthy workspace, a short form of `benchmarks.neighbours`.
+"""Promise 10 for workspaces: attacks next to a healthy workspace, a short form of `benchmarks.neighbours`.
 
 Without protection, each of these attacks would occupy all four processes of each worker for at least 14 s.
 The limits here only distinguish that from a busy machine.
@@ -19,7 +19,7 @@ ATTACKS = {
     "slow": neighbours.Flood(says="", webhooks=12, behavior="slow", seconds=8),
     "retries": neighbours.Retries(says="", failed=10, seconds=8),
 }
-# Half of the duration of an attempt to one of the attacker's receivers.
+# Half the duration of an attempt to one of the attacker's receivers.
 MAX_SECONDS = 7
 
 Environment = tuple[RunningStack, Receivers]

@@ -34,7 +34,7 @@ def test_event_reaches_its_receiver(workspace: Workspace) -> None:
     assert received.headers["x-team"] == "social"
     assert re.fullmatch(r"Patchbay/\S+", received.headers["user-agent"])
 
-    # The API shows it, also to the key.
+    # The API shows the event to the key too.
     event = workspace(f"GET /api/events/{published['id']}", token=key["key"])
     assert event["data"] == data
     (sent,) = event["deliveries"]

@@ -26,14 +26,14 @@ _start: Any = None
 
 
 def start_process(variables: Mapping[str, str], start: Any = None) -> None:
-    """Give this process the environment of a function of the stack. It shares nothing with the others."""
+    """Give this process the environment of a function of the stack. The processes share nothing else."""
     global _start
     os.environ.update(variables)
     _start = start
 
 
 def admit(token: str) -> str:
-    """The guard's decision on one request."""
+    """Return the guard's decision on one request."""
     from patchbay.api_keys import guard
     from patchbay.errors import RateLimited
 
@@ -53,7 +53,7 @@ def hammer(token: str, tries: int) -> list[str]:
 
 
 def scopes(token: str) -> set[str]:
-    """The scopes of the next request with this key."""
+    """Return the scopes that the guard gives the next request with this key."""
     from patchbay.api_keys import guard
 
     return set(guard.admit(token).principal.scopes)
@@ -68,7 +68,7 @@ def revoke(workspace: str, key_id: str) -> None:
 
 
 def change(workspace: str, key_id: str, body: str) -> None:
-    """PUT, by a caller with every scope of these tests."""
+    """Update the key as PUT does, for a caller with every scope of these tests."""
     from patchbay.api_keys import service
     from patchbay.api_keys.models import UpdateApiKey
     from patchbay.auth.principal import in_process
@@ -159,7 +159,7 @@ def test_scopes_removed_in_one_process_are_missing_in_another(workspace: Workspa
     assert other.submit(scopes, key["key"]).result() == {"events:read", "events:publish"}
     one.submit(change, workspace.name, key["id"], json.dumps({"scopes": ["events:read"]})).result()
     assert other.submit(scopes, key["key"]).result() == {"events:read"}
-    # And over HTTP, in a function that was not part of the change.
+    # The change also applies over HTTP, in a function that did not take part in it.
     answer = workspace.ask(
         "POST /api/events", json={"type": "POST_PUBLISHED", "data": POST}, token=key["key"]
     )

@@ -23,7 +23,7 @@ def test_requests_do_not_exceed_the_rate_limit(workspace: Workspace) -> None:
             workspace("POST /api/events/batch", json={"events": batch})
         free.wait_for(EVENTS, 60)
         requests = limited.wait_for(EVENTS, 60)
-    # Slots are never early. So even on a busy machine, the number of requests up to any time is limited.
+    # Slots are never early, so even on a busy machine, the number of requests up to any time is limited.
     for number, request in enumerate(sorted(requests, key=lambda request: request.at), start=1):
         assert number <= 1 + PER_SECOND * (request.at - started), number
     assert max(Counter(limited.ids).values()) == 1

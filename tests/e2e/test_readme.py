@@ -1,4 +1,4 @@
-"""The README: its quick start, all commands in one shell, and what it promises."""
+"""The README's quick start works, with all commands in one shell, and the README keeps its promises."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.reader import free_port, link_clone
 QUICKSTART = re.compile(r"<!-- quickstart:begin -->\n(.*?)<!-- quickstart:end -->", re.DOTALL)
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 API_PORT, RECEIVER_PORT = "8787", "8788"
-MOST_LINES = 130  # for a reader with one minute
+MOST_LINES = 130  # a reader has one minute
 
 
 def quickstart() -> str:
-    """The commands between the two comments, as one script."""
+    """Return the commands between the two comments as one script."""
     readme = ROOT / "README.md"
     match = QUICKSTART.search(readme.read_text()) if readme.is_file() else None
     assert match, "README.md has no <!-- quickstart:begin --> … <!-- quickstart:end -->"

@@ -23,7 +23,7 @@ ROUTES = {route.function: route for route in routes_of(TEMPLATE)}
 
 
 def path(function: Function) -> Path:
-    """The path of a function's sample: webhooks.create.handler → events/webhooks/create.json."""
+    """Return the path of a function's sample: webhooks.create.handler → events/webhooks/create.json."""
     module = function.handler.rpartition(".")[0]
     return ROOT / "events" / Path(*module.split(".")).with_suffix(".json")
 
@@ -51,7 +51,7 @@ def test_endpoint_handles_its_sample(name: str, running: RunningStack) -> None:
 
 
 def assert_endpoint_response(name: str, event: Any, answer: Any) -> None:
-    """The response of an endpoint to its sample."""
+    """Check the response of an endpoint to its sample."""
     route = ROUTES[name]
     parameters = event.get("pathParameters", {}).values()
     # The IDs, codes and OAuth states of samples do not exist, so lookups fail.
@@ -89,14 +89,14 @@ def test_worker_handles_its_sample(name: str, running: RunningStack) -> None:
 
 
 def assert_worker_response(name: str, event: Any, answer: Any) -> None:
-    """The response of a worker to its sample."""
+    """Check the response of a worker to its sample."""
     if "Records" in event:
         assert answer == {"batchItemFailures": []}
-    elif name == "ReviewPublicationFunction":  # with an empty event, it lists what waits for operators
+    elif name == "ReviewPublicationFunction":  # for an empty event, it lists what waits for operators
         assert (event, list(answer)) == ({}, ["waiting"])
     else:
         assert event["source"] == "aws.scheduler"
-        # Counts of its work; other tests leave work in the shared stack.
+        # The counts of its work vary, because other tests leave work in the shared stack.
         assert answer
         assert all(isinstance(count, int) for count in answer.values())
 

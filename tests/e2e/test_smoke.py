@@ -1,4 +1,4 @@
-"""`make smoke` against the local stack: it passes, leaves nothing, and says what is wrong."""
+"""`make smoke` against the local stack: it passes, leaves nothing behind, and says what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What AWS documents about DynamoDB and Patchbay relies on, one function a rule. A function gets a client."""
+"""Rules that AWS documents for DynamoDB and Patchbay relies on: one function per rule, given a client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 
 def table(dynamodb: Any) -> str:
-    """A table with the string key `id`, and an index by the number `at`."""
+    """Create a table with the string key `id` and an index sorted by the number `at`. Returns its name."""
     name = uuid.uuid4().hex
     dynamodb.create_table(
         TableName=name,
@@ -50,7 +50,7 @@ def item(dynamodb: Any, name: str, id: str) -> dict[str, Any] | None:
 
 
 def add(name: str, id: str, **more: Any) -> dict[str, Any]:
-    """A write of a transaction that counts."""
+    """Return a write for a transaction, which adds 1 to `n`."""
     return {
         "Update": {
             "TableName": name,

@@ -1,4 +1,4 @@
-"""What AWS documents about SQS and Patchbay relies on, one function a rule. A function gets a client."""
+"""Rules that AWS documents for SQS and Patchbay relies on: one function per rule, given a client."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def receive_takes_ten_messages(sqs: Any) -> None:
 def receive_waits_20_seconds(sqs: Any) -> None:
     """`ReceiveMessage` with a wait of more than 20 s is refused"""
     url = queue(sqs)
-    sqs.send_message(QueueUrl=url, MessageBody="x")  # an engine that takes it need not wait
+    sqs.send_message(QueueUrl=url, MessageBody="x")  # so an engine that accepts the wait returns immediately
     refused("InvalidParameterValue", sqs.receive_message, QueueUrl=url, WaitTimeSeconds=21)
 
 

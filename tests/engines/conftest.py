@@ -1,4 +1,4 @@
-"""Clients of each engine. Every test gets tables and queues of its own names."""
+"""Clients for each engine. Each test gets tables and queues with its own names."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def elasticmq_url() -> Iterator[str]:
 
 @pytest.fixture
 def sqs(engine: str, request: pytest.FixtureRequest) -> Any:
-    """A client of SQS for an `engine`, which the test's parameters name."""
+    """An SQS client for the `engine` that the test's parameters name."""
     return _client("sqs", {"ElasticMQ": "elasticmq_url"}, engine, request)
 
 
 @pytest.fixture
 def dynamodb(engine: str, request: pytest.FixtureRequest) -> Any:
-    """A client of DynamoDB for an `engine`, which the test's parameters name."""
+    """A DynamoDB client for the `engine` that the test's parameters name."""
     if engine == "DynamoDB Local":
         return boto3.client("dynamodb", endpoint_url=os.environ[ENDPOINT_VARIABLES["dynamodb"]], **OPTIONS)
     return _client("dynamodb", {}, engine, request)
@@ -61,6 +61,6 @@ def dynamodb(engine: str, request: pytest.FixtureRequest) -> Any:
 
 def _client(service: Any, fixtures: dict[str, str], engine: str, request: pytest.FixtureRequest) -> Any:
     url = request.getfixturevalue(fixtures.get(engine, engine))
-    # The variables of `make test-engines` would take precedence over moto.
+    # Without a URL, the variables of `make test-engines` would take precedence over moto.
     endpoint = url or f"https://{service}.{REGION}.amazonaws.com"
     return boto3.client(service, endpoint_url=endpoint, **OPTIONS)

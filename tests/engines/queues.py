@@ -1,7 +1,7 @@
-"""ElasticMQ in the place of moto's and ministack's SQS (`make test-engines`).
+"""ElasticMQ in place of the SQS of moto and ministack (`make test-engines`).
 
-ELASTICMQ is the folder of its jars. It has one account only, so each worker and each local stack has its own.
-Tests that move the time of the queues keep moto's: ElasticMQ's clock is the machine's.
+ELASTICMQ is the folder of its jars. ElasticMQ has only one account, so each worker and each local stack runs
+its own. Tests that move the time of the queues keep moto's SQS, because ElasticMQ uses the machine's clock.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ MOVING = {"pipeline", "source"}  # fixtures that move the time
 
 
 def engine_for(request: pytest.FixtureRequest) -> str | None:
-    """The URL of the ElasticMQ that has the queues of a test, or None if moto has them."""
+    """Return the URL of the ElasticMQ that has a test's queues, or None if moto has them."""
     moves = request.node.get_closest_marker("moto_queues") or MOVING.intersection(request.fixturenames)
     return None if moves or not JARS else _own(Path(JARS))
 
 
 @cache
 def _own(jars: Path) -> str:
-    """This worker's ElasticMQ, which runs until the worker ends."""
+    """Return the URL of this worker's ElasticMQ, which runs until the worker ends."""
     running = ExitStack()
     atexit.register(running.close)
     return running.enter_context(elasticmq.running(jars))
@@ -38,7 +38,7 @@ def _own(jars: Path) -> str:
 
 @contextmanager
 def of_a_stack() -> Iterator[dict[str, str]]:
-    """Yields the environment of a local stack: it has an ElasticMQ of its own, which outlives the stack."""
+    """Yields the environment variables of a local stack with its own ElasticMQ, which outlives the stack."""
     if not JARS:
         yield {}
         return

@@ -1,6 +1,6 @@
 """Each engine does what AWS documents, except for the differences in docs/architecture/engines.md.
 
-A difference that is not known fails, as does one that is known and gone.
+A test fails for an unknown difference, and for a known one that no longer exists.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _marks(check: str, engine: str) -> list[Any]:
 
 
 def rows(service: str) -> Iterator[str]:
-    """The rows of the page's table: the rules in which an engine differs."""
+    """Yields the rows of the page's table: the rules that an engine does not follow."""
     for check in CHECKS[service]:
         if differences := DIFFERENCES.get(check.__name__):
             cells = [differences.get(engine, "✓") for engine in ENGINES[service]]

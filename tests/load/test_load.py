@@ -41,7 +41,7 @@ class _Receiver(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver() -> Iterator[str]:
-    """The URL of a receiver that is not part of the load test."""
+    """Yields the URL of a receiver that is not part of the load test."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Receiver) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/hook"

@@ -172,7 +172,7 @@ class _Page(HTMLParser):
 
 @contextlib.contextmanager
 def running(folder: Path, redirect_uris: Sequence[str] = (REDIRECT_URI,)) -> Iterator[AuthorizationServer]:
-    """The server on a free port, until the block ends. Its log is `folder/oidc.log`."""
+    """Run the server on a free port until the block ends. Its log is `folder/oidc.log`."""
     if not PACKAGES.is_dir():
         raise RuntimeError("oidc-provider is not installed: `make need-oidc` installs it")
     clients = [

@@ -1,4 +1,4 @@
-"""One authorization server for all tests of this folder. Each test starts with its initial settings."""
+"""One authorization server for all tests in this folder. Each test starts with its initial settings."""
 
 from __future__ import annotations
 

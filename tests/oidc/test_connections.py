@@ -89,11 +89,11 @@ class ConnectedIntegration:
         return str(answer.json()["accessToken"])
 
     def is_active(self, token: str) -> bool:
-        """Whether the server accepts the token."""
+        """Return whether the server accepts the token."""
         return bool(self.server.introspect(token)["active"])
 
     def refreshes(self) -> list[Any]:
-        """The status of each refresh request."""
+        """Return the status of each refresh request."""
         requests = self.server.requests()
         return [entry["status"] for entry in requests if entry["grant_type"] == "refresh_token"]
 
@@ -162,7 +162,7 @@ def test_denied_consent_is_reported(basic: ConnectedIntegration) -> None:
 
 
 def test_code_of_another_flow_is_rejected(basic: ConnectedIntegration) -> None:
-    """Code injection: a stolen code with the attacker's own state."""
+    """Code injection: an attacker sends a stolen code with their own state."""
     stolen = basic.authorize()["code"]
     own = basic.authorize()
     answer = basic.complete({**own, "code": stolen})
@@ -251,7 +251,7 @@ def test_maintenance_refreshes_before_a_request(running: RunningStack, basic: Co
 
 
 def _pass_the_shortest_interval(running: RunningStack, connected: ConnectedIntegration) -> None:
-    """Maintenance would refresh a token that lives for five seconds only after five minutes."""
+    """Make the refresh due: maintenance would refresh a five-second token only after five minutes."""
     dynamodb, table = running.client("dynamodb"), running.tables["ConnectionsTable"]
     (key,) = (
         {name: item[name] for name in ("integrationKey", "name")}
@@ -303,8 +303,8 @@ def test_failed_refresh_is_retried(basic: ConnectedIntegration, fault: str) -> N
 def test_process_killed_before_the_response_arrives(
     running: RunningStack, basic: ConnectedIntegration
 ) -> None:
-    """SIGKILL while the server delays its response: it has rotated the token. After the lease, the next
-    process uses the same refresh token, is refused, and knows why.
+    """SIGKILL arrives while the server, which has rotated the token, delays its response. After the lease,
+    the next process uses the same refresh token, is refused, and knows why.
     """
     basic.connect()
     basic.server.set(fault="slow", times=1, delaySeconds=3)

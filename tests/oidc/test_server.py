@@ -22,7 +22,7 @@ each_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: clie
 
 
 def request_url(server: AuthorizationServer, client: Client = BASIC, **changes: str) -> str:
-    """An authorization request; `changes` adds parameters, and "" removes one."""
+    """Return the URL of an authorization request. `changes` adds parameters, and "" removes one."""
     challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=")
     parameters = {
         "response_type": "code",
@@ -39,7 +39,7 @@ def request_url(server: AuthorizationServer, client: Client = BASIC, **changes: 
 
 
 def post(server: AuthorizationServer, client: Client, url: str = "", **form: str) -> httpx.Response:
-    """A request of the client to the token endpoint, or to another one."""
+    """Send a request as the client to the token endpoint, or to another one."""
     arguments = client.authentication()
     arguments["data"] = {**form, **arguments.get("data", {})}
     return httpx.post(url or server.token_url, timeout=TIMEOUT, trust_env=False, **arguments)
@@ -55,7 +55,7 @@ def refresh(server: AuthorizationServer, client: Client, token: str) -> httpx.Re
 
 
 def log_in(server: AuthorizationServer, client: Client = BASIC, **changes: str) -> dict[str, Any]:
-    """The token response after a login."""
+    """Log in, and return the token response."""
     code = server.authorize(request_url(server, client, **changes))["code"]
     answer = exchange(server, client, code)
     assert answer.status_code == 200, answer.text
@@ -64,7 +64,7 @@ def log_in(server: AuthorizationServer, client: Client = BASIC, **changes: str) 
 
 
 def error_of(answer: httpx.Response) -> str:
-    """The error of a response with the status 400."""
+    """Return the error of a response with the status 400."""
     assert answer.status_code == 400, answer.text
     return str(answer.json()["error"])
 

@@ -1,5 +1,5 @@
 """A fake of all providers: an HTTPS server on loopback that plays recorded responses and stores the requests.
-Its certificate has the providers' hosts, so that the client verifies it like the real servers.
+Its certificate covers the providers' hosts, so the client verifies it as it verifies the real servers.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class FakeProvider:
 
 
 def _certificates(folder: Path, hosts: list[str]) -> tuple[Path, Path]:
-    """The files of a certificate authority, and of a certificate for `hosts` that it signed, with the key."""
+    """Return the files of a certificate authority, and of a certificate for `hosts` it signed, with key."""
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer = _name("Test authority")
     authority = (

@@ -2,7 +2,7 @@
 results.
 
 Each provider file has a recording, recordings/<provider>.toml. Its secrets are invented, and `response` is
-the exact body. Requests are as expected, but without the client's credentials: `client` says where those are.
+the exact body. Requests omit the client's credentials: `client` says where they are.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class ExpectedFault(_Data):
 
 
 class RecordedExchange(_Data):
-    """One session: a code or a refresh token for tokens, or a revocation."""
+    """One session: an exchange of a code or a refresh token for tokens, or a revocation."""
 
     name: str
     operation: Literal["code", "refresh", "revoke"]
@@ -127,7 +127,7 @@ def names() -> list[str]:
 
 
 def hosts() -> set[str]:
-    """The hosts of all recorded requests."""
+    """Return the hosts of all recorded requests."""
     return {
         urlsplit(request.url).netloc
         for name in names()

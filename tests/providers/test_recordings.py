@@ -60,7 +60,7 @@ def oauth_of(name: str) -> OAuth:
 
 
 def client_of(name: str) -> OAuthClient:
-    """The client of an integration with the recording's config, as `integrations.client` builds it."""
+    """Return the client of an integration with the recording's config, as `integrations.client` builds it."""
     provider = load_provider(name)
     variables = config.variables(provider, recording.load(name).config)
     return OAuthClient(provider.label, oauth_of(name), CLIENT_ID, CLIENT_SECRET, variables)
@@ -192,7 +192,7 @@ def test_exchange_sends_the_recorded_requests_and_reads_the_responses(
 
 
 def _after_callback(client: OAuthClient, exchange: RecordedExchange) -> OAuthClient:
-    """The client at the addresses in the callback, as the flow builds it."""
+    """Return the client with the addresses from the callback, as the flow builds it."""
     body = Callback.model_validate({"state": STATE, "code": CODE, **exchange.callback})
     flow._check_issuer(client, body)
     return client.with_variables(flow._callback_variables(client, body))
@@ -233,7 +233,7 @@ def _seconds_from_now(timestamp_ms: int | None) -> float | str:
 
 
 def _as_recorded(request: ReceivedRequest) -> dict[str, Any]:
-    """A request in the format of recordings, with the headers that every request must have."""
+    """Return a request in the recording format, with the headers that every request must have."""
     target = urlsplit(request.target)
     content_type = request.headers.get("content-type", "").split(";")[0]
     form = json_body = None

@@ -31,14 +31,14 @@ from local.testing import RunningStack, stack
 from tools import debian, docker_engine, lambda_image, sam_build
 
 NETWORK = "patchbay-test"
-# Allocated, but not announced on the Internet.
+# A public range that is allocated, but not announced on the Internet.
 SUBNET = "11.254.254.0/26"
 START_SECONDS = 120
 
 
 @pytest.fixture(scope="session")
 def _engine() -> Iterator[None]:
-    """Docker. Where it cannot run, CI fails, and other machines skip the tests."""
+    """Run Docker. If it cannot run, CI fails, and other machines skip the tests."""
     with contextlib.ExitStack() as cleanup:
         try:
             cleanup.enter_context(docker_engine.running())
@@ -55,7 +55,7 @@ def unavailable(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """A stack whose functions read no queue."""
+    """A stack whose functions do not read queues."""
     folder = tmp_path_factory.mktemp("template")
     document = yaml_parse((ROOT / "template.yaml").read_text())
     for resource in document["Resources"].values():
@@ -70,7 +70,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="session")
 def host(_engine: None, running: RunningStack) -> Iterator[str]:
-    """This machine's address for containers. The stack answers there."""
+    """The address at which containers reach this machine, and the stack on it."""
     address = containers.ensure_network(NETWORK, "--subnet", SUBNET)
     ready, stop = threading.Event(), asyncio.Event()
 

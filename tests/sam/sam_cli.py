@@ -1,6 +1,6 @@
-"""The SAM CLI, except that a process builds the image of the same layers once: `python sam_cli.py ARGUMENTS`.
+"""The SAM CLI, but a process builds the image of the same layers only once: `python sam_cli.py ARGUMENTS`.
 
-SAM builds it again for each container, which takes five seconds of the six that an invocation takes. This
+SAM itself rebuilds the image for each container, which takes five of the six seconds of an invocation. This
 program runs in SAM's own environment.
 """
 

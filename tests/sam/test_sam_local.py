@@ -1,4 +1,4 @@
-"""Every function in Lambda's container, and the main job."""
+"""Every function and the main job run in Lambda's container."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from tests.sam.conftest import Artifact, lambda_client, unavailable
 from tools import docker_engine, lambda_image, sam_build
 
 pytestmark = pytest.mark.timeout(1800)
-# The functions of the main job, which arm64 also runs.
+# The functions of the main job, which also run on arm64.
 EMULATED = ["HealthFunction", "PublishEventFunction", "DeliverFunction"]
 EMULATED_TIMEOUT = 120  # seconds; emulation takes about 20 times as long
 MAX_MESSAGES = 3
-WORKSPACE = "sam"  # samples are of others
+WORKSPACE = "sam"  # the samples use other workspaces
 QUEUES = {"DeliveriesQueue": "DeliverFunction", "SlowDeliveriesQueue": "DeliverSlowFunction"}
 
 
@@ -47,7 +47,7 @@ def invoke(client: Any, name: str, event: Any) -> Any:
     def attempt() -> tuple[Any, bytes] | None:
         answer = client.invoke(FunctionName=name, Payload=json.dumps(event))
         content = answer["Payload"].read()
-        # SAM returns nothing when the container does not listen yet, which takes seconds under emulation.
+        # SAM returns nothing until the container listens, which takes seconds under emulation.
         return (answer, content) if content else None
 
     answer, content = eventually(attempt, EMULATED_TIMEOUT)
@@ -165,7 +165,7 @@ def test_functions_run_on_arm64(native: Artifact, running: RunningStack, host: s
         unavailable(str(reason))
     lambda_image.provide("arm64")
     folder = tmp_path / "arm64"
-    # Only the libraries differ: of the rest, the build for this machine is the same.
+    # Only the libraries differ. The rest is the same as in the build for this machine.
     shutil.copytree(native.folder, folder, ignore=shutil.ignore_patterns("DependenciesLayer"))
     sam_build.build(tmp_path / "layer", "arm64", "DependenciesLayer")
     (tmp_path / "layer/DependenciesLayer").rename(folder / "DependenciesLayer")

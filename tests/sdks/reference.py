@@ -8,7 +8,7 @@ from local.settings import ROOT
 
 
 def code_samples(language: str) -> list[str]:
-    """The sample of each operation that the SDKs have."""
+    """Return the sample of each operation that the SDKs have."""
     document = json.loads((ROOT / "openapi.json").read_text("utf-8"))
     found = [
         sample["source"]

@@ -19,7 +19,7 @@ from tests.receivers import Receiver, receiver
 
 
 class Listener:
-    """A process of `patchbay listen`, with a configuration of its own."""
+    """A process of `patchbay listen`, with its own configuration."""
 
     def __init__(self, workspace: Workspace, url: str, folder: Path, options: tuple[str, ...]) -> None:
         self.log = folder / "listen.log"
@@ -80,17 +80,17 @@ def publish(workspace: Workspace, numbers: range) -> None:
 
 
 def numbers(inbox: Receiver) -> list[int]:
-    """The numbers of the received events, in the order in which they first came."""
+    """Return the numbers of the received events, in the order in which they first arrived."""
     return list(dict.fromkeys(request.json()["data"]["n"] for request in inbox.requests))
 
 
 def has_all(inbox: Receiver, count: int) -> None:
-    """Wait until the events with the numbers below `count` have come."""
+    """Wait until the events with the numbers below `count` have arrived."""
     eventually(lambda: set(numbers(inbox)) == set(range(count)), 90)
 
 
 def feed(workspace: Workspace) -> str:
-    """The path of the listener's feed."""
+    """Return the path of the listener's feed."""
     [webhook] = workspace(f"GET {WEBHOOKS}")["items"]
     return f"{WEBHOOKS}/{webhook['id']}/feed"
 

@@ -33,7 +33,7 @@ LARGEST_WHEEL = 150_000  # bytes
 
 
 def run(*command: str | Path, folder: Path, code: int = 0, settings: Mapping[str, str] | None = None) -> str:
-    """The output of a command, which must end with the code. `settings` are environment variables."""
+    """Run a command that must exit with `code`. Returns its output. `settings` are environment variables."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -54,7 +54,7 @@ def run(*command: str | Path, folder: Path, code: int = 0, settings: Mapping[str
 
 
 def environment(folder: Path, *packages: str) -> Path:
-    """A new virtual environment with the packages. Returns its folder of programs."""
+    """Create a virtual environment with the packages, and return its folder of programs."""
     run(sys.executable, "-m", "venv", "--without-pip", folder, folder=folder.parent)
     install(folder / "bin", *packages)
     return folder / "bin"
@@ -67,7 +67,7 @@ def install(programs: Path, *packages: str) -> None:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the sdist, as `python -m build` does, and the sdist."""
+    """The folder of the sdist and of the wheel that `python -m build` builds from it."""
     root = tmp_path_factory.mktemp("build")
     source = root / "python"
     shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("__pycache__", ".*", "dist"))
@@ -79,14 +79,14 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def programs(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment with the wheel, without the extra `cli`."""
+    """The programs of an environment with the wheel, but without the extra `cli`."""
     [wheel] = packages.glob("*.whl")
     return environment(tmp_path_factory.mktemp("user") / "env", str(wheel))
 
 
 @pytest.fixture(scope="module")
 def settings(running: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """What the README's commands export, run as written but for the port."""
+    """The variables that the README's commands export, run as written except for the port."""
     commands = SETTINGS.search(README)
     assert commands, "the README has no commands that export settings"
     text = commands[1]
@@ -193,7 +193,7 @@ def test_command_line(
         again = ("deliveries", "replay", webhook["id"], "--since", "1h", "-s", "DELIVERED")
         assert patchbay(*again, "--dry-run") == "Would send  1\n"
         assert "RUNNING" in patchbay(*again, "--no-wait")
-        running.invoke("SweepDeliveriesFunction")  # it runs each minute
+        running.invoke("SweepDeliveriesFunction")  # normally, it runs every minute
         inbox.wait_for(3)
     patchbay("webhooks", "delete", webhook["id"], code=1)
     patchbay("webhooks", "delete", webhook["id"], "--yes")

@@ -28,7 +28,7 @@ CODE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def run(folder: Path, *command: str, environment: Mapping[str, str] | None = None) -> str:
-    """The output of a command, which must succeed. Its tools are those of the SDK's package.json."""
+    """Run a command with the tools of the SDK's package.json. It must succeed. Returns its output."""
     path = f"{PACKAGES / '.bin'}:{os.environ['PATH']}"
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PATCHBAY"))
@@ -61,7 +61,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tarball(package: Path) -> Path:
-    """The package as it is published."""
+    """The package as published."""
     run(package, "npm", "pack", "--ignore-scripts")
     return next(package.glob("*.tgz"))
 
@@ -80,7 +80,7 @@ def installed(tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bundle(folder: Path, code: str, *options: str) -> str:
-    """The minified bundle for browsers of a module with this code."""
+    """Return the minified browser bundle of a module with this code."""
     (folder / "entry.mjs").write_text(code)
     out = folder / "bundle.js"
     run(
@@ -97,7 +97,7 @@ def bundle(folder: Path, code: str, *options: str) -> str:
 
 
 def kilobytes(text: str) -> float:
-    """The size of a text when a server has compressed it."""
+    """Return the size of a text after a server has compressed it."""
     return len(gzip.compress(text.encode(), 9)) / 1000
 
 
@@ -118,7 +118,7 @@ def test_code_readme_and_samples_of_the_reference_are_typed(package: Path) -> No
     assert blocks
     for number, block in enumerate([*blocks, *code_samples("typescript")]):
         (package / "test" / f"shown-{number}.ts").write_text(block + "\nexport {};\n")
-    run(package, "tsc", "-p", "test")  # the build checked src alone
+    run(package, "tsc", "-p", "test")  # the build checked only src
 
 
 def test_unit_tests_pass(package: Path) -> None:
@@ -147,7 +147,7 @@ def test_esm_and_commonjs_export_the_same(installed: Path) -> None:
     assert run(installed, "node", "use.mjs") == run(installed, "node", "use.cjs")
 
 
-# Programs for Node.js alone have Web APIs from @types/node, not from the library of browsers.
+# Programs that run only on Node.js get Web APIs from @types/node, not from the browser library.
 NODE = ("--lib", "es2022", "--types", "node", "--typeRoots", str(PACKAGES / "@types"))
 BROWSER = ("--lib", "es2022,dom,dom.iterable")
 
@@ -201,7 +201,7 @@ def test_quick_start_works_as_written(installed: Path, running: RunningStack) ->
     ((_, code),) = CODE.findall(match[1])
     variables = next(block for language, block in CODE.findall(README) if "export" in block)
     (installed / "first-steps.mjs").write_text(code)
-    # The first command block runs in the repository, the program in the folder of its user.
+    # The first command block runs in the repository, and the program in its user's folder.
     variables = variables.replace(f"http://127.0.0.1:{API_PORT}", running.url)
     assert running.url in variables
     script = f"set -euo pipefail\ncd '{ROOT}'\n{variables}\ncd '{installed}'\n" + "node first-steps.mjs\n" * 2

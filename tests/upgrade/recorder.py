@@ -1,4 +1,4 @@
-"""Records what a release leaves behind: all rows after the tour, waiting work, messages, and a key of KMS.
+"""Records what a release leaves behind: all rows after the tour, waiting work, messages, and a KMS key.
 
 `tools/operations/record_rows.py` copies this file into the tree of that release and runs it there, so it uses
 only what every release has.
@@ -81,7 +81,7 @@ def test_record(backend: Backend, api: Api, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def kms() -> dict[str, str]:
-    """The key of moto that wraps all data keys."""
+    """Return moto's key that wraps all data keys."""
     keys = kms_backends[local_settings.ACCOUNT][local_settings.REGION].keys
     id = os.environ["KMS_KEY_ID"]
     found = keys[id.rpartition("/")[2]]
@@ -89,13 +89,13 @@ def kms() -> dict[str, str]:
 
 
 def items(backend: Backend, table: str) -> list[Any]:
-    """The rows as they are on the wire."""
+    """Return the rows in DynamoDB's wire format."""
     pages = backend.client("dynamodb").get_paginator("scan").paginate(TableName=backend.template.name(table))
     return [encoded(item) for page in pages for item in page["Items"]]
 
 
 def encoded(value: Any) -> Any:
-    """Bytes as base64, so that JSON can have them."""
+    """Return the value with bytes in base64, so that it can be JSON."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, dict):
@@ -104,7 +104,7 @@ def encoded(value: Any) -> Any:
 
 
 def messages(backend: Backend, queue: str) -> list[str]:
-    """The bodies of all messages, also of those that wait."""
+    """Return the bodies of all messages, including those that wait."""
     from moto.sqs.models import sqs_backends
 
     name = backend.queue_url(queue).rpartition("/")[2]

@@ -14,7 +14,7 @@ const { getLanguageService, TextDocument } = createRequire(join(resolve(packages
 );
 
 const schemas = new URL("./schemas/", import.meta.url);
-// By file name, from the editor's package.json, without those of static-params.
+// The schemas by file name, from the editor's package.json, except those for static-params.
 const matches = {
   "imljson/parameters.json": ["*.params.iml.json", "*.mappable-params.iml.json", "*.interface.iml.json"],
   "imljson/common.json": ["common.json", "*.common.json"],

@@ -13,10 +13,10 @@ const { Workflow } = load('n8n-workflow');
 
 let input;
 let staticData;
-// The nodes' data of an execution, which survives a retry.
+// The node data of each execution, which survives a retry.
 const contexts = {};
 
-// Resolves `={{$credentials.x}}`, for which n8n has its expression engine.
+// Resolves `={{$credentials.x}}`, which n8n does with its expression engine.
 const resolved = (text) =>
   text.startsWith('=') ? text.slice(1).replace(/{{\s*\$credentials\.(\w+)\s*}}/g, (_, name) => input.credentials[name]) : text;
 
@@ -64,7 +64,7 @@ function setUp(loader, nodeName, parameters, { webhookUrl, timezone, onError, ex
     currentNodeParameters: parameters,
     executionId,
     variables: {},
-    // n8n's own SSRF guard; here, everything is on loopback.
+    // Disables n8n's SSRF guard, because everything here is on loopback.
     ssrfBridge: undefined,
   };
   return { type, node: workflow.getNode(node.name), workflow, additionalData };

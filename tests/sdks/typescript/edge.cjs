@@ -1,4 +1,4 @@
-// Runs a bundle where there are only Web APIs, as on an edge runtime, and with `page` as on a page of a browser.
+// Runs a bundle with only Web APIs, as on an edge runtime or, with `page`, as on a browser page.
 // Prints the names of the headers that the client sent.
 const assert = require("node:assert/strict");
 const { readFileSync } = require("node:fs");

@@ -1,4 +1,4 @@
-// A signed request for the folders that use the package: { secret, body, headers }.
+// A signed request for the programs that use the package: { secret, body, headers }.
 const { createHmac } = require("node:crypto");
 
 const key = Buffer.alloc(32, 7);

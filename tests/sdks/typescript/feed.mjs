@@ -1,4 +1,4 @@
-// Follows a pull webhook: leaves the loop at the second of three events, then goes on.
+// Follows a pull webhook: leaves the loop at the second of three events, then continues.
 import assert from "node:assert/strict";
 import { follow, Patchbay, verify } from "@patchbay/sdk";
 
