@@ -666,7 +666,7 @@ _EXTRAS = {  # the rows of the page
     "delivered after 1 retry": "Delivered after one retry",
     "delivered after 1 postponed retry": "Delivered after one postponed retry",
     "delivered, after it was held": "Held until the receiver recovered, and delivered",
-    "failed at once (404)": "Failed at once, for example with a 404",
+    "failed immediately (404)": "Failed immediately, for example with a 404",
     "failed after 3 retries": "Failed after three retries",
 }
 

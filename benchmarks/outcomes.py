@@ -100,7 +100,7 @@ OUTCOMES = (
         after_fan_out=_occupy_slots,
     ),
     Outcome("delivered, after it was held", "DELIVERED", environment=_SWEPT, after_fan_out=_hold),
-    Outcome("failed at once (404)", "FAILED", (404,)),
+    Outcome("failed immediately (404)", "FAILED", (404,)),
     Outcome("failed after 3 retries", "FAILED", (500,), _retries(3)),
     Outcome("failed, and the webhook is disabled (410)", "FAILED", (410,)),
     Outcome("cancelled: the webhook was inactive", "CANCELLED", after_fan_out=_deactivate),

@@ -327,7 +327,7 @@ class History:
         for days, name, text, event_type, steps, status in (
             (14, "Campaign recap", "To be finished.", "CAMPAIGN_COMPLETED", _recap, "INACTIVE"),
             (13, "Failed posts", "The team hears why.", "POST_FAILED", _warn, "ACTIVE"),
-            (12, "Unhappy mentions", "Support hears of them at once.", "MENTION_RECEIVED", _care, "ACTIVE"),
+            (12, "Unhappy mentions", "Tells support immediately.", "MENTION_RECEIVED", _care, "ACTIVE"),
         ):
             trigger = {"type": "event", "eventTypes": [event_type]}
             body = {"name": name, "description": text, "trigger": trigger, "status": status}

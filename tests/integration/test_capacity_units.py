@@ -80,7 +80,7 @@ def test_failed_attempt_is_transaction_of_two_rows(delivery_engine: Engine) -> N
 
 
 def test_failure_writes_status_index_once(delivery_engine: Engine) -> None:
-    cost = run(delivery_engine, "failed at once (404)")
+    cost = run(delivery_engine, "failed immediately (404)")
     assert cost.delivery.writes[DELIVERIES] == 1 + 2 + 2
     assert cost.delivery.writes[f"{DELIVERIES}/byStatus"] == 1
 

@@ -201,7 +201,7 @@ export class Patchbay implements INodeType {
 				default: 60,
 				displayOptions: { show: { operation: Object.keys(actions) } },
 				description:
-					'How long to wait for the platform to finish; with 0 the workflow continues at once with status PENDING',
+					'How long to wait for the platform to finish; with 0, the workflow continues immediately, with the status PENDING',
 			},
 			{
 				displayName: 'If It Takes Longer',
