@@ -118,8 +118,8 @@ def _refusal(kind: Kind, status: QuotaStatus, cost: int) -> RateLimited | CostEx
     available_at_ms = status.available_at_ms(cost)
     if available_at_ms is None:
         return CostExceedsLimit(
-            f"This workspace has a limit of {status.quota.limit} {kind} per minute, so {cost} at once are "
-            "never allowed. Send fewer at a time."
+            f"This workspace has a limit of {status.quota.limit} {kind} per minute, so a request for "
+            f"{cost} is never allowed. Send fewer at a time."
         )
     headers = retry_after(available_at_ms - status.now_ms)
     return RateLimited(
