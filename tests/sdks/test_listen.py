@@ -132,7 +132,7 @@ def test_listen_goes_on_after_a_kill_and_waits_for_the_receiver(
             listener.stop(signal.SIGKILL)
         publish(workspace, range(3, 6))  # no one listens
         with listening(workspace, url, tmp_path) as listener:
-            listener.printed("Going on where the last run stopped.")
+            listener.printed("Continuing where the last run stopped.")
             has_all(inbox, 6)
             secret = listener.secret
             received = [request.json()["data"]["n"] for request in inbox.requests]

@@ -472,7 +472,7 @@ def declared(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
 
 
 def test_ensure_finds_no_difference(declared: Api, patchbay: Patchbay) -> None:
-    assert patchbay("ensure", "--check") == (0, "", "✓ Everything is as patchbay.toml declares it.\n")
+    assert patchbay("ensure", "--check") == (0, "", "✓ Everything already matches patchbay.toml.\n")
 
 
 def test_ensure_shows_and_applies_only_what_differs(declared: Api, patchbay: Patchbay) -> None:

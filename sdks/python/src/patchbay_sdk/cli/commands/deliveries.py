@@ -80,7 +80,7 @@ def tail(
     filters = _filters(status, type, webhook, event, None)
     started = datetime.now(timezone.utc) - timedelta(minutes=1)
     seen: dict[str, int] = {}
-    notes.print("Waiting for deliveries. Ctrl-C ends this.", style="dim")
+    notes.print("Waiting for deliveries. Press Ctrl-C to stop.", style="dim")
     with connect() as client, suppress(KeyboardInterrupt):
         while True:
             try:

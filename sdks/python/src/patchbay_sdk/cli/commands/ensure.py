@@ -87,7 +87,7 @@ def ensure(
         for change in changes:
             _print(change)
         if not changes:
-            done(f"Everything is as {file} declares it.")
+            done(f"Everything already matches {file}.")
             return
         if check:
             raise typer.Exit(Exit.DIFFERENT)

@@ -70,7 +70,7 @@ def listen(
     # Without the environment's proxies, which do not reach this machine.
     with connect() as client, httpx.Client(timeout=15, trust_env=False) as receiver:
         run = _Run(client, receiver, url, _webhook(client, url, wanted))
-        notes.print(f"Forwarding to [bold]{escape(url)}[/]. Ctrl-C ends this.", soft_wrap=True)
+        notes.print(f"Forwarding to [bold]{escape(url)}[/]. Press Ctrl-C to stop.", soft_wrap=True)
         notes.print(f"Signing secret: [bold]{profile.listen_secret()}[/]", soft_wrap=True)
         try:
             while True:
@@ -95,7 +95,7 @@ def _webhook(client: Patchbay, url: str, wanted: dict[str, Any]) -> str:
                 client.webhooks.update(webhook.id, **wanted)
             except NotFound:
                 continue  # it expired just now
-            notes.print("Going on where the last run stopped.", style="dim")
+            notes.print("Continuing where the last run stopped.", style="dim")
             return webhook.id
     return client.webhooks.create(name=name, kind="pull", secret=profile.listen_secret(), **wanted).id
 
@@ -197,7 +197,7 @@ def _end(client: Patchbay, webhook_id: str, *, keep: bool) -> None:
     try:
         if keep:
             client.webhooks.update(webhook_id, expires_in_seconds=_LIFETIME_SECONDS)
-            done("Events are kept for an hour. The same command goes on with them.")
+            done("Events are kept for an hour. To continue with them, run the same command again.")
         else:
             client.webhooks.delete(webhook_id)
     except PatchbayError as error:
