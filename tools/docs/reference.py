@@ -60,7 +60,7 @@ def _configuration() -> str:
         "Pass parameters to `make deploy`, or write them to [samconfig.toml](../../samconfig.toml):\n",
         "<!-- test: skip: needs an AWS account -->\n```sh\n"
         'make deploy ENV=prod PARAMETERS="JwksUrl=https://app.example.com/jwks RetentionDays=90"\n```\n',
-        "Put a value that contains spaces in quotes. A value that you pass once stays with the stack.\n"
+        "Put a value that contains spaces in quotes. The stack keeps a value that you pass once.\n"
         "Values in samconfig.toml apply to each deployment. To return to a default, pass the default.\n"
         "[Deploy](../operate/deploy.md) explains the parameters that you need first.\n",
         *parts,
@@ -85,8 +85,8 @@ def _errors() -> str:
     return _page(
         "Errors",
         "Every error code of the API, what it means, and what to do.",
-        "Every error is `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).\n"
-        "Handle it by its `code`, which never changes. Show its `detail` to people, and quote the\n"
+        "Every error has the type `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).\n"
+        "Handle an error by its `code`, which never changes. Show its `detail` to people, and quote the\n"
         "`requestId` when you ask for help.\n",
         "\n".join(["| Status | Code | Meaning |", "|---|---|---|", *rows, ""]),
         *(
@@ -139,7 +139,7 @@ def _scopes() -> str:
 
 
 def _names(values: frozenset[str]) -> str:
-    return " and ".join(f"`{value}`" for value in sorted(values))
+    return " or ".join(f"`{value}`" for value in sorted(values))
 
 
 def _event_types() -> str:
@@ -152,8 +152,8 @@ def _event_types() -> str:
         "Event types",
         "Every event type, the fields of its data, and an example.",
         "A webhook subscribes to event types, or to `*` for all.\n"
-        "`GET /api/integrations/webhooks/event-types` returns the same with JSON Schemas. Events may have\n"
-        "more fields than these.\n",
+        "`GET /api/integrations/webhooks/event-types` returns the same list with JSON Schemas. Events can\n"
+        "contain more fields than these.\n",
         *parts,
     )
 
