@@ -53,7 +53,7 @@ _READ_RESPONSES_SCOPE = "webhooks:write"
 _READ_WEBHOOKS_SCOPE = "webhooks:read"
 # Users can retry a delivery any number of times.
 _MAX_ATTEMPTS_SHOWN = 100
-_DOES_NOT_FIT = "The response was removed to store the responses of later attempts."
+_DOES_NOT_FIT = "The response is not shown, because the responses of later attempts fill this API response."
 # Up to this, the number of deliveries that a recovery reports is exact.
 _MAX_COUNTED = 10_000
 # A hook that is subscribed again gets the events that it missed in this period, a long weekend. Its owner can
