@@ -141,7 +141,7 @@ def test_cost_above_the_ceiling_is_never_admitted(monkeypatch: pytest.MonkeyPatc
         assert admitted(process, cost=6) == 0
         world.now += 30 * MINUTE
     assert world.table.rows == {}
-    with pytest.raises(CostExceedsLimit, match="limit of 5 requests per minute, so a request for 6") as refused:
+    with pytest.raises(CostExceedsLimit, match="5 requests per minute, so a request for 6") as refused:
         process.admit("acme", "requests", 6)
     assert refused.value.headers == {}, "waiting does not help"
 
