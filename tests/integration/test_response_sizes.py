@@ -760,7 +760,7 @@ def test_delivery_contains_responses_of_latest_attempts(api: Api, backend: Backe
     assert shown == list(range(65 - len(shown), 65))
     for attempt in attempts[: -len(shown)]:
         assert (attempt["responseHeaders"], attempt["responseBody"], attempt["statusCode"]) == ({}, None, 500)
-        assert "removed to store" in attempt["withheld"]
+        assert "fill this API response" in attempt["withheld"]
     assert (attempts[-1]["responseBody"], attempts[-1]["withheld"]) == (NUL * 16 * KB, None)
 
 
