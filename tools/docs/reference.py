@@ -85,7 +85,8 @@ def _errors() -> str:
     return _page(
         "Errors",
         "Every error code of the API, what it means, and what to do.",
-        "Every error has the type `application/problem+json` ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).\n"
+        "Every error has the media type `application/problem+json`\n"
+        "([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)).\n"
         "Handle an error by its `code`, which never changes. Show its `detail` to people, and quote the\n"
         "`requestId` when you ask for help.\n",
         "\n".join(["| Status | Code | Meaning |", "|---|---|---|", *rows, ""]),
