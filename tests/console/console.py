@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.console.views import View
 from tests.console.watch import DEADLINE_SECONDS, Watch
@@ -24,6 +25,7 @@ CONTEXT: dict[str, Any] = {
     "reduced_motion": "reduce",
 }
 _HOSTILE = "[data-hostile], [href^='javascript:' i], [src*='evil.example'], [href*='evil.example']"
+_OVERFLOW = "(document.documentElement.scrollWidth - document.documentElement.clientWidth)"
 
 # Change the address, as a link does. When the router has loaded the other page, it shows a new heading or
 # opens a drawer.
@@ -139,5 +141,8 @@ def assert_inert(page: Page) -> None:
     assert not found, f"parts of the page: {found}"
     assert page.evaluate("window.hostile") is None, "a text ran"
     assert urlsplit(page.url).path.startswith(("/console", "/connect")), f"the page went to {page.url}"
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    # Charts follow a new width of the window some frames later.
+    with contextlib.suppress(PlaywrightTimeoutError):
+        page.wait_for_function(f"() => {_OVERFLOW} <= 0", timeout=5_000)
+    overflow = page.evaluate(_OVERFLOW)
     assert overflow <= 0, f"the page is {overflow} px wider than the window"
