@@ -371,7 +371,7 @@ def test_fixed_quotas_are_those_of_the_code() -> None:
         "Steps of a flow, as JSON": size(flow_models.MAX_STEPS_BYTES),
         "Wait of a step": f"{flow_models.MAX_WAIT_SECONDS // day} days",
         "Flows in a chain of events": flow_worker.MAX_DEPTH,
-        "Tries of a request step": flow_calls.MAX_TRIES,
+        "Attempts of a request step": flow_calls.MAX_TRIES,
         "Body of a request step, sent and received": size(flow_steps.MAX_BYTES),
         "Results of all steps of a run": size(flow_worker._MAX_RESULTS_BYTES),
         "Time for the platform to answer an action": f"{runs._EXPIRES_AFTER_MS // minute} minutes",
