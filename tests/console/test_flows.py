@@ -243,8 +243,15 @@ def test_flow_is_edited_with_the_keyboard(console: Console) -> None:
     assert order(page)[-3:] == ["tell", "tell_2", "answer"]
     page.keyboard.press("Delete")
     expect(page.locator("[data-node=tell]")).to_have_count(0)
+    expect(page.locator("[data-node]:focus")).to_have_count(1)
+    page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    expect(page.locator("[data-node]:focus")).to_have_count(1)
+    page.keyboard.press("Control+y")
+    assert order(page) == ["is_x", "pause", "later", "is_negative", "tell", "answer"]
     page.keyboard.press("Control+z")
     expect(page.get_by_role("button", name="Undo")).to_be_disabled()
     expect(page.get_by_text("Unsaved changes")).to_have_count(0)

@@ -8,7 +8,7 @@ import { StatusBadge } from "@components/StatusBadge";
 import { ActionIcon, Button, Drawer, SegmentedControl, Skeleton, Text, Tooltip, VisuallyHidden } from "@mantine/core";
 import "@mantine/core/styles/FloatingIndicator.css";
 import "@mantine/core/styles/SegmentedControl.css";
-import { useMediaQuery } from "@mantine/hooks";
+import { useMediaQuery, useWindowEvent } from "@mantine/hooks";
 import type { DryRun, EventTypeInfo, Flow } from "@sdk/generated/models";
 import { flows as t } from "@strings/flows";
 import {
@@ -21,21 +21,11 @@ import {
 } from "@tabler/icons-react";
 import { skipToken, useQuery } from "@tanstack/react-query";
 import { Link, useBlocker, useNavigate } from "@tanstack/react-router";
-import {
-  type KeyboardEvent,
-  lazy,
-  type ReactNode,
-  Suspense,
-  useEffect,
-  useMemo,
-  useReducer,
-  useRef,
-  useState,
-} from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useMemo, useReducer, useRef, useState } from "react";
 import { DryRunBar } from "./DryRunBar";
 import classes from "./flows.module.css";
 import { JsonView } from "./JsonView";
-import { focusNode } from "./keys";
+import { focusNode, keepFocus } from "./keys";
 import { check } from "./model/check";
 import { type Draft, draftOf, findStep, isSame } from "./model/definition";
 import { type Edit, edit, type Selection, startEditor } from "./model/edit";
@@ -51,6 +41,7 @@ import { flowStatus, titleOf } from "./words";
 
 const Canvas = lazy(async () => ({ default: (await import("./Canvas")).Canvas }));
 
+type HistoryKey = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "shiftKey" | "target" | "preventDefault">;
 type ViewName = "canvas" | "outline" | "json";
 
 interface Props {
@@ -149,14 +140,24 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
     statuses: Object.fromEntries(results.map(({ id, status }) => [id, status])),
   };
 
-  function onKeyDown(event: KeyboardEvent): void {
+  function travel(type: "undo" | "redo"): void {
+    dispatch({ type });
+    if (main.current) keepFocus(main.current);
+  }
+
+  function onKeyDown(event: HistoryKey): void {
     const isInText = (event.target as HTMLElement).closest("input, textarea, select") !== null;
     if (!(event.ctrlKey || event.metaKey) || isInText || !canWrite) return;
     const key = event.key.toLowerCase();
     if (key !== "z" && key !== "y") return;
     event.preventDefault();
-    dispatch({ type: key === "y" || event.shiftKey ? "redo" : "undo" });
+    travel(key === "y" || event.shiftKey ? "redo" : "undo");
   }
+
+  // The page has the focus if the focused step was just removed, or if the user clicked beside the editor.
+  useWindowEvent("keydown", (event) => {
+    if (event.target === document.body) onKeyDown(event);
+  });
 
   const error = problems.length === 0 ? (save.error ?? dryRun.error) : null;
   const step = typeof selection === "object" ? findStep(draft.steps, selection.step) : undefined;
@@ -255,13 +256,13 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
                   label={t.editor.undo}
                   icon={IconArrowBackUp}
                   isPossible={editor.past.length > 0}
-                  onClick={() => dispatch({ type: "undo" })}
+                  onClick={() => travel("undo")}
                 />
                 <HistoryButton
                   label={t.editor.redo}
                   icon={IconArrowForwardUp}
                   isPossible={editor.future.length > 0}
-                  onClick={() => dispatch({ type: "redo" })}
+                  onClick={() => travel("redo")}
                 />
               </span>
             )}

@@ -48,3 +48,12 @@ export function focusNode(container: HTMLElement, selection: Selection): void {
     container.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }),
   );
 }
+
+/** Focuses the selected node, if rendering removes or moves the focused element and the page loses the focus. */
+export function keepFocus(container: HTMLElement): void {
+  requestAnimationFrame(() => {
+    if (document.activeElement !== document.body) return;
+    const selected = container.querySelector<HTMLElement>("[data-node][aria-current]");
+    selected?.focus({ preventScroll: true });
+  });
+}
