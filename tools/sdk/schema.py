@@ -10,7 +10,7 @@ from typing import Any, Literal
 Schema = Mapping[str, Any]
 # The groups of methods (`x-sdk-group`), with a description of each.
 GROUPS = {
-    "actions": "The platform's answers to actions; for its own workspace.",
+    "actions": "The results and choices that the platform returns for actions; for its own workspace.",
     "apiKeys": "API keys.",
     "audit": "The audit log.",
     "automations": "Triggers, hooks, actions and runs of Zapier, Make and n8n.",

@@ -20,7 +20,7 @@ from patchbay_sdk._pages import AsyncPage, Page
 
 
 class Actions:
-    """The platform's answers to actions; for its own workspace."""
+    """The results and choices that the platform returns for actions; for its own workspace."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -69,7 +69,7 @@ class Actions:
 
 
 class AsyncActions:
-    """The platform's answers to actions; for its own workspace."""
+    """The results and choices that the platform returns for actions; for its own workspace."""
 
     def __init__(self, http: AsyncHttp) -> None:
         self._http = http
@@ -5214,7 +5214,7 @@ class Resources:
 
     @cached_property
     def actions(self) -> Actions:
-        """The platform's answers to actions; for its own workspace."""
+        """The results and choices that the platform returns for actions; for its own workspace."""
         return Actions(self._http)
 
     @cached_property
@@ -5305,7 +5305,7 @@ class AsyncResources:
 
     @cached_property
     def actions(self) -> AsyncActions:
-        """The platform's answers to actions; for its own workspace."""
+        """The results and choices that the platform returns for actions; for its own workspace."""
         return AsyncActions(self._http)
 
     @cached_property

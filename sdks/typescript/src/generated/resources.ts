@@ -14,7 +14,7 @@ type Body<Id extends keyof operations> = operations[Id] extends {
 // The client sends it as a header, from the options.
 type WithoutKey<T> = "idempotencyKey" extends keyof T ? Omit<T, "idempotencyKey"> : T;
 
-/** The platform's answers to actions; for its own workspace. */
+/** The results and choices that the platform returns for actions; for its own workspace. */
 export class Actions {
   readonly #http: Http;
 
