@@ -41,7 +41,6 @@ import { flowStatus, titleOf } from "./words";
 
 const Canvas = lazy(async () => ({ default: (await import("./Canvas")).Canvas }));
 
-type HistoryKey = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "shiftKey" | "target" | "preventDefault">;
 type ViewName = "canvas" | "outline" | "json";
 
 interface Props {
@@ -124,6 +123,12 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
     else if (byKeyboard) setTimeout(() => firstField(panel.current)?.focus());
   }
 
+  function change(action: Edit): void {
+    dispatch(action);
+    const isInDrawer = isNarrow && isFormOpen;
+    if (main.current && !isInDrawer) keepFocus(main.current);
+  }
+
   const view: FlowView = {
     draft,
     selection,
@@ -132,7 +137,7 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
     edit: canWrite
       ? (action) => {
           setAnnouncement(said(action, draft));
-          dispatch(action);
+          change(action);
         }
       : null,
     names,
@@ -140,18 +145,13 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
     statuses: Object.fromEntries(results.map(({ id, status }) => [id, status])),
   };
 
-  function travel(type: "undo" | "redo"): void {
-    dispatch({ type });
-    if (main.current) keepFocus(main.current);
-  }
-
-  function onKeyDown(event: HistoryKey): void {
+  function onKeyDown(event: KeyboardEvent): void {
     const isInText = (event.target as HTMLElement).closest("input, textarea, select") !== null;
     if (!(event.ctrlKey || event.metaKey) || isInText || !canWrite) return;
     const key = event.key.toLowerCase();
     if (key !== "z" && key !== "y") return;
     event.preventDefault();
-    travel(key === "y" || event.shiftKey ? "redo" : "undo");
+    change({ type: key === "y" || event.shiftKey ? "redo" : "undo" });
   }
 
   // The page has the focus if the focused step was just removed, or if the user clicked beside the editor.
@@ -227,7 +227,7 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
       {error !== null && error !== undefined && <ErrorPanel error={error} />}
       <ProblemList problems={problems} />
       {/* biome-ignore lint/a11y/noStaticElementInteractions: undo and redo work wherever the focus is in the editor */}
-      <div className={classes.editor} onKeyDown={onKeyDown}>
+      <div className={classes.editor} onKeyDown={(event) => onKeyDown(event.nativeEvent)}>
         <div className={classes.main} ref={main}>
           <div className={classes.tools}>
             <SegmentedControl
@@ -256,13 +256,13 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
                   label={t.editor.undo}
                   icon={IconArrowBackUp}
                   isPossible={editor.past.length > 0}
-                  onClick={() => travel("undo")}
+                  onClick={() => change({ type: "undo" })}
                 />
                 <HistoryButton
                   label={t.editor.redo}
                   icon={IconArrowForwardUp}
                   isPossible={editor.future.length > 0}
-                  onClick={() => travel("redo")}
+                  onClick={() => change({ type: "redo" })}
                 />
               </span>
             )}

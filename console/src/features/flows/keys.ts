@@ -23,7 +23,6 @@ export function onNodeKey(event: KeyboardEvent<HTMLElement>, view: FlowView): vo
   const by = event.key === "ArrowUp" ? -1 : event.key === "ArrowDown" ? 1 : null;
   if (by !== null && event.altKey && isStep && edit) {
     edit({ type: "shift", id, by });
-    focusNode(container, own);
   } else if (by !== null && !event.altKey) {
     go(order[at + by]);
   } else if (event.key === "Home") {
@@ -32,7 +31,6 @@ export function onNodeKey(event: KeyboardEvent<HTMLElement>, view: FlowView): vo
     go(order.at(-1));
   } else if ((event.key === "Delete" || event.key === "Backspace") && isStep && edit) {
     edit({ type: "remove", id });
-    focusNode(container, order[at - 1] ?? "trigger");
   } else if (event.key.toLowerCase() === "d" && (event.ctrlKey || event.metaKey) && isStep && edit) {
     edit({ type: "duplicate", id });
   } else {
@@ -41,18 +39,16 @@ export function onNodeKey(event: KeyboardEvent<HTMLElement>, view: FlowView): vo
   event.preventDefault();
 }
 
-/** Focuses a node after it is rendered. */
+/** Focuses a node. */
 export function focusNode(container: HTMLElement, selection: Selection): void {
   const id = typeof selection === "string" ? selection : selection.step;
-  requestAnimationFrame(() =>
-    container.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }),
-  );
+  container.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true });
 }
 
-/** Focuses the selected node, if rendering removes or moves the focused element and the page loses the focus. */
+/** Focuses the selected node after the next rendering, if that removes, moves or disables the focused element. */
 export function keepFocus(container: HTMLElement): void {
   requestAnimationFrame(() => {
-    if (document.activeElement !== document.body) return;
+    if (!document.activeElement?.matches("body, :disabled")) return;
     const selected = container.querySelector<HTMLElement>("[data-node][aria-current]");
     selected?.focus({ preventScroll: true });
   });

@@ -22,7 +22,7 @@ from patchbay.outbound.registration import check_registered_url, url_schema
 from patchbay.providers import error_codes
 from patchbay.providers.provider import Provider
 
-CLIENT_SECRET = "clientSecret"  # noqa: S105  # its name
+CLIENT_SECRET = "clientSecret"  # noqa: S105  # the name of a field, not a secret
 _MAX_REDIRECT_URIS = 20
 _MAX_EXPIRED_ERRORS = 20
 _PRINTABLE = r"[\x21-\x7e]{1,4096}"

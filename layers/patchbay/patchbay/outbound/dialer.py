@@ -75,7 +75,7 @@ class GuardedDialer:
         self._resolver = resolver
         self._dialer = dialer or connect
 
-    async def dial(self, scheme: str, host: str, port: int, timeout: float) -> Connection:  # noqa: ASYNC109  # for two steps
+    async def dial(self, scheme: str, host: str, port: int, timeout: float) -> Connection:  # noqa: ASYNC109  # applies to each of two steps
         """A new connection, with TLS for https. `timeout` is in seconds, and applies separately to the
         connection and to TLS.
 
@@ -92,7 +92,7 @@ class GuardedDialer:
                 raise
         return connection
 
-    async def _connect(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ASYNC109  # per address
+    async def _connect(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ASYNC109  # divided among the addresses
         addresses = await self._resolver(host, port)
         for address in addresses:
             check_address(address, allow_loopback=self._allow_loopback)
