@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.console import provider
 from tests.console.accessibility import assert_accessible
-from tests.console.console import Console
+from tests.console.console import PHONE, Console
 from tests.console.filled import MENTION, run_flow
 from tests.e2e.conftest import eventually
 from tests.receivers import receiver
@@ -279,6 +279,20 @@ def test_flow_is_edited_with_the_keyboard(console: Console) -> None:
     expect(page.get_by_text("Saved", exact=True)).to_be_visible()
     page.get_by_role("link", name="Webhooks").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Webhooks")
+
+
+def test_form_of_a_removed_step_closes_on_a_phone(console: Console) -> None:
+    with receiver([200]) as hook:
+        flow = run_flow(console.workspace, console.workspace.webhook(hook.url)["id"])
+    page = console.open(f"/flows/{flow}")
+    page.set_viewport_size(PHONE)
+    page.locator("[data-node=tell]").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("button", name="Duplicate").click()
+    form.get_by_role("button", name="Remove step").click()
+    expect(form).to_be_hidden()
+    expect(page.locator("[data-node=is_negative]")).to_be_focused()
+    expect_order(page, "is_x", "pause", "later", "tell", "is_negative", "answer")
 
 
 def test_viewer_sees_a_flow_and_cannot_change_it(console: Console) -> None:

@@ -125,8 +125,9 @@ export function FlowEditor({ flow, initial, tabs, menu }: Props) {
 
   function change(action: Edit): void {
     dispatch(action);
-    const isInDrawer = isNarrow && isFormOpen;
-    if (main.current && !isInDrawer) keepFocus(main.current);
+    if (action.type === "remove") setFormOpen(false);
+    else if (isNarrow && isFormOpen) return; // The focus stays in the form.
+    if (main.current) keepFocus(main.current);
   }
 
   const view: FlowView = {

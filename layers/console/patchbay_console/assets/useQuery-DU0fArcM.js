@@ -1,0 +1,1 @@
+import{U as e,W as t}from"./index-Bl-DLis-.js";function n(n,r){return e(n,t,r)}export{n as t};
